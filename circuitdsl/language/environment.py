@@ -1,0 +1,128 @@
+"""What a specification is resolved against: the model's geometry, the task's positions, the registry.
+
+The language knows these only by the descriptions below. Tasks, models and measures stand after it in
+the flow of data and hand it their descriptions, so that resolving imports none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ParameterKind = Literal[
+    "heads",  # a role, several roles, or heads with positions
+    "path",  # senders -> receiver.input, or senders -> logits
+    "position",  # one position of the task
+    "attends",  # position -> position
+    "token",  # the token at a position, or `answer`
+    "reads",  # position, or position -> token: where a head's OV reads and the token it should write
+    "elements",  # compare only: heads | nodes | roles | edges, or `role ~ role`
+    "circuits",  # compare only: circuit, circuit
+    "direction",  # compare only: circuit -> circuit
+]
+
+Unit = Literal["share", "logits", "metric", "score"]
+"""``share`` is written with a per cent sign and kept as a fraction; the others are plain numbers."""
+
+Place = Literal["circuit", "compare", "intervention"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The shape of a model, all that is needed to tell a possible head from an impossible one."""
+
+    model: str
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_model: int
+    d_head: int
+    d_mlp: int  # 0 for an attention-only model
+    d_vocab: int
+    n_ctx: int
+    parallel_attn_mlp: bool = False
+
+
+@dataclass(frozen=True)
+class PositionInfo:
+    """A named position of a task; ``many`` if a prompt may give it several tokens."""
+
+    name: str
+    about: str
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a task offers to a specification, known without a tokenizer or a model."""
+
+    name: str
+    about: str
+    positions: tuple[PositionInfo, ...]
+    counterfactuals: tuple[tuple[str, str], ...]  # (name, about)
+    default_counterfactual: str | None
+    templates: int
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One typed parameter of a measurement."""
+
+    name: str
+    kind: ParameterKind
+    about: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class MeasureInfo:
+    """One entry of the registry of measurements, as the language and ``explain`` see it."""
+
+    name: str
+    unit: Unit
+    about: str  # the definition, a sentence or several
+    source: str  # where the definition comes from
+    parameters: tuple[Parameter, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
+    places: tuple[Place, ...] = ("circuit", "intervention")
+    controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
+
+
+class UnknownName(Exception):
+    """A model or task that cannot be described; ``known`` feeds did-you-mean and the remedy."""
+
+    def __init__(self, message: str, known: tuple[str, ...] = (), remedy: str = ""):
+        super().__init__(message)
+        self.message = message
+        self.known = known
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class TaskRef:
+    """A task as a specification names it.
+
+    ``arguments`` holds a positional argument under ``""`` (``file("my.jsonl")``) and named ones (``shots: 0``)
+    under their names; ``folder`` is that of the spec file, from which relative file names count.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, str | float], ...] = ()
+    folder: str = "."
+
+    def __str__(self) -> str:
+        written = ", ".join(
+            (f"{key}: " if key else "") + (f'"{value}"' if isinstance(value, str) else f"{value:g}")
+            for key, value in self.arguments
+        )
+        return f"{self.name}({written})" if written else self.name
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The three look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`."""
+
+    geometry: Callable[[str], Geometry]
+    task: Callable[[TaskRef], TaskInfo]
+    measures: Mapping[str, MeasureInfo]

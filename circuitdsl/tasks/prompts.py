@@ -1,0 +1,61 @@
+"""Prompts with named positions: what every task gives, for any tokenizer.
+
+Built-in tasks and JSONL files write a :class:`TextPrompt`, with positions as character spans;
+``tokenise`` (in ``tokenise.py``) turns it into a :class:`Prompt` with token indices for one tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class TextPrompt:
+    """A prompt before any tokenizer has seen it.
+
+    ``spans`` maps a position's name to half-open character spans of ``text``; each means the last token that the
+    span touches. END need not be listed. ``answer`` and ``wrong`` are spelled as they continue the text (" Mary").
+    ``options`` are the answers that the task allows, for ``accuracy(among options)``.
+    """
+
+    text: str
+    answer: str
+    wrong: tuple[str, ...]
+    options: tuple[str, ...]
+    spans: Mapping[str, tuple[Span, ...]]
+    counterfactuals: Mapping[str, str]
+    template: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as one model reads it. Every counterfactual has as many tokens as ``tokens``.
+
+    ``positions`` maps a name to the token indices it has here, ascending; END is always there. With a BOS token,
+    ``tokens`` and the counterfactuals begin with it and the positions count it.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    answer: int
+    wrong: tuple[int, ...]
+    options: tuple[int, ...]
+    positions: Mapping[str, tuple[int, ...]]
+    counterfactuals: Mapping[str, tuple[int, ...]]
+    template: str
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Prompts in a fixed order: drawing more with the same seed only appends.
+
+    ``notes`` says what the tokenizer made the task leave out, for people ("18 of 20 names are one token").
+    ``exhausted`` is true if the task has no more prompts than these.
+    """
+
+    prompts: tuple[Prompt, ...]
+    notes: tuple[str, ...] = field(default=())
+    exhausted: bool = False
