@@ -1,0 +1,1 @@
+"""How far two circuits are the same: structure (``structure``) and the measurements of compare blocks."""

@@ -1,0 +1,48 @@
+"""How much two circuits would share by chance, exactly.
+
+The null: each circuit keeps as many heads in each layer (stratum) as it has, but which ones they are is drawn
+uniformly and independently of the other circuit. The overlap is then a sum of independent hypergeometric
+variables, one a layer, whose distribution is the convolution of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import hypergeom
+
+Stratum = TypeVar("Stratum")
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What independent placement would give: the expected number shared, and P(overlap >= the observed)."""
+
+    expected: float
+    p_value: float
+
+
+def overlap_distribution(
+    left: Mapping[Stratum, int], right: Mapping[Stratum, int], population: int
+) -> NDArray[np.float64]:
+    """P(overlap = k) for k = 0, 1, ..., float [largest possible overlap + 1].
+
+    ``left`` and ``right`` count each circuit's elements by stratum; a stratum holds ``population`` elements.
+    """
+    distribution = np.ones(1)
+    for stratum in left.keys() & right.keys():
+        ours, theirs = left[stratum], right[stratum]
+        support = np.arange(min(ours, theirs) + 1)
+        distribution = np.convolve(distribution, hypergeom.pmf(support, population, ours, theirs))
+    return distribution
+
+
+def chance(left: Mapping[Stratum, int], right: Mapping[Stratum, int], population: int, observed: int) -> Chance:
+    """The expected overlap under independent placement and the exact p-value of ``observed`` elements shared."""
+    expected = sum(left[stratum] * right[stratum] for stratum in left.keys() & right.keys()) / population
+    tail = overlap_distribution(left, right, population)[observed:].sum()
+    return Chance(expected=float(expected), p_value=float(np.clip(tail, 0.0, 1.0)))
