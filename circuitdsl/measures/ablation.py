@@ -1,0 +1,292 @@
+"""Measurements that remove a part of the model: knockout, faithfulness, minimality, completeness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+
+from circuitdsl.language.circuit import Circuit, Mlp, Node, Nodes
+from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
+from circuitdsl.measures.experiments import Ablated, Clean, Isolated
+from circuitdsl.measures.measurement import (
+    Array,
+    Asking,
+    Measure,
+    Measurement,
+    Request,
+    ratio,
+    relative_change,
+    sample,
+)
+
+RANDOM_SUBSETS = 5
+GREEDY_STEPS = 5
+
+
+# --- knockout --------------------------------------------------------------------------------------
+
+
+def _knockout(request: Request) -> Asking:
+    """Columns: F ablated, F; with a control, one F ablated more for each random set."""
+    nodes = request.argument("heads")
+    assert isinstance(nodes, Nodes)
+    source = request.source()
+
+    def ablated(some: Iterable[Node]) -> Ablated:
+        return Ablated(request.placed(some), source)
+
+    whole, clean = request.ask(ablated(nodes.nodes)), request.ask(Clean())
+    wants_parts = request.parts and len(nodes.nodes) > 1
+    singles = {node: request.ask(ablated([node])) for node in nodes.nodes} if wants_parts else {}
+    randoms = [request.ask(ablated(some)) for some in _random_sets(request, nodes.nodes)]
+    results = yield [whole, clean, *singles.values(), *randoms]
+    columns = [results[e] for e in (whole, clean, *randoms)]
+    return Measurement(
+        (sample(request.data, *columns),),
+        relative_change,
+        control=_quantile_of(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
+        parts=tuple(
+            (
+                str(node.component),
+                Measurement((sample(request.data, results[e], results[clean]),), relative_change),
+            )
+            for node, e in singles.items()
+        ),
+    )
+
+
+# --- faithfulness ----------------------------------------------------------------------------------
+
+
+def isolated(request: Request, kept: Iterable[Node]) -> Isolated:
+    """The world in which only ``kept`` works. MLPs are ablated only when the circuit names some (Wang et al.)."""
+    names_mlps = any(isinstance(node.component, Mlp) for node in request.circuit.nodes)
+    return Isolated(request.placed(kept), request.source(), mlps=names_mlps)
+
+
+def _faithfulness(request: Request) -> Asking:
+    """Columns: F(C), F(none), F(M); with a control, one F more for each random set."""
+    nodes = request.circuit.nodes
+    circuit, nothing, model = (
+        request.ask(isolated(request, nodes)),
+        request.ask(isolated(request, ())),
+        request.ask(Clean()),
+    )
+    randoms = [request.ask(isolated(request, some)) for some in _random_sets(request, nodes)]
+    results = yield [circuit, nothing, model, *randoms]
+    columns = [results[e] for e in (circuit, nothing, model, *randoms)]
+    return Measurement(
+        (sample(request.data, *columns),),
+        lambda m: ratio(m[..., 0] - m[..., 1], m[..., 2] - m[..., 1]),
+        control=_quantile_of(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
+    )
+
+
+def _faithfulness_gap(request: Request) -> Asking:
+    circuit, model = request.ask(isolated(request, request.circuit.nodes)), request.ask(Clean())
+    results = yield [circuit, model]
+    return Measurement(
+        (sample(request.data, results[circuit], results[model]),), lambda m: np.abs(m[..., 1] - m[..., 0])
+    )
+
+
+def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Node], ...]:
+    if request.control is None:
+        return ()
+    return random_nodes(nodes, request.circuit.geometry, request.method.seed)
+
+
+def _quantile_of(request: Request, figures: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
+    """The bound that a claim against random sets must pass: their quantile at the method's confidence."""
+    if request.control is None:
+        return None
+    level = request.method.confidence if request.control.op == ">" else 1 - request.method.confidence
+    return lambda means: np.quantile(figures(means), level, axis=-1)
+
+
+# --- minimality and completeness -------------------------------------------------------------------
+
+
+def _minimality(request: Request) -> Asking:
+    """Columns: F(M), then F(C \\ (K and v)), F(C \\ K) for each K tried."""
+    argument = request.argument("heads")
+    assert isinstance(argument, Nodes)
+    subject, everything = frozenset(argument.nodes), frozenset(request.circuit.nodes)
+    companions = _companions(request.circuit, subject)
+    clean = request.ask(Clean())
+    pairs = [
+        (
+            request.ask(isolated(request, everything - companion - subject)),
+            request.ask(isolated(request, everything - companion)),
+        )
+        for companion in companions.values()
+    ]
+    results = yield [clean, *(e for pair in pairs for e in pair)]
+    columns = [results[clean], *(results[e] for pair in pairs for e in pair)]
+
+    def each(means: Array) -> Array:
+        return ratio(np.abs(means[..., 1::2] - means[..., 2::2]), np.abs(means[..., :1]))
+
+    names = list(companions)
+    strongest = names[int(np.argmax(each(np.mean(np.stack(columns, axis=-1), axis=0))))]
+    return Measurement(
+        (sample(request.data, *columns),),
+        lambda means: np.max(each(means), axis=-1),
+        note=f"largest without {strongest}" if strongest else "",
+    )
+
+
+def _companions(circuit: Circuit, subject: frozenset[Node]) -> dict[str, frozenset[Node]]:
+    """The sets K that minimality tries, by name: none, the rest of the subject's own role, each other role."""
+    sets = {"": frozenset[Node]()}
+    for role in circuit.roles:
+        nodes = frozenset(role.nodes)
+        rest = nodes - subject
+        if rest and rest not in sets.values():
+            sets[f"the rest of {role.name}" if nodes & subject else role.name] = rest
+    return sets
+
+
+def _completeness(request: Request) -> Asking:
+    """Columns: F(C \\ K), F(M \\ K) for each K tried."""
+    argument = request.argument("heads")
+    nodes = request.circuit.nodes
+    if isinstance(argument, Nodes):
+        sets = {argument.label: frozenset(argument.nodes)}
+    else:
+        sets = {role.name: frozenset(role.nodes) for role in request.circuit.roles} | _random_subsets(request)
+    columns: dict[str, tuple[Array, Array]] = {}
+    columns |= yield from _without(request, sets)
+    if "greedy" in request.term.options:
+        columns |= yield from _greedy(request, frozenset(nodes))
+    pairs = list(columns.values())
+    worst = max(columns, key=lambda name: abs(_gap(*columns[name])))
+    return Measurement(
+        (sample(request.data, *(column for pair in pairs for column in pair)),),
+        lambda m: np.max(np.abs(m[..., 0::2] - m[..., 1::2]), axis=-1),
+        parts=tuple(
+            (name, Measurement((sample(request.data, *pair),), lambda m: np.abs(m[..., 0] - m[..., 1])))
+            for name, pair in columns.items()
+            if len(columns) > 1
+        ),
+        note=f"worst without {worst}" if len(columns) > 1 else "",
+    )
+
+
+def _without(request: Request, sets: dict[str, frozenset[Node]]):
+    """F(C \\ K) and F(M \\ K) for each named K."""
+    everything = frozenset(request.circuit.nodes)
+    source = request.source()
+    asked = {
+        name: (
+            request.ask(isolated(request, everything - k)),
+            request.ask(Ablated(request.placed(k), source) if k else Clean()),
+        )
+        for name, k in sets.items()
+    }
+    results = yield [e for pair in asked.values() for e in pair]
+    return {name: (results[c], results[m]) for name, (c, m) in asked.items()}
+
+
+def _greedy(request: Request, nodes: frozenset[Node]):
+    """K grown by the node that widens the gap most (Wang et al. 2022), at most GREEDY_STEPS times."""
+    taken: frozenset[Node] = frozenset()
+    best: tuple[Array, Array] | None = None
+    for _ in range(min(GREEDY_STEPS, len(nodes))):
+        tries = {str(node): taken | {node} for node in sorted(nodes - taken, key=str)}
+        columns = yield from _without(request, tries)
+        widest = max(tries, key=lambda name: abs(_gap(*columns[name])))
+        if best is not None and abs(_gap(*columns[widest])) <= abs(_gap(*best)):
+            break
+        taken, best = tries[widest], columns[widest]
+    names = ", ".join(sorted(str(node.component) for node in taken))
+    return {f"the greedy set {names}": best} if best is not None else {}
+
+
+def _gap(circuit: Array, model: Array) -> float:
+    return float(np.mean(circuit) - np.mean(model))
+
+
+def _random_subsets(request: Request) -> dict[str, frozenset[Node]]:
+    nodes = request.circuit.nodes
+    generator = np.random.default_rng(request.method.seed)
+    draws = generator.random((RANDOM_SUBSETS, len(nodes))) < 0.5
+    sets = (frozenset(node for node, kept in zip(nodes, row, strict=True) if kept) for row in draws)
+    return {f"random set {i + 1}": some for i, some in enumerate(sets) if some}
+
+
+_PART = partial(Parameter, "heads", "heads")
+
+MEASURES = (
+    Measure(
+        MeasureInfo(
+            "knockout",
+            "share",
+            "The nodes' output is ablated as the method says and everything else recomputes: (F ablated - F) / |F|.",
+            "Wang et al. 2022",
+            parameters=(_PART("a role, or heads in braces"),),
+            places=("circuit",),
+            controls=("random heads",),
+        ),
+        _knockout,
+    ),
+    Measure(
+        MeasureInfo(
+            "faithfulness",
+            "share",
+            "(F(C) - F(none)) / (F(M) - F(none)): how much of the metric the circuit keeps when every head at every "
+            "position outside it is ablated (MLPs too if the circuit names some). Compared with `random heads` it must "
+            f"exceed the 95% quantile (the method's confidence) of {RANDOM_SETS} random circuits matched by layer, "
+            "number and position.",
+            "Mueller et al. 2025 (MIB); Wang et al. 2022; Shi et al. 2024 for the control",
+            places=("circuit",),
+            controls=("random heads",),
+        ),
+        _faithfulness,
+    ),
+    Measure(
+        MeasureInfo(
+            "faithfulness_gap",
+            "metric",
+            "|F(M) - F(C)|, everything outside the circuit ablated, in units of the method's metric.",
+            "Wang et al. 2022",
+            places=("circuit",),
+        ),
+        _faithfulness_gap,
+    ),
+    Measure(
+        MeasureInfo(
+            "minimality",
+            "share",
+            "The largest |F(C \\ (K and v)) - F(C \\ K)| / |F(M)| over sets K: none, the rest of v's own role, each "
+            "other role. What v adds to the circuit where it adds most; every listed head must reach the method's "
+            "floor.",
+            "Wang et al. 2022",
+            parameters=(_PART("the nodes v, usually one head"),),
+            places=("circuit",),
+        ),
+        _minimality,
+    ),
+    Measure(
+        MeasureInfo(
+            "completeness",
+            "metric",
+            f"The largest |F(C \\ K) - F(M \\ K)| over sets K: each role and {RANDOM_SUBSETS} random halves of the "
+            "circuit; or over the one set given. Small where the circuit leaves nothing out.",
+            "Wang et al. 2022",
+            parameters=(_PART("the one set K to remove, in place of all those", required=False),),
+            options=(
+                (
+                    "greedy",
+                    f"try also a set grown node by node for the widest gap, at most {GREEDY_STEPS} nodes",
+                ),
+            ),
+            places=("circuit",),
+        ),
+        _completeness,
+        adaptive=True,
+    ),
+)

@@ -1,0 +1,211 @@
+"""The vocabulary in which measurements ask: an experiment is a reading, in a world, over some data.
+
+Everything here is a small frozen dataclass that hashes by value, so that an experiment asked for by two claims,
+or by two files, is one experiment. Results are one float per prompt, shape [prompts].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from circuitdsl.language.circuit import Action, FromTo, Head, Node, Reads, Token
+from circuitdsl.language.environment import TaskRef
+
+# --- data ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which prompts: the first n of this task's seeded stream (n is chosen by the judge)."""
+
+    task: TaskRef
+    seed: int
+    bos: bool
+
+
+# --- where replaced activations come from ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Zeros."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean over the counterfactuals of the first ``reference`` prompts.
+
+    ``by_template``: at the same token index of the same template (Wang et al. 2022); otherwise over all tokens.
+    """
+
+    counterfactual: str
+    reference: int
+    by_template: bool
+
+
+@dataclass(frozen=True)
+class Resample:
+    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed``."""
+
+    counterfactual: str
+    reference: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class FromCounterfactual:
+    """The activation on the prompt's own counterfactual."""
+
+    counterfactual: str
+
+
+Source = Zero | Mean | Resample | FromCounterfactual
+
+# --- worlds: what is done to the model -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Nothing."""
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """The counterfactual prompt is run in place of the prompt; answers and positions stay the prompt's."""
+
+    counterfactual: str
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """The outputs of ``nodes`` are replaced; all the rest recomputes."""
+
+    nodes: frozenset[Node]
+    source: Source
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """The outputs of everything outside ``kept`` are replaced; ``kept`` and all the rest recompute.
+
+    Everything outside: every head at every position that ``kept`` does not name; MLPs too if ``mlps``.
+    """
+
+    kept: frozenset[Node]
+    source: Source
+    mlps: bool
+
+
+@dataclass(frozen=True)
+class Patched:
+    """Path patching: ``senders`` take their counterfactual output and only the receivers' inputs see it.
+
+    Other heads keep their clean output on the way; MLPs and norms recompute, unless ``strict`` freezes them too.
+    ``receivers`` are (node, input) pairs with input "q", "k", "v", or "" for an MLP; empty for the logits.
+    """
+
+    senders: frozenset[Node]
+    receivers: frozenset[tuple[Node, str]]
+    counterfactual: str
+    strict: bool
+
+
+@dataclass(frozen=True)
+class Intervened:
+    """The actions of an intervention, all at once. ``source`` is what ``ablate`` without a kind uses."""
+
+    actions: tuple[Action, ...]
+    sources: tuple[Source | None, ...]  # one an action; None where the action replaces nothing
+
+
+World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
+
+# --- readings: what is written down, one float a prompt --------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of the logits at END."""
+
+    name: Literal["logit_diff", "accuracy", "accuracy among options", "probability"]
+
+
+@dataclass(frozen=True)
+class TokenProbability:
+    """Softmax probability at END of the token at a position (or of the answer)."""
+
+    token: Token
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention of a head: mean over the query position's tokens of the sum over the key position's tokens."""
+
+    head: Head
+    where: FromTo
+
+
+@dataclass(frozen=True)
+class Copying:
+    """1 if the token is in the top ``k`` logits of the head's OV applied to the residual after the first block."""
+
+    head: Head
+    reads: Reads
+    negated: bool
+    k: int = 5
+
+
+@dataclass(frozen=True)
+class HeadScore:
+    """Mean attention of a head to the token before, the same token earlier, or the one after that."""
+
+    head: Head
+    kind: Literal["previous_token", "duplicate_token", "induction"]
+
+
+Reading = Metric | TokenProbability | Attention | Copying | HeadScore
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One distinct experiment; ``world`` decides the forward passes, ``reading`` what is kept of them."""
+
+    data: Data
+    world: World
+    reading: Reading
+
+
+def passes(world: World) -> int:
+    """Forward passes over each prompt that the plain engine needs for a world, shared caches not counted."""
+    match world:
+        case Patched(receivers=receivers):
+            return 2 if receivers else 1
+        case _:
+            return 1
+
+
+def shared_passes(world: World) -> frozenset[str]:
+    """Names of the caches over the prompts that a world reads; each costs one pass, shared by all worlds."""
+    match world:
+        case Patched(counterfactual=name):
+            return frozenset({"clean cache", f"{name} cache"})
+        case Ablated(source=source) | Isolated(source=source):
+            return _source_cache(source)
+        case Intervened(sources=sources, actions=actions):
+            needed = frozenset({"clean cache"}) if any(a.kind == "freeze" for a in actions) else frozenset[str]()
+            return needed.union(*(_source_cache(s) for s in sources if s is not None))
+        case _:
+            return frozenset()
+
+
+def _source_cache(source: Source) -> frozenset[str]:
+    match source:
+        case Zero():
+            return frozenset()
+        case Mean(counterfactual=name):
+            return frozenset({f"{name} mean"})
+        case Resample(counterfactual=name, seed=seed):
+            return frozenset({f"{name} resampled {seed}"})
+        case FromCounterfactual(counterfactual=name):
+            return frozenset({f"{name} cache"})

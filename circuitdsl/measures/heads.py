@@ -1,0 +1,156 @@
+"""Measurements of single heads on clean prompts: attention, copying, and behaviour on repeated tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from circuitdsl.language.circuit import FromTo, Head, Nodes, Reads
+from circuitdsl.language.environment import MeasureInfo, Parameter, TaskRef
+from circuitdsl.measures.experiments import Attention, Clean, Copying, Data, Experiment, HeadScore
+from circuitdsl.measures.measurement import (
+    Array,
+    Asking,
+    CannotMeasure,
+    Estimator,
+    Measure,
+    Measurement,
+    Request,
+    first,
+    sample,
+)
+
+Behaviour = Literal["previous_token", "duplicate_token", "induction"]
+
+BEHAVIOURS: tuple[tuple[Behaviour, str], ...] = (
+    ("previous_token", "the token before"),
+    ("duplicate_token", "the same token's earlier occurrence"),
+    ("induction", "the token after the same token's earlier occurrence"),
+)
+
+HEADS = Parameter("heads", "heads", "a role, or heads in braces; the figure is the mean over them")
+
+
+def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, shares: bool = False) -> Asking:
+    """The mean over heads of one reading each, with every head's own figure as a part."""
+    heads = _heads(request)
+    experiments = {head: ask(head) for head in heads}
+    results = yield list(experiments.values())
+    columns = {head: results[experiment] for head, experiment in experiments.items()}
+    parts = tuple(
+        (str(head), Measurement((sample(data, column),), first, shares=shares))
+        for head, column in columns.items()
+        if len(heads) > 1
+    )
+    return Measurement(
+        (sample(data, *columns.values()),), _mean_of_columns, shares=shares and len(heads) == 1, parts=parts
+    )
+
+
+def _mean_of_columns(means: Array) -> Array:
+    return np.mean(means, axis=-1)
+
+
+def _heads(request: Request) -> tuple[Head, ...]:
+    nodes = request.argument("heads")
+    assert isinstance(nodes, Nodes)
+    heads = tuple(dict.fromkeys(n.component for n in nodes.nodes if isinstance(n.component, Head)))
+    if not heads:
+        raise CannotMeasure(f"{request.term.measure} is a figure of attention heads and {nodes.label} has none")
+    return heads
+
+
+def _attention(request: Request) -> Asking:
+    where = request.argument("where")
+    assert isinstance(where, FromTo)
+    return (
+        yield from _mean_over_heads(
+            request, lambda head: request.ask(request.world, Attention(head, where)), request.data
+        )
+    )
+
+
+def _copying(negated: bool) -> Estimator:
+    def estimate(request: Request) -> Asking:
+        reads = request.argument("reads")
+        assert isinstance(reads, Reads)
+        return (
+            yield from _mean_over_heads(
+                request,
+                lambda head: request.ask(Clean(), Copying(head, reads, negated)),
+                request.data,
+                shares=True,
+            )
+        )
+
+    return estimate
+
+
+def _score(kind: Behaviour) -> Estimator:
+    def estimate(request: Request) -> Asking:
+        data = Data(TaskRef("induction"), request.method.seed, request.method.bos)
+        return (
+            yield from _mean_over_heads(request, lambda head: Experiment(data, Clean(), HeadScore(head, kind)), data)
+        )
+
+    return estimate
+
+
+MEASURES = (
+    Measure(
+        MeasureInfo(
+            "attention",
+            "share",
+            "Mean attention probability from one position to another (a set of positions counts as the sum over it), "
+            "averaged over heads and prompts.",
+            "Wang et al. 2022",
+            parameters=(HEADS, Parameter("where", "attends", "query position -> key position")),
+        ),
+        _attention,
+    ),
+    Measure(
+        MeasureInfo(
+            "copying",
+            "share",
+            "Share of prompts where the token is among the top 5 logits of the head's OV circuit (through its layer's "
+            "first norm, W_V, W_O, the final norm and the unembedding) applied to the residual after the first block.",
+            "Wang et al. 2022",
+            parameters=(
+                HEADS,
+                Parameter("reads", "reads", "the position that is read, or position -> token to be written"),
+            ),
+            places=("circuit",),
+        ),
+        _copying(negated=False),
+    ),
+    Measure(
+        MeasureInfo(
+            "anti_copying",
+            "share",
+            "As copying, for the negated OV circuit: the head pushes down the token that it reads.",
+            "Wang et al. 2022",
+            parameters=(
+                HEADS,
+                Parameter("reads", "reads", "the position that is read, or position -> token to be written"),
+            ),
+            places=("circuit",),
+        ),
+        _copying(negated=True),
+    ),
+    *(
+        Measure(
+            MeasureInfo(
+                f"{kind}_score",
+                "share",
+                f"Mean attention to {what}, over the second halves of random sequences of tokens said twice.",
+                "transformer_lens.head_detector",
+                parameters=(HEADS,),
+                places=("circuit",),
+            ),
+            _score(kind),
+        )
+        for kind, what in BEHAVIOURS
+    ),
+)

@@ -1,0 +1,153 @@
+"""What a measurement hands to the judge: per-prompt columns, and a function of their means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuitdsl.language.circuit import ALL, Ablation, Argument, Circuit, Control, Method, Node, Term
+from circuitdsl.language.environment import MeasureInfo
+from circuitdsl.measures.experiments import (
+    Clean,
+    Data,
+    Experiment,
+    Mean,
+    Metric,
+    Reading,
+    Resample,
+    Source,
+    World,
+    Zero,
+)
+
+Array = NDArray[np.float64]
+
+CLEAN = Clean()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Columns measured on the same prompts: shape [prompts, columns]; resampled together."""
+
+    data: Data
+    columns: Array
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure as a function of means over prompts, so that an interval can be had for any of them.
+
+    ``combine`` maps means of all samples' columns, joined to shape [..., columns], to figures of shape [...]; where the
+    figure is undefined it gives NaN. ``control`` maps them to the control's figure where the claim compares with one.
+    ``shares``: there is one column, of zeros and ones, and the figure is its mean.
+    ``parts`` are figures of parts of the subject, for reports.
+    """
+
+    samples: tuple[Sample, ...]
+    combine: Callable[[Array], Array]
+    control: Callable[[Array], Array] | None = None
+    shares: bool = False
+    parts: tuple[tuple[str, Measurement], ...] = ()
+    note: str = ""
+
+
+Asking = Generator[Sequence[Experiment], Mapping[Experiment, Array], Measurement]
+"""A measurement at work: it yields experiments, is sent one array [prompts] for each, and returns a Measurement.
+
+Most ask once. One that asks again, having seen results (greedy search), is called adaptive.
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an estimator works on: a term of a claim, about a circuit, under a method, in a world.
+
+    ``method`` is the circuit's or a variant of it. ``world`` is what outputs and attention are read in (interventions).
+    ``parts`` says whether figures of single heads are wanted too.
+    """
+
+    circuit: Circuit
+    method: Method
+    term: Term
+    control: Control | None = None
+    world: World = CLEAN
+    parts: bool = True
+
+    @property
+    def data(self) -> Data:
+        return Data(self.circuit.task, self.method.seed, self.method.bos)
+
+    @property
+    def metric(self) -> Metric:
+        return Metric(self.method.metric)
+
+    def argument(self, name: str) -> Argument | None:
+        """The argument given for a parameter, or None where it was left out."""
+        return dict(self.term.arguments).get(name)
+
+    def source(self) -> Source:
+        """Where the method's ablation takes its values from. Raises CannotMeasure without a counterfactual."""
+        return ablation_source(self.method, self.method.ablate)
+
+    def ask(self, world: World, reading: Reading | None = None) -> Experiment:
+        """An experiment on the circuit's own prompts, of the method's metric unless another reading is given."""
+        return Experiment(self.data, world, reading or self.metric)
+
+    def placed(self, nodes: Iterable[Node]) -> frozenset[Node]:
+        """The nodes where the method patches them: at their own positions, or at all."""
+        if self.method.positions == "all":
+            return frozenset(Node(node.component, ALL) for node in nodes)
+        return frozenset(nodes)
+
+
+Estimator = Callable[[Request], Asking]
+
+
+class CannotMeasure(Exception):
+    """The experiment that a claim asks for cannot be made; the claim's verdict is an error with this message."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An entry of the registry: what the measurement is, and how it is estimated."""
+
+    info: MeasureInfo
+    estimate: Estimator
+    adaptive: bool = False
+
+
+def ablation_source(method: Method, ablate: Ablation) -> Source:
+    """The source of ablated values for a kind of ablation. Raises CannotMeasure without a counterfactual."""
+    if ablate == "zero":
+        return Zero()
+    if not method.against:
+        raise CannotMeasure(
+            f"ablation by {ablate} takes values from a counterfactual and the task has none: write `ablate zero`"
+        )
+    if ablate == "resample":
+        return Resample(method.against, method.prompts_first, method.seed)
+    return Mean(method.against, method.prompts_first, by_template=ablate == "mean by template")
+
+
+def sample(data: Data, *columns: Array) -> Sample:
+    """Columns of shape [prompts] each, side by side."""
+    return Sample(data, np.stack(columns, axis=-1))
+
+
+def first(means: Array) -> Array:
+    """The first column's mean: the ``combine`` of a plain average over prompts."""
+    return means[..., 0]
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """numerator / denominator, NaN where the denominator is zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominator == 0, np.nan, numerator / np.where(denominator == 0, 1.0, denominator))
+
+
+def relative_change(means: Array) -> Array:
+    """(F_changed - F) / |F| for columns F_changed, F."""
+    return ratio(means[..., 0] - means[..., 1], np.abs(means[..., 1]))

@@ -1,0 +1,96 @@
+"""Path patching: effect(senders -> receivers.input)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from circuitdsl.language.circuit import Node, Path, Receivers
+from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.measures.experiments import Clean, Corrupted, Patched
+from circuitdsl.measures.measurement import (
+    Array,
+    Asking,
+    CannotMeasure,
+    Measure,
+    Measurement,
+    Request,
+    ratio,
+    relative_change,
+    sample,
+)
+
+
+def _effect(request: Request) -> Asking:
+    """Columns: F patched, F clean and, if normalised, F on the counterfactual; then one column a single sender."""
+    path = request.argument("path")
+    assert isinstance(path, Path)
+    against = request.method.against
+    if not against:
+        raise CannotMeasure("an effect takes activations from a counterfactual and the task has none")
+    receivers = _receivers(request, path)
+    senders = path.senders.nodes
+
+    def patched(nodes: tuple[Node, ...]) -> Patched:
+        return Patched(request.placed(nodes), receivers, against, strict="strict" in request.term.options)
+
+    normalised = "normalised" in request.term.options
+    whole = request.ask(patched(senders))
+    clean = request.ask(Clean())
+    corrupted = [request.ask(Corrupted(against))] if normalised else []
+    singles = {node: request.ask(patched((node,))) for node in senders} if _wants_parts(request, senders) else {}
+    results = yield [whole, clean, *corrupted, *singles.values()]
+
+    combine = _normalised_change if normalised else relative_change
+    rest = [results[e] for e in (clean, *corrupted)]
+    return Measurement(
+        (sample(request.data, results[whole], *rest),),
+        combine,
+        parts=tuple(
+            (str(node.component), _part(request, results[single], rest, combine)) for node, single in singles.items()
+        ),
+    )
+
+
+def _part(request: Request, changed: Array, rest: list[Array], combine: Callable[[Array], Array]) -> Measurement:
+    return Measurement((sample(request.data, changed, *rest),), combine)
+
+
+def _wants_parts(request: Request, nodes: tuple[Node, ...]) -> bool:
+    return request.parts and len(nodes) > 1
+
+
+def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:
+    if not isinstance(path.receivers, Receivers):
+        return frozenset()
+    nodes = request.placed(path.receivers.nodes)
+    inputs = path.receivers.inputs or ("",)
+    return frozenset((node, each) for node in nodes for each in inputs)
+
+
+def _normalised_change(means: Array) -> Array:
+    patched, clean, corrupted = np.moveaxis(means, -1, 0)
+    return ratio(patched - clean, clean - corrupted)
+
+
+MEASURES = (
+    Measure(
+        MeasureInfo(
+            "effect",
+            "share",
+            "Path patching. The senders take their output on the counterfactual; all other heads keep their clean "
+            "output while MLPs and norms on the way recompute; only the named input of the receivers sees it, and the "
+            "receivers alone are replaced in a clean run. (F patched - F) / |F|, F being the method's "
+            "metric: negative where the path raises the metric.",
+            "Wang et al. 2022; Merullo et al. 2024",
+            parameters=(Parameter("path", "path", "senders -> receivers.q, .k, .v, or senders -> logits"),),
+            options=(
+                ("strict", "MLPs and norms on the way keep their clean values too"),
+                ("normalised", "divide by F - F(counterfactual) in place of |F|"),
+            ),
+            places=("circuit",),
+        ),
+        _effect,
+    ),
+)

@@ -1,0 +1,1 @@
+"""From claims to a deduplicated set of experiments, with their cost."""

@@ -1,0 +1,138 @@
+"""What a document asks to be measured: one job a claim, a variant of a claim, or a row of the heads table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from circuitdsl.language.circuit import (
+    ALL,
+    Action,
+    Circuit,
+    Claim,
+    Control,
+    Head,
+    Intervention,
+    Method,
+    Node,
+    Nodes,
+    Term,
+)
+from circuitdsl.measures.experiments import FromCounterfactual, Intervened, Source
+from circuitdsl.measures.measurement import (
+    CLEAN,
+    Asking,
+    Measurement,
+    Request,
+    ablation_source,
+)
+from circuitdsl.measures.registry import MEASURES
+
+
+@dataclass(frozen=True)
+class Job:
+    """One measurement to be made. ``start`` gives a fresh asking; ``key`` tells jobs of one call apart."""
+
+    key: tuple[str, ...]
+    purpose: Literal["claim", "variant", "head", "unlisted"]
+    model: str
+    method: Method
+    start: Callable[[], Asking]
+    adaptive: bool = False
+
+
+def claim_job(owner: str, circuit: Circuit, claim: Claim) -> Job:
+    """The job of a circuit's claim under the circuit's own method."""
+    control = claim.bound if isinstance(claim.bound, Control) else None
+    request = Request(circuit, circuit.method, claim.term, control)
+    return _job((owner, claim.id), "claim", request)
+
+
+def variant_jobs(owner: str, circuit: Circuit, claim: Claim) -> tuple[Job, ...]:
+    """The jobs that judge a claim again under each setting that the method says to ``vary``."""
+    control = claim.bound if isinstance(claim.bound, Control) else None
+    return tuple(
+        _job(
+            (owner, claim.id, setting, value),
+            "variant",
+            Request(circuit, varied(circuit.method, setting, value), claim.term, control, parts=False),
+        )
+        for setting, value in circuit.method.vary
+    )
+
+
+def varied(method: Method, setting: str, value: str) -> Method:
+    """The method with one setting changed."""
+    changes: Mapping[str, Any] = {setting: value}
+    return replace(method, **changes)
+
+
+def head_jobs(owner: str, circuit: Circuit) -> Mapping[Node, Job]:
+    """The knockout effect of every listed node where the circuit has it."""
+    return {
+        node: _knockout_job((owner, "head", str(node)), "head", circuit, node)
+        for node in circuit.nodes
+        if isinstance(node.component, Head)
+    }
+
+
+def unlisted_jobs(owner: str, circuit: Circuit) -> Mapping[Node, Job]:
+    """The knockout effect, at every position, of every head that the circuit does not list."""
+    listed = set(circuit.heads)
+    heads = (
+        Head(layer, index) for layer in range(circuit.geometry.n_layers) for index in range(circuit.geometry.n_heads)
+    )
+    nodes = [Node(head, ALL) for head in heads if head not in listed]
+    return {node: _knockout_job((owner, "unlisted", str(node)), "unlisted", circuit, node) for node in nodes}
+
+
+def intervention_jobs(owner: str, intervention: Intervention, circuit: Circuit) -> Mapping[Claim, Job]:
+    """The claims of an intervention, measured with the actions in force."""
+    world = Intervened(intervention.actions, tuple(_source(action, circuit.method) for action in intervention.actions))
+    return {
+        claim: _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term, world=world))
+        for claim in intervention.claims
+    }
+
+
+def _source(action: Action, method: Method) -> Source | None:
+    if action.kind == "ablate":
+        return ablation_source(method, action.ablation or method.ablate)
+    if action.kind == "patch":
+        return FromCounterfactual(action.counterfactual)
+    return None
+
+
+def _knockout_job(key: tuple[str, ...], purpose: Literal["head", "unlisted"], circuit: Circuit, node: Node) -> Job:
+    term = Term("knockout", (("heads", Nodes(str(node.component), (node,))),))
+    return _job(key, purpose, Request(circuit, circuit.method, term))
+
+
+def _job(key: tuple[str, ...], purpose: Literal["claim", "variant", "head", "unlisted"], request: Request) -> Job:
+    measure = MEASURES[request.term.measure]
+    estimate = less_baseline if request.term.minus_baseline else measure.estimate
+    return Job(
+        key, purpose, request.circuit.model, request.method, lambda: estimate(request), adaptive=measure.adaptive
+    )
+
+
+def less_baseline(request: Request) -> Asking:
+    """A measurement in the request's world less the same in the clean world, on the same prompts."""
+    plain = replace(request, term=replace(request.term, minus_baseline=False))
+    after = yield from MEASURES[request.term.measure].estimate(plain)
+    before = yield from MEASURES[request.term.measure].estimate(replace(plain, world=CLEAN))
+    return difference(after, before)
+
+
+def difference(after: Measurement, before: Measurement) -> Measurement:
+    """``after - before`` of two measurements of one sample each, paired by prompt."""
+    (left,), (right,) = after.samples, before.samples
+    split = left.columns.shape[1]
+    columns = np.concatenate([left.columns, right.columns], axis=1)
+    return Measurement(
+        (replace(left, columns=columns),),
+        lambda means: after.combine(means[..., :split]) - before.combine(means[..., split:]),
+    )
