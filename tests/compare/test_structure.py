@@ -7,9 +7,9 @@ from math import comb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import circuit, geometry
 
 from circuitdsl.compare.structure import compare, compare_roles
+from samples import circuit, geometry
 
 SMALL = geometry(layers=4, heads=8)
 

@@ -1,0 +1,96 @@
+"""Verdicts on the claims of a compare block that two descriptions decide, without a model."""
+
+from __future__ import annotations
+
+from circuitdsl.compare.chance import Chance
+from circuitdsl.compare.structure import Overlap, Structure, compare, compare_roles
+from circuitdsl.judge.outcome import ClaimOutcome, Figure, Verdict
+from circuitdsl.language.circuit import Bound, Circuit, Claim, Comparison, Control, Elements
+
+NOTHING = Figure(None, None, None)
+
+
+def judge_overlap(claim: Claim, comparison: Comparison, left: Circuit, right: Circuit) -> ClaimOutcome:
+    """Judge an ``overlap`` claim. The figure is exact: its interval is the figure itself.
+
+    A comparison has no method of its own; ``> chance`` is judged at the stricter of the two circuits' confidences.
+    An undefined share (of a circuit without heads) or an undefined chance is an error, never a failure.
+    """
+    elements = dict(claim.term.arguments)["elements"]
+    assert isinstance(elements, Elements)
+    overlap, by_chance = _measured(elements, compare(left, right, comparison.align), left, right)
+    confidence = max(left.method.confidence, right.method.confidence)
+    verdict, note = _verdict(claim.bound, overlap, by_chance, confidence)
+    share = overlap.of_smaller
+    return ClaimOutcome(
+        claim=claim,
+        unit="share",
+        figure=Figure(share, share, share),
+        verdict=verdict,
+        confidence=confidence,
+        prompts=0,
+        note=note,
+        subject=_subject(elements),
+        control=_control(claim.bound, overlap, by_chance),
+        p_value=by_chance.p_value if by_chance is not None and isinstance(claim.bound, Control) else None,
+    )
+
+
+def satisfies(bound: Bound, value: float) -> bool:
+    """Whether a value without error meets a bound."""
+    low = -float("inf") if bound.low is None else bound.low
+    high = float("inf") if bound.high is None else bound.high
+    match bound.op:
+        case ">=" | "<=" | "in":
+            return low <= value <= high
+        case ">" | "<" | "inside":
+            return low < value < high
+        case "outside":
+            return value <= low or value >= high
+
+
+def _measured(elements: Elements, structure: Structure, left: Circuit, right: Circuit) -> tuple[Overlap, Chance | None]:
+    match elements.kind:
+        case "heads":
+            return structure.heads, structure.heads_chance
+        case "nodes":
+            return structure.nodes, structure.nodes_chance
+        case "roles":
+            return structure.matched_roles, None
+        case "edges":
+            return structure.edges, None
+        case "pair":
+            pair = compare_roles(left, right, elements.pair)
+            return pair.heads, pair.chance
+
+
+def _verdict(
+    bound: Bound | Control, overlap: Overlap, by_chance: Chance | None, confidence: float
+) -> tuple[Verdict, str]:
+    share = overlap.of_smaller
+    if share is None:
+        return Verdict.ERROR, "one of the two has nothing to share: the share of the smaller is undefined"
+    counts = f"{len(overlap.shared)} shared of {overlap.left} and {overlap.right}"
+    if isinstance(bound, Bound):
+        return (Verdict.HOLDS if satisfies(bound, share) else Verdict.FAILS), counts
+    if by_chance is None:
+        return Verdict.ERROR, "chance is defined for heads, and for nodes that are heads, of models of one shape"
+    likely = f"{counts}; chance gives {by_chance.expected:.2f}, and as many or more with p = {by_chance.p_value:.2g}"
+    return (Verdict.HOLDS if by_chance.p_value < 1 - confidence else Verdict.FAILS), likely
+
+
+def _control(bound: Bound | Control, overlap: Overlap, by_chance: Chance | None) -> Figure | None:
+    """The share that chance is expected to give, where the claim compares with it."""
+    if isinstance(bound, Bound):
+        return None
+    smaller = min(overlap.left, overlap.right)
+    if by_chance is None or not smaller:
+        return NOTHING
+    share = by_chance.expected / smaller
+    return Figure(share, share, share)
+
+
+def _subject(elements: Elements) -> dict[str, object]:
+    if elements.kind == "pair":
+        return {"elements": "heads", "left_role": elements.pair[0], "right_role": elements.pair[1]}
+    return {"elements": elements.kind}
