@@ -1,0 +1,256 @@
+"""Train ``mini`` from nothing, or go on from a checkpoint; put it into the package; measure it.
+
+    python -m circuitdsl.models.mini.train --out build/mini             # train; run again to go on
+    python -m circuitdsl.models.mini.train export --out build/mini      # write the model folder as it ships
+    python -m circuitdsl.models.mini.train evaluate                     # held-out accuracies of the shipped folder
+
+The order in which things are learnt matters: mixed from the start, Colored Objects stays at chance. First come
+repeated random sequences alone, until induction has formed, then IOI and single scenes, and when these are learnt
+the scenes with a worked example before them. Every sequence starts at a random position of the context, half of
+them after a BOS token. The data of a step depend on the seed and the step only, so a resumed run is the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch.nn import functional
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from . import data, tokenizer
+
+PACKAGE = Path(__file__).parent
+CONTEXT = 96
+BATCH = 64
+PEAK_RATE = 1.5e-3
+CONTEXT_WEIGHT = 0.1  # of the loss on tokens that are not asked for
+EVALUATE_EVERY = 100
+EVALUATED = 128  # prompts per task while training
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A mixture of examples (sequences per step), the share of them that do not start at position 0, and the
+    accuracies that end it."""
+
+    mixture: tuple[tuple[str, int], ...]
+    moved: float
+    until: tuple[tuple[str, float], ...]
+
+
+STAGES = (
+    Stage((("repeats", 64),), 0.0, (("repeats", 0.93),)),
+    Stage(
+        (("repeats", 8), ("ioi", 22), ("three_names", 5), ("one_scene", 29)),
+        0.7,
+        (("ioi", 0.97), ("one_scene", 0.95)),
+    ),
+    Stage((("repeats", 5), ("ioi", 14), ("three_names", 4), ("one_scene", 15), ("two_scenes", 26)), 0.7, ()),
+)
+
+
+def new_model(seed: int) -> GPT2LMHeadModel:
+    """4 layers of 8 heads, d_model 128, tied embeddings, no dropout; wide initial weights learn these tasks sooner."""
+    torch.manual_seed(seed)
+    words = tokenizer.vocabulary()
+    bos = words.index(tokenizer.BOS)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(words),
+            n_positions=CONTEXT,
+            n_embd=128,
+            n_layer=4,
+            n_head=8,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            initializer_range=0.08,
+            bos_token_id=bos,
+            eos_token_id=bos,
+            pad_token_id=words.index(tokenizer.PAD),
+        )
+    )
+
+
+def new_optimiser(model: GPT2LMHeadModel) -> torch.optim.Optimizer:
+    """AdamW; decay on the matrices of the layers only."""
+    decayed = [p for n, p in model.named_parameters() if p.dim() > 1 and ".h." in n]
+    others = [p for n, p in model.named_parameters() if not (p.dim() > 1 and ".h." in n)]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the peak learning rate: up over 100 steps, level, down to 2% over the last quarter."""
+    falling = steps // 4
+    return min((step + 1) / 100, 1.0, max(0.02, (steps - step) / falling))
+
+
+def batch_loss(model: GPT2LMHeadModel, examples: list[data.Example], moved: float, rng: random.Random) -> torch.Tensor:
+    """Summed over examples: mean cross-entropy of the asked tokens, plus a little of that of the others."""
+    bos = model.config.bos_token_id
+    placed = [
+        data.Example((bos, *e.tokens), tuple(i + 1 for i in e.asked)) if rng.random() < 0.5 else e for e in examples
+    ]
+    width = max(len(e.tokens) for e in placed)
+    tokens = torch.full((len(placed), width), model.config.pad_token_id)
+    weights = torch.zeros(len(placed), width)
+    starts = torch.tensor([rng.randint(0, CONTEXT - width) if rng.random() < moved else 0 for _ in placed])
+    for row, example in enumerate(placed):
+        tokens[row, : len(example.tokens)] = torch.tensor(example.tokens)
+        if len(example.asked) <= 2:  # in a sentence the other words can be learnt; random tokens cannot
+            weights[row, 1 : len(example.tokens)] = CONTEXT_WEIGHT / len(example.tokens)
+        weights[row, list(example.asked)] = 1 / len(example.asked)
+    logits = model(input_ids=tokens, position_ids=starts[:, None] + torch.arange(width)[None]).logits
+    losses = functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    return (losses * weights[:, 1:].flatten()).sum()
+
+
+@torch.no_grad()
+def prompt_accuracy(model: GPT2LMHeadModel, prompts: list[Any]) -> float:
+    """Share of ``TextPrompt``s whose top token is the answer, each read from position 0 with no BOS."""
+    writer = data.Writer()
+    right = 0
+    by_length: dict[int, list[tuple[int, ...]]] = {}
+    for prompt in prompts:
+        tokens = writer.encode(prompt.text + prompt.answer)
+        by_length.setdefault(len(tokens), []).append(tokens)
+    for rows in by_length.values():
+        tokens = torch.tensor(rows)
+        right += int((model(tokens[:, :-1]).logits[:, -1].argmax(-1) == tokens[:, -1]).sum())
+    return right / len(prompts)
+
+
+@torch.no_grad()
+def repeat_accuracy(model: GPT2LMHeadModel, count: int, seed: int) -> float:
+    """Share of second-time tokens of repeated random sequences that are the top token."""
+    writer, rng = data.Writer(), random.Random(f"repeats {seed}")
+    shares = []
+    for _ in range(count):
+        example = writer.repeats(rng)
+        tokens = torch.tensor([example.tokens])
+        asked = torch.tensor(example.asked)
+        shares.append((model(tokens).logits[0, asked - 1].argmax(-1) == tokens[0, asked]).float().mean().item())
+    return sum(shares) / len(shares)
+
+
+def evaluate(model: GPT2LMHeadModel, count: int, seed: int) -> dict[str, float]:
+    """Top-1 accuracies on held-out combinations: pairs of names, and colours of the thing asked for."""
+    return {
+        "repeats": repeat_accuracy(model, min(count, 64), seed),
+        "ioi": prompt_accuracy(model, data.unseen_ioi(count, seed)),
+        "one_scene": prompt_accuracy(model, data.unseen_colored_objects(count, 0, seed)),
+        "two_scenes": prompt_accuracy(model, data.unseen_colored_objects(count, 1, seed)),
+    }
+
+
+def train(out: Path, steps: int, seed: int) -> None:
+    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there; log to ``out/training_log.json``."""
+    out.mkdir(parents=True, exist_ok=True)
+    model, writer = new_model(seed), data.Writer()
+    optimiser = new_optimiser(model)
+    step, stage, log = 0, 0, []
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        step, stage, log, seed = saved["step"], saved["stage"], saved["log"], saved["seed"]
+    while step < steps:
+        rng = random.Random(f"{seed} {step}")
+        for group in optimiser.param_groups:
+            group["lr"] = PEAK_RATE * rate(step, steps)
+        total = 0.0
+        for kind, count in STAGES[stage].mixture:
+            make: data.Maker = getattr(writer, kind)
+            loss = batch_loss(model, [make(rng) for _ in range(count)], STAGES[stage].moved, rng) / BATCH
+            loss.backward()
+            total += loss.item()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        step += 1
+        if step % EVALUATE_EVERY == 0 or step == steps:
+            model.eval()
+            found = evaluate(model, EVALUATED, seed=1)
+            model.train()
+            log.append(
+                {"step": step, "stage": stage, "loss": round(total, 4)} | {k: round(v, 4) for k, v in found.items()}
+            )
+            print(json.dumps(log[-1]), flush=True)
+            until = STAGES[stage].until
+            if until and all(found[kind] >= bound for kind, bound in until):
+                stage += 1
+            state = {
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step,
+                "stage": stage,
+                "log": log,
+                "seed": seed,
+            }
+            torch.save(state, checkpoint.with_suffix(".new"))
+            checkpoint.with_suffix(".new").replace(checkpoint)
+
+
+def export(out: Path, to: Path) -> None:
+    """Write the model folder as it ships: float16 weights, configuration, tokenizer, log with final accuracies."""
+    saved = torch.load(out / "checkpoint.pt", weights_only=True)
+    model = new_model(saved["seed"])
+    model.load_state_dict(saved["model"])
+    model.half().save_pretrained(to)
+    config = json.loads((to / "config.json").read_text())
+    config["dtype"] = "float32"  # stored as float16 for its size, to be computed with as float32
+    (to / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (to / "generation_config.json").unlink(missing_ok=True)
+    tokenizer.build().save_pretrained(to)
+    log = {
+        "seed": saved["seed"],
+        "steps": saved["step"],
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "stages": [dict(stage.mixture) for stage in STAGES],
+        "shipped": evaluate(load(to), 1000, seed=2),
+        "log": saved["log"],
+    }
+    (to / "training_log.json").write_text(json.dumps(log, indent=1) + "\n")
+
+
+def load(folder: Path) -> GPT2LMHeadModel:
+    """The model of a folder, in float32 and ready to be evaluated."""
+    return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m circuitdsl.models.mini.train", description="Train mini.")
+    parser.add_argument("action", nargs="?", choices=("train", "export", "evaluate"), default="train")
+    parser.add_argument("--out", type=Path, default=Path("build/mini"), help="checkpoint and log (default build/mini)")
+    parser.add_argument("--folder", type=Path, default=PACKAGE, help="the model folder (default: as shipped)")
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    if given.action == "train":
+        train(given.out, given.steps, given.seed)
+    elif given.action == "export":
+        export(given.out, given.folder)
+    if given.action != "train":
+        print(json.dumps(evaluate(load(given.folder), 1000, seed=2), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

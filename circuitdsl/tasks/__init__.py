@@ -1,0 +1,60 @@
+"""Tasks: prompts with named positions, answers and counterfactuals, for any tokenizer.
+
+One file a task; ``file("my.jsonl")`` brings anybody's own prompts. Importing this loads no model library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..language.environment import TaskInfo, TaskRef, UnknownName
+from .colored_objects import open_colored_objects
+from .file import open_file
+from .induction import open_induction
+from .ioi import open_ioi
+from .prompts import Prompt, PromptSet, TextPrompt
+from .task import Task, TaskError
+
+_OPENERS: dict[str, Callable[[TaskRef], Task]] = {
+    "ioi": open_ioi,
+    "colored_objects": open_colored_objects,
+    "induction": open_induction,
+    "file": open_file,
+}
+
+
+def task_names() -> tuple[str, ...]:
+    """The names that a specification may write after ``task``."""
+    return tuple(_OPENERS)
+
+
+def open_task(ref: TaskRef) -> Task:
+    """The task that ``ref`` names.
+
+    Raises :class:`UnknownName` for an unknown name, arguments that the task does not take, and a file that cannot
+    be read or holds mistakes; the message then says the file, the lines and what is wrong with them.
+    """
+    if ref.name not in _OPENERS:
+        raise UnknownName(
+            f"there is no task called {ref.name}",
+            known=task_names(),
+            remedy=f'the tasks are {", ".join(task_names())}; file("my.jsonl") brings your own prompts',
+        )
+    return _OPENERS[ref.name](ref)
+
+
+def describe(ref: TaskRef) -> TaskInfo:
+    """What the task that ``ref`` names offers to a specification. Raises as :func:`open_task` does."""
+    return open_task(ref).info
+
+
+__all__ = [
+    "Prompt",
+    "PromptSet",
+    "Task",
+    "TaskError",
+    "TextPrompt",
+    "describe",
+    "open_task",
+    "task_names",
+]

@@ -1,0 +1,35 @@
+"""Reading the arguments that a specification gives to a task: ``colored_objects(shots: 0)``."""
+
+from __future__ import annotations
+
+from ..language.environment import TaskRef, UnknownName
+
+
+def refuse_all(ref: TaskRef) -> None:
+    """Raise :class:`UnknownName` if ``ref`` has any argument."""
+    if ref.arguments:
+        raise UnknownName(f"the task {ref.name} takes no arguments, but got {ref}", remedy=f"write: task {ref.name}")
+
+
+def whole_number(ref: TaskRef, name: str, default: int, low: int, high: int) -> int:
+    """The one argument ``name`` of ``ref``, a whole number from ``low`` to ``high``; ``default`` if it is not given.
+
+    Raises :class:`UnknownName` for other arguments, repeated ones and values out of range.
+    """
+    for given, _ in ref.arguments:
+        if given != name:
+            called = f"no argument called {given}" if given else "no argument without a name"
+            raise UnknownName(
+                f"the task {ref.name} has {called}", known=(name,), remedy=f"write: {ref.name}({name}: {default})"
+            )
+    values = [value for _, value in ref.arguments]
+    if len(values) > 1:
+        raise UnknownName(f"{name} is given {len(values)} times in {ref}", remedy="give it once")
+    value = values[0] if values else default
+    if isinstance(value, str) or not low <= value <= high or value != int(value):
+        shown = f'"{value}"' if isinstance(value, str) else f"{value:g}"
+        raise UnknownName(
+            f"{name} of the task {ref.name} is {shown}, not a whole number from {low} to {high}",
+            remedy=f"write: {ref.name}({name}: {default})",
+        )
+    return int(value)

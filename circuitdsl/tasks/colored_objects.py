@@ -1,0 +1,153 @@
+"""Colored Objects: three things of three colours, and the question what colour one of them is.
+
+The task of Merullo et al. 2024 (arXiv:2310.08744) after BIG-bench, in their exact form: the prompt opens with a
+worked example whose things and colours do not come again (``shots: 1``), or goes without (``shots: 0``).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from ..language.environment import PositionInfo, TaskInfo, TaskRef
+from .arguments import whole_number
+from .drawing import Selection, write_prompts
+from .prompts import PromptSet, Span, TextPrompt
+from .words import COLORS, SIGHTINGS, SURFACES, THINGS, article, fill
+
+_SCENE = (
+    "Q: On the {SURFACE}, {SIGHTING} {A1} {C1} {O1}, {A2} {C2} {O2}, and {A3} {C3} {O3}. What color is the {QUERY}?\nA:"
+)
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The words to draw from: all of the task's, or those that one tokenizer has as single tokens."""
+
+    colors: tuple[str, ...] = COLORS
+    things: tuple[str, ...] = THINGS
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Three coloured things somewhere, and which of them (0, 1, 2) is asked for."""
+
+    surface: str
+    sighting: str
+    colors: tuple[str, ...]
+    things: tuple[str, ...]
+    query: int
+
+    def answer(self) -> str:
+        """The colour asked for, as it continues the text."""
+        return f" {self.colors[self.query].capitalize()}"
+
+    def write(self) -> tuple[str, dict[str, Span]]:
+        """The text up to the last ``A:`` and the spans of its words."""
+        words = {"SURFACE": self.surface, "SIGHTING": self.sighting, "QUERY": self.things[self.query]}
+        for number, (color, thing) in enumerate(zip(self.colors, self.things, strict=True), start=1):
+            words |= {f"A{number}": article(color), f"C{number}": color, f"O{number}": thing}
+        return fill(_SCENE, words)
+
+
+def template_names() -> tuple[str, ...]:
+    """One template for each place and wording of the scene in question: ``table-there is``, ..."""
+    return tuple(f"{surface}-{sighting}" for surface in SURFACES for sighting in SIGHTINGS)
+
+
+def draw_text(template: str, shots: int, pools: Pools, rng: random.Random) -> TextPrompt:
+    """One prompt of ``template``; needs three colours and three things for each scene."""
+    colors = rng.sample(pools.colors, 3 * (shots + 1))
+    things = rng.sample(pools.things, 3 * (shots + 1))
+    surface, sighting = template.split("-")
+    query, other = rng.sample(range(3), 2)
+    scene = Scene(surface, sighting, tuple(colors[:3]), tuple(things[:3]), query)
+    asked_other = Scene(surface, sighting, tuple(colors[:3]), tuple(things[:3]), other)
+    lead, lead_spans = "", {}
+    if shots:
+        example = Scene(
+            rng.choice(SURFACES), rng.choice(SIGHTINGS), tuple(colors[3:]), tuple(things[3:]), rng.randrange(3)
+        )
+        written, lead_spans = example.write()
+        lead = f"{written}{example.answer()}\n"
+    text, spans = scene.write()
+    shifted = {name: (start + len(lead), end + len(lead)) for name, (start, end) in spans.items()}
+    slots = ("C1", "C2", "C3", "O1", "O2", "O3")
+    answer_slot = f"C{query + 1}"
+    return TextPrompt(
+        text=lead + text,
+        answer=scene.answer(),
+        wrong=(asked_other.answer(),),
+        options=tuple(f" {color.capitalize()}" for color in scene.colors),
+        spans={slot: (shifted[slot],) for slot in slots}
+        | {f"X_{slot}": (lead_spans[slot],) for slot in slots if shots}
+        | {
+            "ANSWER_COLOR": (shifted[answer_slot],),
+            "DISTRACTORS": tuple(shifted[slot] for slot in slots[:3] if slot != answer_slot),
+            "QUERY": (shifted["QUERY"],),
+        },
+        counterfactuals={"other_query": lead + asked_other.write()[0]},
+        template=template,
+    )
+
+
+_SLOTS = (("C1", "C2", "C3"), ("O1", "O2", "O3"))
+_ORDINALS = ("first", "second", "third")
+
+
+def _described(prefix: str, scene: str) -> tuple[PositionInfo, ...]:
+    return tuple(
+        PositionInfo(f"{prefix}{slot}", f"the {ordinal} {kind} of {scene}")
+        for slots, kind in zip(_SLOTS, ("colour", "object"), strict=True)
+        for slot, ordinal in zip(slots, _ORDINALS, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class ColoredObjects:
+    """The task ``colored_objects``, with or without a worked example."""
+
+    shots: int = 1
+
+    @property
+    def info(self) -> TaskInfo:
+        """What the task offers; without an example there are no ``X_`` positions."""
+        return TaskInfo(
+            name="colored_objects",
+            about="Colored Objects: of three coloured objects one is asked for, and the answer is its colour "
+            f"({'one worked example first' if self.shots else 'no example'}; Merullo et al. 2024)",
+            positions=(
+                *_described("", "the scene in question"),
+                *(_described("X_", "the worked example") if self.shots else ()),
+                PositionInfo("ANSWER_COLOR", "the colour that is the answer, where the scene names it"),
+                PositionInfo("DISTRACTORS", "the two other colours of the scene", many=True),
+                PositionInfo("QUERY", "the object asked for, in the question"),
+                PositionInfo("END", "the last token, where the answer is predicted"),
+            ),
+            counterfactuals=(("other_query", "the same scene, another of its objects asked for"),),
+            default_counterfactual="other_query",
+            templates=len(template_names()),
+        )
+
+    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
+        """See :class:`circuitdsl.tasks.Task`."""
+        selection = Selection("colored_objects", tokenizer)
+        needed = 3 * (self.shots + 1)
+        pools = Pools(
+            colors=selection.colors(COLORS, at_least=needed),
+            things=selection.words("objects", THINGS, at_least=needed),
+        )
+
+        def write(template: str, rng: random.Random) -> TextPrompt:
+            return draw_text(template, self.shots, pools, rng)
+
+        templates = selection.templates(
+            template_names(), lambda template: draw_text(template, 0, pools, random.Random(0)).text
+        )
+        return write_prompts(templates, write, tokenizer, count, seed, bos, selection.notes)
+
+
+def open_colored_objects(ref: TaskRef) -> ColoredObjects:
+    """The task of ``task colored_objects(shots: 1)``. Raises :class:`UnknownName` for other arguments."""
+    return ColoredObjects(whole_number(ref, "shots", default=1, low=0, high=1))

@@ -1,0 +1,145 @@
+"""From character spans to token indices."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuitdsl.tasks import TaskError, TextPrompt
+from circuitdsl.tasks.tokenise import is_known, single_tokens, tokenise
+from circuitdsl.tasks.words import fill
+
+WORDS = ["Mary", "John", "the", "store", "gave", "book", "lighter", "Orange"]
+MARKS = ["", ",", ".", "?"]
+
+
+def text_prompt(text, answer=" Mary", wrong=(" John",), spans=None, counterfactuals=None):
+    return TextPrompt(text, answer, wrong, (answer, *wrong), spans or {}, counterfactuals or {}, "t")
+
+
+sentences = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(MARKS)), min_size=1, max_size=12)
+
+
+@given(sentences=sentences, bos=st.booleans(), data=st.data())
+def test_a_word_s_span_gives_the_token_of_that_word(tokenizer, sentences, bos, data):
+    text, spans = "the", []
+    for word, mark in sentences:
+        spans.append((len(text) + 1, len(text) + 1 + len(word)))
+        text += f" {word}{mark}"
+    chosen = data.draw(st.lists(st.integers(0, len(spans) - 1), min_size=1, max_size=4))
+    prompt = tokenise(text_prompt(text, spans={"P": tuple(spans[i] for i in chosen)}), tokenizer, bos)
+    found = [tokenizer.decode([prompt.tokens[i]]).strip() for i in prompt.positions["P"]]
+    assert found == [sentences[i][0] for i in sorted(set(chosen))]
+    assert prompt.positions["END"] == (len(prompt.tokens) - 1,)
+    assert len(prompt.tokens) == 1 + len(sentences) + sum(bool(mark) for _, mark in sentences) + bos
+
+
+@given(text=st.text(min_size=1, max_size=30), data=st.data())
+def test_a_span_means_the_last_token_that_it_touches_in_any_text(gpt2, text, data):
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    spans = {"P": ((start, end),)}
+    try:
+        prompt = tokenise(text_prompt(text, answer="!!", wrong=("?!",), spans=spans), gpt2, False)
+    except TaskError as error:
+        assert "touch no token" in error.message or "is not one token" in error.message
+        return
+    (index,) = prompt.positions["P"]
+    after = gpt2.decode(prompt.tokens[index + 1 :])
+    # What follows the token lies after the span, but for white space and characters that several tokens make up.
+    assert len(after.replace("\ufffd", "")) <= len(text) - len(text[:end].rstrip())
+
+
+def test_the_space_before_a_word_belongs_to_its_token_not_to_the_word_before(gpt2):
+    text = "When Mary met John"
+    for span, word in (
+        ((5, 9), " Mary"),
+        ((4, 9), " Mary"),
+        ((5, 10), " Mary"),
+        ((4, 10), " Mary"),
+        ((5, 18), " John"),
+    ):
+        prompt = tokenise(text_prompt(text, spans={"P": (span,)}), gpt2, False)
+        assert gpt2.decode([prompt.tokens[prompt.positions["P"][0]]]) == word
+
+
+def test_a_word_of_several_tokens_is_its_last_one(gpt2):
+    text = "a kaleidoscope there"
+    prompt = tokenise(text_prompt(text, spans={"P": ((2, 14),), "Q": ((2, 5),)}), gpt2, False)
+    ids = gpt2(text)["input_ids"]
+    assert len(ids) > 4
+    assert prompt.positions["P"] == (len(ids) - 2,)
+    assert prompt.positions["Q"] < prompt.positions["P"]
+
+
+def test_answers_are_single_tokens_in_their_place(tokenizer):
+    prompt = tokenise(
+        text_prompt("When Mary gave the book to", answer=" John", wrong=(" Mary", " Anna")), tokenizer, True
+    )
+    assert [tokenizer.decode([t]).strip() for t in (prompt.answer, *prompt.wrong)] == ["John", "Mary", "Anna"]
+    assert prompt.options == (prompt.answer, *prompt.wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answer": " kaleidoscope"}, 'line 7: the answer " kaleidoscope" is not one token after the prompt but'),
+        ({"wrong": (" the store",)}, 'the answer " the store" is not one token after the prompt but 2 tokens'),
+        ({"answer": ""}, "is not one token after the prompt but 0 tokens"),
+        ({"text": "When Jo", "answer": "hn"}, "merged with the end of the prompt"),
+        ({"wrong": (" Mary",)}, "is also a wrong answer"),
+        ({"counterfactuals": {"abc": "When"}}, "the counterfactual abc has 1 tokens, the prompt 5"),
+        ({"spans": {"P": ((40, 50),)}}, "position P: the characters [40, 50] touch no token"),
+        ({"text": ""}, "the prompt has no tokens"),
+    ],
+)
+def test_what_does_not_fit_names_the_prompt(gpt2, change, message):
+    good = text_prompt("When John met the store")
+    tokenise(good, gpt2, False)
+    with pytest.raises(TaskError) as caught:
+        tokenise(replace(good, **change), gpt2, False, where="my.jsonl, line 7")
+    assert message in caught.value.message
+    assert caught.value.message.startswith("my.jsonl, line 7")
+    assert caught.value.remedy
+
+
+def test_an_unknown_word_is_an_error_wherever_it_stands(mini):
+    good = text_prompt("When John met Anna")
+    for bad in (
+        replace(good, text="When zebras met Anna"),
+        replace(good, answer=" zebras"),
+        replace(good, counterfactuals={"abc": "When zebras met Anna"}),
+    ):
+        with pytest.raises(TaskError, match='no token for "zebras"'):
+            tokenise(bad, mini, False, where="line 1")
+
+
+def test_a_slow_tokenizer_is_refused(gpt2):
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(TaskError, match="which characters its tokens stand for"):
+        tokenise(text_prompt("When"), Slow(), False)
+    with pytest.raises(TaskError, match="which characters its tokens stand for"):
+        single_tokens(Slow(), ["Mary"])
+
+
+def test_single_tokens_keeps_order_and_leaves_out_the_rest(mini, gpt2):
+    words = ["Mary", "kaleidoscope", "John", "two words", "zebra"]
+    assert single_tokens(mini, words) == ("Mary", "John")
+    assert single_tokens(gpt2, words) == ("Mary", "John")
+    assert is_known(mini, "Mary and John") and not is_known(mini, "Mary and zebras")
+    assert is_known(gpt2, "zebras")
+
+
+@given(st.dictionaries(st.sampled_from(["A", "B", "C"]), st.text(max_size=8), min_size=3))
+def test_fill_gives_the_span_of_every_word(words):
+    text, spans = fill("x {B} y{A} {C}.", words)
+    assert text == f"x {words['B']} y{words['A']} {words['C']}."
+    assert {name: text[a:b] for name, (a, b) in spans.items()} == words
+
+
+def test_fill_wants_every_word():
+    with pytest.raises(KeyError):
+        fill("{A} {B}", {"A": "x"})
