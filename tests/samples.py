@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from circuitdsl.judge.outcome import (
+    CircuitReport,
+    ClaimOutcome,
+    ComparisonReport,
+    Cost,
+    Figure,
+    HeadOutcome,
+    InterventionReport,
+    Part,
+    Report,
+    Variant,
+    Verdict,
+)
 from circuitdsl.language.circuit import (
+    Action,
     Bound,
     Circuit,
     Claim,
+    Comparison,
     Component,
     Control,
     Head,
+    Intervention,
     LogitsReceiver,
     Method,
     Mlp,
@@ -131,4 +147,119 @@ def circuit(
         claims=tuple(edge_claim(name, made, edge, line) for line, edge in enumerate(edges, start=first))
         + tuple(claims),
         line=1,
+    )
+
+
+def member(circuit: str, line: int, role: str, head: str) -> Claim:
+    return Claim(
+        id=f"{circuit}:{line}:{head}",
+        line=line,
+        text=f"{head} at END matters",
+        kind="member",
+        term=Term("minimality"),
+        bound=Bound(">=", low=0.01),
+        role=role,
+    )
+
+
+def outcome(claim: Claim, verdict: Verdict, value: float | None, spread: float = 0.01, **rest) -> ClaimOutcome:
+    figure = Figure(None, None, None) if value is None else Figure(value, value - spread, value + spread)
+    defaults = {"unit": "share", "confidence": 0.95, "prompts": 200}
+    return ClaimOutcome(claim=claim, figure=figure, verdict=verdict, **(defaults | rest))
+
+
+def report(structure: Mapping[str, object] | None = None) -> Report:
+    """A report with every verdict, variants, parts, controls, a comparison and an intervention."""
+    made = circuit("ioi", {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}, shape=geometry(4, 8, "mini"))
+    edge = edge_claim("ioi", made.roles, "inhibition -> mover.q", 5)
+    outcomes = (
+        *(outcome(member("ioi", 3, "inhibition", head), Verdict.HOLDS, 0.05) for head in ("1.2", "1.5")),
+        outcome(member("ioi", 4, "mover", "2.0"), Verdict.HOLDS, 0.3),
+        outcome(member("ioi", 4, "mover", "2.4"), Verdict.FAILS, 0.002, 0.001),
+        outcome(
+            edge,
+            Verdict.HOLDS,
+            -0.4,
+            variants=(
+                Variant("ablate", "zero", Figure(-0.3, -0.32, -0.28), Verdict.HOLDS),
+                Variant("ablate", "resample", Figure(-0.005, -0.02, 0.01), Verdict.UNDECIDED),
+                Variant("against", "s2_io", Figure(None, None, None), Verdict.ERROR, "no such counterfactual"),
+            ),
+        ),
+        outcome(
+            expect("ioi", 7, "logit_diff", Bound("in", 3.0, 4.5), "expect logit_diff in 3.0 .. 4.5"),
+            Verdict.HOLDS,
+            3.52,
+            0.08,
+            unit="logits",
+            p_value=0.0001,
+            p_holm=0.2,
+        ),
+        outcome(
+            expect("ioi", 8, "attention", Bound(">=", low=0.4), "expect attention(mover, END -> IO) >= 40%"),
+            Verdict.FAILS,
+            0.3997,
+            0.0002,
+            parts=(Part("2.0", Figure(0.7, 0.69, 0.71)), Part("2.4", Figure(0.1, 0.09, 0.11))),
+            note="averaged over the role's heads",
+        ),
+        outcome(
+            expect("ioi", 9, "faithfulness", Control("random heads"), "expect faithfulness > random heads"),
+            Verdict.UNDECIDED,
+            0.8,
+            0.1,
+            control=Figure(0.75, 0.6, 0.9),
+            prompts=2000,
+        ),
+        outcome(
+            expect("ioi", 10, "copying", Bound(">=", low=0.9), "expect copying(mover, IO) >= 90%"),
+            Verdict.ERROR,
+            None,
+            note="the patch changed nothing",
+        ),
+    )
+    overlap = Claim("reuse:3", 3, "expect overlap(heads) >= 70%", "expect", Term("overlap"), Bound(">=", low=0.7))
+    repair = expect("repair", 4, "accuracy", Bound(">=", low=0.9), "expect accuracy >= 90%")
+    return Report(
+        circuits=(
+            CircuitReport(
+                circuit=made,
+                model="mini",
+                processing="weights as they are",
+                prompts=200,
+                claims=outcomes,
+                heads=(
+                    HeadOutcome("1.2", "END", ("inhibition",), Figure(-0.2, -0.22, -0.18)),
+                    HeadOutcome("2.0", "END", ("mover",), Figure(0.05, 0.04, 0.06)),
+                ),
+                unexplained=(HeadOutcome("3.1", "all", (), Figure(-0.03, -0.04, -0.02)),),
+                unexplained_note="28 of 28 heads looked at",
+                notes=("18 of 20 names are one token",),
+                example="When Mary and John went to the store, John gave a drink to",
+            ),
+        ),
+        comparisons=(
+            ComparisonReport(
+                Comparison("ioi", "ioi", "specs/reuse.circuit", (), (overlap,), 1),
+                structure or {},
+                (outcome(overlap, Verdict.HOLDS, 1.0, 0.0),),
+            ),
+        ),
+        interventions=(
+            InterventionReport(
+                Intervention(
+                    "repair",
+                    "ioi",
+                    "specs/repair.circuit",
+                    (Action("attend", (), text="attend { 2.0 } from END to IO evenly"),),
+                    (repair,),
+                ),
+                "mini",
+                200,
+                (outcome(repair, Verdict.HOLDS, 0.95),),
+            ),
+        ),
+        versions={"circuitdsl": "0.1.0", "torch": "2.13.0"},
+        seconds=12.34,
+        cost=Cost(experiments=131, prompt_passes=26200, passes=131.0),
     )

@@ -15,18 +15,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from circuitdsl.compare.chance import Chance, chance
-from circuitdsl.language.circuit import (
-    Circuit,
-    Component,
-    Head,
-    LogitsReceiver,
-    Mlp,
-    Nodes,
-    Path,
-    Position,
-    Receivers,
-    Role,
-)
+from circuitdsl.compare.edges import Edge, head_edges, role_edges
+from circuitdsl.language.circuit import Circuit, Head, Position, Role
 
 Rule = Literal["align", "name", "heads"]
 """Why two roles are taken for one: an ``align`` line, the same name, or the most heads in common."""
@@ -160,7 +150,7 @@ def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()
     heads = _overlap(map(str, left.heads), map(str, right.heads))
     nodes = _overlap(map(str, left.nodes), map(str, right.nodes))
     left_vertices, right_vertices = _vertices(pairs)
-    edges = _edge_overlap(_role_edges(left, left_vertices), _role_edges(right, right_vertices))
+    edges = _edge_overlap(_in_terms_of_both(left, left_vertices), _in_terms_of_both(right, right_vertices))
     return Structure(
         left=left.name,
         right=right.name,
@@ -170,7 +160,7 @@ def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()
         nodes_chance=_chance_of_nodes(left, right) if same_shape else None,
         roles=tuple(_role_pair(left, right, pair, same_shape) for pair in pairs),
         edges=edges,
-        head_edges=_overlap(_head_edges(left), _head_edges(right)),
+        head_edges=_overlap(map(str, head_edges(left)), map(str, head_edges(right))),
         moved=tuple(_moved(left, right, pairs)),
         notes=tuple(_notes(left, right)),
     )
@@ -255,15 +245,6 @@ def _moved(left: Circuit, right: Circuit, pairs: Iterable[Match]) -> Iterator[Mo
 # --- edges -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Edge:
-    """An edge in both circuits' terms: vertices as :func:`_vertices` names them."""
-
-    sender: str
-    receiver: str
-    input: str
-
-
 def _vertices(pairs: Iterable[Match]) -> tuple[dict[str, str], dict[str, str]]:
     """What each circuit's roles are called when both are talked about: counterparts get one name."""
     left: dict[str, str] = {}
@@ -276,92 +257,18 @@ def _vertices(pairs: Iterable[Match]) -> tuple[dict[str, str], dict[str, str]]:
     return left, right
 
 
-def _role_edges(circuit: Circuit, vertex: Mapping[str, str]) -> dict[_Edge, str]:
-    """The circuit's edges between roles, one for each input, with the circuit's own spelling of each.
+def _in_terms_of_both(circuit: Circuit, vertex: Mapping[str, str]) -> dict[Edge, str]:
+    """The edges between roles with vertices of both circuits, and the circuit's own spelling of each.
 
     An end that is no role is itself (a head, ``logits``), the same in both circuits.
     """
     return {
-        _Edge(vertex.get(sender, sender), vertex.get(receiver, receiver), letter): _spell(sender, receiver, letter)
-        for path in _paths(circuit)
-        for sender in _names(circuit, path.senders)
-        for receiver in _names(circuit, path.receivers)
-        for letter in _inputs(path)
+        Edge(vertex.get(edge.sender, edge.sender), vertex.get(edge.receiver, edge.receiver), edge.input): str(edge)
+        for edge in role_edges(circuit)
     }
 
 
-def _head_edges(circuit: Circuit) -> list[str]:
-    """The circuit's edges between single components, one for each input, without positions.
-
-    A pair that the model's order of computation rules out (a later layer to an earlier one) is no edge.
-    """
-    return [
-        _spell(_written(sender), _written(receiver), letter)
-        for path in _paths(circuit)
-        for sender in _components(path.senders)
-        for receiver in _components(path.receivers)
-        if _before(sender, receiver)
-        for letter in _inputs(path)
-    ]
-
-
-def _paths(circuit: Circuit) -> Iterator[Path]:
-    for claim in circuit.edge_claims():
-        path = dict(claim.term.arguments)["path"]
-        assert isinstance(path, Path)
-        yield path
-
-
-def _inputs(path: Path) -> tuple[str, ...]:
-    letters = path.receivers.inputs if isinstance(path.receivers, Receivers) else ""
-    return tuple(letters) or ("",)
-
-
-def _names(circuit: Circuit, end: Nodes | Receivers | LogitsReceiver) -> tuple[str, ...]:
-    """The roles that an end of an edge stands for, then the components that belong to none of them."""
-    if isinstance(end, LogitsReceiver):
-        return (end.label,)
-    if any(role.name == end.label for role in circuit.roles):
-        return (end.label,)
-    components = _components(end)
-    # Components, not nodes: the nodes of a k or v receiver carry the key position, not the role's own.
-    inside = [role for role in circuit.roles if {node.component for node in role.nodes} <= set(components)]
-    covered = {node.component for role in inside for node in role.nodes}
-    return tuple(role.name for role in inside) + tuple(str(c) for c in components if c not in covered)
-
-
-def _components(end: Nodes | Receivers | LogitsReceiver) -> tuple[Component | LogitsReceiver, ...]:
-    if isinstance(end, LogitsReceiver):
-        return (end,)
-    return tuple(dict.fromkeys(node.component for node in end.nodes))
-
-
-def _written(component: Component | LogitsReceiver) -> str:
-    return component.label if isinstance(component, LogitsReceiver) else str(component)
-
-
-def _before(sender: Component | LogitsReceiver, receiver: Component | LogitsReceiver) -> bool:
-    return _depth(sender) < _depth(receiver)
-
-
-def _depth(component: Component | LogitsReceiver) -> tuple[float, int]:
-    """Where a component stands in the order of computation; in a layer the MLP reads after the heads."""
-    match component:
-        case Head(layer=layer):
-            return (layer, 0)
-        case Mlp(layer=layer):
-            return (layer, 1)
-        case LogitsReceiver():
-            return (float("inf"), 0)
-        case _:
-            return (-1, 0)
-
-
-def _spell(sender: str, receiver: str, letter: str) -> str:
-    return f"{sender} -> {receiver}.{letter}" if letter else f"{sender} -> {receiver}"
-
-
-def _edge_overlap(left: Mapping[_Edge, str], right: Mapping[_Edge, str]) -> Overlap:
+def _edge_overlap(left: Mapping[Edge, str], right: Mapping[Edge, str]) -> Overlap:
     return Overlap(
         shared=tuple(spelling for edge, spelling in left.items() if edge in right),
         left_only=tuple(spelling for edge, spelling in left.items() if edge not in right),

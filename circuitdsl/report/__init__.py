@@ -1,0 +1,1 @@
+"""A report, a plan and diagnostics for people (terminal, SVG) and for programs (JSON, JUnit, SARIF)."""

@@ -1,0 +1,33 @@
+"""What circuits, comparisons and interventions of a report have in common: a name, a file and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from circuitdsl.judge.outcome import ClaimOutcome, Report, Verdict
+
+
+@dataclass(frozen=True)
+class Section:
+    """One block of a specification and the outcomes of its claims."""
+
+    kind: str
+    name: str
+    file: str
+    outcomes: tuple[ClaimOutcome, ...]
+
+    def of(self, *verdicts: Verdict) -> tuple[ClaimOutcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.verdict in verdicts)
+
+
+def sections(report: Report) -> Iterator[Section]:
+    """The blocks of a report in its order."""
+    for circuit in report.circuits:
+        yield Section("circuit", circuit.circuit.name, circuit.circuit.file, circuit.claims)
+    for comparison in report.comparisons:
+        pair = comparison.comparison
+        yield Section("compare", f"{pair.left} with {pair.right}", pair.file, comparison.claims)
+    for intervention in report.interventions:
+        done = intervention.intervention
+        yield Section("intervention", f"{done.name} on {done.on}", done.file, intervention.claims)

@@ -1,0 +1,336 @@
+"""A report for a person at a terminal: what does not hold comes first and in full, the verdict comes last.
+
+Everything here returns rich renderables; whether colours show is the console's business (a terminal, NO_COLOR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from circuitdsl.judge.outcome import (
+    CircuitReport,
+    ClaimOutcome,
+    ComparisonReport,
+    HeadOutcome,
+    InterventionReport,
+    Report,
+    Variant,
+    Verdict,
+)
+from circuitdsl.report.sections import Section, sections
+from circuitdsl.report.words import bound, figure, measured_and_wanted, number, plural, summary
+
+MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.UNDECIDED: "?", Verdict.ERROR: "!"}
+STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.UNDECIDED: "yellow", Verdict.ERROR: "bold magenta"}
+WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "FAILS", Verdict.UNDECIDED: "undecided", Verdict.ERROR: "ERROR"}
+OPEN = (Verdict.FAILS, Verdict.ERROR, Verdict.UNDECIDED)
+"""The verdicts that a person has to look into."""
+
+_BAR = 16  # columns of the longest bar of a heads table
+
+
+def render(report: Report, verbose: bool = False) -> RenderableType:
+    """The whole report; ``verbose`` shows every member claim, every part and every variant of its own."""
+    blocks: list[RenderableType] = []
+    for circuit in report.circuits:
+        blocks += [_circuit(circuit, verbose), Text()]
+    for comparison in report.comparisons:
+        blocks += [_comparison(comparison, verbose), Text()]
+    for intervention in report.interventions:
+        blocks += [_intervention(intervention, verbose), Text()]
+    return Group(*blocks, render_summary(report))
+
+
+def render_summary(report: Report) -> RenderableType:
+    """What does not hold, a line each with its place, and the count."""
+    lines = [_summary_line(section, outcome) for section in sections(report) for outcome in section.of(*OPEN)]
+    style = next((STYLES[verdict] for verdict in OPEN if report.summary[str(verdict)]), STYLES[Verdict.HOLDS])
+    last = Text(summary(report.summary, report.seconds), style=style)
+    cost = report.cost
+    took = Text(
+        f"{plural(cost.experiments, 'experiment')}, {cost.passes:,.0f} forward passes over all prompts, "
+        f"{report.engine} engine",
+        style="dim",
+    )
+    return Group(*([Rule("what does not hold", style="dim"), *lines] if lines else []), took, last)
+
+
+def _summary_line(section: Section, outcome: ClaimOutcome) -> Text:
+    return Text.assemble(
+        (f"{WORDS[outcome.verdict]:9} ", STYLES[outcome.verdict]),
+        f"{section.file}:{outcome.claim.line}  {outcome.claim.text}  ",
+        (measured_and_wanted(outcome), "dim"),
+    )
+
+
+# --- blocks ----------------------------------------------------------------------------------------
+
+
+def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
+    circuit, method = report.circuit, report.circuit.method
+    kept = "at their roles' positions" if method.positions == "role" else "at every position"
+    sources = f", patches from {method.against}" if method.against else ""
+    facts = [
+        f"model {report.model} ({report.processing})" if report.processing else f"model {report.model}",
+        f"task {circuit.task}",
+        plural(report.prompts, "prompt"),
+    ]
+    return Group(
+        _title(circuit.name, circuit.file, circuit.about),
+        Text(", ".join(facts), style="dim"),
+        Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}", style="dim"),
+        *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
+        *_claims(report.claims, verbose),
+        *_heads(report),
+        *_unexplained(report),
+        *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
+    )
+
+
+def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
+    pair = report.comparison
+    return Group(
+        _title(f"{pair.left} with {pair.right}", pair.file),
+        structure_summary(report.structure),
+        *_claims(report.claims, verbose),
+    )
+
+
+def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
+    done = report.intervention
+    return Group(
+        _title(f"{done.name} on {done.on}", done.file),
+        Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
+        *(Text(f"  {action.text}") for action in done.actions),
+        *_claims(report.claims, verbose),
+    )
+
+
+def _title(name: str, file: str, about: str = "") -> RenderableType:
+    title = Text.assemble((name, "bold"), (f"  {file}", "dim"))
+    return Group(title, Text(about)) if about else title
+
+
+# --- claims ----------------------------------------------------------------------------------------
+
+
+def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[RenderableType]:
+    """First what does not hold, in full; then a line for each claim, a role's members together."""
+    unsettled = [outcome for outcome in outcomes if outcome.verdict in OPEN]
+    for outcome in sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)):
+        yield Text()
+        yield _expanded(outcome)
+    yield Text()
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(no_wrap=True)
+    for group in _grouped(outcomes, verbose):
+        if len(group) == 1:
+            for row in _rows(group[0], verbose):
+                table.add_row(*row)
+        else:
+            table.add_row(*_members_row(group))
+    yield table
+
+
+def _expanded(outcome: ClaimOutcome) -> RenderableType:
+    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts."""
+    style = STYLES[outcome.verdict]
+    head = Text.assemble(
+        (f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}", style),
+        (f"  line {outcome.claim.line}  ", "dim"),
+        (outcome.claim.text, "bold"),
+    )
+    why = Text(measured_and_wanted(outcome))
+    lines: list[RenderableType] = [why]
+    if outcome.verdict is not Verdict.ERROR:
+        if outcome.verdict is Verdict.UNDECIDED:
+            lines.append(Text(f"the interval straddles the bound after {plural(outcome.prompts, 'prompt')}"))
+        if outcome.note:
+            lines.append(Text(outcome.note, style="dim"))
+    lines += [
+        Text.assemble((f"{part.label:>8}  ", "cyan"), figure(part.figure, outcome.unit)) for part in outcome.parts
+    ]
+    return Group(head, Padding(Group(*lines), (0, 0, 0, 2)))
+
+
+def _grouped(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[list[ClaimOutcome]]:
+    """Claims one by one, but the member claims of a role (consecutive ones) as one group unless verbose."""
+    group: list[ClaimOutcome] = []
+    for outcome in outcomes:
+        together = bool(group) and not verbose and _member_key(outcome) == _member_key(group[-1]) != ("", "", "")
+        if group and not together:
+            yield group
+            group = []
+        group.append(outcome)
+    if group:
+        yield group
+
+
+def _member_key(outcome: ClaimOutcome) -> tuple[str, str, str]:
+    claim = outcome.claim
+    return (claim.role, claim.term.measure, outcome.unit) if claim.kind == "member" else ("", "", "")
+
+
+def _rows(outcome: ClaimOutcome, verbose: bool) -> Iterator[tuple[RenderableType, ...]]:
+    claim = outcome.claim
+    yield (_mark(outcome.verdict), str(claim.line), Text(claim.text), _figure(outcome))
+    shown = [v for v in outcome.variants if verbose or v.verdict is not outcome.verdict]
+    for variant in shown:
+        yield _variant_row(variant, outcome)
+    if verbose:
+        for part in outcome.parts:
+            yield ("", "", Text(f"  {part.label}", style="cyan"), Text(figure(part.figure, outcome.unit), style="dim"))
+        if outcome.note:
+            yield ("", "", Text(f"  {outcome.note}", style="dim"), "")
+
+
+def _variant_row(variant: Variant, outcome: ClaimOutcome) -> tuple[RenderableType, ...]:
+    named = f"  with {variant.setting} {variant.setting_value}: {WORDS[variant.verdict]}"
+    measured = variant.note if variant.verdict is Verdict.ERROR else figure(variant.figure, outcome.unit)
+    return (_mark(variant.verdict), "", Text(named, style="dim"), Text(measured, style="dim"))
+
+
+def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
+    """All member claims of a role in one line: how many hold, and the figure closest to having no effect."""
+    holding = sum(outcome.verdict is Verdict.HOLDS for outcome in group)
+    worst = next((v for v in OPEN if any(outcome.verdict is v for outcome in group)), Verdict.HOLDS)
+    count = f"all {len(group)}" if holding == len(group) else f"{holding} of {len(group)}"
+    measured = [outcome for outcome in group if outcome.figure.value is not None]
+    weakest = min(measured, key=lambda outcome: abs(outcome.figure.value or 0.0), default=None)
+    line = str(min(outcome.claim.line for outcome in group))
+    wanted = bound(group[0].claim.bound, group[0].unit, group[0].control)
+    text = f"role {group[0].claim.role}: {count} listed matter ({group[0].claim.term.measure} {wanted})"
+    least = Text.assemble(("least ", "dim"), figure(weakest.figure, weakest.unit)) if weakest else Text("-")
+    return (_mark(worst), line, Text(text), least)
+
+
+def _mark(verdict: Verdict) -> Text:
+    return Text(MARKS[verdict], style=STYLES[verdict])
+
+
+def _figure(outcome: ClaimOutcome) -> Text:
+    if outcome.verdict is Verdict.ERROR:
+        return Text("not measured", style=STYLES[Verdict.ERROR])
+    return Text(figure(outcome.figure, outcome.unit))
+
+
+def _holm_note(report: CircuitReport) -> Iterator[str]:
+    """Which verdicts would not stand if all claims of the circuit had to be right at once (Holm)."""
+    lost = [
+        outcome
+        for outcome in report.claims
+        if outcome.verdict is Verdict.HOLDS and outcome.p_holm is not None and outcome.p_holm > 1 - outcome.confidence
+    ]
+    if lost:
+        lines = ", ".join(dict.fromkeys(str(outcome.claim.line) for outcome in lost))
+        yield (
+            f"{plural(len(lost), 'claim')} of {len(report.claims)} would not be significant with all corrected "
+            f"for each other (Holm): line {lines}"
+        )
+
+
+# --- heads -----------------------------------------------------------------------------------------
+
+
+def _heads(report: CircuitReport) -> Iterator[RenderableType]:
+    if not report.heads:
+        return
+    yield Text()
+    yield Text(f"Each knocked out alone: change of {report.circuit.method.metric}", style="bold")
+    yield _head_table(report.heads, ("head", "at", "role"))
+
+
+def _unexplained(report: CircuitReport) -> Iterator[RenderableType]:
+    if report.unexplained:
+        floor = number(report.circuit.method.floor, "share", 0)
+        yield Text()
+        yield Text(
+            f"Not in the circuit, yet they matter (over {floor}): "
+            f"{plural(len(report.unexplained), 'head')}"
+            + (f"; {report.unexplained_note}" if report.unexplained_note else ""),
+            style="bold yellow",
+        )
+        yield _head_table(report.unexplained, ("head", "at"))
+    elif report.unexplained_note:
+        yield Text(f"heads outside the circuit: {report.unexplained_note}", style="dim")
+
+
+def _head_table(heads: Sequence[HeadOutcome], columns: Sequence[str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    most = max((abs(head.figure.value or 0.0) for head in heads), default=0.0)
+    for head in heads:
+        cells = {"head": head.head, "at": f"at {head.position}", "role": ", ".join(head.roles)}
+        table.add_row(
+            "",
+            *(Text(cells[column], style="cyan" if column == "head" else "") for column in columns),
+            Text(figure(head.figure, "share"), justify="right"),
+            _bar(head.figure.value or 0.0, most),
+        )
+    return table
+
+
+def _bar(value: float, most: float) -> Text:
+    """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
+    length = round(_BAR * abs(value) / most) if most else 0
+    return Text("▪" * length, style="red" if value < 0 else "blue")
+
+
+# --- comparisons -----------------------------------------------------------------------------------
+
+
+def structure_summary(structure: Mapping[str, Any]) -> RenderableType:
+    """What two circuits share, a line for each kind of element and each role, from ``Structure.to_dict()``."""
+    table = Table(box=None, show_header=True, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("", "shared", structure["left"], structure["right"], "of smaller", "Jaccard", "chance", "p"):
+        table.add_column(name, justify="left" if not name else "right", overflow="fold")
+    for name, entry in (
+        ("heads", structure["heads"]),
+        ("nodes", structure["nodes"]),
+        ("edges", structure["edges"]),
+        ("edges by head", structure["edges"]["heads"]),
+    ):
+        table.add_row(name, *_overlap_cells(entry))
+    for pair in structure["roles"]:
+        table.add_row(role_pair(pair), *_overlap_cells(pair))
+    return Group(table, *(Text(f"note: {note}", style="dim") for note in structure["notes"]))
+
+
+def role_pair(pair: Mapping[str, Any]) -> Text:
+    """``name_mover ~ mover (by align)``, or a role that has no counterpart."""
+    if pair["left"] is None or pair["right"] is None:
+        side = "left" if pair["right"] is None else "right"
+        return Text.assemble(f"  {pair[side]}", (f"  only {side}", "dim"))
+    if pair["left"] == pair["right"]:
+        return Text(f"  {pair['left']}")
+    return Text.assemble(f"  {pair['left']} ~ {pair['right']}", (f"  by {_RULES[pair['rule']]}", "dim"))
+
+
+_RULES = {"align": "align", "name": "name", "heads": "shared heads"}
+
+
+def _overlap_cells(entry: Mapping[str, Any]) -> Iterable[str]:
+    shared, left, right = (len(entry[key]) for key in ("shared", "left_only", "right_only"))
+    yield str(shared)
+    yield str(shared + left)
+    yield str(shared + right)
+    yield number(entry["of_smaller"], "share", 0)
+    yield number(entry["jaccard"], "share", 0)
+    yield number(entry.get("chance"), "share", 0) if "chance" in entry else ""
+    yield p_value(entry["p_value"]) if "p_value" in entry else ""
+
+
+def p_value(value: float | None) -> str:
+    """``0.03``, ``< 0.0001``, or ``-`` where it is undefined."""
+    if value is None:
+        return "-"
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"

@@ -1,0 +1,105 @@
+"""Figures, intervals and bounds as people read them. Shares are fractions in the data and per cent here."""
+
+from __future__ import annotations
+
+from circuitdsl.judge.outcome import ClaimOutcome, Figure, Verdict
+from circuitdsl.language.circuit import Bound, Control
+
+
+def number(value: float | None, unit: str, digits: int | None = None) -> str:
+    """``87.3%`` for a share, ``3.52`` for anything else, ``-`` for a value that is undefined."""
+    if value is None:
+        return "-"
+    scaled = value * 100 if unit == "share" else value
+    places = digits if digits is not None else (1 if unit == "share" else 2)
+    written = f"{scaled:.{places}f}"
+    if float(written) == 0:
+        written = written.removeprefix("-")
+    return f"{written}%" if unit == "share" else written
+
+
+def figure(value: Figure, unit: str, digits: int | None = None) -> str:
+    """``87.3% [86.1, 88.5]``; an exact figure, whose interval is itself, has no brackets."""
+    if value.low is None or value.high is None or value.low == value.value == value.high:
+        return number(value.value, unit, digits)
+    low, high = (number(end, unit, digits).removesuffix("%") for end in (value.low, value.high))
+    return f"{number(value.value, unit, digits)} [{low}, {high}]"
+
+
+def exact(value: float | None, unit: str) -> str:
+    """A number of a specification with no more digits than it was written with: ``3``, ``80%``, ``2.5%``."""
+    if value is None:
+        return "-"
+    return f"{value * 100:.10g}%" if unit == "share" else f"{value:.10g}"
+
+
+def bound(wanted: Bound | Control, unit: str, control: Figure | None = None) -> str:
+    """What a claim wants, in words."""
+    if isinstance(wanted, Control):
+        against = f" ({figure(control, unit)})" if control is not None and control.value is not None else ""
+        return f"{'more' if wanted.op == '>' else 'less'} than {wanted.name}{against}"
+    low, high = exact(wanted.low, unit), exact(wanted.high, unit)
+    match wanted.op:
+        case ">=":
+            return f"at least {low}"
+        case "<=":
+            return f"at most {high}"
+        case ">":
+            return f"more than {low}"
+        case "<":
+            return f"less than {high}"
+        case "in":
+            return f"{low} to {high}"
+        case "inside":
+            return f"between {low} and {high}"
+        case "outside":
+            return f"at most {low} or at least {high}"
+
+
+def measured_and_wanted(outcome: ClaimOutcome) -> str:
+    """``measured 79.4% [78.1, 80.6], wants at least 80%``: a verdict's reason in a line."""
+    if outcome.verdict is Verdict.ERROR:
+        return outcome.note or "the experiment could not be run"
+    wanted = bound(outcome.claim.bound, outcome.unit, outcome.control)
+    return f"measured {figure(outcome.figure, outcome.unit, _digits(outcome))}, wants {wanted}"
+
+
+def _digits(outcome: ClaimOutcome) -> int | None:
+    """As many digits as keep a figure that misses its bound from being rounded onto it; None for the usual."""
+    wanted = outcome.claim.bound
+    if isinstance(wanted, Control):
+        return None
+    ends = [end for end in (wanted.low, wanted.high) if end is not None]
+    seen = [x for x in (outcome.figure.value, outcome.figure.low, outcome.figure.high) if x is not None]
+    usual = 1 if outcome.unit == "share" else 2
+    for digits in range(usual, usual + 3):
+        if not any(
+            x != end and number(x, outcome.unit, digits) == number(end, outcome.unit, digits)
+            for x in seen
+            for end in ends
+        ):
+            return digits
+    return usual + 3
+
+
+def plural(count: int, word: str, many: str = "") -> str:
+    """``1 head``, ``3 heads``."""
+    return f"{count:,} {word if count == 1 else many or word + 's'}"
+
+
+def seconds(duration: float) -> str:
+    """``0.42 s``, ``12.3 s``, ``4 min 5 s``."""
+    if duration < 1:
+        return f"{duration:.2f} s"
+    if duration < 60:
+        return f"{duration:.1f} s"
+    return f"{int(duration // 60)} min {int(duration % 60)} s"
+
+
+def summary(counts: dict[str, int], duration: float) -> str:
+    """``14 hold, 1 fails, 0 undecided, 0 errors in 12.3 s``."""
+    holds, fails, undecided, errors = (counts[str(verdict)] for verdict in Verdict)
+    return (
+        f"{holds} {'holds' if holds == 1 else 'hold'}, {fails} {'fails' if fails == 1 else 'fail'}, "
+        f"{undecided} undecided, {plural(errors, 'error')} in {seconds(duration)}"
+    )
