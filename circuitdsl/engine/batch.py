@@ -1,0 +1,96 @@
+"""Prompts as tensors, and positions as masks over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from circuitdsl.language.circuit import ALL, Position
+from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.tasks.prompts import Prompt
+
+PAD = 0  # any token will do: padding stands to the right of all that is read, and attention is causal
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts side by side, padded on the right.
+
+    ``tokens`` [prompts, length]; ``real`` [prompts, length] is false on padding; ``ends`` [prompts] indexes END.
+    """
+
+    prompts: tuple[Prompt, ...]
+    tokens: Tensor
+    real: Tensor
+    ends: Tensor
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+def batch_of(prompts: Sequence[Prompt], device: torch.device) -> Batch:
+    """The prompts as one batch."""
+    lengths = torch.tensor([len(prompt.tokens) for prompt in prompts], device=device)
+    real = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
+    ends = torch.tensor([prompt.positions["END"][-1] for prompt in prompts], device=device)
+    return Batch(tuple(prompts), padded([prompt.tokens for prompt in prompts], device), real, ends)
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Rows of tokens as a tensor [rows, longest]."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
+
+
+def counterfactual_tokens(batch: Batch, name: str) -> Tensor:
+    """The tokens of each prompt's counterfactual, shape of ``batch.tokens``."""
+    return padded([counterfactual(prompt, name) for prompt in batch.prompts], batch.tokens.device)
+
+
+def counterfactual(prompt: Prompt, name: str) -> tuple[int, ...]:
+    """A prompt's counterfactual. Raises CannotMeasure, naming the prompt, if it has none of that name."""
+    if name not in prompt.counterfactuals:
+        raise CannotMeasure(f"the prompt {prompt.text!r} has no counterfactual {name}")
+    return prompt.counterfactuals[name]
+
+
+def tokens_at(prompt: Prompt, position: Position) -> tuple[int, ...]:
+    """The token indices of a position in a prompt.
+
+    Raises CannotMeasure, naming the prompt, if it has no such position or the offset leads outside it.
+    """
+    if position == ALL:
+        return tuple(range(len(prompt.tokens)))
+    if position.name not in prompt.positions:
+        raise CannotMeasure(f"the prompt {prompt.text!r} has no position {position.name}")
+    indices = tuple(index + position.offset for index in prompt.positions[position.name])
+    if not indices or not all(0 <= index < len(prompt.tokens) for index in indices):
+        raise CannotMeasure(f"the position {position} is outside the prompt {prompt.text!r}")
+    return indices
+
+
+def mask_of(batch: Batch, position: Position) -> Tensor:
+    """True on the tokens of a position, shape of ``batch.tokens``."""
+    if position == ALL:
+        return batch.real
+    mask = torch.zeros_like(batch.real)
+    for row, prompt in enumerate(batch.prompts):
+        mask[row, list(tokens_at(prompt, position))] = True
+    return mask
+
+
+def in_batches(prompts: Sequence[Prompt], tokens: int) -> list[list[Prompt]]:
+    """Consecutive prompts in groups of at most ``tokens`` tokens once padded, and at least one prompt."""
+    groups: list[list[Prompt]] = []
+    longest = 0
+    for prompt in prompts:
+        longest = max(longest, len(prompt.tokens))
+        if groups and (len(groups[-1]) + 1) * longest <= tokens:
+            groups[-1].append(prompt)
+        else:
+            groups.append([prompt])
+            longest = len(prompt.tokens)
+    return groups

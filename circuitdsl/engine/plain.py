@@ -1,0 +1,232 @@
+"""The plain engine: one hooked full forward pass for every experiment. Slow, obviously correct, the oracle.
+
+Whatever it does is done through TransformerLens's hook points on the model that it is given; no hook outlives a pass
+(``run_with_hooks`` takes its own hooks away even when a pass raises).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitdsl.engine import hooks
+from circuitdsl.engine.batch import Batch, batch_of, counterfactual_tokens, in_batches
+from circuitdsl.engine.hooks import EVERYWHERE, Activations, Hook, Write, made_a_difference, put
+from circuitdsl.engine.interventions import attend, scaled
+from circuitdsl.engine.readings import needed, read
+from circuitdsl.engine.sources import Sources
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    Data,
+    Experiment,
+    Intervened,
+    Isolated,
+    Mean,
+    Patched,
+    World,
+)
+from circuitdsl.measures.measurement import Array, CannotMeasure
+from circuitdsl.models import Model
+from circuitdsl.plan.drive import Failure
+from circuitdsl.tasks.prompts import Prompt
+
+TOKENS_A_PASS = 4096  # prompts of a pass times their padded length; bounds the memory of caches
+
+
+@dataclass
+class PlainEngine:
+    """Runs experiments on one model.
+
+    ``tick`` is told of every forward pass with its number of prompts; ``means`` keeps the means that ablation uses.
+    """
+
+    model: Model
+    tick: Callable[[int], None] = lambda prompts: None
+    tokens: int = TOKENS_A_PASS
+    means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
+
+    name = "plain"
+
+    def run(
+        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
+
+        ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
+        """
+        sources = Sources(stream, self._outputs, self.tokens, self.means.setdefault(data, {}))
+        batches = [batch_of(group, self._device) for group in in_batches(stream[start:stop], self.tokens)]
+        results: dict[Experiment, Array | Failure] = {}
+        for world, asked in _by_world(experiments).items():
+            try:
+                results |= self._world(world, asked, batches, sources)
+            except CannotMeasure as reason:
+                results |= dict.fromkeys(asked, Failure(str(reason)))
+        return results
+
+    # --- one world -------------------------------------------------------------------------------
+
+    def _world(
+        self, world: World, asked: Sequence[Experiment], batches: Sequence[Batch], sources: Sources
+    ) -> dict[Experiment, Array | Failure]:
+        pieces: dict[Experiment, list[Array]] = {experiment: [] for experiment in asked}
+        failed: dict[Experiment, Array | Failure] = {}
+        names = needed(experiment.reading for experiment in asked)
+        changed = False
+        for batch in batches:
+            ran = self._run_world(world, batch, sources, names)
+            changed |= ran.changed
+            for experiment in asked:
+                try:
+                    pieces[experiment].append(read(experiment.reading, ran.logits, ran.kept, batch, self.model.bridge))
+                except CannotMeasure as reason:
+                    failed[experiment] = Failure(str(reason))
+        if not changed:
+            raise CannotMeasure(_nothing_changed(world))
+        return {experiment: np.concatenate(arrays) for experiment, arrays in pieces.items() if arrays} | failed
+
+    def _run_world(self, world: World, batch: Batch, sources: Sources, names: frozenset[str]) -> _Ran:
+        match world:
+            case Clean():
+                return self._forward(batch, batch.tokens, (), names)
+            case Corrupted(counterfactual=name):
+                return self._forward(batch, counterfactual_tokens(batch, name), (), names)
+            case Ablated(nodes=nodes, source=source):
+                where = hooks.masks(nodes, batch, self.model.geometry)
+                return self._replace(batch, where, sources.values(source, batch), names)
+            case Isolated(source=source):
+                return self._replace(batch, self._outside(world, batch), sources.values(source, batch), names)
+            case Patched():
+                return self._path_patch(world, batch, names)
+            case Intervened():
+                return self._intervene(world, batch, sources, names)
+
+    def _replace(self, batch: Batch, where: Mapping[str, Tensor], values: Activations, names: frozenset[str]) -> _Ran:
+        """A run with the outputs marked in ``where`` replaced, and everything after them recomputed."""
+        writes = [put(name, mask, values[name]) for name, mask in where.items()]
+        ran = self._forward(batch, batch.tokens, writes, names)
+        return replace(ran, changed=made_a_difference(writes))
+
+    def _outside(self, world: Isolated, batch: Batch) -> dict[str, Tensor]:
+        """Where the outputs of everything outside the kept nodes stand."""
+        geometry = self.model.geometry
+        kept = hooks.masks(world.kept, batch, geometry)
+        names = hooks.heads_and_mlps(geometry) if world.mlps else tuple(map(hooks.z, range(geometry.n_layers)))
+        everything = {
+            name: batch.real[..., None, None] if name.endswith("hook_z") else batch.real[..., None] for name in names
+        }
+        return {name: mask & ~kept[name] if name in kept else mask for name, mask in everything.items()}
+
+    # --- path patching ---------------------------------------------------------------------------
+
+    def _path_patch(self, world: Patched, batch: Batch, names: frozenset[str]) -> _Ran:
+        """First the senders' change travels to the receivers' inputs, then those inputs alone enter a clean run."""
+        geometry = self.model.geometry
+        senders = hooks.masks(world.senders, batch, geometry)
+        frozen = self._frozen(world.strict)
+        clean = self._forward(batch, batch.tokens, (), frozenset(frozen)).kept
+        corrupted = self._forward(
+            batch, counterfactual_tokens(batch, world.counterfactual), (), frozenset(senders)
+        ).kept
+        sent = [put(name, mask, corrupted[name]) for name, mask in senders.items()]
+        # Senders are written after the freeze, so that the guard compares them with the clean run.
+        freeze = [put(name, EVERYWHERE, clean[name]) for name in frozen]
+        receivers = hooks.receiver_masks(world.receivers, batch, geometry)
+        on_the_way = self._forward(batch, batch.tokens, [*freeze, *sent], names | frozenset(receivers))
+        on_the_way = replace(on_the_way, changed=made_a_difference(sent))
+        if not receivers:
+            return on_the_way
+        arrivals = [put(name, mask, on_the_way.kept[name]) for name, mask in receivers.items()]
+        # A path that carries nothing is an answer, not a mistake: only the senders are guarded.
+        return replace(self._forward(batch, batch.tokens, arrivals, names), changed=on_the_way.changed)
+
+    def _frozen(self, strict: bool) -> tuple[str, ...]:
+        """What keeps its clean value on the way: the heads; in strict mode the MLPs and the norms' scales too."""
+        geometry = self.model.geometry
+        heads = tuple(map(hooks.z, range(geometry.n_layers)))
+        if not strict:
+            return heads
+        scales = (name for name in hooks.norms(geometry) if name in self.model.bridge.hook_dict)
+        return (*heads, *hooks.mlps(geometry), *scales)
+
+    # --- interventions ---------------------------------------------------------------------------
+
+    def _intervene(self, world: Intervened, batch: Batch, sources: Sources, names: frozenset[str]) -> _Ran:
+        writes: list[Write] = []
+        for action, source in zip(world.actions, world.sources, strict=True):
+            where = hooks.masks(action.nodes, batch, self.model.geometry)
+            if action.kind == "attend":
+                writes += attend(action, batch, self.model.geometry)
+            elif action.kind == "scale":
+                writes += [scaled(name, mask, action.factor) for name, mask in where.items()]
+            elif action.kind == "freeze":
+                clean = self._outputs(batch.tokens)
+                writes += [put(name, mask, clean[name]) for name, mask in where.items()]
+            elif source is not None:
+                values = sources.values(source, batch)
+                writes += [put(name, mask, values[name]) for name, mask in where.items()]
+        ran = self._forward(batch, batch.tokens, writes, names)
+        return replace(ran, changed=made_a_difference(writes))
+
+    # --- forward passes --------------------------------------------------------------------------
+
+    def _forward(self, batch: Batch, tokens: Tensor, writes: Sequence[Write], names: frozenset[str]) -> _Ran:
+        """One pass with these writes, keeping the named activations as they leave the writes."""
+        kept: dict[str, Tensor] = {}
+        made: list[tuple[str, Hook]] = [(write.name, write) for write in writes]
+        logits = self._pass(tokens, [*made, *hooks.capture(names, kept)])
+        hooks.check_fired(writes)
+        return _Ran(logits[torch.arange(len(batch)), batch.ends], kept)
+
+    def _outputs(self, tokens: Tensor) -> Activations:
+        """The outputs of the embeddings, all heads and all MLPs on some tokens."""
+        kept: dict[str, Tensor] = {}
+        embeddings = (name for name in hooks.EMBEDDINGS if name in self.model.bridge.hook_dict)
+        names = (*embeddings, *hooks.heads_and_mlps(self.model.geometry))
+        self._pass(tokens.to(self._device), hooks.capture(names, kept))
+        return kept
+
+    def _pass(self, tokens: Tensor, hooked: list[tuple[str, Hook]]) -> Tensor:
+        with torch.inference_mode():
+            logits = self.model.bridge.run_with_hooks(tokens, fwd_hooks=list(hooked), return_type="logits")
+        self.tick(len(tokens))
+        return logits
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.bridge.parameters()).device
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What a run leaves: logits at END [prompts, vocabulary], activations, and whether its patch changed anything."""
+
+    logits: Tensor
+    kept: Activations
+    changed: bool = True
+
+
+def _by_world(experiments: Iterable[Experiment]) -> dict[World, list[Experiment]]:
+    groups: dict[World, list[Experiment]] = {}
+    for experiment in experiments:
+        groups.setdefault(experiment.world, []).append(experiment)
+    return groups
+
+
+def _nothing_changed(world: World) -> str:
+    """The guard's message."""
+    if isinstance(world, Patched):
+        names = ", ".join(sorted(map(str, world.senders)))
+        return (
+            f"the patch changed nothing: {names} gives the same output on every prompt and on its counterfactual "
+            f"{world.counterfactual}; choose another counterfactual with `against`"
+        )
+    if isinstance(world, Ablated):
+        return f"the patch changed nothing: {', '.join(sorted(map(str, world.nodes)))} already gives the ablated output"
+    return "the patch changed nothing on any prompt"

@@ -1,0 +1,179 @@
+"""From what a run leaves behind to one float a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitdsl.engine.batch import Batch, tokens_at
+from circuitdsl.engine.hooks import FIRST_BLOCK, Activations, pattern
+from circuitdsl.language.circuit import ALL, Head, Position, Token
+from circuitdsl.measures.experiments import Attention, Copying, HeadScore, Metric, Reading, TokenProbability
+from circuitdsl.measures.measurement import Array, CannotMeasure
+from circuitdsl.tasks.prompts import Prompt
+
+
+def needed(readings: Iterable[Reading]) -> frozenset[str]:
+    """The hook points that readings need besides the logits."""
+    names: set[str] = set()
+    for reading in readings:
+        if isinstance(reading, Attention | HeadScore):
+            names.add(pattern(reading.head.layer))
+        elif isinstance(reading, Copying):
+            names.add(FIRST_BLOCK)
+    return frozenset(names)
+
+
+def read(reading: Reading, logits: Tensor, kept: Activations, batch: Batch, bridge: Any) -> Array:
+    """A reading of every prompt of a batch, shape [prompts].
+
+    ``logits`` [prompts, vocabulary] are those at END; ``kept`` holds what ``needed`` named. Raises CannotMeasure where
+    a prompt lacks a position.
+    """
+    match reading:
+        case Metric(name=name):
+            return _numbers(METRICS[name](prompt, row) for prompt, row in zip(batch.prompts, logits, strict=True))
+        case TokenProbability(token=token):
+            probabilities = logits.float().softmax(-1)
+            return _numbers(
+                row[token_of(prompt, token)] for prompt, row in zip(batch.prompts, probabilities, strict=True)
+            )
+        case Attention(head=head, where=where):
+            return _each(kept, head, batch, lambda p, rows: attention(p, rows, where.query, where.key))
+        case HeadScore(head=head, kind=kind):
+            return _each(kept, head, batch, lambda p, rows: BEHAVIOURS[kind](p, rows))
+        case Copying():
+            return _copying(reading, kept[FIRST_BLOCK], batch, bridge)
+
+
+# --- the logits ------------------------------------------------------------------------------------
+
+
+def logit_diff(prompt: Prompt, logits: Tensor) -> Tensor:
+    """logit(answer) - mean logit(wrong answers)."""
+    if not prompt.wrong:
+        raise CannotMeasure(f"the prompt {prompt.text!r} has no wrong answer, so it has no logit difference")
+    return logits[prompt.answer] - logits[list(prompt.wrong)].mean()
+
+
+def accuracy(prompt: Prompt, logits: Tensor) -> Tensor:
+    """1 if the answer is the top token."""
+    return (logits.argmax() == prompt.answer).float()
+
+
+def accuracy_among_options(prompt: Prompt, logits: Tensor) -> Tensor:
+    """1 if the answer is the top one of the prompt's options."""
+    options = sorted({prompt.answer, *prompt.options})
+    return torch.tensor(float(options[int(logits[options].argmax())] == prompt.answer))
+
+
+def probability(prompt: Prompt, logits: Tensor) -> Tensor:
+    """Softmax probability of the answer."""
+    return logits.float().softmax(-1)[prompt.answer]
+
+
+METRICS = {
+    "logit_diff": logit_diff,
+    "accuracy": accuracy,
+    "accuracy among options": accuracy_among_options,
+    "probability": probability,
+}
+
+
+# --- attention -------------------------------------------------------------------------------------
+
+
+def attention(prompt: Prompt, rows: Tensor, query: Position, key: Position) -> Tensor:
+    """Mean over the query's tokens of the attention that they pay to the key's tokens together."""
+    keys = list(tokens_at(prompt, key))
+    return rows[list(tokens_at(prompt, query))][:, keys].sum(-1).mean()
+
+
+def _to_previous(prompt: Prompt, rows: Tensor) -> Tensor:
+    return _to(rows, [(q, q - 1) for q, _ in repeats(prompt)])
+
+
+def _to_duplicate(prompt: Prompt, rows: Tensor) -> Tensor:
+    return _to(rows, list(repeats(prompt)))
+
+
+def _to_successor(prompt: Prompt, rows: Tensor) -> Tensor:
+    return _to(rows, [(q, earlier + 1) for q, earlier in repeats(prompt)])
+
+
+BEHAVIOURS = {"previous_token": _to_previous, "duplicate_token": _to_duplicate, "induction": _to_successor}
+
+
+def repeats(prompt: Prompt) -> tuple[tuple[int, int], ...]:
+    """(index, index of the last earlier occurrence of the same token) for every token that was seen before."""
+    seen: dict[int, int] = {}
+    pairs = []
+    for index, token in enumerate(prompt.tokens):
+        if token in seen:
+            pairs.append((index, seen[token]))
+        seen[token] = index
+    return tuple(pairs)
+
+
+def _to(rows: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    if not pairs:
+        raise CannotMeasure("the sequence repeats no token, so there is nothing to score")
+    queries, keys = zip(*pairs, strict=True)
+    return rows[list(queries), list(keys)].mean()
+
+
+def _each(kept: Activations, head: Head, batch: Batch, figure: Any) -> Array:
+    patterns = kept[pattern(head.layer)][:, head.index]
+    return _numbers(figure(prompt, rows) for prompt, rows in zip(batch.prompts, patterns, strict=True))
+
+
+# --- copying ---------------------------------------------------------------------------------------
+
+
+def _copying(reading: Copying, residual: Tensor, batch: Batch, bridge: Any) -> Array:
+    """Share of the read tokens whose target is in the top k of the head's OV, for each prompt."""
+    spots = [(row, index) for row, p in enumerate(batch.prompts) for index in tokens_at(p, reading.reads.position)]
+    rows, indices = (list(part) for part in zip(*spots, strict=True))
+    logits = through_ov(bridge, reading.head, residual[rows, indices])
+    top = (-logits if reading.negated else logits).topk(reading.k, dim=-1).indices
+    hits: dict[int, list[float]] = {}
+    for (row, index), best in zip(spots, top, strict=True):
+        prompt = batch.prompts[row]
+        same_place = reading.reads.token.position == reading.reads.position
+        target = prompt.tokens[index] if same_place else token_of(prompt, reading.reads.token)
+        hits.setdefault(row, []).append(float(target in best.tolist()))
+    return np.array([np.mean(hits[row]) for row in range(len(batch))], dtype=np.float64)
+
+
+def through_ov(bridge: Any, head: Head, residual: Tensor) -> Tensor:
+    """Residuals [n, d_model] -> norm, W_V (and b_V), W_O, final norm, unembedding: logits [n, vocabulary]."""
+    block = bridge.blocks[head.layer]
+    normed = block.ln1(residual[:, None])[:, 0]
+    group = head.index * bridge.W_V.shape[1] // bridge.W_O.shape[1]
+    value = normed @ bridge.W_V[head.layer, group]
+    bias = getattr(bridge, "b_V", None)
+    if bias is not None:
+        value = value + bias[head.layer, group]
+    written = value @ bridge.W_O[head.layer, head.index]
+    return bridge.unembed(bridge.ln_final(written[:, None]))[:, 0]
+
+
+# --- tokens ----------------------------------------------------------------------------------------
+
+
+def token_of(prompt: Prompt, token: Token) -> int:
+    """The token id that a Token argument means in a prompt."""
+    if token.position is None:
+        return prompt.answer
+    indices = tokens_at(prompt, token.position)
+    if len(indices) != 1 or token.position == ALL:
+        raise CannotMeasure(f"{token.position} has {len(indices)} tokens in {prompt.text!r} and one is needed")
+    return prompt.tokens[indices[0]]
+
+
+def _numbers(values: Iterable[Tensor]) -> Array:
+    return np.array([float(value) for value in values], dtype=np.float64)

@@ -1,0 +1,119 @@
+"""Bootstrap intervals of any function of means over prompts, prompts resampled within templates.
+
+The interval is Efron's BCa, as in ``scipy.stats.bootstrap``, but vectorised over columns and stratified; a share of
+prompts has Wilson's interval, which stays honest at 0% and 100%.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from circuitdsl.judge.outcome import Figure
+from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import Array, Measurement
+
+REPLICATES = 2000
+
+Combine = Callable[[Array], Array]
+
+
+@dataclass
+class Bootstrap:
+    """Resamples prompts. The same prompts get the same resamples in every claim, so that claims are paired.
+
+    ``templates`` gives the template of each of the first n prompts of some data.
+    """
+
+    templates: Callable[[Data, int], Sequence[str]]
+    seed: int = 0
+    replicates: int = REPLICATES
+    weights: dict[tuple[Data, int], Array] = field(default_factory=dict)
+
+    def means(self, measurement: Measurement) -> Array:
+        """Means of all columns in every replicate: [replicates, columns]."""
+        return np.concatenate([self._weights(s.data, len(s.columns)) @ s.columns for s in measurement.samples], axis=1)
+
+    def _weights(self, data: Data, count: int) -> Array:
+        """How much each prompt counts in each replicate: [replicates, prompts], rows sum to one."""
+        key = (data, count)
+        if key not in self.weights:
+            generator = np.random.default_rng([self.seed, count])
+            weights = np.zeros((self.replicates, count))
+            templates = np.asarray(self.templates(data, count))
+            for template in np.unique(templates):
+                members = np.flatnonzero(templates == template)
+                share = np.full(len(members), 1 / len(members))
+                weights[:, members] = generator.multinomial(len(members), share, size=self.replicates)
+            self.weights[key] = weights / count
+        return self.weights[key]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure's value on all prompts, in each bootstrap replicate, and with each prompt left out."""
+
+    value: float
+    replicates: Array
+    left_out: Array
+
+    @property
+    def defined(self) -> bool:
+        return bool(np.isfinite(self.value) and np.isfinite(self.replicates).all())
+
+
+def spread(measurement: Measurement, combine: Combine, bootstrap: Bootstrap) -> Spread:
+    """The spread of ``combine`` of the measurement's means."""
+    value = combine(np.concatenate([sample.columns.mean(axis=0) for sample in measurement.samples]))
+    return Spread(float(value), combine(bootstrap.means(measurement)), combine(_leave_one_out(measurement)))
+
+
+def _leave_one_out(measurement: Measurement) -> Array:
+    """Means of all columns with each prompt of each sample left out in turn: [prompts of all samples, columns]."""
+    full = np.concatenate([sample.columns.mean(axis=0) for sample in measurement.samples])
+    blocks, offset = [], 0
+    for sample in measurement.samples:
+        count, width = sample.columns.shape
+        block = np.tile(full, (count, 1))
+        if count > 1:
+            block[:, offset : offset + width] = (sample.columns.sum(axis=0) - sample.columns) / (count - 1)
+        blocks.append(block)
+        offset += width
+    return np.concatenate(blocks)
+
+
+def bca(spread: Spread, confidence: float) -> Figure:
+    """Efron's bias-corrected and accelerated interval; the plain percentiles where its correction is undefined."""
+    if not spread.defined:
+        return Figure(spread.value if np.isfinite(spread.value) else None, None, None)
+    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    below = np.mean(spread.replicates < spread.value) / 2 + np.mean(spread.replicates <= spread.value) / 2
+    bias = stats.norm.ppf(below)
+    if np.isfinite(bias):
+        quantiles = stats.norm.ppf(tails) + bias
+        tails = stats.norm.cdf(bias + quantiles / (1 - _acceleration(spread.left_out) * quantiles))
+    low, high = np.quantile(spread.replicates, tails)
+    return Figure(spread.value, float(low), float(high))
+
+
+def _acceleration(left_out: Array) -> float:
+    distances = left_out.mean() - left_out
+    cubes, squares = np.sum(distances**3), np.sum(distances**2)
+    return float(cubes / (6 * squares**1.5)) if squares > 0 and np.isfinite(squares) else 0.0
+
+
+def wilson(column: Array, confidence: float) -> Figure:
+    """Wilson's interval of a share of prompts."""
+    result = stats.binomtest(round(float(column.sum())), len(column))
+    interval = result.proportion_ci(confidence, method="wilson")
+    return Figure(float(column.mean()), float(interval.low), float(interval.high))
+
+
+def interval(measurement: Measurement, bootstrap: Bootstrap, confidence: float) -> Figure:
+    """The measurement's value with its interval; None where it is undefined."""
+    if measurement.shares:
+        return wilson(measurement.samples[0].columns[:, 0], confidence)
+    return bca(spread(measurement, measurement.combine, bootstrap), confidence)
