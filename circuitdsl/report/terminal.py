@@ -160,7 +160,7 @@ def _expanded(outcome: ClaimOutcome) -> RenderableType:
     lines += [
         Text.assemble((f"{part.label:>8}  ", "cyan"), figure(part.figure, outcome.unit)) for part in outcome.parts
     ]
-    return Group(head, Padding(Group(*lines), (0, 0, 0, 2)))
+    return Group(head, Padding(Group(*lines), (0, 0, 0, 2), expand=False))
 
 
 def _grouped(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[list[ClaimOutcome]]:
@@ -291,8 +291,9 @@ def _bar(value: float, most: float) -> Text:
 def structure_summary(structure: Mapping[str, Any]) -> RenderableType:
     """What two circuits share, a line for each kind of element and each role, from ``Structure.to_dict()``."""
     table = Table(box=None, show_header=True, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("", "shared", structure["left"], structure["right"], "of smaller", "Jaccard", "chance", "p"):
-        table.add_column(name, justify="left" if not name else "right", overflow="fold")
+    table.add_column("")
+    for name in ("both", "left", "right", "of smaller", "Jaccard", "chance", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, entry in (
         ("heads", structure["heads"]),
         ("nodes", structure["nodes"]),
@@ -300,22 +301,34 @@ def structure_summary(structure: Mapping[str, Any]) -> RenderableType:
         ("edges by head", structure["edges"]["heads"]),
     ):
         table.add_row(name, *_overlap_cells(entry))
-    for pair in structure["roles"]:
-        table.add_row(role_pair(pair), *_overlap_cells(pair))
-    return Group(table, *(Text(f"note: {note}", style="dim") for note in structure["notes"]))
+    matched = [pair for pair in structure["roles"] if pair["rule"] is not None]
+    for pair in matched:
+        table.add_row(f"  {role_pair(pair)}", *_overlap_cells(pair))
+    return Group(table, *(Text(line, style="dim") for line in _structure_notes(structure, matched)))
 
 
-def role_pair(pair: Mapping[str, Any]) -> Text:
-    """``name_mover ~ mover (by align)``, or a role that has no counterpart."""
-    if pair["left"] is None or pair["right"] is None:
-        side = "left" if pair["right"] is None else "right"
-        return Text.assemble(f"  {pair[side]}", (f"  only {side}", "dim"))
-    if pair["left"] == pair["right"]:
-        return Text(f"  {pair['left']}")
-    return Text.assemble(f"  {pair['left']} ~ {pair['right']}", (f"  by {_RULES[pair['rule']]}", "dim"))
+def _structure_notes(structure: Mapping[str, Any], matched: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why roles are taken for each other's counterparts, which have none, and what limits the figures."""
+    for rule, words in _RULES.items():
+        pairs = [role_pair(pair) for pair in matched if pair["rule"] == rule]
+        if pairs:
+            yield f"counterparts by {words}: {', '.join(pairs)}"
+    for side in ("left", "right"):
+        alone = [pair[side] for pair in structure["roles"] if pair["rule"] is None and pair[side] is not None]
+        if alone:
+            yield f"without a counterpart in {structure['right' if side == 'left' else 'left']}: {', '.join(alone)}"
+    if structure["heads"]["chance"] is not None:
+        yield "chance: each circuit's heads placed anew at random within their layers"
+    for note in structure["notes"]:
+        yield f"note: {note}"
 
 
-_RULES = {"align": "align", "name": "name", "heads": "shared heads"}
+_RULES = {"align": "align", "name": "the same name", "heads": "the most shared heads"}
+
+
+def role_pair(pair: Mapping[str, Any]) -> str:
+    """``name_mover ~ mover``, or one name where both circuits use it."""
+    return pair["left"] if pair["left"] == pair["right"] else f"{pair['left']} ~ {pair['right']}"
 
 
 def _overlap_cells(entry: Mapping[str, Any]) -> Iterable[str]:
