@@ -24,5 +24,30 @@ OVERLAP = MeasureInfo(
     controls=("chance",),
 )
 
-MEASURES: Mapping[str, MeasureInfo] = MappingProxyType({info.name: info for info in (OVERLAP,)})
+TRANSFER = MeasureInfo(
+    name="transfer",
+    unit="share",
+    about=(
+        "Cross-task faithfulness: the faithfulness, on the second circuit's task and under its method, of the first "
+        "circuit's heads. A role with an aligned role takes that role's positions; the others are kept at every position."
+    ),
+    source="Hanna et al. 2024",
+    parameters=(Parameter("circuits", "direction", "circuit whose heads are kept -> circuit whose task is run"),),
+    places=("compare",),
+)
+
+DISSOCIATION = MeasureInfo(
+    name="dissociation",
+    unit="share",
+    about=(
+        "How much more each circuit's knockout hurts its own task than the other one's: the smaller of loss(left on left) "
+        "- loss(left on right) and loss(right on right) - loss(right on left), where a loss is -(F ablated - F) / |F|. "
+        "Above zero, both circuits serve their own task: a double dissociation. Positions as for transfer."
+    ),
+    source="the double dissociation of neuropsychology; Li & Subramani 2026 for why it matters",
+    parameters=(Parameter("circuits", "circuits", "two circuits"),),
+    places=("compare",),
+)
+
+MEASURES: Mapping[str, MeasureInfo] = MappingProxyType({info.name: info for info in (OVERLAP, TRANSFER, DISSOCIATION)})
 """Every measurement of compare blocks by name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from circuitdsl.compare.chance import Chance
 from circuitdsl.compare.structure import Overlap, Structure, compare, compare_roles
 from circuitdsl.judge.outcome import ClaimOutcome, Figure, Verdict
+from circuitdsl.judge.verdicts import decide
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Comparison, Control, Elements
 
 NOTHING = Figure(None, None, None)
@@ -36,19 +37,6 @@ def judge_overlap(claim: Claim, comparison: Comparison, left: Circuit, right: Ci
     )
 
 
-def satisfies(bound: Bound, value: float) -> bool:
-    """Whether a value without error meets a bound."""
-    low = -float("inf") if bound.low is None else bound.low
-    high = float("inf") if bound.high is None else bound.high
-    match bound.op:
-        case ">=" | "<=" | "in":
-            return low <= value <= high
-        case ">" | "<" | "inside":
-            return low < value < high
-        case "outside":
-            return value <= low or value >= high
-
-
 def _measured(elements: Elements, structure: Structure, left: Circuit, right: Circuit) -> tuple[Overlap, Chance | None]:
     match elements.kind:
         case "heads":
@@ -72,7 +60,7 @@ def _verdict(
         return Verdict.ERROR, "one of the two has nothing to share: the share of the smaller is undefined"
     counts = f"{len(overlap.shared)} shared of {overlap.left} and {overlap.right}"
     if isinstance(bound, Bound):
-        return (Verdict.HOLDS if satisfies(bound, share) else Verdict.FAILS), counts
+        return decide(bound, share, share), counts
     if by_chance is None:
         return Verdict.ERROR, "chance is defined for heads, and for nodes that are heads, of models of one shape"
     likely = f"{counts}; chance gives {by_chance.expected:.2f}, and as many or more with p = {by_chance.p_value:.2g}"
