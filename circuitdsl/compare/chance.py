@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import comb
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 Stratum = TypeVar("Stratum")
 
@@ -36,9 +36,15 @@ def overlap_distribution(
     distribution = np.ones(1)
     for stratum in left.keys() & right.keys():
         ours, theirs = left[stratum], right[stratum]
-        support = np.arange(min(ours, theirs) + 1)
-        distribution = np.convolve(distribution, hypergeom.pmf(support, population, ours, theirs))
+        distribution = np.convolve(distribution, _hypergeometric(population, ours, theirs))
     return distribution
+
+
+def _hypergeometric(population: int, marked: int, drawn: int) -> NDArray[np.float64]:
+    """P(k of the ``drawn`` are ``marked``) for k = 0, 1, ..., min(marked, drawn), from exact binomials."""
+    ways = comb(population, drawn)
+    shares = [comb(marked, k) * comb(population - marked, drawn - k) / ways for k in range(min(marked, drawn) + 1)]
+    return np.array(shares)
 
 
 def chance(left: Mapping[Stratum, int], right: Mapping[Stratum, int], population: int, observed: int) -> Chance:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from circuitdsl.compare.chance import Chance, chance
 from circuitdsl.compare.edges import Edge, head_edges, role_edges
@@ -201,6 +200,8 @@ def match_roles(
 def _best_matching(left: Sequence[Role], right: Sequence[Role]) -> dict[str, tuple[str, Rule]]:
     if not left or not right:
         return {}
+    from scipy.optimize import linear_sum_assignment  # late: lint and fmt need none of it
+
     overlaps = [[_overlap(map(str, ours.heads), map(str, theirs.heads)) for theirs in right] for ours in left]
     # A Jaccard index is at most 1 and at most min(len(left), len(right)) of them are summed: after this division
     # they only break ties between equal numbers of shared heads.
