@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...tasks import colored_objects, ioi
 from ...tasks.prompts import TextPrompt
@@ -21,10 +21,11 @@ _SCENES = colored_objects.Pools()
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids, and the indices of those that the model is asked for (the others are context)."""
+    """Token ids, the indices of those that the model is asked for, and whether the others make a sentence."""
 
     tokens: tuple[int, ...]
     asked: tuple[int, ...]
+    sentence: bool = True
 
 
 Maker = Callable[[random.Random], Example]
@@ -70,7 +71,7 @@ class Writer:
         lead = rng.choices(self._words, k=rng.randrange(12))
         once = rng.sample(self._words, rng.randint(4, 22))
         start = len(lead) + len(once)
-        return Example((*lead, *once, *once), tuple(range(start + 1, start + len(once))))
+        return Example((*lead, *once, *once), tuple(range(start + 1, start + len(once))), sentence=False)
 
     def ioi(self, rng: random.Random) -> Example:
         """An IOI sentence of two names that may be trained on."""
@@ -99,7 +100,7 @@ class Writer:
         example = self._scenes(rng, 1)
         colon = self._ids[":"]
         first_answer = [i for i, token in enumerate(example.tokens) if token == colon][1] + 1
-        return Example(example.tokens, (first_answer, *example.asked))
+        return replace(example, asked=(first_answer, *example.asked))
 
     def _scenes(self, rng: random.Random, shots: int) -> Example:
         while True:

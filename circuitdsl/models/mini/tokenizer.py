@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ...tasks import colored_objects, ioi, words
 
+CONTEXT = 96  # tokens that the model can read
 PAD, BOS, UNK = "<pad>", "<bos>", "<unk>"
 NAMES = words.NAMES[:48]
 """The names that mini knows; the ``ioi`` task finds out by itself that the others are missing."""
@@ -19,7 +21,8 @@ def split(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", text)
 
 
-def vocabulary() -> list[str]:
+@cache
+def vocabulary() -> tuple[str, ...]:
     """Special tokens first, then all words in alphabetical order."""
     scene, _ = colored_objects.Scene("table", "there is", ("red", "orange", "blue"), ("cup", "pen", "mug"), 0).write()
     texts = (
@@ -28,7 +31,7 @@ def vocabulary() -> list[str]:
         *(form for color in words.COLORS for form in (color, color.capitalize())),
         scene,
     )
-    return [PAD, BOS, UNK, *sorted({word for text in texts for word in split(text)})]
+    return (PAD, BOS, UNK, *sorted({word for text in texts for word in split(text)}))
 
 
 def build() -> PreTrainedTokenizerFast:
@@ -39,5 +42,5 @@ def build() -> PreTrainedTokenizerFast:
         [decoders.Replace(Regex(r"^(?=[\w<])"), " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token=PAD, bos_token=BOS, unk_token=UNK, clean_up_tokenization_spaces=False
+        tokenizer_object=inner, pad_token=PAD, bos_token=BOS, unk_token=UNK, model_max_length=CONTEXT
     )

@@ -6,8 +6,8 @@
 
 The order in which things are learnt matters: mixed from the start, Colored Objects stays at chance. First come
 repeated random sequences alone, until induction has formed, then IOI and single scenes, and when these are learnt
-the scenes with a worked example before them. Every sequence starts at a random position of the context, half of
-them after a BOS token. The data of a step depend on the seed and the step only, so a resumed run is the same run.
+the scenes with a worked example before them. Every sequence starts at a random position of the context, half
+of them after a BOS token. The data of a step depend on the seed and the step only, so a resumed run is the same run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import platform
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from . import data, tokenizer
 
 PACKAGE = Path(__file__).parent
-CONTEXT = 96
 BATCH = 64
+MOVED = 0.7  # share of the sequences that do not start at position 0
+WITH_BOS = 0.5
 PEAK_RATE = 1.5e-3
 CONTEXT_WEIGHT = 0.1  # of the loss on tokens that are not asked for
 EVALUATE_EVERY = 100
@@ -39,22 +40,19 @@ EVALUATED = 128  # prompts per task while training
 
 @dataclass(frozen=True)
 class Stage:
-    """A mixture of examples (sequences per step), the share of them that do not start at position 0, and the
-    accuracies that end it."""
+    """A mixture of examples (sequences per step), and the accuracies that end it."""
 
     mixture: tuple[tuple[str, int], ...]
-    moved: float
     until: tuple[tuple[str, float], ...]
 
 
 STAGES = (
-    Stage((("repeats", 64),), 0.0, (("repeats", 0.93),)),
+    Stage((("repeats", 64),), (("repeats", 0.93),)),
     Stage(
         (("repeats", 8), ("ioi", 22), ("three_names", 5), ("one_scene", 29)),
-        0.7,
         (("ioi", 0.97), ("one_scene", 0.95)),
     ),
-    Stage((("repeats", 5), ("ioi", 14), ("three_names", 4), ("one_scene", 15), ("two_scenes", 26)), 0.7, ()),
+    Stage((("repeats", 5), ("ioi", 14), ("three_names", 4), ("one_scene", 15), ("two_scenes", 26)), ()),
 )
 
 
@@ -66,7 +64,7 @@ def new_model(seed: int) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=len(words),
-            n_positions=CONTEXT,
+            n_positions=tokenizer.CONTEXT,
             n_embd=128,
             n_layer=4,
             n_head=8,
@@ -95,19 +93,21 @@ def rate(step: int, steps: int) -> float:
     return min((step + 1) / 100, 1.0, max(0.02, (steps - step) / falling))
 
 
-def batch_loss(model: GPT2LMHeadModel, examples: list[data.Example], moved: float, rng: random.Random) -> torch.Tensor:
+def batch_loss(model: GPT2LMHeadModel, examples: list[data.Example], rng: random.Random) -> torch.Tensor:
     """Summed over examples: mean cross-entropy of the asked tokens, plus a little of that of the others."""
-    bos = model.config.bos_token_id
+    words = tokenizer.vocabulary()
+    bos, pad = words.index(tokenizer.BOS), words.index(tokenizer.PAD)
     placed = [
-        data.Example((bos, *e.tokens), tuple(i + 1 for i in e.asked)) if rng.random() < 0.5 else e for e in examples
+        replace(e, tokens=(bos, *e.tokens), asked=tuple(i + 1 for i in e.asked)) if rng.random() < WITH_BOS else e
+        for e in examples
     ]
     width = max(len(e.tokens) for e in placed)
-    tokens = torch.full((len(placed), width), model.config.pad_token_id)
+    tokens = torch.full((len(placed), width), pad)
     weights = torch.zeros(len(placed), width)
-    starts = torch.tensor([rng.randint(0, CONTEXT - width) if rng.random() < moved else 0 for _ in placed])
+    starts = torch.tensor([rng.randint(0, tokenizer.CONTEXT - width) if rng.random() < MOVED else 0 for _ in placed])
     for row, example in enumerate(placed):
         tokens[row, : len(example.tokens)] = torch.tensor(example.tokens)
-        if len(example.asked) <= 2:  # in a sentence the other words can be learnt; random tokens cannot
+        if example.sentence:  # its other words can be learnt too; random tokens cannot
             weights[row, 1 : len(example.tokens)] = CONTEXT_WEIGHT / len(example.tokens)
         weights[row, list(example.asked)] = 1 / len(example.asked)
     logits = model(input_ids=tokens, position_ids=starts[:, None] + torch.arange(width)[None]).logits
@@ -172,7 +172,7 @@ def train(out: Path, steps: int, seed: int) -> None:
         total = 0.0
         for kind, count in STAGES[stage].mixture:
             make: data.Maker = getattr(writer, kind)
-            loss = batch_loss(model, [make(rng) for _ in range(count)], STAGES[stage].moved, rng) / BATCH
+            loss = batch_loss(model, [make(rng) for _ in range(count)], rng) / BATCH
             loss.backward()
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -208,11 +208,11 @@ def export(out: Path, to: Path) -> None:
     model = new_model(saved["seed"])
     model.load_state_dict(saved["model"])
     model.half().save_pretrained(to)
-    config = json.loads((to / "config.json").read_text())
-    config["dtype"] = "float32"  # stored as float16 for its size, to be computed with as float32
-    (to / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (to / "model.safetensors").chmod(0o644)
     (to / "generation_config.json").unlink(missing_ok=True)
     tokenizer.build().save_pretrained(to)
+    _change(to / "config.json", dtype="float32")  # stored as float16 for its size, to be computed with as float32
+    _change(to / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")  # transformers 4 knows it too
     log = {
         "seed": saved["seed"],
         "steps": saved["step"],
@@ -228,6 +228,10 @@ def export(out: Path, to: Path) -> None:
     (to / "training_log.json").write_text(json.dumps(log, indent=1) + "\n")
 
 
+def _change(path: Path, **entries: str) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries, indent=2) + "\n")
+
+
 def load(folder: Path) -> GPT2LMHeadModel:
     """The model of a folder, in float32 and ready to be evaluated."""
     return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -238,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("action", nargs="?", choices=("train", "export", "evaluate"), default="train")
     parser.add_argument("--out", type=Path, default=Path("build/mini"), help="checkpoint and log (default build/mini)")
     parser.add_argument("--folder", type=Path, default=PACKAGE, help="the model folder (default: as shipped)")
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
