@@ -29,7 +29,8 @@ TRANSFER = MeasureInfo(
     unit="share",
     about=(
         "Cross-task faithfulness: the faithfulness, on the second circuit's task and under its method, of the first "
-        "circuit's heads. A role with an aligned role takes that role's positions; the others are kept at every position."
+        "circuit's heads. A role with an aligned role takes that role's positions; the others are kept at all "
+        "positions."
     ),
     source="Hanna et al. 2024",
     parameters=(Parameter("circuits", "direction", "circuit whose heads are kept -> circuit whose task is run"),),
@@ -40,8 +41,8 @@ DISSOCIATION = MeasureInfo(
     name="dissociation",
     unit="share",
     about=(
-        "How much more each circuit's knockout hurts its own task than the other one's: the smaller of loss(left on left) "
-        "- loss(left on right) and loss(right on right) - loss(right on left), where a loss is -(F ablated - F) / |F|. "
+        "How much more each circuit's knockout hurts its own task than the other one's: the smaller of loss(left on "
+        "left) - loss(left on right) and loss(right on right) - loss(right on left), a loss is (F - F ablated) / |F|. "
         "Above zero, both circuits serve their own task: a double dissociation. Positions as for transfer."
     ),
     source="the double dissociation of neuropsychology; Li & Subramani 2026 for why it matters",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +136,18 @@ def ablation_source(method: Method, ablate: Ablation) -> Source:
 def sample(data: Data, *columns: Array) -> Sample:
     """Columns of shape [prompts] each, side by side."""
     return Sample(data, np.stack(columns, axis=-1))
+
+
+def combined(measurements: Sequence[Measurement], figure: Callable[..., Array]) -> Measurement:
+    """A figure of several measurements' figures. Samples of the same data are resampled alike, so it is paired."""
+    widths = [sum(s.columns.shape[1] for s in each.samples) for each in measurements]
+    edges = np.cumsum([0, *widths])
+
+    def combine(means: Array) -> Array:
+        slices = (means[..., start:stop] for start, stop in pairwise(edges))
+        return figure(*(each.combine(part) for each, part in zip(measurements, slices, strict=True)))
+
+    return Measurement(tuple(sample for each in measurements for sample in each.samples), combine)
 
 
 def first(means: Array) -> Array:

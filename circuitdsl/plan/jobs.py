@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
 from circuitdsl.language.circuit import (
     ALL,
     Action,
@@ -25,9 +23,9 @@ from circuitdsl.measures.experiments import FromCounterfactual, Intervened, Sour
 from circuitdsl.measures.measurement import (
     CLEAN,
     Asking,
-    Measurement,
     Request,
     ablation_source,
+    combined,
 )
 from circuitdsl.measures.registry import MEASURES
 
@@ -124,15 +122,4 @@ def less_baseline(request: Request) -> Asking:
     plain = replace(request, term=replace(request.term, minus_baseline=False))
     after = yield from MEASURES[request.term.measure].estimate(plain)
     before = yield from MEASURES[request.term.measure].estimate(replace(plain, world=CLEAN))
-    return difference(after, before)
-
-
-def difference(after: Measurement, before: Measurement) -> Measurement:
-    """``after - before`` of two measurements of one sample each, paired by prompt."""
-    (left,), (right,) = after.samples, before.samples
-    split = left.columns.shape[1]
-    columns = np.concatenate([left.columns, right.columns], axis=1)
-    return Measurement(
-        (replace(left, columns=columns),),
-        lambda means: after.combine(means[..., :split]) - before.combine(means[..., split:]),
-    )
+    return combined([after, before], lambda intervened, clean: intervened - clean)

@@ -1,0 +1,106 @@
+"""What the package does: ``load``, ``plan``, ``check`` and ``compare``, and the ``environment`` that they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuitdsl import tasks
+from circuitdsl.compare import measures as compare_measures
+from circuitdsl.compare.function import function_jobs
+from circuitdsl.compare.structure import compare
+from circuitdsl.language import resolve
+from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.language.environment import Environment, MeasureInfo
+from circuitdsl.measures.registry import MEASURES
+from circuitdsl.models import geometry_of
+from circuitdsl.plan.jobs import Job, claim_job, head_jobs, intervention_jobs, unlisted_jobs, variant_jobs
+from circuitdsl.plan.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from circuitdsl.judge.outcome import Report
+
+Progress = Callable[[int, int, str], None]
+"""Told of work done, work expected (in prompts through the model) and what is being done."""
+
+__all__ = ["check", "compare", "environment", "load", "measure_infos", "plan"]
+
+
+def measure_infos() -> dict[str, MeasureInfo]:
+    """Every measurement that a specification can name, by name."""
+    return {name: measure.info for name, measure in MEASURES.items()} | dict(compare_measures.MEASURES)
+
+
+def environment(model: str | None = None) -> Environment:
+    """The models, tasks and measurements that this installation knows.
+
+    ``model`` stands in for whatever model a specification names.
+    """
+    return Environment(geometry=lambda name: geometry_of(model or name), task=tasks.describe, measures=measure_infos())
+
+
+def load(*paths: str | Path, model: str | None = None) -> Document:
+    """Read and resolve spec files, against ``model`` in place of the models that they name if it is given.
+
+    Raises ``language.diagnostics.SpecError`` with all that is wrong in them.
+    """
+    return resolve.load(paths, environment(model))
+
+
+def plan(document: Document, unexplained: bool = True) -> Plan:
+    """The distinct experiments of a document and their cost. Runs nothing and opens no model."""
+    return make_plan(list(jobs(document, unexplained)))
+
+
+def check(
+    document: Document,
+    model: str | Path | TransformerBridge | None = None,
+    prompts: int | None = None,
+    unexplained: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Judge every claim of a document on the models that it names, or all of them on ``model``.
+
+    ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
+    and are not listed. Raises ``errors.InputError`` for a model or task that cannot be had; an experiment that cannot
+    be run is a claim's verdict, not an exception.
+    """
+    from circuitdsl.checking import Checker  # here, so that planning and linting never load torch
+
+    if prompts is not None:
+        document = with_prompts(document, prompts)
+    return Checker(document, model, unexplained, progress or _silent).report()
+
+
+def with_prompts(document: Document, prompts: int) -> Document:
+    """The document with every circuit measured on exactly this many prompts."""
+
+    def fixed(circuit: Circuit) -> Circuit:
+        return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
+
+    return replace(document, circuits=tuple(map(fixed, document.circuits)), used=tuple(map(fixed, document.used)))
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    """Progress that nobody watches."""
+
+
+def jobs(document: Document, unexplained: bool) -> Iterator[Job]:
+    """Every measurement that checking a document makes, in order."""
+    for circuit in document.circuits:
+        for claim in circuit.claims:
+            yield claim_job(circuit.name, circuit, claim)
+        for claim in circuit.claims:
+            yield from variant_jobs(circuit.name, circuit, claim)
+        yield from head_jobs(circuit.name, circuit).values()
+        if unexplained:
+            yield from unlisted_jobs(circuit.name, circuit).values()
+    for comparison in document.comparisons:
+        yield from function_jobs(document, comparison).values()
+    for intervention in document.interventions:
+        circuit = document.circuit(intervention.on)
+        yield from intervention_jobs(intervention.name, intervention, circuit).values()

@@ -1,0 +1,146 @@
+"""Carry out a whole check: open each model once, judge its circuits, comparisons and interventions, report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuitdsl import api
+from circuitdsl.compare.function import function_jobs
+from circuitdsl.compare.structure import compare
+from circuitdsl.compare.verdicts import judge_overlap
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.session import Session
+from circuitdsl.errors import InputError
+from circuitdsl.judge.check import Judge
+from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.judge.outcome import CircuitReport, ClaimOutcome, ComparisonReport, Cost, InterventionReport, Report
+from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models import Model, open_model
+from circuitdsl.plan.plan import make_plan
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
+
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class Checker:
+    """One call of ``check``. ``model`` stands in for every model that the document names, if it is given."""
+
+    document: Document
+    model: str | Path | TransformerBridge | None
+    unexplained: bool
+    progress: Progress
+    judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
+    done: int = field(default=0, init=False)  # prompts that went through a model
+    what: str = field(default="", init=False)
+
+    def report(self) -> Report:
+        """Check everything. Raises InputError for a model or a task that cannot be had."""
+        started = time.monotonic()
+        circuits = tuple(map(self._circuit, self.document.circuits))
+        interventions = tuple(map(self._intervention, self.document.interventions))
+        comparisons = tuple(map(self._comparison, self.document.comparisons))
+        return Report(
+            circuits=circuits,
+            comparisons=comparisons,
+            interventions=interventions,
+            versions=versions(),
+            seconds=time.monotonic() - started,
+            cost=self._cost(),
+            engine=PlainEngine.name,
+        )
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    def _circuit(self, circuit: Circuit) -> CircuitReport:
+        self.what = circuit.name
+        return self._judge(circuit).circuit(circuit, self.unexplained)
+
+    def _intervention(self, intervention: Intervention) -> InterventionReport:
+        self.what = intervention.name
+        circuit = self.document.circuit(intervention.on)
+        return self._judge(circuit).intervention(intervention, circuit)
+
+    def _comparison(self, comparison: Comparison) -> ComparisonReport:
+        """Claims in the order of the file: those of structure need no model, those of function run like any other."""
+        self.what = f"{comparison.left} with {comparison.right}"
+        left, right = self.document.circuit(comparison.left), self.document.circuit(comparison.right)
+        functional = self._functional(comparison, right)
+        outcomes = (
+            functional.get(claim.id) or judge_overlap(claim, comparison, left, right) for claim in comparison.claims
+        )
+        return ComparisonReport(comparison, compare(left, right, comparison.align).to_dict(), tuple(outcomes))
+
+    def _functional(self, comparison: Comparison, onto: Circuit) -> dict[str, ClaimOutcome]:
+        """The claims of a comparison that need the model, by id; none of them, and no model is opened."""
+        jobs = function_jobs(self.document, comparison)
+        if not jobs:
+            return {}
+        judge = self._judge(onto)
+        judged = judge.claims({job: claim for claim, job in jobs.items()})
+        outcomes = judge.outcomes({claim: judged[job] for claim, job in jobs.items()})
+        return {outcome.claim.id: outcome for outcome in outcomes}
+
+    # --- models ----------------------------------------------------------------------------------
+
+    def _judge(self, circuit: Circuit) -> Judge:
+        """The judge of the circuit's model, which is opened at first use."""
+        key = (circuit.model, circuit.method.processing)
+        if key not in self.judges:
+            session = Session(PlainEngine(open_model(self.model or circuit.model, key[1]), tick=self._tick))
+            self.judges[key] = Judge(session, _bootstrap(session, circuit.method.seed), api.measure_infos())
+        _check_shape(circuit, self.judges[key].session.engine.model)
+        return self.judges[key]
+
+    # --- progress and cost -----------------------------------------------------------------------
+
+    def _tick(self, prompts: int) -> None:
+        self.done += prompts
+        self.progress(self.done, max(self.done, self._expected), self.what)
+
+    @cached_property
+    def _expected(self) -> int:
+        """Prompts through the model if every claim is decided at the first look."""
+        plan = make_plan(list(api.jobs(self.document, self.unexplained)))
+        return plan.passes * plan.prompts
+
+    def _cost(self) -> Cost:
+        experiments = sum(len(judge.session.results) for judge in self.judges.values())
+        prompts = max((c.method.prompts_first for c in self.document.circuits + self.document.used), default=1)
+        return Cost(experiments, self.done, round(self.done / prompts, 2))
+
+
+def _bootstrap(session: Session, seed: int) -> Bootstrap:
+    def templates(data: Data, count: int) -> Sequence[str]:
+        return [prompt.template for prompt in session.prompts(data, count)]
+
+    return Bootstrap(templates, seed)
+
+
+def _check_shape(circuit: Circuit, model: Model) -> None:
+    """Raise InputError if the circuit was resolved against a model of another shape than the open one."""
+    wanted, has = circuit.geometry, model.geometry
+    if (wanted.n_layers, wanted.n_heads) != (has.n_layers, has.n_heads):
+        raise InputError(
+            f"{circuit.name} was resolved for {wanted.n_layers} layers of {wanted.n_heads} heads and {model.name} has "
+            f"{has.n_layers} of {has.n_heads}",
+            "load the spec with model= (on the command line: --model) naming the model that it is to be checked on",
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a figure may depend on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
