@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .prompts import Prompt, Span, TextPrompt
@@ -19,22 +19,27 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     of another length, a word that the vocabulary lacks, a span that touches no token, or no BOS where one is wanted.
     """
     _require_fast(tokenizer)
-    first = _bos(tokenizer) if bos else ()
-    tokens, offsets = _encode(prompt.text, tokenizer, where)
-    if not tokens:
+    if not prompt.text.strip():
         raise TaskError(f"{where}: the prompt has no tokens", "give it some text")
-    answers = {
-        answer: _continuation(prompt.text, tokens, answer, tokenizer, where)
-        for answer in (prompt.answer, *prompt.wrong, *prompt.options)
+    first = bos_tokens(tokenizer, bos)
+    answers = dict.fromkeys((prompt.answer, *prompt.wrong, *prompt.options))
+    texts = {where: prompt.text}
+    texts |= {f'{where}, answer "{answer}"': prompt.text + answer for answer in answers}
+    texts |= {f"{where}, counterfactual {name}": text for name, text in prompt.counterfactuals.items()}
+    (tokens, offsets), *others = _encode(texts, tokenizer)
+    continued = {
+        answer: _continuation(tokens, longer, f'{where}: the answer "{answer}"')
+        for answer, (longer, _) in zip(answers, others, strict=False)
     }
-    if answers[prompt.answer] in (answers[wrong] for wrong in prompt.wrong):
+    if continued[prompt.answer] in (continued[wrong] for wrong in prompt.wrong):
         raise TaskError(f'{where}: the answer "{prompt.answer}" is also a wrong answer', "leave it out of the wrong")
-    counterfactuals = {}
-    for name, text in prompt.counterfactuals.items():
-        counterfactuals[name], _ = _encode(text, tokenizer, f"{where}, counterfactual {name}")
-        if len(counterfactuals[name]) != len(tokens):
+    counterfactuals = {
+        name: found for name, (found, _) in zip(prompt.counterfactuals, others[len(answers) :], strict=True)
+    }
+    for name, found in counterfactuals.items():
+        if len(found) != len(tokens):
             raise TaskError(
-                f"{where}: the counterfactual {name} has {len(counterfactuals[name])} tokens, the prompt {len(tokens)}",
+                f"{where}: the counterfactual {name} has {len(found)} tokens, the prompt {len(tokens)}",
                 "write it with as many tokens, so that every position has its counterpart",
             )
     positions = {
@@ -44,9 +49,9 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     return Prompt(
         text=prompt.text,
         tokens=first + tokens,
-        answer=answers[prompt.answer],
-        wrong=tuple(answers[wrong] for wrong in prompt.wrong),
-        options=tuple(answers[option] for option in prompt.options),
+        answer=continued[prompt.answer],
+        wrong=tuple(continued[wrong] for wrong in prompt.wrong),
+        options=tuple(continued[option] for option in prompt.options),
         positions={name: tuple(len(first) + i for i in found) for name, found in positions.items()},
         counterfactuals={name: first + found for name, found in counterfactuals.items()},
         template=prompt.template,
@@ -56,24 +61,24 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
 def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
     """Those of ``words`` that are one known token each when they follow a word and a space."""
     _require_fast(tokenizer)
-    before = _ids("the", tokenizer)
+    candidates = tuple(words)
+    before, *found = tokenizer(["the", *(f"the {word}" for word in candidates)], add_special_tokens=False)["input_ids"]
     unknown = tokenizer.unk_token_id
-
-    def is_single(word: str) -> bool:
-        ids = _ids(f"the {word}", tokenizer)
-        return ids[:-1] == before and ids[-1] != unknown
-
-    return tuple(word for word in words if is_single(word))
+    return tuple(word for word, ids in zip(candidates, found, strict=True) if ids[:-1] == before and ids[-1] != unknown)
 
 
 def is_known(tokenizer: Any, text: str) -> bool:
     """Whether the vocabulary can write all of ``text``, with no token for the unknown."""
-    return tokenizer.unk_token_id is None or tokenizer.unk_token_id not in _ids(text, tokenizer)
+    return tokenizer.unk_token_id is None or tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
 
 
 def bos_tokens(tokenizer: Any, bos: bool) -> tuple[int, ...]:
     """What stands before a prompt: the BOS token if it is wanted, else nothing. Raises :class:`TaskError`."""
-    return _bos(tokenizer) if bos else ()
+    if not bos:
+        return ()
+    if tokenizer.bos_token_id is None:
+        raise TaskError("the model's tokenizer has no BOS token", "run without one")
+    return (tokenizer.bos_token_id,)
 
 
 def _require_fast(tokenizer: Any) -> None:
@@ -84,35 +89,29 @@ def _require_fast(tokenizer: Any) -> None:
         )
 
 
-def _bos(tokenizer: Any) -> tuple[int, ...]:
-    if tokenizer.bos_token_id is None:
-        raise TaskError("the model's tokenizer has no BOS token", "run without one")
-    return (tokenizer.bos_token_id,)
+def _encode(texts: Mapping[str, str], tokenizer: Any) -> list[tuple[tuple[int, ...], Offsets]]:
+    """Tokens and offsets of every text, all in one call, which is faster; the keys name the texts in errors."""
+    found = tokenizer(list(texts.values()), add_special_tokens=False, return_offsets_mapping=True)
+    unknown = tokenizer.unk_token_id
+    for (where, text), tokens, offsets in zip(texts.items(), found["input_ids"], found["offset_mapping"], strict=True):
+        if unknown is not None and unknown in tokens:
+            start, end = offsets[tokens.index(unknown)]
+            raise TaskError(
+                f'{where}: the model\'s vocabulary has no token for "{text[start:end].strip()}"',
+                "use words that the model knows",
+            )
+    return [
+        (tuple(tokens), offsets) for tokens, offsets in zip(found["input_ids"], found["offset_mapping"], strict=True)
+    ]
 
 
-def _ids(text: str, tokenizer: Any) -> tuple[int, ...]:
-    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _encode(text: str, tokenizer: Any, where: str) -> tuple[tuple[int, ...], Offsets]:
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    tokens, offsets = tuple(found["input_ids"]), [tuple(span) for span in found["offset_mapping"]]
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokens:
-        start, end = offsets[tokens.index(tokenizer.unk_token_id)]
-        raise TaskError(
-            f'{where}: the model\'s vocabulary has no token for "{text[start:end].strip()}"',
-            "use words that the model knows",
-        )
-    return tokens, offsets
-
-
-def _continuation(text: str, tokens: tuple[int, ...], answer: str, tokenizer: Any, where: str) -> int:
-    longer, _ = _encode(text + answer, tokenizer, f'{where}, answer "{answer}"')
+def _continuation(tokens: tuple[int, ...], longer: tuple[int, ...], what: str) -> int:
+    """The one token by which ``longer`` continues ``tokens``; :class:`TaskError` if it does not."""
     if longer[: len(tokens)] != tokens or len(longer) != len(tokens) + 1:
         added = len(longer) - len(tokens)
         found = f"{added} tokens" if longer[: len(tokens)] == tokens else "merged with the end of the prompt"
         raise TaskError(
-            f'{where}: the answer "{answer}" is not one token after the prompt but {found}',
+            f"{what} is not one token after the prompt but {found}",
             "choose an answer of one token; most vocabularies have words with the space before them",
         )
     return longer[-1]

@@ -36,6 +36,7 @@ PEAK_RATE = 1.5e-3
 CONTEXT_WEIGHT = 0.1  # of the loss on tokens that are not asked for
 EVALUATE_EVERY = 100
 EVALUATED = 128  # prompts per task while training
+FINAL = 1000  # prompts per task when the work is done
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def new_optimiser(model: GPT2LMHeadModel) -> torch.optim.Optimizer:
 
 def rate(step: int, steps: int) -> float:
     """Share of the peak learning rate: up over 100 steps, level, down to 2% over the last quarter."""
-    falling = steps // 4
+    falling = max(1, steps // 4)
     return min((step + 1) / 100, 1.0, max(0.02, (steps - step) / falling))
 
 
@@ -222,7 +223,7 @@ def export(out: Path, to: Path) -> None:
             "transformers": transformers.__version__,
         },
         "stages": [dict(stage.mixture) for stage in STAGES],
-        "shipped": evaluate(load(to), 1000, seed=2),
+        "shipped": evaluate(load(to), FINAL, seed=2),
         "log": saved["log"],
     }
     (to / "training_log.json").write_text(json.dumps(log, indent=1) + "\n")
@@ -252,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif given.action == "export":
         export(given.out, given.folder)
     if given.action != "train":
-        print(json.dumps(evaluate(load(given.folder), 1000, seed=2), indent=2))
+        print(json.dumps(evaluate(load(given.folder), FINAL, seed=2), indent=2))
     return 0
 
 
