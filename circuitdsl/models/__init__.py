@@ -1,0 +1,16 @@
+"""Models: their geometry by name, opening them, and the small ones that ship.
+
+``geometry_of`` and ``model_names`` need neither torch nor weights; ``open_model`` gives a :class:`Model`.
+"""
+
+from circuitdsl.models.geometry import geometry_of
+from circuitdsl.models.opening import Model, ModelError, Processing, open_model
+from circuitdsl.models.planted.plans import PLANTED
+
+__all__ = ["Model", "ModelError", "Processing", "geometry_of", "model_names", "open_model"]
+
+
+def model_names() -> tuple[tuple[str, str], ...]:
+    """Names and one-line descriptions of the models that ship, for ``circuitdsl models``."""
+    planted = tuple((name, PLANTED[name]().about) for name in PLANTED)
+    return (*planted, ("mini", "4 layers of 8 heads, trained on IOI and Colored Objects; nobody planted its circuits"))

@@ -1,0 +1,105 @@
+"""The shape of a model by its name alone: no torch, no weights, no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from circuitdsl.language.environment import Geometry, UnknownName
+from circuitdsl.models.folders import find_folder, hub_name
+from circuitdsl.models.planted.plans import PLANTED
+
+
+def geometry_of(name: str) -> Geometry:
+    """The geometry of a model: planted, shipped, a local folder, one in the Hugging Face cache, or well known.
+
+    Raises :class:`UnknownName` where none of these has it, or a folder's ``config.json`` does not tell.
+    """
+    if name in PLANTED:
+        return PLANTED[name]().geometry
+    folder = find_folder(name)
+    if folder is not None:
+        return _from_config(name, folder / "config.json")
+    if name in _PUBLIC:
+        return _public(name)
+    raise UnknownName(
+        f"no model called {name} is known here",
+        known=known_names(),
+        remedy="name a model of `circuitdsl models`, or the folder of a Hugging Face model (with config.json)",
+    )
+
+
+def known_names() -> tuple[str, ...]:
+    """Every name that needs no file of the user's."""
+    return (*PLANTED, "mini", *_PUBLIC)
+
+
+# layers, heads, d_model, d_mlp, vocabulary, context
+_PUBLIC: dict[str, tuple[int, int, int, int, int, int]] = {
+    "gpt2": (12, 12, 768, 3072, 50257, 1024),
+    "gpt2-medium": (24, 16, 1024, 4096, 50257, 1024),
+    "gpt2-large": (36, 20, 1280, 5120, 50257, 1024),
+    "gpt2-xl": (48, 25, 1600, 6400, 50257, 1024),
+    "distilgpt2": (6, 12, 768, 3072, 50257, 1024),
+    "pythia-70m": (6, 8, 512, 2048, 50304, 2048),
+    "pythia-160m": (12, 12, 768, 3072, 50304, 2048),
+    "pythia-410m": (24, 16, 1024, 4096, 50304, 2048),
+}
+
+
+def _public(name: str) -> Geometry:
+    layers, heads, d_model, d_mlp, d_vocab, n_ctx = _PUBLIC[name]
+    parallel = "pythia" in hub_name(name)
+    return Geometry(name, layers, heads, heads, d_model, d_model // heads, d_mlp, d_vocab, n_ctx, parallel)
+
+
+# The names that architectures give to the same number in config.json.
+_LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
+_HEADS = ("num_attention_heads", "n_head", "num_heads")
+_KV_HEADS = ("num_key_value_heads", "num_kv_heads")
+_WIDTH = ("hidden_size", "n_embd", "d_model")
+_MLP = ("intermediate_size", "n_inner", "ffn_dim")
+_CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx")
+
+# Architectures whose attention and MLP read the same residual stream, and the setting that may say otherwise.
+_PARALLEL = {"gpt_neox": "use_parallel_residual", "falcon": "parallel_attn", "gptj": "", "phi": "", "cohere": ""}
+
+
+def _from_config(name: str, path: Path) -> Geometry:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnknownName(f"{path} cannot be read: {error}", remedy="repair the file or name another folder") from error
+    if not isinstance(config, dict):
+        raise UnknownName(f"{path} is not a model's configuration", remedy="name the folder of a Hugging Face model")
+
+    def required(names: tuple[str, ...]) -> int:
+        value = _first(config, names)
+        if value is None:
+            raise UnknownName(
+                f"{path} has none of {', '.join(names)}",
+                remedy="circuitdsl reads the geometry of decoder-only language models",
+            )
+        return value
+
+    heads, width = required(_HEADS), required(_WIDTH)
+    model_type = str(config.get("model_type", ""))
+    return Geometry(
+        model=name,
+        n_layers=required(_LAYERS),
+        n_heads=heads,
+        n_kv_heads=_first(config, _KV_HEADS) or heads,
+        d_model=width,
+        d_head=_first(config, ("head_dim",)) or width // heads,
+        d_mlp=_first(config, _MLP) or 4 * width,
+        d_vocab=required(("vocab_size",)),
+        n_ctx=required(_CONTEXT),
+        parallel_attn_mlp=model_type in _PARALLEL and bool(config.get(_PARALLEL[model_type], True)),
+    )
+
+
+def _first(config: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    """The first whole number that ``config`` has under one of ``names``."""
+    values = (config.get(name) for name in names)
+    return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)

@@ -1,0 +1,169 @@
+"""Open a model by its name, its folder or as the object that somebody has already."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from circuitdsl.errors import InputError
+from circuitdsl.language.environment import Geometry
+from circuitdsl.models.folders import cache_folder, find_folder, hub_name
+from circuitdsl.models.planted.plans import PLANTED
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+Processing = Literal["none", "fold"]
+"""``fold``: norms folded into the next weights, writing weights and unembedding centred, as TransformerLens 2 did."""
+
+
+class ModelError(InputError):
+    """A model that cannot be opened, with what would help."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An open model, in evaluation mode.
+
+    ``tokenizer`` is a fast Hugging Face tokenizer; ``geometry`` is read off the open model.
+    """
+
+    name: str
+    bridge: TransformerBridge
+    geometry: Geometry
+    tokenizer: Any
+    processing: Processing
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the names, shapes and values of all weights as they are used."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.bridge.named_parameters()):
+            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
+            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def open_model(model: str | Path | TransformerBridge, processing: Processing = "none") -> Model:
+    """Open ``model`` in float32, with no gradients.
+
+    A name is looked for among the planted and shipped models, then as a local folder in Hugging Face's format, then
+    in Hugging Face's cache, and at last on the hub, unless HF_HUB_OFFLINE is set. An object is taken as it is: it
+    must have a tokenizer, and its weights are never changed, so that ``fold`` is refused unless it was done to it.
+    Raises :class:`ModelError`.
+    """
+    if not isinstance(model, str | Path):
+        return _given(model, processing)
+    name = str(model)
+    with _quiet():
+        bridge = _boot(name)
+        bridge.requires_grad_(False)
+        if processing == "fold":
+            bridge.enable_compatibility_mode(disable_warnings=True)
+    return _opened(name, bridge, processing)
+
+
+def _given(bridge: TransformerBridge, processing: Processing) -> Model:
+    if processing == "fold" and not getattr(bridge, "compatibility_mode", False):
+        raise ModelError(
+            "the spec wants its weights folded, but the model was given as an object, which is not to be changed",
+            "call enable_compatibility_mode() on it first, give the model's name, or write `processing none`",
+        )
+    return _opened(str(bridge.cfg.model_name), bridge, processing)
+
+
+def _opened(name: str, bridge: TransformerBridge, processing: Processing) -> Model:
+    if bridge.tokenizer is None:
+        raise ModelError(f"the model {name} has no tokenizer", "open it with one: tasks are written as text")
+    bridge.eval()
+    return Model(name, bridge, _geometry(name, bridge), bridge.tokenizer, processing)
+
+
+def _geometry(name: str, bridge: TransformerBridge) -> Geometry:
+    config = bridge.cfg
+    return Geometry(
+        model=name,
+        n_layers=config.n_layers,
+        n_heads=config.n_heads,
+        n_kv_heads=config.n_key_value_heads or config.n_heads,
+        d_model=config.d_model,
+        d_head=config.d_head,
+        d_mlp=0 if config.attn_only else config.d_mlp or 4 * config.d_model,
+        d_vocab=config.d_vocab,
+        n_ctx=config.n_ctx,
+        parallel_attn_mlp=bool(config.parallel_attn_mlp),
+    )
+
+
+def _boot(name: str) -> TransformerBridge:
+    if name in PLANTED:
+        from circuitdsl.models.planted.build import build
+
+        return build(PLANTED[name]())
+    folder = find_folder(name)
+    if folder is None:
+        _require_hub(name)
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge
+
+    source = str(folder or hub_name(name))
+    try:
+        return TransformerBridge.boot_transformers(source, dtype=torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        where = f"from {source}" if folder else "from the Hugging Face hub"
+        raise ModelError(f"the model {name} could not be opened {where}: {reason}", _remedy(name, folder)) from error
+
+
+def _require_hub(name: str) -> None:
+    """Refuse at once what only a network could bring when there is none, or what is a mistyped name or folder."""
+    if name == "mini":
+        raise ModelError("the weights of mini are missing from this installation", "install circuitdsl again")
+    if name.count("/") > 1 or name.startswith((".", "~")):
+        raise ModelError(
+            f"{name} is not the folder of a model: it has no config.json", "give a folder in Hugging Face's format"
+        )
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise ModelError(
+            f"no folder and no downloaded model is called {name}, and HF_HUB_OFFLINE forbids to look on the hub",
+            _remedy(name, None),
+        )
+
+
+def _remedy(name: str, folder: Path | None) -> str:
+    if folder is not None:
+        return f"{folder} must hold a Hugging Face model: config.json, weights (safetensors) and tokenizer.json"
+    return (
+        f"give a folder with the model's files in place of the name, or download {hub_name(name)} once into "
+        f"{cache_folder()} (HF_HOME moves it; HF_HUB_OFFLINE must not be set while downloading)"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the loaders' progress bars and advice off the terminal; what they raise still arrives."""
+    import logging
+
+    from transformers.utils import logging as transformers_logging
+
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    disabled = logging.root.manager.disable
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

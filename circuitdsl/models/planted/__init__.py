@@ -1,0 +1,1 @@
+"""Models whose circuits are known because their weights were written by hand."""

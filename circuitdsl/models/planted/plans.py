@@ -1,0 +1,164 @@
+"""The planted models: which head is what, in which layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from circuitdsl.language.circuit import Head
+from circuitdsl.language.environment import Geometry
+from circuitdsl.models.planted import parts
+from circuitdsl.models.planted.parts import CAPITALISED
+from circuitdsl.models.planted.vocabulary import (
+    INDUCTION_WORDS,
+    PLANTED_NAMES,
+    Vocabulary,
+    induction_vocabulary,
+    task_vocabulary,
+)
+from circuitdsl.models.planted.wiring import CLOCKS, JUNK, TEXTURES, HeadPlan, decoy, idle, texture
+from circuitdsl.tasks.words import COLORS, THINGS
+
+CONTEXT = 80
+
+_KINDS = dict.fromkeys(PLANTED_NAMES, "name") | dict.fromkeys(COLORS, "color") | dict.fromkeys(THINGS, "thing")
+_KINDS |= dict.fromkeys(CAPITALISED.values(), "Color")
+_ASKS = {"to": "name", ":": "color"}
+
+
+@dataclass(frozen=True)
+class PlantedModel:
+    """A model as planned. ``features`` names the coordinates of its residual stream."""
+
+    name: str
+    about: str
+    layers: tuple[tuple[HeadPlan, ...], ...]
+    spaces: tuple[tuple[str, tuple[str, ...]], ...]
+    vocabulary: Vocabulary
+
+    @property
+    def heads(self) -> dict[Head, HeadPlan]:
+        return {Head(layer, index): plan for layer, plans in enumerate(self.layers) for index, plan in enumerate(plans)}
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        named = tuple(f"{space}:{label}" for space, labels in self.spaces for label in labels)
+        clocks = tuple(f"{hand}:{number}" for number in range(1, CLOCKS + 1) for hand in ("cos", "sin"))
+        return named + clocks + tuple(texture(number) for number in range(TEXTURES)) + JUNK
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(
+            model=self.name,
+            n_layers=len(self.layers),
+            n_heads=len(self.layers[0]),
+            n_kv_heads=len(self.layers[0]),
+            d_model=len(self.features),
+            d_head=max(plan.width for plans in self.layers for plan in plans),
+            d_mlp=0,
+            d_vocab=len(self.vocabulary.tokens),
+            n_ctx=CONTEXT,
+        )
+
+    def token_features(self, token: str) -> tuple[str, ...]:
+        """The features of value 1 that the embedding of ``token`` has, beside its own word."""
+        kinds = (f"kind:{_KINDS[token]}",) if token in _KINDS else ()
+        asks = (f"asks:{_ASKS[token]}",) if token in _ASKS else ()
+        return tuple(name for name in ("constant:one", *kinds, *asks) if name in self.features)
+
+
+_SPACES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("constant", ("one",)),
+    ("word", PLANTED_NAMES + COLORS + THINGS),
+    ("kind", ("name", "color", "thing", "Color")),
+    ("asks", ("name", "color")),
+    ("previous", PLANTED_NAMES + COLORS),
+    ("seen", PLANTED_NAMES),
+    ("late", ("here",)),
+    ("query", THINGS),
+    ("inhibit", PLANTED_NAMES + COLORS),
+    ("answer", PLANTED_NAMES + tuple(CAPITALISED.values())),
+)
+
+_INDUCTION_SPACES = tuple((space, INDUCTION_WORDS) for space in ("word", "previous", "answer"))
+
+
+def _reuse() -> PlantedModel:
+    previous, duplicate, induction = parts.previous_token(), parts.duplicate_token(), parts.induction()
+    gatherer, inhibition, mover = parts.content_gatherer(), parts.inhibition(), parts.mover()
+    backup = parts.backup_mover()
+    return PlantedModel(
+        name="planted-reuse",
+        about="IOI and Colored Objects by hand, with the same mover heads",
+        layers=(
+            (idle(0), previous, duplicate, parts.scene(), previous, idle(1)),
+            (induction, gatherer, idle(2), duplicate, induction, gatherer),
+            (decoy(inhibition), inhibition, parts.name_inhibition(), idle(3), parts.color_inhibition(), idle(4)),
+            (idle(5), decoy(mover), mover, idle(6), decoy(gatherer), idle(7)),
+            (mover, idle(0), idle(1), parts.negative_mover(), decoy(mover), idle(2)),
+            (idle(3), backup, decoy(mover), backup, idle(4), idle(5)),
+        ),
+        spaces=_SPACES,
+        vocabulary=task_vocabulary(),
+    )
+
+
+def _ioi() -> PlantedModel:
+    previous, duplicate, induction = parts.previous_token(), parts.duplicate_token(), parts.induction()
+    inhibition, mover, backup = parts.name_inhibition(), parts.mover(), parts.backup_mover()
+    return PlantedModel(
+        name="planted-ioi",
+        about="indirect object identification by hand",
+        layers=(
+            (previous, idle(0), idle(1), duplicate, previous),
+            (duplicate, induction, induction, idle(2), decoy(duplicate)),
+            (idle(3), inhibition, decoy(inhibition), inhibition, idle(4)),
+            (mover, idle(5), mover, decoy(mover), idle(6)),
+            (backup, idle(7), parts.negative_mover(), backup, decoy(mover)),
+        ),
+        spaces=_SPACES,
+        vocabulary=task_vocabulary(),
+    )
+
+
+def _colors() -> PlantedModel:
+    previous, gatherer, inhibition = parts.previous_token(), parts.content_gatherer(), parts.color_inhibition()
+    mover, backup = parts.mover(), parts.backup_mover()
+    return PlantedModel(
+        name="planted-colors",
+        about="Colored Objects by hand",
+        layers=(
+            (idle(0), previous, parts.scene(), previous, idle(1)),
+            (gatherer, idle(2), gatherer, decoy(gatherer), idle(3)),
+            (decoy(inhibition), inhibition, idle(4), idle(5), inhibition),
+            (idle(6), mover, decoy(mover), idle(7), mover),
+            (idle(0), idle(1), backup, decoy(mover), backup),
+        ),
+        spaces=_SPACES,
+        vocabulary=task_vocabulary(),
+    )
+
+
+def _induction() -> PlantedModel:
+    previous, induction = parts.previous_word(), parts.induction_mover()
+    backup = parts.backup_induction()
+    return PlantedModel(
+        name="planted-induction",
+        about="induction by hand: previous-token heads, induction heads",
+        layers=(
+            (previous, idle(0), idle(1), previous),
+            (idle(2), induction, decoy(induction), induction),
+            (backup, idle(3), backup, decoy(induction)),
+        ),
+        spaces=_INDUCTION_SPACES,
+        vocabulary=induction_vocabulary(),
+    )
+
+
+PLANTED: Mapping[str, Callable[[], PlantedModel]] = {
+    "planted-reuse": _reuse,
+    "planted-ioi": _ioi,
+    "planted-colors": _colors,
+    "planted-induction": _induction,
+}
