@@ -154,53 +154,55 @@ def evaluate(model: GPT2LMHeadModel, count: int, seed: int) -> dict[str, float]:
     }
 
 
+def train_step(model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, stage: Stage, rng: random.Random) -> float:
+    """One step of the optimiser on one batch of the stage's mixture; the batch's loss."""
+    writer = data.Writer()
+    total = 0.0
+    for kind, count in stage.mixture:
+        make: data.Maker = getattr(writer, kind)
+        loss = batch_loss(model, [make(rng) for _ in range(count)], rng) / BATCH
+        loss.backward()
+        total += loss.item()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad()
+    return total
+
+
 def train(out: Path, steps: int, seed: int) -> None:
-    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there; log to ``out/training_log.json``."""
+    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts.
+
+    Every 100 steps the accuracies are printed and the checkpoint, which holds the log, is written anew.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    model, writer = new_model(seed), data.Writer()
-    optimiser = new_optimiser(model)
-    step, stage, log = 0, 0, []
     checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+    saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
+    step, stage, log, seed = (saved[key] for key in ("step", "stage", "log", "seed")) if saved else (0, 0, [], seed)
+    model = new_model(seed)
+    optimiser = new_optimiser(model)
+    if saved:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
-        step, stage, log, seed = saved["step"], saved["stage"], saved["log"], saved["seed"]
     while step < steps:
-        rng = random.Random(f"{seed} {step}")
         for group in optimiser.param_groups:
             group["lr"] = PEAK_RATE * rate(step, steps)
-        total = 0.0
-        for kind, count in STAGES[stage].mixture:
-            make: data.Maker = getattr(writer, kind)
-            loss = batch_loss(model, [make(rng) for _ in range(count)], rng) / BATCH
-            loss.backward()
-            total += loss.item()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        loss = train_step(model, optimiser, STAGES[stage], random.Random(f"{seed} {step}"))
         step += 1
-        if step % EVALUATE_EVERY == 0 or step == steps:
-            model.eval()
-            found = evaluate(model, EVALUATED, seed=1)
-            model.train()
-            log.append(
-                {"step": step, "stage": stage, "loss": round(total, 4)} | {k: round(v, 4) for k, v in found.items()}
-            )
-            print(json.dumps(log[-1]), flush=True)
-            until = STAGES[stage].until
-            if until and all(found[kind] >= bound for kind, bound in until):
-                stage += 1
-            state = {
-                "model": model.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "step": step,
-                "stage": stage,
-                "log": log,
-                "seed": seed,
-            }
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").replace(checkpoint)
+        if step % EVALUATE_EVERY and step < steps:
+            continue
+        found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
+        log.append({"step": step, "stage": stage, "loss": round(loss, 4)} | found)
+        print(json.dumps(log[-1]), flush=True)
+        until = STAGES[stage].until
+        stage += bool(until) and all(found[kind] >= bound for kind, bound in until)
+        _save(checkpoint, model, optimiser, {"step": step, "stage": stage, "log": log, "seed": seed})
+
+
+def _save(checkpoint: Path, model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
+    """Replace the checkpoint in one move, so that a run that is cut off never leaves half of one."""
+    new = checkpoint.with_suffix(".new")
+    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict()} | progress, new)
+    new.replace(checkpoint)
 
 
 def export(out: Path, to: Path) -> None:
