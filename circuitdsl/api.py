@@ -11,7 +11,7 @@ from circuitdsl import tasks
 from circuitdsl.compare import measures as compare_measures
 from circuitdsl.compare.function import function_jobs
 from circuitdsl.compare.structure import compare
-from circuitdsl.language import resolve
+from circuitdsl.language.resolve import load_files
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.measures.registry import MEASURES
@@ -48,7 +48,7 @@ def load(*paths: str | Path, model: str | None = None) -> Document:
 
     Raises ``language.diagnostics.SpecError`` with all that is wrong in them.
     """
-    return resolve.load(paths, environment(model))
+    return load_files(paths, environment(model))
 
 
 def plan(document: Document, unexplained: bool = True) -> Plan:

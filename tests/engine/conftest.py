@@ -1,0 +1,31 @@
+"""Real models for the engine's tests."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest
+import torch
+
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models import open_model
+from circuitdsl.tasks import open_task
+
+torch.set_num_threads(1)
+
+IOI = Data(TaskRef("ioi"), seed=3, bos=False)
+
+
+@pytest.fixture(scope="session")
+def mini():
+    """The trained model that ships, really loaded."""
+    return open_model("mini")
+
+
+@pytest.fixture(scope="session")
+def ioi_prompts(mini):
+    """Two IOI prompts of every template: different lengths, in one batch."""
+    return open_task(IOI.task).draw(mini.tokenizer, 60, IOI.seed, IOI.bos).prompts

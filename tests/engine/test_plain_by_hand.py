@@ -1,0 +1,292 @@
+"""The plain engine against GPT-2 written out in numpy: every world, to 1e-4 relative."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gpt2_by_hand import GPT2
+from transformers import GPT2LMHeadModel
+
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Mlp, Node, Position, Reads, Token
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Attention,
+    Clean,
+    Copying,
+    Corrupted,
+    Experiment,
+    FromCounterfactual,
+    Intervened,
+    Isolated,
+    Mean,
+    Metric,
+    Patched,
+    Resample,
+    TokenProbability,
+    Zero,
+)
+
+from conftest import IOI  # isort: skip
+
+LOGIT_DIFF = Metric("logit_diff")
+S2, END, IO, S1 = Position("S2"), Position("END"), Position("IO"), Position("S1")
+AFTER_S1 = Position("S1", 1)
+
+
+@pytest.fixture(scope="module")
+def by_hand(mini) -> GPT2:
+    from circuitdsl.models.folders import find_folder
+
+    return GPT2.of(GPT2LMHeadModel.from_pretrained(find_folder("mini"), dtype="float32"))
+
+
+def run(model, prompts, world, reading=LOGIT_DIFF):
+    experiment = Experiment(IOI, world, reading)
+    result = PlainEngine(model).run(IOI, prompts, 0, len(prompts), [experiment])[experiment]
+    assert isinstance(result, np.ndarray), result
+    return result
+
+
+def difference(logits, prompt) -> float:
+    return logits[prompt.answer] - np.mean(logits[list(prompt.wrong)])
+
+
+def where(prompt, position: Position) -> list[int]:
+    if position == ALL:
+        return list(range(len(prompt.tokens)))
+    return [index + position.offset for index in prompt.positions[position.name]]
+
+
+def replaced(nodes, values):
+    """An edit that puts ``values[name]`` where the nodes stand, for one prompt."""
+
+    def edit_for(prompt):
+        def edit(name, value):
+            for node in nodes:
+                if isinstance(node.component, Head) and name == f"z {node.component.layer}":
+                    value = value.copy()
+                    at = where(prompt, node.position)
+                    value[at, node.component.index] = values(prompt, name)[at, node.component.index]
+                if isinstance(node.component, Mlp) and name == f"mlp {node.component.layer}":
+                    value = value.copy()
+                    at = where(prompt, node.position)
+                    value[at] = values(prompt, name)[at]
+            return value
+
+        return edit
+
+    return edit_for
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-4)
+
+
+def activations(by_hand, tokens):
+    by_hand(tokens)
+    return dict(by_hand.seen)
+
+
+def test_clean_and_corrupted(mini, by_hand, ioi_prompts):
+    close(run(mini, ioi_prompts, Clean()), [difference(by_hand(p.tokens), p) for p in ioi_prompts])
+    expected = [difference(by_hand(p.counterfactuals["s2_io"]), p) for p in ioi_prompts]
+    close(run(mini, ioi_prompts, Corrupted("s2_io")), expected)
+
+
+NODE_SETS = {
+    "one head at END": [Node(Head(3, 2), END)],
+    "two heads of a layer": [Node(Head(1, 0), S2), Node(Head(1, 5), S2)],
+    "a head everywhere": [Node(Head(0, 4), ALL)],
+    "an MLP": [Node(Mlp(1), AFTER_S1), Node(Head(2, 1), END)],
+}
+
+
+@pytest.mark.parametrize("nodes", NODE_SETS.values(), ids=NODE_SETS.keys())
+def test_ablation_by_zero_and_by_own_counterfactual(mini, by_hand, ioi_prompts, nodes):
+    counter = {p.text: activations(by_hand, p.counterfactuals["abc"]) for p in ioi_prompts}
+    zero = replaced(nodes, lambda prompt, name: np.zeros_like(counter[prompt.text][name]))
+    own = replaced(nodes, lambda prompt, name: counter[prompt.text][name])
+    world = Ablated(frozenset(nodes), Zero())
+    close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, zero(p)), p) for p in ioi_prompts])
+    world = Ablated(frozenset(nodes), FromCounterfactual("abc"))
+    close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, own(p)), p) for p in ioi_prompts])
+
+
+@pytest.mark.parametrize("by_template", [True, False])
+def test_ablation_by_the_mean(mini, by_hand, ioi_prompts, by_template):
+    nodes = [Node(Head(2, 3), END), Node(Head(1, 1), S2)]
+    counter = [activations(by_hand, p.counterfactuals["abc"]) for p in ioi_prompts]
+
+    def mean(prompt, name):
+        if by_template:
+            alike = [a[name] for a, p in zip(counter, ioi_prompts, strict=True) if p.template == prompt.template]
+            return np.mean(alike, axis=0)
+        return np.broadcast_to(np.concatenate([a[name] for a in counter]).mean(0), counter[0][name].shape[1:])[
+            None
+        ].repeat(len(prompt.tokens), axis=0)
+
+    edit = replaced(nodes, mean)
+    world = Ablated(frozenset(nodes), Mean("abc", reference=len(ioi_prompts), by_template=by_template))
+    close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit(p)), p) for p in ioi_prompts])
+
+
+def test_isolated_keeps_only_the_circuit(mini, by_hand, ioi_prompts):
+    kept = [Node(Head(3, 2), END), Node(Head(3, 6), END), Node(Head(1, 5), S2), Node(Mlp(0), ALL)]
+    counter = {p.text: activations(by_hand, p.counterfactuals["abc"]) for p in ioi_prompts}
+
+    def edit_for(prompt, mlps):
+        def edit(name, value):
+            kind, _, layer = name.partition(" ")
+            if kind not in ("z", *(["mlp"] if mlps else [])):
+                return value
+            new = counter[prompt.text][name].copy()
+            for node in kept:
+                if isinstance(node.component, Head) and kind == "z" and node.component.layer == int(layer):
+                    at = where(prompt, node.position)
+                    new[at, node.component.index] = value[at, node.component.index]
+                if isinstance(node.component, Mlp) and kind == "mlp" and node.component.layer == int(layer):
+                    new = value
+            return new
+
+        return edit
+
+    for mlps in (False, True):
+        world = Isolated(frozenset(kept), FromCounterfactual("abc"), mlps)
+        expected = [difference(by_hand(p.tokens, edit_for(p, mlps)), p) for p in ioi_prompts]
+        close(run(mini, ioi_prompts, world), expected)
+
+
+PATHS = {
+    "head to queries": ([Node(Head(1, 5), S2)], [(Node(Head(3, 2), END), "q"), (Node(Head(2, 6), END), "q")]),
+    "heads to values": ([Node(Head(0, 1), S2), Node(Head(0, 7), S2)], [(Node(Head(2, 4), S2), "v")]),
+    "head to keys": ([Node(Head(0, 3), AFTER_S1)], [(Node(Head(1, 5), AFTER_S1), "k")]),
+    "head to an MLP": ([Node(Head(1, 2), END)], [(Node(Mlp(3), END), "")]),
+    "MLP to logits": ([Node(Mlp(2), END)], []),
+    "embedding to keys": ([Node(Embed(), S1)], [(Node(Head(2, 2), S1), "k")]),
+    "heads to logits": ([Node(Head(2, 1), END), Node(Head(3, 2), END)], []),
+}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("senders", "receivers"), PATHS.values(), ids=PATHS.keys())
+def test_path_patching(mini, by_hand, ioi_prompts, senders, receivers, strict):
+    world = Patched(frozenset(senders), frozenset(receivers), "abc", strict)
+    expected = [path_patched(by_hand, p, senders, receivers, strict) for p in ioi_prompts]
+    close(run(mini, ioi_prompts, world), expected)
+
+
+def path_patched(model: GPT2, prompt, senders, receivers, strict: bool) -> float:
+    """The definition, step by step, for one prompt."""
+    clean, corrupted = activations(model, prompt.tokens), activations(model, prompt.counterfactuals["abc"])
+
+    def on_the_way(name, value):
+        kind = name.split()[0]
+        if kind == "z" or (strict and kind in ("mlp", "scale")):
+            value = clean[name].copy()
+        for node in senders:
+            at = where(prompt, node.position)
+            component = node.component
+            if isinstance(component, Head) and name == f"z {component.layer}":
+                value[at, component.index] = corrupted[name][at, component.index]
+            if isinstance(component, Mlp) and name == f"mlp {component.layer}":
+                value = value.copy()
+                value[at] = corrupted[name][at]
+            if isinstance(component, Embed) and name == "embed":
+                value = value.copy()
+                value[at] = corrupted[name][at]
+        return value
+
+    logits = model(prompt.tokens, on_the_way)
+    arrived = dict(model.seen)
+    if not receivers:
+        return difference(logits, prompt)
+
+    def at_receivers(name, value):
+        for node, which in receivers:
+            at = where(prompt, node.position)
+            layer = node.component.layer
+            if which and name == f"{which} {layer}":
+                value = value.copy()
+                value[at, node.component.index] = arrived[name][at, node.component.index]
+            if not which and name == f"mlp_in {layer}":
+                value = value.copy()
+                value[at] = arrived[name][at]
+        return value
+
+    return difference(model(prompt.tokens, at_receivers), prompt)
+
+
+def test_resampling_takes_another_prompt_of_the_template(mini, by_hand, ioi_prompts):
+    nodes = [Node(Head(3, 2), END)]
+    found = run(mini, ioi_prompts, Ablated(frozenset(nodes), Resample("abc", len(ioi_prompts), seed=0)))
+    for value, prompt in zip(found, ioi_prompts, strict=True):
+        others = [p for p in ioi_prompts if p.template == prompt.template and p != prompt]
+        possible = []
+        for other in others:
+            z = activations(by_hand, other.counterfactuals["abc"])
+            edit = replaced(nodes, lambda p, name, z=z: z[name])
+            possible.append(difference(by_hand(prompt.tokens, edit(prompt)), prompt))
+        assert np.isclose(possible, value, rtol=1e-4, atol=2e-4).any()
+
+
+def test_attention_probability_and_copying(mini, by_hand, ioi_prompts):
+    where_to = FromTo(END, IO)
+    found = run(mini, ioi_prompts, Clean(), Attention(Head(3, 2), where_to))
+    expected = []
+    for p in ioi_prompts:
+        pattern = activations(by_hand, p.tokens)["pattern 3"]
+        expected.append(pattern[2, p.positions["END"][0], p.positions["IO"][0]])
+    close(found, expected)
+    found = run(mini, ioi_prompts, Clean(), TokenProbability(Token(IO)))
+    logits = np.array([by_hand(p.tokens) for p in ioi_prompts])
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    close(found, [row[p.tokens[p.positions["IO"][0]]] for row, p in zip(probabilities, ioi_prompts, strict=True)])
+    for negated in (False, True):
+        found = run(mini, ioi_prompts, Clean(), Copying(Head(3, 2), Reads(IO, Token(IO)), negated))
+        assert list(found) == [copies(by_hand, p, 3, 2, negated) for p in ioi_prompts]
+
+
+def copies(model: GPT2, prompt, layer, head, negated) -> float:
+    """Through ln_1, W_V and b_V, W_O, ln_f and the unembedding, by hand."""
+    at = prompt.positions["IO"][0]
+    seen = activations(model, prompt.tokens)
+    w = model.weights
+    residual = seen["embed"][at] + w["transformer.wpe.weight"][at]
+    z = seen["z 0"].reshape(len(prompt.tokens), -1)[at]
+    residual = residual + z @ w["transformer.h.0.attn.c_proj.weight"] + w["transformer.h.0.attn.c_proj.bias"]
+    residual = residual + seen["mlp 0"][at]
+    block = f"transformer.h.{layer}."
+    width = len(residual)
+    size = width // model.heads
+    columns = slice(2 * width + head * size, 2 * width + (head + 1) * size)
+    keep = lambda name, value: value  # noqa: E731
+    normed = model._norm(residual[None], block + "ln_1.", "x", keep)[0]
+    value = normed @ w[block + "attn.c_attn.weight"][:, columns] + w[block + "attn.c_attn.bias"][columns]
+    written = value @ w[block + "attn.c_proj.weight"][head * size : (head + 1) * size]
+    logits = model._norm(written[None], "transformer.ln_f.", "x", keep)[0] @ w["lm_head.weight"].T
+    top = np.argsort(logits if negated else -logits)[:5]
+    return float(prompt.tokens[at] in top)
+
+
+def test_interventions(mini, by_hand, ioi_prompts):
+    heads = (Node(Head(3, 2), END), Node(Head(2, 1), END))
+    attend = Action("attend", heads, target=S2)
+
+    def edit_for(prompt, factor):
+        def edit(name, value):
+            for node in heads:
+                if name == f"pattern {node.component.layer}":
+                    value[node.component.index, prompt.positions["END"][0]] = 0
+                    value[node.component.index, prompt.positions["END"][0], prompt.positions["S2"][0]] = 1
+            if factor is not None and name == "z 1":
+                value[where(prompt, S2), 5] *= factor
+            return value
+
+        return edit
+
+    world = Intervened((attend,), (None,))
+    close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit_for(p, None)), p) for p in ioi_prompts])
+    scale = Action("scale", (Node(Head(1, 5), S2),), factor=-2.0)
+    world = Intervened((attend, scale), (None, None))
+    close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit_for(p, -2.0)), p) for p in ioi_prompts])
