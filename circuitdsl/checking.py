@@ -25,6 +25,7 @@ from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervent
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model, open_model
 from circuitdsl.plan.plan import make_plan
+from circuitdsl.version import __version__
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -143,4 +144,6 @@ def _check_shape(circuit: Circuit, model: Model) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of what a figure may depend on."""
-    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+    return {"circuitdsl": __version__, "python": platform.python_version()} | {
+        package: version(package) for package in PACKAGES
+    }

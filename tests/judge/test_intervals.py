@@ -1,0 +1,121 @@
+"""Intervals against SciPy's, and what resampling must respect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from circuitdsl.judge.intervals import Bootstrap, bca, interval, spread
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import Measurement, Sample, combined, first, relative_change
+
+DATA, OTHER = Data(TaskRef("ioi"), 0, False), Data(TaskRef("induction"), 0, False)
+
+
+def bootstrap(templates=1, **settings) -> Bootstrap:
+    return Bootstrap(lambda data, count: [str(i % templates) for i in range(count)], **settings)
+
+
+def measured(*columns, combine=first, data=DATA, **settings) -> Measurement:
+    return Measurement((Sample(data, np.stack(columns, axis=1)),), combine, **settings)
+
+
+def test_bca_agrees_with_scipy_on_a_skewed_mean():
+    values = np.random.default_rng(0).lognormal(size=150)
+    ours = interval(measured(values), bootstrap(replicates=20_000), 0.95)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="BCa", rng=1).confidence_interval
+    scale = theirs.high - theirs.low
+    assert ours.value == pytest.approx(values.mean())
+    assert ours.low == pytest.approx(theirs.low, abs=0.05 * scale)
+    assert ours.high == pytest.approx(theirs.high, abs=0.05 * scale)
+
+
+def test_bca_agrees_with_scipy_on_a_paired_ratio_of_means():
+    generator = np.random.default_rng(1)
+    clean = generator.normal(3, 1, size=120)
+    patched = clean * 0.8 + generator.normal(0, 0.3, size=120)
+    ours = interval(measured(patched, clean, combine=relative_change), bootstrap(replicates=20_000), 0.9)
+
+    def ratio(a, b, axis=-1):
+        return (a.mean(axis) - b.mean(axis)) / np.abs(b.mean(axis))
+
+    theirs = stats.bootstrap(
+        (patched, clean), ratio, paired=True, n_resamples=20_000, confidence_level=0.9, method="BCa", rng=2
+    ).confidence_interval
+    scale = theirs.high - theirs.low
+    assert ours.low == pytest.approx(theirs.low, abs=0.05 * scale)
+    assert ours.high == pytest.approx(theirs.high, abs=0.05 * scale)
+
+
+def test_prompts_are_resampled_within_templates():
+    """Templates that differ only in their level add nothing to the width of an interval of the mean."""
+    levels = np.tile([0.0, 10.0], 50)
+    noise = np.random.default_rng(3).normal(size=100)
+    apart = interval(measured(levels + noise), bootstrap(templates=2), 0.95)
+    pooled = interval(measured(levels + noise), bootstrap(templates=1), 0.95)
+    assert apart.high - apart.low < (pooled.high - pooled.low) / 3
+
+
+def test_shares_have_wilsons_interval_even_at_one():
+    figure = interval(measured(np.ones(50), shares=True), bootstrap(), 0.95)
+    wilson = stats.binomtest(50, 50).proportion_ci(0.95, method="wilson")
+    assert (figure.value, figure.low, figure.high) == (1.0, pytest.approx(wilson.low), pytest.approx(wilson.high))
+    assert figure.low is not None and figure.low < 1
+
+
+def test_an_undefined_figure_has_no_interval():
+    figure = interval(measured(np.ones(20), np.zeros(20), combine=relative_change), bootstrap(), 0.95)
+    assert (figure.value, figure.low, figure.high) == (None, None, None)
+
+
+def test_a_constant_has_itself_as_interval():
+    figure = interval(measured(np.full(30, 2.5)), bootstrap(), 0.95)
+    assert figure.low == pytest.approx(2.5)
+    assert figure.high == pytest.approx(2.5)
+
+
+def test_the_same_prompts_are_resampled_alike_in_every_measurement():
+    values = np.random.default_rng(4).normal(size=80)
+    boots = bootstrap()
+    one, same = measured(values), measured(values + 7)
+    difference = spread(combined([one, same], lambda a, b: b - a), lambda m: m[..., 1] - m[..., 0], boots)
+    np.testing.assert_allclose(difference.replicates, 7, atol=1e-9)
+
+
+def test_samples_of_different_data_are_resampled_on_their_own():
+    generator = np.random.default_rng(5)
+    left, right = generator.normal(1, 1, 100), generator.normal(0, 1, 60)
+    both = combined([measured(left), measured(right, data=OTHER)], lambda a, b: a - b)
+    figure = interval(both, bootstrap(replicates=10_000), 0.95)
+    error = np.sqrt(left.var(ddof=1) / 100 + right.var(ddof=1) / 60)
+    assert figure.value == pytest.approx(left.mean() - right.mean())
+    assert figure.high - figure.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.floats(-100, 100), min_size=2, max_size=40),
+    st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_an_interval_is_ordered_and_within_the_replicates(values, confidence):
+    column = np.array(values)
+    boots = bootstrap(replicates=200)
+    one = spread(measured(column), first, boots)
+    figure = bca(one, confidence)
+    assert figure.low is not None and figure.high is not None
+    assert figure.low <= figure.high
+    assert one.replicates.min() <= figure.low and figure.high <= one.replicates.max()
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    generator = np.random.default_rng(6)
+    hits = 0
+    for seed in range(200):
+        figure = interval(measured(generator.exponential(size=60)), bootstrap(replicates=400, seed=seed), 0.9)
+        assert figure.low is not None and figure.high is not None
+        hits += figure.low <= 1.0 <= figure.high
+    assert 0.83 <= hits / 200 <= 0.96

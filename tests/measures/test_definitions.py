@@ -1,0 +1,264 @@
+"""Every measurement against its definition, worked out by hand on made-up figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from answering import carry_out, request, value
+
+from circuitdsl.language.circuit import ALL, Control, FromTo, Head, Mlp, Node, Nodes, Reads, Role, Token
+from circuitdsl.measures.controls import random_nodes
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Attention,
+    Clean,
+    Corrupted,
+    Intervened,
+    Isolated,
+    Mean,
+    Metric,
+    Patched,
+    Resample,
+    Zero,
+)
+from circuitdsl.measures.measurement import CannotMeasure, ablation_source
+from circuitdsl.plan.jobs import less_baseline
+from samples import circuit, edge_path, geometry, position
+
+END = position("END")
+IOI = circuit("ioi", {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}, shape=geometry(4, 8, "toy"))
+INHIBITION, MOVER = (frozenset(role.nodes) for role in IOI.roles)
+EVERYTHING = INHIBITION | MOVER
+
+
+def nodes(role: str) -> Nodes:
+    return Nodes(role, IOI.role(role).nodes)
+
+
+def test_effect_is_the_change_over_the_clean_metric():
+    path = edge_path(IOI.roles, "inhibition -> mover.q")
+    figures = {Clean: 4.0, Patched: 3.0}
+    found, asked = carry_out(request(IOI, "effect", path=path), lambda e: figures[type(e.world)])
+    assert value(found) == pytest.approx(-0.25)
+    assert [label for label, _ in found.parts] == ["1.2", "1.5"]
+    receivers = frozenset((node, "q") for node in MOVER)
+    assert Patched(INHIBITION, receivers, "abc", strict=False) in {e.world for e in asked}
+
+
+def test_effect_of_a_negative_metric_keeps_its_sign():
+    path = edge_path(IOI.roles, "mover -> logits")
+    figures = {Clean: -4.0, Patched: -3.0}
+    found, asked = carry_out(request(IOI, "effect", path=path), lambda e: figures[type(e.world)])
+    assert value(found) == pytest.approx(0.25)
+    assert Patched(MOVER, frozenset(), "abc", strict=False) in {e.world for e in asked}
+
+
+def test_normalised_and_strict_effects():
+    path = edge_path(IOI.roles, "inhibition -> mover.kv")
+    figures = {Clean: 4.0, Patched: 3.0, Corrupted: -1.0}
+    asked_for = request(IOI, "effect", options=("normalised", "strict"), path=path)
+    found, asked = carry_out(asked_for, lambda e: figures[type(e.world)])
+    assert value(found) == pytest.approx(-1 / 5)
+    patched = [e.world for e in asked if isinstance(e.world, Patched)]
+    assert all(world.strict for world in patched)
+    assert {which for world in patched for _, which in world.receivers} == {"k", "v"}
+
+
+def test_knockout_and_its_control():
+    def answer(experiment):
+        match experiment.world:
+            case Clean():
+                return 4.0
+            case Ablated(nodes=some) if some == MOVER:
+                return 1.0
+            case Ablated():
+                return 3.0
+
+    found, asked = carry_out(request(IOI, "knockout", Control("random heads", "<"), heads=nodes("mover")), answer)
+    assert value(found) == pytest.approx(-0.75)
+    assert found.control is not None
+    means = found.samples[0].columns.mean(axis=0)
+    assert -0.75 <= float(found.control(means)) <= -0.25
+    assert len({e.world for e in asked}) > 10
+
+
+def test_positions_all_patches_everywhere():
+    everywhere = replace(IOI, method=replace(IOI.method, positions="all"))
+    _, asked = carry_out(request(everywhere, "knockout", heads=nodes("mover")), lambda e: 1.0)
+    worlds = [e.world for e in asked if isinstance(e.world, Ablated)]
+    assert all(node.position == ALL for world in worlds for node in world.nodes)
+
+
+def test_faithfulness_and_gap():
+    figures = {EVERYTHING: 3.0, frozenset(): 1.0}
+
+    def answer(experiment):
+        return 5.0 if experiment.world == Clean() else figures[experiment.world.kept]
+
+    assert value(carry_out(request(IOI, "faithfulness"), answer)[0]) == pytest.approx(0.5)
+    assert value(carry_out(request(IOI, "faithfulness_gap"), answer)[0]) == pytest.approx(2.0)
+
+
+def test_faithfulness_against_random_heads_takes_their_upper_quantile():
+    def answer(experiment):
+        match experiment.world:
+            case Clean():
+                return 1.0
+            case Isolated(kept=kept) if not kept:
+                return 0.0
+            case Isolated(kept=kept):
+                return 0.9 if kept == EVERYTHING else 0.25
+
+    found, asked = carry_out(request(IOI, "faithfulness", Control("random heads")), answer)
+    assert found.control is not None
+    means = found.samples[0].columns.mean(axis=0)
+    assert float(found.control(means)) == pytest.approx(0.25)
+    sets = {e.world.kept for e in asked if isinstance(e.world, Isolated)} - {EVERYTHING, frozenset()}
+    assert all(sorted(n.component.layer for n in kept) == [1, 1, 2, 2] for kept in sets)
+
+
+def test_mlps_are_ablated_only_if_the_circuit_names_some():
+    assert not any(e.world.mlps for e in carry_out(request(IOI, "faithfulness"), float_of)[1] if e.world != Clean())
+    with_mlp = replace(IOI, roles=(*IOI.roles, Role("mlps", (Node(Mlp(0), END),))))
+    asked = carry_out(request(with_mlp, "faithfulness"), float_of)[1]
+    assert all(e.world.mlps for e in asked if e.world != Clean())
+
+
+def float_of(experiment) -> float:
+    return float(len(str(experiment.world)) % 7 + 1)
+
+
+def test_minimality_is_the_largest_loss_over_companions():
+    """2.0 alone costs 0.1 of 10; without 2.4 too it costs 4: the backup's worth shows only then."""
+    first, second = sorted(MOVER, key=str)
+
+    def answer(experiment):
+        if experiment.world == Clean():
+            return 10.0
+        kept = experiment.world.kept
+        return 0.1 * (first in kept) + 4.0 * (first in kept or second in kept) + 1.0 * len(kept & INHIBITION)
+
+    found, asked = carry_out(request(IOI, "minimality", heads=Nodes("2.0", (first,))), answer)
+    assert value(found) == pytest.approx(4.1 / 10)
+    assert found.note == "largest without the rest of mover"
+    kept = {e.world.kept for e in asked if isinstance(e.world, Isolated)}
+    assert {EVERYTHING, EVERYTHING - {first}, EVERYTHING - MOVER, MOVER, MOVER - {first}} <= kept
+
+
+def test_completeness_compares_the_circuit_and_the_model_without_k():
+    def answer(experiment):
+        match experiment.world:
+            case Isolated(kept=kept):
+                return float(len(kept))
+            case Ablated(nodes=some):
+                return 10.0 - len(some)
+            case _:
+                return 10.0
+
+    found, _ = carry_out(request(IOI, "completeness", heads=nodes("mover")), answer)
+    assert value(found) == pytest.approx(abs(2 - 8))
+    found, asked = carry_out(request(IOI, "completeness"), answer)
+    assert value(found) == pytest.approx(6)
+    assert {"inhibition", "mover"} <= {label for label, _ in found.parts}
+    assert len(asked) == 2 * len(found.parts)
+
+
+def test_greedy_completeness_asks_on_and_stops_when_nothing_widens():
+    culprit = min(MOVER, key=str)
+
+    def answer(experiment):
+        match experiment.world:
+            case Isolated(kept=kept):
+                return 0.0 if culprit in kept else -5.0
+            case _:
+                return 0.0
+
+    found, _ = carry_out(request(IOI, "completeness", options=("greedy",)), answer)
+    greedy = [label for label, _ in found.parts if label.startswith("the greedy set")]
+    assert greedy == [f"the greedy set {culprit.component}"]
+
+
+def test_attention_is_the_mean_over_heads_with_each_head_as_a_part():
+    def answer(experiment):
+        assert isinstance(experiment.reading, Attention)
+        return 0.2 if experiment.reading.head == Head(2, 0) else 0.6
+
+    where = FromTo(END, position("IO"))
+    found, _ = carry_out(request(IOI, "attention", heads=nodes("mover"), where=where), answer)
+    assert value(found) == pytest.approx(0.4)
+    assert [(label, value(part)) for label, part in found.parts] == [
+        ("2.0", pytest.approx(0.2)),
+        ("2.4", pytest.approx(0.6)),
+    ]
+
+
+def test_copying_of_one_head_is_a_share_and_of_two_is_not():
+    reads = Reads(position("IO"), Token(position("IO")))
+    one = Nodes("2.0", (Node(Head(2, 0), END),))
+    assert carry_out(request(IOI, "copying", heads=one, reads=reads), lambda e: 1.0)[0].shares
+    assert not carry_out(request(IOI, "copying", heads=nodes("mover"), reads=reads), lambda e: 1.0)[0].shares
+
+
+@pytest.mark.parametrize("kind", ["previous_token", "duplicate_token", "induction"])
+def test_behaviour_scores_are_read_on_repeated_tokens(kind):
+    _, asked = carry_out(request(IOI, f"{kind}_score", heads=nodes("mover")), lambda e: 0.5)
+    assert {e.data.task.name for e in asked} == {"induction"}
+    assert {e.reading.kind for e in asked} == {kind}
+
+
+def test_head_measurements_refuse_what_is_not_a_head():
+    mlp = Nodes("mlps", (Node(Mlp(1), END),))
+    where = FromTo(END, position("IO"))
+    with pytest.raises(CannotMeasure, match="attention heads"):
+        carry_out(request(IOI, "attention", heads=mlp, where=where), lambda e: 0.0)
+
+
+def test_accuracy_among_options_reads_another_metric():
+    _, asked = carry_out(request(IOI, "accuracy", options=("among options",)), lambda e: 1.0)
+    assert [e.reading for e in asked] == [Metric("accuracy among options")]
+
+
+def test_less_baseline_is_paired_with_the_clean_world():
+    world = Intervened((), ())
+    asked_for = replace(request(IOI, "logit_diff"), world=world)
+    asking = less_baseline(asked_for)
+    (after,) = next(asking)
+    (before,) = asking.send({after: np.array([1.0, 2.0, 4.0])})
+    assert (after.world, before.world) == (world, Clean())
+    with pytest.raises(StopIteration) as stop:
+        asking.send({before: np.array([1.0, 1.0, 1.0])})
+    assert value(stop.value.value) == pytest.approx(4 / 3)
+
+
+def test_ablation_sources():
+    method = IOI.method
+    assert ablation_source(method, "zero") == Zero()
+    assert ablation_source(method, "mean") == Mean("abc", 200, by_template=False)
+    assert ablation_source(method, "mean by template") == Mean("abc", 200, by_template=True)
+    assert ablation_source(method, "resample") == Resample("abc", 200, 0)
+    with pytest.raises(CannotMeasure, match="ablate zero"):
+        ablation_source(replace(method, against=""), "mean")
+    assert ablation_source(replace(method, against=""), "zero") == Zero()
+
+
+def test_random_nodes_match_layers_positions_and_identity():
+    """One head at two positions is exchanged for one other head at the same two positions."""
+    here, there = Node(Head(1, 2), END), Node(Head(1, 2), position("S2"))
+    mlp = Node(Mlp(0), END)
+    sets = random_nodes([here, there, mlp], geometry(4, 8), seed=1, count=30)
+    for some in sets:
+        assert mlp in some
+        heads = {n.component for n in some if isinstance(n.component, Head)}
+        assert len(heads) == 1
+        assert {n.position for n in some if n.component in heads} == {END, position("S2")}
+        assert all(head.layer == 1 for head in heads)
+    assert len({frozenset(n.component for n in some) for some in sets}) > 4
+    assert sets == random_nodes([there, mlp, here], geometry(4, 8), seed=1, count=30)
+
+
+def test_random_nodes_need_a_choice():
+    whole = [Node(Head(0, i), END) for i in range(2)]
+    with pytest.raises(CannotMeasure, match="all heads of its layers"):
+        random_nodes(whole, geometry(1, 2), seed=0)

@@ -1,0 +1,134 @@
+"""Plans: what is asked twice is counted once, and planning needs no model library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from circuitdsl.language.circuit import ALL, Bound, Head
+from circuitdsl.measures.experiments import Clean, Isolated, Patched, passes, shared_passes
+from circuitdsl.plan.drive import Failure, first_round, measure
+from circuitdsl.plan.jobs import claim_job, head_jobs, unlisted_jobs, variant_jobs
+from circuitdsl.plan.plan import make_plan
+from samples import circuit, expect, geometry
+
+ROLES = {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}
+SHAPE = geometry(4, 8, "toy")
+FAITHFUL = expect("ioi", 9, "faithfulness", Bound(">=", low=0.5))
+GAP = expect("ioi", 10, "faithfulness_gap", Bound("<=", high=1.0))
+DIFF = expect("ioi", 11, "logit_diff", Bound(">=", low=1.0))
+IOI = circuit("ioi", ROLES, ["inhibition -> mover.q", "mover -> logits"], SHAPE, [FAITHFUL, GAP, DIFF])
+
+
+def jobs(of=IOI):
+    return [claim_job(of.name, of, claim) for claim in of.claims]
+
+
+def test_costs_by_hand():
+    """faithfulness: C, none, M and the mean; the gap shares C and M; logit_diff shares M."""
+    only = replace(IOI, claims=(FAITHFUL, GAP, DIFF))
+    plan = make_plan(jobs(only))
+    assert (plan.asked, plan.distinct, plan.worlds) == (3 + 2 + 1, 3, 3)
+    assert plan.passes == 3 + 1
+    assert [line.new for line in plan.lines] == [3, 0, 0]
+
+
+def test_an_edge_costs_two_passes_and_an_edge_to_logits_one():
+    """Both whole and by sender head; the clean run and the two caches are shared."""
+    edges = replace(IOI, claims=tuple(IOI.edge_claims()))
+    plan = make_plan(jobs(edges))
+    assert plan.passes == (3 * 2) + (3 * 1) + 1 + 2
+    assert plan.shared == 2
+
+
+def test_two_files_that_ask_the_same_cost_once():
+    other = replace(IOI, name="copy", file="specs/copy.circuit")
+    alone, both = make_plan(jobs()), make_plan(jobs() + jobs(other))
+    assert both.asked == 2 * alone.asked
+    assert (both.distinct, both.passes) == (alone.distinct, alone.passes)
+
+
+def test_two_models_share_nothing():
+    other = replace(IOI, model="another")
+    alone, both = make_plan(jobs()), make_plan(jobs() + jobs(other))
+    assert both.passes == 2 * alone.passes
+
+
+def test_unlisted_heads_are_all_the_others_everywhere():
+    unlisted = unlisted_jobs("ioi", IOI)
+    assert len(unlisted) == 4 * 8 - 4
+    assert all(node.position == ALL for node in unlisted)
+    assert not {Head(1, 2), Head(2, 4)} & {node.component for node in unlisted}
+    assert [str(node) for node in head_jobs("ioi", IOI)] == ["1.2 at END", "1.5 at END", "2.0 at END", "2.4 at END"]
+
+
+def test_variants_ask_under_another_method():
+    varied = replace(IOI, method=replace(IOI.method, vary=(("ablate", "zero"), ("positions", "all"))))
+    zero, everywhere = variant_jobs("ioi", varied, FAITHFUL)
+    assert zero.method.ablate == "zero"
+    experiments = first_round(everywhere)
+    assert not isinstance(experiments, Failure)
+    worlds = [e.world for e in experiments if isinstance(e.world, Isolated) and e.world.kept]
+    assert all(node.position == ALL for world in worlds for node in world.kept)
+
+
+def test_a_claim_that_cannot_be_measured_is_a_failure_of_its_own():
+    blind = replace(IOI, method=replace(IOI.method, against=""))
+    outcome = measure(jobs(blind), lambda experiments: {e: np.ones(3) for e in experiments})
+    by_measure = {job.key[1]: result for job, result in outcome.items()}
+    assert isinstance(by_measure["ioi:9"], Failure)
+    assert not isinstance(by_measure["ioi:11"], Failure)
+    notes = [line.note for line in make_plan(jobs(blind)).lines]
+    assert any("counterfactual" in note for note in notes)
+
+
+def test_a_failed_experiment_fails_only_the_claims_that_need_it():
+    def run(experiments):
+        return {e: Failure("broken") if isinstance(e.world, Patched) else np.ones(3) for e in experiments}
+
+    results = {job.key[1]: result for job, result in measure(jobs(), run).items()}
+    assert results["ioi:4"] == Failure("broken")
+    assert not isinstance(results["ioi:11"], Failure)
+
+
+def test_all_jobs_are_asked_in_one_round():
+    rounds = []
+
+    def run(experiments):
+        rounds.append(experiments)
+        return {e: np.ones(3) for e in experiments}
+
+    measure(jobs(), run)
+    assert len(rounds) == 1
+    assert Clean() in {e.world for e in rounds[0]}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(range(5)), st.integers(0, 5))
+def test_the_cost_does_not_depend_on_the_order(order, repeats):
+    everything = jobs()
+    shuffled = [everything[i] for i in order] + everything[:repeats]
+    whole, other = make_plan(everything), make_plan(shuffled)
+    assert (whole.distinct, whole.worlds, whole.passes) == (other.distinct, other.worlds, other.passes)
+
+
+def test_passes_are_those_of_the_worlds():
+    for job in jobs():
+        experiments = first_round(job)
+        assert not isinstance(experiments, Failure)
+        worlds = {e.world for e in experiments}
+        shared = {name for world in worlds for name in shared_passes(world)}
+        assert make_plan([job]).passes == sum(map(passes, worlds)) + len(shared)
+
+
+@pytest.mark.parametrize("module", ["circuitdsl", "circuitdsl.plan.plan", "circuitdsl.measures.registry"])
+def test_planning_loads_no_model_library(module):
+    code = f"import sys, {module}; print(sorted({{'torch', 'transformers', 'transformer_lens'}} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
