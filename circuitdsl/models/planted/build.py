@@ -101,7 +101,7 @@ def _attention(plans: Sequence[HeadPlan], d_head: int, features: Features) -> di
     blocks: dict[str, list[torch.Tensor]] = {"q": [], "k": [], "v": [], "o": []}
     for plan in plans:
         queries, keys = _factors(plan.scores, d_head, features)
-        reads, writes = _factors(plan.moves, d_head, features)
+        reads, writes = _factors(plan.writes, d_head, features)
         blocks["q"].append(queries * math.sqrt(d_head))  # attention divides scores by it
         blocks["k"].append(keys)
         blocks["v"].append(reads)

@@ -48,9 +48,16 @@ class HeadPlan:
         return tuple(Wire(source, target) for target, source in sources.items())
 
     @property
+    def writes(self) -> tuple[Wire, ...]:
+        """``moves``, and a murmur that nothing reads: as in a trained model, no head is ever quite silent."""
+        return self.moves + tuple(
+            Wire(one(texture(number)), one(feature("junk", number))) for number in range(TEXTURES)
+        )
+
+    @property
     def width(self) -> int:
         """How many dimensions the head needs."""
-        return max(len(self.scores), len(self.moves))
+        return max(len(self.scores), len(self.writes))
 
 
 def feature(space: str, label: str | int) -> str:
@@ -123,19 +130,13 @@ def texture(number: int) -> str:
 
 
 def idle(number: int) -> HeadPlan:
-    """A head that looks about ``number`` tokens back, broadly, and writes what nothing reads."""
-    return HeadPlan(
-        "idle",
-        attends=tokens_back(distance=3 + number, strength=2.0),
-        moves=tuple(
-            Wire(one(texture(index)), one(feature("junk", (index + number) % TEXTURES))) for index in range(TEXTURES)
-        ),
-    )
+    """A head that looks about ``3 + number`` tokens back, broadly, and writes what nothing reads."""
+    return HeadPlan("idle", attends=tokens_back(distance=3 + number, strength=2.0), moves=())
 
 
 def decoy(of: HeadPlan) -> HeadPlan:
     """A head that attends exactly as ``of`` does and writes what nothing reads."""
-    return HeadPlan(f"decoy of {of.name}", attends=of.attends, moves=idle(0).moves)
+    return HeadPlan(f"decoy of {of.name}", attends=of.attends, moves=())
 
 
 JUNK: tuple[str, ...] = tuple(feature("junk", number) for number in range(TEXTURES))
