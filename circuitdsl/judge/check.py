@@ -108,7 +108,7 @@ class Judge:
             nothing = Judgement(Figure(None, None, None), Verdict.ERROR, None, note=measured.message)
             return Judged(nothing, 0, confidence)
         judgement = judge(measured, bound, self.bootstrap, confidence)
-        return Judged(judgement, max(len(s.columns) for s in measured.samples), confidence, measured)
+        return Judged(judgement, measured.prompts, confidence, measured)
 
     def outcomes(self, judged: Mapping[Claim, Judged]) -> tuple[ClaimOutcome, ...]:
         """Claims with their judgements, p-values corrected over all of them."""

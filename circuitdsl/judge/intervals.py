@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from circuitdsl.judge.outcome import Figure
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Array, Measurement
+
+IntArray = NDArray[np.intp]
 
 REPLICATES = 2000
 
@@ -24,6 +27,9 @@ Combine = Callable[[Array], Array]
 @dataclass
 class Bootstrap:
     """Resamples prompts. The same prompts get the same resamples in every claim, so that claims are paired.
+
+    From a stratum of n prompts n - 1 are drawn and weighted by n / (n - 1), which keeps the variance of small strata
+    unbiased (Rao and Wu 1988).
 
     ``templates`` gives the template of each of the first n prompts of some data.
     """
@@ -42,14 +48,28 @@ class Bootstrap:
         key = (data, count)
         if key not in self.weights:
             generator = np.random.default_rng([self.seed, count])
-            weights = np.zeros((self.replicates, count))
-            templates = np.asarray(self.templates(data, count))
-            for template in np.unique(templates):
-                members = np.flatnonzero(templates == template)
-                share = np.full(len(members), 1 / len(members))
-                weights[:, members] = generator.multinomial(len(members), share, size=self.replicates)
-            self.weights[key] = weights / count
+            weights = np.full((self.replicates, count), 1 / count)
+            for members in strata(self.templates(data, count)):
+                size = len(members)
+                if size > 1:
+                    draws = generator.multinomial(size - 1, np.full(size, 1 / size), size=self.replicates)
+                    weights[:, members] = draws * size / (size - 1) / count
+            self.weights[key] = weights
         return self.weights[key]
+
+
+def strata(templates: Sequence[str]) -> list[IntArray]:
+    """Indices of prompts to be resampled among themselves: those of one template.
+
+    A template with a single prompt says nothing of its spread, so all such prompts make one stratum (collapsed strata);
+    where only one prompt is left over like that, everything is one stratum.
+    """
+    names = np.asarray(templates)
+    groups = [np.flatnonzero(names == name) for name in np.unique(names)]
+    single = [group for group in groups if len(group) == 1]
+    if len(single) == 1:
+        return [np.arange(len(names))]
+    return [group for group in groups if len(group) > 1] + ([np.concatenate(single)] if single else [])
 
 
 @dataclass(frozen=True)
@@ -88,7 +108,7 @@ def _leave_one_out(measurement: Measurement) -> Array:
 def bca(spread: Spread, confidence: float) -> Figure:
     """Efron's bias-corrected and accelerated interval; the plain percentiles where its correction is undefined."""
     if not spread.defined:
-        return Figure(spread.value if np.isfinite(spread.value) else None, None, None)
+        return Figure(_finite(spread.value), None, None)
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     below = np.mean(spread.replicates < spread.value) / 2 + np.mean(spread.replicates <= spread.value) / 2
     bias = stats.norm.ppf(below)
@@ -97,6 +117,10 @@ def bca(spread: Spread, confidence: float) -> Figure:
         tails = stats.norm.cdf(bias + quantiles / (1 - _acceleration(spread.left_out) * quantiles))
     low, high = np.quantile(spread.replicates, tails)
     return Figure(spread.value, float(low), float(high))
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _acceleration(left_out: Array) -> float:
@@ -113,7 +137,9 @@ def wilson(column: Array, confidence: float) -> Figure:
 
 
 def interval(measurement: Measurement, bootstrap: Bootstrap, confidence: float) -> Figure:
-    """The measurement's value with its interval; None where it is undefined."""
+    """The measurement's value with its interval; None where it is undefined, as for a single prompt."""
+    if measurement.prompts < 2:
+        return Figure(_finite(spread(measurement, measurement.combine, bootstrap).value), None, None)
     if measurement.shares:
         return wilson(measurement.samples[0].columns[:, 0], confidence)
     return bca(spread(measurement, measurement.combine, bootstrap), confidence)

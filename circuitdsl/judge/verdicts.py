@@ -12,6 +12,9 @@ from circuitdsl.measures.measurement import Array, Measurement
 
 _INFINITY = float("inf")
 
+UNDEFINED = "undefined: its denominator is zero on these prompts"
+ONE_PROMPT = "one prompt has no interval: give the task more prompts"
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -26,11 +29,13 @@ class Judgement:
 
 def judge(measurement: Measurement, bound: Bound | Control, bootstrap: Bootstrap, confidence: float) -> Judgement:
     """Judge one measurement at one confidence level."""
+    if measurement.prompts < 2:
+        return Judgement(interval(measurement, bootstrap, confidence), Verdict.ERROR, None, note=ONE_PROMPT)
     if isinstance(bound, Control):
         return _against_control(measurement, bound, bootstrap, confidence)
     figure = interval(measurement, bootstrap, confidence)
-    if figure.value is None or figure.low is None or figure.high is None:
-        return Judgement(figure, Verdict.ERROR, None, note="undefined: its denominator is zero on these prompts")
+    if figure.low is None or figure.high is None:
+        return Judgement(figure, Verdict.ERROR, None, note=UNDEFINED)
     replicates = spread(measurement, measurement.combine, bootstrap).replicates
     return Judgement(figure, decide(bound, figure.low, figure.high), _p_value(bound, replicates))
 
@@ -75,7 +80,7 @@ def _against_control(measurement: Measurement, bound: Control, bootstrap: Bootst
     apart = spread(measurement, lambda means: combine(means) - control(means), bootstrap)
     gap = bca(apart, confidence)
     if gap.low is None or gap.high is None:
-        return Judgement(figure, Verdict.ERROR, None, other, "undefined: its denominator is zero on these prompts")
+        return Judgement(figure, Verdict.ERROR, None, other, UNDEFINED)
     zero = Bound(">", low=0.0) if bound.op == ">" else Bound("<", high=0.0)
     return Judgement(figure, decide(zero, gap.low, gap.high), _p_value(zero, apart.replicates), other)
 

@@ -54,6 +54,11 @@ class Measurement:
     parts: tuple[tuple[str, Measurement], ...] = ()
     note: str = ""
 
+    @property
+    def prompts(self) -> int:
+        """The number of prompts of the smallest sample."""
+        return min(len(sample.columns) for sample in self.samples)
+
 
 Asking = Generator[Sequence[Experiment], Mapping[Experiment, Array], Measurement]
 """A measurement at work: it yields experiments, is sent one array [prompts] for each, and returns a Measurement.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from circuitdsl.judge.intervals import Bootstrap, bca, interval, spread
+from circuitdsl.judge.intervals import Bootstrap, bca, interval, spread, strata
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample, combined, first, relative_change
@@ -58,6 +58,27 @@ def test_prompts_are_resampled_within_templates():
     apart = interval(measured(levels + noise), bootstrap(templates=2), 0.95)
     pooled = interval(measured(levels + noise), bootstrap(templates=1), 0.95)
     assert apart.high - apart.low < (pooled.high - pooled.low) / 3
+
+
+def test_few_prompts_a_template_do_not_narrow_the_interval():
+    """With two prompts a template, drawn from one distribution, the standard error is the plain one."""
+    values = np.random.default_rng(7).normal(size=400)
+    means = bootstrap(templates=200, replicates=4000).means(measured(values))
+    within = np.mean([np.var(values[i::200], ddof=1) for i in range(200)])
+    assert means.std() == pytest.approx(np.sqrt(within / 400), rel=0.05)
+
+
+def test_templates_with_one_prompt_are_resampled_together():
+    values = np.random.default_rng(8).normal(size=50)
+    means = bootstrap(templates=50, replicates=4000).means(measured(values))
+    assert means.std() == pytest.approx(values.std(ddof=1) / np.sqrt(50), rel=0.05)
+    assert [list(group) for group in strata(["a", "b", "b", "c"])] == [[1, 2], [0, 3]]
+    assert [list(group) for group in strata(["a", "b", "b"])] == [[0, 1, 2]]
+
+
+def test_one_prompt_has_a_value_and_no_interval():
+    figure = interval(measured(np.array([3.0])), bootstrap(), 0.95)
+    assert (figure.value, figure.low, figure.high) == (3.0, None, None)
 
 
 def test_shares_have_wilsons_interval_even_at_one():

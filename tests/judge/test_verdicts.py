@@ -69,6 +69,12 @@ def test_an_undefined_figure_is_an_error_not_a_failure():
     assert judgement.p_value is None
 
 
+def test_one_prompt_decides_nothing():
+    alone = measured(np.array([1.0]), np.array([0.5]), control=lambda means: means[..., 1])
+    for bound in (Bound(">=", low=0.0), Control("random heads")):
+        assert judge(alone, bound, bootstrap(), 0.95).verdict is ERROR
+
+
 def test_p_values_are_small_where_the_bound_is_met():
     values = np.random.default_rng(1).normal(1, 1, size=100)
     assert judge(measured(values), Bound(">=", low=0.0), bootstrap(), 0.95).p_value == pytest.approx(1 / 2001)
