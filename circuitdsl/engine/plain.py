@@ -53,6 +53,11 @@ class PlainEngine:
 
     name = "plain"
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What its figures depend on besides the model and the experiment."""
+        return (self.name, str(next(self.model.bridge.parameters()).dtype), self._device.type)
+
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
     ) -> dict[Experiment, Array | Failure]:

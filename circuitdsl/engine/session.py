@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from circuitdsl.engine.store import Store, key_of
+from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import Ablated, Data, Experiment, Intervened, Isolated, Mean, Resample, World
 from circuitdsl.measures.measurement import Array
 from circuitdsl.models import Model
@@ -17,10 +20,16 @@ from circuitdsl.tasks.prompts import Prompt, PromptSet
 
 
 class Engine(Protocol):
-    """Anything that runs experiments; see ``plain.PlainEngine.run`` for the meaning."""
+    """Anything that runs experiments; see ``plain.PlainEngine.run`` for the meaning.
+
+    ``settings`` names what its figures depend on besides the model and the experiment (its name, its precision).
+    """
 
     name: str
     model: Model
+
+    @property
+    def settings(self) -> tuple[str, ...]: ...
 
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
@@ -29,20 +38,27 @@ class Engine(Protocol):
 
 @dataclass
 class Session:
-    """Feeds an engine with prompts and remembers what it answered.
+    """Feeds an engine with prompts and remembers what it answered, in memory and, with a ``store``, between calls.
 
     ``results`` holds, for each experiment, the readings of the first prompts of its data, as far as they were asked.
+    ``kept`` counts the experiments that the store answered.
     """
 
     engine: Engine
+    store: Store | None = None
     streams: dict[Data, PromptSet] = field(default_factory=dict)
     results: dict[Experiment, Array | Failure] = field(default_factory=dict)
+    kept: int = 0
 
     def prompts(self, data: Data, count: int) -> tuple[Prompt, ...]:
-        """The first ``count`` prompts, or all if the task has no more. Raises TaskError."""
+        """The first ``count`` prompts, or all if the task has no more.
+
+        Raises TaskError, and InputError for a prompt that is longer than the model can read.
+        """
         known = self.streams.get(data)
         if known is None or (len(known.prompts) < count and not known.exhausted):
             known = open_task(data.task).draw(self.engine.model.tokenizer, count, data.seed, data.bos)
+            _check_lengths(known.prompts, self.engine.model)
             self.streams[data] = known
         return known.prompts[:count]
 
@@ -55,9 +71,7 @@ class Session:
         experiments = tuple(dict.fromkeys(experiments))
         for (data, start), missing in self._missing(experiments, count).items():
             stop = len(self.prompts(data, count))
-            needed = max([stop, *(_reference(experiment.world) for experiment in missing)])
-            answers = self.engine.run(data, self.prompts(data, needed), start, stop, missing)
-            for experiment, answer in answers.items():
+            for experiment, answer in self._answers(data, start, stop, missing).items():
                 self.results[experiment] = _joined(self.results.get(experiment), answer)
         return {experiment: _upto(self.results[experiment], count) for experiment in experiments}
 
@@ -72,6 +86,64 @@ class Session:
             if have < len(self.prompts(experiment.data, count)):
                 groups.setdefault((experiment.data, have), []).append(experiment)
         return groups
+
+    def _answers(
+        self, data: Data, start: int, stop: int, experiments: Sequence[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        """What the store has, and the engine's answers to the rest, which the store then keeps."""
+        stream = self.prompts(data, max([stop, *(_reference(e.world) for e in experiments)]))
+        if self.store is None:
+            return self.engine.run(data, stream, start, stop, experiments)
+        keys = self._keys(stream, start, stop, experiments)
+        found = self.store.get(keys.values())
+        answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
+        self.kept += len(answers)
+        rest = [e for e in experiments if e not in answers]
+        if rest:
+            run = self.engine.run(data, stream, start, stop, rest)
+            self.store.put({keys[e]: answer for e, answer in run.items() if not isinstance(answer, Failure)})
+            answers |= run
+        return answers
+
+    def _keys(
+        self, stream: Sequence[Prompt], start: int, stop: int, experiments: Sequence[Experiment]
+    ) -> dict[Experiment, str]:
+        """A key for all that each experiment's readings depend on, the prompts of its means included."""
+        prompts = key_of(stream[start:stop])
+        reference = {n: key_of(stream[:n]) for n in {_reference(e.world) for e in experiments}}
+        return {
+            e: key_of(self._model_key, e.world, e.reading, prompts, reference[_reference(e.world)]) for e in experiments
+        }
+
+    @cached_property
+    def _model_key(self) -> str:
+        model = self.engine.model
+        shape = replace(model.geometry, model="")
+        config = tuple(str(getattr(model.bridge.cfg, name, None)) for name in _ARCHITECTURE)
+        return key_of(model.fingerprint, shape, config, model.processing, self.engine.settings)
+
+
+# What decides a forward pass besides the weights and their shapes.
+_ARCHITECTURE = (
+    "act_fn",
+    "normalization_type",
+    "positional_embedding_type",
+    "eps",
+    "attn_scale",
+    "rotary_base",
+    "rotary_dim",
+    "attn_only",
+)
+
+
+def _check_lengths(prompts: Sequence[Prompt], model: Model) -> None:
+    for prompt in prompts:
+        if len(prompt.tokens) > model.geometry.n_ctx:
+            raise InputError(
+                f"a prompt has {len(prompt.tokens)} tokens and {model.name} reads at most {model.geometry.n_ctx}: "
+                f"{prompt.text[:60]!r}...",
+                "shorten the prompts, or choose a model with a longer context",
+            )
 
 
 def _reference(world: World) -> int:

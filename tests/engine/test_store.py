@@ -1,0 +1,186 @@
+"""The results store: nothing is run twice, nothing stale is used, nothing is lost to a kill or to a neighbour."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.session import Session
+from circuitdsl.engine.store import Store, canonical, default_folder, key_of
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Head, Node, Position
+from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Mean, Metric, Zero
+from circuitdsl.plan.drive import Failure
+
+from conftest import IOI  # isort: skip
+
+HEADS = frozenset(Node(Head(3, i), Position("END")) for i in range(4))
+EXPERIMENTS = [
+    Experiment(IOI, Clean(), Metric("logit_diff")),
+    Experiment(IOI, Ablated(HEADS, Zero()), Metric("logit_diff")),
+    Experiment(IOI, Ablated(HEADS, Mean("abc", 60, by_template=True)), Metric("accuracy")),
+]
+
+
+def session(model, store) -> tuple[Session, list[int]]:
+    ticks: list[int] = []
+    return Session(PlainEngine(model, tick=ticks.append), store), ticks
+
+
+def test_a_second_call_runs_nothing_and_answers_the_same(mini, tmp_path):
+    first, ran = session(mini, Store.in_folder(tmp_path))
+    answers = first.run(EXPERIMENTS, 60)
+    assert sum(ran) > 0
+    second, again = session(mini, Store.in_folder(tmp_path))
+    kept = second.run(EXPERIMENTS, 60)
+    assert again == []
+    assert second.kept == len(EXPERIMENTS)
+    for experiment in EXPERIMENTS:
+        np.testing.assert_array_equal(kept[experiment], answers[experiment])
+
+
+def test_one_more_experiment_runs_alone(mini, tmp_path):
+    store = Store.in_folder(tmp_path)
+    session(mini, store)[0].run(EXPERIMENTS[:2], 60)
+    more, ran = session(mini, store)
+    more.run([*EXPERIMENTS[:2], Experiment(IOI, Ablated(frozenset(list(HEADS)[:1]), Zero()), Metric("accuracy"))], 60)
+    assert sum(ran) == 60
+
+
+def test_other_weights_prompts_references_or_settings_are_other_results(mini, tmp_path):
+    store = Store.in_folder(tmp_path)
+    base = session(mini, store)[0]
+    base.run(EXPERIMENTS, 60)
+    mean = EXPERIMENTS[2]
+    assert isinstance(mean.world, Ablated)
+    seeded = replace(mean, data=replace(IOI, seed=4))
+    shorter = replace(mean, world=Ablated(HEADS, Mean("abc", 70, by_template=True)))
+    for changed in (seeded, shorter):
+        other, ran = session(mini, store)
+        other.run([changed], 60)
+        assert sum(ran) > 0
+
+    engine = PlainEngine(mini)
+    stream = base.prompts(IOI, 60)
+
+    class Renamed(PlainEngine):
+        name = "renamed"
+
+    other_engine = Session(Renamed(mini), store)
+    assert other_engine._keys(stream, 0, 60, EXPERIMENTS) != Session(engine, store)._keys(stream, 0, 60, EXPERIMENTS)
+
+    class Edited:
+        bridge, geometry, processing, fingerprint = mini.bridge, mini.geometry, mini.processing, "other weights"
+
+    edited = Session(PlainEngine(Edited()), store)  # type: ignore[arg-type]
+    assert not set(edited._keys(stream, 0, 60, EXPERIMENTS).values()) & set(
+        base._keys(stream, 0, 60, EXPERIMENTS).values()
+    )
+
+
+def test_failures_are_not_kept(mini, tmp_path):
+    store = Store.in_folder(tmp_path)
+    wrong = Experiment(IOI, Ablated(frozenset({Node(Head(0, 0), Position("QUERY"))}), Zero()), Metric("logit_diff"))
+    assert isinstance(session(mini, store)[0].run([wrong], 60)[wrong], Failure)
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("SELECT count(*) FROM readings").fetchone() == (0,)
+
+
+def test_a_damaged_file_is_named_with_a_remedy(tmp_path):
+    (tmp_path / "results.sqlite").write_bytes(b"this is not a database, whatever its name says" * 100)
+    with pytest.raises(InputError, match=r"results\.sqlite cannot be used") as error:
+        Store.in_folder(tmp_path)
+    assert "delete the file" in error.value.remedy
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be made"):
+        Store.in_folder(tmp_path / "file" / "folder")
+
+
+def test_the_folder_is_the_users_to_choose(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("CIRCUITDSL_CACHE", raising=False)
+    assert default_folder() == tmp_path / "circuitdsl"
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "mine"))
+    assert default_folder() == tmp_path / "mine"
+
+
+WRITER = """
+import sys, numpy as np
+from pathlib import Path
+from circuitdsl.engine.store import Store
+store = Store.in_folder(Path(sys.argv[1]))
+print("ready", flush=True)
+for i in range(100_000):
+    store.put({f"{i}-{j}": np.full(50, float(i)) for j in range(20)})
+"""
+
+
+def test_a_kill_in_the_middle_leaves_whole_batches(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    store = Store.in_folder(tmp_path)
+    with sqlite3.connect(store.path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        keys = [key for (key,) in connection.execute("SELECT key FROM readings")]
+    batches = {int(key.split("-")[0]) for key in keys}
+    assert batches
+    assert len(keys) == 20 * len(batches)
+    found = store.get([f"{max(batches)}-{j}" for j in range(20)])
+    assert all((values == max(batches)).all() for values in found.values())
+
+
+def _write(folder, name):
+    store = Store.in_folder(folder)
+    for i in range(50):
+        store.put({f"{name}-{i}": np.full(10, float(i)), "both": np.arange(5.0)})
+
+
+def test_two_processes_write_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(tmp_path, name)) for name in ("a", "b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    found = Store.in_folder(tmp_path).get([f"{name}-{i}" for name in "ab" for i in range(50)])
+    assert len(found) == 100
+
+
+nodes = st.builds(
+    Node, st.builds(Head, st.integers(0, 3), st.integers(0, 3)), st.builds(Position, st.sampled_from("AB"))
+)
+worlds = st.builds(Ablated, st.frozensets(nodes, max_size=4), st.sampled_from([Zero(), Mean("abc", 5, True)]))
+
+
+@given(worlds, worlds)
+def test_keys_are_equal_exactly_for_equal_values(one, other):
+    assert (key_of(one) == key_of(other)) == (one == other)
+
+
+@given(st.lists(nodes, unique=True))
+def test_keys_do_not_depend_on_the_order_of_sets(some):
+    assert canonical(frozenset(some)) == canonical(frozenset(reversed(some)))
+
+
+def test_keys_tell_types_apart():
+    assert len({key_of(value) for value in (1, 1.0, "1", (1,), True, None, ("1",), frozenset({1}))}) == 8
