@@ -6,6 +6,7 @@ the flow of data and hand it their descriptions, so that resolving imports none 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -87,6 +88,7 @@ class MeasureInfo:
     options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
     places: tuple[Place, ...] = ("circuit", "intervention")
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
+    limits: tuple[float, float] = (-math.inf, math.inf)  # least and greatest value it can have; (0, 1) for a proportion
 
 
 class UnknownName(Exception):

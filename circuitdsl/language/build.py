@@ -1,0 +1,288 @@
+"""Lark's parse tree -> the syntax tree. One method for each rule of the grammar, under the rule's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark import Token, Transformer, v_args
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.diagnostics import Collector
+from circuitdsl.language.source import Span
+
+MOST_DIGITS = 9
+
+
+@v_args(meta=True)
+class Builder(Transformer[Token, t.File]):
+    """Builds the tree of one file. Numbers of absurd length are reported to ``collector`` and read as 0."""
+
+    def __init__(self, path: str, collector: Collector):
+        super().__init__()
+        self._path = path
+        self._collector = collector
+
+    # --- places and words --------------------------------------------------------------------------
+
+    def _span(self, meta: Any) -> Span:
+        if getattr(meta, "line", None) is None:  # an empty file has no place
+            return Span(self._path, 1, 1, 1, 1)
+        return Span(self._path, meta.line, meta.column, meta.end_line, meta.end_column)
+
+    def _name(self, token: Token) -> t.Name:
+        return t.Name(str(token), span=self._span(token))
+
+    def _text(self, token: Token) -> t.Text:
+        return t.Text(_unescaped(token[1:-1]), span=self._span(token))
+
+    def _number(self, token: Token) -> t.Number:
+        return t.Number("".join(token.split()), span=self._span(token))
+
+    def _integer(self, digits: str, token: Token) -> int:
+        if len(digits) <= MOST_DIGITS:
+            return int(digits)
+        self._collector.add("C105", "a number with so many digits is a slip", self._span(token), "write it shorter")
+        return 0
+
+    def position(self, meta: Any, children: list[Any]) -> t.Place:
+        name, offset = children
+        return t.Place(str(name), self._offset(offset), span=self._span(meta))
+
+    def _offset(self, token: Token | None) -> int:
+        if token is None:
+            return 0
+        digits = self._integer(token[1:].strip(), token)
+        return -digits if token[0] == "-" else digits
+
+    def words(self, meta: Any, children: list[Token]) -> t.Words:
+        return t.Words(tuple(str(child) for child in children), span=self._span(meta))
+
+    # --- components and groups ---------------------------------------------------------------------
+
+    def component(self, meta: Any, children: list[Any]) -> t.Component:
+        (child,) = children
+        if not isinstance(child, Token):
+            return child
+        layer, _, index = child.partition(".")
+        first = self._integer(layer, child)
+        return t.Heads(first, None if index == "*" else self._integer(index, child), span=self._span(child))
+
+    def mlp(self, meta: Any, children: list[Token | None]) -> t.Mlps:
+        first, last = (None if child is None else self._integer(str(child), child) for child in children)
+        return t.Mlps(first or 0, last, span=self._span(meta))
+
+    def embed(self, meta: Any, children: list[Any]) -> t.Embedding:
+        return t.Embedding("embed", span=self._span(meta))
+
+    def pos_embed(self, meta: Any, children: list[Any]) -> t.Embedding:
+        return t.Embedding("pos_embed", span=self._span(meta))
+
+    def node(self, meta: Any, children: list[Any]) -> t.Member:
+        component, place = children
+        return t.Member(component, place, span=self._span(meta))
+
+    def item(self, meta: Any, children: list[Any]) -> t.Item:
+        (child,) = children
+        return self._name(child) if isinstance(child, Token) else child
+
+    def _item(self, child: Any) -> t.Item:
+        if isinstance(child, Token):
+            return self._name(child)
+        return child if isinstance(child, t.Name | t.Member) else t.Member(child, span=child.span)
+
+    def group(self, meta: Any, children: list[Any]) -> t.Group:
+        *items, place = children
+        return t.Group(tuple(self._item(item) for item in items), "", place, span=self._span(meta))
+
+    def reading(self, meta: Any, children: list[Any]) -> t.Group:
+        *items, inputs, place = children
+        made = tuple(self._item(item) for item in items)
+        return t.Group(made, _inputs(inputs), place, span=self._span(meta))
+
+    def logits(self, meta: Any, children: list[Any]) -> t.Logits:
+        return t.Logits(span=self._span(meta))
+
+    def receiver(self, meta: Any, children: list[Any]) -> t.Group | t.Logits:
+        return children[0]
+
+    # --- claims ------------------------------------------------------------------------------------
+
+    def operand(self, meta: Any, children: list[Any]) -> t.Operand:
+        return children[0]
+
+    def shifted(self, meta: Any, children: list[Token]) -> t.Operand:
+        name, offset = children
+        moved = self._offset(offset)
+        span = self._span(meta)
+        return t.Place(str(name), moved, span=span) if moved else t.Words((str(name),), span=span)
+
+    def named(self, meta: Any, children: list[Any]) -> t.Group:
+        name, *rest = children
+        inputs = next((_inputs(child) for child in rest if isinstance(child, Token)), "")
+        place = next((child for child in rest if isinstance(child, t.Place)), None)
+        return t.Group((self._name(name),), inputs, place, span=self._span(meta))
+
+    def argument(self, meta: Any, children: list[Any]) -> t.Argument:
+        child = children[0]
+        return child if isinstance(child, t.Arrow | t.Alike) else _plain(child)
+
+    def arrow(self, meta: Any, children: list[Any]) -> t.Arrow:
+        left, right = children
+        return t.Arrow(_plain(left), _plain(right), span=self._span(meta))
+
+    def alike(self, meta: Any, children: list[Any]) -> t.Alike:
+        left, right = children
+        return t.Alike(_plain(left), _plain(right), span=self._span(meta))
+
+    def bound(self, meta: Any, children: list[Token]) -> t.AtLeast:
+        op, value = children
+        return t.AtLeast(str(op), self._number(value), span=self._span(meta))  # pyright: ignore[reportArgumentType]
+
+    def between(self, meta: Any, children: list[Token]) -> t.Between:
+        low, high = children
+        return t.Between(self._number(low), self._number(high), span=self._span(meta))
+
+    def direction(self, meta: Any, children: list[Token]) -> t.Direction:
+        return t.Direction(str(children[0]), span=self._span(meta))  # pyright: ignore[reportArgumentType]
+
+    def control(self, meta: Any, children: list[Any]) -> t.Against:
+        op, words = children
+        return t.Against(str(op), words, span=self._span(meta))  # pyright: ignore[reportArgumentType]
+
+    def measure(self, meta: Any, children: list[Any]) -> tuple[t.Name, tuple[t.Argument, ...]]:
+        name, *arguments = children
+        return self._name(name), tuple(argument for argument in arguments if argument is not None)
+
+    def expect(self, meta: Any, children: list[Any]) -> t.Expect:
+        (name, arguments), baseline, judgement = children
+        return t.Expect(name, arguments, judgement, baseline is not None, span=self._span(meta))
+
+    def edge(self, meta: Any, children: list[Any]) -> t.Edge:
+        _, senders, receiver, judgement = children
+        return t.Edge(senders, receiver, judgement, span=self._span(meta))
+
+    def no_edge(self, meta: Any, children: list[Any]) -> t.Edge:
+        _, senders, receiver = children
+        return t.Edge(senders, receiver, None, absent=True, span=self._span(meta))
+
+    # --- statements of a circuit -------------------------------------------------------------------
+
+    def about(self, meta: Any, children: list[Token]) -> t.About:
+        return t.About(self._text(children[0]), span=self._span(meta))
+
+    def cite(self, meta: Any, children: list[Token]) -> t.Cite:
+        return t.Cite(self._text(children[0]), span=self._span(meta))
+
+    def model(self, meta: Any, children: list[Token]) -> t.Model:
+        (token,) = children
+        quoted = token.type == "STRING"
+        name = _unescaped(token[1:-1]) if quoted else str(token)
+        return t.Model(t.Name(name, span=self._span(token)), quoted, span=self._span(meta))
+
+    def task(self, meta: Any, children: list[Any]) -> t.Task:
+        name, *arguments = children
+        given = tuple(argument for argument in arguments if argument is not None)
+        return t.Task(self._name(name), given, span=self._span(meta))
+
+    def task_argument(self, meta: Any, children: list[Token | None]) -> t.TaskArgument:
+        key, value = children
+        assert value is not None
+        read = {"STRING": self._text, "NUMBER": self._number, "NAME": self._name}[value.type]
+        return t.TaskArgument(None if key is None else self._name(key), read(value), span=self._span(meta))
+
+    def method(self, meta: Any, children: list[Any]) -> t.Method:
+        return t.Method(tuple(children), span=self._span(meta))
+
+    def setting(self, meta: Any, children: list[Any]) -> t.Setting | t.Vary:
+        if isinstance(children[0], t.Vary):
+            return children[0]
+        name, *values = children
+        made = tuple(self._value(value) for value in values if value is not None)
+        return t.Setting(self._name(name), made, span=self._span(meta))
+
+    def _value(self, child: Any) -> t.Words | t.Number:
+        if not isinstance(child, Token):
+            return child
+        if child.type == "NUMBER":
+            return self._number(child)
+        return t.Words((str(child),), span=self._span(child))
+
+    def vary(self, meta: Any, children: list[Any]) -> t.Vary:
+        name, *values = children
+        return t.Vary(name, tuple(values), span=self._span(meta))
+
+    def variable(self, meta: Any, children: list[Token]) -> t.Name:
+        return self._name(children[0])
+
+    def vary_value(self, meta: Any, children: list[Any]) -> t.Words | t.Number:
+        return self._value(children[0])
+
+    def role(self, meta: Any, children: list[Any]) -> t.Role:
+        _, name, place, *body = children
+        return t.Role(self._name(name), place, tuple(body), span=self._span(meta))
+
+    # --- blocks ------------------------------------------------------------------------------------
+
+    def use(self, meta: Any, children: list[Token]) -> t.Use:
+        return t.Use(self._text(children[0]), span=self._span(meta))
+
+    def circuit(self, meta: Any, children: list[Any]) -> t.Circuit:
+        name, *body = children
+        return t.Circuit(self._name(name), tuple(body), span=self._span(meta))
+
+    def pair(self, meta: Any, children: list[Token]) -> tuple[t.Name, t.Name]:
+        left, right = children
+        return self._name(left), self._name(right)
+
+    def align(self, meta: Any, children: list[Any]) -> t.Align:
+        return t.Align(tuple(children), span=self._span(meta))
+
+    def comparison(self, meta: Any, children: list[Any]) -> t.Comparison:
+        left, right, *body = children
+        return t.Comparison(self._name(left), self._name(right), tuple(body), span=self._span(meta))
+
+    def intervention(self, meta: Any, children: list[Any]) -> t.Intervention:
+        name, on, *body = children
+        return t.Intervention(self._name(name), self._name(on), tuple(body), span=self._span(meta))
+
+    def attend(self, meta: Any, children: list[Any]) -> t.Attend:
+        nodes, query, target = children
+        return t.Attend(nodes, query, target, span=self._span(meta))
+
+    def ablate(self, meta: Any, children: list[Any]) -> t.Ablate:
+        _, nodes, ablation = children
+        return t.Ablate(nodes, ablation, span=self._span(meta))
+
+    def patch(self, meta: Any, children: list[Any]) -> t.Patch:
+        nodes, counterfactual = children
+        return t.Patch(nodes, self._name(counterfactual), span=self._span(meta))
+
+    def scale(self, meta: Any, children: list[Any]) -> t.Scale:
+        nodes, factor = children
+        return t.Scale(nodes, self._number(factor), span=self._span(meta))
+
+    def freeze(self, meta: Any, children: list[Any]) -> t.Freeze:
+        return t.Freeze(children[0], span=self._span(meta))
+
+    def start(self, meta: Any, children: list[Any]) -> t.File:
+        return t.File(tuple(children), span=self._span(meta))
+
+
+def _unescaped(text: str) -> str:
+    """A quote or a backslash after a backslash stands for itself; before anything else a backslash does."""
+    parts = text.split("\\\\")
+    return "\\".join(part.replace('\\"', '"') for part in parts)
+
+
+def _inputs(token: Token | None) -> str:
+    """The letters after the dot, in the order q, k, v if they are inputs."""
+    letters = "" if token is None else token[1:]
+    return "".join(letter for letter in "qkv" if letter in letters) if set(letters) <= set("qkv") else letters
+
+
+def _plain(operand: t.Operand) -> t.Operand:
+    """A lone name is ``Words``, with or without braces."""
+    if not isinstance(operand, t.Group) or operand.inputs or operand.at or len(operand.items) > 1:
+        return operand
+    item = next(iter(operand.items))
+    return t.Words((item.text,), span=operand.span) if isinstance(item, t.Name) else operand

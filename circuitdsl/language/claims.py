@@ -1,0 +1,452 @@
+"""``expect`` -> claims: a measurement's arguments by their kinds, and what it is compared with, by its unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import (
+    ALL,
+    Argument,
+    At,
+    Bound,
+    Circuits,
+    Claim,
+    ClaimKind,
+    Control,
+    Elements,
+    FromTo,
+    Nodes,
+    Position,
+    Reads,
+    Role,
+    Term,
+    Token,
+)
+from circuitdsl.language.diagnostics import suggestion
+from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit
+from circuitdsl.language.format import argument_text, statement_text
+from circuitdsl.language.paths import resolve_path
+from circuitdsl.language.scope import Scope
+from circuitdsl.language.source import Span
+
+KINDS: Mapping[ParameterKind, str] = {
+    "heads": "a role, or heads: `name_mover`, `{ 9.6 9.9 }`",
+    "path": "a path: `s_inhibition -> name_mover.q`, `name_mover -> logits`",
+    "position": "a position: `END`",
+    "attends": "a query and a key position: `END -> IO`",
+    "token": "a position whose token is meant, or `answer`",
+    "reads": "a position, or a position and the token written: `IO`, `IO -> answer`",
+    "elements": "`heads`, `nodes`, `roles`, `edges`, or a pair of roles: `name_mover ~ mover`",
+    "circuits": "the two circuits: `ioi, colored_objects`",
+    "direction": "from one circuit to the other: `ioi -> colored_objects`",
+}
+_ELEMENTS = ("heads", "nodes", "roles", "edges")
+_UNITS: Mapping[Unit, str] = {
+    "share": "a share",
+    "logits": "in logits",
+    "metric": "in the unit of the metric",
+    "score": "a plain number",
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A claim before it has its identifier. ``suffix`` tells claims of one line apart, if it says anything."""
+
+    line: int
+    text: str
+    kind: ClaimKind
+    term: Term
+    bound: Bound | Control
+    role: str = ""
+    suffix: str = ""
+
+
+def identified(prefix: str, drafts: Sequence[Draft]) -> tuple[Claim, ...]:
+    """The drafts as claims, with unique identifiers ``prefix:line`` or ``prefix:line:suffix``."""
+    alone = {line for line in {draft.line for draft in drafts} if _plain_on(line, drafts) == 1}
+    used: set[str] = set()
+    claims = []
+    for draft in drafts:
+        base = f"{prefix}:{draft.line}"
+        name = f"{base}:{draft.suffix}" if draft.suffix else base if draft.line in alone else f"{base}:1"
+        number = 2
+        while name in used:
+            name = f"{base}:{draft.suffix}:{number}" if draft.suffix else f"{base}:{number}"
+            number += 1
+        used.add(name)
+        claims.append(Claim(name, draft.line, draft.text, draft.kind, draft.term, draft.bound, draft.role))
+    return tuple(claims)
+
+
+def _plain_on(line: int, drafts: Sequence[Draft]) -> int:
+    return sum(draft.line == line and not draft.suffix for draft in drafts)
+
+
+# --- expect ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Resolves the ``expect`` statements of one block.
+
+    ``pair`` names the two circuits of a comparison, ``sides`` holds their roles; both are empty elsewhere.
+    """
+
+    scope: Scope
+    place: Place
+    pair: tuple[str, ...] = ()
+    sides: tuple[frozenset[str] | None, ...] = ()
+
+    def expect(self, written: t.Expect, role: Role | None = None) -> Draft | None:
+        """The claim, or None after saying what is wrong. In the body of ``role``, heads may be left out."""
+        measure = self._measure(written)
+        if measure is None:
+            return None
+        full = _with_role(written, measure, role, self.scope) if role else written
+        options, arguments = self._options(measure, full.arguments)
+        bound = self._judgement(measure, written)
+        bindings = self._bind(measure, arguments, written.span)
+        if bindings is None or bound is None or options is None:
+            return None
+        term = Term(measure.name, bindings, options, written.minus_baseline)
+        name = role.name if role else ""
+        return Draft(written.span.line, statement_text(full), "expect", term, bound, name)
+
+    def _measure(self, written: t.Expect) -> MeasureInfo | None:
+        name, known = written.measure.text, self.scope.environment.measures
+        if name not in known:
+            here = [info.name for info in known.values() if self.place in info.places]
+            remedy = suggestion(name, here, "measurement")
+            self.scope.report("C205", f"there is no measurement `{name}`", written.measure.span, remedy)
+            return None
+        measure = known[name]
+        if self.place not in measure.places:
+            where = " or ".join(f"`{place}`" for place in measure.places)
+            message = f"`{name}` cannot be measured in a `{self.place}`"
+            self.scope.report("C514", message, written.measure.span, f"it belongs into {where}")
+            return None
+        if written.minus_baseline and self.place != "intervention":
+            message = "there is no baseline here: only an intervention has one"
+            remedy = "leave `- baseline` out, or move the claim into an `intervention`"
+            self.scope.report("C513", message, written.span, remedy)
+            return None
+        return measure
+
+    # --- arguments ---------------------------------------------------------------------------------
+
+    def _options(
+        self, measure: MeasureInfo, arguments: Sequence[t.Argument]
+    ) -> tuple[tuple[str, ...] | None, list[t.Argument]]:
+        """The options among the arguments, None if one is unknown or said twice; and the other arguments."""
+        known = [option for option, _ in measure.options]
+        options: list[str] | None = []
+        rest: list[t.Argument] = []
+        for argument in arguments:
+            if not isinstance(argument, t.Words) or (len(argument.words) == 1 and argument.text not in known):
+                rest.append(argument)
+            elif argument.text not in known:
+                message = f"`{measure.name}` has no option `{argument.text}`"
+                self.scope.report("C504", message, argument.span, suggestion(argument.text, known, "option"))
+                options = None
+            elif options is not None and argument.text in options:
+                self.scope.report(
+                    "C516", f"the option `{argument.text}` is given twice", argument.span, "leave one out"
+                )
+                options = None
+            elif options is not None:
+                options.append(argument.text)
+        return (None if options is None else tuple(options)), rest
+
+    def _bind(
+        self, measure: MeasureInfo, arguments: Sequence[t.Argument], span: Span
+    ) -> tuple[tuple[str, Argument], ...] | None:
+        """Parameter names with their values, in order; None after saying what is wrong."""
+        sizes = [2 if parameter.kind == "circuits" else 1 for parameter in measure.parameters]
+        least = sum(size for size, each in zip(sizes, measure.parameters, strict=True) if each.required)
+        if not least <= len(arguments) <= sum(sizes):
+            self._miscounted(measure, arguments, least, sum(sizes), span)
+            return None
+        left = list(arguments)
+        bound: list[tuple[str, Argument | None]] = []
+        for parameter, size in zip(measure.parameters, sizes, strict=True):
+            if len(left) >= size:
+                taken, left = left[:size], left[size:]
+                bound.append((parameter.name, self._argument(measure, parameter, taken)))
+        if any(value is None for _, value in bound):
+            return None
+        return tuple((name, value) for name, value in bound if value is not None)
+
+    def _miscounted(
+        self, measure: MeasureInfo, arguments: Sequence[t.Argument], least: int, most: int, span: Span
+    ) -> None:
+        surplus = arguments[most:]
+        known = [option for option, _ in measure.options]
+        if surplus and known and isinstance(surplus[0], t.Words):
+            message = f"`{measure.name}` has no option `{surplus[0].text}`"
+            self.scope.report("C504", message, surplus[0].span, suggestion(surplus[0].text, known, "option"))
+            return
+        wanted = str(least) if least == most else f"{least} to {most}"
+        if most == 0:
+            message = f"`{measure.name}` takes no arguments"
+        else:
+            message = f"`{measure.name}` takes {wanted} argument{'s' * (wanted != '1')}, and {len(arguments)} are given"
+        self.scope.report("C501", message, surplus[0].span if surplus else span, f"write `{signature(measure)}`")
+
+    def _argument(self, measure: MeasureInfo, parameter: Parameter, taken: Sequence[t.Argument]) -> Argument | None:
+        argument = taken[0]
+        match parameter.kind, argument:
+            case "heads", t.Words() | t.Group():
+                return self._heads(argument, measure)
+            case "path", t.Arrow(left, right):
+                return resolve_path(self.scope, left, right)
+            case "position", t.Words() | t.Place():
+                position = self._position(argument)
+                return None if position is None else At(position)
+            case "attends", t.Arrow(left, right):
+                return self._attends(left, right)
+            case "token", t.Words() | t.Place():
+                return self._token(argument)
+            case "reads", t.Words() | t.Place():
+                return self._reads(argument, argument)
+            case "reads", t.Arrow(left, right):
+                return self._reads(left, right)
+            case "elements", t.Words() | t.Alike():
+                return self._elements(argument)
+            case "circuits", t.Words():
+                return self._circuits(taken)
+            case "direction", t.Arrow(left, right):
+                return self._circuits((left, right))
+        self._misplaced(measure, parameter, argument)
+        return None
+
+    def _misplaced(self, measure: MeasureInfo, parameter: Parameter, argument: t.Argument) -> None:
+        message = f"`{measure.name}` cannot have `{argument_text(argument)}` as its `{parameter.name}`"
+        self.scope.report("C502", message, argument.span, f"it takes {KINDS[parameter.kind]}")
+
+    def _heads(self, argument: t.Words | t.Group, measure: MeasureInfo) -> Nodes | None:
+        group = argument
+        if isinstance(group, t.Words):
+            group = t.Group((t.Name(group.text, span=group.span),), span=group.span)
+        if group.inputs:
+            message = f"inputs are those of a path's receiver, and `{measure.name}` has none"
+            self.scope.report("C502", message, group.span, f"leave `.{group.inputs}` out")
+            return None
+        items = self.scope.group(group, ALL)
+        if items is None:
+            return None
+        nodes = tuple(dict.fromkeys(node for item in items for node in item.nodes))
+        return Nodes(items[0].label if len(items) == 1 else argument_text(group), nodes)
+
+    def _position(self, operand: t.Operand) -> Position | None:
+        if isinstance(operand, t.Words):
+            return self.scope.position(t.Place(operand.text, span=operand.span))
+        if isinstance(operand, t.Place):
+            return self.scope.position(operand)
+        message = f"`{argument_text(operand)}` is no position, and one is needed here"
+        remedy = suggestion("", self.scope.position_names, "position")
+        self.scope.report("C502", message, operand.span, remedy)
+        return None
+
+    def _attends(self, left: t.Operand, right: t.Operand) -> FromTo | None:
+        query, key = self._position(left), self._position(right)
+        return None if query is None or key is None else FromTo(query, key)
+
+    def _token(self, operand: t.Operand) -> Token | None:
+        if isinstance(operand, t.Words) and operand.text == "answer":
+            return Token(None)
+        position = self._position(operand)
+        if position == ALL:
+            self.scope.report("C404", "`all` is no token", operand.span, "name a position, or `answer`")
+            return None
+        return None if position is None else Token(position)
+
+    def _reads(self, left: t.Operand, right: t.Operand) -> Reads | None:
+        if left is right:
+            token = self._token(left)
+            if token is None:
+                return None
+            if token.position is not None:
+                return Reads(token.position, token)
+            message = "it must be said where the answer is read"
+            self.scope.report("C502", message, left.span, "write `IO -> answer`, with your position for IO")
+            return None
+        position, token = self._position(left), self._token(right)
+        return None if position is None or token is None else Reads(position, token)
+
+    def _elements(self, argument: t.Words | t.Alike) -> Elements | None:
+        if isinstance(argument, t.Words):
+            for kind in ("heads", "nodes", "roles", "edges"):
+                if argument.text == kind:
+                    return Elements(kind)
+            message = f"an overlap of `{argument.text}` cannot be counted"
+            self.scope.report("C502", message, argument.span, suggestion(argument.text, _ELEMENTS, "kind"))
+            return None
+        names = [self._role_of_side(side, operand) for side, operand in enumerate((argument.left, argument.right))]
+        left, right = names
+        return None if left is None or right is None else Elements("pair", (left, right))
+
+    def _role_of_side(self, side: int, operand: t.Operand) -> str | None:
+        known = self.sides[side] if side < len(self.sides) else None
+        if not isinstance(operand, t.Words):
+            message = f"`{argument_text(operand)}` is no role"
+            self.scope.report("C502", message, operand.span, f"it takes {KINDS['elements']}")
+            return None
+        if known is not None and operand.text not in known:
+            message = f"circuit {self.pair[side]} has no role `{operand.text}`"
+            self.scope.report("C203", message, operand.span, suggestion(operand.text, known, "role"))
+            return None
+        return operand.text
+
+    def _circuits(self, operands: Sequence[t.Argument]) -> Circuits | None:
+        names = []
+        for operand in operands:
+            if not isinstance(operand, t.Words) or operand.text not in self.pair:
+                message = f"`{argument_text(operand)}` is not one of the two circuits compared"
+                remedy = suggestion(argument_text(operand), self.pair, "circuit")
+                self.scope.report("C602", message, operand.span, remedy)
+                return None
+            names.append(operand.text)
+        left, right = names
+        if left == right:
+            message = f"`{left}` stands on both sides"
+            self.scope.report("C602", message, operands[1].span, f"write {KINDS['circuits']} as compared")
+            return None
+        return Circuits(left, right)
+
+    # --- judgement ---------------------------------------------------------------------------------
+
+    def _judgement(self, measure: MeasureInfo, written: t.Expect) -> Bound | Control | None:
+        judgement = written.judgement
+        if isinstance(judgement, t.Against):
+            return self._control(measure, judgement)
+        if isinstance(judgement, t.Direction):
+            along_path = any(parameter.kind == "path" for parameter in measure.parameters)
+            if not along_path or measure.unit != "share" or written.minus_baseline:
+                message = f"`{measure.name}` does not {judgement.word.removesuffix('s')} anything"
+                remedy = "write a bound: `>=`, `<=`, `>`, `<` or `in a .. b`"
+                self.scope.report("C508", message, judgement.span, remedy)
+                return None
+            return directed(judgement, self.scope.floor)
+        low, high = measure.limits
+        limits = (low - high, high - low) if written.minus_baseline else (low, high)
+        return resolve_bound(self.scope, judgement, measure.name, measure.unit, limits)
+
+    def _control(self, measure: MeasureInfo, judgement: t.Against) -> Control | None:
+        name = judgement.control.text
+        if name not in measure.controls:
+            message = f"`{measure.name}` cannot be compared with `{name}`"
+            remedy = suggestion(name, measure.controls, "control") if measure.controls else "write a bound, a number"
+            self.scope.report("C505", message, judgement.control.span, remedy)
+            return None
+        if judgement.op == ">" or judgement.op == "<":
+            return Control(name, judgement.op)
+        message = f"a control is exceeded or not: `{judgement.op}` is a bound's"
+        self.scope.report("C505", message, judgement.span, f"write `{judgement.op[0]} {name}`")
+        return None
+
+
+def directed(direction: t.Direction, floor: float) -> Bound:
+    """What senders that raise the metric do when patched away: they lower it by more than the floor."""
+    return Bound("<=", high=-floor) if direction.word == "raises" else Bound(">=", low=floor)
+
+
+def signature(measure: MeasureInfo) -> str:
+    """How a measurement is written, by the names of its parameters."""
+    names = ", ".join(parameter.name for parameter in measure.parameters)
+    return f"{measure.name}({names})" if names else measure.name
+
+
+def _with_role(written: t.Expect, measure: MeasureInfo, role: Role, scope: Scope) -> t.Expect:
+    """``expect`` in a role's body, with the role as the heads that it leaves out."""
+    if not measure.parameters or measure.parameters[0].kind != "heads":
+        return written
+    known = {option for option, _ in measure.options}
+    given = [argument for argument in written.arguments if argument_text(argument) not in known]
+    first = given[0] if given else None
+    names_heads = isinstance(first, t.Group) or (isinstance(first, t.Words) and first.text in scope.roles)
+    if names_heads or len(given) >= len(measure.parameters):
+        return written
+    own = t.Words((role.name,), span=written.measure.span)
+    return replace(written, arguments=(own, *written.arguments))
+
+
+# --- bounds ----------------------------------------------------------------------------------------
+
+
+def resolve_bound(
+    scope: Scope,
+    judgement: t.AtLeast | t.Between,
+    measure: str,
+    unit: Unit,
+    limits: tuple[float, float],
+) -> Bound | None:
+    """The bound, its shares as fractions; None after saying what is wrong with it.
+
+    ``limits`` are the least and the greatest value that the measurement can have: a bound that no value satisfies
+    is an error, one that all satisfy a warning.
+    """
+    values = [judgement.value] if isinstance(judgement, t.AtLeast) else [judgement.low, judgement.high]
+    right = [_has_unit(scope, value, measure, unit) for value in values]
+    if not all(right):
+        return None
+    bound = _bound(judgement)
+    if bound.op == "in" and bound.low is not None and bound.high is not None and bound.low >= bound.high:
+        low, high = (value.text for value in values)
+        message = f"the range {low} .. {high} is empty"
+        scope.report("C506", message, judgement.span, f"write `in {high} .. {low}`" if low != high else "widen it")
+        return None
+    span = f"{_shown(limits[0], unit)} to {_shown(limits[1], unit)}"
+    if _never(bound, limits):
+        message = f"`{measure}` can never satisfy this bound"
+        scope.report("C507", message, judgement.span, f"its values are {span}")
+        return None
+    if _always(bound, limits):
+        message = f"`{measure}` always satisfies this bound, so nothing is claimed"
+        scope.report("C591", message, judgement.span, f"its values are {span}")
+    return bound
+
+
+def _bound(judgement: t.AtLeast | t.Between) -> Bound:
+    if isinstance(judgement, t.Between):
+        return Bound("in", judgement.low.value, judgement.high.value)
+    value = judgement.value.value
+    lower = judgement.op in (">=", ">")
+    return Bound(judgement.op, value if lower else None, None if lower else value)
+
+
+def _has_unit(scope: Scope, number: t.Number, measure: str, unit: Unit) -> bool:
+    if not math.isfinite(number.value):
+        scope.report("C105", f"`{number.text}` is beyond all numbers", number.span, "write it smaller")
+        return False
+    if unit == "share" and not number.percent and number.value != 0:
+        percent = number.value if abs(number.value) > 1 else number.value * 100
+        message = f"`{measure}` is {_UNITS[unit]}, written in per cent"
+        scope.report("C503", message, number.span, f"write `{percent:g}%`")
+        return False
+    if unit != "share" and number.percent:
+        message = f"`{measure}` is {_UNITS[unit]}, not a share"
+        scope.report("C503", message, number.span, f"write it without `%`: `{number.text[:-1]}`")
+        return False
+    return True
+
+
+def _shown(value: float, unit: Unit) -> str:
+    return f"{value * 100:g}%" if unit == "share" else f"{value:g}"
+
+
+def _never(bound: Bound, limits: tuple[float, float]) -> bool:
+    low, high = limits
+    below = bound.low is not None and (bound.low > high or (bound.op == ">" and bound.low >= high))
+    above = bound.high is not None and (bound.high < low or (bound.op == "<" and bound.high <= low))
+    return below or above
+
+
+def _always(bound: Bound, limits: tuple[float, float]) -> bool:
+    low, high = limits
+    open_below = bound.low is None or (bound.low < low if bound.op == ">" else bound.low <= low)
+    open_above = bound.high is None or (bound.high > high if bound.op == "<" else bound.high >= high)
+    return open_below and open_above

@@ -1,0 +1,108 @@
+"""Every diagnostic's stable code, with the explanation that ``circuitdsl explain CODE`` prints.
+
+C0 files, C1 syntax, C2 names, C3 the model's geometry and order of computation, C4 positions, C5 claims,
+C6 comparisons and interventions. A code changes its meaning only with a note in CHANGELOG.md.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+CODES = MappingProxyType(
+    {
+        # --- files
+        "C001": "A file cannot be opened: it does not exist, is a folder, or may not be read. Paths after `use` "
+        "count from the folder of the file that uses them.",
+        "C002": "A specification is a UTF-8 text. The message gives the first byte that is not and its line.",
+        "C003": "A specification has at most 1 MB. Split a larger one and join the parts with `use`.",
+        "C004": "Files that use files that use files are followed to a depth of 16.",
+        # --- syntax
+        "C101": "A word or sign stands where the language has no place for it. The message says what could stand "
+        "there. The whole grammar is one page, grammar/circuit.lark.",
+        "C102": "A block is opened with `{` and the file ends before its `}`. The place shown is the opening brace.",
+        "C103": 'Text stands in double quotes and ends on its line. A quote inside it is \\", a backslash \\\\.',
+        "C104": "A character that the language does not use. Comments begin with #, text stands in double quotes.",
+        "C105": "A number with more digits than any model or measurement needs; it is taken for a slip.",
+        "C106": "The file ends in the middle of a statement.",
+        # --- names
+        "C201": "No model of this name can be described. `circuitdsl models` lists those at hand; a model folder "
+        'is given by its path, in quotes if it has other signs than letters, digits, ".", "-", "_" and "/".',
+        "C202": "No task of this name is known, or its arguments are wrong. `circuitdsl tasks` lists the tasks and "
+        'their positions; your own prompts are `task file("prompts.jsonl")`.',
+        "C203": "An edge, an argument or an action names a role that its circuit does not have.",
+        "C204": "A comparison or an intervention names a circuit that is neither in the files given nor in a file "
+        'that is made known with `use "file.circuit"`.',
+        "C205": "`expect` names a measurement that is not in the registry. `circuitdsl explain` lists them all.",
+        "C206": "Two circuits, two interventions, or a circuit and an intervention of the files given have one name, "
+        "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ.",
+        "C207": "A circuit has two roles of one name.",
+        "C208": "A circuit states something twice that can only be stated once: its model, its task, a setting.",
+        "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`) cannot be given to a circuit, a role "
+        "or an intervention.",
+        "C210": "A node stands twice in a role, or in two roles at the same position. To list a head claims that it "
+        "matters at its position, and that can be claimed once; a head may play several roles at different positions.",
+        "C211": "A circuit must say which model it is a circuit of.",
+        "C212": "A circuit must say which task it is a circuit for.",
+        "C213": "A setting of the method has a value that it cannot have. The message gives those that it can.",
+        "C214": "`against`, or `patch ... from`, names a counterfactual that the task does not have.",
+        "C215": "The same claim is made twice: an edge between the same nodes, or the same `expect`.",
+        "C216": "A role lists no nodes, so that nothing is claimed of it.",
+        "C217": "A role bears the name of one of the task's positions, so that an argument could mean either.",
+        # --- geometry
+        "C301": "A layer that the model does not have. Layers and heads count from 0.",
+        "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",
+        "C303": "The model has no MLPs, so that none can be part of a circuit.",
+        "C304": "A range of layers that ends before it begins.",
+        "C305": "Nothing can flow along this edge: no receiver reads the residual stream after any of the senders "
+        "has written to it. A head reads what is written in layers below its own; an MLP also reads the heads of its "
+        "own layer, unless the model computes both in parallel; nothing flows into the embeddings.",
+        # --- positions
+        "C401": "A position that the task does not have. `circuitdsl tasks` lists each task's positions.",
+        "C402": "It is not clear at which position a component is meant: no role lists it, or several do at different "
+        "positions. Write the position after it: `9.6 at END`.",
+        "C403": "An offset moves a single position: `S1+1` is the token after S1. `all` cannot be moved, and nothing "
+        "comes after END.",
+        "C404": "A single token is needed, and `all` is no token.",
+        "C490": "A warning. What a sender writes at one position is read there: by a head's queries at its query "
+        "position, by its keys and values at the key position, by the logits at END. An edge from one position to "
+        "another carries something only where the two are the same token of a prompt.",
+        # --- claims
+        "C501": "A measurement has more or fewer arguments than its definition says. "
+        "`circuitdsl explain NAME` shows them.",
+        "C502": "An argument is of another kind than the measurement takes there: a role where a position is needed, "
+        "for instance. `circuitdsl explain NAME` shows the kinds.",
+        "C503": "A bound is in another unit than the measurement. Shares are written in per cent (`95%`), logits and "
+        "scores as plain numbers (`3.5`).",
+        "C504": "A measurement has no such option. `circuitdsl explain NAME` lists its options.",
+        "C505": "A measurement cannot be compared with such a control. `circuitdsl explain NAME` lists its controls.",
+        "C506": "`in a .. b` needs a to be smaller than b.",
+        "C507": "No value that the measurement can have satisfies this bound, so that the claim could never hold.",
+        "C508": "`raises` and `lowers` are said of an effect along a path, and of an edge. Other measurements are "
+        "compared with a bound.",
+        "C509": "A head has three inputs: its queries (`q`), keys (`k`) and values (`v`). An edge into heads says into "
+        "which: `edge a -> b.q`.",
+        "C510": "The logits and MLPs have a single input, which is not named.",
+        "C511": "Queries are read at the receiver's own position, keys and values where the sender writes. An edge "
+        "into both kinds of input would be two claims: write two edges.",
+        "C512": "The inputs of a head are q, k and v, alone or together: `.q`, `.k`, `.v`, `.kv`.",
+        "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is none.",
+        "C514": "A measurement stands where it has no meaning: an overlap, for instance, needs the two circuits of a "
+        "`compare`.",
+        "C515": "A statement, or a circuit, that stands for more claims than could be checked.",
+        "C516": "An option is given twice, or a group names a component twice.",
+        "C517": "A claim is about attention heads, and the nodes named are none: an MLP and the embeddings have no "
+        "attention pattern.",
+        "C590": "A warning: a circuit, a comparison or an intervention claims nothing, so that there is nothing to "
+        "check.",
+        "C591": "A warning: every value that the measurement can have satisfies this bound, so that the claim cannot "
+        "fail and says nothing.",
+        # --- comparisons and interventions
+        "C601": "A circuit is compared with itself.",
+        "C602": "A comparison is about the two circuits that it names, and an argument names another one.",
+        "C603": "A role is aligned with two different roles, or twice with the same.",
+        "C604": "An intervention does nothing: it needs at least one action (attend, ablate, patch, scale, freeze).",
+        "C605": "Two actions of an intervention change the same output of the same node, so that only one could act.",
+    }
+)
+
+WARNINGS = frozenset({"C490", "C590", "C591"})

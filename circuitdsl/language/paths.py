@@ -1,0 +1,213 @@
+"""Paths from senders to receivers: ``edge`` statements and the arguments of ``effect``, and whether they can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import (
+    ALL,
+    Component,
+    Embed,
+    Head,
+    LogitsReceiver,
+    Mlp,
+    Node,
+    Nodes,
+    Path,
+    PosEmbed,
+    Position,
+    Receivers,
+)
+from circuitdsl.language.format import argument_text
+from circuitdsl.language.scope import END, Scope
+from circuitdsl.language.source import Span
+
+MOST_PATHS = 2_000
+
+
+def resolve_path(scope: Scope, left: t.Operand, right: t.Operand) -> Path | None:
+    """One path from all senders to all receivers, as an argument; None after saying what is wrong."""
+    paths = resolve_paths(scope, left, right)
+    if paths is None:
+        return None
+    if len(paths) == 1:
+        return paths[0]
+    senders = _joined([path.senders for path in paths], argument_text(left))
+    if isinstance(paths[0].receivers, LogitsReceiver):
+        return Path(senders, paths[0].receivers)
+    targets = [path.receivers for path in paths if isinstance(path.receivers, Receivers)]
+    nodes = tuple(dict.fromkeys(node for target in targets for node in target.nodes))
+    if len({target.inputs for target in targets}) > 1:
+        message = "heads and MLPs are read differently, and a measurement reads one way"
+        scope.report("C502", message, right.span, "write a measurement for each")
+        return None
+    label = argument_text(right).partition("}")[0] + "}" if "}" in argument_text(right) else targets[0].label
+    return Path(senders, Receivers(label, nodes, targets[0].inputs))
+
+
+def _joined(parts: Sequence[Nodes], label: str) -> Nodes:
+    nodes = tuple(dict.fromkeys(node for part in parts for node in part.nodes))
+    return Nodes(parts[0].label if len({part.label for part in parts}) == 1 else label, nodes)
+
+
+def resolve_paths(scope: Scope, left: t.Operand, right: t.Operand, absent: bool = False) -> tuple[Path, ...] | None:
+    """A path for every pair of a sender and a receiver; None after saying what is wrong.
+
+    Whether an effect can follow the path at all is checked here; ``absent`` is true of ``no edge``, of which a
+    sender that writes where nothing reads is no mistake.
+    """
+    senders = _senders(scope, left)
+    if isinstance(right, t.Logits):
+        if senders is None:
+            return None
+        paths = [Path(sender, LogitsReceiver()) for sender in senders]
+    else:
+        target = _grouped(scope, right, "a receiver is `logits`, or heads with their input: `name_mover.q`")
+        if target is None or senders is None or not _inputs_are_sound(scope, target):
+            return None
+        if len(senders) * len(target.items) > MOST_PATHS:
+            message = f"these are {len(senders) * len(target.items)} edges"
+            scope.report("C515", message, right.span, f"at most {MOST_PATHS} can be written as one")
+            return None
+        made = [path for sender in senders for path in _into(scope, sender, target) or [None]]
+        if None in made:
+            return None
+        paths = [path for path in made if path is not None]
+    span = left.span.to(right.span)
+    sound = [_can_carry(scope, path, span) for path in paths]
+    if not all(sound):
+        return None
+    if not absent:
+        for path in paths:
+            _warn_of_positions(scope, path, span)
+    return tuple(paths)
+
+
+def _grouped(scope: Scope, operand: t.Operand, remedy: str) -> t.Group | None:
+    if isinstance(operand, t.Group):
+        return operand
+    if isinstance(operand, t.Words):
+        return t.Group((t.Name(operand.text, span=operand.span),), span=operand.span)
+    scope.report("C502", f"`{argument_text(operand)}` cannot stand here", operand.span, remedy)
+    return None
+
+
+def _senders(scope: Scope, operand: t.Operand) -> tuple[Nodes, ...] | None:
+    group = _grouped(scope, operand, "a sender is a role, a head, an MLP or `embed`")
+    if group is None:
+        return None
+    if group.inputs:
+        message = "a sender has an output, and its inputs do not matter here"
+        scope.report("C510", message, group.span, f"leave `.{group.inputs}` out")
+        return None
+    return scope.group(group, None)
+
+
+# --- receivers -------------------------------------------------------------------------------------
+
+
+def _inputs_are_sound(scope: Scope, target: t.Group) -> bool:
+    inputs = target.inputs
+    if not set(inputs) <= set("qkv"):
+        message = f"heads have no input `{inputs}`"
+        scope.report("C512", message, target.span, "the inputs are `.q`, `.k`, `.v` and `.kv`")
+        return False
+    if "q" in inputs and len(inputs) > 1:
+        message = "queries are read at another position than keys and values"
+        whole = argument_text(t.Group(target.items))
+        remedy = f"write two edges, into `{whole}.q` and into `{whole}.{inputs[1:]}`"
+        scope.report("C511", message, target.span, remedy)
+        return False
+    return True
+
+
+def _into(scope: Scope, sender: Nodes, target: t.Group) -> list[Path] | None:
+    """The paths from one sender to each receiver of a group."""
+    inputs = target.inputs
+    own = None if inputs in ("", "q") else ALL  # keys and values are read elsewhere: no position of their own needed
+    receivers = scope.group(target, own)
+    if receivers is None:
+        return None
+    paths = []
+    for receiver in receivers:
+        if not _kinds_fit(scope, receiver, target):
+            return None
+        nodes = receiver.nodes
+        if inputs in ("k", "v", "kv"):
+            keys = _key_positions(scope, sender, target)
+            components = dict.fromkeys(node.component for node in nodes)
+            nodes = tuple(Node(component, key) for component in components for key in keys)
+        paths.append(Path(sender, Receivers(receiver.label, nodes, inputs)))
+    return paths
+
+
+def _key_positions(scope: Scope, sender: Nodes, target: t.Group) -> list[Position]:
+    written = scope.position(target.at) if target.at else None
+    return [written] if written else list(dict.fromkeys(node.position for node in sender.nodes))
+
+
+def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
+    heads = [node for node in receiver.nodes if isinstance(node.component, Head)]
+    others = [node for node in receiver.nodes if not isinstance(node.component, Head)]
+    if target.inputs and others:
+        message = f"`{others[0].component}` has a single input, which is not named"
+        remedy = f"leave `.{target.inputs}` out" if not heads else "write an edge into the heads and one into the rest"
+        scope.report("C510", message, target.span, remedy)
+        return False
+    if heads and not target.inputs:
+        whole = argument_text(t.Group(target.items))
+        remedy = f"write `{whole}.q`, `{whole}.k` or `{whole}.v`"
+        scope.report("C509", f"it is not said which input of {receiver.label} is meant", target.span, remedy)
+        return False
+    return True
+
+
+# --- what can carry --------------------------------------------------------------------------------
+
+
+def can_carry(sender: Component, receiver: Component, parallel: bool) -> bool:
+    """Whether ``receiver`` reads the residual stream after ``sender`` has written to it.
+
+    ``parallel`` is true of a model whose MLPs read the same stream as the heads of their layer.
+    """
+    if isinstance(receiver, Embed | PosEmbed):
+        return False
+    if isinstance(sender, Embed | PosEmbed):
+        return True
+    if isinstance(sender, Head) and isinstance(receiver, Mlp) and not parallel:
+        return sender.layer <= receiver.layer
+    return sender.layer < receiver.layer
+
+
+def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
+    if isinstance(path.receivers, LogitsReceiver) or not (path.senders.nodes and path.receivers.nodes):
+        return True
+    parallel = bool(scope.geometry and scope.geometry.parallel_attn_mlp)
+    senders = [node.component for node in path.senders.nodes]
+    receivers = [node.component for node in path.receivers.nodes]
+    if any(can_carry(sender, receiver, parallel) for sender in senders for receiver in receivers):
+        return True
+    message = f"nothing can flow from {path.senders.label} to {path.receivers.label}"
+    scope.report("C305", message, span, "turn the edge round, or leave it out", _why(senders[0], receivers[0]))
+    return False
+
+
+def _why(sender: Component, receiver: Component) -> str:
+    if isinstance(receiver, Embed | PosEmbed):
+        return f"`{receiver}` is computed from the tokens alone and reads no component"
+    if isinstance(receiver, Head):
+        return f"head {receiver} reads what layers below {receiver.layer} have written, and {sender} writes later"
+    return f"{receiver} reads what stands in the residual stream before it, and {sender} writes later"
+
+
+def _warn_of_positions(scope: Scope, path: Path, span: Span) -> None:
+    written = {node.position for node in path.senders.nodes}
+    receivers = path.receivers
+    read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node in receivers.nodes}
+    if not read or not written or ALL in read | written or read & written:
+        return
+    there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))
+    message = f"{path.senders.label} writes at {there}, and {receivers.label} reads at {here}"
+    remedy = "an effect needs a prompt where these are one token; check the input and the positions"
+    scope.report("C490", message, span, remedy)

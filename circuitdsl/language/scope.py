@@ -1,0 +1,196 @@
+"""What the words of a block mean: components, positions, roles and groups of them, looked up and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import ALL, Component, Embed, Head, Mlp, Node, Nodes, PosEmbed, Position, Role
+from circuitdsl.language.diagnostics import Collector, suggestion
+from circuitdsl.language.environment import Environment, Geometry, TaskInfo
+from circuitdsl.language.format import component_text, item_text
+from circuitdsl.language.source import Span
+
+END = Position("END")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What resolving a block knows. ``geometry`` or ``task`` is None if unknown; what depends on it goes unchecked."""
+
+    environment: Environment
+    collector: Collector
+    geometry: Geometry | None
+    task: TaskInfo | None
+    roles: Mapping[str, Role]
+    floor: float
+
+    def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
+        self.collector.add(code, message, span, remedy, *notes)
+
+    # --- positions ---------------------------------------------------------------------------------
+
+    @property
+    def position_names(self) -> tuple[str, ...]:
+        """The task's positions, with END and ``all``; () if the task is unknown."""
+        if self.task is None:
+            return ()
+        return tuple(dict.fromkeys([*(info.name for info in self.task.positions), "END", "all"]))
+
+    def is_position(self, name: str) -> bool:
+        return name in self.position_names
+
+    def position(self, place: t.Place) -> Position | None:
+        """The position, or None after saying what is wrong with it."""
+        if self.task is not None and not self.is_position(place.name):
+            if place.name in self.roles:
+                self.report("C502", f"`{place.name}` is a role, and a position is needed here", place.span)
+                return None
+            message = f"task {self.task.name} has no position `{place.name}`"
+            self.report("C401", message, place.span, suggestion(place.name, self.position_names, "position"))
+            return None
+        if place.name == "all" and place.offset:
+            self.report("C403", "`all` cannot be moved by an offset", place.span, "name a single position")
+            return None
+        if place.name == "END" and place.offset > 0:
+            message = "nothing comes after END, the last token of a prompt"
+            self.report("C403", message, place.span, "END-1 is the token before it")
+            return None
+        return Position(place.name, place.offset)
+
+    # --- components --------------------------------------------------------------------------------
+
+    def components(self, written: t.Component) -> tuple[Component, ...]:
+        """The components that the model has of those written; says so if it has not all."""
+        match written:
+            case t.Heads(layer, index):
+                return self._heads(written, layer, index)
+            case t.Mlps(first, last):
+                return self._mlps(written, first, last)
+            case t.Embedding("embed"):
+                return (Embed(),)
+            case _:
+                return (PosEmbed(),)
+
+    def _heads(self, written: t.Heads, layer: int, index: int | None) -> tuple[Head, ...]:
+        geometry = self.geometry
+        if geometry is None:
+            return () if index is None else (Head(layer, index),)
+        if layer >= geometry.n_layers:
+            self._outside("C301", f"layer {layer}", written, geometry)
+            return ()
+        if index is None:
+            return tuple(Head(layer, number) for number in range(geometry.n_heads))
+        if index >= geometry.n_heads:
+            self._outside("C302", f"head {index} in layer {layer}", written, geometry)
+            return ()
+        return (Head(layer, index),)
+
+    def _mlps(self, written: t.Mlps, first: int, last: int | None) -> tuple[Mlp, ...]:
+        geometry, end = self.geometry, first if last is None else last
+        if end < first:
+            message = f"the range `{component_text(written)}` ends before it begins"
+            self.report("C304", message, written.span, f"write `mlp {end} .. {first}`")
+            return ()
+        if geometry is None:
+            return (Mlp(first),)
+        if geometry.d_mlp == 0:
+            message = f"{geometry.model} has no MLPs: it is attention only"
+            self.report("C303", message, written.span, "leave it out")
+            return ()
+        if end >= geometry.n_layers:
+            self._outside("C301", f"layer {end}", written, geometry)
+            return ()
+        return tuple(Mlp(layer) for layer in range(first, end + 1))
+
+    def _outside(self, code: str, what: str, written: t.Component, geometry: Geometry) -> None:
+        remedy = (
+            f"{geometry.model} has {geometry.n_layers} layers of {geometry.n_heads} heads: "
+            f"0.0 to {geometry.n_layers - 1}.{geometry.n_heads - 1}"
+        )
+        self.report(code, f"{geometry.model} has no {what}", written.span, remedy)
+
+    # --- roles and groups --------------------------------------------------------------------------
+
+    def role(self, name: t.Name) -> Role | None:
+        """The role, or None after saying that there is none."""
+        if name.text in self.roles:
+            return self.roles[name.text]
+        if self.is_position(name.text):
+            message = f"`{name.text}` is a position, and a role or a head is needed here"
+            self.report("C502", message, name.span, self._known_roles(name.text))
+            return None
+        self.report("C203", f"there is no role `{name.text}`", name.span, self._known_roles(name.text))
+        return None
+
+    def _known_roles(self, name: str) -> str:
+        return suggestion(name, self.roles, "role")
+
+    def listed_at(self, component: Component) -> tuple[Position, ...]:
+        """The positions at which roles list a component."""
+        nodes = (node for role in self.roles.values() for node in role.nodes)
+        return tuple(dict.fromkeys(node.position for node in nodes if node.component == component))
+
+    def group(self, group: t.Group, unlisted: Position | None) -> tuple[Nodes, ...] | None:
+        """The nodes of each item of a group, under the item's name; None after saying what is wrong.
+
+        A position after the whole group goes before the roles' own. A component without a position has that of
+        the roles that list it; ``unlisted`` if none does, and if that is None it has to be written.
+        """
+        place = self.position(group.at) if group.at else None
+        if group.at and place is None:
+            return None
+        found = [self._item(item, place, unlisted) for item in group.items]
+        if any(nodes is None for nodes in found):
+            return None
+        self._repeats(group.items)
+        return tuple(nodes for nodes in found if nodes is not None)
+
+    def _item(self, item: t.Item, place: Position | None, unlisted: Position | None) -> Nodes | None:
+        if isinstance(item, t.Name):
+            role = self.role(item)
+            if role is None:
+                return None
+            return Nodes(role.name, role.nodes if place is None else moved(role.nodes, place))
+        if item.at:
+            place = self.position(item.at)
+            if place is None:
+                return None
+        components = self.components(item.component)
+        nodes = []
+        for component in components:
+            position = place or self._borrowed(component, item, unlisted)
+            if position is None:
+                return None
+            nodes.append(Node(component, position))
+        return Nodes(item_text(replace(item, at=None)), tuple(nodes)) if nodes else None
+
+    def _borrowed(self, component: Component, item: t.Item, unlisted: Position | None) -> Position | None:
+        listed = self.listed_at(component)
+        if len(listed) == 1:
+            return listed[0]
+        if not listed and isinstance(component, Embed | PosEmbed):
+            return ALL
+        if not listed and unlisted is not None:
+            return unlisted
+        if listed:
+            why = f"`{component}` is listed at {' and '.join(map(str, listed))}"
+        else:
+            why = f"no role lists `{component}`, so its position is unknown"
+        example = listed[0] if listed else END
+        self.report("C402", why, item.span, f"write the position: `{component} at {example}`")
+        return None
+
+    def _repeats(self, items: Iterable[t.Item]) -> None:
+        seen: dict[t.Item, t.Item] = {}
+        for item in items:
+            if item in seen:
+                message = f"`{item_text(item)}` stands twice in this group"
+                self.report("C516", message, item.span, "leave one out", f"the first is at {seen[item].span}")
+            seen.setdefault(item, item)
+
+
+def moved(nodes: Iterable[Node], position: Position) -> tuple[Node, ...]:
+    """The same components, all at ``position``, each once."""
+    return tuple(dict.fromkeys(Node(node.component, position) for node in nodes))

@@ -1,0 +1,348 @@
+"""The syntax tree: what a specification says, word by word, before any name is looked up.
+
+Every node carries the span that it was read from. Spans take no part in equality, so that
+``parse(print_tree(tree)) == tree``. Spellings that mean the same are one tree: braces around a single item, and
+the order of the letters in ``.kv``, are not kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from circuitdsl.language.source import NOWHERE, Span
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """What all nodes of the tree have: a span."""
+
+    span: Span = field(default=NOWHERE, compare=False, kw_only=True, repr=False)
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Name(Syntax):
+    """One word."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Words(Syntax):
+    """One or more words that stand together: a role, a position, ``among options``, ``mean by template``."""
+
+    words: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Text(Syntax):
+    """Text in double quotes, without them; a backslash escapes a quote or itself."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Number(Syntax):
+    """A number as written, without white space; ``95%`` has the value 0.95."""
+
+    text: str
+
+    @property
+    def percent(self) -> bool:
+        return self.text.endswith("%")
+
+    @property
+    def value(self) -> float:
+        """The number, as a fraction if it is written in per cent. Infinite if it is beyond a float."""
+        return float(self.text[:-1]) / 100 if self.percent else float(self.text)
+
+
+@dataclass(frozen=True)
+class Place(Syntax):
+    """A position with its offset: ``S1+1``."""
+
+    name: str
+    offset: int = 0
+
+
+# --- nodes and groups ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Heads(Syntax):
+    """``9.6``, or with ``index`` None ``9.*``."""
+
+    layer: int
+    index: int | None
+
+
+@dataclass(frozen=True)
+class Mlps(Syntax):
+    """``mlp 5``, or with ``last`` ``mlp 0 .. 3``."""
+
+    first: int
+    last: int | None = None
+
+
+@dataclass(frozen=True)
+class Embedding(Syntax):
+    """``embed`` or ``pos_embed``."""
+
+    kind: Literal["embed", "pos_embed"]
+
+
+Component = Heads | Mlps | Embedding
+
+
+@dataclass(frozen=True)
+class Member(Syntax):
+    """A component, with the position written after it if there is one."""
+
+    component: Component
+    at: Place | None = None
+
+
+Item = Name | Member
+
+
+@dataclass(frozen=True)
+class Group(Syntax):
+    """Senders, receivers or the heads of an argument: ``{ name_mover 9.6 }.kv at S2``.
+
+    ``inputs`` holds letters of "qkv" in that order, unless they are not inputs at all; then it is as written.
+    """
+
+    items: tuple[Item, ...]
+    inputs: str = ""
+    at: Place | None = None
+
+
+@dataclass(frozen=True)
+class Logits(Syntax):
+    """The receiver ``logits``."""
+
+
+# --- claims ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AtLeast(Syntax):
+    """``>= 95%``, and the same for ``<=``, ``>`` and ``<``."""
+
+    op: Literal[">=", "<=", ">", "<"]
+    value: Number
+
+
+@dataclass(frozen=True)
+class Between(Syntax):
+    """``in 3.0 .. 4.5``."""
+
+    low: Number
+    high: Number
+
+
+@dataclass(frozen=True)
+class Direction(Syntax):
+    """``raises`` or ``lowers``."""
+
+    word: Literal["raises", "lowers"]
+
+
+@dataclass(frozen=True)
+class Against(Syntax):
+    """``> random heads``, ``> chance``."""
+
+    op: Literal[">=", "<=", ">", "<"]
+    control: Words
+
+
+Judgement = AtLeast | Between | Direction | Against
+
+
+@dataclass(frozen=True)
+class Arrow(Syntax):
+    """``left -> right`` among arguments."""
+
+    left: Operand
+    right: Operand
+
+
+@dataclass(frozen=True)
+class Alike(Syntax):
+    """``left ~ right`` among arguments."""
+
+    left: Operand
+    right: Operand
+
+
+Operand = Words | Place | Group | Logits
+"""``Place`` only with an offset: a bare position is ``Words``, as is a bare role."""
+
+Argument = Operand | Arrow | Alike
+
+
+@dataclass(frozen=True)
+class Expect(Syntax):
+    """``expect measure(arguments) - baseline judgement``."""
+
+    measure: Name
+    arguments: tuple[Argument, ...]
+    judgement: Judgement
+    minus_baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Edge(Syntax):
+    """``edge senders -> receiver : judgement``; ``absent`` for ``no edge``."""
+
+    senders: Group
+    receiver: Group | Logits
+    judgement: Judgement | None = None
+    absent: bool = False
+
+
+# --- statements and blocks -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Use(Syntax):
+    path: Text
+
+
+@dataclass(frozen=True)
+class About(Syntax):
+    text: Text
+
+
+@dataclass(frozen=True)
+class Cite(Syntax):
+    text: Text
+
+
+@dataclass(frozen=True)
+class Model(Syntax):
+    """``quoted`` if the name stands in quotes, as a folder's does."""
+
+    name: Name
+    quoted: bool = False
+
+
+@dataclass(frozen=True)
+class TaskArgument(Syntax):
+    key: Name | None
+    value: Text | Number | Name
+
+
+@dataclass(frozen=True)
+class Task(Syntax):
+    name: Name
+    arguments: tuple[TaskArgument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Setting(Syntax):
+    """A setting other than ``vary``. ``prompts`` may have two values; all others have one."""
+
+    name: Name
+    values: tuple[Words | Number, ...]
+
+
+@dataclass(frozen=True)
+class Vary(Syntax):
+    """``vary ablate: zero, resample``."""
+
+    name: Name
+    values: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class Method(Syntax):
+    settings: tuple[Setting | Vary, ...]
+
+
+RoleItem = Member | Cite | Expect
+
+
+@dataclass(frozen=True)
+class Role(Syntax):
+    name: Name
+    at: Place | None
+    body: tuple[RoleItem, ...]
+
+
+Statement = About | Cite | Model | Task | Method | Role | Edge | Expect
+
+
+@dataclass(frozen=True)
+class Circuit(Syntax):
+    name: Name
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Align(Syntax):
+    pairs: tuple[tuple[Name, Name], ...]
+
+
+@dataclass(frozen=True)
+class Comparison(Syntax):
+    left: Name
+    right: Name
+    body: tuple[Align | Expect, ...]
+
+
+@dataclass(frozen=True)
+class Attend(Syntax):
+    nodes: Group
+    query: Place
+    target: Place
+
+
+@dataclass(frozen=True)
+class Ablate(Syntax):
+    nodes: Group
+    ablation: Words | None = None
+
+
+@dataclass(frozen=True)
+class Patch(Syntax):
+    nodes: Group
+    counterfactual: Name
+
+
+@dataclass(frozen=True)
+class Scale(Syntax):
+    nodes: Group
+    factor: Number
+
+
+@dataclass(frozen=True)
+class Freeze(Syntax):
+    nodes: Group
+
+
+Action = Attend | Ablate | Patch | Scale | Freeze
+
+
+@dataclass(frozen=True)
+class Intervention(Syntax):
+    name: Name
+    on: Name
+    body: tuple[Action | Expect, ...]
+
+
+Block = Use | Circuit | Comparison | Intervention
+
+
+@dataclass(frozen=True)
+class File(Syntax):
+    """A whole specification file."""
+
+    blocks: tuple[Block, ...]

@@ -1,0 +1,124 @@
+"""A small fixed environment: what the language's tests resolve against, whatever the real registry holds."""
+
+from circuitdsl.language.environment import (
+    Environment,
+    Geometry,
+    MeasureInfo,
+    Parameter,
+    PositionInfo,
+    TaskInfo,
+    TaskRef,
+    UnknownName,
+)
+
+GEOMETRIES = {
+    "gpt2": Geometry("gpt2", 12, 12, 12, 768, 64, 3072, 50257, 1024),
+    "gpt2-medium": Geometry("gpt2-medium", 24, 16, 16, 1024, 64, 4096, 50257, 1024),
+    "attn-only-2l": Geometry("attn-only-2l", 2, 8, 8, 512, 64, 0, 48262, 1024),
+    "parallel": Geometry("parallel", 6, 8, 8, 512, 64, 2048, 50304, 2048, parallel_attn_mlp=True),
+}
+
+
+def _positions(*names: str) -> tuple[PositionInfo, ...]:
+    return tuple(PositionInfo(name, f"the {name} token", many=name == "DISTRACTORS") for name in names)
+
+
+TASKS = {
+    "ioi": TaskInfo(
+        "ioi",
+        "indirect object identification",
+        _positions("IO", "S1", "S2", "END"),
+        (("abc", "three other names"), ("s2_io", "S2 becomes IO"), ("flip_order", "names swapped")),
+        "abc",
+        15,
+    ),
+    "colored_objects": TaskInfo(
+        "colored_objects",
+        "the colour of one of three objects",
+        _positions("C1", "C2", "C3", "ANSWER_COLOR", "DISTRACTORS", "QUERY", "END"),
+        (("other_query", "another object is asked for"),),
+        "other_query",
+        9,
+    ),
+    "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
+}
+_HEADS = Parameter("heads", "heads", "the heads")
+_PATH = Parameter("path", "path", "senders -> receivers")
+_ELEMENTS = Parameter("elements", "elements", "what is counted")
+_BOTH = ("circuit", "intervention")
+
+MEASURES = {
+    info.name: info
+    for info in (
+        MeasureInfo("logit_diff", "logits", "answer - wrong", "Wang et al."),
+        MeasureInfo(
+            "accuracy",
+            "share",
+            "top token is the answer",
+            "Merullo et al.",
+            options=(("among options", "among the task's options"),),
+            limits=(0, 1),
+        ),
+        MeasureInfo("probability", "share", "", "", (Parameter("token", "token", "the token"),), limits=(0, 1)),
+        MeasureInfo(
+            "attention",
+            "share",
+            "mean attention",
+            "Wang et al.",
+            (_HEADS, Parameter("attends", "attends", "query -> key")),
+            limits=(0, 1),
+        ),
+        MeasureInfo("copying", "share", "", "", (_HEADS, Parameter("reads", "reads", "where")), limits=(0, 1)),
+        MeasureInfo("induction_score", "score", "", "", (_HEADS,)),
+        MeasureInfo(
+            "effect",
+            "share",
+            "path patching",
+            "Wang et al.",
+            (_PATH,),
+            (("strict", "MLPs and norms frozen"), ("normalised", "by the counterfactual's change")),
+        ),
+        MeasureInfo("knockout", "share", "", "", (_HEADS,), controls=("random heads",)),
+        MeasureInfo("faithfulness", "share", "", "", controls=("random heads",)),
+        MeasureInfo("faithfulness_gap", "metric", "", ""),
+        MeasureInfo("minimality", "share", "", "", (_HEADS,)),
+        MeasureInfo("completeness", "metric", "", "", (Parameter("without", "heads", "K", required=False),)),
+        MeasureInfo("loss_at", "score", "", "", (Parameter("position", "position", "where"),)),
+        MeasureInfo("overlap", "share", "", "", (_ELEMENTS,), places=("compare",), controls=("chance",), limits=(0, 1)),
+        MeasureInfo(
+            "transfer",
+            "share",
+            "",
+            "",
+            (Parameter("direction", "direction", "from -> to"),),
+            places=("compare",),
+        ),
+        MeasureInfo(
+            "dissociation",
+            "share",
+            "",
+            "",
+            (Parameter("circuits", "circuits", "the two circuits"),),
+            places=("compare",),
+        ),
+    )
+}
+
+
+def _geometry(name: str) -> Geometry:
+    if name not in GEOMETRIES:
+        raise UnknownName(f"there is no model `{name}`", tuple(GEOMETRIES), "")
+    return GEOMETRIES[name]
+
+
+def _task(reference: TaskRef) -> TaskInfo:
+    if reference.name == "file":
+        return TASKS["ioi"]
+    if reference.name not in TASKS:
+        raise UnknownName(f"there is no task `{reference.name}`", tuple(TASKS), "")
+    if reference.arguments and reference.name != "colored_objects":
+        raise UnknownName(f"task `{reference.name}` takes no arguments", (), f"write `task {reference.name}`")
+    return TASKS[reference.name]
+
+
+ENVIRONMENT = Environment(_geometry, _task, MEASURES)
