@@ -15,7 +15,7 @@ from scipy import stats
 
 from circuitdsl.judge.outcome import Figure
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Array, Measurement
+from circuitdsl.measures.measurement import Array, Measurement, Sample
 
 IntArray = NDArray[np.intp]
 
@@ -41,7 +41,12 @@ class Bootstrap:
 
     def means(self, measurement: Measurement) -> Array:
         """Means of all columns in every replicate: [replicates, columns]."""
-        return np.concatenate([self._weights(s.data, len(s.columns)) @ s.columns for s in measurement.samples], axis=1)
+        return np.concatenate([self._means(sample) for sample in measurement.samples], axis=1)
+
+    def _means(self, sample: Sample) -> Array:
+        # Around the mean, so that a constant column gives itself and no rounding pushes a share over one.
+        centre = sample.columns.mean(axis=0)
+        return centre + self._weights(sample.data, len(sample.columns)) @ (sample.columns - centre)
 
     def _weights(self, data: Data, count: int) -> Array:
         """How much each prompt counts in each replicate: [replicates, prompts], rows sum to one."""
