@@ -131,7 +131,8 @@ def _finite(value: float) -> float | None:
 def _acceleration(left_out: Array) -> float:
     distances = left_out.mean() - left_out
     cubes, squares = np.sum(distances**3), np.sum(distances**2)
-    return float(cubes / (6 * squares**1.5)) if squares > 0 and np.isfinite(squares) else 0.0
+    scale = 6 * squares**1.5  # zero also where distances are too small for floats
+    return float(cubes / scale) if scale > 0 and np.isfinite(scale) else 0.0
 
 
 def wilson(column: Array, confidence: float) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -118,6 +118,7 @@ def test_samples_of_different_data_are_resampled_on_their_own():
 
 
 @settings(max_examples=50, deadline=None)
+@example([0.0, 2.3852977264460507e-153], 0.8)
 @given(
     st.lists(st.floats(-100, 100), min_size=2, max_size=40),
     st.sampled_from([0.8, 0.95, 0.99]),
