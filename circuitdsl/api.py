@@ -11,9 +11,9 @@ from circuitdsl import tasks
 from circuitdsl.compare import measures as compare_measures
 from circuitdsl.compare.function import function_jobs
 from circuitdsl.compare.structure import compare
-from circuitdsl.language.resolve import load_files
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import Environment, MeasureInfo
+from circuitdsl.language.resolve import load_files
 from circuitdsl.measures.registry import MEASURES
 from circuitdsl.models import geometry_of
 from circuitdsl.plan.jobs import Job, claim_job, head_jobs, intervention_jobs, unlisted_jobs, variant_jobs
@@ -22,6 +22,7 @@ from circuitdsl.plan.plan import Plan, make_plan
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
+    from circuitdsl.engine.store import Store
     from circuitdsl.judge.outcome import Report
 
 Progress = Callable[[int, int, str], None]
@@ -62,18 +63,20 @@ def check(
     prompts: int | None = None,
     unexplained: bool = True,
     progress: Progress | None = None,
+    store: Store | None = None,
 ) -> Report:
     """Judge every claim of a document on the models that it names, or all of them on ``model``.
 
     ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
-    and are not listed. Raises ``errors.InputError`` for a model or task that cannot be had; an experiment that cannot
-    be run is a claim's verdict, not an exception.
+    and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does. Raises
+    ``errors.InputError`` for a model or task that cannot be had; an experiment that cannot be run is a claim's verdict,
+    not an exception.
     """
-    from circuitdsl.checking import Checker  # here, so that planning and linting never load torch
+    from circuitdsl.checking import Workbench, unwatched  # here, so that planning and linting never load torch
 
     if prompts is not None:
         document = with_prompts(document, prompts)
-    return Checker(document, model, unexplained, progress or _silent).report()
+    return Workbench(model, store).check(document, unexplained, progress or unwatched)
 
 
 def with_prompts(document: Document, prompts: int) -> Document:
@@ -83,10 +86,6 @@ def with_prompts(document: Document, prompts: int) -> Document:
         return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
 
     return replace(document, circuits=tuple(map(fixed, document.circuits)), used=tuple(map(fixed, document.used)))
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    """Progress that nobody watches."""
 
 
 def jobs(document: Document, unexplained: bool) -> Iterator[Job]:

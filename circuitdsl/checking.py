@@ -17,6 +17,7 @@ from circuitdsl.compare.structure import compare
 from circuitdsl.compare.verdicts import judge_overlap
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
+from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
 from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
@@ -36,21 +37,64 @@ PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
 Progress = Callable[[int, int, str], None]
 
 
+def unwatched(done: int, total: int, what: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass
+class Workbench:
+    """Open models and all that was measured on them, for one check or for many in a row.
+
+    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls.
+    """
+
+    model: str | Path | TransformerBridge | None = None
+    store: Store | None = None
+    judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
+    listener: Callable[[int], None] = field(default=lambda prompts: None, init=False)
+
+    def check(self, document: Document, unexplained: bool = True, progress: Progress = unwatched) -> Report:
+        """Check everything in a document. Raises InputError for a model or a task that cannot be had."""
+        checker = Checker(self, document, unexplained, progress)
+        self.listener = checker.tick
+        return checker.report()
+
+    def judge(self, circuit: Circuit) -> Judge:
+        """The judge of the circuit's model, which is opened at first use."""
+        key = (circuit.model, circuit.method.processing)
+        if key not in self.judges:
+            engine = PlainEngine(open_model(self.model or circuit.model, key[1]), tick=lambda n: self.listener(n))
+            session = Session(engine, self.store)
+            self.judges[key] = Judge(session, _bootstrap(session, circuit.method.seed), api.measure_infos())
+        _check_shape(circuit, self.judges[key].session.engine.model)
+        return self.judges[key]
+
+    @property
+    def ran(self) -> int:
+        """Experiments that engines have run so far."""
+        return sum(judge.session.ran for judge in self.judges.values())
+
+    @property
+    def kept(self) -> int:
+        """Experiments that the store has answered so far."""
+        return sum(judge.session.kept for judge in self.judges.values())
+
+
 @dataclass
 class Checker:
-    """One call of ``check``. ``model`` stands in for every model that the document names, if it is given."""
+    """One check of a document on a workbench."""
 
+    bench: Workbench
     document: Document
-    model: str | Path | TransformerBridge | None
     unexplained: bool
     progress: Progress
-    judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
     done: int = field(default=0, init=False)  # prompts that went through a model
     what: str = field(default="", init=False)
 
     def report(self) -> Report:
         """Check everything. Raises InputError for a model or a task that cannot be had."""
         started = time.monotonic()
+        ran, kept = self.bench.ran, self.bench.kept
         circuits = tuple(map(self._circuit, self.document.circuits))
         interventions = tuple(map(self._intervention, self.document.interventions))
         comparisons = tuple(map(self._comparison, self.document.comparisons))
@@ -60,7 +104,7 @@ class Checker:
             interventions=interventions,
             versions=versions(),
             seconds=time.monotonic() - started,
-            cost=self._cost(),
+            cost=self._cost(self.bench.ran - ran, self.bench.kept - kept),
             engine=PlainEngine.name,
         )
 
@@ -68,12 +112,12 @@ class Checker:
 
     def _circuit(self, circuit: Circuit) -> CircuitReport:
         self.what = circuit.name
-        return self._judge(circuit).circuit(circuit, self.unexplained)
+        return self.bench.judge(circuit).circuit(circuit, self.unexplained)
 
     def _intervention(self, intervention: Intervention) -> InterventionReport:
         self.what = intervention.name
         circuit = self.document.circuit(intervention.on)
-        return self._judge(circuit).intervention(intervention, circuit)
+        return self.bench.judge(circuit).intervention(intervention, circuit)
 
     def _comparison(self, comparison: Comparison) -> ComparisonReport:
         """Claims in the order of the file: those of structure need no model, those of function run like any other."""
@@ -90,25 +134,14 @@ class Checker:
         jobs = function_jobs(self.document, comparison)
         if not jobs:
             return {}
-        judge = self._judge(onto)
+        judge = self.bench.judge(onto)
         judged = judge.claims({job: claim for claim, job in jobs.items()})
         outcomes = judge.outcomes({claim: judged[job] for claim, job in jobs.items()})
         return {outcome.claim.id: outcome for outcome in outcomes}
 
-    # --- models ----------------------------------------------------------------------------------
-
-    def _judge(self, circuit: Circuit) -> Judge:
-        """The judge of the circuit's model, which is opened at first use."""
-        key = (circuit.model, circuit.method.processing)
-        if key not in self.judges:
-            session = Session(PlainEngine(open_model(self.model or circuit.model, key[1]), tick=self._tick))
-            self.judges[key] = Judge(session, _bootstrap(session, circuit.method.seed), api.measure_infos())
-        _check_shape(circuit, self.judges[key].session.engine.model)
-        return self.judges[key]
-
     # --- progress and cost -----------------------------------------------------------------------
 
-    def _tick(self, prompts: int) -> None:
+    def tick(self, prompts: int) -> None:
         self.done += prompts
         self.progress(self.done, max(self.done, self._expected), self.what)
 
@@ -118,10 +151,9 @@ class Checker:
         plan = make_plan(list(api.jobs(self.document, self.unexplained)))
         return plan.passes * plan.prompts
 
-    def _cost(self) -> Cost:
-        experiments = sum(len(judge.session.results) for judge in self.judges.values())
+    def _cost(self, ran: int, kept: int) -> Cost:
         prompts = max((c.method.prompts_first for c in self.document.circuits + self.document.used), default=1)
-        return Cost(experiments, self.done, round(self.done / prompts, 2))
+        return Cost(ran, self.done, round(self.done / prompts, 2), kept)
 
 
 def _bootstrap(session: Session, seed: int) -> Bootstrap:

@@ -41,13 +41,14 @@ class Session:
     """Feeds an engine with prompts and remembers what it answered, in memory and, with a ``store``, between calls.
 
     ``results`` holds, for each experiment, the readings of the first prompts of its data, as far as they were asked.
-    ``kept`` counts the experiments that the store answered.
+    ``ran`` counts the experiments that the engine ran, ``kept`` those that the store answered.
     """
 
     engine: Engine
     store: Store | None = None
     streams: dict[Data, PromptSet] = field(default_factory=dict)
     results: dict[Experiment, Array | Failure] = field(default_factory=dict)
+    ran: int = 0
     kept: int = 0
 
     def prompts(self, data: Data, count: int) -> tuple[Prompt, ...]:
@@ -93,6 +94,7 @@ class Session:
         """What the store has, and the engine's answers to the rest, which the store then keeps."""
         stream = self.prompts(data, max([stop, *(_reference(e.world) for e in experiments)]))
         if self.store is None:
+            self.ran += len(experiments)
             return self.engine.run(data, stream, start, stop, experiments)
         keys = self._keys(stream, start, stop, experiments)
         found = self.store.get(keys.values())
@@ -100,6 +102,7 @@ class Session:
         self.kept += len(answers)
         rest = [e for e in experiments if e not in answers]
         if rest:
+            self.ran += len(rest)
             run = self.engine.run(data, stream, start, stop, rest)
             self.store.put({keys[e]: answer for e, answer in run.items() if not isinstance(answer, Failure)})
             answers |= run

@@ -227,11 +227,12 @@ class InterventionReport:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a check took: distinct experiments, and forward passes over one prompt."""
+    """What a check took: experiments run, prompts through the model, experiments that the store answered."""
 
     experiments: int
     prompt_passes: int
     passes: float  # prompt_passes over the prompts of one full pass
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -270,6 +271,7 @@ class Report:
                 "experiments": self.cost.experiments,
                 "prompt_passes": self.cost.prompt_passes,
                 "passes": self.cost.passes,
+                "kept": self.cost.kept,
             },
             "circuits": [report.to_dict() for report in self.circuits],
             "comparisons": [report.to_dict() for report in self.comparisons],

@@ -13,6 +13,8 @@ import pytest
 import torch
 
 import circuitdsl as cd
+from circuitdsl.checking import Workbench
+from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
 from circuitdsl.judge.outcome import Report, Verdict
 from circuitdsl.language.resolve import resolve_text
@@ -135,3 +137,27 @@ def test_fewer_prompts_on_request(mini):
     text = "circuit c {\n model mini\n task ioi\n expect logit_diff >= 0\n}\n"
     document = resolve_text(text, "c.circuit", cd.environment())
     assert cd.check(document, model=mini, prompts=25, unexplained=False).circuits[0].claims[0].prompts == 25
+
+
+def test_a_store_spares_the_second_check_and_one_more_claim_runs_alone(mini, tmp_path):
+    store = Store.in_folder(tmp_path)
+    body = "method { prompts 30 }\n role r at END { 3.0 3.1 }\n expect faithfulness >= 0%\n"
+    first = checked(body, mini, store=store)
+    again = checked(body, mini, store=store)
+    assert first.cost.experiments > 0
+    assert (again.cost.experiments, again.cost.prompt_passes) == (0, 0)
+    assert again.cost.kept == first.cost.experiments + first.cost.kept
+    assert [o.figure for o in again.outcomes] == [o.figure for o in first.outcomes]
+    more = checked(body + "expect completeness(r) <= 100\n", mini, store=store)
+    assert 0 < more.cost.experiments <= 2
+
+
+def test_a_workbench_remembers_without_a_store(mini):
+    bench = Workbench(mini)
+    document = resolve_text(
+        "circuit c {\n model mini\n task ioi\n method { prompts 30 }\n role r at END { 3.0 }\n}\n",
+        "c",
+        cd.environment(),
+    )
+    assert bench.check(document).cost.prompt_passes > 0
+    assert bench.check(document).cost.prompt_passes == 0
