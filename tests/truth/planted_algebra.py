@@ -129,7 +129,9 @@ class Measuring:
         )
 
     def accuracy(self) -> float:
-        return float(np.mean([run.logits.argmax() == p.answer for run, p in zip(self.clean, self.prompts, strict=True)]))
+        return float(
+            np.mean([run.logits.argmax() == p.answer for run, p in zip(self.clean, self.prompts, strict=True)])
+        )
 
     def corrupted_metric(self) -> float:
         runs = zip(self.corrupted, self.prompts, strict=True)

@@ -1,0 +1,90 @@
+"""Judging single claims of the planted specs, or of texts made from them, with one session a model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from circuitdsl import api
+from circuitdsl.compare.verdicts import judge_overlap
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.session import Session
+from circuitdsl.judge.check import Judge
+from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.judge.outcome import ClaimOutcome
+from circuitdsl.language.circuit import Circuit, Claim, Document
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models import open_model
+from circuitdsl.plan.jobs import claim_job
+
+torch.set_num_threads(1)
+
+SPECS = Path(__file__).parents[2] / "specs" / "planted"
+FIRST, MOST = 30, 120
+
+
+def plain_text(spec: str) -> str:
+    """A planted spec without comments and alignment, so that its lines can be named in a table."""
+    lines = ((SPECS / f"{spec}.circuit").read_text(encoding="utf-8")).splitlines()
+    return "\n".join(re.sub(r" +", " ", line.partition("#")[0]).strip() for line in lines)
+
+
+def resolved(text: str) -> Document:
+    """The document of a text, with few prompts at first and more for what stays open. Raises SpecError."""
+    document = resolve_text(text, str(SPECS / "changed.circuit"), api.environment())
+
+    def quick(circuit: Circuit) -> Circuit:
+        return replace(circuit, method=replace(circuit.method, prompts_first=FIRST, prompts_most=MOST))
+
+    return replace(document, circuits=tuple(map(quick, document.circuits)))
+
+
+@dataclass
+class Bench:
+    """Experiments are remembered over all tests of a session, so that a changed spec costs only what it changes."""
+
+    judges: dict[str, Judge] = field(default_factory=dict)
+
+    def judge(self, model: str) -> Judge:
+        if model not in self.judges:
+            session = Session(PlainEngine(open_model(model)))
+
+            def templates(data: Data, count: int) -> list[str]:
+                return [prompt.template for prompt in session.prompts(data, count)]
+
+            self.judges[model] = Judge(session, Bootstrap(templates, 0), api.measure_infos())
+        return self.judges[model]
+
+    def outcome(self, document: Document, text: str) -> ClaimOutcome:
+        """What becomes of the one claim with this text, wherever in the document it stands."""
+        for circuit in document.circuits:
+            for claim in circuit.claims:
+                if claim.text == text:
+                    return self._in_circuit(circuit, claim)
+        for comparison in document.comparisons:
+            for claim in comparison.claims:
+                if claim.text == text:
+                    left, right = document.circuit(comparison.left), document.circuit(comparison.right)
+                    return judge_overlap(claim, comparison, left, right)
+        for intervention in document.interventions:
+            circuit = document.circuit(intervention.on)
+            for outcome in self.judge(circuit.model).intervention(intervention, circuit).claims:
+                if outcome.claim.text == text:
+                    return outcome
+        raise KeyError(f"no claim {text!r} among {[c.text for circuit in document.circuits for c in circuit.claims]}")
+
+    def _in_circuit(self, circuit: Circuit, claim: Claim) -> ClaimOutcome:
+        judge, job = self.judge(circuit.model), claim_job(circuit.name, circuit, claim)
+        (outcome,) = judge.outcomes({claim: judge.claims({job: claim})[job]})
+        return outcome
+
+
+@cache
+def bench() -> Bench:
+    """The one bench of a test session."""
+    return Bench()
