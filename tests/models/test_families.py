@@ -1,0 +1,234 @@
+"""Every family of models that circuitdsl lists: small ones of random weights, opened from a folder as a user's are."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.language.circuit import Action, FromTo, Head, Mlp, Node, Position, Reads, Token
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Attention,
+    Clean,
+    Copying,
+    Data,
+    Experiment,
+    HeadScore,
+    Intervened,
+    Isolated,
+    Mean,
+    Metric,
+    Patched,
+)
+from circuitdsl.models import ModelError, geometry_of, open_model
+from circuitdsl.models.families import FAMILIES
+from circuitdsl.models.folders import added_folder, is_model
+from circuitdsl.tasks import open_task
+from circuitdsl.tasks.words import GIFTS, NAMES, PLACES
+
+torch.set_num_threads(1)
+
+# The ids that some families' configurations put beyond so small a vocabulary.
+IDS = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+SMALL = {"vocab_size": 1000, "initializer_range": 0.3} | IDS
+COMMON = SMALL | {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+}
+GROUPED = COMMON | {"num_key_value_heads": 2}
+OLD = SMALL | {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
+CONFIGS = {
+    "gpt2": ("GPT2Config", OLD),
+    "gpt_neox": ("GPTNeoXConfig", COMMON),
+    "llama": ("LlamaConfig", GROUPED),
+    "mistral": ("MistralConfig", GROUPED),
+    "qwen2": ("Qwen2Config", GROUPED),
+    "qwen3": ("Qwen3Config", GROUPED | {"head_dim": 8}),
+    "phi": ("PhiConfig", COMMON),
+    "phi3": ("Phi3Config", GROUPED),
+    "gemma": ("GemmaConfig", GROUPED | {"head_dim": 8}),
+}
+IOI = Data(TaskRef("ioi"), seed=5, bos=False)
+END, S2 = Position("END"), Position("S2")
+EARLY, LATE = Node(Head(0, 1), S2), Node(Head(1, 3), END)
+
+
+def byte_level() -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer, of the kind that these families have, trained on the words of the tasks."""
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1000,
+        special_tokens=["<pad>", "<s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    inner.train_from_iterator([f"the {word}" for word in (*NAMES, *PLACES, *GIFTS)] * 3, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", pad_token="<pad>")
+
+
+def saved(family: str, folder) -> None:
+    """A model of the family with random weights, far from a uniform distribution, and a tokenizer."""
+    kind, settings = CONFIGS[family]
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(getattr(transformers, kind)(**settings))
+    for name, weight in model.named_parameters():  # biases and norms start at 0 and 1, which hides mistakes
+        if weight.dim() == 1:
+            weight.data += 0.2 * torch.randn_like(weight)
+        assert weight.isfinite().all(), name
+    model.save_pretrained(folder)
+    byte_level().save_pretrained(folder)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def opened(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    saved(request.param, folder)
+    return folder, open_model(folder)
+
+
+@pytest.fixture(scope="module")
+def prompts(opened):
+    """One prompt of every other template, of different lengths."""
+    return open_task(IOI.task).draw(opened[1].tokenizer, 15, IOI.seed, IOI.bos).prompts
+
+
+def test_every_listed_family_is_tried():
+    assert set(CONFIGS) == set(FAMILIES)
+
+
+def assert_same_logits(folder, model, prompts):
+    """The bridge's logits at every token of every prompt are Hugging Face's to 1e-3, and not all alike."""
+    reference = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        for prompt in prompts:
+            tokens = torch.tensor([prompt.tokens])
+            expected = reference(tokens).logits
+            assert expected.std() > 0.1
+            torch.testing.assert_close(model.bridge(tokens), expected, atol=1e-3, rtol=0)
+
+
+def test_logits_are_hugging_faces_own(opened, prompts):
+    assert_same_logits(*opened, prompts)
+
+
+def test_the_shape_read_off_the_folder_is_the_open_models(opened):
+    folder, model = opened
+    assert geometry_of(str(folder)) == replace(model.geometry, model=str(folder))
+
+
+MEAN = Mean("abc", 15, by_template=False)
+EXPERIMENTS = [
+    Experiment(IOI, Clean(), Metric("logit_diff")),
+    Experiment(IOI, Clean(), Metric("probability")),
+    Experiment(IOI, Clean(), Attention(LATE.component, FromTo(END, S2))),
+    Experiment(IOI, Clean(), HeadScore(LATE.component, "duplicate_token")),
+    Experiment(IOI, Clean(), Copying(LATE.component, Reads(S2, Token(S2)), negated=False, k=20)),
+    Experiment(IOI, Ablated(frozenset({EARLY, Node(Mlp(0), END)}), MEAN), Metric("logit_diff")),
+    Experiment(IOI, Isolated(frozenset({EARLY, LATE}), MEAN, mlps=False), Metric("logit_diff")),
+    Experiment(IOI, Patched(frozenset({LATE}), frozenset(), "abc", strict=False), Metric("logit_diff")),
+    *(
+        Experiment(
+            IOI,
+            Patched(
+                frozenset({Node(Head(0, 1), at)}), frozenset({(Node(Head(1, 3), at), letter)}), "abc", strict=False
+            ),
+            Metric("logit_diff"),
+        )
+        for letter, at in (("q", END), ("k", S2), ("v", S2))
+    ),
+    Experiment(
+        IOI,
+        Intervened((Action("attend", (Node(Head(0, 1), END),), target=Position("S1")),), (None,)),
+        Metric("logit_diff"),
+    ),
+]
+
+
+def label(experiment: Experiment) -> str:
+    return f"{type(experiment.world).__name__}-{type(experiment.reading).__name__}"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=label)
+def test_every_kind_of_experiment_runs_and_padding_changes_nothing(opened, prompts, experiment):
+    _, model = opened
+    together, alone = (
+        PlainEngine(model, tokens=tokens).run(IOI, prompts, 0, len(prompts), [experiment])[experiment]
+        for tokens in (4096, 1)
+    )
+    assert isinstance(together, np.ndarray), together
+    np.testing.assert_allclose(alone, together, atol=1e-3)
+
+
+@pytest.mark.parametrize("world", [e.world for e in EXPERIMENTS if e.world != Clean()], ids=lambda w: type(w).__name__)
+def test_what_is_done_to_the_model_reaches_its_logits(opened, prompts, world):
+    """TransformerLens discards changes to the patterns of some families (OPT, GPT-J, GPT-Neo): those are not listed."""
+    _, model = opened
+    changed, clean = (Experiment(IOI, each, Metric("logit_diff")) for each in (world, Clean()))
+    results = PlainEngine(model).run(IOI, prompts, 0, len(prompts), [changed, clean])
+    assert np.abs(results[changed] - results[clean]).max() > 1e-4
+
+
+def test_folded_weights_are_the_same_model(opened, prompts):
+    folder, model = opened
+    folded = open_model(folder, "fold")
+    with torch.no_grad():
+        for prompt in prompts[:4]:
+            tokens = torch.tensor([prompt.tokens])
+            expected = model.bridge(tokens).log_softmax(-1)
+            torch.testing.assert_close(folded.bridge(tokens).log_softmax(-1), expected, atol=1e-3, rtol=0)
+
+
+def test_the_page_on_models_lists_every_family():
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \| (.*?) \|", page, flags=re.M) == list(FAMILIES.items())
+
+
+def test_another_family_is_refused_with_the_list(tmp_path):
+    config = transformers.BloomConfig(hidden_size=32, n_layer=2, n_head=4, vocab_size=210)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    byte_level().save_pretrained(tmp_path)
+    with pytest.raises(ModelError) as caught:
+        open_model(tmp_path)
+    assert "bloom" in str(caught.value)
+    assert all(family in str(caught.value) for family in FAMILIES)
+
+
+# --- a model that was really trained, where it is ------------------------------------------------------
+
+SMOLLM2 = "smollm2-135m"
+
+
+@pytest.mark.skipif(
+    not is_model(added_folder(SMOLLM2)), reason=f"{SMOLLM2} is not here: circuitdsl models add {SMOLLM2}"
+)
+@pytest.mark.parametrize("bos", [False, True])
+def test_smollm2_gives_hugging_faces_logits_and_padding_changes_nothing(bos):
+    model = open_model(SMOLLM2)
+    data = replace(IOI, bos=bos)
+    prompts = open_task(data.task).draw(model.tokenizer, 8, data.seed, bos).prompts
+    assert len({len(prompt.tokens) for prompt in prompts}) > 1
+    assert_same_logits(added_folder(SMOLLM2), model, prompts)
+    experiment = Experiment(data, Clean(), Metric("logit_diff"))
+    together, alone = (
+        PlainEngine(model, tokens=tokens).run(data, prompts, 0, 8, [experiment])[experiment] for tokens in (4096, 1)
+    )
+    np.testing.assert_allclose(alone, together, atol=1e-3)
