@@ -28,8 +28,8 @@ from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, S
 
 IntArray = NDArray[np.intp]
 
-NEGLIGIBLE = 1e-6
-"""A head whose mean effect is below this share of the strongest one's has none, and is never taken."""
+NEGLIGIBLE = 1e-4
+"""A head whose mean effect is below this share of the strongest one's has none (rounding), and is never taken."""
 
 RESAMPLES = 200
 """How often prompts are resampled for the ceiling; the first half is compared with the second."""

@@ -43,11 +43,14 @@ DISSOCIATION = MeasureInfo(
     about=(
         "How much more each circuit's knockout hurts its own task than the other one's: the smaller of loss(left on "
         "left) - loss(left on right) and loss(right on right) - loss(right on left), a loss is (F - F ablated) / |F|. "
-        "Above zero, both circuits serve their own task: a double dissociation. Positions as for transfer."
+        "Above zero, both circuits serve their own task: a double dissociation. Compared with `random heads` it must "
+        "exceed the 95% quantile (the method's confidence) of pairs of random circuits of the same size in each layer. "
+        "Positions as for transfer."
     ),
     source="the double dissociation of neuropsychology; Li & Subramani 2026 for why it matters",
     parameters=(Parameter("circuits", "circuits", "two circuits"),),
     places=("compare",),
+    controls=("random heads",),
 )
 
 MEASURES: Mapping[str, MeasureInfo] = MappingProxyType({info.name: info for info in (OVERLAP, TRANSFER, DISSOCIATION)})

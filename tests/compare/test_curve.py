@@ -73,7 +73,7 @@ def test_stages_take_their_strongest_each():
 
 
 def test_heads_without_any_effect_are_never_taken():
-    assert entry(np.array([[0.0, 1.0, 1e-9, -2.0]])).tolist() == [5, 2, 5, 1]
+    assert entry(np.array([[0.0, 1.0, 1e-5, -2.0]])).tolist() == [5, 2, 5, 1]
     with pytest.raises(CannotMeasure, match="no head has an effect on right"):
         drawn(constant(LEFT, [1.0] * 6), constant(RIGHT, [0.0] * 6))
 

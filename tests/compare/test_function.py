@@ -114,7 +114,7 @@ def test_dissociation_is_the_smaller_of_the_two_ways():
         return float(1 - results[ablated].mean() / results[clean].mean())
 
     ways = (loss(left) - loss(grafted(left, right, ())), loss(right) - loss(grafted(right, left, ())))
-    asking = ESTIMATORS["dissociation"](left, right, ())
+    asking = ESTIMATORS["dissociation"](left, right, (), None)
     experiments = next(asking)
     while True:
         try:
