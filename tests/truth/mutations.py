@@ -190,7 +190,7 @@ SHIFTED_POSITIONS = (
 MOVED_BOUNDS = (
     edit("too high", "expect logit_diff in 4.5 .. 5.3", "expect logit_diff in 5.3 .. 6"),
     edit("too low", "expect logit_diff in 4.5 .. 5.3", "expect logit_diff <= 4.5"),
-    edit("turned round", "expect accuracy >= 95%", "expect accuracy <= 80%"),
+    edit("turned round", "expect accuracy >= 90%", "expect accuracy <= 80%"),
     edit("too high", FAITHFUL, "expect faithfulness in 103% .. 120%"),
     edit("no better than chance", "expect faithfulness > random heads", "expect faithfulness < random heads"),
     edit("too large a gap", "expect faithfulness_gap <= 0.15", "expect faithfulness_gap >= 0.15"),
@@ -205,7 +205,7 @@ MOVED_BOUNDS = (
     edit(
         "movers split", "expect attention(mover, END -> IO) >= 90%", "expect attention(mover, END -> IO) in 30% .. 70%"
     ),
-    edit("it copies", "expect anti_copying(negative_mover, IO) >= 95%", "expect copying(negative_mover, IO) >= 95%"),
+    edit("it copies", "expect anti_copying(negative_mover, IO) >= 90%", "expect copying(negative_mover, IO) >= 90%"),
 )
 
 COLORED_OBJECTS = (

@@ -25,7 +25,7 @@ from circuitdsl.plan.jobs import claim_job
 torch.set_num_threads(1)
 
 SPECS = Path(__file__).parents[2] / "specs" / "planted"
-FIRST, MOST = 30, 120
+FIRST, MOST = 30, 60
 
 
 def plain_text(spec: str) -> str:

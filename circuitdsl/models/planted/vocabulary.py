@@ -13,8 +13,8 @@ from circuitdsl.tasks.words import COLORS, GIFTS, NAMES, PLACES, SIGHTINGS, SURF
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PLANTED_NAMES: tuple[str, ...] = NAMES[:24]
-"""Each name costs five coordinates of the residual stream; 24 are enough for the tasks."""
+PLANTED_NAMES: tuple[str, ...] = NAMES[:16]
+"""Each name costs five coordinates of the residual stream; 16 are enough for the tasks."""
 
 INDUCTION_WORDS: tuple[str, ...] = NAMES[:48]
 
@@ -42,7 +42,7 @@ def _vocabulary(words: list[str]) -> Vocabulary:
 
 
 def task_vocabulary() -> Vocabulary:
-    """Every word of the prompts of ``ioi`` and ``colored_objects``, with the first 24 of the names."""
+    """Every word of the prompts of ``ioi`` and ``colored_objects``, with the first 16 of the names."""
     words = [*PLANTED_NAMES, *COLORS, *(color.capitalize() for color in COLORS), *THINGS, *PLACES, *GIFTS]
     for pattern in ioi.PATTERNS:
         words += _WORD.findall(re.sub(r"\{\w+\}", " ", pattern))
