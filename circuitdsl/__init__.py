@@ -8,6 +8,6 @@ report = cd.check(document)
 report.to_dict()
 """
 
-from circuitdsl.api import check, compare, environment, load, plan
+from circuitdsl.api import check, compare, compare_function, environment, load, plan
 
-__all__ = ["check", "compare", "environment", "load", "plan"]
+__all__ = ["check", "compare", "compare_function", "environment", "load", "plan"]

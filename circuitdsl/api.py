@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitdsl import tasks
 from circuitdsl.compare import measures as compare_measures
-from circuitdsl.compare.function import function_jobs
+from circuitdsl.compare.function import Align, function_jobs
+from circuitdsl.compare.measures import KINDS, Kind
 from circuitdsl.compare.structure import compare
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import Environment, MeasureInfo
@@ -22,13 +23,14 @@ from circuitdsl.plan.plan import Plan, make_plan
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
+    from circuitdsl.compare.reuse import Reuse
     from circuitdsl.engine.store import Store
     from circuitdsl.judge.outcome import Report
 
 Progress = Callable[[int, int, str], None]
 """Told of work done, work expected (in prompts through the model) and what is being done."""
 
-__all__ = ["check", "compare", "environment", "load", "measure_infos", "plan"]
+__all__ = ["check", "compare", "compare_function", "environment", "load", "measure_infos", "plan"]
 
 
 def measure_infos() -> dict[str, MeasureInfo]:
@@ -79,13 +81,40 @@ def check(
     return Workbench(model, store).check(document, unexplained, progress or unwatched)
 
 
+def compare_function(
+    left: Circuit,
+    right: Circuit,
+    align: Align = (),
+    model: str | Path | TransformerBridge | None = None,
+    prompts: int | None = None,
+    store: Store | None = None,
+    kinds: Iterable[Kind] = KINDS,
+) -> Reuse:
+    """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
+
+    Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
+    the overlap curves of these ``kinds``. Arguments as for ``check``. Raises ``errors.InputError`` for circuits of two
+    models, and for a model or task that cannot be had.
+    """
+    from circuitdsl.checking import Workbench
+
+    if prompts is not None:
+        left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
+    return Workbench(model, store).compare(left, right, align, kinds)
+
+
+def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:
+    """The circuit measured on exactly this many prompts."""
+    return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
+
+
 def with_prompts(document: Document, prompts: int) -> Document:
     """The document with every circuit measured on exactly this many prompts."""
 
-    def fixed(circuit: Circuit) -> Circuit:
-        return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
-
-    return replace(document, circuits=tuple(map(fixed, document.circuits)), used=tuple(map(fixed, document.used)))
+    circuits, used = (
+        tuple(with_prompt_count(circuit, prompts) for circuit in some) for some in (document.circuits, document.used)
+    )
+    return replace(document, circuits=circuits, used=used)
 
 
 def jobs(document: Document, unexplained: bool) -> Iterator[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitdsl import api
-from circuitdsl.compare.function import function_jobs
+from circuitdsl.compare.function import Align, function_jobs
+from circuitdsl.compare.measures import KINDS, Kind
+from circuitdsl.compare.reuse import Reuse, function, reuse
 from circuitdsl.compare.structure import compare
 from circuitdsl.compare.verdicts import judge_overlap
 from circuitdsl.engine.plain import PlainEngine
@@ -24,6 +26,7 @@ from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.judge.outcome import CircuitReport, ClaimOutcome, ComparisonReport, Cost, InterventionReport, Report
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
 from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model, open_model
 from circuitdsl.plan.plan import make_plan
 from circuitdsl.version import __version__
@@ -51,13 +54,20 @@ class Workbench:
     model: str | Path | TransformerBridge | None = None
     store: Store | None = None
     judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
-    listener: Callable[[int], None] = field(default=lambda prompts: None, init=False)
+    listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
 
     def check(self, document: Document, unexplained: bool = True, progress: Progress = unwatched) -> Report:
         """Check everything in a document. Raises InputError for a model or a task that cannot be had."""
         checker = Checker(self, document, unexplained, progress)
         self.listener = checker.tick
         return checker.report()
+
+    def compare(self, left: Circuit, right: Circuit, align: Align = (), kinds: Iterable[Kind] = KINDS) -> Reuse:
+        """Compare two circuits of one model in structure and in function. Raises InputError for two models."""
+        try:
+            return reuse(left, right, align, self.judge(right), kinds)
+        except CannotMeasure as reason:
+            raise InputError(str(reason), "compare their structure only") from reason
 
     def judge(self, circuit: Circuit) -> Judge:
         """The judge of the circuit's model, which is opened at first use."""
@@ -127,7 +137,10 @@ class Checker:
         outcomes = (
             functional.get(claim.id) or judge_overlap(claim, comparison, left, right) for claim in comparison.claims
         )
-        return ComparisonReport(comparison, compare(left, right, comparison.align).to_dict(), tuple(outcomes))
+        structure = compare(left, right, comparison.align).to_dict()
+        if functional and left.model == right.model:
+            structure |= function(left, right, comparison.align, self.bench.judge(right)).to_dict()
+        return ComparisonReport(comparison, structure, tuple(outcomes))
 
     def _functional(self, comparison: Comparison, onto: Circuit) -> dict[str, ClaimOutcome]:
         """The claims of a comparison that need the model, by id; none of them, and no model is opened."""

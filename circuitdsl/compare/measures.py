@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from circuitdsl.language.environment import MeasureInfo, Parameter
 
@@ -55,3 +56,9 @@ DISSOCIATION = MeasureInfo(
 
 MEASURES: Mapping[str, MeasureInfo] = MappingProxyType({info.name: info for info in (OVERLAP, TRANSFER, DISSOCIATION)})
 """Every measurement of compare blocks by name."""
+
+Kind = Literal["direct", "knockout", "stages"]
+"""What overlap curves rank heads by: the effect of their path to the logits, of their ablation, or of their paths to
+every receiver that the circuit's edges name, a stage each."""
+
+KINDS: tuple[Kind, ...] = ("direct", "knockout", "stages")

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
 from circuitdsl.compare.curve import Effects
+from circuitdsl.compare.measures import Kind
 from circuitdsl.language.circuit import ALL, Circuit, Head, LogitsReceiver, Node, Path, Position, Receivers, Term
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Patched, World
 from circuitdsl.measures.measurement import Array, CannotMeasure, Request
 from circuitdsl.plan.drive import Failure
-
-Kind = Literal["direct", "knockout", "stages"]
-"""What a head's effect is: of its path to the logits, of its ablation, or of its paths to every receiver that the
-circuit's edges name, a stage each."""
-
-KINDS: tuple[Kind, ...] = ("direct", "knockout", "stages")
 
 Run = Callable[[Iterable[Experiment], int], Mapping[Experiment, Array | Failure]]
 """The readings of the first n prompts of experiments, as ``engine.session.Session.run`` gives them."""
