@@ -55,20 +55,19 @@ def read(reading: Reading, logits: Tensor, kept: Activations, batch: Batch, brid
 
 def logit_diff(prompt: Prompt, logits: Tensor) -> Tensor:
     """logit(answer) - mean logit(wrong answers)."""
-    if not prompt.wrong:
-        raise CannotMeasure(f"the prompt {prompt.text!r} has no wrong answer, so it has no logit difference")
+    require_wrong(prompt, "logit difference")
     return logits[prompt.answer] - logits[list(prompt.wrong)].mean()
 
 
 def accuracy(prompt: Prompt, logits: Tensor) -> Tensor:
-    """1 if the answer is the top token."""
-    return (logits.argmax() == prompt.answer).float()
+    """1 if the top token is the answer, or one of the right answers."""
+    return torch.tensor(float(int(logits.argmax()) in prompt.answers))
 
 
 def accuracy_among_options(prompt: Prompt, logits: Tensor) -> Tensor:
-    """1 if the answer is the top one of the prompt's options."""
-    options = sorted({prompt.answer, *prompt.options})
-    return torch.tensor(float(options[int(logits[options].argmax())] == prompt.answer))
+    """1 if the top one of the prompt's options is the answer, or one of the right answers."""
+    options = sorted({*prompt.answers, *prompt.options})
+    return torch.tensor(float(options[int(logits[options].argmax())] in prompt.answers))
 
 
 def probability(prompt: Prompt, logits: Tensor) -> Tensor:
@@ -76,11 +75,25 @@ def probability(prompt: Prompt, logits: Tensor) -> Tensor:
     return logits.float().softmax(-1)[prompt.answer]
 
 
+def probability_diff(prompt: Prompt, logits: Tensor) -> Tensor:
+    """Softmax probability of all right answers together less that of all wrong ones."""
+    require_wrong(prompt, "probability difference")
+    probabilities = logits.float().softmax(-1)
+    return probabilities[list(prompt.answers)].sum() - probabilities[list(prompt.wrong)].sum()
+
+
+def require_wrong(prompt: Prompt, figure: str) -> None:
+    """Raise CannotMeasure, naming the prompt, if it has no wrong answer for a figure that needs one."""
+    if not prompt.wrong:
+        raise CannotMeasure(f"the prompt {prompt.text!r} has no wrong answer, so it has no {figure}")
+
+
 METRICS = {
     "logit_diff": logit_diff,
     "accuracy": accuracy,
     "accuracy among options": accuracy_among_options,
     "probability": probability,
+    "probability_diff": probability_diff,
 }
 
 

@@ -241,7 +241,7 @@ Ablation = Literal["zero", "mean", "mean by template", "resample"]
 class Method:
     """How a circuit's claims are measured; every default is stated here and printed in reports."""
 
-    metric: Literal["logit_diff", "probability", "accuracy"] = "logit_diff"
+    metric: Literal["logit_diff", "probability", "probability_diff", "accuracy"] = "logit_diff"
     against: str = ""  # the counterfactual that patches take activations from; "" if the task has none
     ablate: Ablation = "mean by template"
     prompts_first: int = 200

@@ -12,7 +12,7 @@ from circuitdsl.language.environment import TaskInfo
 
 ABLATIONS = ("zero", "mean", "mean by template", "resample")
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "metric": ("logit_diff", "probability", "accuracy"),
+    "metric": ("logit_diff", "probability", "probability_diff", "accuracy"),
     "ablate": ABLATIONS,
     "positions": ("role", "all"),
     "processing": ("none", "fold"),

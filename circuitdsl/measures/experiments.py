@@ -128,7 +128,7 @@ World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
 class Metric:
     """A figure of the logits at END."""
 
-    name: Literal["logit_diff", "accuracy", "accuracy among options", "probability"]
+    name: Literal["logit_diff", "accuracy", "accuracy among options", "probability", "probability_diff"]
 
 
 @dataclass(frozen=True)

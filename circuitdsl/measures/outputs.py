@@ -1,4 +1,4 @@
-"""Measurements of what the model says at END: logit_diff, accuracy, probability."""
+"""Measurements of what the model says at END: logit_diff, accuracy, probability, probability_diff."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def _probability(request: Request) -> Asking:
     return (yield from _average(request, TokenProbability(token if isinstance(token, Token) else Token(None))))
 
 
+def _probability_diff(request: Request) -> Asking:
+    return (yield from _average(request, Metric("probability_diff")))
+
+
 MEASURES = (
     Measure(
         MeasureInfo(
@@ -42,7 +46,7 @@ MEASURES = (
         MeasureInfo(
             "accuracy",
             "share",
-            "Share of prompts whose top token at END is the answer.",
+            "Share of prompts whose top token at END is the answer (a right answer, where there are several).",
             "Merullo et al. 2024",
             options=(("among options", "the top token among the task's options for the prompt, not all tokens"),),
         ),
@@ -57,5 +61,14 @@ MEASURES = (
             parameters=(Parameter("token", "token", "a position, or `answer` (the default)", required=False),),
         ),
         _probability,
+    ),
+    Measure(
+        MeasureInfo(
+            "probability_diff",
+            "share",
+            "Softmax probability at END of all right answers together less that of all wrong ones.",
+            "Hanna et al. 2023",
+        ),
+        _probability_diff,
     ),
 )

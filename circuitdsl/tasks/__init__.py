@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..language.environment import TaskInfo, TaskRef, UnknownName
+from .acronyms import open_acronyms
 from .colored_objects import open_colored_objects
 from .file import open_file
+from .greater_than import open_greater_than
 from .induction import open_induction
 from .ioi import open_ioi
 from .prompts import Prompt, PromptSet, TextPrompt
@@ -19,6 +21,8 @@ _OPENERS: dict[str, Callable[[TaskRef], Task]] = {
     "ioi": open_ioi,
     "colored_objects": open_colored_objects,
     "induction": open_induction,
+    "greater_than": open_greater_than,
+    "acronyms": open_acronyms,
     "file": open_file,
 }
 

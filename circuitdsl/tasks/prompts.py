@@ -18,7 +18,8 @@ class TextPrompt:
 
     ``spans`` maps a position's name to half-open character spans of ``text``; each means the last token that the
     span touches. END need not be listed. ``answer`` and ``wrong`` are spelled as they continue the text (" Mary").
-    ``options`` are the answers that the task allows, for ``accuracy(among options)``.
+    ``options`` are the answers that the task allows, for ``accuracy(among options)``. ``right`` are all right answers,
+    ``answer`` among them, where there are several.
     """
 
     text: str
@@ -28,6 +29,7 @@ class TextPrompt:
     spans: Mapping[str, tuple[Span, ...]]
     counterfactuals: Mapping[str, str]
     template: str
+    right: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Prompt:
     positions: Mapping[str, tuple[int, ...]]
     counterfactuals: Mapping[str, tuple[int, ...]]
     template: str
+    right: tuple[int, ...] = ()  # see ``answers``
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """All right answers: those of ``right``, or the one."""
+        return self.right or (self.answer,)
 
 
 @dataclass(frozen=True)

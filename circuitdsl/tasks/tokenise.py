@@ -22,7 +22,7 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     if not prompt.text.strip():
         raise TaskError(f"{where}: the prompt has no tokens", "give it some text")
     first = bos_tokens(tokenizer, bos)
-    answers = dict.fromkeys((prompt.answer, *prompt.wrong, *prompt.options))
+    answers = dict.fromkeys((prompt.answer, *prompt.right, *prompt.wrong, *prompt.options))
     texts = {where: prompt.text}
     texts |= {f'{where}, answer "{answer}"': prompt.text + answer for answer in answers}
     texts |= {f"{where}, counterfactual {name}": text for name, text in prompt.counterfactuals.items()}
@@ -31,8 +31,10 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
         answer: _continuation(tokens, longer, f'{where}: the answer "{answer}"')
         for answer, (longer, _) in zip(answers, others, strict=False)
     }
-    if continued[prompt.answer] in (continued[wrong] for wrong in prompt.wrong):
-        raise TaskError(f'{where}: the answer "{prompt.answer}" is also a wrong answer', "leave it out of the wrong")
+    wrong = {continued[wrong] for wrong in prompt.wrong}
+    for answer in (prompt.answer, *prompt.right):
+        if continued[answer] in wrong:
+            raise TaskError(f'{where}: the answer "{answer}" is also a wrong answer', "leave it out of the wrong")
     counterfactuals = {
         name: found for name, (found, _) in zip(prompt.counterfactuals, others[len(answers) :], strict=True)
     }
@@ -55,6 +57,7 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
         positions={name: tuple(len(first) + i for i in found) for name, found in positions.items()},
         counterfactuals={name: first + found for name, found in counterfactuals.items()},
         template=prompt.template,
+        right=tuple(continued[right] for right in prompt.right),
     )
 
 

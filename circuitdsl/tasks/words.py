@@ -35,6 +35,23 @@ GIFTS: tuple[str, ...] = _words(
     basket"""
 )
 
+EVENTS: tuple[str, ...] = _words(
+    """war siege campaign expedition reign dispute festival trial voyage project crisis rebellion famine treaty
+    exhibition conflict occupation strike journey investigation"""
+)
+
+TITLES: tuple[str, ...] = _words(
+    """Advanced African American Animal Annual Army Art Bank Basic Black Board British Bureau Business Canadian Central
+    Chief City Civil Club Cold College Common Council Data Defense Digital Direct District Early Eastern Economic
+    Energy European Family Federal Film First Food Force Foreign Free French Future General German Global Gold Great
+    Green Group Health High Home House Human Indian Industry Institute International Island Italian Japan Joint Justice
+    King Labor Land Law League Legal Library Local London Market Media Medical Military Modern Music National Natural
+    Network New Northern Nuclear Office Officer Oil Open Organization Pacific Party Peace People Police Power Press
+    Program Public Quality Quick Radio Red Regional Research River Royal Rural School Science Security Service Social
+    Society Southern Special Standard State Street System Team Technical Trade Transport Trust Union United University
+    Urban Valley Victoria Video Virtual Visual Water Western White Women World Young Youth Zone"""
+)
+
 COLORS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black")
 
 THINGS: tuple[str, ...] = _words(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gpt2_by_hand import GPT2
@@ -290,3 +292,30 @@ def test_interventions(mini, by_hand, ioi_prompts):
     scale = Action("scale", (Node(Head(1, 5), S2),), factor=-2.0)
     world = Intervened((attend, scale), (None, None))
     close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit_for(p, -2.0)), p) for p in ioi_prompts])
+
+
+def test_probability_diff_sums_over_all_right_and_all_wrong_answers(mini, by_hand, ioi_prompts):
+    several = [replace(p, right=(p.answer, p.tokens[0]), wrong=(*p.wrong, p.tokens[1])) for p in ioi_prompts[:20]]
+
+    def expected(prompt):
+        logits = by_hand(prompt.tokens)
+        probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        return probabilities[list(prompt.right)].sum() - probabilities[list(prompt.wrong)].sum()
+
+    close(run(mini, several, Clean(), Metric("probability_diff")), [expected(p) for p in several])
+    one = run(mini, ioi_prompts, Clean(), Metric("probability"))
+    wrong = [
+        np.exp(x - x.max())[p.wrong[0]] / np.exp(x - x.max()).sum() for p in ioi_prompts for x in [by_hand(p.tokens)]
+    ]
+    close(run(mini, ioi_prompts, Clean(), Metric("probability_diff")), one - wrong)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "accuracy among options"])
+def test_any_right_answer_on_top_counts(mini, by_hand, ioi_prompts, name):
+    top = [int(by_hand(p.tokens).argmax()) for p in ioi_prompts]
+    wanted = [replace(p, right=(p.answer, best)) for p, best in zip(ioi_prompts, top, strict=True)]
+    unwanted = [
+        replace(p, answer=p.tokens[0], wrong=(best,), options=(best,)) for p, best in zip(ioi_prompts, top, strict=True)
+    ]
+    assert run(mini, wanted, Clean(), Metric(name)).tolist() == [1.0] * len(wanted)
+    assert run(mini, unwanted, Clean(), Metric(name)).tolist() == [0.0] * len(wanted)

@@ -1,10 +1,11 @@
-"""Tokenizers for the tests: mini's word-level one, made on the spot, and GPT-2's, where its files are."""
+"""Tokenizers for the tests: mini's word-level one, made on the spot; GPT-2's and SmolLM2's, where their files are."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.mini.tokenizer import build
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
@@ -29,6 +30,16 @@ def gpt2():
     return tokenizer
 
 
-@pytest.fixture(scope="session", params=["mini", "gpt2"])
+@pytest.fixture(scope="session")
+def smollm2():
+    folder = added_folder("smollm2-135m")
+    if not is_model(folder):
+        pytest.skip("smollm2-135m is not here: circuitdsl models add smollm2-135m")
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="session", params=["mini", "gpt2", "smollm2"])
 def tokenizer(request):
     return request.getfixturevalue(request.param)

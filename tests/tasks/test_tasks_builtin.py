@@ -31,6 +31,7 @@ SCENE = (
     rf"What color is the ({THINGS})\?\nA:"
 )
 NAMED = "the Mary John Tom Anna James store book"
+TASKS = ("ioi", "colored_objects", "induction", "greater_than", "acronyms", "file")
 FEW_WORDS = f"{NAMED} Then and went to gave a , .".split()
 ZERO_SHOT = re.compile(SCENE)
 ONE_SHOT = re.compile(rf"{SCENE} (\w+)\n{SCENE}")
@@ -275,7 +276,7 @@ def test_wrong_references_are_explained(ref, message):
 def test_an_unknown_task_names_the_known_ones():
     with pytest.raises(UnknownName) as caught:
         describe(TaskRef("iio"))
-    assert caught.value.known == task_names() == ("ioi", "colored_objects", "induction", "file")
+    assert caught.value.known == task_names() == TASKS
 
 
 def test_without_an_example_there_are_no_example_positions():

@@ -1,0 +1,133 @@
+"""Greater-than: something lasted from one year to another of the same century; the answer is any later year.
+
+The task of Hanna et al. 2023 (arXiv:2305.00586) with wordings of our own. It has many right answers: every later
+year's last two digits. It needs a tokenizer that writes a year as two tokens of two digits, as GPT-2's does.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from ..language.environment import PositionInfo, TaskInfo, TaskRef
+from .arguments import refuse_all
+from .drawing import Selection, write_prompts
+from .prompts import PromptSet, TextPrompt
+from .task import TaskError
+from .words import EVENTS, fill
+
+PATTERNS: tuple[str, ...] = (
+    "The {EVENT} lasted from the year {CENTURY}{YEAR} to the year {END}",
+    "The {EVENT} began in the year {CENTURY}{YEAR} and ended in the year {END}",
+    "It was the year {CENTURY}{YEAR} when the {EVENT} started, and it went on until the year {END}",
+    "From {CENTURY}{YEAR}, when it opened, the {EVENT} continued until {END}",
+)
+
+CENTURIES = tuple(range(11, 19))
+FIRST, LAST = 2, 98  # so that there are earlier and later years in the century, and 01 is earlier than all
+START = "01"  # the counterfactual's year
+ENOUGH = 50  # years of a century, or it is left out
+
+
+@dataclass(frozen=True)
+class Pools:
+    """What one tokenizer has: events of one token, and the years of each century that are two digits and two."""
+
+    events: tuple[str, ...]
+    endings: tuple[tuple[str, tuple[str, ...]], ...]  # (century, all of 00 .. 99 that follow it as one token)
+
+
+def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
+    """One prompt of ``template``; ``answer`` is a right answer drawn at random, ``right`` are all of them."""
+    century, endings = rng.choice(pools.endings)
+    year = rng.choice([ending for ending in endings if FIRST <= int(ending) <= LAST and ending < endings[-1]])
+    event = rng.choice(pools.events)
+    later = tuple(ending for ending in endings if ending > year)
+    words = {"EVENT": event, "CENTURY": century, "YEAR": year, "END": century}
+    pattern = PATTERNS[int(template)]
+    text, spans = fill(pattern, words)
+    return TextPrompt(
+        text=text,
+        answer=rng.choice(later),
+        wrong=tuple(ending for ending in endings if ending <= year),
+        options=endings,
+        spans={name: (spans[name],) for name in ("EVENT", "CENTURY", "YEAR")},
+        counterfactuals={"from_01": fill(pattern, words | {"YEAR": START})[0]},
+        template=template,
+        right=later,
+    )
+
+
+_INFO = TaskInfo(
+    name="greater_than",
+    about="Greater-than: a span of years within a century, and any later year is right (Hanna et al. 2023); measure it "
+    "with probability_diff",
+    positions=(
+        PositionInfo("EVENT", "what lasted"),
+        PositionInfo("CENTURY", "the first two digits of the year it began"),
+        PositionInfo("YEAR", "the last two digits of the year it began"),
+        PositionInfo("END", "the last token, the first two digits of the year it ended"),
+    ),
+    counterfactuals=(("from_01", "it began in the year 01 of the century, so that every other year is later"),),
+    default_counterfactual="from_01",
+    templates=len(PATTERNS),
+)
+
+
+@dataclass(frozen=True)
+class GreaterThan:
+    """The task ``greater_than``."""
+
+    info: TaskInfo = _INFO
+
+    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
+        """See :class:`circuitdsl.tasks.Task`."""
+        selection = Selection("greater_than", tokenizer)
+        pools = Pools(selection.words("events", EVENTS, at_least=1), _years(tokenizer))
+        templates = selection.templates(
+            [str(number) for number in range(len(PATTERNS))],
+            lambda template: draw_text(template, pools, random.Random(0)).text,
+        )
+        return write_prompts(
+            templates,
+            lambda template, rng: draw_text(template, pools, rng),
+            tokenizer,
+            count,
+            seed,
+            bos,
+            selection.notes,
+        )
+
+
+def _years(tokenizer: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The centuries of which the vocabulary has enough years, with these. Raises :class:`TaskError` if none has."""
+    found = ((str(century), _endings(tokenizer, str(century))) for century in CENTURIES)
+    usable = tuple((century, years) for century, years in found if START in years and len(years) >= ENOUGH)
+    if not usable:
+        raise TaskError(
+            "the task greater_than needs a vocabulary that writes a year as two tokens of two digits, as 17|32, and "
+            "this tokenizer does not",
+            "use a model with GPT-2's vocabulary, or another task",
+        )
+    return usable
+
+
+def _endings(tokenizer: Any, century: str) -> tuple[str, ...]:
+    """Those of 00 .. 99 that are one token right after the century, which is one token after a space."""
+    candidates = [f"{year:02d}" for year in range(100)]
+    before, *found = tokenizer(
+        [f"in {century}", *(f"in {century}{year}" for year in candidates)], add_special_tokens=False
+    )["input_ids"]
+    unknown = tokenizer.unk_token_id
+    if len(before) != 2 or unknown in before:
+        return ()
+    return tuple(
+        year for year, tokens in zip(candidates, found, strict=True) if tokens[:-1] == before and tokens[-1] != unknown
+    )
+
+
+def open_greater_than(ref: TaskRef) -> GreaterThan:
+    """The task of ``task greater_than``. Raises :class:`UnknownName` for arguments."""
+    refuse_all(ref)
+    return GreaterThan()

@@ -1,0 +1,120 @@
+"""Greater-than and acronyms: tasks that ask for more of a tokenizer than whole words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.tasks import TaskError, describe, open_task
+
+
+def drawn(name, tokenizer, count=80, bos=False):
+    return open_task(TaskRef(name)).draw(tokenizer, count, seed=2, bos=bos).prompts
+
+
+def word(prompt, tokenizer, name):
+    (index,) = prompt.positions[name]
+    return tokenizer.decode([prompt.tokens[index]]).strip()
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_every_later_year_is_right_and_every_other_wrong(gpt2, bos):
+    for prompt in drawn("greater_than", gpt2, bos=bos):
+        century, year = word(prompt, gpt2, "CENTURY"), word(prompt, gpt2, "YEAR")
+        assert f"{century}{year}" in prompt.text
+        assert prompt.text.endswith(f" {century}")
+        right, wrong = ([gpt2.decode([token]) for token in tokens] for tokens in (prompt.answers, prompt.wrong))
+        assert all(re.fullmatch(r"\d\d", ending) for ending in right + wrong)
+        assert min(right) > year >= max(wrong)
+        assert prompt.answer in prompt.right
+        assert set(prompt.options) == {*prompt.right, *prompt.wrong}
+        (at,) = prompt.positions["YEAR"]
+        other = prompt.counterfactuals["from_01"]
+        assert gpt2.decode([other[at]]) == "01"
+        assert {i for i, (a, b) in enumerate(zip(prompt.tokens, other, strict=True)) if a != b} == {at}
+
+
+def test_years_of_several_centuries_come(gpt2):
+    assert {word(prompt, gpt2, "CENTURY") for prompt in drawn("greater_than", gpt2)} == {str(c) for c in range(11, 19)}
+
+
+def test_a_tokenizer_without_pairs_of_digits_is_told_so(smollm2):
+    with pytest.raises(TaskError, match="two tokens of two digits"):
+        drawn("greater_than", smollm2)
+
+
+@pytest.fixture(params=["gpt2", "smollm2"])
+def real(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_the_answer_is_the_third_initial(real, bos):
+    for prompt in drawn("acronyms", real, bos=bos):
+        first, second, third = (word(prompt, real, name) for name in ("W1", "W2", "W3"))
+        assert f"{first} {second} {third} ({first[0]}{second[0]}" in prompt.text
+        assert (word(prompt, real, "L1"), word(prompt, real, "L2")) == (first[0], second[0])
+        assert prompt.positions["L2"] == prompt.positions["END"]
+        assert real.decode([prompt.answer]) == third[0]
+        assert set(prompt.options) == {prompt.answer, *prompt.wrong}
+        assert len(prompt.options) > 1
+
+
+def test_counterfactuals_of_acronyms_have_other_initials(real):
+    for prompt in drawn("acronyms", real):
+        changed = {
+            name: {i for i, (a, b) in enumerate(zip(prompt.tokens, tokens, strict=True)) if a != b}
+            for name, tokens in prompt.counterfactuals.items()
+        }
+        words = {name: prompt.positions[name][0] for name in ("W1", "W2", "W3")}
+        assert changed == {"other_third": {words["W3"]}, "other_words": set(words.values())}
+        initials = {
+            real.decode([tokens[words["W3"]]]).strip()[0]
+            for tokens in (prompt.tokens, *prompt.counterfactuals.values())
+        }
+        assert len(initials) == 2
+
+
+@pytest.mark.parametrize("name", ["greater_than", "acronyms"])
+def test_prompts_keep_what_the_description_promises(name, gpt2):
+    info = describe(TaskRef(name))
+    prompts = drawn(name, gpt2, count=2 * info.templates)
+    assert {p.template for p in prompts[: info.templates]} == {p.template for p in prompts}
+    assert len({p.template for p in prompts}) == info.templates
+    for prompt in prompts:
+        assert set(prompt.positions) == {position.name for position in info.positions}
+        assert set(prompt.counterfactuals) == {counterfactual for counterfactual, _ in info.counterfactuals}
+    assert drawn(name, gpt2, count=5) == prompts[:5]
+
+
+@pytest.mark.parametrize("name", ["greater_than", "acronyms"])
+def test_a_small_vocabulary_is_an_error(name, mini):
+    with pytest.raises(TaskError, match=f"the task {name} needs"):
+        drawn(name, mini)
+
+
+@pytest.mark.parametrize(
+    "ref", [TaskRef("ioi"), TaskRef("colored_objects"), TaskRef("greater_than"), TaskRef("acronyms")], ids=str
+)
+@pytest.mark.parametrize("bos", [False, True])
+def test_positions_are_where_the_tokenizers_own_offsets_put_the_words(ref, bos, real):
+    """The offsets of a second, whole encoding of the text; the token's characters end where the word does."""
+    if ref.name == "greater_than" and real.decode([0]) == "<|endoftext|>":
+        pytest.skip("this tokenizer has no pairs of digits")
+    for prompt in open_task(ref).draw(real, 60, seed=4, bos=bos).prompts:
+        encoded = real(prompt.text, add_special_tokens=False, return_offsets_mapping=True)
+        assert prompt.tokens == (*([real.bos_token_id] if bos else []), *encoded["input_ids"])
+        for name, indices in prompt.positions.items():
+            for index in indices:
+                start, end = encoded["offset_mapping"][index - bos]
+                text = prompt.text[start:end]
+                assert text.strip() == real.decode([prompt.tokens[index]]).strip() != ""
+                if name != "END":
+                    assert re.fullmatch(r" ?\w+", text)
+                    before, after = prompt.text[:start], prompt.text[end:]
+                    whole_word = not re.match(r"\w", after) and (
+                        text.startswith(" ") or not before or before[-1] in " ("
+                    )
+                    assert whole_word or name in ("CENTURY", "YEAR", "L1", "L2")
