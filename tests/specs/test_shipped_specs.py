@@ -1,0 +1,74 @@
+"""The specs that ship: formatted, resolved against their models' real shapes and planned, offline, with no weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import circuitdsl as cd
+from circuitdsl.judge.outcome import Verdict
+from circuitdsl.language.format import format_source
+from circuitdsl.models import geometry_of
+from circuitdsl.models.folders import find_folder
+
+FOLDER = Path(__file__).parents[2] / "specs"
+FILES = sorted(FOLDER.rglob("*.circuit"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(FOLDER))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_every_spec_is_written_as_the_formatter_writes_it(path):
+    text = path.read_text(encoding="utf-8")
+    assert format_source(text) == text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_every_spec_resolves_and_plans(path):
+    document = cd.load(path)
+    plan = cd.plan(document)
+    needs_a_model = document.circuits or document.interventions
+    assert bool(plan.distinct) or not needs_a_model
+    for circuit in document.circuits:
+        assert circuit.geometry == geometry_of(circuit.model)
+        assert circuit.claims and circuit.about
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
+def test_the_specs_of_a_folder_can_be_checked_in_one_call(folder):
+    document = cd.load(*sorted(folder.glob("*.circuit")))
+    names = [circuit.name for circuit in document.circuits]
+    assert len(names) == len(set(names))
+
+
+def test_planning_all_of_them_loads_no_model_library():
+    code = (
+        "import sys, circuitdsl as cd\n"
+        f"for path in {[str(path) for path in FILES]!r}: cd.plan(cd.load(path))\n"
+        "print(sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(find_folder("gpt2") is None, reason="GPT-2's weights are not in the Hugging Face cache")
+@pytest.mark.timeout(3600)
+def test_the_ioi_circuit_of_gpt2_is_judged_on_its_weights():
+    report = cd.check(cd.load(FOLDER / "gpt2" / "ioi.circuit"), prompts=200, unexplained=False)
+    assert all(o.verdict is not Verdict.ERROR for circuit in report.circuits for o in circuit.claims)
+    published = (
+        "expect logit_diff",
+        "expect attention(name_mover",
+        "expect copying(name_mover",
+        "expect faithfulness_gap",
+    )
+    figures = [o for o in report.circuits[0].claims if o.claim.text.startswith(published)]
+    assert len(figures) == len(published)
+    assert all(o.verdict is Verdict.HOLDS for o in figures), figures
