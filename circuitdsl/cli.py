@@ -1,0 +1,473 @@
+"""The command line: arguments in, one call of the API, a report out. Nothing here that the API cannot do."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from circuitdsl import api
+from circuitdsl.errors import InputError
+from circuitdsl.judge.outcome import EXIT_HOLDS, EXIT_INPUT
+from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.language.diagnostics import SpecError, codes, nearest, render_all
+from circuitdsl.language.environment import TaskRef, UnknownName
+from circuitdsl.language.format import format_source
+from circuitdsl.language.resolve import Loaded, load_with_warnings, resolve_text
+from circuitdsl.library import find_spec
+from circuitdsl.report import output
+from circuitdsl.version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from circuitdsl.judge.outcome import Report
+
+app = typer.Typer(
+    name="circuitdsl",
+    help="Write down what a circuit inside a transformer does, and find out whether it is true.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="The models that ship or can be added.", invoke_without_command=True)
+tasks_app = typer.Typer(help="The tasks, and what their prompts look like.", invoke_without_command=True)
+app.add_typer(models_app, name="models")
+app.add_typer(tasks_app, name="tasks")
+
+
+class ReportFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+
+
+class PlanFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class LintFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
+OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
+ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
+
+
+def main() -> None:
+    """The console script. Wrong input ends with exit code 2 and a message, an interrupt with 130."""
+    # Threads that wait by spinning steal the cores from the threads that work: where cores are busy, torch is several
+    # times slower with the default. To be set before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except SpecError as error:
+        _complain(error.render(color=_colour(sys.stderr)))
+    except InputError as error:
+        _complain(_message(error.message, error.remedy))
+    except UnknownName as error:
+        _complain(_message(error.message, error.remedy))
+    except KeyboardInterrupt:
+        print("interrupted; what was measured is kept in the results store", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader (head, less) has gone: nobody is left to tell. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)
+    raise SystemExit(EXIT_INPUT)
+
+
+def _message(message: str, remedy: str) -> str:
+    return f"error: {message}\nhelp: {remedy}" if remedy else f"error: {message}"
+
+
+def _colour(stream) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+# --- check -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(
+    files: Files,
+    model: ModelName = None,
+    prompts: Annotated[int | None, typer.Option(min=2, help="Measure on exactly this many prompts.")] = None,
+    report_format: Annotated[ReportFormat, typer.Option("--format", "-f")] = ReportFormat.TEXT,
+    output_file: OutputFile = None,
+    unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
+    cache: Annotated[bool, typer.Option(help="Keep results between calls.")] = True,
+    cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
+) -> None:
+    """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
+    paths = _paths(files)
+    document = _load(paths, model).document
+    from circuitdsl.checking import Workbench
+    from circuitdsl.engine.store import Store, default_folder
+
+    store = Store.in_folder(cache_folder or default_folder()) if cache else None
+    bench = Workbench(model, store)
+
+    def judged(document: Document) -> Report:
+        document = api.with_prompts(document, prompts) if prompts else document
+        with _progress() as progress:
+            return bench.check(document, unexplained, progress)
+
+    def out(report: Report) -> None:
+        _put_report(report, report_format, output_file, verbose, quiet)
+
+    report = judged(document)
+    out(report)
+    if watch:
+        _watch(paths, lambda: out(judged(_load(paths, model).document)))
+    raise typer.Exit(report.exit_code)
+
+
+def _put_report(report: Report, wanted: ReportFormat, file: Path | None, verbose: bool, quiet: bool) -> None:
+    from circuitdsl.report import json, junit, sarif, terminal
+
+    match wanted:
+        case ReportFormat.TEXT:
+            output.show(terminal.render_summary(report) if quiet else terminal.render(report, verbose), file)
+        case ReportFormat.JSON:
+            output.put(json.to_json(report.to_dict()), file)
+        case ReportFormat.JUNIT:
+            output.put(junit.to_junit(report), file)
+        case ReportFormat.SARIF:
+            output.put(sarif.report_to_sarif(report), file)
+
+
+def _watch(paths: Sequence[str], again: Callable[[], None]) -> None:
+    """Call ``again`` whenever one of the files was saved, until interrupted. A wrong spec is reported, no more."""
+    print("watching; Ctrl-C ends it", file=sys.stderr)
+    seen = _saved(paths)
+    while True:
+        time.sleep(0.1)
+        now = _saved(paths)
+        if now == seen:
+            continue
+        seen = now
+        try:
+            again()
+        except SpecError as error:
+            print(error.render(color=_colour(sys.stderr)), file=sys.stderr)
+        except InputError as error:
+            print(_message(error.message, error.remedy), file=sys.stderr)
+
+
+def _saved(paths: Sequence[str]) -> list[int]:
+    return [Path(path).stat().st_mtime_ns if Path(path).exists() else 0 for path in paths]
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error while it is a terminal; silence otherwise."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        shown = bar.add_task("opening the model", total=None)
+        yield lambda done, total, what: bar.update(
+            shown, completed=done, total=total, description=f"{what}: prompts through the model"
+        )
+
+
+# --- plan, lint, fmt -------------------------------------------------------------------------------
+
+
+@app.command()
+def plan(
+    files: Files,
+    model: ModelName = None,
+    plan_format: Annotated[PlanFormat, typer.Option("--format", "-f")] = PlanFormat.TEXT,
+    output_file: OutputFile = None,
+    unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
+) -> None:
+    """Print the experiments that checking needs and their cost, and run none."""
+    from circuitdsl.report import json
+    from circuitdsl.report.plans import render_plan
+
+    made = api.plan(_load(_paths(files), model).document, unexplained)
+    if plan_format is PlanFormat.JSON:
+        output.put(json.to_json(made.to_dict()), output_file)
+    else:
+        output.show(render_plan(made, verbose), output_file)
+
+
+@app.command()
+def lint(
+    files: Files,
+    model: ModelName = None,
+    lint_format: Annotated[LintFormat, typer.Option("--format", "-f")] = LintFormat.TEXT,
+    output_file: OutputFile = None,
+) -> None:
+    """Read and resolve spec files, and report all that is wrong in them. Runs no model."""
+    from circuitdsl.report import json, sarif
+
+    try:
+        loaded = load_with_warnings(_paths(files), api.environment(model))
+        found, sources = loaded.warnings, loaded.sources
+    except SpecError as error:
+        found, sources = error.diagnostics, error.sources
+    match lint_format:
+        case LintFormat.TEXT:
+            text = render_all(found, sources, color=_colour(sys.stdout) and output_file is None)
+            output.put(f"{text or 'nothing is wrong'}\n", output_file)
+        case LintFormat.JSON:
+            output.put(json.to_json([diagnostic.to_dict() for diagnostic in found]), output_file)
+        case LintFormat.SARIF:
+            output.put(sarif.diagnostics_to_sarif(found, codes()), output_file)
+    if any(diagnostic.severity == "error" for diagnostic in found):
+        raise typer.Exit(EXIT_INPUT)
+
+
+@app.command()
+def fmt(
+    files: Annotated[list[str], typer.Argument(help="Spec files to format in place; - for standard input.")],
+    check_only: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a file would change.")] = False,
+    show_diff: Annotated[bool, typer.Option("--diff", help="Change nothing; print what would change.")] = False,
+) -> None:
+    """Format spec files. Comments are kept; formatting twice changes nothing more."""
+    changed = False
+    for name in files:
+        before = sys.stdin.read() if name == "-" else _read(name)
+        after = format_source(before, name)
+        changed |= after != before
+        if show_diff:
+            lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (formatted)")
+            output.put("".join(lines))
+        elif check_only and after != before:
+            output.put(f"{name} would be formatted\n")
+        elif name == "-":
+            output.put(after)
+        elif not check_only and after != before:
+            output.write_file(Path(name), after)
+            output.put(f"{name} formatted\n")
+    raise typer.Exit(1 if changed and (check_only or show_diff) else EXIT_HOLDS)
+
+
+def _read(name: str) -> str:
+    try:
+        return Path(name).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}", "name a file that exists and may be read") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8: byte {error.start}", "save it as UTF-8") from error
+
+
+# --- show and diff ---------------------------------------------------------------------------------
+
+Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.")]
+
+
+@app.command()
+def show(
+    spec: Annotated[str, typer.Argument(help="A spec file, or file:circuit where it holds several.")],
+    model: ModelName = None,
+    svg: Svg = None,
+) -> None:
+    """Draw a circuit: layers from the embedding to the logits, roles, and the edges between them."""
+    circuit = _one_circuit(spec, model)
+    if svg is not None:
+        from circuitdsl.report.svg import circuit_svg
+
+        output.write_file(svg, circuit_svg(circuit))
+        return
+    from circuitdsl.report.draw import draw_circuit
+
+    output.show(draw_circuit(circuit))
+
+
+@app.command()
+def diff(
+    left: Annotated[str, typer.Argument(help="A spec file, or file:circuit.")],
+    right: Annotated[str, typer.Argument(help="Another.")],
+    diff_format: Annotated[PlanFormat, typer.Option("--format", "-f")] = PlanFormat.TEXT,
+    output_file: OutputFile = None,
+    svg: Svg = None,
+) -> None:
+    """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give."""
+    ours, theirs = _one_circuit(left, None), _one_circuit(right, None)
+    structure = api.compare(ours, theirs)
+    if svg is not None:
+        from circuitdsl.report.svg import comparison_svg
+
+        output.write_file(svg, comparison_svg(ours, theirs, structure))
+        return
+    if diff_format is PlanFormat.JSON:
+        from circuitdsl.report.json import to_json
+
+        output.put(to_json(structure.to_dict()), output_file)
+        return
+    from circuitdsl.report.draw import draw_comparison
+
+    output.show(draw_comparison(ours, theirs, structure, _width()), output_file)
+
+
+def _width() -> int:
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else output.plain_width()
+
+
+def _one_circuit(spec: str, model: str | None) -> Circuit:
+    """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
+    path, colon, name = spec.rpartition(":")
+    if not colon or Path(spec).exists():
+        path, name = spec, ""
+    circuits = _load(_paths([path]), model).document.circuits
+    named = [circuit for circuit in circuits if not name or circuit.name == name]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(circuit.name for circuit in circuits) or "none"
+    problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
+    raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+
+
+# --- explain, models, tasks ------------------------------------------------------------------------
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="A measurement, a diagnostic's code, a task, a model or a setting.")],
+) -> None:
+    """Say what a name means."""
+    output.put(_explanation(name))
+
+
+def _explanation(name: str) -> str:
+    from circuitdsl import models, tasks
+    from circuitdsl.report import explain as texts
+
+    measures = api.measure_infos()
+    about_models = dict(models.model_names())
+    if name in measures:
+        return texts.measure_text(measures[name])
+    if name.upper() in codes():
+        return texts.plain_text(name.upper(), codes()[name.upper()])
+    if name in texts.SETTINGS:
+        return texts.plain_text(f"method setting {name}", texts.SETTINGS[name])
+    if name in tasks.task_names() and name != "file":
+        return texts.task_text(tasks.describe(TaskRef(name)))
+    if name in about_models:
+        return texts.model_text(name, about_models[name], models.geometry_of(name))
+    known = [*measures, *codes(), *texts.SETTINGS, *tasks.task_names(), *about_models]
+    near = nearest(name, known)
+    raise InputError(
+        f"nothing is called {name}",
+        f"did you mean {near}?"
+        if near
+        else f"measurements: {', '.join(measures)}; settings: {', '.join(texts.SETTINGS)}",
+    )
+
+
+@models_app.callback()
+def models_list(context: typer.Context) -> None:
+    """List the models that ship or can be added."""
+    if context.invoked_subcommand is None:
+        from circuitdsl.models import model_names
+
+        output.show(_two_columns(model_names()))
+        output.put(
+            '\nA folder in Hugging Face\'s format and any name of its hub may stand there too: model "folder".\n'
+        )
+
+
+@models_app.command("add")
+def models_add(name: Annotated[str, typer.Argument(help="smollm2-135m")]) -> None:
+    """Obtain a model that is too large to ship, once, and keep it in the user's cache."""
+    from circuitdsl.models.adding import add_model
+
+    folder = add_model(name, lambda step: print(step, file=sys.stderr))
+    output.put(f"{name} is in {folder}\n")
+
+
+@tasks_app.callback()
+def tasks_list(context: typer.Context) -> None:
+    """List the tasks."""
+    if context.invoked_subcommand is None:
+        from circuitdsl import tasks
+
+        known = [(name, tasks.describe(TaskRef(name)).about) for name in tasks.task_names() if name != "file"]
+        output.show(_two_columns([*known, ('file("my.jsonl")', "your own prompts, one JSON object a line")]))
+
+
+@tasks_app.command("show")
+def tasks_show(
+    task: Annotated[str, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)".')],
+    model: Annotated[str, typer.Option("--model", "-m", help="Whose tokenizer reads the prompts.")] = "mini",
+    count: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many prompts.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 0,
+    bos: Annotated[bool, typer.Option(help="Begin with the BOS token.")] = False,
+) -> None:
+    """Show prompts of a task as a model reads them, token by token, with the positions marked."""
+    from circuitdsl.models import open_model
+    from circuitdsl.report.prompts import render_prompts
+    from circuitdsl.tasks import open_task
+
+    # A task is read as a spec reads it, so that it has the same spelling and the same errors here.
+    written = f"circuit shown {{\n  model {model}\n  task  {task}\n}}\n"
+    reference = resolve_text(written, "command line", api.environment(model)).circuits[0].task
+    tokenizer = open_model(model).tokenizer
+    output.show(render_prompts(open_task(reference).draw(tokenizer, count, seed, bos), tokenizer))
+
+
+def _two_columns(rows: Sequence[tuple[str, str]]) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+# --- common ----------------------------------------------------------------------------------------
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        output.put(f"circuitdsl {__version__}\n")
+        raise typer.Exit
+
+
+def _paths(files: Sequence[str]) -> list[str]:
+    return [find_spec(name) for name in files]
+
+
+def _load(paths: Sequence[str], model: str | None) -> Loaded:
+    """The document of some files; warnings go to standard error. Raises SpecError."""
+    loaded = load_with_warnings(paths, api.environment(model))
+    if loaded.warnings:
+        print(render_all(loaded.warnings, loaded.sources, color=_colour(sys.stderr)), file=sys.stderr)
+    return loaded

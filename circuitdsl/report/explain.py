@@ -1,0 +1,105 @@
+"""What a name means: the text of ``circuitdsl explain``, taken from the one place that defines it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from circuitdsl.language.environment import Geometry, MeasureInfo, TaskInfo
+
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "metric": "What F measures: `logit_diff` (the default), `probability`, `probability_diff` or `accuracy`. "
+        "Effects, knockouts and faithfulness are changes of it.",
+        "against": "The task's counterfactual that patches take activations from; the task names a default.",
+        "ablate": "What a knocked-out head writes instead: `zero`, the `mean` over the counterfactual prompts, the "
+        "`mean by template` (the default), or a `resample`d prompt's own output.",
+        "prompts": "`prompts 200 to 2000` starts with 200 prompts and draws more while a claim is undecided, up to "
+        "2000; the confidence is split over the looks.",
+        "positions": "`role` (the default): heads are patched and kept at their role's position only; `all`: at "
+        "every position.",
+        "floor": "Effects smaller than this share of F(M) count as none; 1% if not set. A listed head and an edge "
+        "must exceed it, a `no edge` must stay under it.",
+        "confidence": "The confidence of every interval, 95% if not set. A claim holds only if the whole interval "
+        "satisfies its bound.",
+        "seed": "The seed of the prompts and of every random draw, 0 if not set: the same seed gives the same report.",
+        "bos": "Whether prompts begin with the tokenizer's BOS token: `yes` or `no` (the default).",
+        "processing": "`none` (the default) takes the weights as they are; `fold` folds the norms into the next "
+        "weights and centres what writes to the residual stream, as many papers did.",
+        "vary": "`vary ablate: zero, resample` judges every claim again with each of these values; faithfulness "
+        "moves far with the method (Miller et al. 2024).",
+    }
+)
+"""The settings of a ``method`` block, by the names that the language gives them."""
+
+_PLACES = {"circuit": "circuit blocks", "compare": "compare blocks", "intervention": "intervention blocks"}
+_UNITS = {
+    "share": "a share, written with a per cent sign",
+    "logits": "logits",
+    "metric": "the unit of the method's metric",
+    "score": "a score without unit",
+}
+
+
+def measure_text(info: MeasureInfo) -> str:
+    """A measurement: how it is written, its definition, its source."""
+    lines = [signature(info), "", _wrapped(info.about), "", f"unit     {_UNITS[info.unit]}", f"source   {info.source}"]
+    lines.append(f"stands   in {' and '.join(_PLACES[place] for place in info.places)}")
+    if info.controls:
+        lines.append(f"controls {', '.join(f'> {control}' for control in info.controls)}")
+    if info.parameters:
+        lines += ["", "parameters"]
+        lines += [_entry(p.name, p.about + ("" if p.required else " (may be left out)")) for p in info.parameters]
+    if info.options:
+        lines += ["", "options"]
+        lines += [_entry(option, about) for option, about in info.options]
+    return "\n".join(lines) + "\n"
+
+
+def signature(info: MeasureInfo) -> str:
+    """``attention(heads, attends)``, as a call; parameters that may be left out stand in brackets."""
+    inside = ", ".join(p.name if p.required else f"[{p.name}]" for p in info.parameters)
+    return f"{info.name}({inside})" if inside else info.name
+
+
+def task_text(info: TaskInfo) -> str:
+    """A task: its positions and counterfactuals."""
+    lines = [info.name, "", _wrapped(info.about), "", "positions"]
+    lines += [_entry(p.name, p.about + (" (may be several tokens)" if p.many else "")) for p in info.positions]
+    if info.counterfactuals:
+        lines += ["", "counterfactuals"]
+        lines += [
+            _entry(name, about + (" (the default)" if name == info.default_counterfactual else ""))
+            for name, about in info.counterfactuals
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def model_text(name: str, about: str, geometry: Geometry) -> str:
+    """A model: its geometry."""
+    g = geometry
+    heads = f"{g.n_heads} heads" + (f" over {g.n_kv_heads} key-value heads" if g.n_kv_heads != g.n_heads else "")
+    mlp = f"MLPs of {g.d_mlp}" if g.d_mlp else "no MLPs"
+    size = f"{g.n_layers} layers of {heads}, {mlp}, d_model {g.d_model}, {g.d_vocab:,} tokens, context {g.n_ctx:,}"
+    return "\n".join([name, "", *([_wrapped(about)] if about else []), _wrapped(size)]) + "\n"
+
+
+def plain_text(title: str, text: str) -> str:
+    """Anything that is one paragraph: a diagnostic's code, a setting."""
+    return f"{title}\n\n{_wrapped(text)}\n"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 96, break_long_words=False, break_on_hyphens=False)
+
+
+def _entry(name: str, about: str) -> str:
+    return textwrap.fill(
+        about,
+        96,
+        initial_indent=f"  {name:<14} ",
+        subsequent_indent=" " * 17,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

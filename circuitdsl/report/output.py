@@ -1,0 +1,76 @@
+"""Where text goes: a terminal with its colours and width, a pipe without them, or a file, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from circuitdsl.errors import InputError
+
+PLAIN_WIDTH = 100
+"""Columns of text that goes to no terminal, unless COLUMNS says otherwise."""
+
+
+def to_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:
+    """A renderable as plain text: no colours, no blanks at line ends."""
+    stream = StringIO()
+    Console(file=stream, width=width, color_system=None, highlight=False, markup=False).print(renderable)
+    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
+
+
+def plain_width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return max(40, int(columns)) if columns.isdigit() else PLAIN_WIDTH
+
+
+def show(renderable: RenderableType, output: Path | None = None) -> None:
+    """Print for a person: with colours and in the width of the terminal if standard output is one."""
+    if output is None and sys.stdout.isatty():
+        Console(highlight=False, markup=False).print(renderable)
+    else:
+        put(to_text(renderable, plain_width()), output)
+
+
+def put(text: str, output: Path | None = None) -> None:
+    """Write a finished text to standard output or to a file."""
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_file(output, text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file at once: whoever reads it sees the old text or the new one, whatever happens.
+
+    A link is followed and the file's rights are kept. Raises InputError where it cannot be written.
+    """
+    target = path.resolve()
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as stream:
+            stream.write(text)
+        temporary = Path(stream.name)
+        try:
+            temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"cannot write {path}: {reason}", "name a file in a folder that exists and may be written"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
