@@ -1,0 +1,113 @@
+"""What specs/mini says of mini holds, claim by claim, and it says something: specs close to it are wrong and fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from circuitdsl.api import load
+from circuitdsl.checking import Workbench
+from circuitdsl.judge.outcome import Report, Verdict
+from circuitdsl.language.circuit import Document
+from circuitdsl.language.format import format_source
+
+SPECS = Path(__file__).parents[2] / "specs" / "mini"
+NAMES = ("ioi", "colored_objects", "reuse")
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    """One for all tests, so that no experiment is run twice."""
+    return Workbench()
+
+
+@pytest.fixture(scope="module")
+def report(bench: Workbench) -> Report:
+    return bench.check(load(*(SPECS / f"{name}.circuit" for name in NAMES)))
+
+
+def test_every_claim_holds(report: Report):
+    assert len(report.circuits) == 2 and len(report.comparisons) == 1
+    assert [outcome.claim.text for outcome in report.outcomes if outcome.verdict is not Verdict.HOLDS] == []
+
+
+def test_no_head_that_matters_is_left_out(report: Report):
+    assert {circuit.circuit.name: circuit.unexplained for circuit in report.circuits} == {
+        "mini_ioi": (),
+        "mini_colored_objects": (),
+    }
+
+
+def test_the_circuits_beat_random_ones_by_far(report: Report):
+    for circuit in report.circuits:
+        (outcome,) = [o for o in circuit.claims if "random heads" in o.claim.text]
+        assert outcome.control is not None and outcome.control.high is not None and outcome.figure.low is not None
+        assert outcome.figure.low > outcome.control.high
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_are_formatted(name: str):
+    text = (SPECS / f"{name}.circuit").read_text(encoding="utf-8")
+    assert format_source(text) == text
+
+
+# (file, what it says, what it says now, the claim that must fail by then)
+MUTATIONS = [
+    ("colored_objects", "3.4  3.5  3.6", "3.4  2.6  3.6", "role fetcher at END: 2.6 matters"),
+    ("ioi", "fetcher -> logits : raises", "fetcher -> logits : lowers", "edge fetcher -> logits : lowers"),
+    ("ioi", "edge 0.3 at S1+4 -> lookup.k", "edge 0.3 at S1 -> lookup.k", "edge 0.3 at S1 -> lookup.k : raises"),
+    ("ioi", "no edge 0.3 at S2 -> lookup.q", "edge 0.3 at S2 -> lookup.q", "edge 0.3 at S2 -> lookup.q"),
+    ("ioi", "(fetcher, END -> S2)", "(fetcher, END -> S1)", "expect attention(fetcher, END -> S1) >= 65%"),
+    ("ioi", "(caller, IO+3 -> IO)", "(caller, IO -> IO)", "expect copying(caller, IO -> IO) >= 70%"),
+    (
+        "colored_objects",
+        "at ANSWER_COLOR+5 { 0.3",
+        "at ANSWER_COLOR+6 { 0.3",
+        "role gatherer at ANSWER_COLOR+6: 0.3 matters",
+    ),
+    ("colored_objects", "{ 0.3  0.6 }", "{ 0.3  0.5 }", "role gatherer at ANSWER_COLOR+5: 0.5 matters"),
+    (
+        "colored_objects",
+        "lookup  -> fetcher.v : raises",
+        "lookup -> fetcher.v : lowers",
+        "edge lookup -> fetcher.v : lowers",
+    ),
+    ("colored_objects", "no edge 1.6  -> fetcher.k", "edge 1.6 -> fetcher.k", "edge 1.6 -> fetcher.k"),
+    (
+        "reuse",
+        "overlap(heads)               in 70% .. 80%",
+        "overlap(heads) > chance",
+        "expect overlap(heads) > chance",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "said", "says", "claim"), MUTATIONS, ids=[m[3] for m in MUTATIONS])
+def test_what_is_nearly_so_is_told_from_what_is_so(
+    name: str, said: str, says: str, claim: str, bench: Workbench, tmp_path: Path
+):
+    for other in NAMES:
+        text = (SPECS / f"{other}.circuit").read_text(encoding="utf-8")
+        if other == name:
+            assert said in text
+            text = text.replace(said, says)
+        (tmp_path / f"{other}.circuit").write_text(text, encoding="utf-8")
+    document = only(load(tmp_path / f"{name}.circuit"), claim)
+    (outcome,) = bench.check(document, unexplained=False).outcomes
+    assert outcome.verdict is Verdict.FAILS
+
+
+def only(document: Document, text: str) -> Document:
+    """The document with no claim left but the one of that text."""
+    return replace(
+        document,
+        circuits=tuple(replace(c, claims=tuple(kept(c.claims, text))) for c in document.circuits),
+        comparisons=tuple(replace(c, claims=tuple(kept(c.claims, text))) for c in document.comparisons),
+    )
+
+
+def kept(claims: tuple, text: str) -> Iterator:
+    return (claim for claim in claims if claim.text == text)
