@@ -17,11 +17,11 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from circuitdsl.compare.chance import chance
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import Figure
+from circuitdsl.judge.ranks import spearman
 from circuitdsl.language.circuit import Head
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Sample, ratio
@@ -230,16 +230,6 @@ def correlation(left: Effects, right: Effects) -> Measurement:
         return spearman(ours, theirs)
 
     return Measurement((_sample(left), _sample(right)), figure)
-
-
-def spearman(left: Array, right: Array) -> Array:
-    """Spearman's rank correlation over the last axis (``scipy.stats.spearmanr``, over leading axes at once).
-
-    NaN where one side is constant.
-    """
-    ranks = [stats.rankdata(each, axis=-1) for each in (left, right)]
-    ours, theirs = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
-    return ratio((ours * theirs).sum(axis=-1), np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1)))
 
 
 # --- points ----------------------------------------------------------------------------------------

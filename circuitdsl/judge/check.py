@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from circuitdsl.engine.session import Session
+from circuitdsl.judge.arms import take_apart
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import (
     CircuitReport,
@@ -70,15 +71,21 @@ class Judge:
         )
 
     def intervention(self, intervention: Intervention, circuit: Circuit) -> InterventionReport:
-        """Check the claims of an intervention on a circuit's task."""
+        """Check the claims of an intervention on a circuit's task, and take it apart."""
         jobs = intervention_jobs(intervention.name, intervention, circuit)
         judged = self.claims({job: claim for claim, job in jobs.items()})
         outcomes = self.outcomes({claim: judged[job] for claim, job in jobs.items()})
+        taken = take_apart(intervention, circuit, self.session, self.bootstrap)
         return InterventionReport(
             intervention=intervention,
             model=self.session.engine.model.name,
             prompts=max((outcome.prompts for outcome in outcomes), default=0),
             claims=outcomes,
+            accuracy=taken.accuracy,
+            arms=taken.arms,
+            p_value=taken.p_value,
+            downstream=taken.downstream,
+            notes=taken.notes,
         )
 
     # --- claims ----------------------------------------------------------------------------------

@@ -200,13 +200,118 @@ class ComparisonReport:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A prompt whose answer an intervention changed from wrong to right or back; its logit difference on both sides."""
+
+    prompt: str
+    before: float | None
+    after: float | None
+
+    def to_dict(self) -> dict[str, object]:
+        return {"prompt": self.prompt, "before": self.before, "after": self.after}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An intervention done in part or by other heads, measured beside the others on the same prompts.
+
+    ``accuracy`` and ``logit_diff`` are the figures under it, ``accuracy_change`` and ``logit_diff_change`` those less
+    the model's own. ``repaired`` counts the prompts answered right only under it, ``broken`` those answered right only
+    without it, with a few examples each; for random heads both are means over the random sets.
+    """
+
+    name: str
+    accuracy: Figure
+    accuracy_change: Figure
+    logit_diff: Figure
+    logit_diff_change: Figure
+    repaired: float
+    broken: float
+    repaired_examples: tuple[Example, ...] = ()
+    broken_examples: tuple[Example, ...] = ()
+    note: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "accuracy": _figure(self.accuracy),
+            "accuracy_change": _figure(self.accuracy_change),
+            "logit_diff": _figure(self.logit_diff),
+            "logit_diff_change": _figure(self.logit_diff_change),
+            "repaired": self.repaired,
+            "broken": self.broken,
+            "examples": {
+                "repaired": [example.to_dict() for example in self.repaired_examples],
+                "broken": [example.to_dict() for example in self.broken_examples],
+            },
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class HeadChange:
+    """What an intervention changes in a head after it: its attention, and what the metric loses without the head.
+
+    ``effect_before`` and ``effect_after``: the metric with the head ablated less the metric, without and with the
+    intervention. ``importance`` is its effect on the logits by path patching, without the intervention. All in units of
+    the metric.
+    """
+
+    head: str
+    roles: tuple[str, ...]
+    before: Figure
+    after: Figure
+    change: Figure
+    effect_before: Figure
+    effect_after: Figure
+    importance: Figure
+
+    def to_dict(self) -> dict[str, object]:
+        names = ("before", "after", "change", "effect_before", "effect_after", "importance")
+        return {
+            "head": self.head,
+            "roles": list(self.roles),
+            **{name: _figure(getattr(self, name)) for name in names},
+        }
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """The attention of heads after an intervention, between two positions that the specification speaks of.
+
+    ``correlation`` is Spearman's between the heads' change of attention and the size of their importance.
+    """
+
+    where: str
+    heads: tuple[HeadChange, ...]
+    correlation: Figure
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "where": self.where,
+            "heads": [head.to_dict() for head in self.heads],
+            "correlation": _figure(self.correlation),
+        }
+
+
+@dataclass(frozen=True)
 class InterventionReport:
-    """An intervention run on a circuit's task."""
+    """An intervention run on a circuit's task.
+
+    ``arms``: the model as it is, the whole intervention, each action alone, and random heads of the same layers;
+    ``accuracy`` says which accuracy theirs is. ``p_value`` is the share of random sets, the real one counted in, that
+    are at least as accurate. ``downstream`` are the heads of the circuit after the intervention.
+    """
 
     intervention: Intervention
     model: str
     prompts: int
     claims: tuple[ClaimOutcome, ...]
+    accuracy: str = ""
+    arms: tuple[Arm, ...] = ()
+    p_value: float | None = None
+    downstream: tuple[Downstream, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -222,6 +327,11 @@ class InterventionReport:
             "actions": [action.text for action in self.intervention.actions],
             "exit": self.exit_code,
             "claims": [outcome.to_dict() for outcome in self.claims],
+            "accuracy": self.accuracy,
+            "arms": [arm.to_dict() for arm in self.arms],
+            "p_value": self.p_value,
+            "downstream": [each.to_dict() for each in self.downstream],
+            "notes": list(self.notes),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -23,23 +23,32 @@ def random_nodes(
     Raises CannotMeasure if every layer of the circuit is used whole, so that there is nothing to draw.
     """
     nodes = frozenset(nodes)
+    heads = {node.component for node in nodes if isinstance(node.component, Head)}
+    return tuple(frozenset(exchanged(nodes, each)) for each in stand_ins(heads, geometry, seed, count))
+
+
+def stand_ins(
+    heads: Iterable[Head], geometry: Geometry, seed: int, count: int = RANDOM_SETS
+) -> Iterator[Mapping[Head, Head]]:
+    """``count`` times a random head of the same layer for each of some heads, distinct ones for distinct ones.
+
+    Raises CannotMeasure if every layer is used whole.
+    """
     by_layer: dict[int, list[Head]] = {}
-    for head in sorted({n.component for n in nodes if isinstance(n.component, Head)}):
+    for head in sorted(set(heads)):
         by_layer.setdefault(head.layer, []).append(head)
-    if all(len(heads) == geometry.n_heads for heads in by_layer.values()):
+    if all(len(some) == geometry.n_heads for some in by_layer.values()):
         raise CannotMeasure("there are no random heads to compare with: the circuit has all heads of its layers")
     generator = np.random.default_rng(seed)
-    return tuple(_exchange(nodes, by_layer, geometry.n_heads, generator) for _ in range(count))
+    for _ in range(count):
+        yield {
+            head: Head(layer, int(index))
+            for layer, some in by_layer.items()
+            for head, index in zip(some, generator.choice(geometry.n_heads, size=len(some), replace=False), strict=True)
+        }
 
 
-def _exchange(
-    nodes: frozenset[Node], by_layer: dict[int, list[Head]], n_heads: int, generator: np.random.Generator
-) -> frozenset[Node]:
-    stand_in = {
-        head: Head(layer, int(index))
-        for layer, heads in by_layer.items()
-        for head, index in zip(heads, generator.choice(n_heads, size=len(heads), replace=False), strict=True)
-    }
-    return frozenset(
-        Node(stand_in[node.component], node.position) if isinstance(node.component, Head) else node for node in nodes
-    )
+def exchanged(nodes: Iterable[Node], stand_in: Mapping[Head, Head]) -> Iterator[Node]:
+    """The nodes with every head exchanged for its stand-in."""
+    for node in nodes:
+        yield Node(stand_in[node.component], node.position) if isinstance(node.component, Head) else node

@@ -89,11 +89,16 @@ def unlisted_jobs(owner: str, circuit: Circuit) -> Mapping[Node, Job]:
 
 def intervention_jobs(owner: str, intervention: Intervention, circuit: Circuit) -> Mapping[Claim, Job]:
     """The claims of an intervention, measured with the actions in force."""
-    world = Intervened(intervention.actions, tuple(_source(action, circuit.method) for action in intervention.actions))
+    world = intervened(intervention.actions, circuit.method)
     return {
         claim: _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term, world=world))
         for claim in intervention.claims
     }
+
+
+def intervened(actions: tuple[Action, ...], method: Method) -> Intervened:
+    """The world in which these actions are in force. Raises CannotMeasure for an ablation without a counterfactual."""
+    return Intervened(actions, tuple(_source(action, method) for action in actions))
 
 
 def _source(action: Action, method: Method) -> Source | None:

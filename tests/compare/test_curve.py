@@ -24,9 +24,9 @@ from circuitdsl.compare.curve import (
     entry,
     overlaps,
     resampled,
-    spearman,
 )
 from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.judge.ranks import spearman
 from circuitdsl.language.circuit import Head
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data

@@ -97,6 +97,16 @@ def inhibition() -> HeadPlan:
     return HeadPlan("inhibition", attends=(_TO_SEEN, *_TO_OTHER_THINGS), moves=_INHIBIT_SEEN + _INHIBIT_COLOR)
 
 
+def unfocused_inhibition() -> HeadPlan:
+    """IOI as above. In Colored Objects it looks at all things, where it finds no color to inhibit; were it made to look
+    at colors, it would inhibit them, a little."""
+    return HeadPlan(
+        "inhibition",
+        attends=(_TO_SEEN, _A_THING),
+        moves=_INHIBIT_SEEN + each("word", "inhibit", COLORS, 0.2),
+    )
+
+
 def mover() -> HeadPlan:
     """Attend to names or colors that are not inhibited; write them as the answer."""
     return HeadPlan(

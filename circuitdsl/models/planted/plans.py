@@ -140,6 +140,24 @@ def _colors() -> PlantedModel:
     )
 
 
+def _broken() -> PlantedModel:
+    previous, duplicate, induction = parts.previous_token(), parts.duplicate_token(), parts.induction()
+    inhibition, mover, backup = parts.unfocused_inhibition(), parts.mover(), parts.backup_mover()
+    return PlantedModel(
+        name="planted-broken",
+        about="IOI by hand; Colored Objects fails for want of one thing: its inhibition heads look in the wrong place",
+        layers=(
+            (previous, idle(0), duplicate, idle(1), previous, idle(2), idle(3), idle(4)),
+            (idle(5), duplicate, induction, idle(6), idle(7), induction, idle(0), decoy(duplicate)),
+            (inhibition, decoy(inhibition), idle(1), inhibition, idle(2), idle(3), idle(4), decoy(duplicate)),
+            (idle(5), mover, idle(6), decoy(mover), mover, idle(7), idle(0), idle(1)),
+            (idle(2), backup, parts.negative_mover(), idle(3), decoy(mover), idle(4), backup, idle(5)),
+        ),
+        spaces=_SPACES,
+        vocabulary=task_vocabulary(),
+    )
+
+
 def _induction() -> PlantedModel:
     previous, induction = parts.previous_word(), parts.induction_mover()
     backup = parts.backup_induction()
@@ -160,5 +178,6 @@ PLANTED: Mapping[str, Callable[[], PlantedModel]] = {
     "planted-reuse": _reuse,
     "planted-ioi": _ioi,
     "planted-colors": _colors,
+    "planted-broken": _broken,
     "planted-induction": _induction,
 }

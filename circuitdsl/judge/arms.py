@@ -1,0 +1,276 @@
+"""An intervention taken apart: in whole, each action alone, by random heads; what it repairs, and what it moves.
+
+Everything is measured on the same prompts, so that every difference is paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuitdsl.engine.session import Session
+from circuitdsl.judge.intervals import Bootstrap, interval
+from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange
+from circuitdsl.judge.ranks import spearman
+from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Position, Term
+from circuitdsl.measures.controls import exchanged, stand_ins
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Attention,
+    Clean,
+    Experiment,
+    Intervened,
+    Metric,
+    Patched,
+    World,
+)
+from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Request, sample
+from circuitdsl.plan.drive import Failure
+from circuitdsl.plan.jobs import intervened
+
+EXAMPLES = 3
+"""How many repaired and how many broken prompts are shown."""
+
+FEWEST = 3
+"""A rank correlation needs three heads."""
+
+NOTHING = Figure(None, None, None)
+
+_CLEAN = Clean()
+_LOGIT_DIFF = Metric("logit_diff")
+_END = Position("END")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What taking an intervention apart gives, for its report."""
+
+    accuracy: str
+    arms: tuple[Arm, ...]
+    p_value: float | None
+    downstream: tuple[Downstream, ...]
+    notes: tuple[str, ...]
+
+
+def take_apart(intervention: Intervention, circuit: Circuit, session: Session, bootstrap: Bootstrap) -> Taken:
+    """Measure an intervention's arms and what it changes downstream, on the circuit's first prompts."""
+    bench = _Bench(intervention, circuit, session, bootstrap)
+    arms, p_value, notes = bench.arms()
+    return Taken(bench.accuracy.name, arms, p_value, tuple(bench.downstream()), notes)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    intervention: Intervention
+    circuit: Circuit
+    session: Session
+    bootstrap: Bootstrap
+
+    @property
+    def request(self) -> Request:
+        return Request(self.circuit, self.circuit.method, Term("accuracy"))
+
+    @property
+    def accuracy(self) -> Metric:
+        """Among the task's options if the claims speak of that."""
+        terms = [claim.term for claim in self.intervention.claims if claim.term.measure == "accuracy"]
+        among = any("among options" in term.options for term in terms)
+        return Metric("accuracy among options" if among else "accuracy")
+
+    # --- readings --------------------------------------------------------------------------------
+
+    def read(self, experiments: Iterable[Experiment]) -> Mapping[Experiment, Array | Failure]:
+        return self.session.run(tuple(experiments), self.circuit.method.prompts_first)
+
+    def figure(self, columns: Sequence[Array | Failure], combine: Callable[[Array], Array]) -> Figure:
+        """A figure of the columns' means; None where one of them could not be read."""
+        whole = [column for column in columns if not isinstance(column, Failure)]
+        if len(whole) < len(columns):
+            return NOTHING
+        measured = Measurement((sample(self.request.data, *whole),), combine)
+        return interval(measured, self.bootstrap, self.circuit.method.confidence)
+
+    # --- arms ------------------------------------------------------------------------------------
+
+    def arms(self) -> tuple[tuple[Arm, ...], float | None, tuple[str, ...]]:
+        """The arms, the p-value of the whole against random heads, and what could not be had."""
+        actions = self.intervention.actions
+        worlds: dict[str, World] = {"none": _CLEAN, "all": self.world(actions)}
+        if len(actions) > 1:
+            worlds |= {action.text: self.world((action,)) for action in actions}
+        try:
+            randoms, notes = tuple(self.random_worlds()), ()
+        except CannotMeasure as reason:
+            randoms, notes = (), (f"no random heads: {reason}",)
+        asked = [self.request.ask(w, r) for w in (*worlds.values(), *randoms) for r in (self.accuracy, _LOGIT_DIFF)]
+        results = self.read(asked)
+        arms = [self.arm(name, [world], results) for name, world in worlds.items()]
+        done = [world for world in randoms if not isinstance(results[self.request.ask(world, self.accuracy)], Failure)]
+        if done:
+            arms.append(self.arm("random heads", done, results))
+        return tuple(arms), self.p_value(worlds["all"], done, results), notes
+
+    def world(self, actions: tuple[Action, ...]) -> Intervened:
+        return intervened(actions, self.circuit.method)
+
+    def random_worlds(self) -> Iterator[World]:
+        """The whole intervention with its heads exchanged for random ones of their layers."""
+        actions = self.intervention.actions
+        heads = {n.component for action in actions for n in action.nodes if isinstance(n.component, Head)}
+        for each in stand_ins(heads, self.circuit.geometry, self.circuit.method.seed):
+            yield self.world(tuple(replace(action, nodes=tuple(exchanged(action.nodes, each))) for action in actions))
+
+    def arm(self, name: str, worlds: Sequence[World], results: Mapping[Experiment, Array | Failure]) -> Arm:
+        """One arm; of several worlds (random sets), their mean."""
+
+        def columns(reading: Metric) -> list[Array | Failure]:
+            return [results[self.request.ask(world, reading)] for world in (_CLEAN, *worlds)]
+
+        right, difference = columns(self.accuracy), columns(_LOGIT_DIFF)
+        whole = [column for column in right if not isinstance(column, Failure)]
+        if len(whole) < len(right):
+            reasons = dict.fromkeys(column.message for column in right if isinstance(column, Failure))
+            return Arm(name, NOTHING, NOTHING, NOTHING, NOTHING, 0.0, 0.0, note="; ".join(reasons))
+        before, after = whole[0], np.stack(whole[1:])
+        shown = difference if len(worlds) == 1 else ()
+        return Arm(
+            name=name,
+            accuracy=self.figure(right, _after),
+            accuracy_change=self.figure(right, _change),
+            logit_diff=self.figure(difference, _after),
+            logit_diff_change=self.figure(difference, _change),
+            repaired=float((after > before).sum(axis=-1).mean()),
+            broken=float((after < before).sum(axis=-1).mean()),
+            repaired_examples=self.examples(np.flatnonzero(after[0] > before), shown),
+            broken_examples=self.examples(np.flatnonzero(after[0] < before), shown),
+        )
+
+    def examples(self, where: NDArray[np.intp], differences: Sequence[Array | Failure]) -> tuple[Example, ...]:
+        """The first of the prompts at these indices, with the logit difference before and after if it was read."""
+        if not differences:
+            return ()
+        few = where[:EXAMPLES].tolist()
+        prompts = self.session.prompts(self.request.data, max(few, default=0) + 1)
+        before, after = differences
+        return tuple(Example(prompts[i].text, _at(before, i), _at(after, i)) for i in few)
+
+    def p_value(
+        self, whole: World, randoms: Sequence[World], results: Mapping[Experiment, Array | Failure]
+    ) -> float | None:
+        """The share of sets, the real one counted in, that are at least as accurate as the real one."""
+        right = [results[self.request.ask(world, self.accuracy)] for world in (whole, *randoms)]
+        means = [float(column.mean()) for column in right if not isinstance(column, Failure)]
+        if not randoms or len(means) < len(right):
+            return None
+        return float(np.mean(np.array(means) >= means[0]))
+
+    # --- downstream ------------------------------------------------------------------------------
+
+    def downstream(self) -> Iterator[Downstream]:
+        """The heads after the intervention, wherever a claim speaks of their attention."""
+        whole = self.world(self.intervention.actions)
+        for where, heads in self.looks().items():
+            rows = [_row(self, head, where, whole) for head in heads]
+            results = self.read([e for row in rows for e in row.experiments])
+            changes = tuple(row.change(results) for row in rows)
+            yield Downstream(f"{where.query} -> {where.key}", changes, self.correlation(rows, results))
+
+    def looks(self) -> dict[FromTo, tuple[Head, ...]]:
+        """From where to where, and which later heads that are not acted on themselves, the claims of attention say."""
+        acted = {n.component for action in self.intervention.actions for n in action.nodes}
+        first = min((head.layer for head in acted if isinstance(head, Head)), default=-1)
+        found: dict[FromTo, dict[Head, None]] = {}
+        for where, heads in _attention_claims((*self.circuit.claims, *self.intervention.claims)):
+            later = [head for head in heads if head.layer > first and head not in acted]
+            found.setdefault(where, {}).update(dict.fromkeys(later))
+        return {where: tuple(heads) for where, heads in found.items() if heads}
+
+    def correlation(self, rows: Sequence[_Row], results: Mapping[Experiment, Array | Failure]) -> Figure:
+        """Spearman's between the change of attention and the size of the direct effect, over heads."""
+        if len(rows) < FEWEST or not self.circuit.method.against:
+            return NOTHING
+        columns = [results[row.asked[name]] for name in ("before", "after", "direct") for row in rows]
+
+        def combine(means: Array) -> Array:
+            before, after, direct = np.split(means[..., :-1], 3, axis=-1)
+            return spearman(after - before, np.abs(direct - means[..., -1:]))
+
+        return self.figure([*columns, results[rows[0].asked["clean"]]], combine)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One head's readings, with and without the intervention, by name."""
+
+    bench: _Bench
+    head: Head
+    asked: Mapping[str, Experiment]
+
+    @property
+    def experiments(self) -> Iterable[Experiment]:
+        return self.asked.values()
+
+    def change(self, results: Mapping[Experiment, Array | Failure]) -> HeadChange:
+        def difference(changed: str, base: str) -> Figure:
+            if changed not in self.asked:
+                return NOTHING
+            return self.bench.figure([results[self.asked[name]] for name in (base, changed)], _change)
+
+        def mean(name: str) -> Figure:
+            return self.bench.figure([results[self.asked[name]]], lambda means: means[..., 0])
+
+        circuit = self.bench.circuit
+        roles = tuple(role.name for role in circuit.roles if self.head in role.heads)
+        return HeadChange(
+            head=str(self.head),
+            roles=roles,
+            before=mean("before"),
+            after=mean("after"),
+            change=difference("after", "before"),
+            effect_before=difference("removed", "clean"),
+            effect_after=difference("whole removed", "whole"),
+            importance=difference("direct", "clean"),
+        )
+
+
+def _row(bench: _Bench, head: Head, where: FromTo, whole: Intervened) -> _Row:
+    request, method = bench.request, bench.circuit.method
+    node, look = Node(head, where.query), Attention(head, where)
+    asked = {
+        "before": request.ask(_CLEAN, look),
+        "after": request.ask(whole, look),
+        "clean": request.ask(_CLEAN),
+        "whole": request.ask(whole),
+    }
+    if method.against or method.ablate == "zero":
+        without = Action("ablate", (node,), text=f"ablate {node}")
+        asked["removed"] = request.ask(Ablated(frozenset({node}), request.source()))
+        asked["whole removed"] = request.ask(intervened((*bench.intervention.actions, without), method))
+    if method.against:
+        nothing: frozenset[tuple[Node, str]] = frozenset()
+        asked["direct"] = request.ask(Patched(frozenset({Node(head, _END)}), nothing, method.against, strict=False))
+    return _Row(bench, head, asked)
+
+
+def _attention_claims(claims: Iterable[Claim]) -> Iterator[tuple[FromTo, tuple[Head, ...]]]:
+    for claim in claims:
+        arguments = dict(claim.term.arguments)
+        where, nodes = arguments.get("where"), arguments.get("heads")
+        if claim.term.measure == "attention" and isinstance(where, FromTo) and isinstance(nodes, Nodes):
+            yield where, tuple(node.component for node in nodes.nodes if isinstance(node.component, Head))
+
+
+def _after(means: Array) -> Array:
+    """Of columns before, after, ...: the mean of those after."""
+    return means[..., 1:].mean(axis=-1)
+
+
+def _change(means: Array) -> Array:
+    return _after(means) - means[..., 0]
+
+
+def _at(column: Array | Failure, index: int) -> float | None:
+    return None if isinstance(column, Failure) else float(column[index])
