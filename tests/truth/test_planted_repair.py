@@ -1,0 +1,121 @@
+"""A repair whose truth is known: only the right heads, made to look at the right place, take the task from chance to
+every prompt. What the arms say is computed a second time from the weights alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from planted_algebra import Algebra, Edits, logit_diff
+from planted_bench import bench, drawn, plain_text, resolved
+
+from circuitdsl.judge.outcome import Arm, InterventionReport, Verdict
+from circuitdsl.language.circuit import Head
+from circuitdsl.models.planted.plans import PLANTED
+
+DOCUMENT = resolved(plain_text("repair"))
+PROMPTS = drawn("planted-broken", "colored_objects", 30)
+INHIBITION, DECOYS = (Head(2, 0), Head(2, 3)), (Head(2, 1), Head(2, 7))
+
+
+@pytest.fixture(scope="module")
+def algebra() -> Algebra:
+    return Algebra(PLANTED["planted-broken"]())
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, InterventionReport]:
+    judge = bench().judge("planted-broken")
+    return {each.name: judge.intervention(each, DOCUMENT.circuit(each.on)) for each in DOCUMENT.interventions}
+
+
+def forced(algebra: Algebra, heads: tuple[Head, ...], place: str) -> list[np.ndarray]:
+    """The logits of every prompt with these heads' attention at the end spread over a place, and nothing else."""
+    logits = []
+    for prompt in PROMPTS:
+        clean, end = algebra.run(prompt.tokens), len(prompt.tokens) - 1
+        outputs = {}
+        for head in heads:
+            width = algebra.geometry.d_head
+            own = slice(head.index * width, (head.index + 1) * width)
+            weights = algebra.layers[head.layer]
+            values = clean.before[head.layer][list(prompt.positions[place])] @ weights["v"][own].T
+            outputs[head] = {end: values.mean(axis=0) @ weights["o"][:, own].T}
+        logits.append(algebra.run(prompt.tokens, Edits(outputs)).logits)
+    return logits
+
+
+def right(logits: list[np.ndarray]) -> np.ndarray:
+    return np.array([each.argmax() == prompt.answer for each, prompt in zip(logits, PROMPTS, strict=True)])
+
+
+def agrees(arm: Arm, logits: list[np.ndarray], clean: list[np.ndarray]) -> None:
+    after, before = right(logits), right(clean)
+    assert arm.accuracy.value == pytest.approx(after.mean())
+    assert arm.accuracy_change.value == pytest.approx(after.mean() - before.mean())
+    differences = [logit_diff(each, prompt) for each, prompt in zip(logits, PROMPTS, strict=True)]
+    assert arm.logit_diff.value == pytest.approx(np.mean(differences), abs=1e-4)
+    assert (arm.repaired, arm.broken) == ((after & ~before).sum(), (before & ~after).sum())
+    assert [e.prompt for e in arm.repaired_examples] == [PROMPTS[i].text for i in np.flatnonzero(after & ~before)[:3]]
+    for example, i in zip(arm.repaired_examples, np.flatnonzero(after & ~before), strict=False):
+        assert example.after == pytest.approx(differences[i], abs=1e-4)
+
+
+def test_every_claim_of_the_spec_holds(reports):
+    circuits = {c.name: bench().outcomes(c, c.claims) for c in DOCUMENT.circuits}
+    outcomes = [o for some in circuits.values() for o in some] + [o for r in reports.values() for o in r.claims]
+    assert [(o.claim.text, o.figure) for o in outcomes if o.verdict is not Verdict.HOLDS] == []
+
+
+def test_every_arm_is_what_the_weights_say(reports, algebra):
+    clean = [algebra.run(prompt.tokens).logits for prompt in PROMPTS]
+    arms = {arm.name: arm for arm in reports["repair"].arms}
+    agrees(arms["none"], clean, clean)
+    agrees(arms["all"], forced(algebra, INHIBITION, "DISTRACTORS"), clean)
+    for head in INHIBITION:
+        alone = next(arm for name, arm in arms.items() if str(head) in name)
+        agrees(alone, forced(algebra, (head,), "DISTRACTORS"), clean)
+    agrees(reports["other_place"].arms[1], forced(algebra, INHIBITION, "QUERY"), clean)
+    agrees(reports["other_heads"].arms[1], forced(algebra, DECOYS, "DISTRACTORS"), clean)
+    agrees(reports["harm"].arms[1], forced(algebra, INHIBITION, "ANSWER_COLOR"), clean)
+
+
+def test_from_chance_to_every_prompt_only_by_the_right_heads_and_place(reports):
+    accuracy = {name: {arm.name: arm.accuracy for arm in report.arms} for name, report in reports.items()}
+    none = accuracy["repair"]["none"]
+    assert none.low < 1 / 3 < none.high
+    assert accuracy["repair"]["all"].value == 1
+    assert [a for name in accuracy for a in accuracy[name].values() if a.value == 1] == [accuracy["repair"]["all"]]
+    alone = [figure.value for name, figure in accuracy["repair"].items() if name.startswith("attend")]
+    assert len(alone) == 2
+    assert all(none.value < value < 1 for value in alone)
+    assert accuracy["other_place"]["all"].value == accuracy["other_heads"]["all"].value == none.value
+    assert accuracy["harm"]["all"].value == 0
+
+
+def test_random_heads_are_the_control(reports):
+    """Pairs of the layer's seven other heads do nothing, and one of the two does what it does alone."""
+    repair = reports["repair"]
+    arms = {arm.name: arm for arm in repair.arms}
+    assert arms["none"].accuracy.value < arms["random heads"].accuracy.value < arms["all"].accuracy.value
+    assert repair.p_value == pytest.approx(1 / 21)  # none of 20 random pairs is the pair itself
+    assert reports["other_heads"].p_value > 0.9
+
+
+def test_movers_downstream_turn_from_the_wrong_colors_to_the_right_one(reports, algebra):
+    by_place = {each.where: each for each in reports["repair"].downstream}
+    assert set(by_place) == {"END -> ANSWER_COLOR", "END -> DISTRACTORS"}
+    for place, sign in (("END -> ANSWER_COLOR", 1), ("END -> DISTRACTORS", -1)):
+        heads = by_place[place].heads
+        assert [head.head for head in heads] == ["3.1", "3.4"]
+        for head in heads:
+            assert head.roles == ("mover",)
+            assert head.change.value == pytest.approx(head.after.value - head.before.value)
+            assert sign * head.change.low > 0.15
+            assert head.effect_after.high < head.effect_before.low < 0  # more is lost without it once it is right
+
+
+def test_the_report_is_plain_data(reports):
+    written = reports["repair"].to_dict()
+    assert [arm["name"] for arm in written["arms"]][:2] == ["none", "all"]
+    assert written["arms"][1]["examples"]["broken"] == []
+    assert written["downstream"][0]["heads"][0]["head"] == "3.1"
