@@ -12,8 +12,6 @@ from circuitdsl.language.circuit import ALL, Position
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
-PAD = 0  # any token will do: padding stands to the right of all that is read, and attention is causal
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -40,9 +38,12 @@ def batch_of(prompts: Sequence[Prompt], device: torch.device) -> Batch:
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Rows of tokens as a tensor [rows, longest]."""
+    """Rows of tokens as a tensor [rows, longest], each padded on the right with its own last token.
+
+    Any token would do: padding stands to the right of all that is read, and attention is causal.
+    """
     longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
+    return torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device)
 
 
 def counterfactual_tokens(batch: Batch, name: str) -> Tensor:

@@ -57,15 +57,16 @@ class Judge:
         outcomes = self.outcomes({claim: judged[job] for claim, job in jobs.items()})
         data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
         prompts = self.session.prompts(data, circuit.method.prompts_first)
+        found = self._unexplained(circuit) if unexplained else ()
         return CircuitReport(
             circuit=circuit,
             model=self.session.engine.model.name,
-            processing=circuit.method.processing,
+            processing=_PROCESSING[circuit.method.processing],
             prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes)]),
             claims=tuple(replace(o, variants=variants.get(o.claim.id, ())) for o in outcomes),
             heads=self._heads(circuit, head_jobs(owner, circuit)),
-            unexplained=self._unexplained(circuit) if unexplained else (),
-            unexplained_note=_UNEXPLAINED_NOTE if unexplained else "not looked for",
+            unexplained=found,
+            unexplained_note=_unexplained_note(circuit, found) if unexplained else "not looked for",
             notes=self.session.notes(data),
             example=prompts[0].text if prompts else "",
         )
@@ -187,7 +188,15 @@ class Judge:
         return tuple(sorted((row for row in rows if matters(row.figure)), key=lambda row: -abs(row.figure.value or 0)))
 
 
-_UNEXPLAINED_NOTE = "heads that the circuit does not list and whose knockout at all positions exceeds the floor"
+_PROCESSING = {"none": "weights as they are", "fold": "norms folded, writing weights and unembedding centred"}
+
+
+def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...]) -> str:
+    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(circuit.heads)
+    return (
+        f"{len(found)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by more "
+        f"than {100 * circuit.method.floor:g}% when knocked out at all positions"
+    )
 
 
 def _is_open(judged: Judged | None) -> bool:

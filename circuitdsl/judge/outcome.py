@@ -60,7 +60,7 @@ class Variant:
 class ClaimOutcome:
     """A claim and what became of it.
 
-    ``p_value`` is the bootstrap p-value against "the bound is not met" (small supports the claim; None for an error),
+    ``p_value`` is one-sided, against "the bound is not met" (small supports the claim; None for an error),
     ``p_holm`` the same after Holm's correction over the circuit's claims. ``subject`` is a JSON-ready description of
     the arguments. ``control`` is the control's figure where the claim compares with one.
     """

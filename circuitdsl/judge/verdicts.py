@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from circuitdsl.judge.intervals import Bootstrap, bca, interval, spread
+import numpy as np
+from scipy import stats
+
+from circuitdsl.judge.intervals import Bootstrap, Spread, bca, interval, spread
 from circuitdsl.judge.outcome import Figure, Verdict
 from circuitdsl.language.circuit import Bound, Control
-from circuitdsl.measures.measurement import Array, Measurement
+from circuitdsl.measures.measurement import Measurement
 
 _INFINITY = float("inf")
 
@@ -18,7 +21,7 @@ ONE_PROMPT = "one prompt has no interval: give the task more prompts"
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with what led to it. ``p_value`` is small where the bootstrap rarely violates the bound."""
+    """A verdict with what led to it. ``p_value`` is small where the bound is hardly met by chance."""
 
     figure: Figure
     verdict: Verdict
@@ -36,8 +39,8 @@ def judge(measurement: Measurement, bound: Bound | Control, bootstrap: Bootstrap
     figure = interval(measurement, bootstrap, confidence)
     if figure.low is None or figure.high is None:
         return Judgement(figure, Verdict.ERROR, None, note=UNDEFINED)
-    replicates = spread(measurement, measurement.combine, bootstrap).replicates
-    return Judgement(figure, decide(bound, figure.low, figure.high), _p_value(bound, replicates))
+    all_of_it = spread(measurement, measurement.combine, bootstrap)
+    return Judgement(figure, decide(bound, figure.low, figure.high), p_value(bound, all_of_it))
 
 
 def decide(bound: Bound, low: float, high: float) -> Verdict:
@@ -65,10 +68,22 @@ def _verdict(holds: bool, fails: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.UNDECIDED
 
 
-def _p_value(bound: Bound, replicates: Array) -> float:
-    """Share of replicates that violate the bound, counting the sample itself as one (Davison and Hinkley 1997)."""
-    violations = sum(decide(bound, float(x), float(x)) is not Verdict.HOLDS for x in replicates)
-    return (1 + violations) / (1 + len(replicates))
+def p_value(bound: Bound, spread: Spread) -> float:
+    """One-sided p-value of "the bound is not met", normal with the bootstrap's standard error.
+
+    Counting replicates cannot tell 0.001 from 0.00001, which a correction for many claims needs.
+    """
+    error = float(np.std(spread.replicates))
+
+    def beyond(distance: float) -> float:
+        """How likely a figure as far on the right side of a limit would be if the truth were at the limit."""
+        return float(stats.norm.sf(distance / error)) if error else float(distance < 0)
+
+    above = 0.0 if bound.low is None else beyond(spread.value - bound.low)
+    below = 0.0 if bound.high is None else beyond(bound.high - spread.value)
+    if bound.op == "outside":
+        return min(1 - above, 1 - below)
+    return max(above, below)
 
 
 def _against_control(measurement: Measurement, bound: Control, bootstrap: Bootstrap, confidence: float) -> Judgement:
@@ -82,7 +97,7 @@ def _against_control(measurement: Measurement, bound: Control, bootstrap: Bootst
     if gap.low is None or gap.high is None:
         return Judgement(figure, Verdict.ERROR, None, other, UNDEFINED)
     zero = Bound(">", low=0.0) if bound.op == ">" else Bound("<", high=0.0)
-    return Judgement(figure, decide(zero, gap.low, gap.high), _p_value(zero, apart.replicates), other)
+    return Judgement(figure, decide(zero, gap.low, gap.high), p_value(zero, apart), other)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from circuitdsl.compare.structure import Structure
-from circuitdsl.language.circuit import Circuit, Head, Mlp, Node, Path, Receivers
+from circuitdsl.language.circuit import Circuit, Component, Head, Mlp, Path, Receivers, Role
 from circuitdsl.report.palette import IDLE, LEFT, RIGHT, SHARED, role_colours, text_on
 
 CELL, GAP = 26, 8  # pixels of a head's square, and between squares
+BOX = 210  # width of a role's box
 FONT = "ui-sans-serif, system-ui, 'Helvetica Neue', Arial, sans-serif"
 INK, FAINT = "#20242a", "#6b7480"
 
@@ -40,29 +40,86 @@ class _Frame:
 
 
 def circuit_svg(circuit: Circuit) -> str:
-    """A circuit: its heads in their roles' colours, its edges as curves that name the input, its roles as a legend."""
+    """A circuit twice: which heads play which roles, layer by head, and how the roles feed each other."""
     colours = role_colours(circuit)
     geometry = circuit.geometry
     has_mlps = any(isinstance(node.component, Mlp) for node in circuit.nodes)
-    frame = _Frame(70, 110, geometry.n_layers, geometry.n_heads + (1 if has_mlps else 0))
-    legend = frame.left + frame.width + 50
-    height = max(frame.top + frame.height + 60, 130 + 22 * (len(circuit.roles) + len(tuple(circuit.edge_claims())) + 3))
-    root = _root(max(900, legend + 320), height, f"{circuit.name}: {circuit.about}" if circuit.about else circuit.name)
+    frame = _Frame(70, 120, geometry.n_layers, geometry.n_heads + (1 if has_mlps else 0))
+    graph = _Graph(circuit, frame.left + frame.width + 70, 96)
+    height = max(frame.top + frame.height + 70, graph.top + graph.height + 40)
+    root = _root(max(900, graph.left + graph.width + 40), height, circuit.name)
     _text(root, 24, 34, circuit.name, size=20, weight="600")
     _text(root, 24, 58, circuit.about or f"{circuit.model}, {circuit.task}", colour=FAINT)
+    _text(root, 24, 78, f"{circuit.model}, {circuit.task}", size=11, colour=FAINT)
     _rulers(root, frame, geometry.n_heads, has_mlps)
     _cells(root, frame, geometry.n_heads)
-    logits = (frame.left + frame.width / 2, frame.top - 28)
-    _box(root, logits, 64, "logits")
-    for claim in circuit.edge_claims():
-        path = dict(claim.term.arguments)["path"]
-        assert isinstance(path, Path)
-        _edge(root, path, frame, logits, colours)
+    for component, roles in _roles_by_component(circuit).items():
+        place = _place(frame, component, geometry.n_heads)
+        if place is not None:
+            _striped(root, place, [colours[role] for role in roles], str(component))
+    _arrowhead(root)
+    for (sender, receiver), labels in graph.edges().items():
+        _arrow(root, graph.place(sender), graph.place(receiver), " ".join(labels), colours.get(sender, FAINT))
+    _box(root, graph.place("logits"), "logits", "#ffffff")
+    for role in circuit.roles:
+        places = ", ".join(sorted({str(node.position) for node in role.nodes}))
+        _box(root, graph.place(role.name), f"{role.name} at {places}", colours[role.name])
+    return _written(root)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Where the roles' boxes stand: higher layers higher, in two columns so that edges have room."""
+
+    circuit: Circuit
+    left: float
+    top: float
+
+    width = 2 * BOX + 60
+
+    @property
+    def height(self) -> float:
+        return 64 * (len(self.order) + 1)
+
+    @property
+    def order(self) -> list[str]:
+        """Roles from the first layer to the last."""
+        return [role.name for role in sorted(self.circuit.roles, key=_mean_layer)]
+
+    def place(self, vertex: str) -> Point:
+        """The middle of a vertex: a role, or anything else at the top (the logits)."""
+        if vertex not in self.order:
+            return self.left + self.width / 2, self.top
+        rank = self.order.index(vertex)
+        column = rank % 2
+        return self.left + BOX / 2 + column * (BOX + 60), self.top + 64 * (len(self.order) - rank)
+
+    def edges(self) -> dict[tuple[str, str], list[str]]:
+        """Labels (inputs) of the edges between roles, and to the logits; edges of single heads are not drawn."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for claim in self.circuit.edge_claims():
+            path = dict(claim.term.arguments)["path"]
+            assert isinstance(path, Path)
+            ends = (path.senders.label, path.receivers.label)
+            if all(end in {*self.order, "logits"} for end in ends):
+                inputs = path.receivers.inputs if isinstance(path.receivers, Receivers) else ""
+                found.setdefault(ends, []).extend(inputs)
+        return found
+
+
+def _mean_layer(role: Role) -> float:
+    layers = [node.component.layer for node in role.nodes if isinstance(node.component, Head | Mlp)]
+    return sum(layers) / len(layers) if layers else -1.0
+
+
+def _roles_by_component(circuit: Circuit) -> dict[Component, list[str]]:
+    found: dict[Component, list[str]] = {}
     for role in circuit.roles:
         for node in role.nodes:
-            _node(root, frame, node, colours[role.name], geometry.n_heads)
-    _legend(root, legend, circuit, colours)
-    return _written(root)
+            names = found.setdefault(node.component, [])
+            if role.name not in names:
+                names.append(role.name)
+    return found
 
 
 def comparison_svg(left: Circuit, right: Circuit, structure: Structure) -> str:
@@ -167,15 +224,19 @@ def _square(root: ET.Element, centre: Point, colour: str, label: str) -> None:
     _text(root, centre[0], centre[1] + 4, label, size=10, colour=text_on(colour), weight="600", anchor="middle")
 
 
-def _node(root: ET.Element, frame: _Frame, node: Node, colour: str, heads: int) -> None:
-    place = _place(frame, node, heads)
-    if place is not None:
-        label = str(node.component) if isinstance(node.component, Head) else "m"
-        _square(root, place, colour, label)
+def _striped(root: ET.Element, centre: Point, colours: list[str], label: str) -> None:
+    """A square with a stripe for each role that its component plays."""
+    x, y = centre[0] - CELL / 2, centre[1] - CELL / 2
+    width = CELL / len(colours)
+    for i, colour in enumerate(colours):
+        shape = {"x": f"{x + i * width:g}", "y": f"{y:g}", "width": f"{width:g}", "height": f"{CELL}"}
+        ET.SubElement(root, "rect", shape, fill=colour, rx="6" if len(colours) == 1 else "2")
+    text = label.replace("mlp ", "m")
+    _text(root, centre[0], centre[1] + 4, text, size=10, colour=text_on(colours[0]), weight="600", anchor="middle")
 
 
-def _place(frame: _Frame, node: Node, heads: int) -> Point | None:
-    match node.component:
+def _place(frame: _Frame, component: Component, heads: int) -> Point | None:
+    match component:
         case Head(layer=layer, index=index):
             return frame.centre(layer, index)
         case Mlp(layer=layer):
@@ -184,81 +245,41 @@ def _place(frame: _Frame, node: Node, heads: int) -> Point | None:
             return None
 
 
-def _box(root: ET.Element, centre: Point, width: float, label: str) -> None:
-    ET.SubElement(
-        root,
-        "rect",
-        {
-            "x": f"{centre[0] - width / 2:g}",
-            "y": f"{centre[1] - 13:g}",
-            "width": f"{width:g}",
-            "height": "26",
-            "rx": "6",
-        },
-        fill="#ffffff",
-        stroke=INK,
+def _box(root: ET.Element, centre: Point, label: str, fill: str) -> None:
+    shape = {"x": f"{centre[0] - BOX / 2:g}", "y": f"{centre[1] - 14:g}", "width": f"{BOX}", "height": "28", "rx": "7"}
+    ET.SubElement(root, "rect", shape, fill=fill, stroke=INK)
+    shown = label if len(label) <= 30 else f"{label[:29]}…"
+    _text(root, centre[0], centre[1] + 4, shown, size=12, colour=text_on(fill), weight="600", anchor="middle")
+
+
+def _arrowhead(root: ET.Element) -> None:
+    marker = ET.SubElement(
+        ET.SubElement(root, "defs"),
+        "marker",
+        {"id": "arrow", "viewBox": "0 0 10 10", "refX": "9", "refY": "5", "orient": "auto-start-reverse"},
+        markerWidth="7",
+        markerHeight="7",
     )
-    _text(root, centre[0], centre[1] + 4, label, size=12, weight="600", anchor="middle")
+    ET.SubElement(marker, "path", d="M 0 0 L 10 5 L 0 10 z", fill=INK)
 
 
-def _edge(root: ET.Element, path: Path, frame: _Frame, logits: Point, colours: dict[str, str]) -> None:
-    """A curve from the middle of the senders to the middle of the receivers, labelled with the input."""
-    heads = frame.heads
-    start = _middle(_place(frame, node, heads) for node in path.senders.nodes)
-    receivers = path.receivers
-    if isinstance(receivers, Receivers):
-        end, label = _middle(_place(frame, node, heads) for node in receivers.nodes), receivers.inputs
-    else:
-        end, label = (logits[0], logits[1] + 13), ""
-    if start is None or end is None:
-        return
-    bend = 0.18 * (end[1] - start[1])
-    middle = ((start[0] + end[0]) / 2 + bend, (start[1] + end[1]) / 2)
+def _arrow(root: ET.Element, start: Point, end: Point, label: str, colour: str) -> None:
+    """An arrow from the edge of one box to the edge of another, labelled with the inputs that it feeds."""
+    up = -14 if end[1] < start[1] else 14
+    x1, y1, x2, y2 = start[0], start[1] + up, end[0], end[1] - up
+    # An edge within one column bends outwards, past the boxes between.
+    bend = 0.0 if abs(x1 - x2) > 1 else (BOX * 0.75)
+    middle = (y1 + y2) / 2
+    curve = f"M {x1:g} {y1:g} C {x1 + bend:g} {middle:g}, {x2 + bend:g} {middle:g}, {x2:g} {y2:g}"
     ET.SubElement(
-        root,
-        "path",
-        {
-            "d": f"M {start[0]:g} {start[1]:g} Q {middle[0]:g} {middle[1]:g} {end[0]:g} {end[1]:g}",
-            "fill": "none",
-            "stroke": colours.get(path.senders.label, FAINT),
-            "stroke-width": "2.5",
-            "opacity": "0.75",
-        },
+        root, "path", {"d": curve, "stroke-width": "2", "marker-end": "url(#arrow)"}, fill="none", stroke=colour
     )
     if label:
-        x, y = (start[0] + 2 * middle[0] + end[0]) / 4, (start[1] + 2 * middle[1] + end[1]) / 4
-        ET.SubElement(root, "circle", cx=f"{x:g}", cy=f"{y:g}", r="8", fill="#ffffff", stroke=FAINT)
-        _text(root, x, y + 4, label, size=10, weight="600", anchor="middle")
-
-
-def _middle(points: Iterable[Point | None]) -> Point | None:
-    known = [point for point in points if point is not None]
-    if not known:
-        return None
-    return sum(x for x, _ in known) / len(known), sum(y for _, y in known) / len(known)
-
-
-def _legend(root: ET.Element, x: float, circuit: Circuit, colours: dict[str, str]) -> None:
-    y = 110.0
-    for role in circuit.roles:
-        places = sorted({str(node.position) for node in role.nodes})
-        fill = colours[role.name]
-        ET.SubElement(root, "rect", x=f"{x:g}", y=f"{y - 12:g}", width="14", height="14", rx="3", fill=fill)
-        _text(root, x + 22, y, f"{role.name} at {', '.join(places)}")
-        y += 22
-    y += 16
-    for line in _edges_in_words(circuit):
-        _text(root, x, y, line, size=12, colour=FAINT)
-        y += 22
-
-
-def _edges_in_words(circuit: Circuit) -> Iterator[str]:
-    for claim in circuit.edge_claims():
-        path = dict(claim.term.arguments)["path"]
-        assert isinstance(path, Path)
-        receivers = path.receivers
-        dotted = f".{receivers.inputs}" if isinstance(receivers, Receivers) and receivers.inputs else ""
-        yield f"{path.senders.label} → {receivers.label}{dotted}"
+        x, y = (x1 + 3 * (x1 + bend) + 3 * (x2 + bend) + x2) / 8, middle
+        half = 4 + 4 * len(label)
+        shape = {"x": f"{x - half:g}", "y": f"{y - 9:g}", "width": f"{2 * half}", "height": "18", "rx": "9"}
+        ET.SubElement(root, "rect", shape, fill="#ffffff", stroke=FAINT)
+        _text(root, x, y + 4, label, size=11, weight="600", anchor="middle")
 
 
 def _written(root: ET.Element) -> str:

@@ -226,11 +226,9 @@ def _figure(outcome: ClaimOutcome) -> Text:
 
 def _holm_note(report: CircuitReport) -> Iterator[str]:
     """Which verdicts would not stand if all claims of the circuit had to be right at once (Holm)."""
-    lost = [
-        outcome
-        for outcome in report.claims
-        if outcome.verdict is Verdict.HOLDS and outcome.p_holm is not None and outcome.p_holm > 1 - outcome.confidence
-    ]
+    level = 1 - report.circuit.method.confidence
+    holding = (outcome for outcome in report.claims if outcome.verdict is Verdict.HOLDS)
+    lost = [outcome for outcome in holding if outcome.p_holm is not None and outcome.p_holm > level]
     if lost:
         lines = ", ".join(dict.fromkeys(str(outcome.claim.line) for outcome in lost))
         yield (
@@ -252,14 +250,8 @@ def _heads(report: CircuitReport) -> Iterator[RenderableType]:
 
 def _unexplained(report: CircuitReport) -> Iterator[RenderableType]:
     if report.unexplained:
-        floor = number(report.circuit.method.floor, "share", 0)
         yield Text()
-        yield Text(
-            f"Not in the circuit, yet they matter (over {floor}): "
-            f"{plural(len(report.unexplained), 'head')}"
-            + (f"; {report.unexplained_note}" if report.unexplained_note else ""),
-            style="bold yellow",
-        )
+        yield Text(f"Not in the circuit, yet they matter: {report.unexplained_note}", style="bold yellow")
         yield _head_table(report.unexplained, ("head", "at"))
     elif report.unexplained_note:
         yield Text(f"heads outside the circuit: {report.unexplained_note}", style="dim")

@@ -173,6 +173,7 @@ PATHS = {
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(("senders", "receivers"), PATHS.values(), ids=PATHS.keys())
 def test_path_patching(mini, by_hand, ioi_prompts, senders, receivers, strict):
+    ioi_prompts = ioi_prompts[::4]  # four passes by hand for each
     world = Patched(frozenset(senders), frozenset(receivers), "abc", strict)
     expected = [path_patched(by_hand, p, senders, receivers, strict) for p in ioi_prompts]
     close(run(mini, ioi_prompts, world), expected)

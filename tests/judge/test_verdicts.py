@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from test_intervals import bootstrap, measured
 
 from circuitdsl.judge.outcome import Verdict, exit_code
@@ -76,9 +77,22 @@ def test_one_prompt_decides_nothing():
 
 
 def test_p_values_are_small_where_the_bound_is_met():
-    values = np.random.default_rng(1).normal(1, 1, size=100)
-    assert judge(measured(values), Bound(">=", low=0.0), bootstrap(), 0.95).p_value == pytest.approx(1 / 2001)
-    assert judge(measured(values), Bound("<=", high=0.0), bootstrap(), 0.95).p_value == 1.0
+    values = np.random.default_rng(1).normal(0.3, 1, size=100)
+
+    def p(bound: Bound) -> float:
+        found = judge(measured(values), bound, bootstrap(), 0.95).p_value
+        assert found is not None
+        return found
+
+    t_test = stats.ttest_1samp(values, 0, alternative="greater").pvalue
+    assert p(Bound(">=", low=0.0)) == pytest.approx(t_test, rel=0.5)
+    assert p(Bound("<=", high=0.0)) == pytest.approx(1 - t_test, rel=0.1)
+    assert p(Bound("in", -1.0, 0.0)) == p(Bound("<=", high=0.0))
+    assert p(Bound("outside", -1.0, 0.0)) == pytest.approx(p(Bound(">=", low=0.0)))
+    assert p(Bound(">=", low=-5.0)) < 1e-12
+    constant = measured(np.ones(20))
+    assert judge(constant, Bound(">=", low=1.0), bootstrap(), 0.95).p_value == 0.0
+    assert judge(constant, Bound("<", high=0.5), bootstrap(), 0.95).p_value == 1.0
 
 
 def test_holm_by_hand():

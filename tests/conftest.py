@@ -1,0 +1,20 @@
+"""Settings for every test: no hub, and one thread, since several test processes on two cores only get in each
+other's way (the variables must stand before numpy and torch are imported)."""
+
+from __future__ import annotations
+
+import os
+
+for variable, value in (
+    ("HF_HUB_OFFLINE", "1"),
+    ("OMP_NUM_THREADS", "1"),
+    ("OPENBLAS_NUM_THREADS", "1"),
+    ("OMP_WAIT_POLICY", "PASSIVE"),
+):
+    os.environ.setdefault(variable, value)
+
+from hypothesis import settings  # noqa: E402
+
+# Examples run real models on busy machines: how long one takes says nothing.
+settings.register_profile("real", deadline=None)
+settings.load_profile("real")
