@@ -18,7 +18,6 @@ from circuitdsl.language.circuit import (
     Head,
     Intervention,
     LogitsReceiver,
-    Mlp,
     Node,
     Nodes,
     Path,
@@ -179,7 +178,7 @@ def _roles(block: t.Circuit, scope: Scope) -> tuple[Role, ...]:
             note = f"the first is at {firsts[name.text].name.span}"
             scope.report("C207", f"there already is a role `{name.text}`", name.span, "rename one, or join them", note)
             continue
-        if scope.task and name.text in {info.name for info in scope.task.positions}:
+        if name.text not in RESERVED and scope.task and name.text in {info.name for info in scope.task.positions}:
             message = f"`{name.text}` is a position of task {scope.task.name}"
             scope.report("C217", message, name.span, "choose another name for the role")
         firsts[name.text] = written
@@ -338,8 +337,11 @@ def _check_repeats(drafts: Sequence[_Placed], collector: Collector, file: str) -
             continue
         key = _path_key(claim.term) if claim.kind != "expect" else (claim.term, claim.bound)
         if key in firsts:
-            note = f"the first is at {firsts[key].span}"
-            collector.add("C215", f"`{claim.text}` repeats a claim", placed.span, "leave one out", note)
+            first = firsts[key]
+            note = f"the first is at {first.span}"
+            does = "repeats" if first.claim.kind == claim.kind else "contradicts"
+            if first.span != placed.span:  # within a statement the group repeats itself, which has been reported
+                collector.add("C215", f"`{claim.text}` {does} a claim", placed.span, "leave one out", note)
         firsts.setdefault(key, placed)
 
 
@@ -401,14 +403,14 @@ def _known(name: t.Name, circuits: Mapping[str, Circuit | None], collector: Coll
     return False
 
 
-def _role_names(circuit: Circuit | None) -> frozenset[str] | None:
-    return None if circuit is None else frozenset(role.name for role in circuit.roles)
+def _role_names(circuit: Circuit | None) -> tuple[str, ...] | None:
+    return None if circuit is None else tuple(role.name for role in circuit.roles)
 
 
 def _aligned(
     block: t.Comparison,
     pair: tuple[str, str],
-    sides: Sequence[frozenset[str] | None],
+    sides: Sequence[tuple[str, ...] | None],
     collector: Collector,
 ) -> tuple[tuple[str, str], ...]:
     firsts: dict[tuple[int, str], t.Name] = {}
@@ -418,7 +420,7 @@ def _aligned(
             roles = sides[side]
             if roles is not None and name.text not in roles:
                 message = f"circuit {pair[side]} has no role `{name.text}`"
-                collector.add("C203", message, name.span, suggestion(name.text, sorted(roles), "role"))
+                collector.add("C203", message, name.span, suggestion(name.text, roles, "role"))
             if (side, name.text) in firsts:
                 note = f"the first is at {firsts[side, name.text].span}"
                 message = f"role `{name.text}` of {pair[side]} is aligned twice"

@@ -18,6 +18,7 @@ from circuitdsl.language.circuit import (
     Control,
     Elements,
     FromTo,
+    Head,
     Nodes,
     Position,
     Reads,
@@ -42,6 +43,17 @@ KINDS: Mapping[ParameterKind, str] = {
     "elements": "`heads`, `nodes`, `roles`, `edges`, or a pair of roles: `name_mover ~ mover`",
     "circuits": "the two circuits: `ioi, colored_objects`",
     "direction": "from one circuit to the other: `ioi -> colored_objects`",
+}
+_EXAMPLES: Mapping[ParameterKind, str] = {
+    "heads": "{role}",
+    "path": "{role} -> logits",
+    "position": "END",
+    "attends": "END -> S2",
+    "token": "answer",
+    "reads": "END -> answer",
+    "elements": "heads",
+    "circuits": "{left}, {right}",
+    "direction": "{left} -> {right}",
 }
 _ELEMENTS = ("heads", "nodes", "roles", "edges")
 _UNITS: Mapping[Unit, str] = {
@@ -99,7 +111,7 @@ class Reader:
     scope: Scope
     place: Place
     pair: tuple[str, ...] = ()
-    sides: tuple[frozenset[str] | None, ...] = ()
+    sides: tuple[tuple[str, ...] | None, ...] = ()
 
     def expect(self, written: t.Expect, role: Role | None = None) -> Draft | None:
         """The claim, or None after saying what is wrong. In the body of ``role``, heads may be left out."""
@@ -109,7 +121,7 @@ class Reader:
         full = _with_role(written, measure, role, self.scope) if role else written
         options, arguments = self._options(measure, full.arguments)
         bound = self._judgement(measure, written)
-        bindings = self._bind(measure, arguments, written.span)
+        bindings = None if options is None else self._bind(measure, arguments, _span_of(written))
         if bindings is None or bound is None or options is None:
             return None
         term = Term(measure.name, bindings, options, written.minus_baseline)
@@ -127,7 +139,7 @@ class Reader:
         if self.place not in measure.places:
             where = " or ".join(f"`{place}`" for place in measure.places)
             message = f"`{name}` cannot be measured in a `{self.place}`"
-            self.scope.report("C514", message, written.measure.span, f"it belongs into {where}")
+            self.scope.report("C514", message, written.measure.span, f"it belongs in {where}")
             return None
         if written.minus_baseline and self.place != "intervention":
             message = "there is no baseline here: only an intervention has one"
@@ -146,7 +158,8 @@ class Reader:
         options: list[str] | None = []
         rest: list[t.Argument] = []
         for argument in arguments:
-            if not isinstance(argument, t.Words) or (len(argument.words) == 1 and argument.text not in known):
+            phrase = isinstance(argument, t.Words) and bool(known) and len(argument.words) > 1
+            if not isinstance(argument, t.Words) or (argument.text not in known and not phrase):
                 rest.append(argument)
             elif argument.text not in known:
                 message = f"`{measure.name}` has no option `{argument.text}`"
@@ -193,14 +206,25 @@ class Reader:
         if most == 0:
             message = f"`{measure.name}` takes no arguments"
         else:
-            message = f"`{measure.name}` takes {wanted} argument{'s' * (wanted != '1')}, and {len(arguments)} are given"
-        self.scope.report("C501", message, surplus[0].span if surplus else span, f"write `{signature(measure)}`")
+            given = f"{len(arguments)} {'is' if len(arguments) == 1 else 'are'} given"
+            message = f"`{measure.name}` takes {wanted} argument{'s' * (wanted != '1')}, and {given}"
+        self.scope.report("C501", message, surplus[0].span if surplus else span, f"write {self._example(measure)}")
+
+    def _example(self, measure: MeasureInfo) -> str:
+        """The measurement as it could be written here."""
+        role = next(iter(self.scope.roles), "name_mover")
+        left, right = self.pair or ("ioi", "colored_objects")
+        names = {"{role}": role, "{left}": left, "{right}": right}
+        shown = ", ".join(_EXAMPLES[parameter.kind] for parameter in measure.parameters)
+        for name, text in names.items():
+            shown = shown.replace(name, text)
+        return f"for instance `{measure.name}({shown})`" if shown else f"`{measure.name}`"
 
     def _argument(self, measure: MeasureInfo, parameter: Parameter, taken: Sequence[t.Argument]) -> Argument | None:
         argument = taken[0]
         match parameter.kind, argument:
             case "heads", t.Words() | t.Group():
-                return self._heads(argument, measure)
+                return self._heads(argument, measure, parameter.only_heads)
             case "path", t.Arrow(left, right):
                 return resolve_path(self.scope, left, right)
             case "position", t.Words() | t.Place():
@@ -227,7 +251,7 @@ class Reader:
         message = f"`{measure.name}` cannot have `{argument_text(argument)}` as its `{parameter.name}`"
         self.scope.report("C502", message, argument.span, f"it takes {KINDS[parameter.kind]}")
 
-    def _heads(self, argument: t.Words | t.Group, measure: MeasureInfo) -> Nodes | None:
+    def _heads(self, argument: t.Words | t.Group, measure: MeasureInfo, only_heads: bool) -> Nodes | None:
         group = argument
         if isinstance(group, t.Words):
             group = t.Group((t.Name(group.text, span=group.span),), span=group.span)
@@ -239,7 +263,12 @@ class Reader:
         if items is None:
             return None
         nodes = tuple(dict.fromkeys(node for item in items for node in item.nodes))
-        return Nodes(items[0].label if len(items) == 1 else argument_text(group), nodes)
+        label = items[0].label if len(items) == 1 else argument_text(group)
+        if only_heads and nodes and not any(isinstance(node.component, Head) for node in nodes):
+            message = f"`{measure.name}` is a figure of attention heads, and {label} has none"
+            self.scope.report("C517", message, argument.span, "name heads, or a role that has some")
+            return None
+        return Nodes(label, nodes)
 
     def _position(self, operand: t.Operand) -> Position | None:
         if isinstance(operand, t.Words):
@@ -313,7 +342,8 @@ class Reader:
         left, right = names
         if left == right:
             message = f"`{left}` stands on both sides"
-            self.scope.report("C602", message, operands[1].span, f"write {KINDS['circuits']} as compared")
+            other = next(name for name in self.pair if name != left)
+            self.scope.report("C602", message, operands[1].span, f"name `{other}` on one of them")
             return None
         return Circuits(left, right)
 
@@ -326,20 +356,21 @@ class Reader:
         if isinstance(judgement, t.Direction):
             along_path = any(parameter.kind == "path" for parameter in measure.parameters)
             if not along_path or measure.unit != "share" or written.minus_baseline:
-                message = f"`{measure.name}` does not {judgement.word.removesuffix('s')} anything"
+                message = f"`{judgement.word}` is said of the effect along a path, and `{measure.name}` is none"
                 remedy = "write a bound: `>=`, `<=`, `>`, `<` or `in a .. b`"
                 self.scope.report("C508", message, judgement.span, remedy)
                 return None
             return directed(judgement, self.scope.floor)
         low, high = measure.limits
         limits = (low - high, high - low) if written.minus_baseline else (low, high)
-        return resolve_bound(self.scope, judgement, measure.name, measure.unit, limits)
+        name = f"{measure.name} - baseline" if written.minus_baseline else measure.name
+        return resolve_bound(self.scope, judgement, name, measure.unit, limits)
 
     def _control(self, measure: MeasureInfo, judgement: t.Against) -> Control | None:
         name = judgement.control.text
         if name not in measure.controls:
             message = f"`{measure.name}` cannot be compared with `{name}`"
-            remedy = suggestion(name, measure.controls, "control") if measure.controls else "write a bound, a number"
+            remedy = suggestion(name, measure.controls, "control") if measure.controls else "compare it with a number"
             self.scope.report("C505", message, judgement.control.span, remedy)
             return None
         if judgement.op == ">" or judgement.op == "<":
@@ -354,10 +385,9 @@ def directed(direction: t.Direction, floor: float) -> Bound:
     return Bound("<=", high=-floor) if direction.word == "raises" else Bound(">=", low=floor)
 
 
-def signature(measure: MeasureInfo) -> str:
-    """How a measurement is written, by the names of its parameters."""
-    names = ", ".join(parameter.name for parameter in measure.parameters)
-    return f"{measure.name}({names})" if names else measure.name
+def _span_of(written: t.Expect) -> Span:
+    """The measurement with its arguments."""
+    return written.measure.span.to(written.arguments[-1].span if written.arguments else written.measure.span)
 
 
 def _with_role(written: t.Expect, measure: MeasureInfo, role: Role, scope: Scope) -> t.Expect:

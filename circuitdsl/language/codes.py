@@ -23,7 +23,8 @@ CODES = MappingProxyType(
         "C103": 'Text stands in double quotes and ends on its line. A quote inside it is \\", a backslash \\\\.',
         "C104": "A character that the language does not use. Comments begin with #, text stands in double quotes.",
         "C105": "A number with more digits than any model or measurement needs; it is taken for a slip.",
-        "C106": "The file ends in the middle of a statement.",
+        "C106": "A statement is not finished: the next one begins, or the file ends, where something is still missing. "
+        "The place shown is its last word.",
         # --- names
         "C201": "No model of this name can be described. `circuitdsl models` lists those at hand; a model folder "
         'is given by its path, in quotes if it has other signs than letters, digits, ".", "-", "_" and "/".',
@@ -45,7 +46,8 @@ CODES = MappingProxyType(
         "C212": "A circuit must say which task it is a circuit for.",
         "C213": "A setting of the method has a value that it cannot have. The message gives those that it can.",
         "C214": "`against`, or `patch ... from`, names a counterfactual that the task does not have.",
-        "C215": "The same claim is made twice: an edge between the same nodes, or the same `expect`.",
+        "C215": "The same claim is made twice: an edge between the same nodes, with whatever bound, or the same "
+        "`expect`; or an edge is both claimed and denied.",
         "C216": "A role lists no nodes, so that nothing is claimed of it.",
         "C217": "A role bears the name of one of the task's positions, so that an argument could mean either.",
         # --- geometry
@@ -89,7 +91,7 @@ CODES = MappingProxyType(
         "C514": "A measurement stands where it has no meaning: an overlap, for instance, needs the two circuits of a "
         "`compare`.",
         "C515": "A statement, or a circuit, that stands for more claims than could be checked.",
-        "C516": "An option is given twice, or a group names a component twice.",
+        "C516": "An option or a value of `vary` is given twice, or a group names a component twice.",
         "C517": "A claim is about attention heads, and the nodes named are none: an MLP and the embeddings have no "
         "attention pattern.",
         "C590": "A warning: a circuit, a comparison or an intervention claims nothing, so that there is nothing to "

@@ -76,12 +76,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
-    """A remedy for an unknown name: the nearest known one, and all of them where they are few."""
+    """A remedy for an unknown name: the nearest known one, and what is known unless that is much."""
     known = list(dict.fromkeys(known))
     near = nearest(name, known)
     meant = f"did you mean `{near}`? " if near else ""
+    if near and len(known) > 8:
+        return meant.strip()
     if not known:
-        return f"{meant}there is no {what} here"
+        return f"there is no {what} here"
     shown = ", ".join(f"`{name}`" for name in known[:12]) + (", ..." if len(known) > 12 else "")
     return f"{meant}{what}s here: {shown}" if len(known) > 1 else f"{meant}the only {what} here: {shown}"
 

@@ -74,6 +74,7 @@ class Parameter:
     kind: ParameterKind
     about: str
     required: bool = True
+    only_heads: bool = False  # kind "heads": what is measured is a figure of attention heads, not of MLPs
 
 
 @dataclass(frozen=True)

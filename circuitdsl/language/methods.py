@@ -29,8 +29,7 @@ def resolve_method(blocks: Sequence[t.Method], task: TaskInfo | None, collector:
         for setting in block.settings:
             settings.read(setting)
     against = (task.default_counterfactual or "") if task else ""
-    vary = tuple(dict.fromkeys(settings.vary))
-    return Method(**{"against": against, **settings.values, "vary": vary})
+    return Method(**{"against": against, **settings.values, "vary": tuple(settings.vary)})
 
 
 class _Settings:
@@ -46,8 +45,8 @@ class _Settings:
     def read(self, setting: t.Setting | t.Vary) -> None:
         name = setting.name.text
         if isinstance(setting, t.Vary):
-            words = (self.choice(name, value) for value in setting.values)
-            self.vary += [(name, word) for word in words if word is not None]
+            for value in setting.values:
+                self._vary(name, value)
             return
         if name in self._first:
             note = f"the first is at {self._first[name].span}"
@@ -55,6 +54,14 @@ class _Settings:
             return
         self._first[name] = setting.name
         _READERS[name](self, setting)
+
+    def _vary(self, name: str, value: t.Words) -> None:
+        word = self.choice(name, value)
+        if (name, word) in self.vary:
+            message = f"`{name}` is varied to `{word}` twice"
+            self.collector.add("C516", message, value.span, "leave one out")
+        elif word is not None:
+            self.vary.append((name, word))
 
     def choice(self, name: str, value: t.Words) -> str | None:
         """The value of a setting that is chosen among words, or None after saying what they are."""
@@ -91,7 +98,7 @@ def _read_choice(settings: _Settings, setting: t.Setting) -> None:
 
 
 def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
-    remedy = "say how many to start with and how many at most: `prompts 200 to 2000`"
+    remedy = f"whole numbers, the first and the most, up to {MOST_PROMPTS}: `prompts 200 to 2000`"
     numbers = [_whole(settings, value, 1, MOST_PROMPTS, remedy) for value in setting.values]
     if None in numbers:
         return
@@ -105,7 +112,7 @@ def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
 
 
 def _read_seed(settings: _Settings, setting: t.Setting) -> None:
-    seed = _whole(settings, setting.values[0], 0, MOST_SEED, "a seed is a whole number: `seed 0`")
+    seed = _whole(settings, setting.values[0], 0, MOST_SEED, f"a seed is a whole number up to {MOST_SEED}: `seed 0`")
     if seed is not None:
         settings.values["seed"] = seed
 

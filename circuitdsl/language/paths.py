@@ -152,7 +152,8 @@ def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
     others = [node for node in receiver.nodes if not isinstance(node.component, Head)]
     if target.inputs and others:
         message = f"`{others[0].component}` has a single input, which is not named"
-        remedy = f"leave `.{target.inputs}` out" if not heads else "write an edge into the heads and one into the rest"
+        mixed = heads or len(target.items) > 1
+        remedy = "write an edge into the heads and one into the rest" if mixed else f"leave `.{target.inputs}` out"
         scope.report("C510", message, target.span, remedy)
         return False
     if heads and not target.inputs:
@@ -189,7 +190,9 @@ def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
     if any(can_carry(sender, receiver, parallel) for sender in senders for receiver in receivers):
         return True
     message = f"nothing can flow from {path.senders.label} to {path.receivers.label}"
-    scope.report("C305", message, span, "turn the edge round, or leave it out", _why(senders[0], receivers[0]))
+    back = any(can_carry(receiver, sender, parallel) for sender in senders for receiver in receivers)
+    remedy = "turn the edge round, or leave it out" if back else "leave it out"
+    scope.report("C305", message, span, remedy, _why(senders[0], receivers[0]))
     return False
 
 
@@ -208,6 +211,7 @@ def _warn_of_positions(scope: Scope, path: Path, span: Span) -> None:
     if not read or not written or ALL in read | written or read & written:
         return
     there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))
-    message = f"{path.senders.label} writes at {there}, and {receivers.label} reads at {here}"
+    reads = "the logits are read" if isinstance(receivers, LogitsReceiver) else f"{receivers.label} reads"
+    message = f"{path.senders.label} writes at {there}, and {reads} at {here}"
     remedy = "an effect needs a prompt where these are one token; check the input and the positions"
     scope.report("C490", message, span, remedy)

@@ -1,7 +1,7 @@
 """Syntax trees -> Document: every name looked up, every statement a claim; all that is wrong in one error.
 
-``load_files`` and ``resolve_text`` give the Document alone; ``load_with_warnings`` and ``resolve_source`` give it with the
-warnings, and with the sources that these are rendered from.
+``load_files`` and ``resolve_text`` give the Document alone; ``load_with_warnings`` and ``resolve_source`` give it with
+the warnings, and with the sources that these are rendered from.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class _Files:
         try:
             self.add(read_source(path), depth)
         except Unreadable as error:
-            self.collector.add(error.code, error.message, span, error.remedy)
+            counted = "; it counts from the folder of the file that uses it" if depth and error.code == "C001" else ""
+            self.collector.add(error.code, error.message, span, error.remedy + counted)
 
     def add(self, source: Source, depth: int) -> None:
         self._names.setdefault(os.path.realpath(source.path) if "\0" not in source.path else "", source.path)
@@ -169,10 +170,11 @@ class _Files:
             named[name] = _Named(span, what)
             return True
         first = named[name]
-        remedy = "rename one, or give the files to separate calls"
-        self.collector.add(
-            "C206", f"there already is a {first.what} `{name}`", span, remedy, f"the first is at {first.span}"
-        )
+        message = f"there already is {'an' if first.what[0] in 'aeiou' else 'a'} {first.what} `{name}`"
+        remedy = "join them into one" if what == "comparison" else "rename one"
+        if span.file != first.span.file:
+            remedy += ", or give the files to separate calls"
+        self.collector.add("C206", message, span, remedy, f"the first is at {first.span}")
         return False
 
     def _diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -45,7 +45,8 @@ class Scope:
         """The position, or None after saying what is wrong with it."""
         if self.task is not None and not self.is_position(place.name):
             if place.name in self.roles:
-                self.report("C502", f"`{place.name}` is a role, and a position is needed here", place.span)
+                message = f"`{place.name}` is a role, and a position is needed here"
+                self.report("C502", message, place.span, suggestion("", self.position_names, "position"))
                 return None
             message = f"task {self.task.name} has no position `{place.name}`"
             self.report("C401", message, place.span, suggestion(place.name, self.position_names, "position"))
@@ -125,6 +126,8 @@ class Scope:
         return None
 
     def _known_roles(self, name: str) -> str:
+        if not self.roles:
+            return f"the circuit has no roles: list heads in one, `role {name} at END {{ 9.6 }}`"
         return suggestion(name, self.roles, "role")
 
     def listed_at(self, component: Component) -> tuple[Position, ...]:

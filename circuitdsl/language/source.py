@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,8 +68,6 @@ class Source:
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset into the text, counted from 1."""
-        from bisect import bisect_right
-
         line = bisect_right(self._starts, offset, hi=len(self.lines))
         return line, offset - self._starts[line - 1] + 1
 
@@ -98,7 +97,7 @@ class Unreadable(Exception):
 
 def normalised(text: str) -> str:
     """The text without a byte-order mark and with line feeds alone at line ends."""
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_source(path: str | Path) -> Source:

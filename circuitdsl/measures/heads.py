@@ -30,7 +30,7 @@ BEHAVIOURS: tuple[tuple[Behaviour, str], ...] = (
     ("induction", "the token after the same token's earlier occurrence"),
 )
 
-HEADS = Parameter("heads", "heads", "a role, or heads in braces; the figure is the mean over them")
+HEADS = Parameter("heads", "heads", "a role, or heads in braces; the figure is the mean over them", only_heads=True)
 
 
 def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, shares: bool = False) -> Asking:

@@ -42,7 +42,8 @@ TASKS = {
     ),
     "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
 }
-_HEADS = Parameter("heads", "heads", "the heads")
+_HEADS = Parameter("heads", "heads", "the heads", only_heads=True)
+_NODES = Parameter("heads", "heads", "the nodes")
 _PATH = Parameter("path", "path", "senders -> receivers")
 _ELEMENTS = Parameter("elements", "elements", "what is counted")
 _BOTH = ("circuit", "intervention")
@@ -78,10 +79,10 @@ MEASURES = {
             (_PATH,),
             (("strict", "MLPs and norms frozen"), ("normalised", "by the counterfactual's change")),
         ),
-        MeasureInfo("knockout", "share", "", "", (_HEADS,), controls=("random heads",)),
+        MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",)),
         MeasureInfo("faithfulness", "share", "", "", controls=("random heads",)),
         MeasureInfo("faithfulness_gap", "metric", "", ""),
-        MeasureInfo("minimality", "share", "", "", (_HEADS,)),
+        MeasureInfo("minimality", "share", "", "", (_NODES,)),
         MeasureInfo("completeness", "metric", "", "", (Parameter("without", "heads", "K", required=False),)),
         MeasureInfo("loss_at", "score", "", "", (Parameter("position", "position", "where"),)),
         MeasureInfo("overlap", "share", "", "", (_ELEMENTS,), places=("compare",), controls=("chance",), limits=(0, 1)),

@@ -1,0 +1,123 @@
+"""Files that are too large, too many or not files at all, and texts from elsewhere than a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from language_environment import ENVIRONMENT
+
+from circuitdsl.language.diagnostics import SpecError
+from circuitdsl.language.resolve import MOST_DEPTH, load_files, load_with_warnings, resolve_text
+from circuitdsl.language.source import MOST_BYTES, Unreadable, read_source
+
+CIRCUIT = "circuit {name} {{\n  model gpt2\n  task ioi\n  role mover at END {{ 9.6 }}\n}}\n"
+
+
+def wrong(*paths: Path | str) -> SpecError:
+    with pytest.raises(SpecError) as error:
+        load_files(paths, ENVIRONMENT)
+    return error.value
+
+
+def test_a_file_of_a_megabyte_is_read_and_a_larger_one_is_not(tmp_path: Path):
+    path = tmp_path / "large.circuit"
+    text = CIRCUIT.format(name="large")
+    path.write_text(text + "#" * (MOST_BYTES - len(text)))
+    assert load_files([path], ENVIRONMENT).circuits[0].name == "large"
+    path.write_text(text + "#" * (MOST_BYTES - len(text) + 1))
+    (diagnostic,) = wrong(path).diagnostics
+    assert (diagnostic.code, diagnostic.span.line) == ("C003", 0)
+    assert "1 MB" in diagnostic.message
+    assert "use" in diagnostic.remedy
+
+
+def chain(folder: Path, length: int) -> Path:
+    """``length`` files, each using the next."""
+    for number in range(length):
+        use = f'use "{number + 1}.circuit"\n' if number + 1 < length else ""
+        (folder / f"{number}.circuit").write_text(use + CIRCUIT.format(name=f"c{number}"))
+    return folder / "0.circuit"
+
+
+def test_use_is_followed_to_a_depth_and_no_further(tmp_path: Path):
+    document = load_files([chain(tmp_path, MOST_DEPTH + 1)], ENVIRONMENT)
+    assert [circuit.name for circuit in document.circuits] == ["c0"]
+    assert len(document.used) == MOST_DEPTH
+    (diagnostic,) = wrong(chain(tmp_path, MOST_DEPTH + 2)).diagnostics
+    assert diagnostic.code == "C004"
+    assert diagnostic.span.file == str(tmp_path / f"{MOST_DEPTH}.circuit")
+
+
+def test_files_that_use_each_other_are_read_once(tmp_path: Path):
+    (tmp_path / "a.circuit").write_text('use "b.circuit"\nuse "a.circuit"\n' + CIRCUIT.format(name="a"))
+    (tmp_path / "b.circuit").write_text('use "a.circuit"\n' + CIRCUIT.format(name="b"))
+    document = load_files([tmp_path / "a.circuit"], ENVIRONMENT)
+    assert [circuit.name for circuit in document.circuits] == ["a"]
+    assert [circuit.name for circuit in document.used] == ["b"]
+
+
+def test_a_file_given_as_well_as_used_is_given(tmp_path: Path):
+    (tmp_path / "a.circuit").write_text('use "b.circuit"\n' + CIRCUIT.format(name="a"))
+    (tmp_path / "b.circuit").write_text(CIRCUIT.format(name="b"))
+    for paths in (["a.circuit", "b.circuit"], ["b.circuit", "a.circuit"], ["a.circuit", "b.circuit", "./b.circuit"]):
+        document = load_files([tmp_path / path for path in paths], ENVIRONMENT)
+        assert sorted(circuit.name for circuit in document.circuits) == ["a", "b"]
+        assert document.used == ()
+
+
+def test_one_file_reached_by_two_names_is_one_file(tmp_path: Path):
+    (tmp_path / "a.circuit").write_text(CIRCUIT.format(name="a"))
+    (tmp_path / "link.circuit").symlink_to("a.circuit")
+    assert len(load_files([tmp_path / "a.circuit", tmp_path / "link.circuit"], ENVIRONMENT).circuits) == 1
+
+
+def test_what_is_wrong_in_several_files_is_said_together(tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.circuit").write_text(CIRCUIT.format(name=name).replace("9.6", "12.0"))
+    error = wrong(tmp_path / "a.circuit", tmp_path / "b.circuit", tmp_path / "c.circuit")
+    assert [(d.code, Path(d.span.file).name) for d in error.diagnostics] == [
+        ("C001", "c.circuit"),
+        ("C301", "a.circuit"),
+        ("C301", "b.circuit"),
+    ]
+    assert error.render().endswith("\n\n3 errors")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.circuit")
+    (diagnostic,) = wrong(tmp_path / "pipe.circuit").diagnostics
+    assert diagnostic.code == "C001"
+    assert "not a regular file" in diagnostic.message
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "", "missing/../missing.circuit"])
+def test_names_that_no_file_has(name: str):
+    with pytest.raises(Unreadable) as error:
+        read_source(name)
+    assert error.value.code == "C001"
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path):
+    path = tmp_path / "secret.circuit"
+    path.write_text(CIRCUIT.format(name="a"))
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    assert wrong(path).diagnostics[0].code == "C001"
+
+
+def test_a_text_uses_files_from_the_folder_that_its_name_gives(tmp_path: Path):
+    (tmp_path / "b.circuit").write_text(CIRCUIT.format(name="b"))
+    text = 'use "b.circuit"\n' + CIRCUIT.format(name="a")
+    document = resolve_text(text, str(tmp_path / "unsaved.circuit"), ENVIRONMENT)
+    assert [circuit.name for circuit in document.used] == ["b"]
+    assert document.files == (str(tmp_path / "unsaved.circuit"),)
+
+
+def test_no_files_and_empty_files_are_empty_documents(tmp_path: Path):
+    (tmp_path / "empty.circuit").write_text("\n# nothing\n")
+    loaded = load_with_warnings([tmp_path / "empty.circuit"], ENVIRONMENT)
+    assert (loaded.document.circuits, loaded.warnings) == ((), ())
+    assert load_files([], ENVIRONMENT).files == ()
