@@ -1,0 +1,43 @@
+# Two commands do everything on a machine with Python 3.11 or newer and make:
+#   make demo   sets up and checks two circuits of the model that ships, and how far they overlap
+#   make test   sets up and runs the linter, the type checker and all tests
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+MINI   := specs/mini
+
+# No test and no demo needs the hub. Threads that wait by spinning slow busy machines down.
+export HF_HUB_OFFLINE  = 1
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/circuitdsl check $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit $(MINI)/reuse.circuit
+	$(BIN)/circuitdsl diff $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# torch goes first and by its exact version: a bare `torch` pulls gigabytes of CUDA.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "circuitdsl needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
