@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -97,6 +97,14 @@ def put(name: str, mask: Tensor, values: Tensor) -> Write:
     return Write(name, mask, lambda _: values)
 
 
+def replacing(where: Mapping[str, Tensor], values: Activations) -> list[Write]:
+    """Writes of values by hook point. Raises CannotMeasure for a point that the model never passes through."""
+    try:
+        return [put(name, mask, values[name]) for name, mask in where.items()]
+    except KeyError as missing:
+        raise CannotMeasure(f"nothing passed through {missing.args[0]}, so it cannot be replaced") from missing
+
+
 EVERYWHERE = torch.ones((), dtype=torch.bool)
 
 
@@ -139,6 +147,13 @@ def capture(names: Iterable[str], into: dict[str, Tensor]) -> list[tuple[str, Ho
         return keep
 
     return [(name, keeper(name)) for name in names]
+
+
+def check_there(names: Iterable[str], hook_points: Container[str]) -> None:
+    """Raise CannotMeasure for a hook point that the model does not have."""
+    absent = sorted(name for name in names if name not in hook_points)
+    if absent:
+        raise CannotMeasure(f"the model has no {', '.join(absent)}, so nothing can be replaced there")
 
 
 def check_fired(writes: Iterable[Write]) -> None:

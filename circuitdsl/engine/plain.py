@@ -50,6 +50,7 @@ class PlainEngine:
     tick: Callable[[int], None] = lambda prompts: None
     tokens: int = TOKENS_A_PASS
     means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
+    note: str = ""  # why this engine and not the fast one
 
     name = "plain"
 
@@ -93,7 +94,7 @@ class PlainEngine:
                 except CannotMeasure as reason:
                     failed[experiment] = Failure(str(reason))
         if not changed:
-            raise CannotMeasure(_nothing_changed(world))
+            raise CannotMeasure(nothing_changed(world))
         return {experiment: np.concatenate(arrays) for experiment, arrays in pieces.items() if arrays} | failed
 
     def _run_world(self, world: World, batch: Batch, sources: Sources, names: frozenset[str]) -> _Ran:
@@ -114,7 +115,7 @@ class PlainEngine:
 
     def _replace(self, batch: Batch, where: Mapping[str, Tensor], values: Activations, names: frozenset[str]) -> _Ran:
         """A run with the outputs marked in ``where`` replaced, and everything after them recomputed."""
-        writes = [put(name, mask, values[name]) for name, mask in where.items()]
+        writes = hooks.replacing(where, values)
         ran = self._forward(batch, batch.tokens, writes, names)
         return replace(ran, changed=made_a_difference(writes))
 
@@ -139,7 +140,7 @@ class PlainEngine:
         corrupted = self._forward(
             batch, counterfactual_tokens(batch, world.counterfactual), (), frozenset(senders)
         ).kept
-        sent = [put(name, mask, corrupted[name]) for name, mask in senders.items()]
+        sent = hooks.replacing(senders, corrupted)
         # Senders are written after the freeze, so that the guard compares them with the clean run.
         freeze = [put(name, EVERYWHERE, clean[name]) for name in frozen]
         receivers = hooks.receiver_masks(world.receivers, batch, geometry)
@@ -172,10 +173,10 @@ class PlainEngine:
                 writes += [scaled(name, mask, action.factor) for name, mask in where.items()]
             elif action.kind == "freeze":
                 clean = self._outputs(batch.tokens)
-                writes += [put(name, mask, clean[name]) for name, mask in where.items()]
+                writes += hooks.replacing(where, clean)
             elif source is not None:
                 values = sources.values(source, batch)
-                writes += [put(name, mask, values[name]) for name, mask in where.items()]
+                writes += hooks.replacing(where, values)
         ran = self._forward(batch, batch.tokens, writes, names)
         return replace(ran, changed=made_a_difference(writes))
 
@@ -183,6 +184,7 @@ class PlainEngine:
 
     def _forward(self, batch: Batch, tokens: Tensor, writes: Sequence[Write], names: frozenset[str]) -> _Ran:
         """One pass with these writes, keeping the named activations as they leave the writes."""
+        hooks.check_there({*names, *(write.name for write in writes)}, self.model.bridge.hook_dict)
         kept: dict[str, Tensor] = {}
         made: list[tuple[str, Hook]] = [(write.name, write) for write in writes]
         logits = self._pass(tokens, [*made, *hooks.capture(names, kept)])
@@ -224,7 +226,7 @@ def _by_world(experiments: Iterable[Experiment]) -> dict[World, list[Experiment]
     return groups
 
 
-def _nothing_changed(world: World) -> str:
+def nothing_changed(world: World) -> str:
     """The guard's message."""
     if isinstance(world, Patched):
         names = ", ".join(sorted(map(str, world.senders)))

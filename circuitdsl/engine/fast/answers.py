@@ -1,0 +1,58 @@
+"""What has been answered so far, batch by batch, with the plain engine's rules for failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from circuitdsl.engine.plain import nothing_changed
+from circuitdsl.measures.experiments import Clean, Corrupted, Experiment, Reading, World
+from circuitdsl.measures.measurement import Array
+from circuitdsl.plan.drive import Failure
+
+
+class Answers:
+    """Readings of several experiments on the same data.
+
+    A world that cannot be made fails all its experiments; a reading that cannot be taken fails that one. A world whose
+    patch changed nothing on any batch fails too.
+    """
+
+    def __init__(self, experiments: Iterable[Experiment]):
+        self._experiments: dict[tuple[World, Reading], Experiment] = {(e.world, e.reading): e for e in experiments}
+        self._pieces: dict[tuple[World, Reading], list[Array]] = {key: [] for key in self._experiments}
+        self._unread: dict[tuple[World, Reading], Failure] = {}
+        self._unmade: dict[World, Failure] = {}
+        self._changed: set[World] = {world for world, _ in self._experiments if isinstance(world, Clean | Corrupted)}
+
+    def open(self) -> dict[World, list[Reading]]:
+        """Worlds that have not failed, with their readings."""
+        found: dict[World, list[Reading]] = {}
+        for world, reading in self._experiments:
+            if world not in self._unmade:
+                found.setdefault(world, []).append(reading)
+        return found
+
+    def add(self, world: World, reading: Reading, values: Array) -> None:
+        """A batch's readings, [prompts]."""
+        self._pieces[world, reading].append(values)
+
+    def changed(self, world: World) -> None:
+        self._changed.add(world)
+
+    def unread(self, world: World, reading: Reading, reason: Exception) -> None:
+        self._unread[world, reading] = Failure(str(reason))
+
+    def unmade(self, world: World, reason: Exception) -> None:
+        self._unmade[world] = Failure(str(reason))
+
+    def results(self) -> dict[Experiment, Array | Failure]:
+        return {experiment: self._result(*key) for key, experiment in self._experiments.items()}
+
+    def _result(self, world: World, reading: Reading) -> Array | Failure:
+        if world in self._unmade:
+            return self._unmade[world]
+        if world not in self._changed:
+            return Failure(nothing_changed(world))
+        return self._unread.get((world, reading)) or np.concatenate(self._pieces[world, reading])

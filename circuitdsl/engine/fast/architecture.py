@@ -1,0 +1,198 @@
+"""The transformer itself, as plain functions of tensors. Families differ by the data below, not by branches.
+
+Shapes: a residual stream is [prompts, worlds, tokens, d_model], where worlds are different runs of the same prompts;
+one run alone has one world. Heads' tensors add [heads, d_head] in place of d_model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "relu": F.relu,
+    "silu": F.silu,
+    "swish": F.silu,
+}
+
+
+@dataclass(frozen=True)
+class Norm:
+    """LayerNorm, RMSNorm or nothing. ``weight`` and ``bias`` [d_model] may be missing."""
+
+    kind: Literal["layer", "rms", "none"]
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    eps: float = 1e-5
+
+    def __call__(self, x: Tensor) -> Tensor:
+        match self.kind:
+            case "layer":
+                return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
+            case "rms":
+                return F.rms_norm(x, x.shape[-1:], self.weight, self.eps)
+            case "none":
+                return x
+
+    def with_scale_of(self, clean: Tensor, x: Tensor) -> Tensor:
+        """The norm of ``x``, divided by the scale that ``clean`` has (strict path patching)."""
+        if self.kind == "none":
+            return x
+        normed = self._centred(x) / (self._centred(clean).pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
+        normed = normed if self.weight is None else normed * self.weight
+        return normed if self.bias is None else normed + self.bias
+
+    def _centred(self, x: Tensor) -> Tensor:
+        return x - x.mean(-1, keepdim=True) if self.kind == "layer" else x
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x W^T + b; ``weight`` [out, in], ``bias`` [out] or missing."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """out(act(into(x))), or out(act(gate(x)) * into(x)) where there is a gate."""
+
+    into: Linear
+    out: Linear
+    activation: Callable[[Tensor], Tensor]
+    gate: Linear | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.gate is None:
+            return self.out(self.activation(self.into(x)))
+        return self.out(self.activation(self.gate(x)) * self.into(x))
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """Rotation of queries and keys by position: x * cos + x[partner] * sin.
+
+    ``cos``, ``sin`` [positions, d_head], with ones and zeros where nothing rotates; the signs of the rotation are in
+    ``sin``. ``partner`` [d_head] says which coordinate each one rotates with.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    partner: Tensor
+
+    def __call__(self, x: Tensor, at: Tensor) -> Tensor:
+        """``x`` [prompts, worlds, tokens, heads, d_head] at positions ``at`` [prompts, tokens]."""
+        cos, sin = self.cos[at][:, None, :, None], self.sin[at][:, None, :, None]
+        return x * cos + x[..., self.partner] * sin
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer. ``mlp`` is missing in attention-only models; ``scaling`` multiplies attention scores."""
+
+    ln1: Norm
+    q: Linear
+    k: Linear
+    v: Linear
+    o: Linear
+    ln2: Norm
+    mlp: Mlp | None
+    scaling: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """A decoder-only transformer.
+
+    ``embedding`` [vocabulary, d_model]; ``positions`` [positions, d_model] where positions are learned; ``parallel``:
+    attention and MLP read the same residual stream; ``longest`` is the most tokens that a prompt may have.
+    """
+
+    embedding: Tensor
+    positions: Tensor | None
+    rotary: Rotary | None
+    blocks: tuple[Block, ...]
+    final: Norm
+    unembedding: Linear
+    n_heads: int
+    n_kv_heads: int
+    d_head: int
+    parallel: bool
+    longest: int
+
+    def embedded(self, tokens: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings of tokens and of their positions, [prompts, n] each, as one world: [prompts, 1, n, d_model]."""
+        words = self.embedding[tokens][:, None]
+        return words, torch.zeros_like(words) if self.positions is None else self.positions[at][:, None]
+
+    def rotate(self, x: Tensor, at: Tensor) -> Tensor:
+        return x if self.rotary is None else self.rotary(x, at)
+
+    def heads(self, x: Tensor) -> Tensor:
+        """[..., columns * d_head] -> [..., columns, d_head]."""
+        return x.unflatten(-1, (-1, self.d_head))
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What queries attend to.
+
+    ``k``, ``v`` [prompts, worlds, keys, kv heads, d_head]; worlds is 1 where all worlds share them. ``visible``
+    [prompts, queries, keys].
+    """
+
+    k: Tensor
+    v: Tensor
+    visible: Tensor
+
+
+def attention(q: Tensor, sources: list[Keys], scaling: float) -> list[Tensor]:
+    """Attention probabilities over each source of keys, [prompts, worlds, heads, queries, keys].
+
+    ``q`` [prompts, worlds, queries, heads, d_head]. Heads share the keys of their group.
+    """
+    scores = [
+        _scores(q * scaling, source).masked_fill(~source.visible[:, None, None], -torch.inf) for source in sources
+    ]
+    return list(torch.cat(scores, -1).softmax(-1).split([s.shape[-1] for s in scores], -1))
+
+
+def mixed(patterns: list[Tensor], sources: list[Keys]) -> Tensor:
+    """Values mixed by the patterns: z [prompts, worlds, queries, heads, d_head]."""
+    total = _mixed(patterns[0], sources[0])
+    for pattern, source in zip(patterns[1:], sources[1:], strict=True):
+        total = total + _mixed(pattern, source)
+    return total
+
+
+def _scores(q: Tensor, keys: Keys) -> Tensor:
+    prompts, worlds, queries, heads, d_head = q.shape
+    shared, count, groups = keys.k.shape[1:4]
+    # Worlds that share their keys become more queries of one product.
+    q = q.reshape(prompts, shared, worlds // shared, queries, groups, heads // groups, d_head)
+    q = q.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, shared, groups, -1, d_head)
+    scores = q @ keys.k.permute(0, 1, 3, 4, 2)
+    scores = scores.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, count)
+    return scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
+
+
+def _mixed(pattern: Tensor, keys: Keys) -> Tensor:
+    prompts, worlds, heads, queries, count = pattern.shape
+    shared, _, groups, d_head = keys.v.shape[1:]
+    p = pattern.reshape(prompts, shared, worlds // shared, groups, heads // groups, queries, count)
+    p = p.permute(0, 1, 3, 4, 2, 5, 6).reshape(prompts, shared, groups, -1, count)
+    z = p @ keys.v.permute(0, 1, 3, 2, 4)
+    z = z.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, d_head)
+    return z.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, worlds, queries, heads, d_head)

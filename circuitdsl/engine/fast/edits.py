@@ -1,0 +1,111 @@
+"""Changes that worlds make to a run, and the rows in which different worlds run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from circuitdsl.engine.fast.points import parts_at
+from circuitdsl.engine.fast.region import take
+from circuitdsl.engine.hooks import NO_CHANGE
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Where ``mask`` is true, what passes a hook point becomes ``values`` plus ``factor`` times itself.
+
+    ``mask`` [prompts, tokens, heads, 1] or [prompts, tokens, 1], and ``values`` broadcast to what passes (for a
+    pattern: [prompts, heads, queries, 1] and keys). Over one batch, edits of equal ``key`` are the same edit.
+    """
+
+    name: str
+    key: Hashable
+    mask: Tensor
+    values: Tensor
+    factor: float = 0.0
+
+    def __call__(self, activation: Tensor) -> Tensor:
+        new = self.values.to(activation.dtype)
+        if self.factor:
+            new = new + activation * self.factor
+        return torch.where(self.mask, new, activation)
+
+    def at(self, at: Tensor) -> Edit:
+        """The same edit on the tokens ``at`` [prompts, n] alone."""
+        # Values without prompts and tokens (zeros, means over all tokens) hold anywhere.
+        values = take(self.values, at) if self.values.dim() == self.mask.dim() else self.values
+        return Edit(self.name, self.key, take(self.mask, at), values, self.factor)
+
+    def changes(self, clean: Tensor, largest: float) -> bool:
+        """Whether it makes a difference to the clean run, whose largest value at this point is given.
+
+        The plain engine's guard: the first edit of a world acts on what the clean run has there, and if that makes no
+        difference then so does the next.
+        """
+        where = self.mask.expand(clean.shape)[..., 0]
+        before = clean[where]
+        if not before.numel():
+            return False
+        after = self.values.to(clean.dtype).expand(clean.shape)[where] + before * self.factor
+        return bool((after - before).abs().max() > NO_CHANGE * largest)
+
+
+def first_point(edits: Sequence[Edit]) -> int:
+    """Where the first of a world's edits acts; -1 for a world without any."""
+    return min((parts_at(edit.name) for edit in edits), default=-1)
+
+
+class Rows:
+    """Worlds as rows of one stack: those whose edits have been the same so far share a row.
+
+    All begin in one row, as the run that they are stacked on, and part where their edits differ. ``member`` says in
+    which row each world is.
+    """
+
+    def __init__(self, worlds: Sequence[Sequence[Edit]]):
+        self._edits: list[dict[str, list[Edit]]] = [{} for _ in worlds]
+        self._keys: list[dict[int, tuple[Hashable, ...]]] = [{} for _ in worlds]
+        for edits, by_name, by_point in zip(worlds, self._edits, self._keys, strict=True):
+            for edit in edits:
+                by_name.setdefault(edit.name, []).append(edit)
+                point = parts_at(edit.name)
+                by_point[point] = (*by_point.get(point, ()), (edit.name, edit.key))
+        self.member = [0] * len(worlds)
+        self._first = [0]  # the first world of each row, whose edits are those of all in it
+
+    def part(self, point: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The tensors [prompts, rows, ...] with rows for the worlds that part from others at this point."""
+        return self._parted([keys.get(point, ()) for keys in self._keys], tensors)
+
+    def part_all(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The tensors with one row a world, in the worlds' order."""
+        return self._parted(range(len(self.member)), tensors)
+
+    def _parted(self, keys: Sequence[Hashable], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        rows: dict[Hashable, int] = {}
+        parents: list[int] = []
+        firsts: list[int] = []
+        member: list[int] = []
+        for world, (row, key) in enumerate(zip(self.member, keys, strict=True)):
+            if (row, key) not in rows:
+                rows[row, key] = len(parents)
+                parents.append(row)
+                firsts.append(world)
+            member.append(rows[row, key])
+        unchanged = parents == list(range(len(self._first)))
+        self.member, self._first = member, firsts
+        return tuple(tensors) if unchanged else tuple(x[:, parents] for x in tensors)
+
+    def edit(self, name: str, x: Tensor, at: Tensor | None = None) -> Tensor:
+        """Each row's edits at a point, in place; ``at`` [prompts, n] says which tokens ``x`` holds, if not all."""
+        for row, world in enumerate(self._first):
+            for edit in self._edits[world].get(name, ()):
+                x[:, row] = (edit if at is None else edit.at(at))(x[:, row])
+        return x
+
+    def edited(self, name: str) -> list[int]:
+        """The rows that have an edit at a point."""
+        return [row for row, world in enumerate(self._first) if name in self._edits[world]]

@@ -1,0 +1,139 @@
+"""The fast engine: worlds of a batch share caches, run only what they change, and run side by side.
+
+It answers as the plain engine does, to rounding; what it does not cover it hands to the plain engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from circuitdsl.engine.batch import Batch, batch_of, in_batches
+from circuitdsl.engine.fast.answers import Answers
+from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.caches import Caches, sources_of
+from circuitdsl.engine.fast.memory import default_memory
+from circuitdsl.engine.fast.readers import reads_inside
+from circuitdsl.engine.fast.weights import NotCovered, network_of
+from circuitdsl.engine.fast.work import Work
+from circuitdsl.engine.fast.worlds import clean_points, components, exists, source_points
+from circuitdsl.engine.hooks import Activations
+from circuitdsl.engine.plain import TOKENS_A_PASS, PlainEngine
+from circuitdsl.engine.readings import needed
+from circuitdsl.engine.session import Engine
+from circuitdsl.engine.sources import Sources
+from circuitdsl.measures.experiments import (
+    Clean,
+    Corrupted,
+    Data,
+    Experiment,
+    FromCounterfactual,
+    Intervened,
+    Mean,
+    Reading,
+    Source,
+    World,
+)
+from circuitdsl.measures.measurement import Array
+from circuitdsl.models import Model
+from circuitdsl.plan.drive import Failure
+from circuitdsl.tasks.prompts import Prompt
+
+
+@dataclass
+class FastEngine:
+    """Runs experiments on one model, as :class:`PlainEngine` does.
+
+    ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
+    counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
+    may take; it is halved when memory runs out. Raises NotCovered for a model whose architecture it does not compute.
+    """
+
+    model: Model
+    tick: Callable[[int], None] = lambda prompts: None
+    memory: int = 0  # 0: a share of what is free
+    tokens: int = TOKENS_A_PASS
+    means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
+    network: Network = field(init=False)
+    note: str = field(default="", init=False)
+
+    name = "fast"
+
+    def __post_init__(self) -> None:
+        self.network = network_of(self.model)
+        self.memory = self.memory or default_memory(self.network.embedding.device)
+        self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
+        self._owed = 0.0
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What its figures depend on besides the model and the experiment."""
+        embedding = self.network.embedding
+        return (self.name, str(embedding.dtype), embedding.device.type)
+
+    def run(
+        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        """As PlainEngine.run: one array [stop - start] an experiment, or why it cannot be run."""
+        ours: list[Experiment] = []
+        theirs: list[Experiment] = []
+        fits = all(len(prompt.tokens) <= self.network.longest for prompt in stream)
+        for experiment in experiments:
+            (ours if fits and self.covers(experiment) else theirs).append(experiment)
+        with torch.inference_mode():
+            results = self._run(data, stream, stream[start:stop], ours) if ours else {}
+        return results | (self._plain.run(data, stream, start, stop, theirs) if theirs else {})
+
+    def covers(self, experiment: Experiment) -> bool:
+        """Whether this engine runs an experiment itself: attention is read in clean runs and interventions only."""
+        inside = reads_inside(experiment.reading)
+        return (not inside or isinstance(experiment.world, Clean | Corrupted | Intervened)) and all(
+            exists(component, self.network) for component in components(experiment.world)
+        )
+
+    def _run(
+        self, data: Data, stream: Sequence[Prompt], prompts: Sequence[Prompt], experiments: Sequence[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        answers = Answers(experiments)
+        means = self.means.setdefault(data, {})
+        sources = sources_of(self.network, self.model.geometry, stream, self.tokens, means, self._did)
+        for group in in_batches(prompts, self.tokens):
+            batch = batch_of(group, self.network.embedding.device)
+            asked = answers.open()
+            caches = self._caches(batch, asked, sources)
+            work = Work(self.network, self.model, batch, caches, answers, self.memory, self._did)
+            work.run(asked)
+            self.memory = work.memory
+        return answers.results()
+
+    def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
+        """Caches that keep what these worlds will read and nothing else."""
+        geometry = self.model.geometry
+        clean: frozenset[str] = frozenset()
+        by_source: dict[Source, frozenset[str]] = {}
+        for world, readings in asked.items():
+            clean |= clean_points(world, geometry)
+            wanted = source_points(world, geometry)
+            if isinstance(world, Clean | Intervened):  # below an intervention all is as in the clean run
+                clean |= needed(readings)
+            if isinstance(world, Corrupted):
+                wanted = {FromCounterfactual(world.counterfactual): needed(readings)}
+            for source, names in wanted.items():
+                by_source[source] = by_source.get(source, frozenset()) | names
+        return Caches(self.network, geometry, batch, sources, clean, by_source, self._did)
+
+    def _did(self, work: float) -> None:
+        self._owed += work
+        if self._owed >= 1:
+            self.tick(int(self._owed))
+            self._owed -= int(self._owed)
+
+
+def engine_for(model: Model, tick: Callable[[int], None] = lambda prompts: None, memory: int = 0) -> Engine:
+    """The fast engine where it covers the model, else the plain one, whose ``note`` says why."""
+    try:
+        return FastEngine(model, tick, memory)
+    except NotCovered as reason:
+        return PlainEngine(model, tick, note=f"the plain engine runs {model.name}: {reason}")

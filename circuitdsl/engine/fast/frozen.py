@@ -1,0 +1,106 @@
+"""Path patching's first half: what senders change at a token, every other head keeping its clean output.
+
+With the heads frozen nothing moves between tokens, so that only the receivers' own tokens are run, without attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from circuitdsl.engine import hooks
+from circuitdsl.engine.fast.architecture import Block, Network, Norm
+from circuitdsl.engine.fast.edits import Edit, Rows
+from circuitdsl.engine.fast.points import before_outputs, layer_of, mlp_input, mlp_output, q_k_v, residual
+from circuitdsl.engine.fast.region import Region, take
+
+
+@dataclass(frozen=True)
+class OnTheWay:
+    """Worlds of senders over the tokens of a region, with heads frozen; in ``strict`` mode MLPs and norms too.
+
+    ``base`` holds the clean run's residual stream that layer ``first`` reads and the heads' outputs from there on.
+    ``receivers`` are the points whose input is wanted; without any, the final norm's output is.
+    """
+
+    network: Network
+    tokens: Tensor
+    region: Region
+    base: Mapping[str, Tensor]
+    first: int
+    worlds: Sequence[Sequence[Edit]]
+    receivers: frozenset[str]
+    strict: bool
+
+    def inputs(self) -> dict[str, Tensor]:
+        """What arrives at each receiver: [prompts, worlds, n, ...]."""
+        course = _Course(self)
+        course.run(max(map(layer_of, self.receivers)))
+        return course.arrived
+
+    def final(self) -> Tensor:
+        """The final norm's output, [prompts, worlds, n, d_model]."""
+        course = _Course(self)
+        return course.by_world(course.normed(self.network.final, course.run(len(self.network.blocks) - 1)))
+
+
+@dataclass
+class _Course:
+    """One course through the layers. In strict mode the first row is the clean run, for its norms' scales."""
+
+    asked: OnTheWay
+    arrived: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.network, self.at = self.asked.network, self.asked.region.at
+        self.clean = [()] if self.asked.strict else []  # a world without edits keeps the clean row
+        self.rows = Rows([*self.clean, *self.asked.worlds])
+
+    def run(self, last: int) -> Tensor:
+        first = self.asked.first
+        x = take(self.asked.base[residual(first)], self.at)[:, None] if first else self._embedded()
+        for layer in range(first, last + 1):
+            x = self._layer(layer, self.network.blocks[layer], x)
+        return x
+
+    def normed(self, norm: Norm, x: Tensor) -> Tensor:
+        return norm.with_scale_of(x[:, :1], x) if self.asked.strict else norm(x)
+
+    def by_world(self, x: Tensor) -> Tensor:
+        """From rows to worlds."""
+        return x[:, self.rows.member[len(self.clean) :]]
+
+    def _embedded(self) -> Tensor:
+        tokens, places = self.network.embedded(take(self.asked.tokens, self.at), self.at)
+        tokens, places = self.rows.part(-1, tokens, places)
+        return self.rows.edit("hook_embed", tokens, self.at) + self.rows.edit("hook_pos_embed", places, self.at)
+
+    def _layer(self, layer: int, block: Block, x: Tensor) -> Tensor:
+        for name, project in zip(q_k_v(layer), (block.q, block.k, block.v), strict=True):
+            if name in self.asked.receivers:
+                self.arrived[name] = self.by_world(self.network.heads(project(self.normed(block.ln1, x))))
+        (x,) = self.rows.part(before_outputs(layer), x)
+        after = x + self._attended(layer, block, x)
+        if block.mlp is None:
+            return after
+        before = x if self.network.parallel else after
+        if mlp_input(layer) in self.asked.receivers:
+            self.arrived[mlp_input(layer)] = self.by_world(self.normed(block.ln2, before))
+        # In strict mode every MLP says what it says in the clean run.
+        written = block.mlp(block.ln2(before[:, :1] if self.asked.strict else before))
+        written = written.repeat(1, before.shape[1], 1, 1) if self.asked.strict else written
+        return after + self.rows.edit(mlp_output(layer), written, self.at)
+
+    def _attended(self, layer: int, block: Block, x: Tensor) -> Tensor:
+        """What the heads write: their clean outputs in every row but those whose senders stand here."""
+        z = take(self.asked.base[hooks.z(layer)], self.at)[:, None]
+        senders = self.rows.edited(hooks.z(layer))
+        written = block.o(z.flatten(-2)).expand(-1, x.shape[1], -1, -1)
+        if not senders:
+            return written
+        sent = self.rows.edit(hooks.z(layer), z.repeat(1, x.shape[1], 1, 1, 1), self.at)[:, senders]
+        written = written.clone()
+        written[:, senders] = block.o(sent.flatten(-2))
+        return written

@@ -1,0 +1,148 @@
+"""Runs in which everything after an edit recomputes: ablation, isolation, intervention, and the clean run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from circuitdsl.engine import hooks
+from circuitdsl.engine.fast.architecture import Block, Keys, Network, attention, mixed
+from circuitdsl.engine.fast.edits import Edit, Rows
+from circuitdsl.engine.fast.points import (
+    before_attention,
+    before_outputs,
+    keys_at,
+    mlp_input,
+    mlp_output,
+    parts_at,
+    q_k_v,
+    residual,
+    values_at,
+)
+from circuitdsl.engine.fast.region import Region, narrow, take
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What receivers are given, in the same tokens for every world.
+
+    ``mask`` [prompts, 1, n, heads, 1] (or [prompts, 1, n, 1] for an MLP) over the region's tokens; ``values``
+    [prompts, worlds, n, ...].
+    """
+
+    mask: Tensor
+    values: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.where(self.mask, self.values, x)
+
+    def at(self, index: Tensor) -> Arrivals:
+        """The same for some of the region's tokens, ``index`` [prompts, a]."""
+        return Arrivals(narrow(self.mask, index), narrow(self.values, index))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Different worlds of the same prompts, over the same region, on top of a run that is known already.
+
+    ``base`` holds that run's activations [prompts, tokens, ...]: the residual stream that layer ``first`` reads, and
+    from there on the keys and values outside the region. With ``arrivals`` every world is on its own from the first
+    receiver on.
+    """
+
+    network: Network
+    tokens: Tensor
+    region: Region
+    base: Mapping[str, Tensor]
+    first: int
+    worlds: Sequence[Sequence[Edit]]
+    arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
+
+    def run(self, names: frozenset[str] = frozenset()) -> tuple[Tensor, dict[str, Tensor]]:
+        """The last residual stream where the region asks for it, and what passed the named points.
+
+        [prompts, worlds, asked, d_model]; and [prompts, rows, ...], a row being one world if there is only one.
+        """
+        return _Pass(self, names).run()
+
+
+class _Pass:
+    """One pass through the layers."""
+
+    def __init__(self, stack: Stack, names: frozenset[str]):
+        self.stack, self.names = stack, names
+        self.network, self.region = stack.network, stack.region
+        self.rows = Rows(stack.worlds)
+        self.received = min(map(parts_at, stack.arrivals), default=None)
+        self.kept: dict[str, Tensor] = {}
+
+    def run(self) -> tuple[Tensor, dict[str, Tensor]]:
+        first = self.stack.first
+        x = take(self.stack.base[residual(first)], self.region.at)[:, None] if first else self._embedded()
+        for layer in range(first, len(self.network.blocks)):
+            x = self._layer(layer, x)
+        return self.rows.part_all(x)[0], self.kept
+
+    def _embedded(self) -> Tensor:
+        at = self.region.at
+        tokens, places = self.network.embedded(take(self.stack.tokens, at), at)
+        tokens, places = self.rows.part(-1, tokens, places)
+        return self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+
+    def _layer(self, layer: int, x: Tensor) -> Tensor:
+        network, block, at = self.network, self.network.blocks[layer], self.region.at
+        self._see(residual(layer), x)
+        normed = block.ln1(x)
+        k, v = network.heads(block.k(normed)), network.heads(block.v(normed))
+        asked = None
+        if layer == len(network.blocks) - 1:  # the last layer is asked for some tokens only
+            asked = self.region.asked
+            x, normed, at = narrow(x, asked), narrow(normed, asked), at.gather(1, asked)
+        q = network.heads(block.q(normed))
+        x, q, k, v = self._parted(before_attention(layer), x, q, k, v)
+        names = q_k_v(layer)
+        q = self._edited(names[0], q, at, asked)
+        k, v = self._edited(names[1], k, self.region.at), self._edited(names[2], v, self.region.at)
+        z = self._attention(layer, block, network.rotate(q, at), network.rotate(k, self.region.at), v, asked)
+        x, z = self._parted(before_outputs(layer), x, z)
+        z = self._edited(hooks.z(layer), z, at)
+        after = x + block.o(z.flatten(-2))
+        if block.mlp is not None:
+            normed = self._edited(mlp_input(layer), block.ln2(x if network.parallel else after), at, asked)
+            after = after + self._edited(mlp_output(layer), block.mlp(normed), at)
+        if layer == 0:
+            self._see(hooks.FIRST_BLOCK, after)
+        return after
+
+    def _attention(self, layer: int, block: Block, q: Tensor, k: Tensor, v: Tensor, asked: Tensor | None) -> Tensor:
+        self._see(keys_at(layer), k)
+        self._see(values_at(layer), v)
+        region, base = self.region, self.stack.base
+        sources = [Keys(k, v, region.visible if asked is None else take(region.visible, asked))]
+        if region.looks_back:
+            before = region.before if asked is None else take(region.before, asked)
+            sources.append(Keys(base[keys_at(layer)][:, None], base[values_at(layer)][:, None], before))
+        patterns = attention(q, sources, block.scaling)
+        # Patterns are edited over every query and key, in runs of whole prompts.
+        patterns[0] = self.rows.edit(hooks.pattern(layer), patterns[0])
+        self._see(hooks.pattern(layer), patterns[0])
+        return mixed(patterns, sources)
+
+    def _parted(self, point: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return self.rows.part_all(*tensors) if point == self.received else self.rows.part(point, *tensors)
+
+    def _edited(self, name: str, x: Tensor, at: Tensor, asked: Tensor | None = None) -> Tensor:
+        """What passes a point after the edits and arrivals there, on the tokens ``at``."""
+        x = self.rows.edit(name, x, at)
+        if name in self.stack.arrivals:
+            arrivals = self.stack.arrivals[name]
+            x = arrivals(x) if asked is None else arrivals.at(asked)(x)
+        self._see(name, x)
+        return x
+
+    def _see(self, name: str, x: Tensor) -> None:
+        if name in self.names:
+            self.kept[name] = x

@@ -1,0 +1,247 @@
+"""One batch of prompts: from worlds to runs side by side, and from runs to readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitdsl.engine.batch import Batch
+from circuitdsl.engine.fast.answers import Answers
+from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.caches import Caches, Tick
+from circuitdsl.engine.fast.edits import Edit, first_point
+from circuitdsl.engine.fast.frozen import OnTheWay
+from circuitdsl.engine.fast.live import Arrivals, Stack
+from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
+from circuitdsl.engine.fast.points import layer_of, residual
+from circuitdsl.engine.fast.readers import Reader, reads_inside
+from circuitdsl.engine.fast.region import Region, narrow, only, onward, take, whole
+from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
+from circuitdsl.engine.hooks import Activations
+from circuitdsl.engine.readings import needed, read
+from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, Intervened, Isolated, Patched, Reading, World
+from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.models import Model
+
+Asked = Mapping[World, Sequence[Reading]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A world over this batch, and its edits."""
+
+    world: World
+    edits: tuple[Edit, ...]
+
+
+@dataclass
+class Work:
+    """Everything that is done with one batch. ``memory`` is what stacks may take, halved whenever it was too much."""
+
+    network: Network
+    model: Model
+    batch: Batch
+    caches: Caches
+    answers: Answers
+    memory: int
+    tick: Tick
+
+    def __post_init__(self) -> None:
+        self.places = Places(self.batch, self.model.geometry)
+        self.reader = Reader(self.batch, self.network, self.model.bridge)
+
+    def run(self, asked: Asked) -> None:
+        """Answer every reading of every world."""
+        jobs: list[Job] = []
+        for world in asked:
+            try:
+                self._begin(world, asked[world], jobs)
+            except CannotMeasure as reason:
+                self.answers.unmade(world, reason)
+        jobs.sort(key=lambda job: first_point(job.edits))  # worlds that begin together stand together
+        groups: dict[Hashable, list[Job]] = {}
+        for job in jobs:
+            groups.setdefault(self._group(job), []).append(job)
+        for group in groups.values():
+            match group[0].world:
+                case Patched():
+                    self._run_patched(group[0].world, group, asked)
+                case Isolated():
+                    self._run_isolated(group[0].world, group, asked)
+                case Intervened():
+                    self._run_intervened(group, asked)
+                case _:
+                    self._run_ablated(group, asked)
+
+    def _begin(self, world: World, readings: Sequence[Reading], jobs: list[Job]) -> None:
+        """Answer a world that is a shared run; make a job of any other. Raises CannotMeasure."""
+        if isinstance(world, Clean | Corrupted):
+            passed = self.caches.clean if isinstance(world, Clean) else self.caches.counterfactual(world.counterfactual)
+            self._read_inside(world, readings, passed.kept)
+            self._read([world], {world: readings}, self.network.final(passed.end[:, None]))
+            return
+        edits = edits_of(world, self.places, self.caches.values, self.caches.clean.kept)
+        if isinstance(world, Patched):
+            self.places.inputs(world.receivers)  # a receiver's position that a prompt lacks fails the world here
+        if self.caches.changed(edits):
+            self.answers.changed(world)
+        jobs.append(Job(world, edits))
+
+    def _group(self, job: Job) -> Hashable:
+        """Jobs of one group can run side by side: over the same tokens, on top of the same run."""
+        match job.world:
+            case Patched(receivers=receivers, strict=strict):
+                return Patched, receivers, strict
+            case Isolated(source=source, mlps=mlps):
+                return Isolated, source, mlps
+            case Intervened():
+                return job.world
+            case _:
+                first = touched(job.edits, self.batch).int().argmax(1)
+                return Ablated, tuple(first.tolist())
+
+    # --- worlds in which everything recomputes ---------------------------------------------------
+
+    def _run_ablated(self, jobs: Sequence[Job], asked: Asked) -> None:
+        """Jobs whose first edited tokens are the same, on top of the clean run."""
+        region = onward(touched(jobs[0].edits, self.batch), self.batch.ends)
+
+        def run(some: Sequence[Job]) -> None:
+            first = min(_first_layer(job) for job in some)
+            self._read_stack(some, asked, self._stack(region, self.caches.clean.kept, first, some))
+
+        self._stacked(jobs, region, run)
+
+    def _run_isolated(self, world: Isolated, jobs: Sequence[Job], asked: Asked) -> None:
+        """Jobs that keep something of the same replaced model, on top of the run that keeps nothing."""
+        nothing = replace(world, kept=frozenset())
+        replaced = edits_of(nothing, self.places, self.caches.values, {})
+        spared = [_spared(job.edits, replaced) for job in jobs]
+        region = only(union([mask for masks in spared for mask in masks.values()], self.batch), self.batch.ends)
+        layers = range(self.model.geometry.n_layers)
+        first = min((layer_of(name) for masks in spared for name in masks), default=layers[-1])
+        base = self._base(replaced, frozenset({residual(first)}) | keys_and_values(layers[first:]))
+
+        def run(some: Sequence[Job]) -> None:
+            self._read_stack(some, asked, self._stack(region, base, first, some))
+
+        self._stacked(jobs, region, run)
+
+    def _base(self, edits: Sequence[Edit], names: frozenset[str]) -> Activations:
+        """What passed the named points of a whole run with some edits."""
+        prompts, length = self.batch.tokens.shape
+        region = whole(prompts, length, self.batch.tokens.device)
+        self.tick(prompts)
+        kept = Stack(self.network, self.batch.tokens, region, {}, 0, [edits]).run(names)[1]
+        return {name: value[:, 0] for name, value in kept.items()}
+
+    def _run_intervened(self, jobs: Sequence[Job], asked: Asked) -> None:
+        """An intervention, alone and over whole prompts: it may edit patterns, and attention is read in it."""
+        (job,) = jobs
+        prompts, length = self.batch.tokens.shape
+        region = whole(prompts, length, self.batch.tokens.device)
+        stack = self._stack(region, self.caches.clean.kept, _first_layer(job), jobs)
+        x, kept = stack.run(needed(asked[job.world]))
+        self.tick(prompts)
+        self._read([job.world], asked, self.network.final(take(x[:, 0], self.batch.ends[:, None])))
+        seen = {name: value[:, 0] for name, value in kept.items()}
+        self._read_inside(job.world, asked[job.world], {**self.caches.clean.kept, **seen})
+
+    def _stack(self, region: Region, base: Activations, first: int, jobs: Sequence[Job]) -> Stack:
+        return Stack(self.network, self.batch.tokens, region, base, first, [job.edits for job in jobs])
+
+    def _read_stack(self, jobs: Sequence[Job], asked: Asked, stack: Stack) -> None:
+        self._read([job.world for job in jobs], asked, self.network.final(stack.run()[0][:, :, 0]))
+
+    # --- path patching ---------------------------------------------------------------------------
+
+    def _run_patched(self, world: Patched, jobs: Sequence[Job], asked: Asked) -> None:
+        """Jobs with the same receivers: to the receivers' tokens with heads frozen, and on from there."""
+        inputs = self.places.inputs(world.receivers)
+        received = union(inputs.values(), self.batch)
+        way, region = only(received, self.batch.ends), onward(received, self.batch.ends)
+        starts = [layer_of(name) for name in inputs]
+
+        def run(some: Sequence[Job]) -> None:
+            on_the_way = OnTheWay(
+                self.network,
+                self.batch.tokens,
+                way,
+                self.caches.clean.kept,
+                min([*(_first_layer(job) for job in some), *starts]),
+                [job.edits for job in some],
+                frozenset(inputs),
+                world.strict,
+            )
+            x = self._received(on_the_way, inputs, region) if inputs else on_the_way.final()
+            self._read([job.world for job in some], asked, x[:, :, 0])
+
+        self._stacked(jobs, region, run)
+
+    def _received(self, way: OnTheWay, inputs: Mapping[str, Tensor], region: Region) -> Tensor:
+        """The final norm's output at END once the receivers alone are given what arrives at them."""
+        # Where each of the region's tokens stands among those on the way (any will do where it does not).
+        index = (region.at[:, :, None] == way.region.at[:, None, :]).int().argmax(-1)
+        arrivals = {
+            name: Arrivals(take(inputs[name], region.at)[:, None], narrow(values, index))
+            for name, values in way.inputs().items()
+        }
+        first = min(map(layer_of, inputs))
+        worlds = [() for _ in way.worlds]
+        stack = Stack(self.network, self.batch.tokens, region, self.caches.clean.kept, first, worlds, arrivals)
+        return self.network.final(stack.run()[0])
+
+    # --- stacking --------------------------------------------------------------------------------
+
+    def _stacked(self, jobs: Sequence[Job], region: Region, run: Callable[[Sequence[Job]], None]) -> None:
+        """Run jobs, as many side by side as memory allows."""
+        length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
+        keys = tokens + (length if region.looks_back else 0)
+        size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys)
+        if in_chunks(jobs, size, run):
+            self.memory //= 2
+        layers = len(self.network.blocks)
+        for job in jobs:
+            self.tick(len(self.batch) * tokens / length * (layers - _first_layer(job)) / layers)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read(self, worlds: Sequence[World], asked: Asked, x: Tensor) -> None:
+        """Read the logits of worlds whose final norm gives ``x`` [prompts, worlds, d_model] at END."""
+        for reading in dict.fromkeys(reading for world in worlds for reading in asked[world]):
+            if reads_inside(reading):
+                continue
+            rows = [row for row, world in enumerate(worlds) if reading in asked[world]]
+            try:
+                values = self.reader.figures(reading, x[:, rows])
+            except CannotMeasure as reason:
+                for row in rows:
+                    self.answers.unread(worlds[row], reading, reason)
+                continue
+            for column, row in enumerate(rows):
+                self.answers.add(worlds[row], reading, np.ascontiguousarray(values[:, column]))
+
+    def _read_inside(self, world: World, readings: Iterable[Reading], kept: Mapping[str, Tensor]) -> None:
+        """Readings of attention and of heads' OV circuits, as the plain engine takes them."""
+        for reading in filter(reads_inside, readings):
+            try:
+                values = read(reading, torch.empty(0), kept, self.batch, self.model.bridge)
+            except CannotMeasure as reason:
+                self.answers.unread(world, reading, reason)
+            else:
+                self.answers.add(world, reading, values)
+
+
+def _first_layer(job: Job) -> int:
+    return max(first_point(job.edits), 0) // 2
+
+
+def _spared(edits: Sequence[Edit], everything: Sequence[Edit]) -> dict[str, Tensor]:
+    """Where a world keeps what replacing everything replaces, by the points that have such a place."""
+    whole_masks = {edit.name: edit.mask for edit in everything}
+    spared = {edit.name: whole_masks[edit.name] & ~edit.mask for edit in edits}
+    return {name: mask for name, mask in spared.items() if bool(mask.any())}

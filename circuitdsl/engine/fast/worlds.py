@@ -1,0 +1,246 @@
+"""From worlds to edits: what each changes, where, and which activations of other runs it needs for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from circuitdsl.engine import hooks
+from circuitdsl.engine.batch import Batch, mask_of
+from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.edits import Edit
+from circuitdsl.engine.fast.points import keys_at, layer_of, parts_at, residual, values_at
+from circuitdsl.engine.hooks import Activations
+from circuitdsl.engine.interventions import attend
+from circuitdsl.language.circuit import Action, Component, Head, Mlp, Node, PosEmbed, Position
+from circuitdsl.language.environment import Geometry
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    FromCounterfactual,
+    Intervened,
+    Isolated,
+    Patched,
+    Source,
+    World,
+)
+
+# --- before anything runs --------------------------------------------------------------------------
+
+
+def components(world: World) -> frozenset[Component]:
+    """Everything in the model that a world names."""
+    match world:
+        case Ablated(nodes=nodes) | Isolated(kept=nodes):
+            return frozenset(node.component for node in nodes)
+        case Patched(senders=senders, receivers=receivers):
+            return frozenset(node.component for node in (*senders, *(node for node, _ in receivers)))
+        case Intervened(actions=actions):
+            return frozenset(node.component for action in actions for node in action.nodes)
+        case Clean() | Corrupted():
+            return frozenset()
+
+
+def exists(component: Component, network: Network) -> bool:
+    """Whether the network has such a component to be patched."""
+    match component:
+        case Mlp(layer=layer):
+            return network.blocks[layer].mlp is not None
+        case PosEmbed():
+            return network.positions is not None
+        case _:
+            return True
+
+
+def edited_points(world: World, geometry: Geometry) -> frozenset[str]:
+    """The hook points whose activations a world replaces; of path patching, at the senders."""
+    match world:
+        case Ablated(nodes=nodes) | Patched(senders=nodes):
+            return _outputs(nodes)
+        case Isolated(mlps=mlps):
+            return frozenset(_everything(mlps, geometry))
+        case Intervened(actions=actions):
+            return frozenset[str]().union(*(_action_points(action) for action in actions))
+        case Clean() | Corrupted():
+            return frozenset()
+
+
+def clean_points(world: World, geometry: Geometry) -> frozenset[str]:
+    """What a world reads of the clean run."""
+    edited = edited_points(world, geometry)
+    if not edited:
+        return frozenset()
+    layers = range(geometry.n_layers)
+    start = max(min(map(parts_at, edited)), 0) // 2
+    match world:
+        case Isolated():
+            return edited
+        case Intervened():
+            return edited | {residual(start)}
+        case Ablated():
+            return edited | {residual(start)} | keys_and_values(layers[start:])
+        case Patched(receivers=receivers):
+            ends = {layer_of(hooks.receiver(node, which)) for node, which in receivers}
+            start = min({start, *ends})
+            needed = {residual(start), *map(hooks.z, layers[start:])}
+            return (
+                edited
+                | needed
+                | {residual(layer) for layer in ends}
+                | keys_and_values(layers[min(ends, default=len(layers)) :])
+            )
+        case _:
+            return edited
+
+
+def source_points(world: World, geometry: Geometry) -> dict[Source, frozenset[str]]:
+    """What a world reads of each source of replaced activations."""
+    match world:
+        case Ablated(source=source) | Isolated(source=source):
+            return {source: edited_points(world, geometry)}
+        case Patched(counterfactual=name):
+            return {FromCounterfactual(name): edited_points(world, geometry)}
+        case Intervened(actions=actions, sources=sources):
+            found: dict[Source, frozenset[str]] = {}
+            for action, source in zip(actions, sources, strict=True):
+                if source is not None:
+                    found[source] = found.get(source, frozenset()) | _action_points(action)
+            return found
+        case _:
+            return {}
+
+
+def _outputs(nodes: Iterable[Node]) -> frozenset[str]:
+    return frozenset(hooks.output(node.component) for node in nodes)
+
+
+def _action_points(action: Action) -> frozenset[str]:
+    if action.kind != "attend":
+        return _outputs(action.nodes)
+    return frozenset(hooks.pattern(n.component.layer) for n in action.nodes if isinstance(n.component, Head))
+
+
+def _everything(mlps: bool, geometry: Geometry) -> tuple[str, ...]:
+    return hooks.heads_and_mlps(geometry) if mlps else tuple(map(hooks.z, range(geometry.n_layers)))
+
+
+def keys_and_values(layers: Iterable[int]) -> frozenset[str]:
+    """The points of the keys and values that attention uses in some layers."""
+    return frozenset(name for layer in layers for name in (keys_at(layer), values_at(layer)))
+
+
+# --- over a batch of prompts -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Places:
+    """Masks of nodes over one batch. A position is looked up in the prompts once, however many nodes stand there."""
+
+    batch: Batch
+    geometry: Geometry
+    known: dict[Position, Tensor] = field(default_factory=dict)
+
+    def where(self, position: Position) -> Tensor:
+        """[prompts, tokens]. Raises CannotMeasure."""
+        if position not in self.known:
+            self.known[position] = mask_of(self.batch, position)
+        return self.known[position]
+
+    def outputs(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
+        """Where the nodes' outputs stand, by hook point."""
+        return self._masks((node, hooks.output(node.component), self.geometry.n_heads) for node in nodes)
+
+    def inputs(self, receivers: Iterable[tuple[Node, str]]) -> dict[str, Tensor]:
+        """Where the receivers' inputs stand; a key or value belongs to its group of heads."""
+        geometry = self.geometry
+        return self._masks(
+            (node, hooks.receiver(node, which), geometry.n_kv_heads if which in ("k", "v") else geometry.n_heads)
+            for node, which in receivers
+        )
+
+    def _masks(self, marks: Iterable[tuple[Node, str, int]]) -> dict[str, Tensor]:
+        result: dict[str, Tensor] = {}
+        for node, name, columns in marks:
+            where, component = self.where(node.position), node.component
+            if not isinstance(component, Head):
+                result[name] = result[name] | where[..., None] if name in result else where[..., None]
+                continue
+            if name not in result:
+                result[name] = torch.zeros((*where.shape, columns, 1), dtype=torch.bool, device=where.device)
+            result[name][..., component.index * columns // self.geometry.n_heads, 0] |= where
+        return result
+
+
+Values = Callable[[Source], Activations]
+
+
+def edits_of(world: World, places: Places, values: Values, clean: Activations) -> tuple[Edit, ...]:
+    """A world's edits in their order; of path patching, those at the senders. Raises CannotMeasure."""
+    match world:
+        case Ablated(nodes=nodes, source=source):
+            return _replaced(nodes, source, places.outputs(nodes), values(source))
+        case Isolated(source=source):
+            return _replaced(world.kept, source, _outside(world, places), values(source))
+        case Patched(senders=senders, counterfactual=name):
+            source = FromCounterfactual(name)
+            return _replaced(senders, source, places.outputs(senders), values(source))
+        case Intervened(actions=actions, sources=sources):
+            pairs = zip(actions, sources, strict=True)
+            return tuple(edit for action, source in pairs for edit in _acts(action, source, places, values, clean))
+        case Clean() | Corrupted():
+            return ()
+
+
+def _replaced(
+    nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Tensor], values: Activations
+) -> tuple[Edit, ...]:
+    """Edits known by the nodes at each point, and by the source (None for the clean run)."""
+    keys: dict[str, frozenset[Node]] = {}
+    for node in nodes:
+        name = hooks.output(node.component)
+        keys[name] = keys.get(name, frozenset()) | {node}
+    return tuple(Edit(name, (keys.get(name), source), mask, values[name]) for name, mask in masks.items())
+
+
+def _outside(world: Isolated, places: Places) -> dict[str, Tensor]:
+    """Where the outputs of everything outside the kept nodes stand."""
+    geometry, real = places.geometry, places.batch.real
+    kept = places.outputs(world.kept)
+    shapes = {hooks.z(layer): (*real.shape, geometry.n_heads, 1) for layer in range(geometry.n_layers)}
+    everything = {
+        name: real[..., None, None].expand(shapes[name]) if name in shapes else real[..., None]
+        for name in _everything(world.mlps, geometry)
+    }
+    return {name: mask & ~kept[name] if name in kept else mask for name, mask in everything.items()}
+
+
+def _acts(
+    action: Action, source: Source | None, places: Places, values: Values, clean: Activations
+) -> tuple[Edit, ...]:
+    where = places.outputs(action.nodes)
+    if action.kind == "attend":
+        writes = attend(action, places.batch, places.geometry)
+        return tuple(Edit(w.name, action, w.mask.to(w.new(w.mask).device), w.new(w.mask)) for w in writes)
+    if action.kind == "scale":
+        zero = torch.zeros((), device=places.batch.tokens.device)
+        return tuple(Edit(name, action, mask, zero, action.factor) for name, mask in where.items())
+    if action.kind == "freeze":
+        return _replaced(action.nodes, None, where, clean)
+    return () if source is None else _replaced(action.nodes, source, where, values(source))
+
+
+def touched(edits: Iterable[Edit], batch: Batch) -> Tensor:
+    """The tokens [prompts, tokens] at which anything is edited."""
+    return union([edit.mask for edit in edits], batch)
+
+
+def union(masks: Iterable[Tensor], batch: Batch) -> Tensor:
+    """The tokens [prompts, tokens] at which any mask [prompts, tokens, ...] is true."""
+    tokens = torch.zeros_like(batch.real)
+    for mask in masks:
+        tokens |= mask.flatten(2).any(-1)
+    return tokens

@@ -1,0 +1,301 @@
+"""Small random models of many architectures, and random prompts, worlds and readings to run on them."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+)
+
+from circuitdsl.language.circuit import (
+    ALL,
+    Action,
+    Component,
+    Embed,
+    FromTo,
+    Head,
+    Mlp,
+    Node,
+    PosEmbed,
+    Position,
+    Reads,
+    Token,
+)
+from circuitdsl.language.environment import Geometry, TaskRef
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Attention,
+    Clean,
+    Copying,
+    Corrupted,
+    Data,
+    FromCounterfactual,
+    HeadScore,
+    Intervened,
+    Isolated,
+    Mean,
+    Metric,
+    Patched,
+    Reading,
+    Resample,
+    Source,
+    TokenProbability,
+    World,
+    Zero,
+)
+from circuitdsl.models import Model, open_model
+from circuitdsl.models.planted.vocabulary import Vocabulary, word_tokenizer
+from circuitdsl.tasks.prompts import Prompt
+
+LAYERS, HEADS, VOCABULARY = 3, 4, 24
+DATA = Data(TaskRef("none"), 0, False)
+
+# --- models ----------------------------------------------------------------------------------------
+
+
+def _tokenizer():
+    return word_tokenizer(Vocabulary(("[PAD]", "[BOS]", "[UNK]", *(f"w{i}" for i in range(3, VOCABULARY))), ()), "r")
+
+
+def _shaken(model: Any) -> Any:
+    """Random weights and biases, with norms' weights near one."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.copy_(0.35 * noise + (1.0 if parameter.dim() == 1 and "weight" in name else 0.0))
+    return model
+
+
+def folder(model: PreTrainedModel) -> str:
+    """A Hugging Face folder of the model with random weights and a tokenizer of words."""
+    path = tempfile.mkdtemp(prefix="circuitdsl-test-")
+    _shaken(model).save_pretrained(path)
+    _tokenizer().save_pretrained(path)
+    return path
+
+
+def _llama(**settings: Any) -> str:
+    return folder(
+        LlamaForCausalLM(
+            LlamaConfig(
+                num_hidden_layers=LAYERS,
+                num_attention_heads=HEADS,
+                hidden_size=16,
+                intermediate_size=20,
+                vocab_size=VOCABULARY,
+                max_position_embeddings=32,
+                **settings,
+            )
+        )
+    )
+
+
+def _neox(**settings: Any) -> str:
+    return folder(
+        GPTNeoXForCausalLM(
+            GPTNeoXConfig(
+                num_hidden_layers=LAYERS,
+                num_attention_heads=HEADS,
+                hidden_size=16,
+                intermediate_size=20,
+                vocab_size=VOCABULARY,
+                max_position_embeddings=32,
+                **settings,
+            )
+        )
+    )
+
+
+def _gpt2() -> str:
+    return folder(
+        GPT2LMHeadModel(GPT2Config(n_layer=LAYERS, n_head=HEADS, n_embd=16, vocab_size=VOCABULARY, n_positions=32))
+    )
+
+
+def _native(**settings: Any) -> Any:
+    from transformer_lens.config import TransformerBridgeConfig
+    from transformer_lens.model_bridge.sources.native import boot
+
+    config = {
+        "d_model": 16,
+        "d_head": 4,
+        "n_layers": LAYERS,
+        "n_ctx": 32,
+        "n_heads": HEADS,
+        "d_vocab": VOCABULARY,
+        "act_fn": "gelu_new",
+        "architecture": "TransformerLensNative",
+        "seed": 0,
+        "model_name": "native",
+    }
+    bridge = boot(TransformerBridgeConfig(**(config | settings)), tokenizer=_tokenizer())
+    return _shaken(bridge)
+
+
+ARCHITECTURES: dict[str, Callable[[], Model]] = {
+    "gpt2": lambda: open_model(_gpt2()),
+    "gpt2 folded": lambda: open_model(_gpt2(), "fold"),
+    "llama, grouped queries": lambda: open_model(_llama(num_key_value_heads=2)),
+    "llama, biased": lambda: open_model(_llama(attention_bias=True, mlp_bias=True)),
+    "neox, parallel, partial rotary": lambda: open_model(_neox(rotary_pct=0.5)),
+    "neox, sequential": lambda: open_model(_neox(use_parallel_residual=False, rotary_pct=1.0)),
+    "attention only, no norm": lambda: open_model(_native(attn_only=True, normalization_type=None)),
+    "attention only, normed": lambda: open_model(_native(attn_only=True, normalization_type="LN")),
+    "no norm": lambda: open_model(_native(normalization_type=None, act_fn="relu")),
+    "rms, rotary pairs, grouped": lambda: open_model(
+        _native(normalization_type="RMS", positional_embedding_type="rotary", rotary_dim=2, n_key_value_heads=2)
+    ),
+    "norms without weights, gated": lambda: open_model(
+        _native(normalization_type="RMSPre", gated_mlp=True, act_fn="silu")
+    ),
+}
+
+
+@cache
+def architecture(name: str) -> Model:
+    """A model of the named architecture, opened once."""
+    return ARCHITECTURES[name]()
+
+
+# --- prompts ---------------------------------------------------------------------------------------
+
+POSITIONS = ("A", "B", "S", "END")
+LENGTHS = (6, 7, 9)
+
+
+def prompts(count: int, seed: int) -> tuple[Prompt, ...]:
+    """Prompts of several lengths, one template a length; S has two tokens, the others one."""
+    rng = random.Random(seed)
+    return tuple(_prompt(rng, rng.choice(LENGTHS)) for _ in range(count))
+
+
+def _prompt(rng: random.Random, length: int) -> Prompt:
+    def row() -> tuple[int, ...]:
+        return tuple(rng.randrange(3, VOCABULARY // 2) for _ in range(length))
+
+    answer, *wrong = rng.sample(range(3, VOCABULARY), 4)
+    a, b, s1, s2 = sorted(rng.sample(range(length - 1), 4))
+    tokens = row()
+    return Prompt(
+        text=" ".join(map(str, tokens)),
+        tokens=tokens,
+        answer=answer,
+        wrong=tuple(wrong[: rng.choice((1, 2))]),
+        options=(answer, *wrong),
+        positions={"A": (b,), "B": (a,), "S": (s1, s2), "END": (length - 1,)},
+        counterfactuals={"x": row(), "y": row()},
+        template=f"t{length}",
+    )
+
+
+# --- worlds and readings ---------------------------------------------------------------------------
+
+
+class Draw:
+    """Random worlds and readings for one geometry."""
+
+    def __init__(self, geometry: Geometry, seed: int):
+        self.geometry, self.rng = geometry, random.Random(seed)
+
+    def experiments(self, count: int) -> list[tuple[World, Reading]]:
+        return [(world, self.reading(world)) for world in (self.world() for _ in range(count))]
+
+    def position(self) -> Position:
+        return self.rng.choice([ALL, *(Position(name) for name in POSITIONS), Position("A", 1), Position("END", -1)])
+
+    def head(self) -> Head:
+        return Head(self.rng.randrange(LAYERS), self.rng.randrange(HEADS))
+
+    def component(self) -> Component:
+        kinds: list[Component] = [self.head(), self.head(), self.head()]
+        if self.geometry.d_mlp:
+            kinds.append(Mlp(self.rng.randrange(LAYERS)))
+        kinds.append(self.rng.choice([Embed(), PosEmbed()]))
+        return self.rng.choice(kinds)
+
+    def node(self) -> Node:
+        return Node(self.component(), self.position())
+
+    def nodes(self, most: int = 4) -> frozenset[Node]:
+        return frozenset(self.node() for _ in range(self.rng.randint(1, most)))
+
+    def source(self) -> Source:
+        name = self.rng.choice("xy")
+        return self.rng.choice(
+            [
+                Zero(),
+                Mean(name, 30, by_template=True),
+                Mean(name, 30, by_template=False),
+                Resample(name, 30, 3),
+                FromCounterfactual(name),
+            ]
+        )
+
+    def receivers(self) -> frozenset[tuple[Node, str]]:
+        if self.rng.random() < 0.3:
+            return frozenset()
+        found = set()
+        for _ in range(self.rng.randint(1, 3)):
+            if self.geometry.d_mlp and self.rng.random() < 0.3:
+                found.add((Node(Mlp(self.rng.randrange(LAYERS)), self.position()), ""))
+            else:
+                found.add((Node(self.head(), self.position()), self.rng.choice("qkv")))
+        return frozenset(found)
+
+    def action(self) -> tuple[Action, Source | None]:
+        kind = self.rng.choice(["attend", "ablate", "patch", "scale", "freeze"])
+        if kind == "attend":
+            heads = tuple(Node(self.head(), Position("END")) for _ in range(2))
+            return Action("attend", heads, target=Position(self.rng.choice(("A", "S"))), text="attend"), None
+        nodes = tuple(sorted(self.nodes(2), key=str))
+        source = self.source() if kind in ("ablate", "patch") else None
+        return Action(kind, nodes, factor=self.rng.choice((0.0, 0.5, 2.0, -1.0)), text=kind), source
+
+    def world(self) -> World:
+        match self.rng.randrange(10):
+            case 0:
+                return Clean()
+            case 1:
+                return Corrupted(self.rng.choice("xy"))
+            case 2 | 3 | 4:
+                return Ablated(self.nodes(), self.source())
+            case 5:
+                kept = frozenset(self.node() for _ in range(self.rng.randint(0, 8)))
+                return Isolated(kept, self.source(), mlps=bool(self.geometry.d_mlp) and self.rng.random() < 0.4)
+            case 6 | 7 | 8:
+                return Patched(self.nodes(), self.receivers(), self.rng.choice("xy"), strict=self.rng.random() < 0.4)
+            case _:
+                actions, sources = zip(*(self.action() for _ in range(self.rng.randint(1, 3))), strict=True)
+                return Intervened(actions, sources)
+
+    def reading(self, world: World) -> Reading:
+        logits: list[Reading] = [
+            Metric("logit_diff"),
+            Metric("logit_diff"),
+            Metric("accuracy"),
+            Metric("accuracy among options"),
+            Metric("probability"),
+            Metric("probability_diff"),
+            TokenProbability(Token(Position("A"))),
+            TokenProbability(Token(None)),
+        ]
+        inside: list[Reading] = [
+            Attention(self.head(), FromTo(Position("END"), Position("S"))),
+            HeadScore(self.head(), "duplicate_token"),
+        ]
+        if isinstance(world, Clean):
+            inside.append(Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=False))
+        return self.rng.choice(logits + inside)
