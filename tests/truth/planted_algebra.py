@@ -1,4 +1,4 @@
-"""A second computation of everything that the engine measures, for planted models: NumPy and their weights alone.
+"""A second computation of everything that the engine measures, for planted models: matrices and their weights alone.
 
 No TransformerLens, no hooks, no batches: one prompt at a time in float64. A planted model has no norms and no MLPs, so
 that its residual stream is exactly a sum of the heads' outputs, and path patching is a few additions.
@@ -6,17 +6,19 @@ that its residual stream is exactly a sum of the heads' outputs, and path patchi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import mean
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from circuitdsl.language.circuit import Head, Node
 from circuitdsl.models.planted.build import planted_weights
 from circuitdsl.models.planted.plans import PlantedModel
 from circuitdsl.tasks.prompts import Prompt
 
-Array = np.ndarray
+torch.set_num_threads(1)  # small matrices: threads only get in each other's way
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,18 @@ class Run:
     ``before`` is the residual stream [tokens, d_model] that a layer reads.
     """
 
-    outputs: Mapping[Head, Array]
-    patterns: Mapping[Head, Array]
-    before: tuple[Array, ...]
-    logits: Array
+    outputs: Mapping[Head, Tensor]
+    patterns: Mapping[Head, Tensor]
+    before: tuple[Tensor, ...]
+    logits: Tensor
 
 
 @dataclass(frozen=True)
 class Edits:
     """What a run is made to differ in: heads' outputs, and what a head's q, k or v reads, each by token index."""
 
-    outputs: Mapping[Head, Mapping[int, Array]] = field(default_factory=dict)
-    inputs: Mapping[tuple[Head, str], Mapping[int, Array]] = field(default_factory=dict)
+    outputs: Mapping[Head, Mapping[int, Tensor]] = field(default_factory=dict)
+    inputs: Mapping[tuple[Head, str], Mapping[int, Tensor]] = field(default_factory=dict)
 
 
 NO_EDITS = Edits()
@@ -48,38 +50,38 @@ class Algebra:
 
     def __init__(self, planted: PlantedModel):
         self.geometry = planted.geometry
-        weights = {name: value.double().numpy() for name, value in planted_weights(planted).items()}
+        weights = {name: value.double() for name, value in planted_weights(planted).items()}
         self.embedding, self.position = weights["tok_embed.weight"], weights["pos.weight"]
         self.unembedding = weights["head.weight"]
-        self.heads: dict[Head, dict[str, Array]] = {}
-        d_head = self.geometry.d_head
-        for head in planted.heads:
-            rows = slice(head.index * d_head, (head.index + 1) * d_head)
-            read = {name: weights[f"layers.{head.layer}.attn.{name}.weight"][rows] for name in "qkv"}
-            self.heads[head] = read | {"o": weights[f"layers.{head.layer}.attn.o.weight"][:, rows]}
+        self.heads = tuple(planted.heads)
+        self.layers = [
+            {name: weights[f"layers.{layer}.attn.{name}.weight"] for name in "qkvo"}
+            for layer in range(self.geometry.n_layers)
+        ]
 
-    def run(self, tokens: Iterable[int], edits: Edits = NO_EDITS) -> Run:
-        residual = self.embedding[list(tokens)] + self.position[: len(list(tokens))]
+    def run(self, tokens: Sequence[int], edits: Edits = NO_EDITS) -> Run:
+        residual = self.embedding[list(tokens)] + self.position[: len(tokens)]
         outputs, patterns, before = {}, {}, []
         for layer in range(self.geometry.n_layers):
             before.append(residual)
+            reads = {name: residual @ self.layers[layer][name].T for name in "qkv"}  # [tokens, heads * d_head]
             for head in (Head(layer, index) for index in range(self.geometry.n_heads)):
-                outputs[head], patterns[head] = self._head(head, residual, edits)
-            residual = residual + sum(outputs[head] for head in outputs if head.layer == layer)
+                outputs[head], patterns[head] = self._head(head, reads, edits)
+            residual = residual + torch.stack([outputs[head] for head in outputs if head.layer == layer]).sum(dim=0)
         return Run(outputs, patterns, (*before, residual), self.unembedding @ residual[-1])
 
-    def _head(self, head: Head, residual: Array, edits: Edits) -> tuple[Array, Array]:
-        reads = {}
-        for name in "qkv":
-            read = residual.copy()
+    def _head(self, head: Head, reads: Mapping[str, Tensor], edits: Edits) -> tuple[Tensor, Tensor]:
+        """Output [tokens, d_model] and pattern [tokens, tokens] of a head, from its layer's q, k and v."""
+        weights, d_head = self.layers[head.layer], self.geometry.d_head
+        own = slice(head.index * d_head, (head.index + 1) * d_head)
+        q, k, v = (reads[name][:, own].clone() for name in "qkv")
+        for name, read in (("q", q), ("k", k), ("v", v)):
             for position, vector in edits.inputs.get((head, name), {}).items():
-                read[position] = vector
-            reads[name] = read @ self.heads[head][name].T
-        scores = reads["q"] @ reads["k"].T / np.sqrt(self.geometry.d_head)
-        scores[np.triu_indices(len(scores), 1)] = -np.inf
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        pattern = weights / weights.sum(axis=1, keepdims=True)
-        output = pattern @ reads["v"] @ self.heads[head]["o"].T
+                read[position] = weights[name][own] @ vector
+        scores = q @ k.T / d_head**0.5
+        later = torch.ones_like(scores, dtype=torch.bool).triu(1)
+        pattern = scores.masked_fill(later, -torch.inf).softmax(dim=1)
+        output = pattern @ v @ weights["o"][:, own].T
         for position, vector in edits.outputs.get(head, {}).items():
             output[position] = vector
         return output, pattern
@@ -95,8 +97,8 @@ def places(node: Node, prompt: Prompt) -> tuple[int, ...]:
     return tuple(index + node.position.offset for index in prompt.positions[node.position.name])
 
 
-def logit_diff(logits: Array, prompt: Prompt) -> float:
-    return float(logits[prompt.answer] - np.mean([logits[wrong] for wrong in prompt.wrong]))
+def logit_diff(logits: Tensor, prompt: Prompt) -> float:
+    return float(logits[prompt.answer] - logits[list(prompt.wrong)].mean())
 
 
 def _head_of(node: Node) -> Head:
@@ -113,36 +115,20 @@ class Measuring:
         self.corrupted = [algebra.run(prompt.counterfactuals[against]) for prompt in self.prompts]
         self.means = self._means()
 
-    def _means(self) -> dict[str, dict[Head, Array]]:
+    def _means(self) -> dict[str, dict[Head, Tensor]]:
         """By template: each head's mean output [tokens, d_model] over the counterfactuals."""
         by_template: dict[str, list[Run]] = {}
         for prompt, run in zip(self.prompts, self.corrupted, strict=True):
             by_template.setdefault(prompt.template, []).append(run)
         return {
-            template: {head: np.mean([run.outputs[head] for run in runs], axis=0) for head in self.algebra.heads}
+            template: {
+                head: torch.stack([run.outputs[head] for run in runs]).mean(dim=0) for head in self.algebra.heads
+            }
             for template, runs in by_template.items()
         }
 
     def metric(self) -> float:
-        return float(
-            np.mean([logit_diff(run.logits, prompt) for run, prompt in zip(self.clean, self.prompts, strict=True)])
-        )
-
-    def accuracy(self) -> float:
-        return float(
-            np.mean([run.logits.argmax() == p.answer for run, p in zip(self.clean, self.prompts, strict=True)])
-        )
-
-    def corrupted_metric(self) -> float:
-        runs = zip(self.corrupted, self.prompts, strict=True)
-        return float(np.mean([logit_diff(run.logits, prompt) for run, prompt in runs]))
-
-    def attention(self, head: Head, query: str, key: str) -> float:
-        shares = [
-            np.mean([sum(run.patterns[head][q, k] for k in p.positions[key]) for q in p.positions[query]])
-            for run, p in zip(self.clean, self.prompts, strict=True)
-        ]
-        return float(np.mean(shares))
+        return mean(logit_diff(run.logits, prompt) for run, prompt in zip(self.clean, self.prompts, strict=True))
 
     def without(self, nodes: Iterable[Node]) -> float:
         """F with these nodes' outputs replaced by the mean of their template."""
@@ -162,11 +148,11 @@ class Measuring:
     def _replaced(self, where) -> float:
         figures = []
         for prompt in self.prompts:
-            outputs: dict[Head, dict[int, Array]] = {}
+            outputs: dict[Head, dict[int, Tensor]] = {}
             for head, index in where(prompt):
                 outputs.setdefault(head, {})[index] = self.means[prompt.template][head][index]
             figures.append(logit_diff(self.algebra.run(prompt.tokens, Edits(outputs)).logits, prompt))
-        return float(np.mean(figures))
+        return mean(figures)
 
     def knockout(self, nodes: Iterable[Node]) -> float:
         return (self.without(nodes) - self.metric()) / abs(self.metric())
@@ -188,16 +174,16 @@ class Measuring:
         senders, receivers = tuple(senders), tuple(receivers)
         figures = []
         for prompt, clean, corrupted in zip(self.prompts, self.clean, self.corrupted, strict=True):
-            change = {head: np.zeros_like(clean.before[0]) for head in {_head_of(n) for n in senders}}
+            change = {head: torch.zeros_like(clean.before[0]) for head in {_head_of(n) for n in senders}}
             for node in senders:
                 head = _head_of(node)
                 for index in places(node, prompt):
                     change[head][index] = corrupted.outputs[head][index] - clean.outputs[head][index]
             if not receivers:
-                moved = sum(rows[-1] for rows in change.values())
+                moved = torch.stack([rows[-1] for rows in change.values()]).sum(dim=0)
                 figures.append(logit_diff(clean.logits + self.algebra.unembedding @ moved, prompt))
                 continue
-            inputs: dict[tuple[Head, str], dict[int, Array]] = {}
+            inputs: dict[tuple[Head, str], dict[int, Tensor]] = {}
             for node, name in receivers:
                 head = _head_of(node)
                 arriving = clean.before[head.layer] + sum(
@@ -206,4 +192,4 @@ class Measuring:
                 for index in places(node, prompt):
                     inputs.setdefault((head, name), {})[index] = arriving[index]
             figures.append(logit_diff(self.algebra.run(prompt.tokens, Edits(inputs=inputs)).logits, prompt))
-        return (float(np.mean(figures)) - self.metric()) / abs(self.metric())
+        return (mean(figures) - self.metric()) / abs(self.metric())

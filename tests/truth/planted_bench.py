@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -17,10 +18,15 @@ from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.judge.outcome import ClaimOutcome
 from circuitdsl.language.circuit import Circuit, Claim, Document
+from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import open_model
+from circuitdsl.models.planted.plans import PLANTED
+from circuitdsl.models.planted.vocabulary import word_tokenizer
 from circuitdsl.plan.jobs import claim_job
+from circuitdsl.tasks import open_task
+from circuitdsl.tasks.prompts import Prompt
 
 torch.set_num_threads(1)
 
@@ -65,7 +71,7 @@ class Bench:
         for circuit in document.circuits:
             for claim in circuit.claims:
                 if claim.text == text:
-                    return self._in_circuit(circuit, claim)
+                    return self.outcomes(circuit, [claim])[0]
         for comparison in document.comparisons:
             for claim in comparison.claims:
                 if claim.text == text:
@@ -78,10 +84,20 @@ class Bench:
                     return outcome
         raise KeyError(f"no claim {text!r} among {[c.text for circuit in document.circuits for c in circuit.claims]}")
 
-    def _in_circuit(self, circuit: Circuit, claim: Claim) -> ClaimOutcome:
-        judge, job = self.judge(circuit.model), claim_job(circuit.name, circuit, claim)
-        (outcome,) = judge.outcomes({claim: judge.claims({job: claim})[job]})
-        return outcome
+    def outcomes(self, circuit: Circuit, claims: Sequence[Claim]) -> tuple[ClaimOutcome, ...]:
+        """What becomes of some of a circuit's claims, in their order."""
+        judge = self.judge(circuit.model)
+        jobs = {claim: claim_job(circuit.name, circuit, claim) for claim in claims}
+        judged = judge.claims({job: claim for claim, job in jobs.items()})
+        return judge.outcomes({claim: judged[job] for claim, job in jobs.items()})
+
+
+@cache
+def drawn(model: str, task: str, count: int) -> tuple[Prompt, ...]:
+    """Prompts of a task for a planted model's words; Colored Objects with one scene."""
+    tokenizer = word_tokenizer(PLANTED[model]().vocabulary, model)
+    arguments = (("shots", 0.0),) if task == "colored_objects" else ()
+    return open_task(TaskRef(task, arguments)).draw(tokenizer, count, seed=0, bos=False).prompts
 
 
 @cache
