@@ -1,0 +1,192 @@
+"""What circuits do for each other's tasks on a model whose circuits are known, computed a second time from its weights.
+
+Three pairs of sets of heads: one that dissociates, one that does not, one that does so one way only.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from planted_algebra import Algebra, Measuring
+from planted_bench import SPECS, bench, drawn
+
+from circuitdsl import api
+from circuitdsl.compare.function import grafted
+from circuitdsl.compare.reuse import PARTS, Function, Reuse, function, part_on, reuse
+from circuitdsl.language.circuit import ALL, Circuit, Head, Node, Position
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.models.planted.plans import PLANTED
+
+PROMPTS = 20
+
+SPEC = """
+circuit left {{
+  model planted-reuse
+  task {left_task}
+  method {{ prompts 20 }}
+  {left}
+}}
+circuit right {{
+  model planted-reuse
+  task {right_task}
+  method {{ prompts 20 }}
+  {right}
+}}
+"""
+
+IOI, COLORS = "ioi", "colored_objects(shots: 0)"
+IOI_ONLY = "role names at all { 0.2 1.0 1.3 1.4 }\n role inhibition at END { 2.2 }"
+COLORS_ONLY = "role gatherer at END { 1.1 1.5 }\n role inhibition at END { 2.4 }"
+MOVERS = "role mover at END { 3.2 4.0 5.1 5.3 }"
+
+PAIRS = {
+    "double": (IOI, IOI_ONLY, COLORS, COLORS_ONLY),
+    # Each serves the other's task: as far from a dissociation as can be.
+    "none": (IOI, COLORS_ONLY, COLORS, IOI_ONLY),
+    # Movers serve both tasks, and Colored Objects even more than the one that they stand for here.
+    "left only": (COLORS, COLORS_ONLY, IOI, MOVERS),
+}
+
+
+@cache
+def pair(kind: str) -> tuple[Circuit, Circuit]:
+    left_task, left, right_task, right = PAIRS[kind]
+    text = SPEC.format(left_task=left_task, left=left, right_task=right_task, right=right)
+    document = resolve_text(text, str(SPECS / "pair.circuit"), api.environment())
+    return document.circuit("left"), document.circuit("right")
+
+
+@cache
+def measured(kind: str) -> Function:
+    return function(*pair(kind), (), bench().judge("planted-reuse"))
+
+
+@cache
+def by_hand(task: str) -> Measuring:
+    algebra = Algebra(PLANTED["planted-reuse"]())
+    against = {"ioi": "abc", "colored_objects": "other_query"}[task]
+    return Measuring(algebra, drawn("planted-reuse", task, PROMPTS), against)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_every_cell_is_what_the_weights_say(kind: str):
+    left, right = pair(kind)
+    found = measured(kind)
+    for side, onto in (("left", left), ("right", right)):
+        for part in PARTS:
+            circuit, cell = part_on(part, side, left, right, ()), found.cell(part, side)
+            if not circuit.nodes:
+                assert (cell.heads, cell.knockout.value, cell.note) == (0, None, "no heads")
+                continue
+            truth = by_hand(onto.task.name)
+            assert cell.knockout.value == pytest.approx(truth.knockout(circuit.nodes), abs=2e-4)
+            assert cell.faithfulness.value == pytest.approx(truth.faithfulness(circuit.nodes), abs=2e-4)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_the_dissociation_is_the_known_one(kind: str):
+    left, right = pair(kind)
+    found = measured(kind).dissociation
+    on_left, on_right = by_hand(left.task.name), by_hand(right.task.name)
+    ways = (
+        on_right.knockout(grafted(left, right, ()).nodes) - on_left.knockout(left.nodes),
+        on_left.knockout(grafted(right, left, ()).nodes) - on_right.knockout(right.nodes),
+    )
+    assert (found.left.value, found.right.value) == pytest.approx(ways, abs=4e-4)
+    assert found.smaller.value == pytest.approx(min(ways), abs=4e-4)
+    assert found.interaction.value == pytest.approx(np.mean(ways), abs=4e-4)
+    assert found.kind == kind
+    assert found.pairs == 20
+
+
+def test_random_circuits_do_not_dissociate_as_the_real_ones_do():
+    double, none = measured("double").dissociation, measured("none").dissociation
+    assert double.p_value <= 0.1
+    assert double.random.high < double.smaller.low
+    assert none.p_value > 0.5
+
+
+def test_heads_of_one_task_do_nothing_on_the_other():
+    found = measured("double")
+    assert found.cell("left only", "right").knockout.value == pytest.approx(0, abs=1e-4)
+    assert found.cell("right only", "left").knockout.value == pytest.approx(0, abs=1e-4)
+    assert found.cell("shared", "left").note == "no heads"
+    written = found.to_dict()
+    assert written["transfer"]["left_to_right"]["value"] == pytest.approx(0, abs=1e-4)
+    assert written["function"]["dissociation"]["kind"] == "double"
+
+
+def test_a_circuit_does_not_dissociate_from_itself():
+    left, _ = pair("double")
+    align = tuple((role.name, role.name) for role in left.roles)
+    found = function(left, left, align, bench().judge("planted-reuse")).dissociation
+    assert (found.left.value, found.right.value, found.kind) == (0, 0, "none")
+
+
+# --- curves ----------------------------------------------------------------------------------------
+
+
+@cache
+def compared() -> Reuse:
+    text = SPEC.format(
+        left_task=IOI,
+        left=MOVERS + "\nedge mover -> logits",
+        right_task=COLORS,
+        right="role inhibition at END { 2.1 2.4 }\nrole mover at END { 3.2 4.0 }\nedge inhibition -> mover.q",
+    )
+    document = resolve_text(text, str(SPECS / "pair.circuit"), api.environment())
+    return reuse(document.circuit("left"), document.circuit("right"), (), bench().judge("planted-reuse"))
+
+
+def known_order(task: str, kind: str) -> list[Head]:
+    """The heads that have an effect, strongest first, from the weights."""
+    truth, heads = by_hand(task), Algebra(PLANTED["planted-reuse"]()).heads
+    if kind == "direct":
+        sizes = {head: abs(truth.effect([Node(head, Position("END"))], ())) for head in heads}
+    else:
+        sizes = {head: abs(truth.knockout([Node(head, ALL)])) for head in heads}
+    strongest = max(sizes.values())
+    return sorted((head for head in heads if sizes[head] > 1e-4 * strongest), key=lambda head: -sizes[head])
+
+
+@pytest.mark.parametrize("kind", ["direct", "knockout"])
+def test_the_curve_is_the_known_one(kind: str):
+    found = next(curve for curve in compared().curves if curve.kind == kind)
+    ours, theirs = known_order("ioi", kind), known_order("colored_objects", kind)
+    assert len(found.points) == max(len(ours), len(theirs))
+    agreeing = 0
+    for point in found.points:
+        left, right = set(ours[: point.count]), set(theirs[: point.count])
+        assert (point.left, point.right) == (len(left), len(right))
+        # Twins have the same effect up to rounding, and which comes first is no part of the truth.
+        agreeing += point.shared == len(left & right)
+        assert 0 <= point.ceiling_left <= 1
+        assert 0 <= point.ceiling_right <= 1
+    assert agreeing >= len(found.points) / 2
+    last = found.points[-1]
+    assert last.shared == len(set(ours) & set(theirs))
+
+
+def test_the_movers_top_both_tasks_and_are_sure_to():
+    direct = next(curve for curve in compared().curves if curve.kind == "direct")
+    two = direct.at(2)
+    assert (two.shared, two.overlap, two.ceiling) == (2, 1, 1)
+    assert two.chance == pytest.approx(1 / 6)
+    assert two.p_value == pytest.approx(1 / 36)  # each in a layer of six, of its own
+    assert direct.correlation.value > 0.5
+
+
+def test_stages_come_from_the_edges():
+    stages = next(curve for curve in compared().curves if curve.kind == "stages")
+    assert stages.left == "left"
+    assert stages.at(1).left == 1  # one edge, so one stage
+    assert stages.at(2).shared == 0  # movers on the left; on the right what moves the movers' queries
+
+
+def test_everything_is_one_piece_of_json():
+    written = json.loads(json.dumps(compared().to_dict(), allow_nan=False))
+    assert {"heads", "transfer", "function", "curves"} <= set(written)
+    assert [curve["kind"] for curve in written["curves"]] == ["direct", "knockout", "stages"]
