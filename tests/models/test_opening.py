@@ -1,0 +1,128 @@
+"""Opening models: shipped ones, folders, names that only a network could bring, and objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from circuitdsl.errors import InputError
+from circuitdsl.models import ModelError, open_model
+
+TOKENS = torch.tensor([[5, 6, 7, 8, 9, 10]])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """A folder with a random model of two layers, in Hugging Face's format, with mini's tokenizer."""
+    path = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    tokenizer = open_model("mini").tokenizer
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=16, n_layer=2, n_head=2)
+    GPT2LMHeadModel(config).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def logits(bridge) -> torch.Tensor:
+    with torch.no_grad():
+        return bridge(TOKENS)
+
+
+@pytest.mark.parametrize("as_path", [True, False])
+def test_a_folder_opens_and_computes_what_hugging_face_does(tiny, as_path):
+    model = open_model(tiny if as_path else str(tiny))
+    assert (model.name, model.processing) == (str(tiny), "none")
+    assert (model.geometry.n_layers, model.geometry.n_heads, model.geometry.d_mlp) == (2, 2, 64)
+    original = GPT2LMHeadModel.from_pretrained(tiny).eval()
+    with torch.no_grad():
+        expected = original(TOKENS).logits
+    torch.testing.assert_close(logits(model.bridge), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_an_open_model_is_in_evaluation_mode_in_float32_without_gradients(tiny):
+    bridge = open_model(tiny).bridge
+    assert not bridge.training
+    assert all(not p.requires_grad and p.dtype is torch.float32 for p in bridge.parameters())
+
+
+def test_opening_prints_nothing(tiny, capfd):
+    open_model(tiny)
+    open_model("planted-ioi")
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
+
+
+def test_the_fingerprint_is_that_of_the_weights(tiny):
+    one, again, other = open_model(tiny), open_model(tiny), open_model("planted-ioi")
+    assert one.fingerprint == again.fingerprint
+    assert len({one.fingerprint, other.fingerprint, open_model(tiny, "fold").fingerprint}) == 3
+    changed = open_model(tiny)
+    with torch.no_grad():
+        next(changed.bridge.parameters()).view(-1)[0] += 1
+    assert changed.fingerprint != one.fingerprint
+
+
+@pytest.mark.parametrize("name", ["planted-induction", "mini"])
+def test_folding_changes_no_difference_of_logits(name):
+    plain, folded = logits(open_model(name).bridge), logits(open_model(name, "fold").bridge)
+    centred = [each - each.mean(dim=-1, keepdim=True) for each in (plain, folded)]
+    torch.testing.assert_close(*centred, atol=2e-4, rtol=1e-4)
+
+
+# --- what cannot be opened ---------------------------------------------------------------------------------
+
+
+def refused(model, processing="none") -> ModelError:
+    with pytest.raises(ModelError) as error:
+        open_model(model, processing)
+    assert isinstance(error.value, InputError)
+    assert error.value.remedy
+    return error.value
+
+
+def test_a_name_that_only_the_hub_could_have(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    error = refused("gpt2")
+    assert "HF_HUB_OFFLINE" in error.message
+    assert str(tmp_path) in error.remedy
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "~/nowhere", "/no/such/folder"])
+def test_a_mistyped_folder(name):
+    assert "it has no config.json" in refused(name).message
+
+
+def test_a_folder_without_weights(tiny, tmp_path):
+    (tmp_path / "config.json").write_text((tiny / "config.json").read_text())
+    error = refused(tmp_path)
+    assert str(tmp_path) in error.message
+    assert "safetensors" in error.remedy
+
+
+# --- objects -------------------------------------------------------------------------------------------------
+
+
+def test_an_object_is_taken_as_it_is(tiny):
+    bridge = open_model(tiny).bridge
+    before = logits(bridge)
+    model = open_model(bridge)
+    assert model.bridge is bridge
+    assert torch.equal(logits(model.bridge), before)
+
+
+def test_an_object_is_never_folded_but_may_have_been(tiny):
+    bridge = open_model(tiny).bridge
+    assert "enable_compatibility_mode" in refused(bridge, "fold").remedy
+    bridge.enable_compatibility_mode(disable_warnings=True)
+    assert open_model(bridge, "fold").processing == "fold"
+
+
+def test_an_object_without_a_tokenizer(tiny):
+    bridge: TransformerBridge = open_model(tiny).bridge
+    bridge.tokenizer = None
+    assert "has no tokenizer" in refused(bridge).message
