@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from circuitdsl import api
 from circuitdsl.compare.function import Align, function_jobs
 from circuitdsl.compare.measures import KINDS, Kind
-from circuitdsl.compare.reuse import Reuse, function, reuse
+from circuitdsl.compare.reuse import Reuse, reuse
 from circuitdsl.compare.structure import compare
 from circuitdsl.compare.verdicts import judge_overlap
 from circuitdsl.engine.plain import PlainEngine
@@ -137,10 +137,7 @@ class Checker:
         outcomes = (
             functional.get(claim.id) or judge_overlap(claim, comparison, left, right) for claim in comparison.claims
         )
-        structure = compare(left, right, comparison.align).to_dict()
-        if functional and left.model == right.model:
-            structure |= function(left, right, comparison.align, self.bench.judge(right)).to_dict()
-        return ComparisonReport(comparison, structure, tuple(outcomes))
+        return ComparisonReport(comparison, compare(left, right, comparison.align).to_dict(), tuple(outcomes))
 
     def _functional(self, comparison: Comparison, onto: Circuit) -> dict[str, ClaimOutcome]:
         """The claims of a comparison that need the model, by id; none of them, and no model is opened."""

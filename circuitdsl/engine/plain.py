@@ -6,7 +6,8 @@ Whatever it does is done through TransformerLens's hook points on the model that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,10 +26,12 @@ from circuitdsl.measures.experiments import (
     Corrupted,
     Data,
     Experiment,
+    FromCounterfactual,
     Intervened,
     Isolated,
     Mean,
     Patched,
+    Source,
     World,
 )
 from circuitdsl.measures.measurement import Array, CannotMeasure
@@ -67,37 +70,34 @@ class PlainEngine:
         ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
         """
         sources = Sources(stream, self._outputs, self.tokens, self.means.setdefault(data, {}))
-        batches = [batch_of(group, self._device) for group in in_batches(stream[start:stop], self.tokens)]
-        results: dict[Experiment, Array | Failure] = {}
-        for world, asked in _by_world(experiments).items():
-            try:
-                results |= self._world(world, asked, batches, sources)
-            except CannotMeasure as reason:
-                results |= dict.fromkeys(asked, Failure(str(reason)))
-        return results
+        asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
+        for group in in_batches(stream[start:stop], self.tokens):
+            caches = _Caches(batch_of(group, self._device), sources)
+            for world, each in asked.items():
+                self._world(world, each, caches)
+        return {experiment: result for world, each in asked.items() for experiment, result in each.results(world)}
 
     # --- one world -------------------------------------------------------------------------------
 
-    def _world(
-        self, world: World, asked: Sequence[Experiment], batches: Sequence[Batch], sources: Sources
-    ) -> dict[Experiment, Array | Failure]:
-        pieces: dict[Experiment, list[Array]] = {experiment: [] for experiment in asked}
-        failed: dict[Experiment, Array | Failure] = {}
-        names = needed(experiment.reading for experiment in asked)
-        changed = False
-        for batch in batches:
-            ran = self._run_world(world, batch, sources, names)
-            changed |= ran.changed
-            for experiment in asked:
-                try:
-                    pieces[experiment].append(read(experiment.reading, ran.logits, ran.kept, batch, self.model.bridge))
-                except CannotMeasure as reason:
-                    failed[experiment] = Failure(str(reason))
-        if not changed:
-            raise CannotMeasure(nothing_changed(world))
-        return {experiment: np.concatenate(arrays) for experiment, arrays in pieces.items() if arrays} | failed
+    def _world(self, world: World, asked: _Asked, caches: _Caches) -> None:
+        """Run a world on a batch and file what was asked of it, unless it has failed before."""
+        if asked.failure:
+            return
+        try:
+            ran = self._run_world(world, caches, asked.names)
+        except CannotMeasure as reason:
+            asked.failure = str(reason)
+            return
+        asked.changed |= ran.changed
+        for experiment in asked.experiments:
+            try:
+                reading = read(experiment.reading, ran.logits, ran.kept, caches.batch, self.model.bridge)
+                asked.pieces[experiment].append(reading)
+            except CannotMeasure as reason:
+                asked.failures[experiment] = str(reason)
 
-    def _run_world(self, world: World, batch: Batch, sources: Sources, names: frozenset[str]) -> _Ran:
+    def _run_world(self, world: World, caches: _Caches, names: frozenset[str]) -> _Ran:
+        batch = caches.batch
         match world:
             case Clean():
                 return self._forward(batch, batch.tokens, (), names)
@@ -105,13 +105,13 @@ class PlainEngine:
                 return self._forward(batch, counterfactual_tokens(batch, name), (), names)
             case Ablated(nodes=nodes, source=source):
                 where = hooks.masks(nodes, batch, self.model.geometry)
-                return self._replace(batch, where, sources.values(source, batch), names)
+                return self._replace(batch, where, caches.values(source), names)
             case Isolated(source=source):
-                return self._replace(batch, self._outside(world, batch), sources.values(source, batch), names)
+                return self._replace(batch, self._outside(world, batch), caches.values(source), names)
             case Patched():
-                return self._path_patch(world, batch, names)
+                return self._path_patch(world, caches, names)
             case Intervened():
-                return self._intervene(world, batch, sources, names)
+                return self._intervene(world, caches, names)
 
     def _replace(self, batch: Batch, where: Mapping[str, Tensor], values: Activations, names: frozenset[str]) -> _Ran:
         """A run with the outputs marked in ``where`` replaced, and everything after them recomputed."""
@@ -131,15 +131,13 @@ class PlainEngine:
 
     # --- path patching ---------------------------------------------------------------------------
 
-    def _path_patch(self, world: Patched, batch: Batch, names: frozenset[str]) -> _Ran:
+    def _path_patch(self, world: Patched, caches: _Caches, names: frozenset[str]) -> _Ran:
         """First the senders' change travels to the receivers' inputs, then those inputs alone enter a clean run."""
-        geometry = self.model.geometry
+        batch, geometry = caches.batch, self.model.geometry
         senders = hooks.masks(world.senders, batch, geometry)
         frozen = self._frozen(world.strict)
-        clean = self._forward(batch, batch.tokens, (), frozenset(frozen)).kept
-        corrupted = self._forward(
-            batch, counterfactual_tokens(batch, world.counterfactual), (), frozenset(senders)
-        ).kept
+        clean = self._clean(caches, frozen)
+        corrupted = caches.values(FromCounterfactual(world.counterfactual))
         sent = hooks.replacing(senders, corrupted)
         # Senders are written after the freeze, so that the guard compares them with the clean run.
         freeze = [put(name, EVERYWHERE, clean[name]) for name in frozen]
@@ -163,7 +161,8 @@ class PlainEngine:
 
     # --- interventions ---------------------------------------------------------------------------
 
-    def _intervene(self, world: Intervened, batch: Batch, sources: Sources, names: frozenset[str]) -> _Ran:
+    def _intervene(self, world: Intervened, caches: _Caches, names: frozenset[str]) -> _Ran:
+        batch = caches.batch
         writes: list[Write] = []
         for action, source in zip(world.actions, world.sources, strict=True):
             where = hooks.masks(action.nodes, batch, self.model.geometry)
@@ -172,10 +171,10 @@ class PlainEngine:
             elif action.kind == "scale":
                 writes += [scaled(name, mask, action.factor) for name, mask in where.items()]
             elif action.kind == "freeze":
-                clean = self._outputs(batch.tokens)
+                clean = self._clean(caches, tuple(where))
                 writes += hooks.replacing(where, clean)
             elif source is not None:
-                values = sources.values(source, batch)
+                values = caches.values(source)
                 writes += hooks.replacing(where, values)
         ran = self._forward(batch, batch.tokens, writes, names)
         return replace(ran, changed=made_a_difference(writes))
@@ -190,6 +189,12 @@ class PlainEngine:
         logits = self._pass(tokens, [*made, *hooks.capture(names, kept)])
         hooks.check_fired(writes)
         return _Ran(logits[torch.arange(len(batch)), batch.ends], kept)
+
+    def _clean(self, caches: _Caches, names: tuple[str, ...]) -> Activations:
+        """What the named hook points carry in the clean run."""
+        if names not in caches.clean:
+            caches.clean[names] = self._forward(caches.batch, caches.batch.tokens, (), frozenset(names)).kept
+        return caches.clean[names]
 
     def _outputs(self, tokens: Tensor) -> Activations:
         """The outputs of the embeddings, all heads and all MLPs on some tokens."""
@@ -217,6 +222,43 @@ class _Ran:
     logits: Tensor
     kept: Activations
     changed: bool = True
+
+
+@dataclass
+class _Caches:
+    """What the experiments on one batch share, made at first use and dropped with the batch."""
+
+    batch: Batch
+    sources: Sources
+    clean: dict[tuple[str, ...], Activations] = field(default_factory=dict)
+    replaced: dict[Source, Activations] = field(default_factory=dict)
+
+    def values(self, source: Source) -> Activations:
+        """Where replaced activations come from; see ``Sources.values``."""
+        if source not in self.replaced:
+            self.replaced[source] = self.sources.values(source, self.batch)
+        return self.replaced[source]
+
+
+@dataclass
+class _Asked:
+    """The experiments of one world, and what the batches so far gave. ``failure`` is of the world as a whole."""
+
+    experiments: tuple[Experiment, ...]
+    pieces: dict[Experiment, list[Array]] = field(default_factory=lambda: defaultdict(list))
+    failures: dict[Experiment, str] = field(default_factory=dict)
+    failure: str = ""
+    changed: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        return needed(experiment.reading for experiment in self.experiments)
+
+    def results(self, world: World) -> Iterator[tuple[Experiment, Array | Failure]]:
+        failure = self.failure or ("" if self.changed else nothing_changed(world))
+        for experiment in self.experiments:
+            reason = failure or self.failures.get(experiment, "")
+            yield experiment, Failure(reason) if reason else np.concatenate(self.pieces[experiment])
 
 
 def _by_world(experiments: Iterable[Experiment]) -> dict[World, list[Experiment]]:

@@ -7,9 +7,11 @@ import pytest
 import torch
 from gpt2_by_hand import GPT2
 
+import circuitdsl as cd
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
 from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Node, Position
+from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
@@ -186,3 +188,27 @@ def test_a_session_runs_no_experiment_twice_on_a_prompt(mini):
     fresh = Session(PlainEngine(mini)).run(experiments, 70)
     for experiment in experiments:
         np.testing.assert_allclose(fresh[experiment], longer[experiment], atol=1e-5)
+
+
+def test_the_plan_says_what_the_plain_engine_takes(mini):
+    """Every pass that a plan counts is made, and no other: caches are shared between experiments."""
+    text = """
+    circuit c {
+      model mini
+      task ioi
+      method { prompts 60 }
+      role a at S2  { 1.1 1.2 }
+      role b at END { 3.0 3.1 }
+      edge a -> b.kv
+      edge b -> logits
+      expect effect(a -> b.k, strict) <= 1000%
+      expect faithfulness >= -1000%
+      expect knockout(b) <= 1000%
+      expect attention(b, END -> IO) >= 0%
+    }
+    """
+    document = resolve_text(text, "c.circuit", cd.environment())
+    report = cd.check(document, model=mini.bridge)
+    plan = cd.plan(document)
+    # A strict path keeps more of the clean run than a plain one, so it makes a clean cache of its own.
+    assert report.cost.prompt_passes == 60 * (plan.passes + 1)
