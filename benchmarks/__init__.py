@@ -1,0 +1,1 @@
+"""How fast experiments run: ratios within one run, since machines differ and are shared."""

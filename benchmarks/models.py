@@ -1,0 +1,77 @@
+"""Models of public shapes with random weights, and prompts of random tokens laid out like IOI's."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import torch
+
+from circuitdsl.language.environment import Geometry, TaskRef
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models import Model
+from circuitdsl.tasks.prompts import Prompt
+
+DATA = Data(TaskRef("random"), 0, False)
+COUNTERFACTUAL = "abc"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model of GPT-2's architecture."""
+
+    layers: int
+    heads: int
+    width: int
+    vocabulary: int = 50257
+
+
+SHAPES = {
+    "tiny": Shape(4, 4, 64, 512),
+    "small": Shape(12, 12, 768),
+    "medium": Shape(24, 16, 1024),
+}
+
+
+def model_of(name: str) -> Model:
+    """A model of the named shape."""
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = SHAPES[name]
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=shape.layers, n_head=shape.heads, n_embd=shape.width, vocab_size=shape.vocabulary)
+    bridge = build_bridge_from_module(
+        GPT2LMHeadModel(config).eval(),
+        architecture="GPT2LMHeadModel",
+        hf_config=config,
+        tokenizer=None,
+        dtype=torch.float32,
+    )
+    bridge.requires_grad_(False)
+    d_head = shape.width // shape.heads
+    geometry = Geometry(
+        name,
+        shape.layers,
+        shape.heads,
+        shape.heads,
+        shape.width,
+        d_head,
+        4 * shape.width,
+        shape.vocabulary,
+        config.n_positions,
+    )
+    return Model(f"{name}-shaped", bridge, geometry, None, "none")
+
+
+def prompts_of(count: int, length: int, vocabulary: int) -> tuple[Prompt, ...]:
+    """Prompts of equal length with the positions IO, S1, S1+1, S2 and END."""
+    rng = random.Random(0)
+
+    def row() -> tuple[int, ...]:
+        return tuple(rng.randrange(vocabulary) for _ in range(length))
+
+    places = {"IO": (length // 8,), "S1": (length // 4,), "S2": (length * 5 // 8,), "END": (length - 1,)}
+    return tuple(
+        Prompt(f"prompt {i}", row(), 5, (7,), (5, 7), places, {COUNTERFACTUAL: row()}, "t") for i in range(count)
+    )
