@@ -27,7 +27,7 @@ from circuitdsl.measures.experiments import (
     Patched,
     World,
 )
-from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Request, sample
+from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Request, first, sample
 from circuitdsl.plan.drive import Failure
 from circuitdsl.plan.jobs import intervened
 
@@ -93,6 +93,11 @@ class _Bench:
         measured = Measurement((sample(self.request.data, *whole),), combine)
         return interval(measured, self.bootstrap, self.circuit.method.confidence)
 
+    def share(self, column: Array) -> Figure:
+        """The share of prompts that a column of zeros and ones marks."""
+        measured = Measurement((sample(self.request.data, column),), first, shares=True)
+        return interval(measured, self.bootstrap, self.circuit.method.confidence)
+
     # --- arms ------------------------------------------------------------------------------------
 
     def arms(self) -> tuple[tuple[Arm, ...], float | None, tuple[str, ...]]:
@@ -138,7 +143,7 @@ class _Bench:
         shown = difference if len(worlds) == 1 else ()
         return Arm(
             name=name,
-            accuracy=self.figure(right, _after),
+            accuracy=self.share(whole[1]) if len(worlds) == 1 else self.figure(right, _after),
             accuracy_change=self.figure(right, _change),
             logit_diff=self.figure(difference, _after),
             logit_diff_change=self.figure(difference, _change),
@@ -220,7 +225,7 @@ class _Row:
             return self.bench.figure([results[self.asked[name]] for name in (base, changed)], _change)
 
         def mean(name: str) -> Figure:
-            return self.bench.figure([results[self.asked[name]]], lambda means: means[..., 0])
+            return self.bench.figure([results[self.asked[name]]], first)
 
         circuit = self.bench.circuit
         roles = tuple(role.name for role in circuit.roles if self.head in role.heads)
