@@ -25,7 +25,7 @@ from circuitdsl.judge.outcome import (
     Verdict,
 )
 from circuitdsl.report.sections import Section, sections
-from circuitdsl.report.words import bound, figure, measured_and_wanted, number, plural, summary
+from circuitdsl.report.words import bound, figure, measured, measured_and_wanted, number, plural, summary
 
 MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.UNDECIDED: "?", Verdict.ERROR: "!"}
 STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.UNDECIDED: "yellow", Verdict.ERROR: "bold magenta"}
@@ -50,23 +50,31 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
 
 def render_summary(report: Report) -> RenderableType:
     """What does not hold, a line each with its place, and the count."""
-    lines = [_summary_line(section, outcome) for section in sections(report) for outcome in section.of(*OPEN)]
+    lines = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    lines.add_column(no_wrap=True)
+    lines.add_column(ratio=1, overflow="fold")
+    for section in sections(report):
+        for outcome in section.of(*OPEN):
+            lines.add_row(*_summary_row(section, outcome))
     style = next((STYLES[verdict] for verdict in OPEN if report.summary[str(verdict)]), STYLES[Verdict.HOLDS])
     last = Text(summary(report.summary, report.seconds), style=style)
+    found = [_rule("what does not hold"), lines, Text()] if lines.rows else []
+    return Group(*found, Text(_took(report), style="dim"), last)
+
+
+def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[Text, Text]:
+    place = f"{section.file}:{outcome.claim.line}"
+    what = Text.assemble(f"{place}  {outcome.claim.text}\n", (measured_and_wanted(outcome), "dim"))
+    return Text(WORDS[outcome.verdict], style=STYLES[outcome.verdict]), what
+
+
+def _took(report: Report) -> str:
+    """What the check cost: work done, and work that the results store spared."""
     cost = report.cost
-    took = Text(
-        f"{plural(cost.experiments, 'experiment')}, {cost.passes:,.0f} forward passes over all prompts, "
-        f"{report.engine} engine",
-        style="dim",
-    )
-    return Group(*([Rule("what does not hold", style="dim"), *lines] if lines else []), took, last)
-
-
-def _summary_line(section: Section, outcome: ClaimOutcome) -> Text:
-    return Text.assemble(
-        (f"{WORDS[outcome.verdict]:9} ", STYLES[outcome.verdict]),
-        f"{section.file}:{outcome.claim.line}  {outcome.claim.text}  ",
-        (measured_and_wanted(outcome), "dim"),
+    kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
+    return (
+        f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes over all prompts, "
+        f"{report.engine} engine"
     )
 
 
@@ -77,15 +85,16 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     circuit, method = report.circuit, report.circuit.method
     kept = "at their roles' positions" if method.positions == "role" else "at every position"
     sources = f", patches from {method.against}" if method.against else ""
+    sure = f"confidence {number(method.confidence, 'share', 0)}"
     facts = [
         f"model {report.model} ({report.processing})" if report.processing else f"model {report.model}",
         f"task {circuit.task}",
         plural(report.prompts, "prompt"),
     ]
     return Group(
-        _title(circuit.name, circuit.file, circuit.about),
+        _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
-        Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}", style="dim"),
+        Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}, {sure}", style="dim"),
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
         *_heads(report),
@@ -97,7 +106,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
 def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
     pair = report.comparison
     return Group(
-        _title(f"{pair.left} with {pair.right}", pair.file),
+        _title(f"compare {pair.left} with {pair.right}", pair.file),
         structure_summary(report.structure),
         *_claims(report.claims, verbose),
     )
@@ -106,7 +115,7 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
 def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
     done = report.intervention
     return Group(
-        _title(f"{done.name} on {done.on}", done.file),
+        _title(f"intervention {done.name} on {done.on}", done.file),
         Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
         *(Text(f"  {action.text}") for action in done.actions),
         *_claims(report.claims, verbose),
@@ -114,8 +123,12 @@ def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
 
 
 def _title(name: str, file: str, about: str = "") -> RenderableType:
-    title = Text.assemble((name, "bold"), (f"  {file}", "dim"))
-    return Group(title, Text(about)) if about else title
+    return Group(_rule(name), Text(file, style="dim"), *([Text(about)] if about else []))
+
+
+def _rule(title: str) -> Rule:
+    """A line across with its title at the left, so that blocks are found again in a long scroll."""
+    return Rule(Text(title, style="bold"), align="left", style="dim")
 
 
 # --- claims ----------------------------------------------------------------------------------------
@@ -154,11 +167,14 @@ def _expanded(outcome: ClaimOutcome) -> RenderableType:
     lines: list[RenderableType] = [why]
     if outcome.verdict is not Verdict.ERROR:
         if outcome.verdict is Verdict.UNDECIDED:
-            lines.append(Text(f"the interval straddles the bound after {plural(outcome.prompts, 'prompt')}"))
+            open_after = f"the interval straddles the bound after {plural(outcome.prompts, 'prompt')}"
+            lines.append(Text(f"{open_after}; more may decide it" if outcome.prompts else open_after))
         if outcome.note:
             lines.append(Text(outcome.note, style="dim"))
+    widest = max((len(part.label) for part in outcome.parts), default=0)
     lines += [
-        Text.assemble((f"{part.label:>8}  ", "cyan"), figure(part.figure, outcome.unit)) for part in outcome.parts
+        Text.assemble((f"  {part.label:<{widest}}  ", "cyan"), figure(part.figure, outcome.unit))
+        for part in outcome.parts
     ]
     return Group(head, Padding(Group(*lines), (0, 0, 0, 2), expand=False))
 
@@ -196,21 +212,21 @@ def _rows(outcome: ClaimOutcome, verbose: bool) -> Iterator[tuple[RenderableType
 
 def _variant_row(variant: Variant, outcome: ClaimOutcome) -> tuple[RenderableType, ...]:
     named = f"  with {variant.setting} {variant.setting_value}: {WORDS[variant.verdict]}"
-    measured = variant.note if variant.verdict is Verdict.ERROR else figure(variant.figure, outcome.unit)
-    return (_mark(variant.verdict), "", Text(named, style="dim"), Text(measured, style="dim"))
+    seen = variant.note if variant.verdict is Verdict.ERROR else figure(variant.figure, outcome.unit)
+    return (_mark(variant.verdict), "", Text(named, style="dim"), Text(seen, style="dim"))
 
 
 def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
     """All member claims of a role in one line: how many hold, and the figure closest to having no effect."""
     holding = sum(outcome.verdict is Verdict.HOLDS for outcome in group)
     worst = next((v for v in OPEN if any(outcome.verdict is v for outcome in group)), Verdict.HOLDS)
-    count = f"all {len(group)}" if holding == len(group) else f"{holding} of {len(group)}"
-    measured = [outcome for outcome in group if outcome.figure.value is not None]
-    weakest = min(measured, key=lambda outcome: abs(outcome.figure.value or 0.0), default=None)
+    known = [outcome for outcome in group if outcome.figure.value is not None]
+    weakest = min(known, key=lambda outcome: abs(outcome.figure.value or 0.0), default=None)
     line = str(min(outcome.claim.line for outcome in group))
     wanted = bound(group[0].claim.bound, group[0].unit, group[0].control)
-    text = f"role {group[0].claim.role}: {count} listed matter ({group[0].claim.term.measure} {wanted})"
-    least = Text.assemble(("least ", "dim"), figure(weakest.figure, weakest.unit)) if weakest else Text("-")
+    count = f"{holding} of {len(group)} matter"
+    text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
+    least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")
     return (_mark(worst), line, Text(text), least)
 
 
@@ -221,7 +237,7 @@ def _mark(verdict: Verdict) -> Text:
 def _figure(outcome: ClaimOutcome) -> Text:
     if outcome.verdict is Verdict.ERROR:
         return Text("not measured", style=STYLES[Verdict.ERROR])
-    return Text(figure(outcome.figure, outcome.unit))
+    return Text(measured(outcome))
 
 
 def _holm_note(report: CircuitReport) -> Iterator[str]:

@@ -61,7 +61,12 @@ def measured_and_wanted(outcome: ClaimOutcome) -> str:
     if outcome.verdict is Verdict.ERROR:
         return outcome.note or "the experiment could not be run"
     wanted = bound(outcome.claim.bound, outcome.unit, outcome.control)
-    return f"measured {figure(outcome.figure, outcome.unit, _digits(outcome))}, wants {wanted}"
+    return f"measured {measured(outcome)}, wants {wanted}"
+
+
+def measured(outcome: ClaimOutcome) -> str:
+    """A claim's figure, never rounded onto a bound that it misses."""
+    return figure(outcome.figure, outcome.unit, _digits(outcome))
 
 
 def _digits(outcome: ClaimOutcome) -> int | None:
