@@ -17,6 +17,7 @@ from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
+    Clean,
     Experiment,
     FromCounterfactual,
     Isolated,
@@ -86,6 +87,19 @@ def test_what_cannot_be_run_fails_as_in_the_plain_engine(world):
     assert isinstance(ours[experiment], Failure)
     assert ours[experiment] == theirs[experiment]
     assert isinstance(ours[good], np.ndarray)  # one failure leaves the others alone
+
+
+def test_senders_that_cannot_reach_the_receiver_leave_the_clean_figure():
+    model, stream = architecture("gpt2"), prompts(8, 0)
+    receivers = frozenset({(Node(Head(2, 0), END), "q")})
+    both = frozenset({Node(Head(0, 1), Position("A")), Node(Head(1, 1), END)})
+    worlds = [Patched(senders, receivers, "x", False) for senders in (both, frozenset({Node(Head(2, 3), END)}))]
+    experiments = [Experiment(DATA, world, LOGIT_DIFF) for world in (*worlds, Clean())]
+    ours = FastEngine(model).run(DATA, stream, 0, 8, experiments)
+    theirs = PlainEngine(model).run(DATA, stream, 0, 8, experiments)
+    assert all(np.allclose(ours[each], theirs[each], rtol=1e-4, atol=1e-5) for each in experiments)
+    assert np.allclose(ours[experiments[1]], ours[experiments[2]])
+    assert not np.allclose(ours[experiments[0]], ours[experiments[2]])
 
 
 def test_a_patch_that_changes_nothing_is_a_failure():

@@ -17,7 +17,7 @@ from circuitdsl.engine.fast.edits import Edit, first_point
 from circuitdsl.engine.fast.frozen import OnTheWay
 from circuitdsl.engine.fast.live import Arrivals, Stack
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
-from circuitdsl.engine.fast.points import layer_of, residual
+from circuitdsl.engine.fast.points import layer_of, parts_at, residual
 from circuitdsl.engine.fast.readers import Reader, reads_inside
 from circuitdsl.engine.fast.region import Region, narrow, only, onward, take, whole
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
@@ -32,10 +32,14 @@ Asked = Mapping[World, Sequence[Reading]]
 
 @dataclass(frozen=True)
 class Job:
-    """A world over this batch, and its edits."""
+    """Edits over this batch, and the worlds that come to them: one, but where several differ in nothing that counts."""
 
-    world: World
+    worlds: tuple[World, ...]
     edits: tuple[Edit, ...]
+
+    @property
+    def world(self) -> World:
+        return self.worlds[0]
 
 
 @dataclass
@@ -89,7 +93,7 @@ class Work:
             self.places.inputs(world.receivers)  # a receiver's position that a prompt lacks fails the world here
         if self.caches.changed(edits):
             self.answers.changed(world)
-        jobs.append(Job(world, edits))
+        jobs.append(Job((world,), edits))
 
     def _group(self, job: Job) -> Hashable:
         """Jobs of one group can run side by side: over the same tokens, on top of the same run."""
@@ -155,7 +159,7 @@ class Work:
         return Stack(self.network, self.batch.tokens, region, base, first, [job.edits for job in jobs])
 
     def _read_stack(self, jobs: Sequence[Job], asked: Asked, stack: Stack) -> None:
-        self._read([job.world for job in jobs], asked, self.network.final(stack.run()[0][:, :, 0]))
+        self._read_jobs(jobs, asked, self.network.final(stack.run()[0][:, :, 0]))
 
     # --- path patching ---------------------------------------------------------------------------
 
@@ -165,6 +169,7 @@ class Work:
         received = union(inputs.values(), self.batch)
         way, region = only(received, self.batch.ends), onward(received, self.batch.ends)
         starts = [layer_of(name) for name in inputs]
+        carried, nothing = self._carried(jobs, inputs, received if inputs else way.inside)
 
         def run(some: Sequence[Job]) -> None:
             on_the_way = OnTheWay(
@@ -178,9 +183,29 @@ class Work:
                 world.strict,
             )
             x = self._received(on_the_way, inputs, region) if inputs else on_the_way.final()
-            self._read([job.world for job in some], asked, x[:, :, 0])
+            self._read_jobs(some, asked, x[:, :, 0])
 
-        self._stacked(jobs, region, run)
+        self._stacked(carried, region, run)
+        if nothing:
+            self._read_jobs([Job(nothing, ())], asked, self.network.final(self.caches.clean.end[:, None]))
+
+    def _carried(
+        self, jobs: Sequence[Job], inputs: Mapping[str, Tensor], received: Tensor
+    ) -> tuple[list[Job], tuple[World, ...]]:
+        """Jobs with the edits that can be seen where they are received; and the worlds in which nothing can."""
+        last = max(map(parts_at, inputs), default=2 * len(self.network.blocks))
+        found: dict[Hashable, Job] = {}
+        nothing: list[World] = []
+        for job in jobs:
+            edits = [edit for edit in job.edits if parts_at(edit.name) <= last]
+            seen = tuple(edit for edit in edits if bool((union([edit.mask], self.batch) & received).any()))
+            if not seen:
+                nothing += job.worlds
+                continue
+            key = tuple((edit.name, edit.key) for edit in seen)
+            known = found[key].worlds if key in found else ()
+            found[key] = Job((*known, *job.worlds), seen)
+        return list(found.values()), tuple(nothing)
 
     def _received(self, way: OnTheWay, inputs: Mapping[str, Tensor], region: Region) -> Tensor:
         """The final norm's output at END once the receivers alone are given what arrives at them."""
@@ -209,6 +234,11 @@ class Work:
             self.tick(len(self.batch) * tokens / length * (layers - _first_layer(job)) / layers)
 
     # --- reading ---------------------------------------------------------------------------------
+
+    def _read_jobs(self, jobs: Sequence[Job], asked: Asked, x: Tensor) -> None:
+        """Read the logits of jobs whose final norm gives ``x`` [prompts, jobs, d_model] at END."""
+        worlds = [world for job in jobs for world in job.worlds]
+        self._read(worlds, asked, x[:, [row for row, job in enumerate(jobs) for _ in job.worlds]])
 
     def _read(self, worlds: Sequence[World], asked: Asked, x: Tensor) -> None:
         """Read the logits of worlds whose final norm gives ``x`` [prompts, worlds, d_model] at END."""

@@ -86,13 +86,10 @@ def clean_points(world: World, geometry: Geometry) -> frozenset[str]:
         case Patched(receivers=receivers):
             ends = {layer_of(hooks.receiver(node, which)) for node, which in receivers}
             start = min({start, *ends})
-            needed = {residual(start), *map(hooks.z, layers[start:])}
-            return (
-                edited
-                | needed
-                | {residual(layer) for layer in ends}
-                | keys_and_values(layers[min(ends, default=len(layers)) :])
-            )
+            # A stack may begin at any sender: those before it need not stand where anything is received.
+            way = {residual(max(layer_of(name), 0)) for name in edited} | set(map(hooks.z, layers[start:]))
+            beyond = {residual(layer) for layer in ends} | keys_and_values(layers[min(ends, default=len(layers)) :])
+            return edited | way | beyond
         case _:
             return edited
 
