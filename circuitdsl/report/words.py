@@ -96,9 +96,10 @@ def seconds(duration: float) -> str:
     """``0.42 s``, ``12.3 s``, ``4 min 5 s``."""
     if duration < 1:
         return f"{duration:.2f} s"
-    if duration < 60:
+    if duration < 59.95:
         return f"{duration:.1f} s"
-    return f"{int(duration // 60)} min {int(duration % 60)} s"
+    minutes, rest = divmod(round(duration), 60)
+    return f"{minutes} min {rest} s"
 
 
 def summary(counts: dict[str, int], duration: float) -> str:

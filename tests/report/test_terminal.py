@@ -1,0 +1,190 @@
+"""The report as people read it: what fails is named with its place, and 80 columns are enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from report_samples import report
+from rich.cells import cell_len
+
+import samples
+from circuitdsl.judge.outcome import Figure, Verdict
+from circuitdsl.language.circuit import Bound
+from circuitdsl.report import output, terminal
+from circuitdsl.report.words import bound, figure, measured_and_wanted, number, plural, seconds, summary
+
+
+def text(verbose: bool = False, width: int = 80) -> str:
+    return output.to_text(terminal.render(report(), verbose), width)
+
+
+def line_with(part: str, within: str) -> str:
+    (line,) = [line for line in within.splitlines() if part in line]
+    return line
+
+
+@pytest.fixture(scope="module")
+def shown() -> str:
+    return text(width=100)
+
+
+def test_what_does_not_hold_is_named_with_file_and_line_and_reason(shown: str):
+    end = shown.split("what does not hold")[1]
+    rows = [line for line in end.splitlines() if ".circuit:" in line]
+    assert [(row.split()[0], row.split()[1]) for row in rows] == [
+        ("FAILS", "specs/ioi.circuit:4"),
+        ("FAILS", "specs/ioi.circuit:8"),
+        ("undecided", "specs/ioi.circuit:9"),
+        ("ERROR", "specs/ioi.circuit:10"),
+    ]
+    assert "measured 0.2% [0.1, 0.3], wants at least 1%" in end
+    assert "wants more than random heads (75.0% [60.0, 90.0])" in end
+    assert "the patch changed nothing" in end
+
+
+def test_the_count_stands_last(shown: str):
+    assert shown.splitlines()[-1] == "7 hold, 2 fail, 1 undecided, 1 error in 12.3 s"
+
+
+def test_what_holds_needs_no_section_of_what_does_not(shown: str):
+    good = report()
+    good = replace(good, circuits=(), cost=replace(good.cost, experiments=0, passes=0.0, kept=7))
+    said = output.to_text(terminal.render(good), 100)
+    assert "what does not hold" in shown
+    assert "what does not hold" not in said
+    assert "0 experiments run (7 more from the results store), 0 forward passes" in said
+
+
+def test_members_of_a_role_are_one_line_unless_asked(shown: str):
+    assert "2 of 2 matter" in line_with("role inhibition", shown)
+    line = line_with("role mover: 1 of 2 matter (minimality at least 1%)", shown)
+    assert line.startswith("✗")
+    assert line.endswith("least 0.2% [0.1, 0.3]")
+    verbose = text(verbose=True, width=100)
+    assert "1 of 2 matter" not in verbose
+    for head in ("1.2", "1.5", "2.0", "2.4"):
+        assert line_with(f" {head} at END matters  ", verbose)
+
+
+def test_a_failing_claim_shows_its_parts_and_an_open_one_its_prompts(shown: str):
+    lines = shown.splitlines()
+    at = lines.index("✗ FAILS  line 8  expect attention(mover, END -> IO) >= 40%")
+    assert [line.split()[0] for line in lines[at + 1 : at + 5]] == ["measured", "averaged", "2.0", "2.4"]
+    assert "the interval straddles the bound after 2,000 prompts" in shown
+
+
+def test_a_figure_is_never_rounded_onto_the_bound_that_it_misses(shown: str):
+    assert line_with("✗  8 ", shown).endswith("39.97% [39.95, 39.99]")
+    assert "40.0% [40.0, 40.0]" not in shown
+
+
+def test_variants_that_disagree_are_shown_and_agreeing_ones_on_request(shown: str):
+    assert "with ablate resample: undecided" in shown
+    assert "no such counterfactual" in line_with("with against s2_io: ERROR", shown)
+    assert "with ablate zero" not in shown
+    assert "-30.0%" in line_with("with ablate zero: holds", text(verbose=True, width=100))
+
+
+def test_heads_and_what_is_unexplained_and_notes_and_the_example(shown: str):
+    assert "Not in the circuit, yet they matter: 28 of 28 heads looked at" in shown
+    assert "-3.0% [-4.0, -2.0]" in line_with(" 3.1 ", shown)
+    strong, weak = (line_with(f"  {head}  at END", shown).count("▪") for head in ("1.2", "2.0"))
+    assert strong == 4 * weak
+    assert "note: 18 of 20 names are one token" in shown
+    assert "(Holm): line 7" in shown
+    assert "e.g. 'When Mary and John went" in shown
+
+
+def test_the_method_is_told(shown: str):
+    assert "model mini (weights as they are), task ioi, 200 prompts" in shown
+    assert "metric logit_diff, patches from abc, ablation mean by template of heads" in shown
+    assert "confidence 95%" in shown
+
+
+def test_a_comparison_shows_what_is_shared_and_what_chance_would_give(shown: str):
+    block = shown.split("compare ioi with ioi")[1].split("intervention")[0]
+    assert line_with("heads     ", block).split()[1:6] == ["1", "3", "3", "33%", "20%"]
+    assert "counterparts by the same name: mover" in shown
+    assert "without a counterpart in right: early" in shown
+    assert "without a counterpart in left: late" in shown
+
+
+def test_an_intervention_shows_what_is_done(shown: str):
+    assert "attend { 2.0 } from END to IO evenly" in shown
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_line_is_wider_than_the_terminal(width: int, verbose: bool):
+    assert max(map(cell_len, text(verbose, width).splitlines())) <= width
+
+
+def test_no_colour_codes_and_no_blanks_at_line_ends_when_it_is_no_terminal(shown: str):
+    assert "\x1b" not in shown
+    assert all(line == line.rstrip() for line in shown.splitlines())
+
+
+def test_colours_on_a_terminal(capsys: pytest.CaptureFixture[str]):
+    from rich.console import Console
+
+    Console(force_terminal=True, color_system="standard", width=80).print(terminal.render_summary(report()))
+    assert "\x1b[" in capsys.readouterr().out
+
+
+def test_brackets_in_names_and_prompts_are_not_taken_for_markup():
+    odd = report()
+    odd = replace(odd, circuits=(replace(odd.circuits[0], example="a [bold]word[/bold] and [/]"),))
+    assert "a [bold]word[/bold] and [/]" in output.to_text(terminal.render(odd), 100)
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def test_numbers():
+    assert number(0.873, "share") == "87.3%"
+    assert number(3.519, "logits") == "3.52"
+    assert number(-0.0001, "share") == "0.0%"
+    assert number(None, "share") == "-"
+    assert number(0.5, "share", 0) == "50%"
+
+
+def test_figures():
+    assert figure(Figure(0.873, 0.861, 0.885), "share") == "87.3% [86.1, 88.5]"
+    assert figure(Figure(1.0, 1.0, 1.0), "share") == "100.0%"
+    assert figure(Figure(None, None, None), "share") == "-"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "unit", "words"),
+    [
+        (Bound(">=", low=0.8), "share", "at least 80%"),
+        (Bound("<=", high=3), "logits", "at most 3"),
+        (Bound(">", low=0.025), "share", "more than 2.5%"),
+        (Bound("<", high=-1), "logits", "less than -1"),
+        (Bound("in", 3.0, 4.5), "logits", "3 to 4.5"),
+        (Bound("inside", -0.01, 0.01), "share", "between -1% and 1%"),
+        (Bound("outside", -0.01, 0.01), "share", "at most -1% or at least 1%"),
+    ],
+)
+def test_bounds(wanted: Bound, unit: str, words: str):
+    assert bound(wanted, unit) == words
+
+
+def test_a_miss_by_a_hair_is_shown_with_as_many_digits_as_it_needs():
+    claim = samples.expect("c", 3, "accuracy", Bound(">=", low=0.8))
+    outcome = samples.outcome(claim, Verdict.FAILS, 0.79996, 0.00001)
+    assert measured_and_wanted(outcome) == "measured 79.996% [79.995, 79.997], wants at least 80%"
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"), [(0.4199, "0.42 s"), (12.34, "12.3 s"), (245.0, "4 min 5 s"), (59.97, "1 min 0 s")]
+)
+def test_durations(duration: float, words: str):
+    assert seconds(duration) == words
+
+
+def test_counts():
+    assert plural(1, "head") == "1 head"
+    assert plural(2000, "pass", "passes") == "2,000 passes"
+    assert summary({"holds": 1, "fails": 1, "undecided": 0, "error": 0}, 2).startswith("1 holds, 1 fails, 0 undecided")
