@@ -12,8 +12,8 @@ from circuitdsl.compare.edges import role_edges
 from circuitdsl.compare.structure import Overlap, Structure
 from circuitdsl.language.circuit import Circuit, Component, Head, Mlp
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED, role_colours
-from circuitdsl.report.terminal import p_value, structure_summary
-from circuitdsl.report.words import number, plural
+from circuitdsl.report.terminal import structure_summary
+from circuitdsl.report.words import number, p_value, plural
 
 
 def draw_circuit(circuit: Circuit) -> RenderableType:

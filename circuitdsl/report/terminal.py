@@ -24,8 +24,10 @@ from circuitdsl.judge.outcome import (
     Variant,
     Verdict,
 )
+from circuitdsl.report.arms import intervention_summary
+from circuitdsl.report.curve import reuse_summary
 from circuitdsl.report.sections import Section, sections
-from circuitdsl.report.words import bound, figure, measured, measured_and_wanted, number, plural, summary
+from circuitdsl.report.words import bound, figure, measured, measured_and_wanted, number, p_value, plural, summary
 
 MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.UNDECIDED: "?", Verdict.ERROR: "!"}
 STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.UNDECIDED: "yellow", Verdict.ERROR: "bold magenta"}
@@ -109,6 +111,7 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
         _title(f"compare {pair.left} with {pair.right}", pair.file),
         structure_summary(report.structure),
         *_claims(report.claims, verbose),
+        reuse_summary(report.structure),
     )
 
 
@@ -119,6 +122,7 @@ def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
         Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
         *(Text(f"  {action.text}") for action in done.actions),
         *_claims(report.claims, verbose),
+        intervention_summary(report),
     )
 
 
@@ -348,10 +352,3 @@ def _overlap_cells(entry: Mapping[str, Any]) -> Iterable[str]:
     yield number(entry["jaccard"], "share", 0)
     yield number(entry.get("chance"), "share", 0) if "chance" in entry else ""
     yield p_value(entry["p_value"]) if "p_value" in entry else ""
-
-
-def p_value(value: float | None) -> str:
-    """``0.03``, ``< 0.0001``, or ``-`` where it is undefined."""
-    if value is None:
-        return "-"
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"

@@ -87,6 +87,13 @@ def _digits(outcome: ClaimOutcome) -> int | None:
     return usual + 3
 
 
+def p_value(value: float | None) -> str:
+    """``0.03``, ``< 0.0001``, or ``-`` where it is undefined."""
+    if value is None:
+        return "-"
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+
+
 def plural(count: int, word: str, many: str = "") -> str:
     """``1 head``, ``3 heads``."""
     return f"{count:,} {word if count == 1 else many or word + 's'}"
