@@ -48,21 +48,20 @@ def put(text: str, output: Path | None = None) -> None:
 def write_file(path: Path, text: str) -> None:
     """Write a file at once: whoever reads it sees the old text or the new one, whatever happens.
 
-    A link is followed and the file's rights are kept. Raises InputError where it cannot be written.
+    A link is followed and the file's rights are kept. What UTF-8 cannot hold (halves of letters, from names of files
+    that are not UTF-8) is written as an escape. Raises InputError where it cannot be written.
     """
     target = path.resolve()
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as stream:
-            stream.write(text)
-        temporary = Path(stream.name)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = Path(name)
         try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(text.encode("utf-8", "backslashreplace"))
             temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
             temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        finally:
+            temporary.unlink(missing_ok=True)  # gone already, unless something went wrong
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(

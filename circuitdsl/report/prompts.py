@@ -49,4 +49,4 @@ def _changes(prompt: Prompt, tokens: tuple[int, ...], tokenizer: Any) -> Text:
 def _shown(tokenizer: Any, token: int) -> str:
     """A token as it stands in the text; white space alone, and line ends, are made visible."""
     text = tokenizer.decode([token])
-    return text.strip().replace("\n", "⏎") or repr(text)
+    return text.replace("\n", "⏎").strip() or repr(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from circuitdsl.compare.structure import Structure
 from circuitdsl.language.circuit import Circuit, Component, Head, Mlp, Path, Receivers, Role
 from circuitdsl.report.palette import IDLE, LEFT, RIGHT, SHARED, role_colours, text_on
+from circuitdsl.report.words import plural
 
 CELL, GAP = 26, 8  # pixels of a head's square, and between squares
 BOX = 210  # width of a role's box
@@ -151,7 +152,7 @@ def comparison_svg(left: Circuit, right: Circuit, structure: Structure) -> str:
 def _headline(structure: Structure) -> str:
     heads, chance = structure.heads, structure.heads_chance
     share = "undefined" if heads.of_smaller is None else f"{100 * heads.of_smaller:.0f}%"
-    told = f"{len(heads.shared)} heads in both: {share} of the smaller circuit"
+    told = f"{plural(len(heads.shared), 'head')} in both: {share} of the smaller circuit"
     return f"{told}; chance gives {chance.expected:.1f}, p = {chance.p_value:.2g}" if chance else told
 
 
