@@ -66,19 +66,20 @@ def check(
     unexplained: bool = True,
     progress: Progress | None = None,
     store: Store | None = None,
+    engine: str = "fast",
 ) -> Report:
     """Judge every claim of a document on the models that it names, or all of them on ``model``.
 
     ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
-    and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does. Raises
-    ``errors.InputError`` for a model or task that cannot be had; an experiment that cannot be run is a claim's verdict,
-    not an exception.
+    and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does.
+    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. Raises ``errors.InputError`` for a model
+    or task that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
     from circuitdsl.checking import Workbench, unwatched  # here, so that planning and linting never load torch
 
     if prompts is not None:
         document = with_prompts(document, prompts)
-    return Workbench(model, store).check(document, unexplained, progress or unwatched)
+    return Workbench(model, store, engine).check(document, unexplained, progress or unwatched)
 
 
 def compare_function(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -17,8 +17,9 @@ from circuitdsl.compare.measures import KINDS, Kind
 from circuitdsl.compare.reuse import Reuse, reuse
 from circuitdsl.compare.structure import compare
 from circuitdsl.compare.verdicts import judge_overlap
+from circuitdsl.engine.fast.engine import engine_for
 from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.engine.session import Session
+from circuitdsl.engine.session import Engine, Session
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
 from circuitdsl.judge.check import Judge
@@ -40,6 +41,15 @@ PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
 Progress = Callable[[int, int, str], None]
 
 
+def plain(model: Model, tick: Callable[[int], None], memory: int) -> Engine:
+    """The plain engine, which stacks nothing and so needs no ``memory``."""
+    return PlainEngine(model, tick)
+
+
+ENGINES: Mapping[str, Callable[[Model, Callable[[int], None], int], Engine]] = {"fast": engine_for, "plain": plain}
+"""How to make the engine of a model, by name; the fast one hands models that it does not cover to the plain one."""
+
+
 def unwatched(done: int, total: int, what: str) -> None:
     """Progress that nobody watches."""
 
@@ -48,11 +58,15 @@ def unwatched(done: int, total: int, what: str) -> None:
 class Workbench:
     """Open models and all that was measured on them, for one check or for many in a row.
 
-    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls.
+    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls;
+    ``engine`` is a name of :data:`ENGINES`, ``memory`` the bytes that stacked runs of the fast engine may take (0: a
+    share of what is free).
     """
 
     model: str | Path | TransformerBridge | None = None
     store: Store | None = None
+    engine: str = "fast"
+    memory: int = 0
     judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
 
@@ -73,11 +87,17 @@ class Workbench:
         """The judge of the circuit's model, which is opened at first use."""
         key = (circuit.model, circuit.method.processing)
         if key not in self.judges:
-            engine = PlainEngine(open_model(self.model or circuit.model, key[1]), tick=lambda n: self.listener(n))
+            opened = open_model(self.model or circuit.model, key[1])
+            engine = ENGINES[self.engine](opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
             self.judges[key] = Judge(session, _bootstrap(session, circuit.method.seed), api.measure_infos())
         _check_shape(circuit, self.judges[key].session.engine.model)
         return self.judges[key]
+
+    @property
+    def engines(self) -> str:
+        """The names of the engines at work: the one asked for, or plain where it does not cover a model."""
+        return ", ".join(sorted({judge.session.engine.name for judge in self.judges.values()})) or self.engine
 
     @property
     def ran(self) -> int:
@@ -108,6 +128,7 @@ class Checker:
         circuits = tuple(map(self._circuit, self.document.circuits))
         interventions = tuple(map(self._intervention, self.document.interventions))
         comparisons = tuple(map(self._comparison, self.document.comparisons))
+        self.progress(self.done, self.done, self.what)  # what was expected is the plain engine's work, or more
         return Report(
             circuits=circuits,
             comparisons=comparisons,
@@ -115,7 +136,7 @@ class Checker:
             versions=versions(),
             seconds=time.monotonic() - started,
             cost=self._cost(self.bench.ran - ran, self.bench.kept - kept),
-            engine=PlainEngine.name,
+            engine=self.bench.engines,
         )
 
     # --- parts -----------------------------------------------------------------------------------
@@ -157,7 +178,7 @@ class Checker:
 
     @cached_property
     def _expected(self) -> int:
-        """Prompts through the model if every claim is decided at the first look."""
+        """Prompts through the model if the plain engine decides every claim at the first look."""
         plan = make_plan(list(api.jobs(self.document, self.unexplained)))
         return plan.passes * plan.prompts
 

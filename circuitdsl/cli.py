@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,11 @@ class ReportFormat(StrEnum):
     SARIF = "sarif"
 
 
+class EngineName(StrEnum):
+    FAST = "fast"
+    PLAIN = "plain"
+
+
 class PlanFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -73,6 +79,8 @@ def main() -> None:
     # Threads that wait by spinning steal the cores from the threads that work: where cores are busy, torch is several
     # times slower with the default. To be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
     try:
         app()
     except SpecError as error:
@@ -116,6 +124,8 @@ def check(
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
     cache: Annotated[bool, typer.Option(help="Keep results between calls.")] = True,
     cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
+    engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = EngineName.FAST,
+    memory: Annotated[str, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
@@ -127,7 +137,7 @@ def check(
     from circuitdsl.engine.store import Store, default_folder
 
     store = Store.in_folder(cache_folder or default_folder()) if cache else None
-    bench = Workbench(model, store)
+    bench = Workbench(model, store, engine, _bytes(memory))
 
     def judged(document: Document) -> Report:
         document = api.with_prompts(document, prompts) if prompts else document
@@ -156,6 +166,17 @@ def _put_report(report: Report, wanted: ReportFormat, file: Path | None, verbose
             output.put(junit.to_junit(report), file)
         case ReportFormat.SARIF:
             output.put(sarif.report_to_sarif(report), file)
+
+
+def _bytes(written: str) -> int:
+    """``4GB`` as a number of bytes, 0 for nothing written. Raises InputError."""
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    number, unit = written[:-2], written[-2:].upper()
+    if not written:
+        return 0
+    if unit not in units or not number.replace(".", "", 1).isdigit():
+        raise InputError(f"--memory {written} is not an amount of memory", "write it as 4GB or 500MB")
+    return int(float(number) * units[unit])
 
 
 def _watch(paths: Sequence[str], again: Callable[[], None]) -> None:

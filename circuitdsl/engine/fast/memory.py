@@ -13,15 +13,15 @@ from circuitdsl.engine.fast.architecture import Network
 Item = TypeVar("Item")
 
 SHARE = 0.25  # of the free memory, by default
-CACHED = 64 << 20  # bytes; on a CPU larger stacks gain nothing and leave the processor's caches
+ENOUGH = 256 << 20  # bytes; on a CPU larger stacks gain nothing
 
 
 def default_memory(device: torch.device) -> int:
-    """Bytes that stacked runs may take: a share of what is free, and on a CPU what its caches like."""
+    """Bytes that stacked runs may take: a share of what is free, and on a CPU no more than helps."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * SHARE)
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else CACHED
-    return min(int(free * SHARE), CACHED)
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else ENOUGH
+    return min(int(free * SHARE), ENOUGH)
 
 
 def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network
@@ -133,7 +134,7 @@ class Work:
         def run(some: Sequence[Job]) -> None:
             self._read_stack(some, asked, self._stack(region, base, first, some))
 
-        self._stacked(jobs, region, run)
+        self._stacked(sorted(jobs, key=_kept_by_layer), region, run)
 
     def _base(self, edits: Sequence[Edit], names: frozenset[str]) -> Activations:
         """What passed the named points of a whole run with some edits."""
@@ -268,6 +269,15 @@ class Work:
 
 def _first_layer(job: Job) -> int:
     return max(first_point(job.edits), 0) // 2
+
+
+def _kept_by_layer(job: Job) -> list[list[str]]:
+    """Orders isolated worlds so that those which keep the same in early layers, and share rows there, are neighbours."""
+    assert isinstance(job.world, Isolated)
+    layers: dict[int, list[str]] = {}
+    for node in job.world.kept:
+        layers.setdefault(layer_of(hooks.output(node.component)), []).append(str(node))
+    return [sorted(layers.get(layer, ())) for layer in range(max(layers, default=-1) + 1)]
 
 
 def _spared(edits: Sequence[Edit], everything: Sequence[Edit]) -> dict[str, Tensor]:
