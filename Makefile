@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/circuitdsl diff $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
