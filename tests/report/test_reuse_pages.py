@@ -1,0 +1,141 @@
+"""What people see of shared function, overlap curves and an intervention's arms."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_samples import schema
+
+from circuitdsl.compare.curve import Curve, Effects, curve
+from circuitdsl.compare.reuse import PARTS, SIDES, Cell, Dissociation, Function, Reuse
+from circuitdsl.compare.structure import compare
+from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange, InterventionReport
+from circuitdsl.language.circuit import Action, Head, Intervention
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.experiments import Data
+from circuitdsl.report.arms import intervention_summary
+from circuitdsl.report.curve import curve_svg, landmarks, reuse_summary, sparkline
+from circuitdsl.report.output import to_text
+from samples import circuit, geometry
+
+HEADS = tuple(Head(layer, index) for layer in range(4) for index in range(5))
+NOTHING = Figure(None, None, None)
+
+
+def figure(value: float) -> Figure:
+    return Figure(value, value - 0.05, value + 0.05)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Curve:
+    generator = np.random.default_rng(0)
+    common = generator.normal(size=(1, 1, 20))
+    left, right = (
+        Effects(Data(TaskRef(name), 0, False), ("logits",), common + generator.normal(size=(30, 1, 20)))
+        for name in ("a", "b")
+    )
+    bootstrap = Bootstrap(lambda data, count: ["one"] * count)
+    return curve("direct", ("first", "second"), HEADS, left, right, bootstrap, 0.95, 5, quoted=0.75)
+
+
+@pytest.fixture(scope="module")
+def reuse(drawn: Curve) -> Reuse:
+    shape = geometry(4, 5, "mini")
+    left = circuit("first", {"mover": "2.0 2.4 at END"}, shape=shape)
+    right = circuit("second", {"mover": "2.0 3.1 at END"}, shape=shape)
+    cells = tuple(
+        Cell(part, side, 0, NOTHING, NOTHING, "no heads")
+        if part == "left only"
+        else Cell(part, side, 2, figure(0.8), figure(-0.6))
+        for part in PARTS
+        for side in SIDES
+    )
+    dissociation = Dissociation(figure(0.3), figure(0.2), figure(0.2), figure(0.25), "double", figure(0.01), 20, 1 / 21)
+    function = Function("first", "second", ("ioi", "colored_objects"), cells, dissociation, ("a note",))
+    return Reuse(compare(left, right), function, (drawn,))
+
+
+def test_a_sparkline_is_as_long_as_it_may_be_and_as_high_as_its_shares():
+    assert sparkline([0, 0.5, 1]) == "▁▅█"
+    assert sparkline([0] * 50 + [1] * 50, columns=10) == "▁▁▁▁▁█████"
+    assert sparkline([]) == ""
+
+
+def test_a_table_shows_the_usual_thresholds_and_the_quoted_ones(drawn: Curve):
+    written = drawn.to_dict()
+    counts = [point["count"] for point in landmarks(written)]
+    assert {1, 2, 4, 10, drawn.points[-1].count} <= set(counts)
+    assert counts == sorted(counts)
+    assert set(drawn.arises[:1]) <= set(counts)
+
+
+def test_what_is_shown_of_two_circuits(reuse: Reuse):
+    text = to_text(reuse_summary(reuse.to_dict()), 160)
+    assert "a double dissociation" in text
+    assert "only first" in text
+    assert "80% [75, 85]" in text
+    assert "rank correlation of all 20 heads' effects" in text
+    assert "75%, the share of the smaller circuit, arises at" in text
+    assert "p = 0.048" in text
+    assert to_text(reuse_summary(reuse.structure.to_dict())).strip() == ""  # nothing was measured
+
+
+def test_the_picture_is_well_formed_and_shows_every_line(drawn: Curve):
+    root = ET.fromstring(curve_svg(drawn.to_dict()))
+    space = "{http://www.w3.org/2000/svg}"
+    lines = root.findall(f"{space}polyline")
+    assert len(lines) == 3
+    assert all(len(line.get("points", "").split()) == len(drawn.points) for line in lines)
+    assert len(root.findall(f"{space}circle")) == len(drawn.arises)
+    assert {"overlap", "ceiling", "chance"} <= {text.text for text in root.findall(f"{space}text")}
+
+
+def test_the_json_of_a_comparison_obeys_the_schema(reuse: Reuse):
+    validator = schema()
+    definitions = {"$defs": dict(validator.schema)["$defs"]}  # type: ignore[arg-type]
+    comparison = validator.evolve(schema={"$ref": "#/$defs/comparison", **definitions})
+    data = {**reuse.to_dict(), "file": "x.circuit", "exit": 0, "claims": []}
+    assert [error.message for error in comparison.iter_errors(data)] == []
+    assert list(comparison.iter_errors({**data, "curves": [{}]}))
+
+
+def arm(name: str, accuracy: float, repaired: float = 0, **rest) -> Arm:
+    return Arm(name, figure(accuracy), figure(accuracy - 0.4), figure(2.0), figure(1.5), repaired, 0, **rest)
+
+
+def test_what_is_shown_of_an_intervention():
+    report = InterventionReport(
+        Intervention("repair", "second", "x.circuit", (Action("attend", (), text="attend 2.0 ..."),), ()),
+        "mini",
+        60,
+        (),
+        accuracy="accuracy",
+        arms=(
+            arm("none", 0.4),
+            arm("all", 0.9, 30, repaired_examples=(Example("What color?", -0.5, 2.5),)),
+            replace(arm("attend 2.0 ...", 0.0), accuracy=NOTHING, note="the patch changed nothing"),
+            arm("random heads", 0.45, 1.5),
+        ),
+        p_value=1 / 21,
+        downstream=(
+            Downstream(
+                "END -> IO",
+                (HeadChange("3.1", ("mover",), *(figure(x) for x in (0.3, 0.5, 0.2, -0.1, -0.4, -0.5))),),
+                figure(0.69),
+            ),
+        ),
+    )
+    text = to_text(intervention_summary(report), 140)
+    assert "the model as it is" in text
+    assert "90.0% [85.0, 95.0]" in text
+    assert "not measured" in text
+    assert "the patch changed nothing" in text
+    assert "'What color?'  logit_diff -0.50 -> 2.50" in text
+    assert "p = 0.048" in text
+    assert "attention END -> IO" in text
+    assert "(Spearman): 0.69 [0.64, 0.74]" in text
+    assert to_text(intervention_summary(replace(report, arms=()))).strip() == ""
