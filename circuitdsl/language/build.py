@@ -258,7 +258,7 @@ class Builder(Transformer[Token, t.File]):
         return t.Patch(nodes, self._name(counterfactual), span=self._span(meta))
 
     def scale(self, meta: Any, children: list[Any]) -> t.Scale:
-        nodes, factor = children
+        nodes, _, factor = children
         return t.Scale(nodes, self._number(factor), span=self._span(meta))
 
     def freeze(self, meta: Any, children: list[Any]) -> t.Freeze:

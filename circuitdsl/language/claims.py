@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -79,23 +80,18 @@ class Draft:
 
 def identified(prefix: str, drafts: Sequence[Draft]) -> tuple[Claim, ...]:
     """The drafts as claims, with unique identifiers ``prefix:line`` or ``prefix:line:suffix``."""
-    alone = {line for line in {draft.line for draft in drafts} if _plain_on(line, drafts) == 1}
-    used: set[str] = set()
+    sharing = Counter((draft.line, draft.suffix) for draft in drafts)
+    numbers: Counter[tuple[int, str]] = Counter()
     claims = []
     for draft in drafts:
-        base = f"{prefix}:{draft.line}"
-        name = f"{base}:{draft.suffix}" if draft.suffix else base if draft.line in alone else f"{base}:1"
-        number = 2
-        while name in used:
-            name = f"{base}:{draft.suffix}:{number}" if draft.suffix else f"{base}:{number}"
-            number += 1
-        used.add(name)
+        key = (draft.line, draft.suffix)
+        numbers[key] += 1
+        # A head's first claim on a line goes without a number; of several without a suffix, all are numbered.
+        numbered = sharing[key] > 1 if not draft.suffix else numbers[key] > 1
+        parts = [prefix, str(draft.line), draft.suffix, str(numbers[key]) if numbered else ""]
+        name = ":".join(part for part in parts if part)
         claims.append(Claim(name, draft.line, draft.text, draft.kind, draft.term, draft.bound, draft.role))
     return tuple(claims)
-
-
-def _plain_on(line: int, drafts: Sequence[Draft]) -> int:
-    return sum(draft.line == line and not draft.suffix for draft in drafts)
 
 
 # --- expect ----------------------------------------------------------------------------------------

@@ -164,11 +164,19 @@ def _excerpt(line: str, span: Span) -> tuple[str, int, int]:
 
 @dataclass
 class Collector:
-    """Where the passes put what they find, so that one run reports as much as it can."""
+    """Where the passes put what they find, so that one run reports as much as it can; each thing once."""
 
-    found: list[Diagnostic] = field(default_factory=list)
+    _found: dict[Diagnostic, None] = field(default_factory=dict)
+
+    @property
+    def found(self) -> tuple[Diagnostic, ...]:
+        return tuple(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def add(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
-        diagnostic = Diagnostic(code, message, span, remedy, notes)
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        self.take([Diagnostic(code, message, span, remedy, notes)])
+
+    def take(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self._found.update(dict.fromkeys(diagnostics))

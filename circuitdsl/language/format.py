@@ -7,9 +7,10 @@ statements of one kind share columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.parse import parse
@@ -232,18 +233,18 @@ def _braces(
 def _statement(depth: int, statement: t.Syntax) -> Iterator[_Line]:
     match statement:
         case t.Method(settings):
-            first = settings[0].span if settings else statement.span
-            head = replace_end(statement.span, first) if settings else Span.of_file(statement.span.file)
-            yield from _braces(depth, "method", statement.span, head, settings, _statement)
+            yield from _braces(
+                depth, "method", statement.span, _word_at(statement.span, "method"), settings, _statement
+            )
         case t.Role():
             yield _role(depth, statement)
         case _:
             yield _Line(depth, _cells(statement), statement.span, _KINDS.get(type(statement), ""))
 
 
-def replace_end(span: Span, before: Span) -> Span:
-    """The empty span at the start of ``before``: what ends there has no last word of its own."""
-    return Span(span.file, before.line, before.column, before.line, before.column)
+def _word_at(span: Span, word: str) -> Span:
+    """The span of the word that a statement begins with."""
+    return Span(span.file, span.line, span.column, span.line, span.column + len(word))
 
 
 def _role(depth: int, role: t.Role) -> _Line:
@@ -286,12 +287,12 @@ def _rows(depth: int, body: Sequence[t.RoleItem]) -> Iterator[_Line]:
 def _with_comments(lines: list[_Line], comments: list[Comment], source: Source) -> list[_Line]:
     """The lines with their comments, and with the blank lines of the source."""
     placed: list[_Line] = []
-    pending = list(comments)
+    pending = deque(comments)
 
     def place(line: _Line) -> None:
         start, end = (line.span.line, line.span.column), (line.span.end_line, line.span.end_column)
         while pending and (pending[0].line, pending[0].column) < end:
-            comment = pending.pop(0)
+            comment = pending.popleft()
             last = placed[-1] if placed else None
             before = (comment.line, comment.column) < start
             if before and last and last.span.end_line == comment.line and not last.comment:
@@ -303,7 +304,7 @@ def _with_comments(lines: list[_Line], comments: list[Comment], source: Source) 
         placed.append(line)
 
     for line in lines:
-        inside = [c for c in pending if _within(c, line.span)]
+        inside = _any_within(pending, line.span)
         spread = line.inner and line.span.line != line.span.end_line
         for part in line.inner if line.inner and (inside or spread) else (line,):
             place(part)
@@ -312,9 +313,11 @@ def _with_comments(lines: list[_Line], comments: list[Comment], source: Source) 
     return _blank_lines(placed[:-1], source)
 
 
-def _within(comment: Comment, span: Span) -> bool:
-    spot = (comment.line, comment.column)
-    return (span.line, span.column) < spot < (span.end_line, span.end_column)
+def _any_within(comments: Iterable[Comment], span: Span) -> bool:
+    """Whether a comment, of some in order, stands within a span."""
+    spots = ((comment.line, comment.column) for comment in comments)
+    until = takewhile(lambda spot: spot < (span.end_line, span.end_column), spots)
+    return any(spot > (span.line, span.column) for spot in until)
 
 
 def _blank_lines(lines: list[_Line], source: Source) -> list[_Line]:
@@ -323,8 +326,7 @@ def _blank_lines(lines: list[_Line], source: Source) -> list[_Line]:
     for line in lines:
         above = line.span.line - 2
         blank = 0 <= above < len(source.lines) and not source.lines[above].strip()
-        after_opening = not spaced or spaced[-1].cells[-1].endswith("{")
-        keep = (blank or line.blank_before) and not after_opening and line.cells != ("}",)
+        keep = (blank or line.blank_before) and not _opens(spaced[-1] if spaced else None) and line.cells != ("}",)
         spaced.append(replace(line, blank_before=keep))
     return _blocks_apart(spaced)
 
@@ -338,12 +340,16 @@ def _blocks_apart(lines: list[_Line]) -> list[_Line]:
             if result[first - 1].depth != line.depth or _gap(result[first - 1], result[first]):
                 break
             first -= 1
-        if first != number and first:
+        if first != number:
             result[number] = replace(result[number], blank_before=False)
-            result[first] = replace(result[first], blank_before=True)
-        elif first != number:
-            result[number] = replace(result[number], blank_before=False)
+            opens = _opens(result[first - 1] if first else None)
+            result[first] = replace(result[first], blank_before=not opens)
     return result
+
+
+def _opens(above: _Line | None) -> bool:
+    """Whether what stands under this line is the first of its block, or without one of the file."""
+    return above is None or (above.cells[-1].endswith("{") and not above.cells[0].startswith("#"))
 
 
 def _gap(upper: _Line, lower: _Line) -> bool:

@@ -7,7 +7,7 @@ closing brace), having dropped the statement that it was in: panic mode, with br
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -38,6 +38,11 @@ def _lark() -> Lark:
     return Lark(grammar_text(), parser="lalr", propagate_positions=True)
 
 
+def tokens(text: str) -> Iterator[Token]:
+    """The words and signs of a text that parses, without white space and comments; Lark's errors if it does not."""
+    return _lark().parse_interactive(text).iter_parse()
+
+
 def parse(source: Source) -> t.File:
     """The syntax tree of a specification.
 
@@ -56,7 +61,7 @@ def parse_tolerantly(source: Source) -> tuple[t.File, tuple[Diagnostic, ...]]:
     found = _Run(source, collector).parse()
     builder = Builder(source.path, collector)
     file = builder.transform(found) if found is not None else t.File(())
-    return file, tuple(collector.found)
+    return file, collector.found
 
 
 class _Run:
@@ -78,7 +83,7 @@ class _Run:
                 if self._close_before(start) or self._correct(start):
                     continue
                 self._report(start)
-                if start >= self.end or len(self.collector.found) >= MOST_ERRORS or not self._recover(start):
+                if start >= self.end or len(self.collector) >= MOST_ERRORS or not self._recover(start):
                     return self._finish()
 
     # --- guesses: what is missing, or was meant, is put in its place ---------------------------------
@@ -110,7 +115,7 @@ class _Run:
         if meant is None or meant == word or not self._at_line_start(start):
             return False
         self._report(start)
-        if len(self.collector.found) >= MOST_ERRORS:
+        if len(self.collector) >= MOST_ERRORS:
             return False
         end = start + len(word)
         self.parser.feed_token(_token(accepts[meant.upper()], meant, self.source, start, end))

@@ -112,7 +112,7 @@ class _Files:
         self._names.setdefault(os.path.realpath(source.path) if "\0" not in source.path else "", source.path)
         self.sources[source.path] = source
         file, errors = parse_tolerantly(source)
-        self.collector.found += errors
+        self.collector.take(errors)
         if errors:
             self._broken.add(source.path)
         (self.used if depth else self.given)[source.path] = file

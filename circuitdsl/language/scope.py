@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import ALL, Component, Embed, Head, Mlp, Node, Nodes, PosEmbed, Position, Role
@@ -130,10 +131,16 @@ class Scope:
             return f"the circuit has no roles: list heads in one, `role {name} at END {{ 9.6 }}`"
         return suggestion(name, self.roles, "role")
 
+    @cached_property
+    def _listed(self) -> Mapping[Component, tuple[Position, ...]]:
+        found: dict[Component, dict[Position, None]] = {}
+        for node in (node for role in self.roles.values() for node in role.nodes):
+            found.setdefault(node.component, {})[node.position] = None
+        return {component: tuple(positions) for component, positions in found.items()}
+
     def listed_at(self, component: Component) -> tuple[Position, ...]:
         """The positions at which roles list a component."""
-        nodes = (node for role in self.roles.values() for node in role.nodes)
-        return tuple(dict.fromkeys(node.position for node in nodes if node.component == component))
+        return self._listed.get(component, ())
 
     def group(self, group: t.Group, unlisted: Position | None) -> tuple[Nodes, ...] | None:
         """The nodes of each item of a group, under the item's name; None after saying what is wrong.

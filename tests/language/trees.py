@@ -1,0 +1,142 @@
+"""Hypothesis strategies for syntax trees, as the parser would make them, and for other spellings of a text."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.parse import tokens
+
+# Words that mean something elsewhere in the language but may be names are the interesting ones.
+NAMES = ("mover", "name_mover", "S2", "END", "all", "answer", "baseline", "yes", "modelled", "at_END", "A1", "_", "q")
+name_texts = st.sampled_from(NAMES)
+names = st.builds(t.Name, name_texts)
+words = st.builds(t.Words, st.lists(name_texts, min_size=1, max_size=3).map(tuple)) | st.just(
+    t.Words(("mean", "by", "template"))
+)
+texts = st.builds(t.Text, st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=12))
+number_texts = st.sampled_from(("0", "1", "-1", "+2", "95%", "-0.5%", "3.25", "1e3", "2.5E-2", "007", "100%"))
+numbers = st.builds(t.Number, number_texts)
+small = st.integers(0, 30)
+offsets = st.integers(-9, 9)
+places = st.builds(t.Place, name_texts, offsets)
+maybe_places = st.none() | places
+
+heads = st.builds(t.Heads, small, st.none() | small)
+mlps = st.builds(t.Mlps, small, st.none() | small)
+components = st.one_of(heads, heads, mlps, st.builds(t.Embedding, st.sampled_from(("embed", "pos_embed"))))
+members = st.builds(t.Member, components, maybe_places)
+bare_members = st.builds(t.Member, components)
+items = names | members
+item_lists = st.lists(items, min_size=1, max_size=4).map(tuple)
+inputs = st.sampled_from(("", "q", "k", "v", "kv", "qk", "qkv", "z"))
+senders = st.builds(t.Group, item_lists, st.just(""), maybe_places)
+readings = st.builds(t.Group, item_lists, inputs, maybe_places)
+receivers = readings | st.builds(t.Logits)
+
+
+def is_operand(group: t.Group) -> bool:
+    """A lone name is ``Words`` among arguments."""
+    return bool(len(group.items) > 1 or group.inputs or group.at or not isinstance(group.items[0], t.Name))
+
+
+operands = st.one_of(
+    words,
+    st.builds(t.Place, name_texts, offsets.filter(bool)),
+    readings.filter(is_operand),
+    st.builds(t.Logits),
+)
+arguments = st.one_of(operands, st.builds(t.Arrow, operands, operands), st.builds(t.Alike, operands, operands))
+operators = st.sampled_from((">=", "<=", ">", "<"))
+judgements = st.one_of(
+    st.builds(t.AtLeast, operators, numbers),
+    st.builds(t.Between, numbers, numbers),
+    st.builds(t.Direction, st.sampled_from(("raises", "lowers"))),
+    st.builds(t.Against, operators, words),
+)
+expects = st.builds(t.Expect, names, st.lists(arguments, max_size=3).map(tuple), judgements, st.booleans())
+edges = st.builds(t.Edge, senders, receivers, st.none() | judgements) | st.builds(
+    t.Edge, senders, receivers, st.none(), st.just(True)
+)
+
+cites = st.builds(t.Cite, texts)
+task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | names)
+settings = st.one_of(
+    st.builds(
+        t.Setting,
+        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing"))),
+        words.map(lambda value: (value,)),
+    ),
+    st.builds(t.Setting, st.just(t.Name("positions")), st.just((t.Words(("role",)),))),
+    st.builds(t.Setting, st.just(t.Name("prompts")), st.lists(numbers, min_size=1, max_size=2).map(tuple)),
+    st.builds(
+        t.Setting,
+        st.builds(t.Name, st.sampled_from(("floor", "confidence", "seed"))),
+        numbers.map(lambda value: (value,)),
+    ),
+    st.builds(t.Setting, st.just(t.Name("bos")), st.sampled_from(("yes", "no")).map(lambda word: (t.Words((word,)),))),
+    st.builds(
+        t.Vary,
+        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing"))),
+        st.lists(words | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
+    ),
+)
+model_names = st.sampled_from(("gpt2", "gpt2-medium", "models/here", "a.b", "7b", "expected"))
+models = st.builds(t.Model, st.builds(t.Name, model_names)) | st.builds(
+    t.Model, texts.map(lambda text: t.Name(text.value)), st.just(True)
+)
+role_bodies = st.lists(st.one_of(members, members, members, cites, expects), max_size=5).map(tuple)
+roles = st.builds(t.Role, names, maybe_places, role_bodies)
+statements = st.one_of(
+    st.builds(t.About, texts),
+    cites,
+    models,
+    st.builds(t.Task, names, st.lists(task_arguments, max_size=2).map(tuple)),
+    st.builds(t.Method, st.lists(settings, max_size=4).map(tuple)),
+    roles,
+    roles,
+    edges,
+    edges,
+    expects,
+)
+actions = st.one_of(
+    st.builds(t.Attend, senders, places, places),
+    st.builds(t.Ablate, senders, st.none() | words),
+    st.builds(t.Patch, senders, names),
+    st.builds(t.Scale, senders, numbers),
+    st.builds(t.Freeze, senders),
+)
+aligns = st.builds(t.Align, st.lists(st.tuples(names, names), min_size=1, max_size=3).map(tuple))
+blocks = st.one_of(
+    st.builds(t.Use, texts),
+    st.builds(t.Circuit, names, st.lists(statements, max_size=5).map(tuple)),
+    st.builds(t.Comparison, names, names, st.lists(aligns | expects, max_size=4).map(tuple)),
+    st.builds(t.Intervention, names, names, st.lists(actions | expects, max_size=4).map(tuple)),
+)
+files = st.builds(t.File, st.lists(blocks, max_size=3).map(tuple))
+
+GAPS = (
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    " # {\n",
+    "\n# }\n",
+    "\n\n",
+    "\n\n\n   ",
+    " # a\n",
+    "\n# b\n",
+    "\n\n    # c\n\n",
+    "#\n",
+    "\n#d # e\n# f\n",
+)
+
+
+@st.composite
+def respelt(draw: st.DrawFn, text: str) -> str:
+    """The same words with other white space, and comments, between any two of them."""
+    gap = st.sampled_from(GAPS)
+    parts = [draw(gap)]
+    for token in tokens(text):
+        parts += [str(token), draw(gap)]
+    return "".join(parts)
