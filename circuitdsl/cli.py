@@ -132,7 +132,9 @@ def check(
 ) -> None:
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
     paths = _paths(files)
-    document = _load(paths, model).document
+    document = _load_blocks(paths, model)
+    if output_file is not None:
+        output.need_writable(output_file)  # not after an hour of experiments
     from circuitdsl.checking import Workbench
     from circuitdsl.engine.store import Store, default_folder
 
@@ -150,7 +152,7 @@ def check(
     report = judged(document)
     out(report)
     if watch:
-        _watch(paths, lambda: out(judged(_load(paths, model).document)))
+        _watch(paths, lambda: out(judged(_load_blocks(paths, model))))
     raise typer.Exit(report.exit_code)
 
 
@@ -174,7 +176,7 @@ def _bytes(written: str) -> int:
     number, unit = written[:-2], written[-2:].upper()
     if not written:
         return 0
-    if unit not in units or not number.replace(".", "", 1).isdigit():
+    if unit not in units or not number.replace(".", "", 1).isdecimal():
         raise InputError(f"--memory {written} is not an amount of memory", "write it as 4GB or 500MB")
     return int(float(number) * units[unit])
 
@@ -234,7 +236,7 @@ def plan(
     from circuitdsl.report import json
     from circuitdsl.report.plans import render_plan
 
-    made = api.plan(_load(_paths(files), model).document, unexplained)
+    made = api.plan(_load_blocks(_paths(files), model), unexplained)
     if plan_format is PlanFormat.JSON:
         output.put(json.to_json(made.to_dict()), output_file)
     else:
@@ -484,6 +486,17 @@ def _root(
 
 def _paths(files: Sequence[str]) -> list[str]:
     return [find_spec(name) for name in files]
+
+
+def _load_blocks(paths: Sequence[str], model: str | None) -> Document:
+    """A document with something to check in it. Raises SpecError, and InputError if nothing would be checked."""
+    document = _load(paths, model).document
+    if not (document.circuits or document.comparisons or document.interventions):
+        raise InputError(
+            f"nothing to check in {', '.join(paths)}",
+            "write a circuit, compare or intervention block; what is only named by `use` is not checked",
+        )
+    return document
 
 
 def _load(paths: Sequence[str], model: str | None) -> Loaded:

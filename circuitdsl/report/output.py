@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from errno import EISDIR
 from io import StringIO
 from pathlib import Path
 
@@ -45,6 +46,23 @@ def put(text: str, output: Path | None = None) -> None:
         write_file(output, text)
 
 
+def need_writable(path: Path) -> None:
+    """Raise InputError where a file could not be written now. Leaves everything as it is."""
+    target = path.resolve()
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    reason = error.strerror or str(error)
+    return InputError(f"cannot write {path}: {reason}", "name a file in a folder that exists and may be written")
+
+
 def write_file(path: Path, text: str) -> None:
     """Write a file at once: whoever reads it sees the old text or the new one, whatever happens.
 
@@ -63,10 +81,7 @@ def write_file(path: Path, text: str) -> None:
         finally:
             temporary.unlink(missing_ok=True)  # gone already, unless something went wrong
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"cannot write {path}: {reason}", "name a file in a folder that exists and may be written"
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 def _umask() -> int:
