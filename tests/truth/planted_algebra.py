@@ -25,7 +25,8 @@ torch.set_num_threads(1)  # small matrices: threads only get in each other's way
 class Run:
     """One prompt's run: outputs [tokens, d_model] and patterns [tokens, tokens] by head, logits [vocabulary] at END.
 
-    ``before`` is the residual stream [tokens, d_model] that a layer reads.
+    ``before`` is the residual stream [tokens, d_model] that a layer reads. A head whose whole output was given has no
+    pattern.
     """
 
     outputs: Mapping[Head, Tensor]
@@ -66,7 +67,11 @@ class Algebra:
             before.append(residual)
             reads = {name: residual @ self.layers[layer][name].T for name in "qkv"}  # [tokens, heads * d_head]
             for head in (Head(layer, index) for index in range(self.geometry.n_heads)):
-                outputs[head], patterns[head] = self._head(head, reads, edits)
+                given = edits.outputs.get(head, {})
+                if len(given) == len(tokens):
+                    outputs[head] = torch.stack([given[position] for position in range(len(tokens))])
+                else:
+                    outputs[head], patterns[head] = self._head(head, reads, edits)
             residual = residual + torch.stack([outputs[head] for head in outputs if head.layer == layer]).sum(dim=0)
         return Run(outputs, patterns, (*before, residual), self.unembedding @ residual[-1])
 
@@ -82,8 +87,8 @@ class Algebra:
         later = torch.ones_like(scores, dtype=torch.bool).triu(1)
         pattern = scores.masked_fill(later, -torch.inf).softmax(dim=1)
         output = pattern @ v @ weights["o"][:, own].T
-        for position, vector in edits.outputs.get(head, {}).items():
-            output[position] = vector
+        if given := edits.outputs.get(head):
+            output[list(given)] = torch.stack(list(given.values()))
         return output, pattern
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -12,8 +12,9 @@ import torch
 
 from circuitdsl import api
 from circuitdsl.compare.verdicts import judge_overlap
+from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.engine.session import Session
+from circuitdsl.engine.session import Engine, Session
 from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.judge.outcome import ClaimOutcome
@@ -21,7 +22,7 @@ from circuitdsl.language.circuit import Circuit, Claim, Document
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import Data
-from circuitdsl.models import open_model
+from circuitdsl.models import Model, open_model
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.vocabulary import word_tokenizer
 from circuitdsl.plan.jobs import claim_job
@@ -54,11 +55,12 @@ def resolved(text: str) -> Document:
 class Bench:
     """Experiments are remembered over all tests of a session, so that a changed spec costs only what it changes."""
 
+    engine: Callable[[Model], Engine]
     judges: dict[str, Judge] = field(default_factory=dict)
 
     def judge(self, model: str) -> Judge:
         if model not in self.judges:
-            session = Session(PlainEngine(open_model(model)))
+            session = Session(self.engine(open_model(model)))
 
             def templates(data: Data, count: int) -> list[str]:
                 return [prompt.template for prompt in session.prompts(data, count)]
@@ -101,6 +103,6 @@ def drawn(model: str, task: str, count: int) -> tuple[Prompt, ...]:
 
 
 @cache
-def bench() -> Bench:
-    """The one bench of a test session."""
-    return Bench()
+def bench(engine: str = "fast") -> Bench:
+    """The one bench of a test session for an engine: ``fast``, as checks use by default, or ``plain``."""
+    return Bench({"fast": FastEngine, "plain": PlainEngine}[engine])

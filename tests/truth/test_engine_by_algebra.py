@@ -1,4 +1,4 @@
-"""The engine agrees with two computations that share no code with it: matrix algebra, and edited weights."""
+"""The engines agree with two computations that share no code with it: matrix algebra, and edited weights."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ def circuit(truth: Truth, count: int, claims: str, method: str = "") -> Circuit:
 
 
 def agree(truth: Truth, count: int, expected: dict[str, float], method: str = "") -> None:
-    """Whether the engine, on so many prompts, finds what the other computation found."""
+    """Whether both engines, on so many prompts, find what the other computation found."""
     made = circuit(truth, count, "\n".join(f"expect {name} {at_least(name)}" for name in expected), method)
-    outcomes = bench().outcomes(made, [claim for claim in made.claims if claim.kind == "expect"])
-    for (name, value), outcome in zip(expected.items(), outcomes, strict=True):
-        assert outcome.figure.value == pytest.approx(value, rel=1e-4, abs=1e-4), (name, outcome.note)
+    for engine in ("plain", "fast"):
+        outcomes = bench(engine).outcomes(made, [claim for claim in made.claims if claim.kind == "expect"])
+        for (name, value), outcome in zip(expected.items(), outcomes, strict=True):
+            assert outcome.figure.value == pytest.approx(value, rel=1e-4, abs=1e-4), (engine, name, outcome.note)
 
 
 def at_least(measurement: str) -> str:
