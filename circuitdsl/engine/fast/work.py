@@ -272,7 +272,7 @@ def _first_layer(job: Job) -> int:
 
 
 def _kept_by_layer(job: Job) -> list[list[str]]:
-    """Orders isolated worlds so that those which keep the same in early layers, and share rows there, are neighbours."""
+    """Orders isolated worlds so that those which keep the same in early layers, where they share rows, are together."""
     assert isinstance(job.world, Isolated)
     layers: dict[int, list[str]] = {}
     for node in job.world.kept:
