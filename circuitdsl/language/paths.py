@@ -208,7 +208,7 @@ def _warn_of_positions(scope: Scope, path: Path, span: Span) -> None:
     written = {node.position for node in path.senders.nodes}
     receivers = path.receivers
     read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node in receivers.nodes}
-    if not read or not written or ALL in read | written or read & written:
+    if scope.task is None or not read or not written or ALL in read | written or read & written:
         return
     there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))
     reads = "the logits are read" if isinstance(receivers, LogitsReceiver) else f"{receivers.label} reads"

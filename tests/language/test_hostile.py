@@ -1,4 +1,4 @@
-"""Whatever the text, there is a tree or a SpecError, never another exception; and long texts take no longer by the word."""
+"""Whatever the text: a tree or a SpecError, never another exception, and twice the work for twice the text."""
 
 from __future__ import annotations
 

@@ -1,0 +1,400 @@
+"""What each statement becomes: claims with their measurements, bounds, positions and identifiers."""
+
+from __future__ import annotations
+
+import pytest
+from language_environment import ENVIRONMENT, TASKS
+
+from circuitdsl.language.circuit import (
+    ALL,
+    Action,
+    At,
+    Bound,
+    Circuit,
+    Circuits,
+    Claim,
+    Comparison,
+    Control,
+    Document,
+    Elements,
+    Embed,
+    FromTo,
+    Head,
+    Intervention,
+    LogitsReceiver,
+    Method,
+    Mlp,
+    Node,
+    Nodes,
+    Path,
+    PosEmbed,
+    Position,
+    Reads,
+    Receivers,
+    Role,
+    Term,
+    Token,
+)
+from circuitdsl.language.diagnostics import SpecError
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.language.resolve import resolve_text
+
+END, S1, S2, IO = (Position(name) for name in ("END", "S1", "S2", "IO"))
+ROLES = """
+  role duplicate at S2 { 3.0 }
+  role inhibition at END { 7.3 7.9 }
+  role mover at END { 9.6 9.9 }
+"""
+MEMBERS = 5  # claims that these roles make
+
+
+def document(text: str) -> Document:
+    return resolve_text(text, "specs/here.circuit", ENVIRONMENT)
+
+
+def circuit(body: str, task: str = "ioi", model: str = "gpt2") -> Circuit:
+    (made,) = document(f"circuit c {{\n  model {model}\n  task {task}\n{body}\n}}\n").circuits
+    return made
+
+
+def claims(statements: str) -> tuple[Claim, ...]:
+    """The claims of statements beside three roles, less those of the roles themselves."""
+    return circuit(ROLES + statements).claims[MEMBERS:]
+
+
+def claim(statement: str) -> Claim:
+    (made,) = claims(statement)
+    return made
+
+
+def path(statement: str) -> Path:
+    found = dict(claim(statement).term.arguments)["path"]
+    assert isinstance(found, Path)
+    return found
+
+
+def nodes(*heads: str, at: Position = END) -> tuple[Node, ...]:
+    return tuple(Node(Head(*map(int, head.split("."))), at) for head in heads)
+
+
+# --- roles -----------------------------------------------------------------------------------------
+
+
+def test_a_listed_head_claims_that_it_matters():
+    made = circuit("  role mover at END { 9.6\n  9.9 at S1+1 }\n  method { floor 2% }")
+    assert made.roles == (Role("mover", (*nodes("9.6"), *nodes("9.9", at=Position("S1", 1))), (), 4),)
+    first, second = made.claims
+    term = Term("minimality", (("heads", Nodes("9.6", nodes("9.6"))),))
+    assert first == Claim(
+        "c:4:9.6", 4, "role mover at END: 9.6 matters", "member", term, Bound(">=", low=0.02), role="mover"
+    )
+    assert (second.id, second.line, second.text) == ("c:5:9.9", 5, "role mover at S1+1: 9.9 matters")
+
+
+def test_a_role_without_a_position_stands_for_all():
+    assert circuit("role early { 0.1 }").roles[0].nodes == nodes("0.1", at=ALL)
+
+
+def test_groups_of_components_are_spelt_out():
+    made = circuit("role early at S2 { 0.* mlp 0 .. 2 mlp 5 embed pos_embed }")
+    heads = nodes(*(f"0.{index}" for index in range(12)), at=S2)
+    others = tuple(Node(each, S2) for each in (Mlp(0), Mlp(1), Mlp(2), Mlp(5), Embed(), PosEmbed()))
+    assert made.roles[0].nodes == heads + others
+    # The embeddings are what everything is made of: that they matter is no claim.
+    assert [claim.id for claim in made.claims[-4:]] == ["c:4:mlp0", "c:4:mlp1", "c:4:mlp2", "c:4:mlp5"]
+
+
+def test_one_head_may_play_roles_at_several_positions():
+    made = circuit("role a at S2 { 5.5 }  role b at END { 5.5 }")
+    assert [claim.id for claim in made.claims] == ["c:4:5.5", "c:4:5.5:2"]
+    assert made.roles_of(Node(Head(5, 5), END)) == ("b",)
+
+
+def test_citations_stay_with_their_role():
+    made = circuit('cite "all"\n role a at S2 { 5.5 cite "one" 5.6 cite "two" }\n about "what"')
+    assert (made.about, made.cites, made.roles[0].cites) == ("what", ("all",), ("one", "two"))
+
+
+# --- edges -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "bound"),
+    [
+        ("edge mover -> logits", "edge", Bound("outside", -0.01, 0.01)),
+        ("no edge mover -> logits", "no edge", Bound("inside", -0.01, 0.01)),
+        # Senders that raise the metric lower it when they are patched away.
+        ("edge mover -> logits : raises", "edge", Bound("<=", high=-0.01)),
+        ("edge mover -> logits : lowers", "edge", Bound(">=", low=0.01)),
+        ("edge mover -> logits : <= -10%", "edge", Bound("<=", high=-0.1)),
+        ("edge mover -> logits : > 5%", "edge", Bound(">", low=0.05)),
+        ("edge mover -> logits : in -20% .. 0", "edge", Bound("in", -0.2, 0.0)),
+    ],
+)
+def test_an_edge_is_an_effect_with_a_bound(written: str, kind: str, bound: Bound):
+    made = claim(written)
+    assert made.term == Term("effect", (("path", Path(Nodes("mover", nodes("9.6", "9.9")), LogitsReceiver())),))
+    assert (made.kind, made.bound, made.text) == (kind, bound, written)
+
+
+def test_queries_are_read_where_the_receiver_stands():
+    found = path("edge inhibition -> mover.q")
+    assert found.senders == Nodes("inhibition", nodes("7.3", "7.9"))
+    assert found.receivers == Receivers("mover", nodes("9.6", "9.9"), "q")
+
+
+@pytest.mark.parametrize("inputs", ["k", "v", "kv", "vk"])
+def test_keys_and_values_are_read_where_the_sender_writes(inputs: str):
+    receivers = path(f"edge duplicate -> inhibition.{inputs}").receivers
+    assert receivers == Receivers("inhibition", nodes("7.3", "7.9", at=S2), "".join(sorted(inputs)))
+
+
+def test_keys_are_read_at_every_position_of_the_senders():
+    receivers = path("edge { 1.1 at S1 } -> mover.k at S2").receivers
+    assert receivers.nodes == nodes("9.6", "9.9", at=S2)  # type: ignore[union-attr]
+    made = circuit("role a { 1.1 at S1 1.1 at S2 }  role b at END { 9.6 }  edge a -> b.k").claims[-1]
+    found = dict(made.term.arguments)["path"]
+    assert found.receivers.nodes == (*nodes("9.6", at=S1), *nodes("9.6", at=S2))  # type: ignore[union-attr]
+
+
+def test_a_position_after_a_group_goes_before_the_roles_own():
+    found = path("edge inhibition at S2 -> mover.q at S2")
+    assert found.senders.nodes == nodes("7.3", "7.9", at=S2)
+    assert found.receivers.nodes == nodes("9.6", "9.9", at=S2)  # type: ignore[union-attr]
+
+
+def test_a_head_takes_the_position_of_the_one_role_that_lists_it():
+    assert path("edge 3.0 -> 7.3.v").senders == Nodes("3.0", nodes("3.0", at=S2))
+
+
+def test_mlps_have_one_input_and_embeddings_every_position():
+    found = path("edge embed -> mlp 3 at S2")
+    assert found.senders == Nodes("embed", (Node(Embed(), ALL),))
+    assert found.receivers == Receivers("mlp 3", (Node(Mlp(3), S2),), "")
+
+
+def test_groups_are_a_claim_for_each_pair():
+    made = claims("edge { duplicate inhibition } at END -> { mover 10.7 }.q at END : raises")
+    assert [(claim.id, claim.text) for claim in made] == [
+        ("c:8:1", "edge duplicate at END -> mover.q at END : raises"),
+        ("c:8:2", "edge duplicate at END -> 10.7.q at END : raises"),
+        ("c:8:3", "edge inhibition at END -> mover.q at END : raises"),
+        ("c:8:4", "edge inhibition at END -> 10.7.q at END : raises"),
+    ]
+
+
+def test_the_graph_has_roles_and_logits_as_vertices():
+    made = circuit(ROLES + "edge inhibition -> mover.q\nedge mover -> logits\nno edge duplicate -> logits").graph()
+    assert sorted(made.nodes) == ["duplicate", "inhibition", "logits", "mover"]
+    assert list(made.edges(data="inputs")) == [("inhibition", "mover", "q"), ("mover", "logits", "")]
+
+
+# --- expect ----------------------------------------------------------------------------------------
+
+MOVER = Nodes("mover", nodes("9.6", "9.9"))
+INHIBITION = Nodes("inhibition", nodes("7.3", "7.9"))
+PLACED = (*nodes("9.6"), *nodes("10.0", at=S2))
+SHIFTED = FromTo(Position("END", -1), Position("S1", 1))
+
+
+@pytest.mark.parametrize(
+    ("written", "arguments", "options"),
+    [
+        ("logit_diff", (), ()),
+        ("accuracy(among options)", (), ("among options",)),
+        ("knockout(mover)", (("heads", MOVER),), ()),
+        ("knockout({ mover 9.6 })", (("heads", Nodes("{ mover 9.6 }", MOVER.nodes)),), ()),
+        ("knockout({ 9.6 10.0 at S2 })", (("heads", Nodes("{ 9.6 10.0 at S2 }", PLACED)),), ()),
+        ("knockout(mlp 1)", (("heads", Nodes("mlp 1", (Node(Mlp(1), ALL),))),), ()),
+        ("completeness", (), ()),
+        ("completeness(mover)", (("without", MOVER),), ()),
+        ("attention(mover, END -> IO)", (("heads", MOVER), ("attends", FromTo(END, IO))), ()),
+        ("attention(mover, END-1 -> S1+1)", (("heads", MOVER), ("attends", SHIFTED)), ()),
+        ("copying(mover, IO)", (("heads", MOVER), ("reads", Reads(IO, Token(IO)))), ()),
+        ("copying(mover, IO -> answer)", (("heads", MOVER), ("reads", Reads(IO, Token(None)))), ()),
+        ("copying(mover, IO -> S1)", (("heads", MOVER), ("reads", Reads(IO, Token(S1)))), ()),
+        ("probability(answer)", (("token", Token(None)),), ()),
+        ("probability(S2)", (("token", Token(S2)),), ()),
+        ("loss_at(END)", (("position", At(END)),), ()),
+        ("effect(mover -> logits, strict)", (("path", Path(MOVER, LogitsReceiver())),), ("strict",)),
+        ("effect(inhibition -> mover.q)", (("path", Path(INHIBITION, Receivers("mover", MOVER.nodes, "q"))),), ()),
+    ],
+)  # fmt: skip
+def test_arguments_by_their_kinds(written: str, arguments: tuple, options: tuple):
+    unit = ENVIRONMENT.measures[written.partition("(")[0]].unit
+    made = claim(f"expect {written} <= {'50%' if unit == 'share' else '0.5'}")
+    assert made.term == Term(written.partition("(")[0], arguments, options)
+    assert made.bound == Bound("<=", high=0.5)
+    assert (made.kind, made.role, made.id) == ("expect", "", "c:8")
+
+
+def test_a_path_from_a_group_is_one_argument():
+    found = path("expect effect({ duplicate inhibition } -> { mover 10.7 }.q at END) <= -1%")
+    assert found.senders == Nodes("{ duplicate inhibition }", (*nodes("3.0", at=S2), *nodes("7.3", "7.9")))
+    assert found.receivers.nodes == nodes("9.6", "9.9", "10.7")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("written", "bound"),
+    [
+        ("accuracy >= 95%", Bound(">=", low=0.95)),
+        ("accuracy < 50 %", Bound("<", high=0.5)),
+        ("logit_diff in 3.0 .. 4.5", Bound("in", 3.0, 4.5)),
+        ("logit_diff > -1e-2", Bound(">", low=-0.01)),
+        ("knockout(mover) <= 0", Bound("<=", high=0.0)),
+        ("effect(mover -> logits) raises", Bound("<=", high=-0.01)),
+        ("effect(mover -> logits) lowers", Bound(">=", low=0.01)),
+        ("faithfulness > random heads", Control("random heads", ">")),
+        ("knockout(mover) < random heads", Control("random heads", "<")),
+    ],
+)
+def test_bounds_and_controls(written: str, bound: Bound | Control):
+    assert claim(f"expect {written}").bound == bound
+
+
+def test_in_a_roles_body_the_heads_may_be_left_out():
+    made = circuit(
+        "role mover at END {\n 9.6\n expect knockout <= -10%\n expect attention(END -> IO) >= 40%\n"
+        " expect accuracy >= 90%\n expect knockout(9.6 at S2) in -1% .. 1%\n}"
+    ).claims[1:]
+    mover = ("heads", Nodes("mover", nodes("9.6")))
+    assert [claim.term.arguments for claim in made] == [
+        (mover,),
+        (mover, ("attends", FromTo(END, IO))),
+        (),
+        (("heads", Nodes("9.6", nodes("9.6", at=S2))),),
+    ]
+    assert [claim.text for claim in made[:2]] == [
+        "expect knockout(mover) <= -10%",
+        "expect attention(mover, END -> IO) >= 40%",
+    ]
+    assert {claim.role for claim in made} == {"mover"}
+
+
+# --- method and task -------------------------------------------------------------------------------
+
+
+def test_a_method_states_what_differs_from_the_defaults():
+    assert circuit("role a at END { 9.6 }").method == Method(against="abc")
+    assert circuit("role a at END { 9.6 }", task="plain").method == Method(against="")
+    body = """
+      method {
+        metric probability  against s2_io  ablate zero  prompts 50 to 100  positions all  floor 2%
+        confidence 99%  seed 7  bos yes  processing fold
+        vary ablate: mean by template, resample
+        vary metric: accuracy
+      }
+      role a at END { 9.6 }
+    """
+    assert circuit(body).method == Method(
+        metric="probability",
+        against="s2_io",
+        ablate="zero",
+        prompts_first=50,
+        prompts_most=100,
+        positions="all",
+        floor=0.02,
+        confidence=0.99,
+        seed=7,
+        bos=True,
+        processing="fold",
+        vary=(("ablate", "mean by template"), ("ablate", "resample"), ("metric", "accuracy")),
+    )
+    assert circuit("method { prompts 80 }  role a at END { 9.6 }").method.prompts_most == 80
+
+
+@pytest.mark.parametrize(
+    ("written", "reference"),
+    [
+        ("colored_objects", TaskRef("colored_objects", (), "specs")),
+        ("colored_objects(shots: 0)", TaskRef("colored_objects", (("shots", 0),), "specs")),
+        ('file("my.jsonl")', TaskRef("file", (("", "my.jsonl"),), "specs")),
+        ('file("a \\"b\\".jsonl", x: 0.5, y: word)',
+         TaskRef("file", (("", 'a "b".jsonl'), ("x", 0.5), ("y", "word")), "specs")),
+    ],
+)  # fmt: skip
+def test_tasks_keep_their_arguments_and_the_files_folder(written: str, reference: TaskRef):
+    made = circuit("role a at END { 9.6 }", task=written)
+    assert made.task == reference
+    assert made.task_info == TASKS["ioi" if reference.name == "file" else "colored_objects"]
+
+
+# --- compare and intervention ----------------------------------------------------------------------
+
+TWO = """
+circuit a { model gpt2 task ioi role mover at END { 9.6 } role other at END { 9.9 } }
+circuit b { model gpt2 task colored_objects role mover at END { 9.6 } }
+"""
+
+
+def test_a_comparison_claims_about_two_circuits():
+    (made,) = document(
+        TWO + "compare a with b {\n  align mover ~ mover\n  expect overlap(heads) > chance\n  expect "
+        "overlap(mover ~ mover) >= 60%  expect transfer(b -> a) >= 50%\n  expect dissociation(b, a) > 0\n}\n"
+    ).comparisons
+    assert isinstance(made, Comparison)
+    assert (made.left, made.right, made.align, made.line) == ("a", "b", (("mover", "mover"),), 4)
+    assert [(claim.id, claim.term.arguments) for claim in made.claims] == [
+        ("a~b:6", (("elements", Elements("heads")),)),
+        ("a~b:7:1", (("elements", Elements("pair", ("mover", "mover"))),)),
+        ("a~b:7:2", (("direction", Circuits("b", "a")),)),
+        ("a~b:8", (("circuits", Circuits("b", "a")),)),
+    ]
+    assert made.claims[0].bound == Control("chance")
+
+
+def test_an_intervention_acts_and_claims():
+    (made,) = document(
+        TWO + "intervention i on b {\n  attend { 9.6 9.9 } from END-1 to DISTRACTORS evenly\n  ablate mover\n"
+        "  ablate mlp 3 at END mean by template\n  patch 1.1 at END from other_query\n  scale 2.2 by -0.5\n"
+        "  freeze 3.3 at END\n  expect accuracy - baseline >= 30%\n  expect accuracy >= 90%\n}\n"
+    ).interventions
+    assert isinstance(made, Intervention)
+    before = Position("END", -1)
+    assert made.actions == (
+        Action(
+            "attend",
+            nodes("9.6", "9.9", at=before),
+            target=Position("DISTRACTORS"),
+            text="attend { 9.6 9.9 } from END-1 to DISTRACTORS evenly",
+        ),
+        Action("ablate", nodes("9.6"), text="ablate mover"),
+        Action(
+            "ablate", (Node(Mlp(3), END),), ablation="mean by template", text="ablate mlp 3 at END mean by template"
+        ),
+        Action("patch", nodes("1.1"), counterfactual="other_query", text="patch 1.1 at END from other_query"),
+        Action("scale", nodes("2.2", at=ALL), factor=-0.5, text="scale 2.2 by -0.5"),
+        Action("freeze", nodes("3.3"), text="freeze 3.3 at END"),
+    )
+    assert [(claim.id, claim.term.minus_baseline) for claim in made.claims] == [("i:11", True), ("i:12", False)]
+
+
+# --- documents -------------------------------------------------------------------------------------
+
+
+def test_identifiers_differ_throughout_a_document():
+    made = document(
+        TWO + "compare a with b { expect overlap(heads) > chance expect overlap(nodes) > chance }\n"
+        "intervention i on a { ablate mover expect accuracy >= 9% expect accuracy >= 8% }\n"
+    )
+    blocks = (*made.circuits, *made.comparisons, *made.interventions)
+    ids = [claim.id for block in blocks for claim in block.claims]
+    assert len(ids) == len(set(ids)) == 7
+
+
+def test_what_is_used_is_known_and_not_checked(tmp_path):
+    (tmp_path / "b.circuit").write_text("circuit b { model gpt2 task ioi role mover at END { 9.6 } }\n")
+    text = (
+        'use "b.circuit"\ncircuit a { model gpt2 task ioi role mover at END { 9.6 } }\n'
+        "compare a with b { expect overlap(heads) > chance }\n"
+    )
+    made = resolve_text(text, str(tmp_path / "a.circuit"), ENVIRONMENT)
+    assert [circuit.name for circuit in made.circuits] == ["a"]
+    assert [(circuit.name, circuit.file) for circuit in made.used] == [("b", str(tmp_path / "b.circuit"))]
+    assert made.circuit("b") is made.used[0]
+
+
+def test_nothing_else_is_wrong_with_a_circuit_of_an_unknown_model_or_task():
+    with pytest.raises(SpecError) as error:
+        document("circuit a { model gpt9 task ioy role mover at XX { 99.99 mlp 44 } edge mover -> logits }")
+    assert [diagnostic.code for diagnostic in error.value.diagnostics] == ["C201", "C202"]
