@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from circuitdsl import api
 from circuitdsl.errors import InputError
@@ -32,8 +33,27 @@ if TYPE_CHECKING:
 
     from circuitdsl.judge.outcome import Report
 
+EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 130, 141  # as shells count Ctrl-C and a reader that has gone
+
+
+class _Commands(TyperGroup):
+    """The commands; typer itself would end an interrupt without a word, and a closed pipe as if a claim failed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader (head, less) has gone: nobody is left to tell. Keep Python from complaining at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(EXIT_PIPE_CLOSED) from None
+
+
 app = typer.Typer(
     name="circuitdsl",
+    cls=_Commands,
     help="Write down what a circuit inside a transformer does, and find out whether it is true.",
     no_args_is_help=True,
     add_completion=False,
@@ -75,7 +95,7 @@ ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on t
 
 
 def main() -> None:
-    """The console script. Wrong input ends with exit code 2 and a message, an interrupt with 130."""
+    """The console script. Wrong input ends with exit code 2 and a message."""
     # Threads that wait by spinning steal the cores from the threads that work: where cores are busy, torch is several
     # times slower with the default. To be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -89,13 +109,6 @@ def main() -> None:
         _complain(_message(error.message, error.remedy))
     except UnknownName as error:
         _complain(_message(error.message, error.remedy))
-    except KeyboardInterrupt:
-        print("interrupted; what was measured is kept in the results store", file=sys.stderr)
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        # The reader (head, less) has gone: nobody is left to tell. Keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
 
 
 def _complain(text: str) -> None:

@@ -1,0 +1,166 @@
+"""What only a process of its own shows: what is imported, signals, pipes, other folders, other encodings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, environment, process
+
+HEAVY = ("torch", "transformers", "transformer_lens", "scipy")
+SPEC = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 20 }\n  expect logit_diff >= 0\n}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["check", "--help"],
+        ["lint", "specs/mini/ioi.circuit"],
+        ["lint", "specs/gpt2/ioi.circuit", "--format", "sarif"],
+        ["plan", "specs/mini/ioi.circuit"],
+        ["fmt", "--check", "specs/mini/ioi.circuit"],
+        ["show", "specs/mini/ioi.circuit"],
+        ["explain", "faithfulness"],
+        ["explain", "mini"],
+        ["models"],
+        ["tasks"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_model_loads_no_torch(arguments: list[str]):
+    script = (
+        "import sys\n"
+        f"sys.argv = ['circuitdsl', *{arguments!r}]\n"
+        "from circuitdsl.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    code = ended.code or 0\n"
+        f"print('\\nLOADED', code, sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
+    assert shown.splitlines()[-1] == "LOADED 0 []"
+
+
+def test_comparing_descriptions_loads_no_torch_either():
+    script = (
+        "import sys\n"
+        "sys.argv = ['circuitdsl', 'diff', 'specs/mini/ioi.circuit', 'specs/mini/colored_objects.circuit']\n"
+        "from circuitdsl.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('\\nLOADED', sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", script]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
+    assert shown.splitlines()[-1] == "LOADED []"
+
+
+def test_shipped_specs_are_found_from_any_folder(tmp_path: Path):
+    linted = process("lint", "specs/mini/ioi.circuit", cwd=tmp_path)
+    assert (linted.code, linted.out) == (0, "nothing is wrong\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_ones_own_goes_before_a_shipped_one(tmp_path: Path):
+    own = tmp_path / "specs" / "mini" / "ioi.circuit"
+    own.parent.mkdir(parents=True)
+    own.write_text("circuit mine {\n  model mini\n  task  ioi\n  role a at END { 0.1 }\n}\n")
+    assert "mine" in process("show", "specs/mini/ioi.circuit", cwd=tmp_path).out
+
+
+def test_no_shipped_spec_lies_outside_their_folder(tmp_path: Path):
+    ended = process("lint", "specs/../pyproject.toml", cwd=tmp_path)
+    assert ended.code == 2
+    assert "there is no file" in ended.out
+
+
+def test_a_closed_pipe_is_quiet():
+    reader, writer = os.pipe()
+    os.close(reader)  # nobody will ever read: the first write fails
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "circuitdsl", "explain", "faithfulness"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.stderr, ended.returncode) == ("", 141)
+
+
+def test_letters_that_the_output_cannot_hold_are_escaped():
+    ended = process("show", "specs/mini/ioi.circuit", PYTHONIOENCODING="ascii")
+    assert (ended.code, ended.err) == (0, "")
+    assert "\\u25b2" in ended.out  # the arrow to the logits
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are letters elsewhere")
+def test_a_file_with_a_name_that_is_not_utf8(tmp_path: Path):
+    path = os.fsencode(tmp_path) + b"/my\xff.circuit"
+    Path(os.fsdecode(path)).write_text("circuit c {\n  model mini\n  task  nope\n}\n")
+    command = [sys.executable, "-m", "circuitdsl", "lint", path]
+    ended = subprocess.run(command, capture_output=True, env=environment(), timeout=120, check=False)
+    assert ended.returncode == 2
+    assert b".circuit:3:9" in ended.stdout
+    assert ended.stderr == b""
+
+
+class Watching:
+    """``check --watch`` in a process of its own, whose reports are read line by line."""
+
+    def __init__(self, spec: Path, cache: Path):
+        command = [sys.executable, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
+        environ = environment(CIRCUITDSL_CACHE=str(cache))
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environ
+        )
+        self.deadline = threading.Timer(200, self.process.kill)
+        self.deadline.start()
+
+    def error_line(self, part: str) -> str:
+        """The next line of standard error with this in it; fails if the process ends first."""
+        assert self.process.stderr is not None
+        return next(line for line in self.process.stderr if part in line)
+
+    def report(self) -> str:
+        """The next report, up to its count."""
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if "undecided," in line:
+                return "".join(lines)
+        raise AssertionError("the process ended")
+
+    def end(self) -> None:
+        self.deadline.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+
+def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_path: Path):
+    spec = tmp_path / "my.circuit"
+    spec.write_text(SPEC)
+    watching = Watching(spec, tmp_path / "cache")
+    try:
+        assert "1 holds, 0 fail" in watching.report()
+        watching.error_line("watching; Ctrl-C ends it")
+        spec.write_text(SPEC.replace(">= 0", ">= "))
+        assert "C1" in watching.error_line("error[")
+        spec.write_text(SPEC.replace(">= 0", "<= 0"))
+        second = watching.report()
+        assert "0 hold, 1 fails" in second
+        assert "0 experiments run" in second  # the model and its readings are at hand
+        watching.process.send_signal(signal.SIGINT)
+        assert watching.error_line("interrupted") == "interrupted\n"
+        assert watching.process.wait(timeout=60) == 130
+    finally:
+        watching.end()
