@@ -162,6 +162,7 @@ def reuse(left: Circuit, right: Circuit, align: Align, judge: Judge, kinds: Iter
 
     Raises CannotMeasure for circuits of two models.
     """
+    need_one_model(left, right)
     pairs = tuple(align)
     structure = compare(left, right, pairs)
     curves: list[Curve] = []

@@ -14,6 +14,7 @@ import circuitdsl as cd
 from circuitdsl.compare.function import ESTIMATORS, grafted
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
+from circuitdsl.errors import InputError
 from circuitdsl.judge.outcome import ClaimOutcome, Verdict
 from circuitdsl.language.circuit import ALL, Position
 from circuitdsl.language.resolve import resolve_text
@@ -65,6 +66,7 @@ compare ioi with again {
   align inhibition ~ inhibition
   expect transfer(ioi -> again) >= -10000%
   expect dissociation(ioi, again) > 0%
+  expect dissociation(ioi, again) > random heads
 }
 compare ioi with other_model {
   expect transfer(ioi -> other_model) >= 0%
@@ -90,6 +92,15 @@ def test_a_circuit_does_not_dissociate_from_itself(outcomes):
     assert outcome.figure.value == pytest.approx(0, abs=1e-6)
     assert outcome.verdict is not Verdict.HOLDS
     assert len(outcome.parts) == 2
+
+
+def test_nor_more_than_random_heads_do(outcomes):
+    """Random pairs stand at all positions of one task, so that most of them do the same to both: nothing at all."""
+    outcome = outcomes["expect dissociation(ioi, again) > random heads"]
+    assert outcome.figure == outcomes["expect dissociation(ioi, again) > 0%"].figure
+    assert outcome.control is not None
+    assert outcome.control.value is not None
+    assert outcome.verdict is not Verdict.HOLDS
 
 
 def test_function_is_not_compared_across_models(outcomes):
@@ -124,3 +135,19 @@ def test_dissociation_is_the_smaller_of_the_two_ways():
             break
     means = np.concatenate([sample.columns.mean(axis=0) for sample in measured.samples])
     assert float(measured.combine(means)) == pytest.approx(min(ways), abs=1e-6)
+
+
+def test_everything_about_two_circuits_in_one_call():
+    document = resolve_text(SPEC, "x.circuit", cd.environment())
+    ioi, again, other = (document.circuit(name) for name in ("ioi", "again", "other_model"))
+    reuse = cd.compare_function(
+        ioi, again, (("mover", "mover"), ("inhibition", "inhibition")), prompts=12, kinds=("direct", "stages")
+    )
+    assert reuse.structure == cd.compare(ioi, again, (("mover", "mover"), ("inhibition", "inhibition")))
+    (direct,) = reuse.curves  # without edges there are no stages
+    assert reuse.notes == ("no stages curve: the circuit has no edges to take stages from",)
+    assert [point.overlap for point in direct.points] == [1] * len(direct.points)  # one task, one ranking
+    assert direct.correlation.value == pytest.approx(1)
+    assert {cell.note for cell in reuse.function.cells if "only" in cell.part} == {"no heads"}
+    with pytest.raises(InputError, match="within one model"):
+        cd.compare_function(ioi, other)
