@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from circuitdsl.language import tree as t
-from circuitdsl.language.blocks import resolve_circuit, resolve_comparison, resolve_intervention
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
+from circuitdsl.language.circuit_blocks import resolve_circuit
+from circuitdsl.language.comparisons import resolve_comparison
 from circuitdsl.language.diagnostics import Collector, Diagnostic, SpecError
 from circuitdsl.language.environment import Environment
+from circuitdsl.language.interventions import resolve_intervention
 from circuitdsl.language.parse import parse_tolerantly
 from circuitdsl.language.source import Source, Span, Unreadable, normalised, read_source
 
