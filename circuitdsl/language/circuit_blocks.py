@@ -1,0 +1,282 @@
+"""``circuit name { ... }`` -> Circuit: its roles, and every statement as claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TypeVar
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import ALL, Bound, Circuit, Embed, Node, Nodes, Path, PosEmbed, Position, Role, Term
+from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
+from circuitdsl.language.diagnostics import Collector, nearest
+from circuitdsl.language.environment import Environment, Geometry, MeasureInfo, TaskInfo, TaskRef, UnknownName
+from circuitdsl.language.format import at_text, statement_text
+from circuitdsl.language.methods import resolve_method
+from circuitdsl.language.paths import resolve_paths
+from circuitdsl.language.scope import Scope
+from circuitdsl.language.statements import RESERVED, Placed, check_name, check_repeats
+
+MOST_CLAIMS = 10_000
+
+S = TypeVar("S", bound=t.Syntax)
+Mentions = Mapping[Node, tuple[str, t.Member]]
+"""Every node that a role lists, with the role's name and where it stands."""
+
+
+def resolve_circuit(block: t.Circuit, file: str, environment: Environment, collector: Collector) -> Circuit | None:
+    """The circuit, or None after reporting all that is wrong with it."""
+    errors = _error_count(collector)
+    check_name(block.name, collector)
+    about = _only(block, t.About, collector)
+    model = _only(block, t.Model, collector)
+    task = _only(block, t.Task, collector)
+    _only(block, t.Method, collector)
+    geometry = _geometry(model, block, environment, collector)
+    reference = _reference(task, file)
+    task_info = _task(task, reference, block, environment, collector)
+    method = resolve_method(_every(block, t.Method), task_info, collector)
+    scope = Scope(environment, collector, geometry, task_info, {}, method.floor)
+    roles, mentions = _roles(block, scope)
+    scope = replace(scope, roles={role.name: role for role in roles})
+    drafts = list(_drafts(block, scope, mentions))
+    check_repeats(drafts, collector)
+    if not drafts and _error_count(collector) == errors:
+        remedy = "list heads in a role, or write `edge` or `expect`"
+        collector.add("C590", f"circuit {block.name.text} claims nothing", block.name.span, remedy)
+    if len(drafts) > MOST_CLAIMS:
+        message = f"circuit {block.name.text} makes {len(drafts)} claims"
+        collector.add("C515", message, block.name.span, f"at most {MOST_CLAIMS} can be checked: split it")
+    if geometry is None or task_info is None or reference is None or model is None:
+        return None
+    return Circuit(
+        name=block.name.text,
+        file=file,
+        model=model.name.text,
+        geometry=geometry,
+        task=reference,
+        task_info=task_info,
+        method=method,
+        roles=roles,
+        claims=identified(block.name.text, [draft.claim for draft in drafts[:MOST_CLAIMS]]),
+        about=about.text.value if about else "",
+        cites=tuple(cite.text.value for cite in _every(block, t.Cite)),
+        line=block.span.line,
+    )
+
+
+def _error_count(collector: Collector) -> int:
+    return sum(diagnostic.severity == "error" for diagnostic in collector.found)
+
+
+def _every(block: t.Circuit, kind: type[S]) -> list[S]:
+    return [statement for statement in block.body if isinstance(statement, kind)]
+
+
+def _only(block: t.Circuit, kind: type[S], collector: Collector) -> S | None:
+    """The one statement of a kind, None if there is none; others are reported."""
+    first, *others = _every(block, kind) or [None]
+    for other in others:
+        if first is not None and other is not None:
+            word = kind.__name__.lower()
+            message = f"circuit {block.name.text} has two `{word}` statements"
+            collector.add("C208", message, other.span, "leave one out", f"the first is at {first.span}")
+    return first
+
+
+def _geometry(
+    model: t.Model | None, block: t.Circuit, environment: Environment, collector: Collector
+) -> Geometry | None:
+    if model is None:
+        message = f"circuit {block.name.text} does not say which model it is about"
+        collector.add("C211", message, block.name.span, "add a line such as `model gpt2`")
+        return None
+    try:
+        return environment.geometry(model.name.text)
+    except UnknownName as error:
+        _unknown("C201", model.name, error, collector)
+        return None
+
+
+def _task(
+    task: t.Task | None,
+    reference: TaskRef | None,
+    block: t.Circuit,
+    environment: Environment,
+    collector: Collector,
+) -> TaskInfo | None:
+    if task is None or reference is None:
+        message = f"circuit {block.name.text} does not say which task it is about"
+        collector.add("C212", message, block.name.span, "add a line such as `task ioi`")
+        return None
+    try:
+        return environment.task(reference)
+    except UnknownName as error:
+        _unknown("C202", task.name, error, collector)
+        return None
+
+
+def _unknown(code: str, name: t.Name, error: UnknownName, collector: Collector) -> None:
+    near = nearest(name.text, error.known)
+    meant = f"did you mean `{near}`? " if near and near != name.text else ""
+    known = f"known: {', '.join(f'`{known}`' for known in error.known[:12])}" if error.known else ""
+    remedy = meant + (error.remedy or known)
+    collector.add(code, error.message, name.span, remedy.strip())
+
+
+def _reference(task: t.Task | None, file: str) -> TaskRef | None:
+    if task is None:
+        return None
+
+    def value(given: t.Text | t.Number | t.Name) -> str | float:
+        if isinstance(given, t.Number):
+            return int(given.value) if given.value.is_integer() else given.value
+        return given.value if isinstance(given, t.Text) else given.text
+
+    arguments = tuple((given.key.text if given.key else "", value(given.value)) for given in task.arguments)
+    return TaskRef(task.name.text, arguments, str(PurePath(file).parent))
+
+
+# --- roles -----------------------------------------------------------------------------------------
+
+
+def _roles(block: t.Circuit, scope: Scope) -> tuple[tuple[Role, ...], Mentions]:
+    """All roles, with the nodes that the model has; a node counts at its first mention."""
+    firsts: dict[str, t.Role] = {}
+    mentions: dict[Node, tuple[str, t.Member]] = {}
+    roles = []
+    for written in _every(block, t.Role):
+        name = written.name
+        check_name(name, scope.collector)
+        if name.text in firsts:
+            note = f"the first is at {firsts[name.text].name.span}"
+            scope.report("C207", f"there already is a role `{name.text}`", name.span, "rename one, or join them", note)
+            continue
+        if name.text not in RESERVED and scope.task and name.text in {info.name for info in scope.task.positions}:
+            message = f"`{name.text}` is a position of task {scope.task.name}"
+            scope.report("C217", message, name.span, "choose another name for the role")
+        firsts[name.text] = written
+        members = [item for item in written.body if isinstance(item, t.Member)]
+        if not members:
+            remedy = f"list its nodes: `role {name.text}{at_text(written.at)} {{ 9.6 }}`"
+            scope.report("C216", f"role {name.text} lists no nodes", name.span, remedy)
+        nodes = _members(written, members, scope, mentions)
+        cites = tuple(item.text.value for item in written.body if isinstance(item, t.Cite))
+        roles.append(Role(name.text, nodes, cites, written.span.line))
+    return tuple(roles), mentions
+
+
+def _members(
+    written: t.Role,
+    members: Sequence[t.Member],
+    scope: Scope,
+    mentions: dict[Node, tuple[str, t.Member]],
+) -> tuple[Node, ...]:
+    role_position: Position | None = ALL
+    if written.at:
+        role_position = scope.position(written.at)
+    nodes = []
+    for member in members:
+        components = scope.components(member.component)
+        position = scope.position(member.at) if member.at else role_position
+        if position is None:
+            continue
+        for component in components:
+            node = Node(component, position)
+            if node in mentions:
+                _report_repeat(node, written, member, mentions[node], scope)
+                break
+            mentions[node] = (written.name.text, member)
+            nodes.append(node)
+    return tuple(nodes)
+
+
+def _report_repeat(node: Node, written: t.Role, member: t.Member, first: tuple[str, t.Member], scope: Scope) -> None:
+    role, mention = first
+    note = f"the first is at {mention.span}"
+    if role == written.name.text:
+        message = f"`{node.component}` stands twice in role {role}"
+        scope.report("C210", message, member.span, "leave one out", note)
+        return
+    message = f"`{node.component}` already is in role {role}, at the same position"
+    remedy = f"leave it out of one role, or write another position: `{node.component} at ...`"
+    scope.report("C210", message, member.span, remedy, note)
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+
+def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions) -> Iterator[Placed]:
+    """Every claim, in the order of the text."""
+    reader = Reader(scope, "circuit")
+    seen: set[str] = set()
+    for statement in block.body:
+        if isinstance(statement, t.Role) and statement.name.text not in seen:
+            seen.add(statement.name.text)
+            yield from _role_drafts(statement, scope.roles[statement.name.text], mentions, reader)
+        elif isinstance(statement, t.Edge):
+            for draft in _edge_drafts(statement, scope):
+                yield Placed(draft, statement.span)
+        elif isinstance(statement, t.Expect):
+            draft = reader.expect(statement)
+            if draft:
+                yield Placed(draft, statement.span)
+
+
+def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader) -> Iterator[Placed]:
+    for node in role.nodes:
+        if not isinstance(node.component, Embed | PosEmbed):
+            _, member = mentions[node]
+            draft = _member_draft(node, role, written, member.span.line, reader.scope.floor)
+            yield Placed(draft, member.span)
+    for item in written.body:
+        draft = reader.expect(item, role) if isinstance(item, t.Expect) else None
+        if draft:
+            yield Placed(draft, item.span)
+
+
+def _member_draft(node: Node, role: Role, written: t.Role, line: int, floor: float) -> Draft:
+    place = f" at {node.position}" if node.position != ALL or written.at else ""
+    label = str(node.component)
+    term = Term("minimality", (("heads", Nodes(label, (node,))),))
+    text = f"role {role.name}{place}: {label} matters"
+    return Draft(line, text, "member", term, Bound(">=", low=floor), role.name, label.replace(" ", ""))
+
+
+def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
+    paths = resolve_paths(scope, written.senders, written.receiver, written.absent)
+    bound = _edge_bound(written, scope)
+    if paths is None or bound is None:
+        return
+    for path in paths:
+        kind = "no edge" if written.absent else "edge"
+        text = statement_text(written) if len(paths) == 1 else _pair_text(written, path)
+        yield Draft(written.span.line, text, kind, Term("effect", (("path", path),)), bound)
+
+
+def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
+    floor, judgement = scope.floor, written.judgement
+    match judgement:
+        case None:
+            return Bound("inside" if written.absent else "outside", -floor, floor)
+        case t.Direction():
+            return directed(judgement, floor)
+        case t.Against():
+            message = "an edge is compared with a bound, not with a control"
+            scope.report("C505", message, judgement.span, "write `expect effect(...)` for that, or a bound here")
+            return None
+    measure = scope.environment.measures.get("effect", MeasureInfo("effect", "share", "", ""))
+    return resolve_bound(scope, judgement, "effect", measure.unit, measure.limits)
+
+
+def _pair_text(written: t.Edge, path: Path) -> str:
+    """The statement of one pair of an edge between groups."""
+    receiver = written.receiver
+    if isinstance(receiver, t.Group):
+        name = t.Words((path.receivers.label,))
+        one: t.Group | t.Logits = replace(receiver, items=(t.Name(name.text),))
+    else:
+        one = receiver
+    senders = replace(written.senders, items=(t.Name(path.senders.label),))
+    return statement_text(replace(written, senders=senders, receiver=one))

@@ -1,0 +1,74 @@
+"""``compare left with right { ... }`` -> Comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import Circuit, Comparison
+from circuitdsl.language.claims import Reader, identified
+from circuitdsl.language.diagnostics import Collector, suggestion
+from circuitdsl.language.environment import Environment
+from circuitdsl.language.scope import Scope
+from circuitdsl.language.statements import Placed, check_repeats, is_known
+
+
+def resolve_comparison(
+    block: t.Comparison,
+    file: str,
+    circuits: Mapping[str, Circuit | None],
+    environment: Environment,
+    collector: Collector,
+) -> Comparison | None:
+    """The comparison, or None after reporting that its circuits are not known.
+
+    ``circuits`` holds None for a circuit in which something is wrong; its roles then go unchecked.
+    """
+    known = [is_known(name, circuits, collector) for name in (block.left, block.right)]
+    if not all(known):
+        return None
+    if block.left.text == block.right.text:
+        message = f"`{block.left.text}` is compared with itself"
+        collector.add("C601", message, block.right.span, "name another circuit")
+        return None
+    pair = (block.left.text, block.right.text)
+    sides = tuple(_role_names(circuits[name]) for name in pair)
+    scope = Scope(environment, collector, None, None, {}, 0.0)
+    reader = Reader(scope, "compare", pair, sides)
+    aligned = _aligned(block, pair, sides, collector)
+    expects = [item for item in block.body if isinstance(item, t.Expect)]
+    placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
+    check_repeats(placed, collector)
+    if not expects:
+        span = block.left.span.to(block.right.span)
+        remedy = "add a line such as `expect overlap(heads) >= 70%`"
+        collector.add("C590", "this comparison claims nothing", span, remedy)
+    claims = identified("~".join(pair), [item.claim for item in placed])
+    return Comparison(*pair, file, aligned, claims, block.span.line)
+
+
+def _role_names(circuit: Circuit | None) -> tuple[str, ...] | None:
+    return None if circuit is None else tuple(role.name for role in circuit.roles)
+
+
+def _aligned(
+    block: t.Comparison,
+    pair: tuple[str, str],
+    sides: Sequence[tuple[str, ...] | None],
+    collector: Collector,
+) -> tuple[tuple[str, str], ...]:
+    firsts: dict[tuple[int, str], t.Name] = {}
+    aligned = []
+    for names in [names for item in block.body if isinstance(item, t.Align) for names in item.pairs]:
+        for side, name in enumerate(names):
+            roles = sides[side]
+            if roles is not None and name.text not in roles:
+                message = f"circuit {pair[side]} has no role `{name.text}`"
+                collector.add("C203", message, name.span, suggestion(name.text, roles, "role"))
+            if (side, name.text) in firsts:
+                note = f"the first is at {firsts[side, name.text].span}"
+                message = f"role `{name.text}` of {pair[side]} is aligned twice"
+                collector.add("C603", message, name.span, "a role has one counterpart: leave one out", note)
+            firsts.setdefault((side, name.text), name)
+        aligned.append((names[0].text, names[1].text))
+    return tuple(aligned)
