@@ -7,7 +7,8 @@ closing brace), having dropped the statement that it was in: panic mode, with br
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,18 @@ from circuitdsl.language import tree as t
 from circuitdsl.language.build import Builder
 from circuitdsl.language.diagnostics import Collector, Diagnostic, SpecError, nearest
 from circuitdsl.language.source import Source
+from circuitdsl.language.wording import (
+    STATEMENTS,
+    TOP,
+    WORD,
+    found_at,
+    hint,
+    human,
+    named,
+    remedy_of,
+    shortened,
+    word_at,
+)
 
 MOST_ERRORS = 50
 
@@ -90,17 +103,16 @@ class _Run:
 
     def _close_before(self, start: int) -> bool:
         """Close the innermost block if a statement of the block around it begins here."""
-        word = _word(self.source.text, start)
-        if word not in _STATEMENTS + _TOP or not self._at_line_start(start) or "RBRACE" not in self._accepts():
+        word = word_at(self.source.text, start)
+        if word not in STATEMENTS + TOP or not self._at_line_start(start) or "RBRACE" not in self._accepts():
             return False
-        if word in _TOP and self.source.place(start)[1] != 1:
+        if word in TOP and self.source.place(start)[1] != 1:
             return False
-        saved = self._stacks()
+        closing = _token("RBRACE", "}", self.source, start, start)
+        if word.upper() not in self._accepts_after(closing):
+            return False
         brace = self._last(lambda value: _is(value, "LBRACE"))
-        self.parser.feed_token(_token("RBRACE", "}", self.source, start, start))
-        if word.upper() not in self._accepts():
-            self._restore(saved)
-            return False
+        self.parser.feed_token(closing)
         self._seek(start)
         line = self.source.place(start)[0]
         note = f"`{word}`, on line {line}, cannot stand in it"
@@ -109,9 +121,9 @@ class _Run:
 
     def _correct(self, start: int) -> bool:
         """Go on after a misspelt word that begins a statement as if it were spelt rightly."""
-        word = _word(self.source.text, start)
+        word = word_at(self.source.text, start)
         accepts = {name.removeprefix("_"): name for name in self.parser.accepts()}
-        meant = nearest(word, [known for known in _STATEMENTS + _TOP if known.upper() in accepts])
+        meant = nearest(word, [known for known in STATEMENTS + TOP if known.upper() in accepts])
         if meant is None or meant == word or not self._at_line_start(start):
             return False
         self._report(start)
@@ -129,23 +141,23 @@ class _Run:
         if start >= self.end:
             self._report_end(accepts)
             return
-        found = _found(source.text, start, accepts)
+        found = found_at(source.text, start, accepts)
         span = source.span(start, start + len(found))
-        expected = _human(accepts)
+        expected = human(accepts)
         if found.startswith('"') and (len(found) == 1 or not found.endswith('"')):
             remedy = 'end it with " on the same line'
             self.collector.add("C103", "this text is never closed", span, remedy)
         elif self._is_cut_short(found, start, accepts):
             self._report_unfinished("this statement is not finished", expected)
-        elif not _WORD.match(source.text, start):
-            self.collector.add("C104", f"the language has no character {_named(found)}", span, _hint(found, accepts))
+        elif not WORD.match(source.text, start):
+            self.collector.add("C104", f"the language has no character {named(found)}", span, hint(found, accepts))
         else:
-            remedy = _remedy(found, accepts, source.text[max(0, start - 1) : start])
-            self.collector.add("C101", f"expected {expected}, found `{_short(found)}`", span, remedy)
+            remedy = remedy_of(found, accepts, source.text[max(0, start - 1) : start])
+            self.collector.add("C101", f"expected {expected}, found `{shortened(found)}`", span, remedy)
 
     def _is_cut_short(self, found: str, start: int, accepts: set[str]) -> bool:
         """Whether the next statement begins, or the block ends, where something is still missing."""
-        begins = found in _STATEMENTS + _TOP or found == "}"
+        begins = found in STATEMENTS + TOP or found == "}"
         return begins and self._at_line_start(start) and not accepts & {"RBRACE", "$END"}
 
     def _report_unfinished(self, message: str, expected: str) -> None:
@@ -159,10 +171,18 @@ class _Run:
             span = self.source.span(*self._last(lambda value: _is(value, "LBRACE")))
             self.collector.add("C102", "this block is never closed", span, "end it with `}`")
         else:
-            self._report_unfinished("the file ends in the middle of a statement", _human(accepts))
+            self._report_unfinished("the file ends in the middle of a statement", human(accepts))
 
     def _accepts(self) -> set[str]:
         return {name.removeprefix("_") for name in self.parser.accepts()}
+
+    def _accepts_after(self, token: Token) -> set[str]:
+        """What could stand after a token that could stand here. Builds no tree, since building changes its parts."""
+        trial = self.parser.copy(deepcopy_values=False)
+        trial.parser_state.parse_conf = copy(trial.parser_state.parse_conf)
+        trial.parser_state.parse_conf.callbacks = {}
+        trial.feed_token(token)
+        return {name.removeprefix("_") for name in trial.accepts()}
 
     # --- going on ----------------------------------------------------------------------------------
 
@@ -269,177 +289,16 @@ def _offset(error: UnexpectedInput, source: Source) -> int:
     return error.pos_in_stream
 
 
-# --- words for people ------------------------------------------------------------------------------
-
-_TOP = ("use", "circuit", "compare", "intervention")
-_STATEMENTS = (
-    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
-    *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
-    *("vary", "align", "attend", "patch", "scale", "freeze"),
-)
-_INNER = (
-    *("with", "on", "at", "in", "raises", "lowers", "mlp", "embed", "pos_embed", "logits"),
-    *("from", "to", "by", "evenly"),
-)
-_COMPONENTS = {"HEAD", "MLP", "EMBED", "POS_EMBED"}
-_KEYWORDS = {word.upper(): word for word in (*_TOP, *_STATEMENTS, *_INNER)}
-_THINGS = {
-    "NAME": "a name",
-    "MODEL_NAME": "a model's name",
-    "STRING": "text in double quotes",
-    "NUMBER": "a number",
-    "INT": "a layer",
-    "OFFSET": "an offset such as `+1`",
-    "INPUTS": "an input such as `.q`",
-    "OP": "`>=`, `<=`, `>` or `<`",
-    "YES_NO": "`yes` or `no`",
-    "BASELINE": "`- baseline`",
-    "LBRACE": "`{`",
-    "RBRACE": "`}`",
-    "LPAR": "`(`",
-    "RPAR": "`)`",
-    "COMMA": "`,`",
-    "COLON": "`:`",
-    "TILDE": "`~`",
-    "$END": "the end of the file",
-    "RANGE": "`..`",
-    "ARROW": "`->`",
-}
-_CHARACTER_HINTS = {
-    "=": "bounds are `>=`, `<=`, `>`, `<` and `in a .. b`",
-    "'": "text stands in double quotes",
-    "/": "comments begin with #, and paths stand in double quotes",
-    ";": "statements need no sign at their end",
-    "≥": "write `>=`",
-    "≤": "write `<=`",
-    "→": "write `->`",
-    "–": "write `-`",
-    "−": "write `-`",
-    "…": "write `..`",
-    "“": 'write "',
-    "”": 'write "',
-}
-_WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[A-Za-z_][A-Za-z0-9_]*|[0-9][0-9.]*%?|->|\.\.|[<>]=?|[{}(),:~.%*+-]')
 _LANDMARK = re.compile(
     r'"(?:[^"\\\n]|\\.)*"|#[^\n]*'
-    rf"|(?P<top>^(?:{'|'.join(_TOP)})\b)"
-    rf"|(?P<keyword>^[ \t]*(?:{'|'.join(_STATEMENTS)})\b)"
+    rf"|(?P<top>^(?:{'|'.join(TOP)})\b)"
+    rf"|(?P<keyword>^[ \t]*(?:{'|'.join(STATEMENTS)})\b)"
     r"|(?P<open>\{)|(?P<close>\})",
     re.MULTILINE,
 )
-_HEAD_LIKE = re.compile(r"(?:[Lla](\d+)[._]?[Hh]|(\d+)[Hh])(\d+)\b")
-
-
-def _human(accepts: set[str]) -> str:
-    """What could stand here, in few words: components and statements are summed up."""
-    words: list[str] = []
-    rest = set(accepts)
-    if {"USE", "CIRCUIT"} <= rest:
-        rest -= {word.upper() for word in _TOP}
-        words += [f"`{word}`" for word in _TOP]
-    statements = [word for word in _STATEMENTS if word.upper() in rest]
-    if len(statements) > 2 and "RBRACE" in rest:
-        rest -= {word.upper() for word in statements}
-        words.append("a statement (" + ", ".join(statements) + ")")
-    if rest >= _COMPONENTS:
-        rest -= _COMPONENTS
-        words.append("a head such as `9.6`, `mlp`, `embed`")
-    words += sorted(_THINGS.get(name) or f"`{_KEYWORDS.get(name, name.lower())}`" for name in rest)
-    return _either(words)
-
-
-def _either(words: Iterable[str]) -> str:
-    *most, last = list(words) or ["nothing"]
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _word(text: str, start: int) -> str:
-    """The name-like word at an offset, "" if something else stands there."""
-    word = _WORD.match(text, start)
-    return word[0] if word and word[0].isidentifier() else ""
-
-
-def _found(text: str, start: int, accepts: set[str]) -> str:
-    """The word or sign at an offset; where a head could stand, also a head in another notation."""
-    head = _HEAD_LIKE.match(text, start) if accepts & _COMPONENTS else None
-    word = head or _WORD.match(text, start)
-    return word[0] if word else text[start]
 
 
 def _token(name: str, text: str, source: Source, start: int, end: int) -> Token:
     """A token as the lexer would have made it of the characters from ``start`` to before ``end``."""
     line, column = source.place(start)
     return Token(name, text, start, line, column, line, column + end - start, end)
-
-
-# --- remedies --------------------------------------------------------------------------------------
-
-
-def _named(character: str) -> str:
-    """A character as a message shows it: by its number if it cannot be seen."""
-    return f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
-
-
-def _hint(character: str, accepts: set[str]) -> str:
-    """What to do about a character that the language does not use."""
-    if character == "=" and "ARROW" in accepts:
-        return "write `->`"
-    if character.isalnum():
-        return "names are made of the letters a to z, digits and `_`; other letters stand in texts and comments"
-    if not character.isprintable():
-        return "take it out"
-    return _CHARACTER_HINTS.get(character, f"expected {_human(accepts)}")
-
-
-def _remedy(found: str, accepts: set[str], before: str) -> str:
-    """What to do about a word or sign in a wrong place; ``before`` is the character before it."""
-    return _sign_remedy(found, accepts, before) or _word_remedy(found, accepts)
-
-
-def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
-    components, numeric = bool(accepts & _COMPONENTS), before.isdigit() or "NUMBER" in accepts
-    hints = (
-        (found == "." and before == ".", "write `..`"),
-        (found == "." and "INPUTS" in accepts, "the inputs are `.q`, `.k`, `.v` and `.kv`"),
-        (found == "." and "ARROW" in accepts, "a sender has an output, and its inputs do not matter here"),
-        (found == "." and before == "s" and "COLON" in accepts, "the logits have a single input, which is not named"),
-        (found == "," and components, "the members of a group are separated by white space alone"),
-        (found in ".," and numeric and "RANGE" not in accepts, "numbers are written like `0.5`"),
-        (found in "+-" and components, "layers and heads count from 0"),
-        (found[0].isdigit() and components, "heads are written `layer.head`: `9.6`, or `9.*` for a whole layer"),
-        (found == "{" and components, "groups do not stand within groups"),
-        (found == "}" and "$END" in accepts, "no block is open here: leave it out"),
-        (found == ")" and before == "(", "leave the parentheses out"),
-        (found == ":" and "LBRACE" in accepts, "what belongs together stands in braces: `{ ... }`"),
-        (found == ":" and "RBRACE" in accepts, "`no edge` says all: that there is no effect"),
-    )
-    head = _HEAD_LIKE.fullmatch(found) if components else None
-    if head:
-        layer, index = (number for number in head.groups() if number)
-        return f"heads are written `layer.head`: `{layer}.{index}`"
-    return next((hint for applies, hint in hints if applies), "")
-
-
-def _word_remedy(found: str, accepts: set[str]) -> str:
-    if not found.isidentifier():
-        return ""
-    near = nearest(found, [word for name, word in _KEYWORDS.items() if name in accepts])
-    if near and near != found:
-        return f"did you mean `{near}`?"
-    if accepts & _COMPONENTS and found == "logits":
-        return "the logits receive, and send nothing"
-    if found in _KEYWORDS.values() and accepts & {"NAME", "MODEL_NAME"}:
-        return f"`{found}` is a word of the language and cannot be a name"
-    if found in _TOP:
-        return f"`{found}` stands by itself, not within a block"
-    if found in _STATEMENTS and "CIRCUIT" in accepts:
-        return f"`{found}` stands within a block: `circuit name {{ ... }}`"
-    if accepts & _COMPONENTS and "NAME" not in accepts:
-        return "a role lists components; which roles it talks to is said by `edge`"
-    if "STRING" in accepts and "NAME" not in accepts:
-        return "put it in double quotes"
-    return ""

@@ -1,0 +1,168 @@
+"""The grammar in words for people: what could stand at a place, and what to do about what stands there instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from circuitdsl.language.diagnostics import nearest
+
+TOP = ("use", "circuit", "compare", "intervention")
+STATEMENTS = (
+    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
+    *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
+    *("vary", "align", "attend", "patch", "scale", "freeze"),
+)
+_INNER = (
+    *("with", "on", "at", "in", "raises", "lowers", "mlp", "embed", "pos_embed", "logits"),
+    *("from", "to", "by", "evenly"),
+)
+_COMPONENTS = {"HEAD", "MLP", "EMBED", "POS_EMBED"}
+_KEYWORDS = {word.upper(): word for word in (*TOP, *STATEMENTS, *_INNER)}
+_THINGS = {
+    "NAME": "a name",
+    "MODEL_NAME": "a model's name",
+    "STRING": "text in double quotes",
+    "NUMBER": "a number",
+    "INT": "a layer",
+    "OFFSET": "an offset such as `+1`",
+    "INPUTS": "an input such as `.q`",
+    "OP": "`>=`, `<=`, `>` or `<`",
+    "YES_NO": "`yes` or `no`",
+    "BASELINE": "`- baseline`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "TILDE": "`~`",
+    "$END": "the end of the file",
+    "RANGE": "`..`",
+    "ARROW": "`->`",
+}
+_CHARACTER_HINTS = {
+    "=": "bounds are `>=`, `<=`, `>`, `<` and `in a .. b`",
+    "'": "text stands in double quotes",
+    "/": "comments begin with #, and paths stand in double quotes",
+    ";": "statements need no sign at their end",
+    "≥": "write `>=`",
+    "≤": "write `<=`",
+    "→": "write `->`",
+    "–": "write `-`",
+    "−": "write `-`",
+    "…": "write `..`",
+    "“": 'write "',
+    "”": 'write "',
+}
+WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[A-Za-z_][A-Za-z0-9_]*|[0-9][0-9.]*%?|->|\.\.|[<>]=?|[{}(),:~.%*+-]')
+_HEAD_LIKE = re.compile(r"(?:[Lla](\d+)[._]?[Hh]|(\d+)[Hh])(\d+)\b")
+
+
+def human(accepts: set[str]) -> str:
+    """What could stand here, in few words: components and statements are summed up."""
+    words: list[str] = []
+    rest = set(accepts)
+    if {"USE", "CIRCUIT"} <= rest:
+        rest -= {word.upper() for word in TOP}
+        words += [f"`{word}`" for word in TOP]
+    statements = [word for word in STATEMENTS if word.upper() in rest]
+    if len(statements) > 2 and "RBRACE" in rest:
+        rest -= {word.upper() for word in statements}
+        words.append("a statement (" + ", ".join(statements) + ")")
+    if rest >= _COMPONENTS:
+        rest -= _COMPONENTS
+        words.append("a head such as `9.6`, `mlp`, `embed`")
+    words += sorted(_THINGS.get(name) or f"`{_KEYWORDS.get(name, name.lower())}`" for name in rest)
+    return _either(words)
+
+
+def _either(words: Iterable[str]) -> str:
+    *most, last = list(words) or ["nothing"]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def word_at(text: str, start: int) -> str:
+    """The name-like word at an offset, "" if something else stands there."""
+    word = WORD.match(text, start)
+    return word[0] if word and word[0].isidentifier() else ""
+
+
+def found_at(text: str, start: int, accepts: set[str]) -> str:
+    """The word or sign at an offset; where a head could stand, also a head in another notation."""
+    head = _HEAD_LIKE.match(text, start) if accepts & _COMPONENTS else None
+    word = head or WORD.match(text, start)
+    return word[0] if word else text[start]
+
+
+# --- remedies --------------------------------------------------------------------------------------
+
+
+def named(character: str) -> str:
+    """A character as a message shows it: by its number if it cannot be seen."""
+    return f"`{character}`" if character.isprintable() else f"U+{ord(character):04X}"
+
+
+def hint(character: str, accepts: set[str]) -> str:
+    """What to do about a character that the language does not use."""
+    if character == "=" and "ARROW" in accepts:
+        return "write `->`"
+    if character.isalnum():
+        return "names are made of the letters a to z, digits and `_`; other letters stand in texts and comments"
+    if not character.isprintable():
+        return "take it out"
+    return _CHARACTER_HINTS.get(character, f"expected {human(accepts)}")
+
+
+def remedy_of(found: str, accepts: set[str], before: str) -> str:
+    """What to do about a word or sign in a wrong place; ``before`` is the character before it."""
+    return _sign_remedy(found, accepts, before) or _word_remedy(found, accepts)
+
+
+def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
+    components, numeric = bool(accepts & _COMPONENTS), before.isdigit() or "NUMBER" in accepts
+    hints = (
+        (found == "." and before == ".", "write `..`"),
+        (found == "." and "INPUTS" in accepts, "the inputs are `.q`, `.k`, `.v` and `.kv`"),
+        (found == "." and "ARROW" in accepts, "a sender has an output, and its inputs do not matter here"),
+        (found == "." and before == "s" and "COLON" in accepts, "the logits have a single input, which is not named"),
+        (found == "," and components, "the members of a group are separated by white space alone"),
+        (found in ".," and numeric and "RANGE" not in accepts, "numbers are written like `0.5`"),
+        (found in "+-" and components, "layers and heads count from 0"),
+        (found[0].isdigit() and components, "heads are written `layer.head`: `9.6`, or `9.*` for a whole layer"),
+        (found == "{" and components, "groups do not stand within groups"),
+        (found == "}" and "$END" in accepts, "no block is open here: leave it out"),
+        (found == ")" and before == "(", "leave the parentheses out"),
+        (found == ":" and "LBRACE" in accepts, "what belongs together stands in braces: `{ ... }`"),
+        (found == ":" and "RBRACE" in accepts, "`no edge` says all: that there is no effect"),
+    )
+    head = _HEAD_LIKE.fullmatch(found) if components else None
+    if head:
+        layer, index = (number for number in head.groups() if number)
+        return f"heads are written `layer.head`: `{layer}.{index}`"
+    return next((hint for applies, hint in hints if applies), "")
+
+
+def _word_remedy(found: str, accepts: set[str]) -> str:
+    if not found.isidentifier():
+        return ""
+    near = nearest(found, [word for name, word in _KEYWORDS.items() if name in accepts])
+    if near and near != found:
+        return f"did you mean `{near}`?"
+    if accepts & _COMPONENTS and found == "logits":
+        return "the logits receive, and send nothing"
+    if found in _KEYWORDS.values() and accepts & {"NAME", "MODEL_NAME"}:
+        return f"`{found}` is a word of the language and cannot be a name"
+    if found in TOP:
+        return f"`{found}` stands by itself, not within a block"
+    if found in STATEMENTS and "CIRCUIT" in accepts:
+        return f"`{found}` stands within a block: `circuit name {{ ... }}`"
+    if accepts & _COMPONENTS and "NAME" not in accepts:
+        return "a role lists components; which roles it talks to is said by `edge`"
+    if "STRING" in accepts and "NAME" not in accepts:
+        return "put it in double quotes"
+    return ""
