@@ -102,7 +102,7 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
     try:
-        app()
+        app(prog_name="circuitdsl")
     except SpecError as error:
         _complain(error.render(color=_colour(sys.stderr)))
     except InputError as error:

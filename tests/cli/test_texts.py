@@ -1,0 +1,208 @@
+"""The commands that run no model: lint, fmt, plan, show, diff, explain, models, tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from command_line import ROOT, run
+
+MINI = ROOT / "specs" / "mini"
+UGLY = "circuit  c {\n model mini # small\n\n\n task ioi\n   role a at END {0.1  0.2}\n}\n"
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def ugly(tmp_path: Path) -> Path:
+    path = tmp_path / "ugly.circuit"
+    path.write_text(UGLY)
+    return path
+
+
+# --- fmt -------------------------------------------------------------------------------------------
+
+
+def test_fmt_changes_a_file_once_and_keeps_comments(ugly: Path):
+    assert run("fmt", ugly) == (0, f"{ugly} formatted\n", "")
+    after = ugly.read_text()
+    assert after != UGLY
+    assert "# small" in after
+    assert run("fmt", ugly) == (0, "", "")
+    assert ugly.read_text() == after
+
+
+def test_fmt_check_changes_nothing_and_exits_1(ugly: Path):
+    clean = MINI / "ioi.circuit"
+    assert run("fmt", "--check", ugly, clean) == (1, f"{ugly} would be formatted\n", "")
+    assert ugly.read_text() == UGLY
+    assert run("fmt", "--check", clean) == (0, "", "")
+
+
+def test_fmt_diff_shows_what_would_change(ugly: Path):
+    ended = run("fmt", "--diff", ugly)
+    assert ended.code == 1
+    assert ended.out.startswith(f"--- {ugly}\n+++ {ugly} (formatted)\n@@")
+    assert "-circuit  c {\n" in ended.out
+    assert "+circuit c {\n" in ended.out
+    assert ugly.read_text() == UGLY
+
+
+def test_fmt_of_standard_input(ugly: Path):
+    ended = run("fmt", "-", stdin=UGLY)
+    run("fmt", ugly)
+    assert ended == (0, ugly.read_text(), "")
+    assert run("fmt", "--check", "-", stdin=UGLY).code == 1
+    assert run("fmt", "--check", "-", stdin=ended.out).code == 0
+
+
+def test_fmt_leaves_a_file_with_errors_as_it_is(tmp_path: Path):
+    path = tmp_path / "wrong.circuit"
+    path.write_text("circuit c {\n  model mini\n  task\n}\n")
+    ended = run("fmt", path)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{path}:3:3" in ended.err
+    assert path.read_text() == "circuit c {\n  model mini\n  task\n}\n"
+
+
+# --- lint ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    path = tmp_path / "wrong.circuit"
+    path.write_text("circuit c {\n  model mini\n  task  ioi\n  role a at END { 9.9 }\n  expect acuracy >= 90%\n}\n")
+    return path
+
+
+def test_lint_shows_all_that_is_wrong_where_it_stands(wrong: Path):
+    ended = run("lint", wrong)
+    assert (ended.code, ended.err) == (2, "")
+    assert f"{wrong}:4:19" in ended.out
+    assert f"{wrong}:5:10" in ended.out
+    assert "help: did you mean `accuracy`?" in ended.out
+    assert ended.out.endswith("2 errors\n")
+    assert "\x1b" not in ended.out
+
+
+def test_lint_as_json_and_as_sarif(wrong: Path, tmp_path: Path):
+    found = json.loads(run("lint", wrong, "-f", "json").out)
+    assert [(one["severity"], one["line"], one["column"]) for one in found] == [("error", 4, 19), ("error", 5, 10)]
+    file = tmp_path / "lint.sarif"
+    assert run("lint", wrong, "-f", "sarif", "-o", file) == (2, "", "")
+    results = json.loads(file.read_text())["runs"][0]["results"]
+    assert [result["ruleId"] for result in results] == [one["code"] for one in found]
+
+
+def test_lint_of_a_warning_is_0(tmp_path: Path):
+    path = tmp_path / "idle.circuit"
+    path.write_text("circuit c {\n  model mini\n  task  ioi\n}\n")
+    ended = run("lint", path)
+    assert ended.code == 0
+    assert "warning[C590]" in ended.out
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "specs").rglob("*.circuit")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_shipped_specs_are_clean_and_formatted(path: Path):
+    ended = run("lint", path)
+    assert (ended.code, ended.err) == (0, "")
+    assert (
+        ended.out == "nothing is wrong\n" or ended.out.count("warning[C490]") == 1
+    )  # an edge tried where it cannot be
+    assert run("fmt", "--check", path) == (0, "", "")
+
+
+# --- plan ------------------------------------------------------------------------------------------
+
+
+def test_plan_says_what_checking_costs_in_text_and_json():
+    path = MINI / "ioi.circuit"
+    ended = run("plan", path)
+    data = json.loads(run("plan", path, "-f", "json").out)
+    assert (ended.code, data["schema"]) == (0, "circuitdsl/plan/1")
+    assert f"{data['passes']['total']:,} forward passes over 90 prompts at first" in ended.out
+    assert f"{data['experiments']['distinct']:,} distinct experiments" in " ".join(ended.out.split())
+    less = json.loads(run("plan", path, "-f", "json", "--no-unexplained").out)
+    assert less["passes"]["total"] < data["passes"]["total"]
+    assert len(run("plan", path, "-v").out.splitlines()) > len(ended.out.splitlines())
+
+
+# --- show and diff ---------------------------------------------------------------------------------
+
+
+def test_show_draws_a_circuit_in_text_and_svg(tmp_path: Path):
+    ended = run("show", MINI / "ioi.circuit")
+    assert ended.code == 0
+    assert all(role in ended.out for role in ("gatherer", "lookup", "caller", "fetcher"))
+    assert max(map(len, ended.out.splitlines())) <= 80
+    picture = tmp_path / "ioi.svg"
+    assert run("show", MINI / "ioi.circuit", "--svg", picture) == (0, "", "")
+    assert ET.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_show_of_one_of_several_circuits():
+    path = ROOT / "specs" / "planted" / "repair.circuit"
+    assert "broken_ioi" in run("show", f"{path}:broken_ioi").out
+    ended = run("show", path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "holds 2 circuits, and one is needed" in ended.err
+    assert "broken_ioi, broken_colored_objects" in ended.err
+
+
+def test_diff_in_text_json_and_svg(tmp_path: Path):
+    pair = (MINI / "ioi.circuit", MINI / "colored_objects.circuit")
+    ended = run("diff", *pair)
+    assert ended.code == 0
+    assert "13 heads shared of 17 and 23: 76% of the smaller circuit" in ended.out
+    data = json.loads(run("diff", *pair, "-f", "json").out)
+    assert (len(data["heads"]["shared"]), data["left"]) == (13, "mini_ioi")
+    picture = tmp_path / "both.svg"
+    assert run("diff", *pair, "--svg", picture) == (0, "", "")
+    assert ET.parse(picture).getroot().tag.endswith("svg")
+
+
+# --- explain, models, tasks ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("faithfulness", "unit     a share"),
+        ("c201", "C201"),
+        ("ablate", "method setting ablate"),
+        ("ioi", "S2"),
+        ("mini", "4 layers of 8 heads"),
+        ("planted-ioi", "planted-ioi"),
+    ],
+)
+def test_explain_knows_measurements_codes_settings_tasks_and_models(name: str, says: str):
+    ended = run("explain", name)
+    assert (ended.code, ended.err) == (0, "")
+    assert says in ended.out
+
+
+def test_models_and_tasks_are_listed():
+    models, tasks = run("models").out, run("tasks").out
+    assert all(name in models for name in ("planted-ioi", "mini", "smollm2-135m"))
+    assert all(name in tasks for name in ("ioi", "colored_objects", "induction", 'file("my.jsonl")'))
+    assert run("--version").out.startswith("circuitdsl 0.")
+
+
+def test_prompts_of_a_task_as_a_model_reads_them():
+    ended = run("tasks", "show", "ioi", "--model", "mini", "-n", 2)
+    assert ended.code == 0
+    assert ended.out.count("[END]") == ended.out.count("answer ") == 2
+    assert "Anna[IO] and Andrew[S1]" in ended.out
+    again = run("tasks", "show", "ioi", "--model", "mini", "-n", 1, "--seed", 1)
+    assert "Anna[IO] and Andrew[S1]" not in again.out
+    with_bos = run("tasks", "show", "colored_objects(shots: 0)", "--model", "mini", "-n", 1, "--bos")
+    without = run("tasks", "show", "colored_objects(shots: 0)", "--model", "mini", "-n", 1)
+    tokens = [int(shown.out.split(", ")[1].split()[0]) for shown in (with_bos, without)]
+    assert tokens[0] == tokens[1] + 1
