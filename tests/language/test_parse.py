@@ -24,8 +24,6 @@ REST = "circuit a {\n  model gpt2\n\n  edge x -> logits\n}\n".replace("\n\n", "\
     ("line", "codes"),
     [
         ("  role x at { 9.6 }", ["C101"]),
-        ("  role x {\n    9.6 9.\n  }", ["C101"]),
-        ("  method {\n    metric\n  }", ["C106"]),
         ('  about "x', ["C103"]),
         ("  expect x >= ; 3", ["C104"]),
         ("  expect accuracy\n  expect logit_diff >=", ["C106", "C106"]),
@@ -42,26 +40,24 @@ def test_a_wrong_statement_takes_nothing_else_with_it(line: str, codes: list[str
         ("  rolle x at END { 9.6 }", "  role x at END { 9.6 }"),
         ("  modell gpt2-medium", "  model gpt2-medium"),
         ("  expct accuracy >= 95%", "  expect accuracy >= 95%"),
+        ("  role x {\n    9.6 9.\n  }", "  role x { 9.6 }"),
     ],
 )
-def test_a_misspelt_word_is_read_as_what_was_meant(line: str, left: str):
+def test_what_can_be_made_out_is_kept(line: str, left: str):
     text, codes = kept("circuit a {\n" + line + "\n}\n")
     assert (text, codes) == ("circuit a {\n" + left + "\n}\n", ["C101"])
 
 
 def test_a_block_that_is_not_closed_ends_where_the_next_statement_begins():
-    text, codes = kept(
-        'circuit a {\n  role x at END { 9.6 9.9\n  edge x -> logits\n  method {\n    seed 1\n  cite "y"\n}\n'
-    )
-    assert text == (
-        'circuit a {\n  role x at END { 9.6  9.9 }\n  edge x -> logits\n  method {\n    seed 1\n  }\n  cite "y"\n}\n'
-    )
+    head = "circuit a {\n  role x at END { 9.6  9.9"
+    text, codes = kept(f"{head}\n  edge x -> logits\n  method {{\n    seed 1\n  expect x > 1\n}}\n")
+    assert text == f"{head} }}\n  edge x -> logits\n  method {{\n    seed 1\n  }}\n  expect x > 1\n}}\n"
     assert codes == ["C102", "C102"]
 
 
 def test_nothing_is_read_twice_after_a_guess_that_was_not_taken():
-    text, codes = kept("circuit a {\n  role x at END { 9.6 9.9 10.0\n  attend y\n  9.8 }\n  edge x -> logits\n}\n")
-    assert "9.6  9.9" not in text.replace("9.6  9.9", "", 1)
+    text, codes = kept("circuit a {\n  method {\n    seed 1\n    bos no\n    attend y\n    floor 1%\n  }\n}\n")
+    assert text == "circuit a {\n  method {\n    seed  1\n    bos   no\n    floor 1%\n  }\n}\n"
     assert codes == ["C101"]
 
 
@@ -87,4 +83,4 @@ def test_every_part_of_a_tree_says_where_it_stands():
 
 def test_the_grammar_is_the_one_that_is_published():
     assert grammar_text().startswith("// The circuitdsl language, whole.")
-    assert [token.type for token in tokens("edge"[:0])] == []
+    assert [str(token) for token in tokens("circuit a { } # b")] == ["circuit", "a", "{", "}"]
