@@ -20,10 +20,11 @@ Stratum = TypeVar("Stratum")
 
 @dataclass(frozen=True)
 class Chance:
-    """What independent placement would give: the expected number shared, and P(overlap >= the observed)."""
+    """What independent placement would give: the expected number shared, P(overlap >= the observed) and P(<=)."""
 
     expected: float
     p_value: float
+    p_fewer: float
 
 
 def overlap_distribution(
@@ -50,5 +51,6 @@ def _hypergeometric(population: int, marked: int, drawn: int) -> NDArray[np.floa
 def chance(left: Mapping[Stratum, int], right: Mapping[Stratum, int], population: int, observed: int) -> Chance:
     """The expected overlap under independent placement and the exact p-value of ``observed`` elements shared."""
     expected = sum(left[stratum] * right[stratum] for stratum in left.keys() & right.keys()) / population
-    tail = overlap_distribution(left, right, population)[observed:].sum()
-    return Chance(expected=float(expected), p_value=float(np.clip(tail, 0.0, 1.0)))
+    distribution = overlap_distribution(left, right, population)
+    more, fewer = distribution[observed:].sum(), distribution[: observed + 1].sum()
+    return Chance(float(expected), p_value=float(np.clip(more, 0.0, 1.0)), p_fewer=float(np.clip(fewer, 0.0, 1.0)))

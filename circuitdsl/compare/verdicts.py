@@ -33,7 +33,7 @@ def judge_overlap(claim: Claim, comparison: Comparison, left: Circuit, right: Ci
         note=note,
         subject=_subject(elements),
         control=_control(claim.bound, overlap, by_chance),
-        p_value=by_chance.p_value if by_chance is not None and isinstance(claim.bound, Control) else None,
+        p_value=_p_value(claim.bound, by_chance) if by_chance and isinstance(claim.bound, Control) else None,
     )
 
 
@@ -63,8 +63,14 @@ def _verdict(
         return decide(bound, share, share), counts
     if by_chance is None:
         return Verdict.ERROR, "chance is defined for heads, and for nodes that are heads, of models of one shape"
-    likely = f"{counts}; chance gives {by_chance.expected:.2f}, and as many or more with p = {by_chance.p_value:.2g}"
-    return (Verdict.HOLDS if by_chance.p_value < 1 - confidence else Verdict.FAILS), likely
+    p_value, tail = _p_value(bound, by_chance), "more" if bound.op == ">" else "fewer"
+    likely = f"{counts}; chance gives {by_chance.expected:.2f}, and as many or {tail} with p = {p_value:.2g}"
+    return (Verdict.HOLDS if p_value < 1 - confidence else Verdict.FAILS), likely
+
+
+def _p_value(bound: Control, by_chance: Chance) -> float:
+    """How likely chance would give as many or more (``>``), or as few or fewer (``<``)."""
+    return by_chance.p_value if bound.op == ">" else by_chance.p_fewer
 
 
 def _control(bound: Bound | Control, overlap: Overlap, by_chance: Chance | None) -> Figure | None:

@@ -52,6 +52,16 @@ def test_chance_holds_only_if_the_overlap_is_rare_enough():
     assert twin.p_value == pytest.approx(1 / (70 * 28))
 
 
+def test_fewer_than_chance_is_the_other_tail():
+    """No head in common: of C(8,3) * 8 placements of the right heads, C(4,3) * 6 avoid the left ones."""
+    apart = circuit("right", {"a": "0.4 0.5 0.6", "c": "1.7"}, [], SHAPE)
+    fewer = judge("heads", Control("chance", "<"), right=apart)
+    assert fewer.p_value == pytest.approx(4 * 6 / (56 * 8))
+    assert fewer.verdict is Verdict.FAILS
+    assert judge("heads", Control("chance"), right=apart).p_value == pytest.approx(1)
+    assert judge("heads", Control("chance", "<")).verdict is Verdict.FAILS
+
+
 def test_chance_is_an_error_where_it_is_undefined():
     assert judge("edges", Control("chance")).verdict is Verdict.ERROR
     big = circuit("right", {"a": "0.0"}, shape=geometry(12, 12))
