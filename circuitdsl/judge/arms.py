@@ -56,8 +56,15 @@ class Taken:
 
 
 def take_apart(intervention: Intervention, circuit: Circuit, session: Session, bootstrap: Bootstrap) -> Taken:
-    """Measure an intervention's arms and what it changes downstream, on the circuit's first prompts."""
+    """Measure an intervention's arms and what it changes downstream, on the circuit's first prompts.
+
+    Of one whose actions cannot be done there is nothing but a note.
+    """
     bench = _Bench(intervention, circuit, session, bootstrap)
+    try:
+        intervened(intervention.actions, circuit.method)
+    except CannotMeasure as reason:
+        return Taken(bench.accuracy.name, (), None, (), (str(reason),))
     arms, p_value, notes = bench.arms()
     return Taken(bench.accuracy.name, arms, p_value, tuple(bench.downstream()), notes)
 

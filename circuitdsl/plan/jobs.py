@@ -89,11 +89,17 @@ def unlisted_jobs(owner: str, circuit: Circuit) -> Mapping[Node, Job]:
 
 def intervention_jobs(owner: str, intervention: Intervention, circuit: Circuit) -> Mapping[Claim, Job]:
     """The claims of an intervention, measured with the actions in force."""
-    world = intervened(intervention.actions, circuit.method)
-    return {
-        claim: _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term, world=world))
-        for claim in intervention.claims
-    }
+    return {claim: _intervention_job(owner, intervention, circuit, claim) for claim in intervention.claims}
+
+
+def _intervention_job(owner: str, intervention: Intervention, circuit: Circuit, claim: Claim) -> Job:
+    job = _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term))
+
+    def start() -> Asking:  # the world is made here, so that one that cannot be had is the claim's error
+        world = intervened(intervention.actions, circuit.method)
+        return _estimate(Request(circuit, circuit.method, claim.term, world=world))
+
+    return replace(job, start=start)
 
 
 def intervened(actions: tuple[Action, ...], method: Method) -> Intervened:
@@ -115,11 +121,14 @@ def _knockout_job(key: tuple[str, ...], purpose: Literal["head", "unlisted"], ci
 
 
 def _job(key: tuple[str, ...], purpose: Literal["claim", "variant", "head", "unlisted"], request: Request) -> Job:
-    measure = MEASURES[request.term.measure]
-    estimate = less_baseline if request.term.minus_baseline else measure.estimate
-    return Job(
-        key, purpose, request.circuit.model, request.method, lambda: estimate(request), adaptive=measure.adaptive
-    )
+    adaptive = MEASURES[request.term.measure].adaptive
+    return Job(key, purpose, request.circuit.model, request.method, lambda: _estimate(request), adaptive)
+
+
+def _estimate(request: Request) -> Asking:
+    if request.term.minus_baseline:
+        return less_baseline(request)
+    return MEASURES[request.term.measure].estimate(request)
 
 
 def less_baseline(request: Request) -> Asking:
