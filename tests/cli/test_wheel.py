@@ -1,0 +1,76 @@
+"""The wheel: what it contains, and that it works alone, from another folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built with what is installed: nothing is downloaded."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [*PIP, "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
+    subprocess.run(command, check=True, timeout=240)
+    (made,) = folder.glob("circuitdsl-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("installed")
+    subprocess.run(
+        [*PIP, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True, timeout=240
+    )
+    return target
+
+
+def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """``python -m circuitdsl`` of the installed wheel alone."""
+    return subprocess.run(
+        [sys.executable, "-m", "circuitdsl", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(installed), "HF_HUB_OFFLINE": "1"},
+        timeout=240,
+        check=False,
+    )
+
+
+def test_it_contains_all_that_ships_and_nothing_else(wheel: Path):
+    names = set(ZipFile(wheel).namelist())
+    source = {str(path.relative_to(ROOT)) for path in (ROOT / "circuitdsl").rglob("*.py")}
+    specs = {f"circuitdsl/{path.relative_to(ROOT)}" for path in (ROOT / "specs").rglob("*.circuit")}
+    assert source | specs <= names
+    assert {"circuitdsl/grammar/circuit.lark", "circuitdsl/specs/mini/ioi.circuit", "circuitdsl/py.typed"} <= names
+    assert "circuitdsl/models/mini/model.safetensors" in names
+    assert "circuitdsl/models/mini/tokenizer.json" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"circuitdsl"}
+    assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_it_finds_its_grammar_and_its_specs_from_another_folder(installed: Path, tmp_path: Path):
+    linted = run(installed, "lint", "specs/mini/ioi.circuit", cwd=tmp_path)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "nothing is wrong\n", "")
+    planned = run(installed, "plan", "specs/mini/ioi.circuit", cwd=tmp_path)
+    assert (planned.returncode, planned.stderr) == (0, "")
+    assert "forward passes over 90 prompts" in planned.stdout
+
+
+def test_it_checks_a_spec_on_the_model_inside_it(installed: Path, tmp_path: Path):
+    (tmp_path / "my.circuit").write_text("circuit c {\n  model mini\n  task  ioi\n  expect logit_diff >= 0\n}\n")
+    checked = run(installed, "check", "my.circuit", "--prompts", "20", "--no-unexplained", "--no-cache", cwd=tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "1 holds, 0 fail" in checked.stdout
