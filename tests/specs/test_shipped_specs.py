@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import circuitdsl as cd
 from circuitdsl.judge.outcome import Verdict
 from circuitdsl.language.format import format_source
 from circuitdsl.models import geometry_of
-from circuitdsl.models.folders import find_folder
+from circuitdsl.models.folders import added_folder, find_folder, is_model
 
 FOLDER = Path(__file__).parents[2] / "specs"
 FILES = sorted(FOLDER.rglob("*.circuit"))
@@ -72,3 +73,20 @@ def test_the_ioi_circuit_of_gpt2_is_judged_on_its_weights():
     figures = [o for o in report.circuits[0].claims if o.claim.text.startswith(published)]
     assert len(figures) == len(published)
     assert all(o.verdict is Verdict.HOLDS for o in figures), figures
+
+
+SMOLLM2 = "smollm2-135m"
+QUICK = ("logit_diff", "accuracy", "attention", "anti_copying")  # one clean run; the rest takes minutes
+
+
+@pytest.mark.skipif(
+    not is_model(added_folder(SMOLLM2)), reason=f"{SMOLLM2} is not here: circuitdsl models add {SMOLLM2}"
+)
+def test_what_is_said_of_smollm2s_heads_on_ioi_holds():
+    document = cd.load(FOLDER / SMOLLM2 / "ioi.circuit")
+    (circuit,) = document.circuits
+    quick = tuple(claim for claim in circuit.claims if claim.kind == "expect" and claim.term.measure in QUICK)
+    assert len(quick) >= 10
+    report = cd.check(replace(document, circuits=(replace(circuit, claims=quick),)), unexplained=False)
+    verdicts = {outcome.claim.text: outcome.verdict for outcome in report.circuits[0].claims}
+    assert set(verdicts.values()) == {Verdict.HOLDS}, verdicts
