@@ -6,7 +6,7 @@ import difflib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
@@ -347,8 +347,14 @@ def diff(
     diff_format: Annotated[PlanFormat, typer.Option("--format", "-f")] = PlanFormat.TEXT,
     output_file: OutputFile = None,
     svg: Svg = None,
+    function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
+    curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
+    prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
 ) -> None:
-    """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give."""
+    """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
+
+    With --function also what each circuit does for the other's task, and the overlap at every threshold.
+    """
     ours, theirs = _one_circuit(left, None), _one_circuit(right, None)
     structure = api.compare(ours, theirs)
     if svg is not None:
@@ -356,14 +362,31 @@ def diff(
 
         output.write_file(svg, comparison_svg(ours, theirs, structure))
         return
+    found = _in_function(ours, theirs, prompts, curve) if function or curve else structure.to_dict()
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
 
-        output.put(to_json(structure.to_dict()), output_file)
+        output.put(to_json(found), output_file)
         return
+    from rich.console import Group
+
+    from circuitdsl.report.curve import reuse_summary
     from circuitdsl.report.draw import draw_comparison
 
-    output.show(draw_comparison(ours, theirs, structure, _width()), output_file)
+    output.show(Group(draw_comparison(ours, theirs, structure, _width()), reuse_summary(found)), output_file)
+
+
+def _in_function(left: Circuit, right: Circuit, prompts: int | None, picture: Path | None) -> Mapping[str, object]:
+    """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
+    from circuitdsl.engine.store import Store, default_folder
+    from circuitdsl.report.curve import curve_svg
+
+    reuse = api.compare_function(left, right, prompts=prompts, store=Store.in_folder(default_folder()))
+    if picture is not None:
+        if not reuse.curves:
+            raise InputError("there is no curve to draw", "; ".join(reuse.notes))
+        output.write_file(picture, curve_svg(reuse.curves[0].to_dict()))
+    return reuse.to_dict()
 
 
 def _width() -> int:

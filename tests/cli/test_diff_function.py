@@ -1,0 +1,57 @@
+"""``circuitdsl diff --function``: what two circuits do for each other's tasks, on their model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import torch
+from command_line import run
+
+torch.set_num_threads(1)
+
+SPEC = """circuit names {
+  model planted-broken
+  task ioi
+  method { prompts 12 }
+  role mover at END { 3.1 3.4 }
+}
+circuit others {
+  model planted-broken
+  task ioi
+  method { prompts 12 }
+  role inhibition at END { 2.0 2.3 }
+  role mover at END { 3.1 3.4 }
+}
+"""
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "120")
+    path = tmp_path / "pair.circuit"
+    path.write_text(SPEC, encoding="utf-8")
+    return f"{path}:names", f"{path}:others"
+
+
+def test_the_page_the_data_and_the_picture(pair: tuple[str, str], tmp_path: Path):
+    ended = run("diff", *pair, "--function", "--curve", tmp_path / "curve.svg")
+    assert ended.code == 0, ended.err
+    assert "What each part does on both tasks" in ended.out
+    assert "Overlap at every threshold, by knockout" in ended.out
+    assert ET.parse(tmp_path / "curve.svg").getroot().tag.endswith("svg")
+    found = json.loads(run("diff", *pair, "--function", "--format", "json").out)
+    assert {curve["kind"] for curve in found["curves"]} == {"direct", "knockout"}
+    assert any("no stages curve" in note for note in found["notes"])
+    cell = next(cell for cell in found["function"]["cells"] if (cell["part"], cell["task"]) == ("shared", "left"))
+    assert cell["heads"] == 2
+
+
+def test_without_it_no_model_is_asked(pair: tuple[str, str]):
+    ended = run("diff", *pair)
+    assert ended.code == 0
+    assert "What each part does" not in ended.out
+    assert "curves" not in json.loads(run("diff", *pair, "--format", "json").out)
