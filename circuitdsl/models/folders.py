@@ -18,7 +18,10 @@ def hub_name(name: str) -> str:
 
 def find_folder(name: str) -> Path | None:
     """The folder of a model that lies on this machine and has a ``config.json``, or None."""
-    return next(filter(is_model, _places(name)), None)
+    try:
+        return next(filter(is_model, _places(name)), None)
+    except (OSError, RuntimeError):  # a name too long for a file; `~somebody` who has no home
+        return None
 
 
 def is_model(folder: Path) -> bool:

@@ -72,6 +72,12 @@ def test_well_known_names_need_no_file(tmp_path, monkeypatch):
     assert geometry_of("gpt2-medium").n_layers == 24
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody_of_this_name/model", "a\0b", ""])
+def test_names_that_no_file_can_have_are_unknown(name):
+    with pytest.raises(UnknownName):
+        geometry_of(name)
+
+
 def test_an_unknown_name_says_what_is_known():
     with pytest.raises(UnknownName) as error:
         geometry_of("gtp2")
