@@ -11,7 +11,7 @@ from rich.text import Text
 from circuitdsl.judge.outcome import Arm, Downstream, Example, InterventionReport
 from circuitdsl.report.words import figure, number, p_value
 
-NAMES = {"none": "the model as it is", "all": "the whole intervention"}
+NAMES = {"none": "the model as it is", "all": "the intervention"}
 
 
 def intervention_summary(report: InterventionReport) -> RenderableType:
@@ -19,6 +19,7 @@ def intervention_summary(report: InterventionReport) -> RenderableType:
     if not report.arms:
         return Group()
     return Group(
+        Text(),
         _arms(report),
         *(Text(line, style="dim") for line in _remarks(report)),
         *(block for arm in report.arms if arm.name == "all" for block in _examples(arm)),
@@ -27,21 +28,20 @@ def intervention_summary(report: InterventionReport) -> RenderableType:
 
 
 def _arms(report: InterventionReport) -> Table:
-    table = _table("", report.accuracy, "change", "logit_diff", "change", "repaired", "broken")
+    """Two lines an arm, what it measures and the change that this is, so that 80 columns are enough."""
+    actions = report.intervention.actions
+    names = NAMES | {action.text: f"action {number} alone" for number, action in enumerate(actions, start=1)}
+    table = _table("", report.accuracy, "logit_diff", "repaired", "broken")
     for arm in report.arms:
+        name, clean = names.get(arm.name, arm.name), arm.name == "none"
         if arm.accuracy.value is None:
-            table.add_row(arm.name, "not measured", "", "", "", "", "")
+            table.add_row(name, "not measured", "", "", "")
             continue
-        clean = arm.name == "none"
-        table.add_row(
-            NAMES.get(arm.name, arm.name),
-            figure(arm.accuracy, "share"),
-            "" if clean else figure(arm.accuracy_change, "share"),
-            figure(arm.logit_diff, "logits"),
-            "" if clean else figure(arm.logit_diff_change, "logits"),
-            "" if clean else f"{arm.repaired:g}",
-            "" if clean else f"{arm.broken:g}",
-        )
+        counts = ("", "") if clean else (f"{arm.repaired:g}", f"{arm.broken:g}")
+        table.add_row(name, figure(arm.accuracy, "share"), figure(arm.logit_diff, "logits"), *counts)
+        if not clean:
+            changes = figure(arm.accuracy_change, "share"), figure(arm.logit_diff_change, "logits")
+            table.add_row(Text("  change", style="dim"), *(Text(change, style="dim") for change in changes), "", "")
     return table
 
 
@@ -71,19 +71,20 @@ def _difference(example: Example) -> str:
 
 
 def _downstream(each: Downstream) -> RenderableType:
-    table = _table(
-        "", f"attention {each.where}", "with it", "change", "lost without the head", "with it", "on the logits"
-    )
+    """Three lines a head: its attention, what its knockout does to the metric, and its path to the logits."""
+    table = _table("", "before", "after", "change")
     for head in each.heads:
-        table.add_row(
-            f"{head.head}  {', '.join(head.roles)}",
-            *(figure(value, "share") for value in (head.before, head.after, head.change)),
-            *(figure(value, "") for value in (head.effect_before, head.effect_after, head.importance)),
-        )
+        attention = (figure(value, "share") for value in (head.before, head.after, head.change))
+        table.add_row(f"{head.head}  {', '.join(head.roles)}", *attention)
+        knocked_out = (figure(value, "") for value in (head.effect_before, head.effect_after))
+        table.add_row(Text("  knocked out", style="dim"), *(Text(cell, style="dim") for cell in knocked_out), "")
+        table.add_row(Text("  on logits", style="dim"), Text(figure(head.importance, ""), style="dim"), "", "")
+    about = "; below it the metric's change if the head is knocked out, and if its path to the logits is patched"
+    title = Text.assemble((f"attention {each.where}", "bold"), (about, "dim"))
     if each.correlation.value is None:
-        return table
+        return Group(title, table)
     said = f"change of attention against effect on the logits (Spearman): {figure(each.correlation, '')}"
-    return Group(table, Text(said, style="dim"))
+    return Group(title, table, Text(said, style="dim"))
 
 
 def _table(first: str, *columns: str) -> Table:

@@ -24,6 +24,7 @@ from circuitdsl.judge.outcome import (
     Variant,
     Verdict,
 )
+from circuitdsl.language.circuit import Intervention
 from circuitdsl.report.arms import intervention_summary
 from circuitdsl.report.curve import reuse_summary
 from circuitdsl.report.sections import Section, sections
@@ -120,10 +121,16 @@ def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
     return Group(
         _title(f"intervention {done.name} on {done.on}", done.file),
         Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
-        *(Text(f"  {action.text}") for action in done.actions),
+        *_actions(done),
         *_claims(report.claims, verbose),
         intervention_summary(report),
     )
+
+
+def _actions(done: Intervention) -> Iterator[Text]:
+    """Numbered if there are several, as the arms of the intervention are named."""
+    for place, action in enumerate(done.actions, start=1):
+        yield Text(f"  {place}. {action.text}" if len(done.actions) > 1 else f"  {action.text}")
 
 
 def _title(name: str, file: str, about: str = "") -> RenderableType:
@@ -227,7 +234,7 @@ def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
     known = [outcome for outcome in group if outcome.figure.value is not None]
     weakest = min(known, key=lambda outcome: abs(outcome.figure.value or 0.0), default=None)
     line = str(min(outcome.claim.line for outcome in group))
-    wanted = bound(group[0].claim.bound, group[0].unit, group[0].control)
+    wanted = bound(group[0].claim.bound, group[0].unit, group[0].control).replace("at least", ">=")
     count = f"{holding} of {len(group)} matter"
     text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
     least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")

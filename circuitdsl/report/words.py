@@ -19,11 +19,12 @@ def number(value: float | None, unit: str, digits: int | None = None) -> str:
 
 
 def figure(value: Figure, unit: str, digits: int | None = None) -> str:
-    """``87.3% [86.1, 88.5]``; an exact figure, whose interval is itself, has no brackets."""
-    if value.low is None or value.high is None or value.low == value.value == value.high:
-        return number(value.value, unit, digits)
-    low, high = (number(end, unit, digits).removesuffix("%") for end in (value.low, value.high))
-    return f"{number(value.value, unit, digits)} [{low}, {high}]"
+    """``87.3% [86.1, 88.5]``; a figure whose interval rounds to the figure itself has no brackets."""
+    said = number(value.value, unit, digits)
+    ends = [number(end, unit, digits) for end in (value.low, value.high)]
+    if value.low is None or value.high is None or set(ends) == {said}:
+        return said
+    return f"{said} [{', '.join(end.removesuffix('%') for end in ends)}]"
 
 
 def exact(value: float | None, unit: str) -> str:

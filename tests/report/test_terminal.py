@@ -58,7 +58,7 @@ def test_what_holds_needs_no_section_of_what_does_not(shown: str):
 
 def test_members_of_a_role_are_one_line_unless_asked(shown: str):
     assert "2 of 2 matter" in line_with("role inhibition", shown)
-    line = line_with("role mover: 1 of 2 matter (minimality at least 1%)", shown)
+    line = line_with("role mover: 1 of 2 matter (minimality >= 1%)", shown)
     assert line.startswith("✗")
     assert line.endswith("least 0.2% [0.1, 0.3]")
     verbose = text(verbose=True, width=100)
@@ -152,6 +152,7 @@ def test_numbers():
 def test_figures():
     assert figure(Figure(0.873, 0.861, 0.885), "share") == "87.3% [86.1, 88.5]"
     assert figure(Figure(1.0, 1.0, 1.0), "share") == "100.0%"
+    assert figure(Figure(0.0, -1e-9, 1e-9), "share") == "0.0%"
     assert figure(Figure(None, None, None), "share") == "-"
 
 
