@@ -19,8 +19,8 @@ CODES = MappingProxyType(
         # --- syntax
         "C101": "A word or sign stands where the language has no place for it. The message says what could stand "
         "there. The whole grammar is one page, grammar/circuit.lark.",
-        "C102": "A block is opened with `{`, and before its `}` the file ends or a statement begins that cannot stand in "
-        "it. The place shown is the opening brace.",
+        "C102": "A block is opened with `{`, and before its `}` the file ends or a statement begins that cannot stand "
+        "in it. The place shown is the opening brace.",
         "C103": 'Text stands in double quotes and ends on its line. A quote inside it is \\", a backslash \\\\.',
         "C104": "A character that the language does not use. Comments begin with #, text stands in double quotes.",
         "C105": "A number with more digits than any model or measurement needs; it is taken for a slip.",
@@ -39,8 +39,8 @@ CODES = MappingProxyType(
         "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ.",
         "C207": "A circuit has two roles of one name.",
         "C208": "A circuit states something twice that can only be stated once: its model, its task, a setting.",
-        "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, a role "
-        "or an intervention.",
+        "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, a "
+        "role or an intervention.",
         "C210": "A node stands twice in a role, or in two roles at the same position. To list a head claims that it "
         "matters at its position, and that can be claimed once; a head may play several roles at different positions.",
         "C211": "A circuit must say which model it is a circuit of.",
