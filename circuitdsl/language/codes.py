@@ -39,8 +39,8 @@ CODES = MappingProxyType(
         "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ.",
         "C207": "A circuit has two roles of one name.",
         "C208": "A circuit states something twice that can only be stated once: its model, its task, a setting.",
-        "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, a "
-        "role or an intervention.",
+        "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, "
+        "a role or an intervention.",
         "C210": "A node stands twice in a role, or in two roles at the same position. To list a head claims that it "
         "matters at its position, and that can be claimed once; a head may play several roles at different positions.",
         "C211": "A circuit must say which model it is a circuit of.",
