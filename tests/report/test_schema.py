@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 from report_samples import LEFT, report, schema
+from rich.cells import cell_len
 
 import circuitdsl as cd
+from circuitdsl.judge.outcome import Report
 from circuitdsl.language.resolve import resolve_text
+from circuitdsl.report import output, terminal
 from circuitdsl.report.json import to_json
 
 torch.set_num_threads(1)
@@ -67,8 +71,13 @@ intervention repair on second {
 
 
 @pytest.fixture(scope="module")
-def real() -> dict[str, Any]:
-    return cd.check(resolve_text(SPEC, "real.circuit", cd.environment())).to_dict()
+def checked() -> Report:
+    return cd.check(resolve_text(SPEC, "real.circuit", cd.environment()))
+
+
+@pytest.fixture(scope="module")
+def real(checked: Report) -> dict[str, Any]:
+    return checked.to_dict()
 
 
 def problems(data: object) -> list[str]:
@@ -90,6 +99,13 @@ def test_a_real_report_with_a_comparison_and_an_intervention_obeys_it(real):
     assert len(intervention["arms"]) >= 4  # none, all, each action alone
     assert intervention["downstream"]
     assert all(claim["verdict"] != "error" for circuit in real["circuits"] for claim in circuit["claims"])
+
+
+def test_a_real_report_fits_80_columns_with_every_interval_on_one_line(checked: Report):
+    shown = output.to_text(terminal.render(checked), 80).splitlines()
+    assert max(map(cell_len, shown)) <= 80
+    assert [line for line in shown if re.search(r"\[-?[0-9.]+,?(?![^\[]*\])", line)] == []
+    assert any(line.startswith("action 2 alone") for line in shown)
 
 
 def test_a_comparison_in_full_with_its_curves_obeys_it_too():
