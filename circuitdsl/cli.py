@@ -145,6 +145,7 @@ def check(
 ) -> None:
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
     paths = _paths(files)
+    saved = _saved(paths)  # before they are read: what is saved during the first check is seen by --watch
     document = _load_blocks(paths, model)
     if output_file is not None:
         output.need_writable(output_file)  # not after an hour of experiments
@@ -165,7 +166,7 @@ def check(
     report = judged(document)
     out(report)
     if watch:
-        _watch(paths, lambda: out(judged(_load_blocks(paths, model))))
+        _watch(paths, saved, lambda: out(judged(_load_blocks(paths, model))))
     raise typer.Exit(report.exit_code)
 
 
@@ -194,10 +195,9 @@ def _bytes(written: str) -> int:
     return int(float(number) * units[unit])
 
 
-def _watch(paths: Sequence[str], again: Callable[[], None]) -> None:
-    """Call ``again`` whenever one of the files was saved, until interrupted. A wrong spec is reported, no more."""
+def _watch(paths: Sequence[str], seen: Sequence[int], again: Callable[[], None]) -> None:
+    """Call ``again`` whenever a file was saved after ``seen``, until interrupted. A wrong spec is reported, no more."""
     print("watching; Ctrl-C ends it", file=sys.stderr)
-    seen = _saved(paths)
     while True:
         time.sleep(0.1)
         now = _saved(paths)
@@ -361,7 +361,10 @@ def diff(
         from circuitdsl.report.svg import comparison_svg
 
         output.write_file(svg, comparison_svg(ours, theirs, structure))
-        return
+        if not (function or curve):
+            return
+    for file in filter(None, (output_file, curve)):
+        output.need_writable(file)
     found = _in_function(ours, theirs, prompts, curve) if function or curve else structure.to_dict()
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json

@@ -214,3 +214,29 @@ def test_a_damaged_store_says_what_to_do(spec, tmp_path: Path):
     assert run("check", path, *QUICK, "--cache-folder", file.parent, "--no-cache").code == 0
     file.unlink()
     assert run("check", path, *QUICK, "--cache-folder", file.parent).code == 0
+
+
+# --- two circuits in function ----------------------------------------------------------------------
+
+
+def test_diff_in_function_says_what_each_does_for_the_other_and_draws_the_curve(tmp_path: Path):
+    heads = "{ 2.0 2.3 }", "{ 3.1 3.4 }"
+    text = "".join(
+        f"circuit {name} {{\n  model planted-broken\n  task  ioi\n  role a at END {role}\n}}\n"
+        for name, role in zip(("one", "two"), heads, strict=True)
+    )
+    spec = tmp_path / "both.circuit"
+    spec.write_text(text)
+    picture = tmp_path / "curve.svg"
+    pair = (f"{spec}:one", f"{spec}:two", "--prompts", 12)
+    ended = run("diff", *pair, "--function", "--curve", picture, "-f", "json")
+    data = json.loads(ended.out)
+    assert (ended.code, data["left"], data["right"]) == (0, "one", "two")
+    assert data["function"]["cells"] and data["curves"]
+    assert ET.parse(picture).getroot().tag.endswith("svg")
+    shown = run("diff", *pair, "--function")
+    assert shown.code == 0
+    assert len(shown.out.splitlines()) > len(run("diff", *pair).out.splitlines())
+    nowhere = run("diff", *pair, "--curve", tmp_path / "nowhere" / "curve.svg")
+    assert (nowhere.code, nowhere.out) == (2, "")
+    assert "cannot write" in nowhere.err
