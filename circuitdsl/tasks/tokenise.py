@@ -74,7 +74,8 @@ def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
 
 def is_known(tokenizer: Any, text: str) -> bool:
     """Whether the vocabulary can write all of ``text``, with no token for the unknown."""
-    return tokenizer.unk_token_id is None or tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
+    tokens = tokenizer(text, add_special_tokens=False)["input_ids"]  # GPT-2's BOS and unknown are the same token
+    return tokenizer.unk_token_id is None or tokenizer.unk_token_id not in tokens
 
 
 def bos_tokens(tokenizer: Any, bos: bool) -> tuple[int, ...]:

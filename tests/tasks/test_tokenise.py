@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
-from circuitdsl.tasks import TaskError, TextPrompt
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.tasks import TaskError, TextPrompt, open_task
 from circuitdsl.tasks.tokenise import is_known, single_tokens, tokenise
 from circuitdsl.tasks.words import fill
 
@@ -143,3 +145,15 @@ def test_fill_gives_the_span_of_every_word(words):
 def test_fill_wants_every_word():
     with pytest.raises(KeyError):
         fill("{A} {B}", {"A": "x"})
+
+
+def test_a_tokenizer_that_puts_bos_first_by_itself_changes_nothing(gpt2, tmp_path):
+    """As TransformerLens opens GPT-2's, where the BOS token is also the token for the unknown."""
+    gpt2.save_pretrained(tmp_path)
+    adding = AutoTokenizer.from_pretrained(tmp_path, add_bos_token=True)
+    assert adding("Mary")["input_ids"][0] == adding.bos_token_id == adding.unk_token_id
+    assert is_known(adding, "When Mary and John")
+    for name in ("ioi", "colored_objects", "greater_than", "acronyms", "induction"):
+        task = open_task(TaskRef(name))
+        assert task.draw(adding, 8, 0, bos=True).prompts == task.draw(gpt2, 8, 0, bos=True).prompts
+        assert task.draw(adding, 8, 0, bos=False).prompts == task.draw(gpt2, 8, 0, bos=False).prompts
