@@ -8,15 +8,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 import torch
+from ioi_data import IOI
 
-from circuitdsl.language.environment import TaskRef
-from circuitdsl.measures.experiments import Data
 from circuitdsl.models import open_model
 from circuitdsl.tasks import open_task
 
 torch.set_num_threads(1)
-
-IOI = Data(TaskRef("ioi"), seed=3, bos=False)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ioi_data import IOI
 
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Metric, Zero
-
-from conftest import IOI  # isort: skip
 
 MOVERS = frozenset(Node(Head(3, head), Position("END")) for head in (2, 3, 6))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from gpt2_by_hand import GPT2
+from ioi_data import IOI
 from transformers import GPT2LMHeadModel
 
 from circuitdsl.engine.plain import PlainEngine
@@ -28,8 +29,6 @@ from circuitdsl.measures.experiments import (
     TokenProbability,
     Zero,
 )
-
-from conftest import IOI  # isort: skip
 
 LOGIT_DIFF = Metric("logit_diff")
 S2, END, IO, S1 = Position("S2"), Position("END"), Position("IO"), Position("S1")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gpt2_by_hand import GPT2
+from ioi_data import IOI
 
 import circuitdsl as cd
 from circuitdsl.engine.plain import PlainEngine
@@ -27,8 +28,6 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.plan.drive import Failure
-
-from conftest import IOI  # isort: skip
 
 END = Position("END")
 MOVER = Node(Head(3, 2), END)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ioi_data import IOI
 
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
@@ -23,8 +24,6 @@ from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Mean, Metric, Zero
 from circuitdsl.plan.drive import Failure
-
-from conftest import IOI  # isort: skip
 
 HEADS = frozenset(Node(Head(3, i), Position("END")) for i in range(4))
 EXPERIMENTS = [
