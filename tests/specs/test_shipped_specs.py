@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
 
 import circuitdsl as cd
 from circuitdsl.judge.outcome import Verdict
@@ -90,3 +92,20 @@ def test_what_is_said_of_smollm2s_heads_on_ioi_holds():
     report = cd.check(replace(document, circuits=(replace(circuit, claims=quick),)), unexplained=False)
     verdicts = {outcome.claim.text: outcome.verdict for outcome in report.circuits[0].claims}
     assert set(verdicts.values()) == {Verdict.HOLDS}, verdicts
+
+
+TOKENIZER = Path("/work/shared/data/gpt2-tokenizer")
+
+
+@pytest.mark.skipif(not TOKENIZER.is_dir(), reason="GPT-2's tokenizer is not here")
+@pytest.mark.parametrize("spec", ["greater_than", "acronyms", "induction", "copy_suppression", "ioi_encodings"])
+def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
+    """On random weights of GPT-2's layers and heads, where claims fail, but no experiment may."""
+    torch.manual_seed(0)
+    config = GPT2Config(n_embd=48, n_layer=12, n_head=12, n_positions=128, initializer_range=0.2)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    GPT2TokenizerFast.from_pretrained(TOKENIZER).save_pretrained(tmp_path)
+    document = cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path))
+    report = cd.check(document, model=tmp_path, prompts=8, unexplained=False)
+    errors = [(o.claim.text, o.note) for c in report.circuits for o in c.claims if o.verdict is Verdict.ERROR]
+    assert errors == []
