@@ -15,6 +15,7 @@ for variable, value in (
 
 from hypothesis import settings  # noqa: E402
 
-# Examples run real models on busy machines: how long one takes says nothing.
-settings.register_profile("real", deadline=None)
+# Examples run real models on busy machines: how long one takes says nothing. Continuous integration tries the same
+# examples every time, so that a failure there belongs to the change; people at work try new ones.
+settings.register_profile("real", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("real")
