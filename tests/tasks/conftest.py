@@ -3,13 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.mini.tokenizer import build
-
-settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
-settings.load_profile("no deadline")
 
 GPT2 = Path("/work/shared/data/gpt2-tokenizer")
 
