@@ -16,6 +16,7 @@ from circuitdsl.judge.outcome import Verdict
 from circuitdsl.language.format import format_source
 from circuitdsl.models import geometry_of
 from circuitdsl.models.folders import added_folder, find_folder, is_model
+from shared_data import SHARED
 
 FOLDER = Path(__file__).parents[2] / "specs"
 FILES = sorted(FOLDER.rglob("*.circuit"))
@@ -94,7 +95,7 @@ def test_what_is_said_of_smollm2s_heads_on_ioi_holds():
     assert set(verdicts.values()) == {Verdict.HOLDS}, verdicts
 
 
-TOKENIZER = Path("/work/shared/data/gpt2-tokenizer")
+TOKENIZER = SHARED / "gpt2-tokenizer"
 
 
 @pytest.mark.skipif(not TOKENIZER.is_dir(), reason="GPT-2's tokenizer is not here")

@@ -1,13 +1,12 @@
 """Tokenizers for the tests: mini's word-level one, made on the spot; GPT-2's and SmolLM2's, where their files are."""
 
-from pathlib import Path
-
 import pytest
 
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.mini.tokenizer import build
+from shared_data import SHARED
 
-GPT2 = Path("/work/shared/data/gpt2-tokenizer")
+GPT2 = SHARED / "gpt2-tokenizer"
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -12,8 +11,9 @@ from transformers import PreTrainedTokenizerFast
 
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.tasks import TaskError, describe, open_task, task_names
+from shared_data import SHARED
 
-PUBLISHED = Path("/work/shared/data")
+PUBLISHED = SHARED
 REFS = [
     TaskRef("ioi"),
     TaskRef("colored_objects"),
