@@ -101,18 +101,13 @@ class Acronyms:
         """See :class:`circuitdsl.tasks.Task`."""
         selection = Selection("acronyms", tokenizer)
         pools = _pools(tokenizer, selection.words("words", TITLES, at_least=30))
-        templates = selection.templates(
-            [str(number) for number in range(len(PATTERNS))],
-            lambda template: draw_text(template, pools, random.Random(0)).text,
-        )
         return write_prompts(
-            templates,
+            selection,
+            [str(number) for number in range(len(PATTERNS))],
             lambda template, rng: draw_text(template, pools, rng),
-            tokenizer,
             count,
             seed,
             bos,
-            selection.notes,
         )
 
 

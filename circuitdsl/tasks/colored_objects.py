@@ -142,10 +142,7 @@ class ColoredObjects:
         def write(template: str, rng: random.Random) -> TextPrompt:
             return draw_text(template, self.shots, pools, rng)
 
-        templates = selection.templates(
-            template_names(), lambda template: draw_text(template, 0, pools, random.Random(0)).text
-        )
-        return write_prompts(templates, write, tokenizer, count, seed, bos, selection.notes)
+        return write_prompts(selection, template_names(), write, count, seed, bos)
 
 
 def open_colored_objects(ref: TaskRef) -> ColoredObjects:

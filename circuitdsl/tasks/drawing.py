@@ -17,23 +17,23 @@ class Selection:
 
     def __init__(self, task: str, tokenizer: Any):
         self._task = task
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.notes: tuple[str, ...] = ()
 
     def words(self, kind: str, pool: Sequence[str], at_least: int) -> tuple[str, ...]:
         """The words of ``pool`` that are single tokens; :class:`TaskError` if there are fewer than ``at_least``."""
-        return self._checked(kind, "one token each", single_tokens(self._tokenizer, pool), len(pool), at_least)
+        return self._checked(kind, "one token each", single_tokens(self.tokenizer, pool), len(pool), at_least)
 
     def colors(self, pool: Sequence[str], at_least: int) -> tuple[str, ...]:
         """The colours of ``pool`` that are single tokens, both as they stand and capitalised."""
-        plain = set(single_tokens(self._tokenizer, pool))
-        answers = set(single_tokens(self._tokenizer, (color.capitalize() for color in pool)))
+        plain = set(single_tokens(self.tokenizer, pool))
+        answers = set(single_tokens(self.tokenizer, (color.capitalize() for color in pool)))
         kept = tuple(color for color in pool if color in plain and color.capitalize() in answers)
         return self._checked("colours", "one token each, also capitalised", kept, len(pool), at_least)
 
     def templates(self, names: Sequence[str], example: Callable[[str], str]) -> tuple[str, ...]:
         """The templates whose words the vocabulary has, judged by one ``example`` text of each."""
-        kept = tuple(name for name in names if is_known(self._tokenizer, example(name)))
+        kept = tuple(name for name in names if is_known(self.tokenizer, example(name)))
         return self._checked("templates", "in its words", kept, len(names), 1)
 
     def _checked(self, kind: str, quality: str, kept: tuple[str, ...], of: int, at_least: int) -> tuple[str, ...]:
@@ -52,19 +52,19 @@ def turns(items: Sequence[str], rng: random.Random) -> Iterator[str]:
 
 
 def write_prompts(
+    selection: Selection,
     templates: Sequence[str],
     write: Callable[[str, random.Random], TextPrompt],
-    tokenizer: Any,
     count: int,
     seed: int,
     bos: bool,
-    notes: tuple[str, ...],
 ) -> PromptSet:
-    """``count`` prompts by ``write(template, rng)``, the templates taking turns."""
+    """``count`` prompts by ``write(template, rng)``, those templates taking turns whose words the vocabulary has."""
+    known = selection.templates(templates, lambda template: write(template, random.Random(0)).text)
     rng = random.Random(f"prompts {seed}")
-    texts = (write(template, rng) for template in islice(turns(templates, rng), count))
+    texts = (write(template, rng) for template in islice(turns(known, rng), count))
     prompts = (
-        tokenise(text, tokenizer, bos, where=f"prompt {number} (template {text.template})")
+        tokenise(text, selection.tokenizer, bos, where=f"prompt {number} (template {text.template})")
         for number, text in enumerate(texts, start=1)
     )
-    return PromptSet(tuple(prompts), notes)
+    return PromptSet(tuple(prompts), selection.notes)

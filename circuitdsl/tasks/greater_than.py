@@ -85,18 +85,13 @@ class GreaterThan:
         """See :class:`circuitdsl.tasks.Task`."""
         selection = Selection("greater_than", tokenizer)
         pools = Pools(selection.words("events", EVENTS, at_least=1), _years(tokenizer))
-        templates = selection.templates(
-            [str(number) for number in range(len(PATTERNS))],
-            lambda template: draw_text(template, pools, random.Random(0)).text,
-        )
         return write_prompts(
-            templates,
+            selection,
+            [str(number) for number in range(len(PATTERNS))],
             lambda template, rng: draw_text(template, pools, rng),
-            tokenizer,
             count,
             seed,
             bos,
-            selection.notes,
         )
 
 

@@ -114,17 +114,8 @@ class Ioi:
             places=selection.words("places", PLACES, at_least=1),
             gifts=selection.words("gifts", GIFTS, at_least=1),
         )
-        templates = selection.templates(
-            template_names(), lambda template: draw_text(template, pools, random.Random(0)).text
-        )
         return write_prompts(
-            templates,
-            lambda template, rng: draw_text(template, pools, rng),
-            tokenizer,
-            count,
-            seed,
-            bos,
-            selection.notes,
+            selection, template_names(), lambda template, rng: draw_text(template, pools, rng), count, seed, bos
         )
 
 
