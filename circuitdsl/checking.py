@@ -72,6 +72,8 @@ class Workbench:
 
     def check(self, document: Document, unexplained: bool = True, progress: Progress = unwatched) -> Report:
         """Check everything in a document. Raises InputError for a model or a task that cannot be had."""
+        if any(circuit.task.name == "file" for circuit in document.circuits + document.used):
+            self.judges.clear()  # the file's prompts may not be those of the last check
         checker = Checker(self, document, unexplained, progress)
         self.listener = checker.tick
         return checker.report()

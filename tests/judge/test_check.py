@@ -182,3 +182,27 @@ def test_both_engines_say_the_same(mini):
     for one, other in zip(fast.outcomes, plain.outcomes, strict=True):
         assert one.verdict is other.verdict
         assert one.figure.value == pytest.approx(other.figure.value, rel=1e-4, abs=1e-5)
+
+
+def test_prompts_of_a_file_are_read_again_at_every_check(mini, tmp_path):
+    def write(answer: str, wrong: str) -> None:
+        line = {
+            "prompt": "Then, Mary and John went to the store. John gave a ball to",
+            "answer": f" {answer}",
+            "wrong": [f" {wrong}"],
+            "counterfactuals": {},
+            "positions": {},
+            "template": "one",
+        }
+        path.write_text(f"{json.dumps(line)}\n{json.dumps(line)}\n", encoding="utf-8")
+
+    path = tmp_path / "my.jsonl"
+    bench = Workbench(mini)
+    text = f'circuit c {{\n model mini\n task file("{path}")\n method {{ prompts 2 }}\n expect logit_diff >= 0\n}}\n'
+    figures = []
+    for answer, wrong in (("Mary", "John"), ("John", "Mary")):
+        write(answer, wrong)
+        document = resolve_text(text, "c.circuit", cd.environment())
+        figures.append(bench.check(document, unexplained=False).circuits[0].claims[0].figure.value)
+    assert figures[0] > 0
+    assert figures[1] == pytest.approx(-figures[0], abs=1e-5)
