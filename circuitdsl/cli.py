@@ -244,6 +244,7 @@ def plan(
     output_file: OutputFile = None,
     unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Planning always is; for scripts.")] = True,
 ) -> None:
     """Print the experiments that checking needs and their cost, and run none."""
     from circuitdsl.report import json
@@ -417,36 +418,41 @@ def _one_circuit(spec: str, model: str | None) -> Circuit:
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="A measurement, a diagnostic's code, a task, a model or a setting.")],
+    name: Annotated[str, typer.Argument(help="A measurement, a diagnostic's code, a task, a model or a setting.")] = "",
 ) -> None:
-    """Say what a name means."""
-    output.put(_explanation(name))
+    """Say what a name means; without one, list the names that have an explanation."""
+    from circuitdsl import models, tasks
+    from circuitdsl.report.explain import overview_text
+
+    if name:
+        output.put(_explanation(name))
+    else:
+        names = (model for model, _ in models.model_names())
+        output.put(overview_text(api.measure_infos(), tasks.task_names(), names))
 
 
 def _explanation(name: str) -> str:
     from circuitdsl import models, tasks
+    from circuitdsl.models.geometry import known_names
     from circuitdsl.report import explain as texts
 
     measures = api.measure_infos()
-    about_models = dict(models.model_names())
+    about_models = dict.fromkeys(known_names(), "") | dict(models.model_names())
     if name in measures:
         return texts.measure_text(measures[name])
     if name.upper() in codes():
         return texts.plain_text(name.upper(), codes()[name.upper()])
     if name in texts.SETTINGS:
         return texts.plain_text(f"method setting {name}", texts.SETTINGS[name])
-    if name in tasks.task_names() and name != "file":
+    if name == "file":
+        return texts.plain_text('task file("my.jsonl")', texts.OWN_PROMPTS)
+    if name in tasks.task_names():
         return texts.task_text(tasks.describe(TaskRef(name)))
     if name in about_models:
         return texts.model_text(name, about_models[name], models.geometry_of(name))
-    known = [*measures, *codes(), *texts.SETTINGS, *tasks.task_names(), *about_models]
-    near = nearest(name, known)
-    raise InputError(
-        f"nothing is called {name}",
-        f"did you mean {near}?"
-        if near
-        else f"measurements: {', '.join(measures)}; settings: {', '.join(texts.SETTINGS)}",
-    )
+    near = nearest(name, [*measures, *codes(), *texts.SETTINGS, *tasks.task_names(), *about_models])
+    remedy = "`circuitdsl explain` lists what has an explanation"
+    raise InputError(f"nothing is called {name}", f"did you mean {near}? {remedy}" if near else remedy)
 
 
 @models_app.callback()

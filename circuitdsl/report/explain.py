@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from circuitdsl.language.environment import Geometry, MeasureInfo, TaskInfo
@@ -32,6 +32,13 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The settings of a ``method`` block, by the names that the language gives them."""
+
+OWN_PROMPTS = (
+    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), counterfactuals (texts by name), "
+    "positions (half-open character spans by name; each means the last token that it touches) and template. "
+    "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "
+    "The file's name counts from the specification's folder. docs/tutorial.md has an example."
+)
 
 _PLACES = {"circuit": "circuit blocks", "compare": "compare blocks", "intervention": "intervention blocks"}
 _UNITS = {
@@ -88,6 +95,19 @@ def model_text(name: str, about: str, geometry: Geometry) -> str:
 def plain_text(title: str, text: str) -> str:
     """Anything that is one paragraph: a diagnostic's code, a setting."""
     return f"{title}\n\n{_wrapped(text)}\n"
+
+
+def overview_text(measures: Mapping[str, MeasureInfo], tasks: Iterable[str], models: Iterable[str]) -> str:
+    """Everything that has an explanation, by name."""
+    lines = ["measurements"]
+    lines += [f"  {signature(info)}" for info in measures.values()]
+    for title, names in (("settings of a method", SETTINGS), ("tasks", tasks), ("models", models)):
+        listed = textwrap.fill(
+            ", ".join(names), 94, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
+        lines += ["", title, listed]
+    lines += ["", "and the code of every diagnostic, as C201. `circuitdsl explain NAME` explains one."]
+    return "\n".join(lines) + "\n"
 
 
 def _wrapped(text: str) -> str:

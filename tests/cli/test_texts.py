@@ -180,12 +180,22 @@ def test_diff_in_text_json_and_svg(tmp_path: Path):
         ("ioi", "S2"),
         ("mini", "4 layers of 8 heads"),
         ("planted-ioi", "planted-ioi"),
+        ("gpt2-medium", "24 layers of 16 heads"),
+        ("file", "one JSON object a line"),
     ],
 )
 def test_explain_knows_measurements_codes_settings_tasks_and_models(name: str, says: str):
     ended = run("explain", name)
     assert (ended.code, ended.err) == (0, "")
     assert says in ended.out
+
+
+def test_explain_alone_lists_what_can_be_explained():
+    ended = run("explain")
+    assert (ended.code, ended.err) == (0, "")
+    listed = ended.out.replace(",", " ").split()
+    for name in ("faithfulness", "overlap(elements)", "ablate", "colored_objects", "file", "mini"):
+        assert name in listed
 
 
 def test_models_and_tasks_are_listed():
