@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from circuitdsl.judge.outcome import Arm, Downstream, Example, InterventionReport
-from circuitdsl.report.words import figure, number, p_value
+from circuitdsl.report.words import figure, number, p_said
 
 NAMES = {"none": "the model as it is", "all": "the intervention"}
 
@@ -49,7 +49,7 @@ def _remarks(report: InterventionReport) -> Iterator[str]:
     if report.p_value is not None:
         yield (
             "random heads: the same done to others of the same layers, mean of the sets; "
-            f"as accurate as the real ones with p = {p_value(report.p_value)}"
+            f"as accurate as the real ones with {p_said(report.p_value)}"
         )
     yield from (f"{arm.name}: {arm.note}" for arm in report.arms if arm.note)
     yield from report.notes

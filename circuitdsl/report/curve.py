@@ -16,7 +16,7 @@ from rich.text import Text
 
 from circuitdsl.judge.outcome import Figure
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
-from circuitdsl.report.words import figure, number, p_value, plural
+from circuitdsl.report.words import figure, number, p_said, p_value, plural
 
 LEVELS = "▁▂▃▄▅▆▇█"
 COLUMNS = 60  # of the longest sparkline
@@ -91,7 +91,7 @@ def _dissociation(found: Mapping[str, Any], left: str, right: str) -> Iterator[s
         yield (
             f"the smaller of {plural(found['pairs'], 'random pair')} with as many heads in each layer: "
             f"{number(random['value'], 'share')} on average, nine in ten from {low} to {high}, "
-            f"p = {p_value(found['p_value'])}"
+            f"{p_said(found['p_value'])}"
         )
     if found["note"]:
         yield found["note"]

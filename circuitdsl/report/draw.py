@@ -13,7 +13,7 @@ from circuitdsl.compare.structure import Overlap, Structure
 from circuitdsl.language.circuit import Circuit, Component, Head, Mlp
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED, role_colours
 from circuitdsl.report.terminal import structure_summary
-from circuitdsl.report.words import number, p_value, plural
+from circuitdsl.report.words import number, p_said, plural
 
 
 def draw_circuit(circuit: Circuit) -> RenderableType:
@@ -131,11 +131,7 @@ def _headline(structure: Structure) -> Text:
     if chance is None:
         return Text(said)
     by_chance = number(chance.expected / min(heads.left, heads.right), "share", 0)
-    return Text(f"{said}; {by_chance} would be by chance (p {_equals(p_value(chance.p_value))})")
-
-
-def _equals(written: str) -> str:
-    return written if written.startswith("<") else f"= {written}"
+    return Text(f"{said}; {by_chance} would be by chance ({p_said(chance.p_value)})")
 
 
 def _grids(left: Circuit, right: Circuit, width: int) -> RenderableType:

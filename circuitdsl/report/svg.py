@@ -5,10 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
+from circuitdsl.compare.edges import Edge, role_edges
 from circuitdsl.compare.structure import Structure
-from circuitdsl.language.circuit import Circuit, Component, Head, Mlp, Path, Receivers, Role
+from circuitdsl.language.circuit import Circuit, Component, Head, Mlp, Role
 from circuitdsl.report.palette import IDLE, LEFT, RIGHT, SHARED, role_colours, text_on
-from circuitdsl.report.words import plural
+from circuitdsl.report.words import p_said, plural
 
 CELL, GAP = 26, 8  # pixels of a head's square, and between squares
 BOX = 210  # width of a role's box
@@ -47,7 +48,7 @@ def circuit_svg(circuit: Circuit) -> str:
     has_mlps = any(isinstance(node.component, Mlp) for node in circuit.nodes)
     frame = _Frame(70, 120, geometry.n_layers, geometry.n_heads + (1 if has_mlps else 0))
     graph = _Graph(circuit, frame.left + frame.width + 70, 96)
-    height = max(frame.top + frame.height + 70, graph.top + graph.height + 40)
+    height = max(frame.top + frame.height + 70, graph.top + graph.height + 40 + 18 * len(graph.left_out))
     root = _root(max(900, graph.left + graph.width + 40), height, circuit.name)
     _text(root, 24, 34, circuit.name, size=20, weight="600")
     _text(root, 24, 58, circuit.about or f"{circuit.model}, {circuit.task}", colour=FAINT)
@@ -65,6 +66,8 @@ def circuit_svg(circuit: Circuit) -> str:
     for role in circuit.roles:
         places = ", ".join(sorted({str(node.position) for node in role.nodes}))
         _box(root, graph.place(role.name), f"{role.name} at {places}", colours[role.name])
+    for i, edge in enumerate(graph.left_out):
+        _text(root, graph.left, graph.top + graph.height + 18 * i, f"also {edge}", size=11, colour=FAINT)
     return _written(root)
 
 
@@ -96,16 +99,19 @@ class _Graph:
         return self.left + BOX / 2 + column * (BOX + 60), self.top + 64 * (len(self.order) - rank)
 
     def edges(self) -> dict[tuple[str, str], list[str]]:
-        """Labels (inputs) of the edges between roles, and to the logits; edges of single heads are not drawn."""
+        """Labels (inputs) of the edges between roles, and to the logits."""
         found: dict[tuple[str, str], list[str]] = {}
-        for claim in self.circuit.edge_claims():
-            path = dict(claim.term.arguments)["path"]
-            assert isinstance(path, Path)
-            ends = (path.senders.label, path.receivers.label)
-            if all(end in {*self.order, "logits"} for end in ends):
-                inputs = path.receivers.inputs if isinstance(path.receivers, Receivers) else ""
-                found.setdefault(ends, []).extend(inputs)
+        for edge in filter(self._has, role_edges(self.circuit)):
+            found.setdefault((edge.sender, edge.receiver), []).extend(edge.input)
         return found
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Edges of single heads, for which there is no box."""
+        return tuple(str(edge) for edge in role_edges(self.circuit) if not self._has(edge))
+
+    def _has(self, edge: Edge) -> bool:
+        return {edge.sender, edge.receiver} <= {*self.order, "logits"}
 
 
 def _mean_layer(role: Role) -> float:
@@ -142,10 +148,11 @@ def comparison_svg(left: Circuit, right: Circuit, structure: Structure) -> str:
         for head in sorted(heads):
             _square(root, frame.centre(head.layer, head.index), SHARED if head in others else own, str(head))
     entries = (("in both", SHARED), (f"{left.name} only", LEFT), (f"{right.name} only", RIGHT), ("in neither", IDLE))
-    for i, (label, colour) in enumerate(entries):
-        x = 60 + 200 * i
+    x = first.left
+    for label, colour in entries:
         ET.SubElement(root, "rect", x=f"{x}", y=f"{height - 46:g}", width="14", height="14", rx="3", fill=colour)
         _text(root, x + 20, height - 34, label)
+        x += 50 + 7.5 * len(label)
     return _written(root)
 
 
@@ -153,7 +160,7 @@ def _headline(structure: Structure) -> str:
     heads, chance = structure.heads, structure.heads_chance
     share = "undefined" if heads.of_smaller is None else f"{100 * heads.of_smaller:.0f}%"
     told = f"{plural(len(heads.shared), 'head')} in both: {share} of the smaller circuit"
-    return f"{told}; chance gives {chance.expected:.1f}, p = {chance.p_value:.2g}" if chance else told
+    return f"{told}; chance gives {chance.expected:.1f}, {p_said(chance.p_value)}" if chance else told
 
 
 # --- parts of a picture ----------------------------------------------------------------------------
@@ -170,6 +177,7 @@ def _root(width: float, height: float, title: str) -> ET.Element:
             "font-family": FONT,
             "font-size": "13",
             "role": "img",
+            "style": "max-width: 100%; height: auto",
         },
     )
     ET.SubElement(root, "title").text = title
@@ -222,7 +230,13 @@ def _rounded(root: ET.Element, centre: Point, colour: str) -> None:
 
 def _square(root: ET.Element, centre: Point, colour: str, label: str) -> None:
     _rounded(root, centre, colour)
-    _text(root, centre[0], centre[1] + 4, label, size=10, colour=text_on(colour), weight="600", anchor="middle")
+    _cell_label(root, centre, label, colour)
+
+
+def _cell_label(root: ET.Element, centre: Point, label: str, colour: str) -> None:
+    """Text that fits a square, up to five characters (``11.10``)."""
+    size = 10 if len(label) <= 4 else 8
+    _text(root, centre[0], centre[1] + 4, label, size=size, colour=text_on(colour), weight="600", anchor="middle")
 
 
 def _striped(root: ET.Element, centre: Point, colours: list[str], label: str) -> None:
@@ -232,8 +246,7 @@ def _striped(root: ET.Element, centre: Point, colours: list[str], label: str) ->
     for i, colour in enumerate(colours):
         shape = {"x": f"{x + i * width:g}", "y": f"{y:g}", "width": f"{width:g}", "height": f"{CELL}"}
         ET.SubElement(root, "rect", shape, fill=colour, rx="6" if len(colours) == 1 else "2")
-    text = label.replace("mlp ", "m")
-    _text(root, centre[0], centre[1] + 4, text, size=10, colour=text_on(colours[0]), weight="600", anchor="middle")
+    _cell_label(root, centre, label.replace("mlp ", "m"), colours[0])
 
 
 def _place(frame: _Frame, component: Component, heads: int) -> Point | None:
@@ -276,11 +289,19 @@ def _arrow(root: ET.Element, start: Point, end: Point, label: str, colour: str) 
         root, "path", {"d": curve, "stroke-width": "2", "marker-end": "url(#arrow)"}, fill="none", stroke=colour
     )
     if label:
-        x, y = (x1 + 3 * (x1 + bend) + 3 * (x2 + bend) + x2) / 8, middle
+        # Near the receiver, so that the labels of edges that cross half way do not cover each other.
+        x, y = _on_curve(0.7, x1, x1 + bend, x2 + bend, x2), _on_curve(0.7, y1, middle, middle, y2)
         half = 4 + 4 * len(label)
         shape = {"x": f"{x - half:g}", "y": f"{y - 9:g}", "width": f"{2 * half}", "height": "18", "rx": "9"}
         ET.SubElement(root, "rect", shape, fill="#ffffff", stroke=FAINT)
         _text(root, x, y + 4, label, size=11, weight="600", anchor="middle")
+
+
+def _on_curve(t: float, *points: float) -> float:
+    """A coordinate of a cubic Bezier curve at ``t`` from 0 to 1."""
+    a, b, c, d = points
+    s = 1 - t
+    return s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d
 
 
 def _written(root: ET.Element) -> str:

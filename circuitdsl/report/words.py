@@ -95,6 +95,12 @@ def p_value(value: float | None) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
 
 
+def p_said(value: float | None) -> str:
+    """``p = 0.03``, ``p < 0.0001``: a p-value in running text."""
+    written = p_value(value)
+    return f"p {written}" if written.startswith("<") else f"p = {written}"
+
+
 def plural(count: int, word: str, many: str = "") -> str:
     """``1 head``, ``3 heads``."""
     return f"{count:,} {word if count == 1 else many or word + 's'}"
