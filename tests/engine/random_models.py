@@ -79,9 +79,13 @@ def _shaken(model: Any) -> Any:
     return model
 
 
+# Removed with everything in it when the tests end.
+_FOLDERS = tempfile.TemporaryDirectory(prefix="circuitdsl-test-")
+
+
 def folder(model: PreTrainedModel) -> str:
     """A Hugging Face folder of the model with random weights and a tokenizer of words."""
-    path = tempfile.mkdtemp(prefix="circuitdsl-test-")
+    path = tempfile.mkdtemp(dir=_FOLDERS.name)
     _shaken(model).save_pretrained(path)
     _tokenizer().save_pretrained(path)
     return path
