@@ -244,7 +244,7 @@ def plan(
     output_file: OutputFile = None,
     unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Planning always is; for scripts.")] = True,
+    offline: Annotated[bool, typer.Option("--offline", help="Always on; for scripts.", show_default=False)] = True,
 ) -> None:
     """Print the experiments that checking needs and their cost, and run none."""
     from circuitdsl.report import json
@@ -354,8 +354,11 @@ def diff(
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
-    With --function also what each circuit does for the other's task, and the overlap at every threshold.
+    Of two versions of one circuit (of one name) also what became of its roles, method and claims. With --function
+    also what each circuit does for the other's task, and the overlap at every threshold.
     """
+    from circuitdsl.compare.versions import changes
+
     ours, theirs = _one_circuit(left, None), _one_circuit(right, None)
     structure = api.compare(ours, theirs)
     if svg is not None:
@@ -367,17 +370,20 @@ def diff(
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
     found = _in_function(ours, theirs, prompts, curve) if function or curve else structure.to_dict()
+    became = changes(ours, theirs) if ours.name == theirs.name else None
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
 
-        output.put(to_json(found), output_file)
+        listed = {} if became is None else {"changes": [change.to_dict() for change in became]}
+        output.put(to_json({**found, **listed}), output_file)
         return
     from rich.console import Group
 
     from circuitdsl.report.curve import reuse_summary
-    from circuitdsl.report.draw import draw_comparison
+    from circuitdsl.report.draw import draw_changes, draw_comparison
 
-    output.show(Group(draw_comparison(ours, theirs, structure, _width()), reuse_summary(found)), output_file)
+    page = [draw_comparison(ours, theirs, structure, _width()), reuse_summary(found)]
+    output.show(Group(*page, *([] if became is None else [draw_changes(became)])), output_file)
 
 
 def _in_function(left: Circuit, right: Circuit, prompts: int | None, picture: Path | None) -> Mapping[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from circuitdsl.compare.edges import role_edges
 from circuitdsl.compare.structure import Overlap, Structure
+from circuitdsl.compare.versions import Change
 from circuitdsl.language.circuit import Circuit, Component, Head, Mlp
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED, role_colours
 from circuitdsl.report.terminal import structure_summary
@@ -199,6 +200,17 @@ def _sides(structure: Structure, overlap: Overlap) -> Iterator[tuple[str, tuple[
     yield "in both", overlap.shared
     yield f"only {structure.left}", overlap.left_only
     yield f"only {structure.right}", overlap.right_only
+
+
+def draw_changes(changes: Sequence[Change]) -> RenderableType:
+    """What became of a circuit from one version to the next: what went in red, what came in green."""
+    if not changes:
+        return Text("both say the same of roles, method and claims", style="dim")
+    table = _plain_table()
+    for change in changes:
+        table.add_row(f"{change.kind} {change.what}".rstrip(), Text(f"- {change.before}", style="red"))
+        table.add_row("", Text(f"+ {change.after}", style="green"))
+    return Group(Text("from the first to the second", style="dim"), table)
 
 
 def _plain_table(padding: tuple[int, int, int, int] = (0, 2, 0, 0)) -> Table:
