@@ -169,18 +169,17 @@ def test_diff_in_text_json_and_svg(tmp_path: Path):
 
 
 def test_diff_of_two_versions_says_what_became_of_the_circuit(tmp_path: Path):
-    old = MINI / "ioi.circuit"
-    new = tmp_path / "new.circuit"
-    text = old.read_text(encoding="utf-8")
-    assert text.count(">= 65%") == 1
-    new.write_text(text.replace(">= 65%", ">= 70%"), encoding="utf-8")
+    text = "circuit c {\n model mini\n task ioi\n role r at END { 3.0 }\n expect attention(r, END -> S2) >= 65%\n}\n"
+    old, new = tmp_path / "old.circuit", tmp_path / "new.circuit"
+    old.write_text(text, encoding="utf-8")
+    new.write_text(text.replace("65%", "70%"), encoding="utf-8")
     ended = run("diff", old, new)
     assert "100% of the smaller circuit" in ended.out
     removed, added = (line.strip() for line in ended.out.splitlines()[-2:])
-    assert removed.endswith("- expect attention(fetcher, END -> S2) >= 65%")
-    assert added == "+ expect attention(fetcher, END -> S2) >= 70%"
+    assert removed.endswith("- expect attention(r, END -> S2) >= 65%")
+    assert added == "+ expect attention(r, END -> S2) >= 70%"
     (change,) = json.loads(run("diff", old, new, "-f", "json").out)["changes"]
-    assert (change["kind"], change["what"]) == ("claim", "attention(fetcher, END -> S2)")
+    assert (change["kind"], change["what"]) == ("claim", "attention(r, END -> S2)")
     assert "both say the same" in run("diff", old, old).out
 
 
