@@ -90,6 +90,7 @@ def suggestion(name: str, known: Iterable[str], what: str) -> str:
 
 # --- rendering -------------------------------------------------------------------------------------
 
+MOST_SHOWN = 200
 _WIDEST = 140
 _STYLES = {"error": "1;31", "warning": "1;33", "bold": "1", "frame": "1;34", "help": "1;32"}
 
@@ -121,11 +122,15 @@ def render(diagnostic: Diagnostic, source: Source | None, color: bool = False) -
 
 
 def render_all(diagnostics: Sequence[Diagnostic], sources: Mapping[str, Source], color: bool = False) -> str:
-    """Diagnostics one after the other, then how many there are; "" for none."""
+    """Diagnostics one after the other, then how many there are; "" for none.
+
+    Of more than ``MOST_SHOWN`` the first are rendered: nobody reads further, and a large file may hold very many.
+    """
     if not diagnostics:
         return ""
-    parts = [render(diagnostic, sources.get(diagnostic.span.file), color) for diagnostic in diagnostics]
-    return "\n\n".join([*parts, count(diagnostics)])
+    parts = [render(diagnostic, sources.get(diagnostic.span.file), color) for diagnostic in diagnostics[:MOST_SHOWN]]
+    more = len(diagnostics) - len(parts)
+    return "\n\n".join([*parts, count(diagnostics) + (f"; the last {more} are not shown" if more > 0 else "")])
 
 
 def count(diagnostics: Sequence[Diagnostic]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.codes import WARNINGS
 from circuitdsl.language.diagnostics import (
+    MOST_SHOWN,
     Collector,
     Diagnostic,
     SpecError,
@@ -99,6 +101,15 @@ def test_counts_are_in_words():
     assert count([warning, warning]) == "2 warnings"
     assert render_all([], {}) == ""
     assert render_all([warning], {}).endswith("\n\n1 warning")
+
+
+def test_of_very_many_the_first_are_shown_and_all_are_kept():
+    many = [replace(WRONG, message=f"message {number}.") for number in range(MOST_SHOWN + 3)]
+    error = SpecError(many)
+    assert f"message {MOST_SHOWN - 1}." in error.render()
+    assert f"message {MOST_SHOWN}." not in error.render()
+    assert error.render().endswith(f"\n\n{MOST_SHOWN + 3} errors; the last 3 are not shown")
+    assert len(error.diagnostics) == MOST_SHOWN + 3
 
 
 def test_as_json_every_field_is_there():

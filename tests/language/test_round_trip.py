@@ -18,6 +18,7 @@ from circuitdsl.language.parse import parse
 from circuitdsl.language.resolve import load_files, resolve_text
 from circuitdsl.language.source import Source
 
+GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.circuit"))
 SPECS = sorted((Path(__file__).parents[2] / "specs").rglob("*.circuit"))
 
 
@@ -51,6 +52,20 @@ def test_formatting_keeps_words_and_comments_and_happens_once(data: st.DataObjec
     assert tree_of(formatted) == tree
     assert comments_of(formatted) == comments_of(text)
     assert format_source(formatted) == formatted
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_texts_written_in_haste_are_laid_out_as_by_hand(path: Path):
+    text = path.read_text(encoding="utf-8")
+    formatted = path.with_suffix(".formatted").read_text(encoding="utf-8")
+    assert format_source(text) == formatted
+    assert format_source(formatted) == formatted
+    assert comments_of(formatted) == comments_of(text)
+
+
+def test_golden_texts_come_in_pairs():
+    formatted = [path.stem for path in sorted(GOLDEN[0].parent.glob("*.formatted"))]
+    assert formatted == [path.stem for path in GOLDEN]
 
 
 def test_line_ends_and_byte_order_marks_do_not_matter():
