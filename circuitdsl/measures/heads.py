@@ -31,6 +31,7 @@ BEHAVIOURS: tuple[tuple[Behaviour, str], ...] = (
 )
 
 HEADS = Parameter("heads", "heads", "a role, or heads in braces; the figure is the mean over them", only_heads=True)
+READS = Parameter("reads", "reads", "the position that is read, or position -> token to be written")
 
 
 def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, shares: bool = False) -> Asking:
@@ -117,10 +118,7 @@ MEASURES = (
             "Share of prompts where the token is among the top 5 logits of the head's OV circuit (through its layer's "
             "first norm, W_V, W_O, the final norm and the unembedding) applied to the residual after the first block.",
             "Wang et al. 2022",
-            parameters=(
-                HEADS,
-                Parameter("reads", "reads", "the position that is read, or position -> token to be written"),
-            ),
+            parameters=(HEADS, READS),
             places=("circuit",),
         ),
         _copying(negated=False),
@@ -131,10 +129,7 @@ MEASURES = (
             "share",
             "As copying, for the negated OV circuit: the head pushes down the token that it reads.",
             "Wang et al. 2022",
-            parameters=(
-                HEADS,
-                Parameter("reads", "reads", "the position that is read, or position -> token to be written"),
-            ),
+            parameters=(HEADS, READS),
             places=("circuit",),
         ),
         _copying(negated=True),
