@@ -90,7 +90,8 @@ class _Pass:
         at = self.region.at
         tokens, places = self.network.embedded(take(self.stack.tokens, at), at)
         tokens, places = self.rows.part(-1, tokens, places)
-        return self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        embedded = self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        return self.network.embedded_norm(embedded)
 
     def _layer(self, layer: int, x: Tensor) -> Tensor:
         network, block, at = self.network, self.network.blocks[layer], self.region.at
@@ -120,11 +121,14 @@ class _Pass:
     def _attention(self, layer: int, block: Block, q: Tensor, k: Tensor, v: Tensor, asked: Tensor | None) -> Tensor:
         self._see(keys_at(layer), k)
         self._see(values_at(layer), v)
-        region, base = self.region, self.stack.base
-        sources = [Keys(k, v, region.visible if asked is None else take(region.visible, asked))]
+        region, base, bias = self.region, self.stack.base, self.network.bias
+        at = region.at if asked is None else region.at.gather(1, asked)
+        visible = region.visible if asked is None else take(region.visible, asked)
+        sources = [Keys(k, v, visible, bias(at, region.at))]
         if region.looks_back:
             before = region.before if asked is None else take(region.before, asked)
-            sources.append(Keys(base[keys_at(layer)][:, None], base[values_at(layer)][:, None], before))
+            past = base[keys_at(layer)][:, None], base[values_at(layer)][:, None]
+            sources.append(Keys(*past, before, bias(at, region.tokens)))
         patterns = attention(q, sources, block.scaling)
         # Patterns are edited over every query and key, in runs of whole prompts.
         patterns[0] = self.rows.edit(hooks.pattern(layer), patterns[0])

@@ -43,10 +43,14 @@ class Region:
         return (self.at[:, None, :] <= self.at[:, :, None]) & self.real[:, None, :]
 
     @cached_property
+    def tokens(self) -> Tensor:
+        """The index of every token of the prompts, [1, tokens]."""
+        return torch.arange(self.inside.shape[1], device=self.at.device)[None]
+
+    @cached_property
     def before(self) -> Tensor:
         """[prompts, n queries, tokens]: which keys outside are seen."""
-        tokens = torch.arange(self.inside.shape[1], device=self.at.device)
-        return ~self.inside[:, None, :] & (tokens <= self.at[:, :, None])
+        return ~self.inside[:, None, :] & (self.tokens[:, None] <= self.at[:, :, None])
 
 
 def whole(prompts: int, length: int, device: torch.device) -> Region:
