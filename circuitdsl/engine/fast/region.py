@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -33,9 +33,23 @@ class Region:
     inside: Tensor
 
     @cached_property
+    def tokens(self) -> Tensor:
+        """The index of every token of the prompts, [prompts, tokens]."""
+        return torch.arange(self.inside.shape[1], device=self.at.device).expand_as(self.inside)
+
+    @cached_property
     def looks_back(self) -> bool:
         """Whether any key outside the region is seen from inside."""
         return bool(self.before.any())
+
+    @cached_property
+    def keys(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The tokens [prompts, keys] of each source of keys, and which of them count: inside, then those looked back
+        on."""
+        inside = self.at, self.real
+        if not self.looks_back:
+            return (inside,)
+        return inside, (self.tokens, ~self.inside)
 
     @cached_property
     def visible(self) -> Tensor:
@@ -43,14 +57,14 @@ class Region:
         return (self.at[:, None, :] <= self.at[:, :, None]) & self.real[:, None, :]
 
     @cached_property
-    def tokens(self) -> Tensor:
-        """The index of every token of the prompts, [1, tokens]."""
-        return torch.arange(self.inside.shape[1], device=self.at.device)[None]
-
-    @cached_property
     def before(self) -> Tensor:
         """[prompts, n queries, tokens]: which keys outside are seen."""
-        return ~self.inside[:, None, :] & (self.tokens[:, None] <= self.at[:, :, None])
+        return ~self.inside[:, None, :] & (self.tokens[:, None, :] <= self.at[:, :, None])
+
+
+def all_asked(region: Region) -> Region:
+    """The same tokens, all of them wanted."""
+    return replace(region, asked=torch.arange(region.at.shape[1], device=region.at.device).expand_as(region.at))
 
 
 def whole(prompts: int, length: int, device: torch.device) -> Region:
