@@ -76,7 +76,8 @@ class _Course:
     def _embedded(self) -> Tensor:
         tokens, places = self.network.embedded(take(self.asked.tokens, self.at), self.at)
         tokens, places = self.rows.part(-1, tokens, places)
-        return self.rows.edit("hook_embed", tokens, self.at) + self.rows.edit("hook_pos_embed", places, self.at)
+        embedded = self.rows.edit("hook_embed", tokens, self.at) + self.rows.edit("hook_pos_embed", places, self.at)
+        return self.normed(self.network.embedded_norm, embedded)
 
     def _layer(self, layer: int, block: Block, x: Tensor) -> Tensor:
         for name, project in zip(q_k_v(layer), (block.q, block.k, block.v), strict=True):

@@ -116,7 +116,8 @@ class _Pass:
         at = self.region.at
         tokens, places = self.network.embedded(take(self.stack.tokens, at), at)
         tokens, places = self.rows.part(-1, tokens, places)
-        return self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        embedded = self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        return self.network.embedded_norm(embedded)
 
     def _layer(self, layer: int, x: Tensor) -> Tensor:
         network, block, at = self.network, self.network.blocks[layer], self.region.at
@@ -148,11 +149,13 @@ class _Pass:
     ) -> Tensor:
         self._see(keys_at(layer), k)
         self._see(values_at(layer), v)
-        region, base, name = self.region, self.stack.base, hooks.pattern(layer)
-        sources = [Keys(k, v, region.visible if asked is None else take(region.visible, asked))]
+        region, base, bias, name = self.region, self.stack.base, self.network.bias, hooks.pattern(layer)
+        visible = region.visible if asked is None else take(region.visible, asked)
+        sources = [Keys(k, v, visible, bias(at, region.at))]
         if region.looks_back:
             before = region.before if asked is None else take(region.before, asked)
-            sources.append(Keys(base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None], before))
+            past = base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None]
+            sources.append(Keys(*past, before, bias(at, region.tokens)))
         patterns = [
             self.rows.edit_pattern(name, pattern, at, *keys)
             for pattern, keys in zip(attention(q, sources, block.scaling), region.keys, strict=True)
