@@ -16,7 +16,7 @@ from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.language.resolve import load_files
 from circuitdsl.measures.registry import MEASURES
-from circuitdsl.models import geometry_of
+from circuitdsl.models import Opening, geometry_of
 from circuitdsl.plan.jobs import Job, claim_job, head_jobs, intervention_jobs, unlisted_jobs, variant_jobs
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -38,20 +38,23 @@ def measure_infos() -> dict[str, MeasureInfo]:
     return {name: measure.info for name, measure in MEASURES.items()} | dict(compare_measures.MEASURES)
 
 
-def environment(model: str | None = None) -> Environment:
+def environment(model: str | None = None, revision: str | None = None) -> Environment:
     """The models, tasks and measurements that this installation knows.
 
-    ``model`` stands in for whatever model a specification names.
+    ``model`` stands in for whatever model a specification names; models are of ``revision``.
     """
-    return Environment(geometry=lambda name: geometry_of(model or name), task=tasks.describe, measures=measure_infos())
+    return Environment(
+        geometry=lambda name: geometry_of(model or name, revision), task=tasks.describe, measures=measure_infos()
+    )
 
 
-def load(*paths: str | Path, model: str | None = None) -> Document:
+def load(*paths: str | Path, model: str | None = None, revision: str | None = None) -> Document:
     """Read and resolve spec files, against ``model`` in place of the models that they name if it is given.
 
-    Raises ``language.diagnostics.SpecError`` with all that is wrong in them.
+    The shape of a model of the hub is that of its ``revision``. Raises ``language.diagnostics.SpecError`` with all that
+    is wrong in the files.
     """
-    return load_files(paths, environment(model))
+    return load_files(paths, environment(model, revision))
 
 
 def plan(document: Document, unexplained: bool = True) -> Plan:
@@ -67,19 +70,23 @@ def check(
     progress: Progress | None = None,
     store: Store | None = None,
     engine: str = "fast",
+    device: str | None = None,
+    revision: str | None = None,
 ) -> Report:
     """Judge every claim of a document on the models that it names, or all of them on ``model``.
 
     ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
     and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does.
-    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. Raises ``errors.InputError`` for a model
-    or task that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
+    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. ``device`` and ``revision`` say how
+    models are opened, see ``models.Opening``. Raises ``errors.InputError`` for a model, task or device that cannot be
+    had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
     from circuitdsl.checking import Workbench, unwatched  # here, so that planning and linting never load torch
 
     if prompts is not None:
         document = with_prompts(document, prompts)
-    return Workbench(model, store, engine).check(document, unexplained, progress or unwatched)
+    bench = Workbench(model, store, engine, opening=Opening(device, revision))
+    return bench.check(document, unexplained, progress or unwatched)
 
 
 def compare_function(
@@ -90,6 +97,8 @@ def compare_function(
     prompts: int | None = None,
     store: Store | None = None,
     kinds: Iterable[Kind] = KINDS,
+    device: str | None = None,
+    revision: str | None = None,
 ) -> Reuse:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
@@ -101,7 +110,7 @@ def compare_function(
 
     if prompts is not None:
         left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
-    return Workbench(model, store).compare(left, right, align, kinds)
+    return Workbench(model, store, opening=Opening(device, revision)).compare(left, right, align, kinds)
 
 
 def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:

@@ -28,7 +28,7 @@ from circuitdsl.judge.outcome import CircuitReport, ClaimOutcome, ComparisonRepo
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention, Method
 from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import CannotMeasure
-from circuitdsl.models import Model, open_model
+from circuitdsl.models import Model, Opening, open_model
 from circuitdsl.plan.drive import Failure, first_round
 from circuitdsl.plan.plan import make_plan
 from circuitdsl.version import __version__
@@ -61,13 +61,14 @@ class Workbench:
 
     ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls;
     ``engine`` is a name of :data:`ENGINES`, ``memory`` the bytes that stacked runs of the fast engine may take (0: a
-    share of what is free).
+    share of what is free). ``opening`` says how models are opened.
     """
 
     model: str | Path | TransformerBridge | None = None
     store: Store | None = None
     engine: str = "fast"
     memory: int = 0
+    opening: Opening = field(default_factory=Opening)
     judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
 
@@ -96,7 +97,7 @@ class Workbench:
         """The judge of a model processed as a method says, which is opened at first use."""
         key = (model, method.processing)
         if key not in self.judges:
-            opened = open_model(self.model or model, method.processing)
+            opened = open_model(self.model or model, method.processing, self.opening)
             engine = ENGINES[self.engine](opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
             self.judges[key] = Judge(session, _bootstrap(session, method.seed), api.measure_infos())

@@ -91,6 +91,8 @@ class LintFormat(StrEnum):
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
+Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
+Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
 
 
@@ -139,6 +141,8 @@ def check(
     cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
     engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = EngineName.FAST,
     memory: Annotated[str, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = "",
+    device: Device = None,
+    revision: Revision = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
@@ -146,14 +150,15 @@ def check(
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
     paths = _paths(files)
     saved = _saved(paths)  # before they are read: what is saved during the first check is seen by --watch
-    document = _load_blocks(paths, model)
+    document = _load_blocks(paths, model, revision)
     if output_file is not None:
         output.need_writable(output_file)  # not after an hour of experiments
     from circuitdsl.checking import Workbench
     from circuitdsl.engine.store import Store, default_folder
+    from circuitdsl.models import Opening
 
     store = Store.in_folder(cache_folder or default_folder()) if cache else None
-    bench = Workbench(model, store, engine, _bytes(memory))
+    bench = Workbench(model, store, engine, _bytes(memory), Opening(device, revision))
 
     def judged(document: Document) -> Report:
         document = api.with_prompts(document, prompts) if prompts else document
@@ -166,7 +171,7 @@ def check(
     report = judged(document)
     out(report)
     if watch:
-        _watch(paths, saved, lambda: out(judged(_load_blocks(paths, model))))
+        _watch(paths, saved, lambda: out(judged(_load_blocks(paths, model, revision))))
     raise typer.Exit(report.exit_code)
 
 
@@ -351,6 +356,8 @@ def diff(
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
     curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
+    device: Device = None,
+    revision: Revision = None,
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
@@ -359,7 +366,7 @@ def diff(
     """
     from circuitdsl.compare.versions import changes
 
-    ours, theirs = _one_circuit(left, None), _one_circuit(right, None)
+    ours, theirs = _one_circuit(left, None, revision), _one_circuit(right, None, revision)
     structure = api.compare(ours, theirs)
     if svg is not None:
         from circuitdsl.report.svg import comparison_svg
@@ -369,7 +376,7 @@ def diff(
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
-    found = _in_function(ours, theirs, prompts, curve) if function or curve else structure.to_dict()
+    found = _in_function(ours, theirs, prompts, curve, device, revision) if function or curve else structure.to_dict()
     became = changes(ours, theirs) if ours.name == theirs.name else None
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
@@ -386,12 +393,20 @@ def diff(
     output.show(Group(*page, *([] if became is None else [draw_changes(became)])), output_file)
 
 
-def _in_function(left: Circuit, right: Circuit, prompts: int | None, picture: Path | None) -> Mapping[str, object]:
+def _in_function(
+    left: Circuit,
+    right: Circuit,
+    prompts: int | None,
+    picture: Path | None,
+    device: str | None,
+    revision: str | None,
+) -> Mapping[str, object]:
     """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
     from circuitdsl.report.curve import curve_svg
 
-    reuse = api.compare_function(left, right, prompts=prompts, store=Store.in_folder(default_folder()))
+    store = Store.in_folder(default_folder())
+    reuse = api.compare_function(left, right, prompts=prompts, store=store, device=device, revision=revision)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))
@@ -405,12 +420,12 @@ def _width() -> int:
     return Console().width if sys.stdout.isatty() else output.plain_width()
 
 
-def _one_circuit(spec: str, model: str | None) -> Circuit:
+def _one_circuit(spec: str, model: str | None, revision: str | None = None) -> Circuit:
     """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
     path, colon, name = spec.rpartition(":")
     if not colon or Path(spec).exists():
         path, name = spec, ""
-    circuits = _load(_paths([path]), model).document.circuits
+    circuits = _load(_paths([path]), model, revision).document.circuits
     named = [circuit for circuit in circuits if not name or circuit.name == name]
     if len(named) == 1:
         return named[0]
@@ -499,16 +514,17 @@ def tasks_show(
     count: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many prompts.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 0,
     bos: Annotated[bool, typer.Option(help="Begin with the BOS token.")] = False,
+    revision: Revision = None,
 ) -> None:
     """Show prompts of a task as a model reads them, token by token, with the positions marked."""
-    from circuitdsl.models import open_model
+    from circuitdsl.models import Opening, open_model
     from circuitdsl.report.prompts import render_prompts
     from circuitdsl.tasks import open_task
 
     # A task is read as a spec reads it, so that it has the same spelling and the same errors here.
     written = f"circuit shown {{\n  model {model}\n  task  {task}\n}}\n"
-    reference = resolve_text(written, "command line", api.environment(model)).circuits[0].task
-    tokenizer = open_model(model).tokenizer
+    reference = resolve_text(written, "command line", api.environment(model, revision)).circuits[0].task
+    tokenizer = open_model(model, opening=Opening("cpu", revision)).tokenizer
     output.show(render_prompts(open_task(reference).draw(tokenizer, count, seed, bos), tokenizer))
 
 
@@ -539,9 +555,9 @@ def _paths(files: Sequence[str]) -> list[str]:
     return [find_spec(name) for name in files]
 
 
-def _load_blocks(paths: Sequence[str], model: str | None) -> Document:
+def _load_blocks(paths: Sequence[str], model: str | None, revision: str | None = None) -> Document:
     """A document with something to check in it. Raises SpecError, and InputError if nothing would be checked."""
-    document = _load(paths, model).document
+    document = _load(paths, model, revision).document
     if not (document.circuits or document.comparisons or document.interventions):
         raise InputError(
             f"nothing to check in {', '.join(paths)}",
@@ -550,9 +566,9 @@ def _load_blocks(paths: Sequence[str], model: str | None) -> Document:
     return document
 
 
-def _load(paths: Sequence[str], model: str | None) -> Loaded:
+def _load(paths: Sequence[str], model: str | None, revision: str | None = None) -> Loaded:
     """The document of some files; warnings go to standard error. Raises SpecError."""
-    loaded = load_with_warnings(paths, api.environment(model))
+    loaded = load_with_warnings(paths, api.environment(model, revision))
     if loaded.warnings:
         print(render_all(loaded.warnings, loaded.sources, color=_colour(sys.stderr)), file=sys.stderr)
     return loaded

@@ -37,6 +37,13 @@ FILES = {
 }
 
 CASES = {
+    "missing device": (["check", "good.circuit", "--device", "cuda:9"], "there is no device cuda:9 here"),
+    "missing device to compare": (
+        ["diff", "good.circuit", "good.circuit", "--function", "--device", "tpu"],
+        "there is no device tpu here",
+    ),
+    "revision of a shipped model": (["check", "good.circuit", "--revision", "v1"], "mini comes with circuitdsl"),
+    "revision of a shipped tokenizer": (["tasks", "show", "ioi", "--revision", "v1"], "mini comes with circuitdsl"),
     "missing file": (["check", "missing.circuit"], "there is no file `missing.circuit`"),
     "missing file to plan": (["plan", "missing.circuit"], "there is no file `missing.circuit`"),
     "missing file to show": (["show", "missing.circuit"], "there is no file `missing.circuit`"),
