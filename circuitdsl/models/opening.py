@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import Geometry
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Processing = Literal["none", "fold"]
 """``fold``: norms folded into the next weights, writing weights and unembedding centred, as TransformerLens 2 did."""
+
+Dtype = Literal["float32", "bfloat16"]
+"""The precision of weights and activations; figures are accumulated in float64 in any case."""
+
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 
 class ModelError(InputError):
@@ -45,39 +50,68 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names, shapes and values of all weights as they are used."""
+        import torch
+
         digest = hashlib.sha256()
         for name, weight in sorted(self.bridge.named_parameters()):
             digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
-            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+            # As bytes, since numpy knows no bfloat16.
+            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def dtype(self) -> str:
+        """The precision of the weights: ``float32``, ``bfloat16``; of a model that was given, whatever it has."""
+        return str(next(self.bridge.parameters()).dtype).removeprefix("torch.")
 
-def open_model(model: str | Path | TransformerBridge, processing: Processing = "none") -> Model:
-    """Open ``model`` in float32, with no gradients.
+
+def open_model(
+    model: str | Path | TransformerBridge, processing: Processing = "none", dtype: Dtype | None = None
+) -> Model:
+    """Open ``model`` in ``dtype`` (float32 if none is given), with no gradients.
 
     A name is looked for among the planted and shipped models, then as a local folder in Hugging Face's format, then
     in Hugging Face's cache, and at last on the hub, unless HF_HUB_OFFLINE is set. An object is taken as it is: it
-    must have a tokenizer, and its weights are never changed, so that ``fold`` is refused unless it was done to it.
-    Raises :class:`ModelError`.
+    must have a tokenizer, and its weights are never changed, so that ``fold`` is refused unless it was done to it, and
+    so is a ``dtype`` that it has not. Raises :class:`ModelError`.
     """
+    if dtype is not None and dtype not in DTYPES:
+        raise ModelError(f"no model runs in {dtype}", f"precisions: {', '.join(DTYPES)}")
     if not isinstance(model, str | Path):
-        return _given(model, processing)
+        return _given(model, processing, dtype)
     name = str(model)
     with quiet():
-        bridge = _boot(name)
+        bridge = _boot(name, dtype if dtype and processing == "none" else "float32")
         bridge.requires_grad_(False)
-        if processing == "fold":
+        if processing == "fold":  # in float32, whose digits folding needs
             bridge.enable_compatibility_mode(disable_warnings=True)
+        _cast(bridge, dtype or "float32")
     return _opened(name, bridge, processing)
 
 
-def _given(bridge: TransformerBridge, processing: Processing) -> Model:
+def _cast(bridge: TransformerBridge, dtype: Dtype) -> None:
+    """Bring a model into a precision. Frequencies of rotations stay as they are, as Hugging Face loads them."""
+    import torch
+
+    for name, tensor in (*bridge.named_parameters(), *bridge.named_buffers()):
+        if tensor.is_floating_point() and not name.endswith("inv_freq"):
+            tensor.data = tensor.data.to(getattr(torch, dtype))
+    bridge.cfg.dtype = getattr(torch, dtype)
+
+
+def _given(bridge: TransformerBridge, processing: Processing, dtype: Dtype | None) -> Model:
     if processing == "fold" and not getattr(bridge, "compatibility_mode", False):
         raise ModelError(
             "the spec wants its weights folded, but the model was given as an object, which is not to be changed",
             "call enable_compatibility_mode() on it first, give the model's name, or write `processing none`",
         )
-    return _opened(str(bridge.cfg.model_name), bridge, processing)
+    opened = _opened(str(bridge.cfg.model_name), bridge, processing)
+    if dtype not in (None, opened.dtype):
+        raise ModelError(
+            f"the model was given as an object in {opened.dtype}, which is not to be changed to {dtype}",
+            f"call to(torch.{dtype}) on it first, or give the model's name",
+        )
+    return opened
 
 
 def _opened(name: str, bridge: TransformerBridge, processing: Processing) -> Model:
@@ -103,7 +137,7 @@ def _geometry(name: str, bridge: TransformerBridge) -> Geometry:
     )
 
 
-def _boot(name: str) -> TransformerBridge:
+def _boot(name: str, dtype: Dtype) -> TransformerBridge:
     if name in PLANTED:
         from circuitdsl.models.planted.build import build
 
@@ -118,7 +152,7 @@ def _boot(name: str) -> TransformerBridge:
     source = str(folder or hub_name(name))
     try:
         _require_family(name, AutoConfig.from_pretrained(source).model_type)
-        return TransformerBridge.boot_transformers(source, dtype=torch.float32)
+        return TransformerBridge.boot_transformers(source, dtype=getattr(torch, dtype))
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = f"from {source}" if folder else "from the Hugging Face hub"

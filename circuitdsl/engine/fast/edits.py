@@ -10,7 +10,7 @@ from torch import Tensor
 
 from circuitdsl.engine.fast.points import parts_at
 from circuitdsl.engine.fast.region import take
-from circuitdsl.engine.hooks import NO_CHANGE
+from circuitdsl.engine.hooks import no_change
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Edit:
         if not before.numel():
             return False
         after = self.values.to(clean.dtype).expand(clean.shape)[where] + before * self.factor
-        return bool((after - before).abs().max() > NO_CHANGE * largest)
+        return bool((after - before).abs().max() > no_change(clean.dtype) * largest)
 
 
 def first_point(edits: Sequence[Edit]) -> int:
