@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from circuitdsl.compare.reuse import Reuse
     from circuitdsl.engine.store import Store
     from circuitdsl.judge.outcome import Report
+    from circuitdsl.models import Dtype
 
 Progress = Callable[[int, int, str], None]
 """Told of work done, work expected (in prompts through the model) and what is being done."""
@@ -67,19 +68,24 @@ def check(
     progress: Progress | None = None,
     store: Store | None = None,
     engine: str = "fast",
+    dtype: Dtype | None = None,
+    screen: str = "",
 ) -> Report:
     """Judge every claim of a document on the models that it names, or all of them on ``model``.
 
     ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
     and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does.
-    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. Raises ``errors.InputError`` for a model
-    or task that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
+    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. ``dtype`` is the precision of the model,
+    float32 unless it is given as an object in another. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and
+    measures in float32 all those that it does not find to be under the floor for certain. Raises ``errors.InputError``
+    for a model or task that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
     from circuitdsl.checking import Workbench, unwatched  # here, so that planning and linting never load torch
 
     if prompts is not None:
         document = with_prompts(document, prompts)
-    return Workbench(model, store, engine).check(document, unexplained, progress or unwatched)
+    bench = Workbench(model, store, engine, dtype=dtype, screen=screen)
+    return bench.check(document, unexplained, progress or unwatched)
 
 
 def compare_function(
@@ -90,6 +96,7 @@ def compare_function(
     prompts: int | None = None,
     store: Store | None = None,
     kinds: Iterable[Kind] = KINDS,
+    dtype: Dtype | None = None,
 ) -> Reuse:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
@@ -101,7 +108,7 @@ def compare_function(
 
     if prompts is not None:
         left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
-    return Workbench(model, store).compare(left, right, align, kinds)
+    return Workbench(model, store, dtype=dtype).compare(left, right, align, kinds)
 
 
 def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:

@@ -78,6 +78,15 @@ class EngineName(StrEnum):
     PLAIN = "plain"
 
 
+class DtypeName(StrEnum):
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class ScreenName(StrEnum):
+    BF16 = "bf16"
+
+
 class PlanFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -91,6 +100,7 @@ class LintFormat(StrEnum):
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
+Precision = Annotated[DtypeName, typer.Option("--dtype", help="The precision that the model runs in.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
 
 
@@ -139,6 +149,10 @@ def check(
     cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
     engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = EngineName.FAST,
     memory: Annotated[str, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = "",
+    dtype: Precision = DtypeName.FLOAT32,
+    screen: Annotated[
+        ScreenName | None, typer.Option(help="Sort out unlisted heads far under the floor in this precision.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
@@ -153,7 +167,7 @@ def check(
     from circuitdsl.engine.store import Store, default_folder
 
     store = Store.in_folder(cache_folder or default_folder()) if cache else None
-    bench = Workbench(model, store, engine, _bytes(memory))
+    bench = Workbench(model, store, engine, _bytes(memory), dtype.value, screen.value if screen else "")
 
     def judged(document: Document) -> Report:
         document = api.with_prompts(document, prompts) if prompts else document
@@ -351,6 +365,7 @@ def diff(
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
     curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
+    dtype: Precision = DtypeName.FLOAT32,
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
@@ -369,7 +384,7 @@ def diff(
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
-    found = _in_function(ours, theirs, prompts, curve) if function or curve else structure.to_dict()
+    found = _in_function(ours, theirs, prompts, curve, dtype) if function or curve else structure.to_dict()
     became = changes(ours, theirs) if ours.name == theirs.name else None
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
@@ -386,12 +401,15 @@ def diff(
     output.show(Group(*page, *([] if became is None else [draw_changes(became)])), output_file)
 
 
-def _in_function(left: Circuit, right: Circuit, prompts: int | None, picture: Path | None) -> Mapping[str, object]:
+def _in_function(
+    left: Circuit, right: Circuit, prompts: int | None, picture: Path | None, dtype: DtypeName
+) -> Mapping[str, object]:
     """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
     from circuitdsl.report.curve import curve_svg
 
-    reuse = api.compare_function(left, right, prompts=prompts, store=Store.in_folder(default_folder()))
+    store = Store.in_folder(default_folder())
+    reuse = api.compare_function(left, right, prompts=prompts, store=store, dtype=dtype.value)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))
