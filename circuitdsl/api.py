@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from circuitdsl.compare.reuse import Reuse
     from circuitdsl.engine.store import Store
     from circuitdsl.judge.outcome import Report
+    from circuitdsl.models import Dtype
 
 Progress = Callable[[int, int, str], None]
 """Told of work done, work expected (in prompts through the model) and what is being done."""
@@ -72,20 +73,23 @@ def check(
     engine: str = "fast",
     device: str | None = None,
     revision: str | None = None,
+    dtype: Dtype | None = None,
+    screen: str = "",
 ) -> Report:
     """Judge every claim of a document on the models that it names, or all of them on ``model``.
 
     ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
     and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does.
-    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. ``device`` and ``revision`` say how
-    models are opened, see ``models.Opening``. Raises ``errors.InputError`` for a model, task or device that cannot be
-    had; an experiment that cannot be run is a claim's verdict, not an exception.
+    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. ``device``, ``revision`` and ``dtype``
+    say how models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and
+    measures in full all those that it does not find to be under the floor for certain. Raises ``errors.InputError`` for
+    a model, task or device that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
     from circuitdsl.checking import Workbench, unwatched  # here, so that planning and linting never load torch
 
     if prompts is not None:
         document = with_prompts(document, prompts)
-    bench = Workbench(model, store, engine, opening=Opening(device, revision))
+    bench = Workbench(model, store, engine, opening=Opening(device, revision, dtype), screen=screen)
     return bench.check(document, unexplained, progress or unwatched)
 
 
@@ -99,6 +103,7 @@ def compare_function(
     kinds: Iterable[Kind] = KINDS,
     device: str | None = None,
     revision: str | None = None,
+    dtype: Dtype | None = None,
 ) -> Reuse:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
@@ -110,7 +115,7 @@ def compare_function(
 
     if prompts is not None:
         left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
-    return Workbench(model, store, opening=Opening(device, revision)).compare(left, right, align, kinds)
+    return Workbench(model, store, opening=Opening(device, revision, dtype)).compare(left, right, align, kinds)
 
 
 def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:

@@ -78,6 +78,15 @@ class EngineName(StrEnum):
     PLAIN = "plain"
 
 
+class DtypeName(StrEnum):
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class ScreenName(StrEnum):
+    BF16 = "bf16"
+
+
 class PlanFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -93,6 +102,7 @@ Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship ar
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
 Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
+Precision = Annotated[DtypeName, typer.Option("--dtype", help="The precision that the model runs in.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
 
 
@@ -143,6 +153,10 @@ def check(
     memory: Annotated[str, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = "",
     device: Device = None,
     revision: Revision = None,
+    dtype: Precision = DtypeName.FLOAT32,
+    screen: Annotated[
+        ScreenName | None, typer.Option(help="Sort out unlisted heads far under the floor in this precision.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
@@ -158,7 +172,8 @@ def check(
     from circuitdsl.models import Opening
 
     store = Store.in_folder(cache_folder or default_folder()) if cache else None
-    bench = Workbench(model, store, engine, _bytes(memory), Opening(device, revision))
+    opening = Opening(device, revision, dtype.value)
+    bench = Workbench(model, store, engine, _bytes(memory), opening, screen.value if screen else "")
 
     def judged(document: Document) -> Report:
         document = api.with_prompts(document, prompts) if prompts else document
@@ -358,6 +373,7 @@ def diff(
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
     device: Device = None,
     revision: Revision = None,
+    dtype: Precision = DtypeName.FLOAT32,
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
@@ -376,7 +392,8 @@ def diff(
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
-    found = _in_function(ours, theirs, prompts, curve, device, revision) if function or curve else structure.to_dict()
+    opened = {"device": device, "revision": revision, "dtype": dtype.value}
+    found = _in_function(ours, theirs, prompts, curve, opened) if function or curve else structure.to_dict()
     became = changes(ours, theirs) if ours.name == theirs.name else None
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
@@ -394,19 +411,14 @@ def diff(
 
 
 def _in_function(
-    left: Circuit,
-    right: Circuit,
-    prompts: int | None,
-    picture: Path | None,
-    device: str | None,
-    revision: str | None,
+    left: Circuit, right: Circuit, prompts: int | None, picture: Path | None, opened: Mapping[str, Any]
 ) -> Mapping[str, object]:
     """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
     from circuitdsl.report.curve import curve_svg
 
     store = Store.in_folder(default_folder())
-    reuse = api.compare_function(left, right, prompts=prompts, store=store, device=device, revision=revision)
+    reuse = api.compare_function(left, right, prompts=prompts, store=store, **opened)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))

@@ -134,8 +134,12 @@ def function(left: Circuit, right: Circuit, align: Align, judge: Judge) -> Funct
         tasks=(str(left.task), str(right.task)),
         cells=tuple(sorted(cells, key=lambda cell: PARTS.index(cell.part))),
         dissociation=_dissociation(left, right, pairs, judge),
-        notes=tuple(_notes(left, right, pairs)),
+        notes=(*_precision(judge.session.engine.dtype), *_notes(left, right, pairs)),
     )
+
+
+def _precision(dtype: str) -> tuple[str, ...]:
+    return () if dtype == "float32" else (f"the model ran in {dtype}",)
 
 
 @dataclass(frozen=True)

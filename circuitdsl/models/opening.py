@@ -7,10 +7,10 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import Geometry
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Processing = Literal["none", "fold"]
 """``fold``: norms folded into the next weights, writing weights and unembedding centred, as TransformerLens 2 did."""
+
+Dtype = Literal["float32", "bfloat16"]
+"""The precision of weights and activations; figures are accumulated in float64 in any case."""
+
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 
 _PATIENCE = 10.0  # seconds for the hub to answer
@@ -38,15 +43,19 @@ class Opening:
 
     ``device``: "cpu", "cuda", "cuda:1", "mps"; None for the first CUDA GPU if there is one, and else the CPU.
     ``revision``: a branch, tag or commit of a model of the hub; None for its branch main.
-    Raises :class:`ModelError` for a device that is not there.
+    ``dtype``: the precision; None for float32, or whatever a model has that is given as an object.
+    Raises :class:`ModelError` for a device that is not there or a precision that no model runs in.
     """
 
     device: str | None = None
     revision: str | None = None
+    dtype: Dtype | None = None
 
     def __post_init__(self) -> None:
         if self.device is not None and self.device not in (there := _devices()):
             raise ModelError(f"there is no device {self.device} here", f"the devices here: {', '.join(there)}")
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise ModelError(f"no model runs in {self.dtype}", f"precisions: {', '.join(DTYPES)}")
 
 
 def _devices() -> tuple[str, ...]:
@@ -74,32 +83,52 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names, shapes and values of all weights as they are used."""
+        import torch
+
         digest = hashlib.sha256()
         for name, weight in sorted(self.bridge.named_parameters()):
             digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
-            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+            # As bytes, since numpy knows no bfloat16.
+            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
+
+    @property
+    def dtype(self) -> str:
+        """The precision of the weights: ``float32``, ``bfloat16``; of a model that was given, whatever it has."""
+        return str(next(self.bridge.parameters()).dtype).removeprefix("torch.")
 
 
 def open_model(
     model: str | Path | TransformerBridge, processing: Processing = "none", opening: Opening = Opening()
 ) -> Model:
-    """Open ``model`` in float32, with no gradients, as ``opening`` says.
+    """Open ``model`` as ``opening`` says, with no gradients.
 
     A name is looked for among the planted and shipped models, then as a local folder in Hugging Face's format, then
     in Hugging Face's cache, and at last on the hub, unless HF_HUB_OFFLINE is set. Only models of the hub have
     revisions. An object is taken as it is: it must have a tokenizer, it is never moved and its weights are never
-    changed, so that ``fold`` is refused unless it was done to it. Raises :class:`ModelError`.
+    changed, so that ``fold`` is refused unless it was done to it, and so is a precision that it has not. Raises
+    :class:`ModelError`.
     """
     if not isinstance(model, str | Path):
         return _given(model, processing, opening)
-    name = str(model)
+    name, dtype = str(model), opening.dtype or "float32"
     with quiet():
-        bridge = _boot(name, opening)
+        bridge = _boot(name, opening if processing == "none" else replace(opening, dtype="float32"))
         bridge.requires_grad_(False)
-        if processing == "fold":
+        if processing == "fold":  # in float32, whose digits folding needs
             bridge.enable_compatibility_mode(disable_warnings=True)
+        _cast(bridge, dtype)
     return _opened(name if opening.revision is None else f"{name}@{opening.revision}", bridge, processing)
+
+
+def _cast(bridge: TransformerBridge, dtype: Dtype) -> None:
+    """Bring a model into a precision. Frequencies of rotations stay as they are, as Hugging Face loads them."""
+    import torch
+
+    for name, tensor in (*bridge.named_parameters(), *bridge.named_buffers()):
+        if tensor.is_floating_point() and not name.endswith("inv_freq"):
+            tensor.data = tensor.data.to(getattr(torch, dtype))
+    bridge.cfg.dtype = getattr(torch, dtype)
 
 
 def _given(bridge: TransformerBridge, processing: Processing, opening: Opening) -> Model:
@@ -119,7 +148,13 @@ def _given(bridge: TransformerBridge, processing: Processing, opening: Opening) 
             "the spec wants its weights folded, but the model was given as an object, which is not to be changed",
             "call enable_compatibility_mode() on it first, give the model's name, or write `processing none`",
         )
-    return _opened(str(bridge.cfg.model_name), bridge, processing)
+    opened = _opened(str(bridge.cfg.model_name), bridge, processing)
+    if opening.dtype not in (None, opened.dtype):
+        raise ModelError(
+            f"the model was given as an object in {opened.dtype}, which is not to be changed to {opening.dtype}",
+            f"call to(torch.{opening.dtype}) on it first, or give the model's name",
+        )
+    return opened
 
 
 def _opened(name: str, bridge: TransformerBridge, processing: Processing) -> Model:
@@ -169,7 +204,7 @@ def _boot_transformers(name: str, opening: Opening) -> TransformerBridge:
     try:
         _require_family(name, AutoConfig.from_pretrained(source, revision=upstream or "main").model_type)
         return TransformerBridge.boot_transformers(
-            source, dtype=torch.float32, device=_device(opening), revision=upstream
+            source, dtype=getattr(torch, opening.dtype or "float32"), device=_device(opening), revision=upstream
         )
     except (OSError, ValueError, KeyError) as error:
         where = f"from {source}" if folder else "from the Hugging Face hub"

@@ -77,7 +77,7 @@ def _took(report: Report) -> str:
     kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
     return (
         f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes over all prompts, "
-        f"{report.engine} engine"
+        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'}"
     )
 
 
