@@ -12,6 +12,7 @@ from circuitdsl.compare import measures as compare_measures
 from circuitdsl.compare.function import Align, function_jobs
 from circuitdsl.compare.measures import KINDS, Kind
 from circuitdsl.compare.structure import compare
+from circuitdsl.compare.versions import changes
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.language.resolve import load_files
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 """Told of work done, work expected (in prompts through the model) and what is being done."""
 
-__all__ = ["check", "compare", "compare_function", "environment", "load", "measure_infos", "plan"]
+__all__ = ["changes", "check", "compare", "compare_function", "environment", "load", "measure_infos", "plan"]
 
 
 def measure_infos() -> dict[str, MeasureInfo]:
