@@ -91,18 +91,20 @@ def compare_function(
     prompts: int | None = None,
     store: Store | None = None,
     kinds: Iterable[Kind] = KINDS,
+    quoted: float | None = None,
 ) -> Reuse:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
     Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
-    the overlap curves of these ``kinds``. Arguments as for ``check``. Raises ``errors.InputError`` for circuits of two
+    the overlap curves of these ``kinds``, which say where an overlap of ``quoted`` (a fraction; by itself the two
+    circuits' own) would arise. Other arguments as for ``check``. Raises ``errors.InputError`` for circuits of two
     models, and for a model or task that cannot be had.
     """
     from circuitdsl.checking import Workbench
 
     if prompts is not None:
         left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
-    return Workbench(model, store).compare(left, right, align, kinds)
+    return Workbench(model, store).compare(left, right, align, kinds, quoted)
 
 
 def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:

@@ -354,6 +354,7 @@ def diff(
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
     curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
+    quoted: Annotated[str, typer.Option(help="With --function: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
@@ -362,18 +363,20 @@ def diff(
     two descriptions of one task also what they say differently. With --function also what each circuit does for the
     other's task, and the overlap at every threshold.
     """
+    share = _share(quoted)
     ours, theirs, pairs = _two_circuits(left, right, align or ())
     structure = api.compare(ours, theirs, pairs)
+    measured = function or curve is not None or share is not None
     if svg is not None:
         from circuitdsl.report.comparison_svg import comparison_svg
 
         output.write_file(svg, comparison_svg(ours, theirs, structure))
-        if not (function or curve):
+        if not measured:
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
     became = api.changes(ours, theirs) if ours.name == theirs.name or _one_task(ours, theirs) else None
-    found = _in_function(ours, theirs, pairs, prompts, curve) if function or curve else structure.to_dict()
+    found = _in_function(ours, theirs, pairs, prompts, curve, share) if measured else structure.to_dict()
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
 
@@ -386,6 +389,18 @@ def diff(
     from circuitdsl.report.curve import reuse_summary
 
     output.show(Group(draw_comparison(ours, theirs, structure, _width(), became), reuse_summary(found)), output_file)
+
+
+def _share(written: str) -> float | None:
+    """``78%`` as a fraction, None for nothing written. Raises InputError."""
+    if not written:
+        return None
+    number = written.removesuffix("%").strip()
+    if not (written.endswith("%") and number.isascii() and number.replace(".", "", 1).isdecimal()):
+        raise InputError(f"--quoted {written} is not a share", "write it in per cent: 78%")
+    if float(number) > 100:
+        raise InputError(f"--quoted {written} is more than everything", "an overlap is at most 100%")
+    return float(number) / 100
 
 
 def _two_circuits(
@@ -424,13 +439,19 @@ def _one_task(left: Circuit, right: Circuit) -> bool:
 
 
 def _in_function(
-    left: Circuit, right: Circuit, align: Sequence[tuple[str, str]], prompts: int | None, picture: Path | None
+    left: Circuit,
+    right: Circuit,
+    align: Sequence[tuple[str, str]],
+    prompts: int | None,
+    picture: Path | None,
+    quoted: float | None,
 ) -> Mapping[str, object]:
     """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
     from circuitdsl.report.curve import curve_svg
 
-    reuse = api.compare_function(left, right, align, prompts=prompts, store=Store.in_folder(default_folder()))
+    store = Store.in_folder(default_folder())
+    reuse = api.compare_function(left, right, align, prompts=prompts, store=store, quoted=quoted)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))

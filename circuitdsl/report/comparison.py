@@ -39,8 +39,8 @@ def draw_comparison(
     two describe the same thing.
     """
     names = told_apart(left.name, right.name)
-    data: Mapping[str, Any] = structure.to_dict()
-    blocks: list[RenderableType] = [
+    data, heads = structure.to_dict(), structure.heads
+    return Group(
         Text.assemble((names[0], f"bold {LEFT}"), " and ", (names[1], f"bold {RIGHT}")),
         _about((left, right), names),
         Text(),
@@ -57,14 +57,11 @@ def draw_comparison(
         Text("How much is shared", style="bold"),
         structure_summary(data),
         Text(),
-        *_listed("Heads", zip(_sides(names), _parts(data["heads"]), strict=True)),
+        *_listed("Heads", zip(_sides(names), (heads.shared, heads.left_only, heads.right_only), strict=True)),
         *_paragraphs("Heads that both have, in roles that are not counterparts", moved_heads(data)),
         *_paragraphs("Contradictions", contradictions(data)),
         *_paragraphs("Sources, as the files give them", _cites((left, right), names)),
-    ]
-    while isinstance(blocks[-1], Text) and not blocks[-1].plain:
-        blocks.pop()
-    return Group(*blocks)
+    )
 
 
 def _about(circuits: tuple[Circuit, Circuit], names: Names) -> RenderableType:

@@ -42,7 +42,8 @@ FILES = {
     + "compare one with three {\n  expect overlap(heads) >= 0%\n}\n",
 }
 
-ALIGN = ("diff", "pairs.circuit:one", "pairs.circuit:two", "--align")
+PAIR = ("diff", "pairs.circuit:one", "pairs.circuit:two")
+ALIGN = (*PAIR, "--align")
 
 CASES = {
     "missing file": (["check", "missing.circuit"], "there is no file `missing.circuit`"),
@@ -60,6 +61,11 @@ CASES = {
     "role without a counterpart": ([*ALIGN, "inhibition"], "expected `~`"),
     "more than roles to align": ([*ALIGN, "inhibition ~ inhibition expect overlap(heads) > 0%"], "--align takes pairs"),
     "blocks to align": ([*ALIGN, "inhibition ~ inhibition } compare a with b {"], "--align takes pairs"),
+    "overlap that is no share": (
+        ["diff", "pairs.circuit:one", "pairs.circuit:two", "--quoted", "0.78"],
+        "is not a share",
+    ),
+    "overlap above one": ([*PAIR, "--quoted", "178%"], "at most 100%"),
     "missing file to format": (["fmt", "missing.circuit"], "cannot read missing.circuit"),
     "missing shipped file": (["check", "specs/mini/nope.circuit"], "there is no file `specs/mini/nope.circuit`"),
     "folder for a file": (["check", "folder"], "`folder` is a folder"),

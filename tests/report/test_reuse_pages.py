@@ -79,7 +79,7 @@ def test_what_is_shown_of_two_circuits(reuse: Reuse):
     assert "only first" in text
     assert "80% [75, 85]" in text
     assert "rank correlation of all 20 heads' effects" in text
-    assert "75%, the share of the smaller circuit, arises at" in text
+    assert "an overlap of 75%, the share to look for, arises at" in text
     assert "p = 0.048" in text
     assert to_text(reuse_summary(reuse.structure.to_dict())).strip() == ""  # nothing was measured
 
