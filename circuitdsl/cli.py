@@ -353,15 +353,16 @@ def diff(
     output_file: OutputFile = None,
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
-    curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
+    curve: Annotated[Path | None, typer.Option(help="Write the overlap curves as a picture; runs the model.")] = None,
     quoted: Annotated[str, typer.Option(help="With --function: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
-    Roles are counterparts as --align or the file's compare block says, else by name, else by the most shared heads. Of
-    two descriptions of one task also what they say differently. With --function also what each circuit does for the
-    other's task, and the overlap at every threshold.
+    Roles are counterparts as --align or the compare block says, else by name,
+    else by the most shared heads. Of two descriptions of one task also what they
+    say differently. With --function also what each circuit does for the other's
+    task, and the overlap at every threshold.
     """
     share = _share(quoted)
     ours, theirs, pairs = _two_circuits(left, right, align or ())
@@ -446,16 +447,16 @@ def _in_function(
     picture: Path | None,
     quoted: float | None,
 ) -> Mapping[str, object]:
-    """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
+    """Two circuits compared on their model; their curves go to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
-    from circuitdsl.report.curve import curve_svg
+    from circuitdsl.report.curve import curves_svg
 
     store = Store.in_folder(default_folder())
     reuse = api.compare_function(left, right, align, prompts=prompts, store=store, quoted=quoted)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))
-        output.write_file(picture, curve_svg(reuse.curves[0].to_dict()))
+        output.write_file(picture, curves_svg([curve.to_dict() for curve in reuse.curves]))
     return reuse.to_dict()
 
 

@@ -39,7 +39,7 @@ MARGIN = 24
 LINE = 18  # pixels from one line of text to the next
 CHIP, CHIP_HEIGHT, CHIPS = 44, 20, 5  # a component in a role's box: its size, and how many stand in a line
 ROW_GAP = 84
-LETTER = 7.4  # pixels of a bold letter, at most
+LETTER = 8.4  # pixels of a bold letter, at most
 WIDEST_TEXT = 120  # letters in a line of text
 
 
@@ -134,7 +134,7 @@ def _key(root: ET.Element, names: tuple[str, str], y: float) -> None:
             ET.SubElement(root, "line", ends | _stroke(whose))
             x += 40
         write(root, x, y + 12, label)
-        x += 26 + LETTER * len(label)
+        x += 26 + 7.4 * len(label)
 
 
 # --- the graph -------------------------------------------------------------------------------------

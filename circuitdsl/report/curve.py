@@ -198,33 +198,44 @@ WIDTH, HEIGHT, MARGIN = 560, 300, 56
 INK, FAINT = "#20242a", "#6b7480"
 
 
-def curve_svg(curve: Mapping[str, Any]) -> str:
-    """One curve as a standalone picture: overlap with its band of resampled prompts, ceiling and chance over counts."""
+def curves_svg(curves: Sequence[Mapping[str, Any]]) -> str:
+    """Curves as one standalone picture, below each other: each overlap with its band of resampled prompts, its ceiling
+    and its chance over the number of heads taken."""
+    width, height = WIDTH + 2 * MARGIN + 60, HEIGHT + 2 * MARGIN
     root = ET.Element(
         "svg",
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {WIDTH + 2 * MARGIN + 60} {HEIGHT + 2 * MARGIN}",
+        viewBox=f"0 0 {width} {height * len(curves)}",
+        width=str(width),
+        height=str(height * len(curves)),
+        role="img",
+        style="max-width: 100%; height: auto",
         attrib={"font-family": "system-ui, sans-serif", "font-size": "12"},
     )
-    title = f"{curve['left']} and {curve['right']}: overlap by {KINDS[curve['kind']]}"
-    ET.SubElement(root, "title").text = title
+    ET.SubElement(root, "title").text = f"Overlap of {curves[0]['left']} and {curves[0]['right']} at every threshold"
     ET.SubElement(root, "rect", width="100%", height="100%", fill="#ffffff")
-    _label(root, MARGIN, 28, title, INK)
+    for i, curve in enumerate(curves):
+        _panel(ET.SubElement(root, "g", transform=f"translate(0 {height * i})"), curve)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _panel(root: ET.Element, curve: Mapping[str, Any]) -> None:
+    _label(root, MARGIN, 28, f"{curve['left']} and {curve['right']}: overlap by {KINDS[curve['kind']]}", INK)
     _axes(root, curve)
     points, most = curve["points"], curve["points"][-1]["count"]
     band = [*_path(points, "high", most), *reversed(_path(points, "low", most))]
     ET.SubElement(root, "polygon", points=" ".join(band), fill=SHARED, opacity="0.18")
     drawn = (("ceiling", LEFT, "6 3"), ("chance", RIGHT, "2 3"), ("overlap", SHARED, ""))
     for i, (key, colour, dashes) in enumerate(drawn):
-        line = ET.SubElement(root, "polyline", points=" ".join(_path(points, key, most)), fill="none", stroke=colour)
-        line.set("stroke-width", "2")
-        if dashes:
-            line.set("stroke-dasharray", dashes)
-        _label(root, MARGIN + WIDTH + 12, MARGIN + 4 + 18 * i, key, colour)
+        dashed = {"stroke-dasharray": dashes} if dashes else {}
+        stroke = {"fill": "none", "stroke": colour, "stroke-width": "2", **dashed}
+        ET.SubElement(root, "polyline", {"points": " ".join(_path(points, key, most)), **stroke})
+        x, y = MARGIN + WIDTH + 8, MARGIN + 18 * i
+        ET.SubElement(root, "polyline", {"points": f"{x},{y} {x + 22},{y}", **stroke})
+        _label(root, x + 28, y + 4, key, colour)
     for count in curve["arises"]:
         ET.SubElement(root, "circle", cx=f"{_x(count, most):.1f}", cy=f"{_y(curve['quoted']):.1f}", r="4", fill=INK)
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _x(count: int, most: int) -> float:
