@@ -45,7 +45,7 @@ def draw_comparison(
         _about((left, right), names),
         Text(),
         *map(Text, conclusion(data)),
-        Text("Compared is what the two files say; nothing was run.", style="dim"),
+        Text("This compares what the two files say; no model was run for it.", style="dim"),
         Text(),
         *([draw_changes(changes), Text()] if changes is not None else []),
         Text("Where the heads are: layers upwards, heads from left to right", style="bold"),
