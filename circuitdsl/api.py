@@ -12,6 +12,7 @@ from circuitdsl.compare import measures as compare_measures
 from circuitdsl.compare.function import Align, function_jobs
 from circuitdsl.compare.measures import KINDS, Kind
 from circuitdsl.compare.structure import compare
+from circuitdsl.compare.versions import changes
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.language.resolve import load_files
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 """Told of work done, work expected (in prompts through the model) and what is being done."""
 
-__all__ = ["check", "compare", "compare_function", "environment", "load", "measure_infos", "plan"]
+__all__ = ["changes", "check", "compare", "compare_function", "environment", "load", "measure_infos", "plan"]
 
 
 def measure_infos() -> dict[str, MeasureInfo]:
@@ -104,18 +105,21 @@ def compare_function(
     device: str | None = None,
     revision: str | None = None,
     dtype: Dtype | None = None,
+    quoted: float | None = None,
 ) -> Reuse:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
     Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
-    the overlap curves of these ``kinds``. Arguments as for ``check``. Raises ``errors.InputError`` for circuits of two
+    the overlap curves of these ``kinds``, which say where an overlap of ``quoted`` (a fraction; by itself the two
+    circuits' own) would arise. Other arguments as for ``check``. Raises ``errors.InputError`` for circuits of two
     models, and for a model or task that cannot be had.
     """
     from circuitdsl.checking import Workbench
 
     if prompts is not None:
         left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
-    return Workbench(model, store, opening=Opening(device, revision, dtype)).compare(left, right, align, kinds)
+    opening = Opening(device, revision, dtype)
+    return Workbench(model, store, opening=opening).compare(left, right, align, kinds, quoted)
 
 
 def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:

@@ -98,10 +98,17 @@ class Workbench:
         self.listener = checker.tick
         return checker.report()
 
-    def compare(self, left: Circuit, right: Circuit, align: Align = (), kinds: Iterable[Kind] = KINDS) -> Reuse:
+    def compare(
+        self,
+        left: Circuit,
+        right: Circuit,
+        align: Align = (),
+        kinds: Iterable[Kind] = KINDS,
+        quoted: float | None = None,
+    ) -> Reuse:
         """Compare two circuits of one model in structure and in function. Raises InputError for two models."""
         try:
-            return reuse(left, right, align, self.judge(right), kinds)
+            return reuse(left, right, align, self.judge(right), kinds, quoted)
         except CannotMeasure as reason:
             raise InputError(str(reason), "compare their structure only") from reason
 

@@ -19,7 +19,8 @@ from typer.core import TyperGroup
 from circuitdsl import api
 from circuitdsl.errors import InputError
 from circuitdsl.judge.outcome import EXIT_HOLDS, EXIT_INPUT
-from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.language.circuit import Circuit, Comparison, Document
+from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import SpecError, codes, nearest, render_all
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.language.format import format_source
@@ -363,13 +364,17 @@ def show(
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(help="A spec file, or file:circuit.")],
-    right: Annotated[str, typer.Argument(help="Another.")],
+    left: Annotated[str, typer.Argument(help="A spec file, or file:circuit; alone, a file with a compare block.")],
+    right: Annotated[str | None, typer.Argument(help="Another; not with a compare block.", show_default=False)] = None,
+    align: Annotated[
+        list[str] | None, typer.Option(help='Roles that are counterparts: "name_mover ~ mover, a ~ b".')
+    ] = None,
     diff_format: Annotated[PlanFormat, typer.Option("--format", "-f")] = PlanFormat.TEXT,
     output_file: OutputFile = None,
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
-    curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
+    curve: Annotated[Path | None, typer.Option(help="Write the overlap curves as a picture; runs the model.")] = None,
+    quoted: Annotated[str, typer.Option(help="With --function: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
     device: Device = None,
     revision: Revision = None,
@@ -377,52 +382,99 @@ def diff(
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
-    Of two versions of one circuit (of one name) also what became of its roles, method and claims. With --function
-    also what each circuit does for the other's task, and the overlap at every threshold.
+    Roles are counterparts as --align or the compare block says, else by name,
+    else by the most shared heads. Of two descriptions of one task also what they
+    say differently. With --function also what each circuit does for the other's
+    task, and the overlap at every threshold.
     """
-    from circuitdsl.compare.versions import changes
-
-    ours, theirs = _one_circuit(left, None, revision), _one_circuit(right, None, revision)
-    structure = api.compare(ours, theirs)
+    share = _share(quoted)
+    ours, theirs, pairs = _two_circuits(left, right, align or (), revision)
+    structure = api.compare(ours, theirs, pairs)
+    measured = function or curve is not None or share is not None
     if svg is not None:
-        from circuitdsl.report.svg import comparison_svg
+        from circuitdsl.report.comparison_svg import comparison_svg
 
         output.write_file(svg, comparison_svg(ours, theirs, structure))
-        if not (function or curve):
+        if not measured:
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
+    became = api.changes(ours, theirs) if ours.name == theirs.name or _one_task(ours, theirs) else None
     opened = {"device": device, "revision": revision, "dtype": dtype.value}
-    found = _in_function(ours, theirs, prompts, curve, opened) if function or curve else structure.to_dict()
-    became = changes(ours, theirs) if ours.name == theirs.name else None
+    asked = {"align": pairs, "prompts": prompts, "quoted": share, **opened}
+    found = _in_function(ours, theirs, curve, asked) if measured else structure.to_dict()
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
 
         listed = {} if became is None else {"changes": [change.to_dict() for change in became]}
-        output.put(to_json({**found, **listed}), output_file)
+        output.put(to_json({**found, "claims": [], **listed}), output_file)
         return
     from rich.console import Group
 
+    from circuitdsl.report.comparison import draw_comparison
     from circuitdsl.report.curve import reuse_summary
-    from circuitdsl.report.draw import draw_changes, draw_comparison
 
-    page = [draw_comparison(ours, theirs, structure, _width()), reuse_summary(found)]
-    output.show(Group(*page, *([] if became is None else [draw_changes(became)])), output_file)
+    output.show(Group(draw_comparison(ours, theirs, structure, _width(), became), reuse_summary(found)), output_file)
 
 
-def _in_function(
-    left: Circuit, right: Circuit, prompts: int | None, picture: Path | None, opened: Mapping[str, Any]
-) -> Mapping[str, object]:
-    """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
+def _share(written: str) -> float | None:
+    """``78%`` as a fraction, None for nothing written. Raises InputError."""
+    if not written:
+        return None
+    number = written.removesuffix("%").strip()
+    if not (written.endswith("%") and number.isascii() and number.replace(".", "", 1).isdecimal()):
+        raise InputError(f"--quoted {written} is not a share", "write it in per cent: 78%")
+    if float(number) > 100:
+        raise InputError(f"--quoted {written} is more than everything", "an overlap is at most 100%")
+    return float(number) / 100
+
+
+def _two_circuits(
+    left: str, right: str | None, align: Sequence[str], revision: str | None
+) -> tuple[Circuit, Circuit, tuple[tuple[str, str], ...]]:
+    """The circuits to compare and their roles that are counterparts: of two files, or of one file's compare block.
+
+    Roles given as ``align`` take the place of a compare block's. Raises InputError.
+    """
+    if right is not None:
+        ours, theirs = _one_circuit(left, None, revision), _one_circuit(right, None, revision)
+        return ours, theirs, read_align(align, ours, theirs, "--align")
+    path, name = _file_and_name(left)
+    document = _load(_paths([path]), None, revision).document
+    comparison = _one_comparison(path, name, document.comparisons)
+    ours, theirs = document.circuit(comparison.left), document.circuit(comparison.right)
+    return ours, theirs, read_align(align, ours, theirs, "--align") or comparison.align
+
+
+def _one_comparison(path: str, name: str, comparisons: Sequence[Comparison]) -> Comparison:
+    known = {f"{comparison.left}~{comparison.right}": comparison for comparison in comparisons}
+    named = [comparison for key, comparison in known.items() if not name or key == name]
+    if len(named) == 1:
+        return named[0]
+    if not known:
+        raise InputError(
+            f"{path} holds no compare block, and no other circuit is given",
+            "name two circuits, or a file with a compare block",
+        )
+    problem = f"{path} compares no {name}" if name else f"{path} holds {len(known)} compare blocks, and one is needed"
+    raise InputError(problem, f"write {path}:LEFT~RIGHT; compared there: {', '.join(known)}")
+
+
+def _one_task(left: Circuit, right: Circuit) -> bool:
+    return (left.model, left.task) == (right.model, right.task)
+
+
+def _in_function(left: Circuit, right: Circuit, picture: Path | None, asked: Mapping[str, Any]) -> Mapping[str, object]:
+    """Two circuits compared on their model as asked; their curves go to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
-    from circuitdsl.report.curve import curve_svg
+    from circuitdsl.report.curve import curves_svg
 
     store = Store.in_folder(default_folder())
-    reuse = api.compare_function(left, right, prompts=prompts, store=store, **opened)
+    reuse = api.compare_function(left, right, store=store, **asked)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))
-        output.write_file(picture, curve_svg(reuse.curves[0].to_dict()))
+        output.write_file(picture, curves_svg([curve.to_dict() for curve in reuse.curves]))
     return reuse.to_dict()
 
 
@@ -434,9 +486,7 @@ def _width() -> int:
 
 def _one_circuit(spec: str, model: str | None, revision: str | None = None) -> Circuit:
     """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
-    path, colon, name = spec.rpartition(":")
-    if not colon or Path(spec).exists():
-        path, name = spec, ""
+    path, name = _file_and_name(spec)
     circuits = _load(_paths([path]), model, revision).document.circuits
     named = [circuit for circuit in circuits if not name or circuit.name == name]
     if len(named) == 1:
@@ -444,6 +494,12 @@ def _one_circuit(spec: str, model: str | None, revision: str | None = None) -> C
     known = ", ".join(circuit.name for circuit in circuits) or "none"
     problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
     raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+
+
+def _file_and_name(spec: str) -> tuple[str, str]:
+    """``file:name`` as its two parts; no name where it is a file, colon and all."""
+    path, colon, name = spec.rpartition(":")
+    return (path, name) if colon and not Path(spec).exists() else (spec, "")
 
 
 # --- explain, models, tasks ------------------------------------------------------------------------
