@@ -82,10 +82,10 @@ def open_model(
     name = str(model)
     with quiet():
         bridge = _boot(name, dtype if dtype and processing == "none" else "float32")
-        bridge.requires_grad_(False)
         if processing == "fold":  # in float32, whose digits folding needs
             bridge.enable_compatibility_mode(disable_warnings=True)
         _cast(bridge, dtype or "float32")
+        bridge.requires_grad_(False)
     return _opened(name, bridge, processing)
 
 
