@@ -53,6 +53,12 @@ def test_the_page_the_data_and_the_picture(pair: tuple[str, str], tmp_path: Path
     assert cell["heads"] == 2
 
 
+def test_in_bfloat16_it_says_so(pair: tuple[str, str]):
+    ended = run("diff", *pair, "--function", "--dtype", "bfloat16")
+    assert ended.code == 0, ended.err
+    assert "the model ran in bfloat16" in ended.out
+
+
 def test_without_it_no_model_is_asked(pair: tuple[str, str]):
     ended = run("diff", *pair)
     assert ended.code == 0
