@@ -25,6 +25,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.judge.outcome import CircuitReport, ClaimOutcome, ComparisonReport, Cost, InterventionReport, Report
+from circuitdsl.judge.story import story
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import CannotMeasure
@@ -139,6 +140,7 @@ class Checker:
             seconds=time.monotonic() - started,
             cost=self._cost(self.bench.ran - ran, self.bench.kept - kept),
             engine=self.bench.engines,
+            story=story(circuits, comparisons, interventions),
         )
 
     # --- parts -----------------------------------------------------------------------------------
