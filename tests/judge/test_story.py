@@ -49,6 +49,8 @@ intervention repair on colors {
   attend 2.0 at END from END to DISTRACTORS evenly
   attend 2.3 at END from END to DISTRACTORS evenly
   expect accuracy - baseline >= 10%
+  expect repaired >= 0%
+  expect broken >= 0%
   expect attention(mover, END -> ANSWER_COLOR) - baseline >= 5%
 }
 
@@ -114,9 +116,8 @@ def test_the_overlap_is_told_beside_chance(report: Report):
 
 def test_an_intervention_is_told_by_its_arms(report: Report):
     told, arms = step(report, "intervention", "repair"), {arm.name: arm for arm in report.interventions[0].arms}
-    assert told.verdicts == (
-        report.interventions[0].claims[0].verdict,
-    )  # the other claim is told of the heads after it
+    gain, repaired, broken, _ = report.interventions[0].claims  # the last one is told of the heads after it
+    assert told.verdicts == (gain.verdict, repaired.verdict, broken.verdict)
     assert fact(told, "accuracy before").figure == arms["none"].accuracy
     assert fact(told, "after").figure == arms["all"].accuracy
     assert fact(told, "change").figure == arms["all"].accuracy_change
@@ -124,6 +125,8 @@ def test_an_intervention_is_told_by_its_arms(report: Report):
         arms["all"].repaired,
         arms["all"].broken,
     )
+    shares = (repaired.figure.value, broken.figure.value)
+    assert shares == pytest.approx((arms["all"].repaired / 12, arms["all"].broken / 12))
     alone = "attend 2.3 at END from END to DISTRACTORS evenly"
     assert fact(told, f"{alone} alone").figure == arms[alone].accuracy
     assert fact(told, "random heads").figure == arms["random heads"].accuracy
