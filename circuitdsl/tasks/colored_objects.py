@@ -43,11 +43,13 @@ class Scene:
         """The colour asked for, as it continues the text."""
         return f" {self.colors[self.query].capitalize()}"
 
-    def exchanged(self, other: int) -> Scene:
-        """The same scene and question, the colours of the thing asked for and of another one exchanged."""
-        colors = list(self.colors)
-        colors[self.query], colors[other] = colors[other], colors[self.query]
-        return replace(self, colors=tuple(colors))
+    def with_colors_exchanged(self, other: int) -> Scene:
+        """The same question of a scene in which the thing asked for and another one have each other's colours."""
+        return replace(self, colors=_exchanged(self.colors, self.query, other))
+
+    def with_things_exchanged(self, other: int) -> Scene:
+        """The same question of a scene in which the thing asked for and another one have each other's places."""
+        return replace(self, things=_exchanged(self.things, self.query, other), query=other)
 
     def write(self) -> tuple[str, dict[str, Span]]:
         """The text up to the last ``A:`` and the spans of its words."""
@@ -55,6 +57,12 @@ class Scene:
         for number, (color, thing) in enumerate(zip(self.colors, self.things, strict=True), start=1):
             words |= {f"A{number}": article(color), f"C{number}": color, f"O{number}": thing}
         return fill(_SCENE, words)
+
+
+def _exchanged(words: tuple[str, ...], one: int, other: int) -> tuple[str, ...]:
+    places = list(range(len(words)))
+    places[one], places[other] = other, one
+    return tuple(words[place] for place in places)
 
 
 def template_names() -> tuple[str, ...]:
@@ -95,7 +103,8 @@ def draw_text(template: str, shots: int, pools: Pools, rng: random.Random) -> Te
         },
         counterfactuals={
             "other_query": lead + asked_other.write()[0],
-            "exchanged_colors": lead + scene.exchanged(other).write()[0],
+            "exchanged_colors": lead + scene.with_colors_exchanged(other).write()[0],
+            "exchanged_objects": lead + scene.with_things_exchanged(other).write()[0],
         },
         template=template,
     )
@@ -137,6 +146,7 @@ class ColoredObjects:
             counterfactuals=(
                 ("other_query", "the same scene, another of its objects asked for"),
                 ("exchanged_colors", "the same question, the colours of the object asked for and of another exchanged"),
+                ("exchanged_objects", "the same question and colours, the object asked for and another exchanged"),
             ),
             default_counterfactual="other_query",
             templates=len(template_names()),

@@ -187,6 +187,13 @@ def test_colored_objects_positions_and_counterfactual_mean_what_they_say(shots, 
         assert {i + 1 for i in articles} <= {answer, wrong_at}
         assert all(tokenizer.decode([exchanged[i]]).strip() in ("a", "an") for i in articles)
 
+        exchanged = prompt.counterfactuals["exchanged_objects"]
+        assert {i for i, t in enumerate(exchanged) if t != prompt.tokens[i]} == {answer + 1, wrong_at + 1}
+        assert (exchanged[answer + 1], exchanged[wrong_at + 1]) == (
+            prompt.tokens[wrong_at + 1],
+            prompt.tokens[answer + 1],
+        )
+
 
 def test_example_positions_lie_in_the_example(tokenizer):
     for prompt in open_task(TaskRef("colored_objects")).draw(tokenizer, 30, seed=6, bos=False).prompts:
