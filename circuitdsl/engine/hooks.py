@@ -63,9 +63,9 @@ def mlps(geometry: Geometry) -> tuple[str, ...]:
 
 
 def norms(geometry: Geometry) -> tuple[str, ...]:
-    """The hook points of the scales that norms divide by."""
+    """The hook points of the scales that norms divide by; a model has those of its norms."""
     blocks = [f"blocks.{layer}.{norm}.hook_scale" for layer in range(geometry.n_layers) for norm in ("ln1", "ln2")]
-    return (*blocks, "ln_final.hook_scale")
+    return ("embed_ln.hook_scale", *blocks, "ln_final.hook_scale")
 
 
 Hook = Callable[[Tensor, object], Tensor | None]

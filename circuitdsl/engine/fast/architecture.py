@@ -99,6 +99,21 @@ class Rotary:
 
 
 @dataclass(frozen=True)
+class Alibi:
+    """Attention with linear biases (Press et al. 2022, arXiv:2108.12409): scores fall with the distance to the key.
+
+    ``slopes`` [heads] say how fast.
+    """
+
+    slopes: Tensor
+
+    def __call__(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """What scores get at the positions of queries and keys, [prompts, n] each: [prompts, heads, queries, keys]."""
+        distance = queries[:, None, :, None] - keys[:, None, None, :]
+        return -self.slopes[:, None, None] * distance
+
+
+@dataclass(frozen=True)
 class Block:
     """One layer. ``mlp`` is missing in attention-only models; ``scaling`` multiplies attention scores."""
 
@@ -116,13 +131,16 @@ class Block:
 class Network:
     """A decoder-only transformer.
 
-    ``embedding`` [vocabulary, d_model]; ``positions`` [positions, d_model] where positions are learned; ``parallel``:
-    attention and MLP read the same residual stream; ``longest`` is the most tokens that a prompt may have.
+    ``embedding`` [vocabulary, d_model], and ``embedded_norm`` what is done to it before the first layer; ``positions``
+    [positions, d_model] where positions are learned; ``parallel``: attention and MLP read the same residual stream;
+    ``longest`` is the most tokens that a prompt may have.
     """
 
     embedding: Tensor
+    embedded_norm: Norm
     positions: Tensor | None
     rotary: Rotary | None
+    alibi: Alibi | None
     blocks: tuple[Block, ...]
     final: Norm
     unembedding: Linear
@@ -140,6 +158,10 @@ class Network:
     def rotate(self, x: Tensor, at: Tensor) -> Tensor:
         return x if self.rotary is None else self.rotary(x, at)
 
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
+        """What is added to scores at the positions of queries and keys, [prompts, n] each."""
+        return None if self.alibi is None else self.alibi(queries, keys)
+
     def heads(self, x: Tensor) -> Tensor:
         """[..., columns * d_head] -> [..., columns, d_head]."""
         return x.unflatten(-1, (-1, self.d_head))
@@ -150,12 +172,13 @@ class Keys:
     """What queries attend to.
 
     ``k``, ``v`` [prompts, worlds, keys, kv heads, d_head]; worlds is 1 where all worlds share them. ``visible``
-    [prompts, queries, keys].
+    [prompts, queries, keys]. ``bias`` [prompts, heads, queries, keys] is added to scores, if there is any.
     """
 
     k: Tensor
     v: Tensor
     visible: Tensor
+    bias: Tensor | None = None
 
 
 def attention(q: Tensor, sources: list[Keys], scaling: float) -> list[Tensor]:
@@ -185,7 +208,8 @@ def _scores(q: Tensor, keys: Keys) -> Tensor:
     q = q.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, shared, groups, -1, d_head)
     scores = q @ keys.k.permute(0, 1, 3, 4, 2)
     scores = scores.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, count)
-    return scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
+    scores = scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
+    return scores if keys.bias is None else scores + keys.bias[:, None]
 
 
 def _mixed(pattern: Tensor, keys: Keys) -> Tensor:

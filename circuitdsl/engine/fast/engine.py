@@ -6,19 +6,22 @@ It answers as the plain engine does, to rounding; what it does not cover it hand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
 
 from circuitdsl.engine.batch import Batch, batch_of, in_batches
+from circuitdsl.engine.fast import wants
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.caches import Caches, sources_of
+from circuitdsl.engine.fast.held import Wanted, joined
 from circuitdsl.engine.fast.memory import default_memory
 from circuitdsl.engine.fast.readers import reads_inside
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
-from circuitdsl.engine.fast.worlds import clean_points, components, exists, source_points
+from circuitdsl.engine.fast.worlds import Places, components, exists
 from circuitdsl.engine.hooks import Activations
 from circuitdsl.engine.plain import TOKENS_A_PASS, PlainEngine
 from circuitdsl.engine.readings import needed
@@ -36,7 +39,7 @@ from circuitdsl.measures.experiments import (
     Source,
     World,
 )
-from circuitdsl.measures.measurement import Array
+from circuitdsl.measures.measurement import Array, CannotMeasure
 from circuitdsl.models import Model
 from circuitdsl.plan.drive import Failure
 from circuitdsl.tasks.prompts import Prompt
@@ -109,19 +112,22 @@ class FastEngine:
         return answers.results()
 
     def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
-        """Caches that keep what these worlds will read and nothing else."""
+        """Caches that keep what these worlds will read, where they will read it, and nothing else."""
         geometry = self.model.geometry
-        clean: frozenset[str] = frozenset()
-        by_source: dict[Source, frozenset[str]] = {}
+        places = Places(batch, geometry)
+        clean: Wanted = {}
+        by_source: dict[Source, Wanted] = {}
         for world, readings in asked.items():
-            clean |= clean_points(world, geometry)
-            wanted = source_points(world, geometry)
+            inside: Wanted = dict.fromkeys(needed(readings))
             if isinstance(world, Corrupted):
-                wanted = {FromCounterfactual(world.counterfactual): needed(readings)}
+                wanted = {FromCounterfactual(world.counterfactual): inside}
             else:  # where an edit has not reached, all is as in the clean run
-                clean |= needed(readings)
-            for source, names in wanted.items():
-                by_source[source] = by_source.get(source, frozenset()) | names
+                clean, wanted = joined(clean, inside), {}
+            # What a prompt lacks is the world's failure, once it is begun.
+            with suppress(CannotMeasure):
+                clean, wanted = joined(clean, wants.of_clean(world, places)), wanted | wants.of_sources(world, places)
+            for source, points in wanted.items():
+                by_source[source] = joined(by_source.get(source, {}), points)
         return Caches(self.network, geometry, batch, sources, clean, by_source, self._did)
 
     def _did(self, work: float) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.engine import hooks
-from circuitdsl.engine.fast.architecture import ACTIVATIONS, Block, Linear, Mlp, Network, Norm, Rotary
+from circuitdsl.engine.fast.architecture import ACTIVATIONS, Alibi, Block, Linear, Mlp, Network, Norm, Rotary
 from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.points import mlp_output
 from circuitdsl.engine.fast.region import whole
@@ -17,6 +17,9 @@ from circuitdsl.models import Model
 
 LONGEST = 4096  # tokens for which rotation tables are made
 TOLERANCE = 1e-4
+
+FIXED_ACTIVATIONS = {"bloom": "gelu_new", "mpt": "gelu"}
+"""Activations of families whose configuration names none (TransformerLens then says relu), by ``model_type``."""
 
 
 class NotCovered(Exception):
@@ -41,13 +44,15 @@ def _read(model: Model) -> Network:
     if next(bridge.parameters()).dtype != torch.float32:
         raise NotCovered("its weights are not in float32")
     longest = min(geometry.n_ctx, LONGEST, _window(model))
-    rotates = str(getattr(config, "positional_embedding_type", "")) == "rotary"
-    learned = not rotates and "hook_pos_embed" in bridge.hook_dict
+    kind = str(getattr(config, "positional_embedding_type", ""))
     blocks = tuple(_block(bridge.blocks[layer], model) for layer in range(geometry.n_layers))
+    embedding, embedded_norm = _embedding(bridge)
     return Network(
-        embedding=bridge.W_E.detach(),
-        positions=bridge.W_pos.detach() if learned else None,
-        rotary=_rotary(model, longest) if rotates else None,
+        embedding=embedding,
+        embedded_norm=embedded_norm,
+        positions=bridge.W_pos.detach() if kind != "rotary" and "hook_pos_embed" in bridge.hook_dict else None,
+        rotary=_rotary(model, longest) if kind == "rotary" else None,
+        alibi=Alibi(alibi_slopes(geometry.n_heads).to(bridge.W_E)) if kind == "alibi" else None,
         blocks=blocks,
         final=_norm(bridge.ln_final, config),
         unembedding=Linear(bridge.W_U.detach().T, bridge.b_U.detach()),
@@ -61,21 +66,42 @@ def _read(model: Model) -> Network:
 
 def _window(model: Model) -> int:
     """The tokens that attention can look back on, where the architecture limits them."""
-    config = getattr(model.bridge.original_model, "config", None)
-    windows = [getattr(config, name, None) for name in ("sliding_window", "window_size", "attention_chunk_size")]
+    windows = [_setting(model, name) for name in ("sliding_window", "window_size", "attention_chunk_size")]
     return min([LONGEST, *(window for window in windows if isinstance(window, int) and window > 0)])
+
+
+def _setting(model: Model, name: str) -> Any:
+    """What Hugging Face's configuration of the model says, or None."""
+    return getattr(getattr(model.bridge.original_model, "config", None), name, None)
+
+
+def _embedding(bridge: Any) -> tuple[Tensor, Norm]:
+    """Token embeddings as they pass ``hook_embed``, and the norm after it.
+
+    With folded weights TransformerLens moves that point to the other side of the embeddings' norm.
+    """
+    embedding, scale = bridge.W_E.detach(), getattr(bridge.embed.original_component, "embed_scale", None)
+    if scale is not None:
+        embedding = embedding * scale
+    if not hasattr(bridge, "embed_ln"):
+        return embedding, Norm("none")
+    norm = _norm(bridge.embed_ln, bridge.cfg)
+    normed_already = bridge.hook_dict["hook_embed"] is bridge.embed_ln.hook_out
+    return (norm(embedding), Norm("none")) if normed_already else (embedding, norm)
 
 
 def _block(block: Any, model: Model) -> Block:
     attention, config = block.attn, model.bridge.cfg
+    if getattr(attention.original_component, "clip_qkv", None):
+        raise NotCovered("it clips queries, keys and values")
     return Block(
         ln1=_norm(block.ln1, config),
         q=_reading(attention.W_Q, attention.b_Q),
         k=_reading(attention.W_K, attention.b_K),
         v=_reading(attention.W_V, attention.b_V),
         o=Linear(attention.W_O.detach().flatten(0, 1).T, _plain(attention.b_O)),
-        ln2=_norm(block.ln2, config) if model.geometry.d_mlp else Norm("none"),
-        mlp=_mlp(block.mlp, config) if model.geometry.d_mlp else None,
+        ln2=_norm(getattr(block, "ln2", block.ln1), config) if model.geometry.d_mlp else Norm("none"),
+        mlp=_mlp(block.mlp, model) if model.geometry.d_mlp else None,
         scaling=_scaling(attention.original_component, model),
     )
 
@@ -91,9 +117,9 @@ def _plain(bias: Tensor | None) -> Tensor | None:
 
 
 def _scaling(attention: Any, model: Model) -> float:
-    scaling = getattr(attention, "scaling", None)
-    if isinstance(scaling, float):
-        return scaling
+    factors = (getattr(attention, name, None) for name in ("scaling", "softmax_scale"))
+    if (factor := next((factor for factor in factors if isinstance(factor, float)), None)) is not None:
+        return factor
     divisor = getattr(attention, "scale", None)
     return 1 / divisor if isinstance(divisor, float) else 1 / math.sqrt(model.geometry.d_head)
 
@@ -115,14 +141,15 @@ def _parameter(module: Any, name: str) -> Tensor | None:
     return _plain(getattr(module, name, None))
 
 
-def _mlp(mlp: Any, config: Any) -> Mlp:
-    if config.act_fn not in ACTIVATIONS:
-        raise NotCovered(f"its activation function is {config.act_fn}")
+def _mlp(mlp: Any, model: Model) -> Mlp:
+    activation = FIXED_ACTIVATIONS.get(_setting(model, "model_type"), model.bridge.cfg.act_fn)
+    if activation not in ACTIVATIONS:
+        raise NotCovered(f"its activation function is {activation}")
     gate = getattr(mlp, "W_gate", None)
     return Mlp(
         into=Linear(mlp.W_in.detach().T, _bias(mlp, "b_in")),
         out=Linear(mlp.W_out.detach().T, _bias(mlp, "b_out")),
-        activation=ACTIVATIONS[config.act_fn],
+        activation=ACTIVATIONS[activation],
         gate=None if gate is None else Linear(gate.detach().T, _bias(mlp, "b_gate")),
     )
 
@@ -155,6 +182,16 @@ def _rotary(model: Model, longest: int) -> Rotary:
     return Rotary(wide_cos, wide_sin, partner)
 
 
+def alibi_slopes(heads: int) -> Tensor:
+    """The slopes [heads] of Press et al. 2022: 2^(-8/n), 2^(-16/n), ... for n heads, n being a power of two.
+
+    Otherwise those of the power of two below, and then every other one of the power of two above, as their code has it.
+    """
+    power = 2 ** int(math.log2(heads))
+    below, above = (2.0 ** (-8 / n * torch.arange(1, n + 1)) for n in (power, 2 * power))
+    return torch.cat([below, above[::2]])[:heads]
+
+
 # --- proving ---------------------------------------------------------------------------------------
 
 
@@ -167,7 +204,7 @@ def _prove(model: Model, network: Network) -> None:
     names = [name for layer in range(geometry.n_layers) for name in (hooks.z(layer), hooks.pattern(layer))]
     if geometry.d_mlp:
         names += [mlp_output(layer) for layer in range(geometry.n_layers)]
-    names.append(hooks.FIRST_BLOCK)
+    names += [hooks.EMBEDDINGS[0], hooks.FIRST_BLOCK]
     theirs: dict[str, Tensor] = {}
     with torch.inference_mode():
         captures: list[Any] = list(hooks.capture(names, theirs))
