@@ -27,6 +27,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.judge.outcome import CircuitReport, ClaimOutcome, ComparisonReport, Cost, InterventionReport, Report
+from circuitdsl.judge.story import story
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention, Method
 from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import CannotMeasure
@@ -192,6 +193,7 @@ class Checker:
             cost=self._cost(self.bench.ran - ran, self.bench.kept - kept),
             engine=self.bench.engines,
             dtype=self.bench.dtypes,
+            story=story(circuits, comparisons, interventions),
         )
 
     # --- parts -----------------------------------------------------------------------------------

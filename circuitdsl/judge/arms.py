@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange
-from circuitdsl.judge.ranks import spearman
-from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Position, Term
+from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Term
+from circuitdsl.measures.changes import FEWEST, change_by_importance, direct
 from circuitdsl.measures.controls import exchanged, stand_ins
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -24,7 +24,6 @@ from circuitdsl.measures.experiments import (
     Experiment,
     Intervened,
     Metric,
-    Patched,
     World,
 )
 from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Request, first, sample
@@ -34,14 +33,10 @@ from circuitdsl.plan.jobs import intervened
 EXAMPLES = 3
 """How many repaired and how many broken prompts are shown."""
 
-FEWEST = 3
-"""A rank correlation needs three heads."""
-
 NOTHING = Figure(None, None, None)
 
 _CLEAN = Clean()
 _LOGIT_DIFF = Metric("logit_diff")
-_END = Position("END")
 
 
 @dataclass(frozen=True)
@@ -206,11 +201,7 @@ class _Bench:
             return NOTHING
         columns = [results[row.asked[name]] for name in ("before", "after", "direct") for row in rows]
 
-        def combine(means: Array) -> Array:
-            before, after, direct = np.split(means[..., :-1], 3, axis=-1)
-            return spearman(after - before, np.abs(direct - means[..., -1:]))
-
-        return self.figure([*columns, results[rows[0].asked["clean"]]], combine)
+        return self.figure([*columns, results[rows[0].asked["clean"]]], change_by_importance)
 
 
 @dataclass(frozen=True)
@@ -262,8 +253,7 @@ def _row(bench: _Bench, head: Head, where: FromTo, whole: Intervened) -> _Row:
         asked["removed"] = request.ask(Ablated(frozenset({node}), request.source()))
         asked["whole removed"] = request.ask(intervened((*bench.intervention.actions, without), method))
     if method.against:
-        nothing: frozenset[tuple[Node, str]] = frozenset()
-        asked["direct"] = request.ask(Patched(frozenset({Node(head, _END)}), nothing, method.against, strict=False))
+        asked["direct"] = request.ask(direct(head, method))
     return _Row(bench, head, asked)
 
 

@@ -113,21 +113,12 @@ def open_model(
         return _given(model, processing, opening)
     name, dtype = str(model), opening.dtype or "float32"
     with quiet():
-<<<<<<< HEAD
         bridge = _boot(name, opening if processing == "none" else replace(opening, dtype="float32"))
-        bridge.requires_grad_(False)
         if processing == "fold":  # in float32, whose digits folding needs
             bridge.enable_compatibility_mode(disable_warnings=True)
         _cast(bridge, dtype)
-    return _opened(name if opening.revision is None else f"{name}@{opening.revision}", bridge, processing)
-=======
-        bridge = _boot(name, dtype if dtype and processing == "none" else "float32")
-        if processing == "fold":  # in float32, whose digits folding needs
-            bridge.enable_compatibility_mode(disable_warnings=True)
-        _cast(bridge, dtype or "float32")
         bridge.requires_grad_(False)
-    return _opened(name, bridge, processing)
->>>>>>> bf16
+    return _opened(name if opening.revision is None else f"{name}@{opening.revision}", bridge, processing)
 
 
 def _cast(bridge: TransformerBridge, dtype: Dtype) -> None:

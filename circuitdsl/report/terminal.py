@@ -27,14 +27,10 @@ from circuitdsl.language.circuit import Intervention
 from circuitdsl.report.arms import intervention_summary
 from circuitdsl.report.comparison import structure_summary
 from circuitdsl.report.curve import reuse_summary
+from circuitdsl.report.marks import MARKS, OPEN, STYLES, WORDS
 from circuitdsl.report.sections import Section, sections
+from circuitdsl.report.story import story_summary
 from circuitdsl.report.words import bound, figure, measured, measured_and_wanted, number, plural, summary
-
-MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.UNDECIDED: "?", Verdict.ERROR: "!"}
-STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.UNDECIDED: "yellow", Verdict.ERROR: "bold magenta"}
-WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "FAILS", Verdict.UNDECIDED: "undecided", Verdict.ERROR: "ERROR"}
-OPEN = (Verdict.FAILS, Verdict.ERROR, Verdict.UNDECIDED)
-"""The verdicts that a person has to look into."""
 
 _BAR = 16  # columns of the longest bar of a heads table
 
@@ -48,6 +44,8 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
         blocks += [_comparison(comparison, verbose), Text()]
     for intervention in report.interventions:
         blocks += [_intervention(intervention, verbose), Text()]
+    if report.story:
+        blocks += [_rule("the whole, step by step"), story_summary(report.story), Text()]
     return Group(*blocks, render_summary(report))
 
 

@@ -26,11 +26,11 @@ from circuitdsl.compare.curve import (
     resampled,
 )
 from circuitdsl.judge.intervals import Bootstrap
-from circuitdsl.judge.ranks import spearman
 from circuitdsl.language.circuit import Head
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.measures.ranks import spearman
 
 torch.set_num_threads(1)
 
