@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuitdsl.language.circuit import FromTo, Head, Method, Node, Position
 from circuitdsl.language.environment import MeasureInfo, Parameter
@@ -59,7 +60,7 @@ def _change_by_importance(request: Request) -> Asking:
     return Measurement((sample(request.data, *(results[e] for e in asked)),), change_by_importance)
 
 
-def _turned(counts: Callable[[Array, Array], Array]) -> Estimator:
+def _turned(counts: Callable[[Array, Array], NDArray[np.bool_]]) -> Estimator:
     """The share of prompts that ``counts`` marks, from whether they are answered right before and after."""
 
     def estimate(request: Request) -> Asking:
