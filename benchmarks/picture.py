@@ -13,7 +13,7 @@ from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 
 WIDTH, HEIGHT = 190, 190  # of a panel's plot
 ACROSS, DOWN = 36, 76  # between panels
-LEFT_MARGIN, TOP = 74, 92
+LEFT_MARGIN, TOP = 92, 92
 INK, FAINT, RULE = "#20242a", "#6b7480", "#e3e6ea"
 STYLES = {
     "plain": (RIGHT, "", "plain engine (extrapolated)"),
