@@ -23,7 +23,7 @@ from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.diagnostics import SpecError, codes, nearest, render_all
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.language.format import format_source
-from circuitdsl.language.resolve import Loaded, load_with_warnings, resolve_text
+from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings, resolve_text
 from circuitdsl.library import find_spec
 from circuitdsl.report import output
 from circuitdsl.version import __version__
@@ -268,7 +268,7 @@ def lint(
     from circuitdsl.report import json, sarif
 
     try:
-        loaded = load_with_warnings(_paths(files), api.environment(model))
+        loaded = lint_files(_paths(files), api.environment(model))
         found, sources = loaded.warnings, loaded.sources
     except SpecError as error:
         found, sources = error.diagnostics, error.sources
