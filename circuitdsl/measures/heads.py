@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from circuitdsl.language.circuit import FromTo, Head, Nodes, Reads
-from circuitdsl.language.environment import MeasureInfo, Parameter, TaskRef
+from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter, TaskRef
 from circuitdsl.measures.experiments import Attention, Clean, Copying, Data, Experiment, HeadScore
 from circuitdsl.measures.measurement import (
     Array,
@@ -108,6 +108,7 @@ MEASURES = (
             "averaged over heads and prompts.",
             "Wang et al. 2022",
             parameters=(HEADS, Parameter("where", "attends", "query position -> key position")),
+            limits=PROPORTION,
         ),
         _attention,
     ),
@@ -120,6 +121,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(HEADS, READS),
             places=("circuit",),
+            limits=PROPORTION,
         ),
         _copying(negated=False),
     ),
@@ -131,6 +133,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(HEADS, READS),
             places=("circuit",),
+            limits=PROPORTION,
         ),
         _copying(negated=True),
     ),
@@ -143,6 +146,7 @@ MEASURES = (
                 "transformer_lens.head_detector",
                 parameters=(HEADS,),
                 places=("circuit",),
+                limits=PROPORTION,
             ),
             _score(kind),
         )
