@@ -262,8 +262,9 @@ class Draw:
     def action(self) -> tuple[Action, Source | None]:
         kind = self.rng.choice(["attend", "ablate", "patch", "scale", "freeze"])
         if kind == "attend":
-            heads = tuple(Node(self.head(), Position("END")) for _ in range(2))
-            return Action("attend", heads, target=Position(self.rng.choice(("A", "S"))), text="attend"), None
+            query, keys = self.rng.choice([("END", ("A", "S")), ("S", ("A", "B")), ("A", ("B",))])
+            heads = tuple(Node(self.head(), Position(query)) for _ in range(2))
+            return Action("attend", heads, target=Position(self.rng.choice(keys)), text="attend"), None
         nodes = tuple(sorted(self.nodes(2), key=str))
         source = self.source() if kind in ("ablate", "patch") else None
         return Action(kind, nodes, factor=self.rng.choice((0.0, 0.5, 2.0, -1.0)), text=kind), source
@@ -279,7 +280,7 @@ class Draw:
             case 5:
                 kept = frozenset(self.node() for _ in range(self.rng.randint(0, 8)))
                 return Isolated(kept, self.source(), mlps=bool(self.geometry.d_mlp) and self.rng.random() < 0.4)
-            case 6 | 7 | 8:
+            case 6 | 7:
                 return Patched(self.nodes(), self.receivers(), self.rng.choice("xy"), strict=self.rng.random() < 0.4)
             case _:
                 actions, sources = zip(*(self.action() for _ in range(self.rng.randint(1, 3))), strict=True)
@@ -297,9 +298,8 @@ class Draw:
             TokenProbability(Token(None)),
         ]
         inside: list[Reading] = [
-            Attention(self.head(), FromTo(Position("END"), Position("S"))),
+            Attention(self.head(), FromTo(*map(Position, self.rng.choice([("END", "S"), ("S", "A"), ("A", "B")])))),
             HeadScore(self.head(), "duplicate_token"),
+            Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=self.rng.random() < 0.5),
         ]
-        if isinstance(world, Clean):
-            inside.append(Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=False))
         return self.rng.choice(logits + inside)

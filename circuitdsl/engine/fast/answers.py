@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -37,6 +38,17 @@ class Answers:
     def add(self, world: World, reading: Reading, values: Array) -> None:
         """A batch's readings, [prompts]."""
         self._pieces[world, reading].append(values)
+
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """Takes back the readings that were added within if not all of them could be."""
+        before = {key: len(pieces) for key, pieces in self._pieces.items()}
+        try:
+            yield
+        except BaseException:
+            for key, pieces in self._pieces.items():
+                del pieces[before[key] :]
+            raise
 
     def changed(self, world: World) -> None:
         self._changed.add(world)

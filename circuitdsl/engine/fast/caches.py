@@ -36,7 +36,7 @@ def run_whole(network: Network, tokens: Tensor, names: frozenset[str]) -> tuple[
     """A run of all tokens: the last residual stream [prompts, tokens, d_model], and what passed the named points."""
     prompts, length = tokens.shape
     x, kept = Stack(network, tokens, whole(prompts, length, tokens.device), {}, 0, [()]).run(names)
-    return x[:, 0], {name: value[:, 0] for name, value in kept.items()}
+    return x[:, 0], {name: seen.of(0) for name, seen in kept.items()}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from circuitdsl.engine.fast.points import parts_at
+from circuitdsl.engine import hooks
+from circuitdsl.engine.fast.points import layer_of, parts_at
 from circuitdsl.engine.fast.region import take
 from circuitdsl.engine.hooks import NO_CHANGE
 
@@ -17,8 +18,9 @@ from circuitdsl.engine.hooks import NO_CHANGE
 class Edit:
     """Where ``mask`` is true, what passes a hook point becomes ``values`` plus ``factor`` times itself.
 
-    ``mask`` [prompts, tokens, heads, 1] or [prompts, tokens, 1], and ``values`` broadcast to what passes (for a
-    pattern: [prompts, heads, queries, 1] and keys). Over one batch, edits of equal ``key`` are the same edit.
+    ``mask`` [prompts, tokens, heads, 1] or [prompts, tokens, 1], and ``values`` broadcast to what passes; for a
+    pattern they are [prompts, heads, queries, 1] and [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` are
+    the same edit.
     """
 
     name: str
@@ -38,6 +40,18 @@ class Edit:
         # Values without prompts and tokens (zeros, means over all tokens) hold anywhere.
         values = take(self.values, at) if self.values.dim() == self.mask.dim() else self.values
         return Edit(self.name, self.key, take(self.mask, at), values, self.factor)
+
+    def on(self, queries: Tensor, keys: Tensor, counts: Tensor) -> Edit:
+        """The same edit of a pattern, for some queries and keys [prompts, n]; keys that do not count get nothing."""
+        mask = take(self.mask.transpose(1, 2), queries).transpose(1, 2)
+        values = self.values[:, 0, 0].gather(1, keys) * counts
+        return Edit(self.name, self.key, mask, values[:, None, None], self.factor)
+
+    @property
+    def tokens(self) -> Tensor:
+        """The tokens [prompts, tokens] at which it edits; of a pattern, the queries."""
+        mask = self.mask.transpose(1, 2) if self.name == hooks.pattern(layer_of(self.name)) else self.mask
+        return mask.flatten(2).any(-1)
 
     def changes(self, clean: Tensor, largest: float) -> bool:
         """Whether it makes a difference to the clean run, whose largest value at this point is given.
@@ -99,12 +113,19 @@ class Rows:
         self.member, self._first = member, firsts
         return tuple(tensors) if unchanged else tuple(x[:, parents] for x in tensors)
 
-    def edit(self, name: str, x: Tensor, at: Tensor | None = None) -> Tensor:
-        """Each row's edits at a point, in place; ``at`` [prompts, n] says which tokens ``x`` holds, if not all."""
+    def edit(self, name: str, x: Tensor, at: Tensor) -> Tensor:
+        """Each row's edits at a point, in place; ``at`` [prompts, n] says which tokens ``x`` holds."""
         for row, world in enumerate(self._first):
             for edit in self._edits[world].get(name, ()):
-                x[:, row] = (edit if at is None else edit.at(at))(x[:, row])
+                x[:, row] = edit.at(at)(x[:, row])
         return x
+
+    def edit_pattern(self, name: str, pattern: Tensor, queries: Tensor, keys: Tensor, counts: Tensor) -> Tensor:
+        """Each row's edits of a pattern [prompts, rows, heads, queries, keys], in place; see ``Edit.on``."""
+        for row, world in enumerate(self._first):
+            for edit in self._edits[world].get(name, ()):
+                pattern[:, row] = edit.on(queries, keys, counts)(pattern[:, row])
+        return pattern
 
     def edited(self, name: str) -> list[int]:
         """The rows that have an edit at a point."""

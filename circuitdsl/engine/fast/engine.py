@@ -25,13 +25,13 @@ from circuitdsl.engine.readings import needed
 from circuitdsl.engine.session import Engine
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
-    Clean,
     Corrupted,
     Data,
     Experiment,
     FromCounterfactual,
-    Intervened,
+    Isolated,
     Mean,
+    Patched,
     Reading,
     Source,
     World,
@@ -87,9 +87,9 @@ class FastEngine:
         return results | (self._plain.run(data, stream, start, stop, theirs) if theirs else {})
 
     def covers(self, experiment: Experiment) -> bool:
-        """Whether this engine runs an experiment itself: attention is read in clean runs and interventions only."""
+        """Whether this engine runs an experiment itself: attention is not read in isolated circuits or on paths."""
         inside = reads_inside(experiment.reading)
-        return (not inside or isinstance(experiment.world, Clean | Corrupted | Intervened)) and all(
+        return (not inside or not isinstance(experiment.world, Isolated | Patched)) and all(
             exists(component, self.network) for component in components(experiment.world)
         )
 
@@ -116,10 +116,10 @@ class FastEngine:
         for world, readings in asked.items():
             clean |= clean_points(world, geometry)
             wanted = source_points(world, geometry)
-            if isinstance(world, Clean | Intervened):  # below an intervention all is as in the clean run
-                clean |= needed(readings)
             if isinstance(world, Corrupted):
                 wanted = {FromCounterfactual(world.counterfactual): needed(readings)}
+            else:  # where an edit has not reached, all is as in the clean run
+                clean |= needed(readings)
             for source, names in wanted.items():
                 by_source[source] = by_source.get(source, frozenset()) | names
         return Caches(self.network, geometry, batch, sources, clean, by_source, self._did)

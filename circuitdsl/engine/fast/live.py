@@ -45,6 +45,21 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What passed a point: ``values`` [prompts, rows, ...], and in which of the rows each world was then.
+
+    Of a pattern, the keys are the region's tokens and then, where it looks back, all tokens of the run below.
+    """
+
+    values: Tensor
+    rows: tuple[int, ...]
+
+    def of(self, world: int) -> Tensor:
+        """One world's, [prompts, ...]."""
+        return self.values[:, self.rows[world]]
+
+
+@dataclass(frozen=True)
 class Stack:
     """Different worlds of the same prompts, over the same region, on top of a run that is known already.
 
@@ -61,11 +76,9 @@ class Stack:
     worlds: Sequence[Sequence[Edit]]
     arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
 
-    def run(self, names: frozenset[str] = frozenset()) -> tuple[Tensor, dict[str, Tensor]]:
-        """The last residual stream where the region asks for it, and what passed the named points.
-
-        [prompts, worlds, asked, d_model]; and [prompts, rows, ...], a row being one world if there is only one.
-        """
+    def run(self, names: frozenset[str] = frozenset()) -> tuple[Tensor, dict[str, Seen]]:
+        """The last residual stream where the region asks for it [prompts, worlds, asked, d_model], and what passed
+        the named points."""
         return _Pass(self, names).run()
 
 
@@ -77,9 +90,9 @@ class _Pass:
         self.network, self.region = stack.network, stack.region
         self.rows = Rows(stack.worlds)
         self.received = min(map(parts_at, stack.arrivals), default=None)
-        self.kept: dict[str, Tensor] = {}
+        self.kept: dict[str, Seen] = {}
 
-    def run(self) -> tuple[Tensor, dict[str, Tensor]]:
+    def run(self) -> tuple[Tensor, dict[str, Seen]]:
         first = self.stack.first
         x = take(self.stack.base[residual(first)], self.region.at)[:, None] if first else self._embedded()
         for layer in range(first, len(self.network.blocks)):
@@ -106,7 +119,7 @@ class _Pass:
         names = q_k_v(layer)
         q = self._edited(names[0], q, at, asked)
         k, v = self._edited(names[1], k, self.region.at), self._edited(names[2], v, self.region.at)
-        z = self._attention(layer, block, network.rotate(q, at), network.rotate(k, self.region.at), v, asked)
+        z = self._attention(layer, block, network.rotate(q, at), network.rotate(k, self.region.at), v, at, asked)
         x, z = self._parted(before_outputs(layer), x, z)
         z = self._edited(hooks.z(layer), z, at)
         after = x + block.o(z.flatten(-2))
@@ -117,18 +130,22 @@ class _Pass:
             self._see(hooks.FIRST_BLOCK, after)
         return after
 
-    def _attention(self, layer: int, block: Block, q: Tensor, k: Tensor, v: Tensor, asked: Tensor | None) -> Tensor:
+    def _attention(
+        self, layer: int, block: Block, q: Tensor, k: Tensor, v: Tensor, at: Tensor, asked: Tensor | None
+    ) -> Tensor:
         self._see(keys_at(layer), k)
         self._see(values_at(layer), v)
-        region, base = self.region, self.stack.base
+        region, base, name = self.region, self.stack.base, hooks.pattern(layer)
         sources = [Keys(k, v, region.visible if asked is None else take(region.visible, asked))]
         if region.looks_back:
             before = region.before if asked is None else take(region.before, asked)
             sources.append(Keys(base[keys_at(layer)][:, None], base[values_at(layer)][:, None], before))
-        patterns = attention(q, sources, block.scaling)
-        # Patterns are edited over every query and key, in runs of whole prompts.
-        patterns[0] = self.rows.edit(hooks.pattern(layer), patterns[0])
-        self._see(hooks.pattern(layer), patterns[0])
+        patterns = [
+            self.rows.edit_pattern(name, pattern, at, *keys)
+            for pattern, keys in zip(attention(q, sources, block.scaling), region.keys, strict=True)
+        ]
+        if name in self.names:
+            self._see(name, torch.cat(patterns, -1))
         return mixed(patterns, sources)
 
     def _parted(self, point: int, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -145,4 +162,4 @@ class _Pass:
 
     def _see(self, name: str, x: Tensor) -> None:
         if name in self.names:
-            self.kept[name] = x
+            self.kept[name] = Seen(x, tuple(self.rows.member))

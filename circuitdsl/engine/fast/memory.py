@@ -24,11 +24,14 @@ def default_memory(device: torch.device) -> int:
     return min(int(free * SHARE), ENOUGH)
 
 
-def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int) -> int:
-    """What one world of a stack needs at its widest, for ``tokens`` of each prompt that see ``keys`` tokens."""
+def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, patterns: int = 0) -> int:
+    """What one world of a stack needs at its widest, for ``tokens`` of each prompt that see ``keys`` tokens, while the
+    patterns of so many layers are kept."""
     d_model = network.embedding.shape[1]
     hidden = max((block.mlp.into.weight.shape[0] for block in network.blocks if block.mlp), default=0)
-    floats = 4 * d_model + 2 * max(hidden, 4 * network.n_heads * network.d_head) + 3 * network.n_heads * keys
+    floats = (
+        4 * d_model + 2 * max(hidden, 4 * network.n_heads * network.d_head) + (3 + patterns) * network.n_heads * keys
+    )
     return prompts * tokens * floats * network.embedding.element_size()
 
 

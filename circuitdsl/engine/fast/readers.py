@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.region import Region
 from circuitdsl.engine.readings import read, require_wrong
 from circuitdsl.measures.experiments import Attention, Copying, HeadScore, Metric, Reading
 from circuitdsl.measures.measurement import Array
@@ -20,6 +22,23 @@ from circuitdsl.measures.measurement import Array
 def reads_inside(reading: Reading) -> bool:
     """Whether a reading is of something else than the logits."""
     return isinstance(reading, Attention | HeadScore | Copying)
+
+
+def laid_over(below: Tensor, name: str, seen: Tensor, region: Region) -> Tensor:
+    """What passed a point in a run of a region, over what passed it in the run below, [prompts, tokens, ...].
+
+    A pattern is [prompts, heads, queries, keys]; ``seen`` has the region's queries, and its keys as ``live.Seen`` says.
+    """
+    prompts = torch.arange(len(below), device=below.device)[:, None]
+    whole = below.clone()
+    if name == hooks.FIRST_BLOCK:
+        whole[prompts, region.at] = seen
+        return whole
+    inside, back = seen.split([region.at.shape[1], seen.shape[-1] - region.at.shape[1]], -1)
+    rows = torch.zeros((*seen.shape[:-1], below.shape[-1]), dtype=seen.dtype, device=seen.device)
+    rows.scatter_add_(-1, region.at[:, None, None].expand_as(inside), inside)
+    whole[prompts, :, region.at] = (rows + back if back.shape[-1] else rows).transpose(1, 2)
+    return whole
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -38,6 +38,16 @@ class Region:
         return bool(self.before.any())
 
     @cached_property
+    def keys(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The tokens [prompts, keys] of each source of keys, and which of them count: inside, then those looked back
+        on."""
+        inside = self.at, self.real
+        if not self.looks_back:
+            return (inside,)
+        tokens = torch.arange(self.inside.shape[1], device=self.at.device).expand_as(self.inside)
+        return inside, (tokens, ~self.inside)
+
+    @cached_property
     def visible(self) -> Tensor:
         """[prompts, n queries, n keys]."""
         return (self.at[:, None, :] <= self.at[:, :, None]) & self.real[:, None, :]
@@ -47,6 +57,11 @@ class Region:
         """[prompts, n queries, tokens]: which keys outside are seen."""
         tokens = torch.arange(self.inside.shape[1], device=self.at.device)
         return ~self.inside[:, None, :] & (tokens <= self.at[:, :, None])
+
+
+def all_asked(region: Region) -> Region:
+    """The same tokens, all of them wanted."""
+    return replace(region, asked=torch.arange(region.at.shape[1], device=region.at.device).expand_as(region.at))
 
 
 def whole(prompts: int, length: int, device: torch.device) -> Region:

@@ -172,10 +172,11 @@ def _prove(model: Model, network: Network) -> None:
     with torch.inference_mode():
         captures: list[Any] = list(hooks.capture(names, theirs))
         logits = model.bridge.run_with_hooks(tokens, fwd_hooks=captures, return_type="logits")
-        x, ours = Stack(network, tokens, whole(2, length, device), {}, 0, [()]).run(frozenset(names))
-        theirs["the logits"], ours["the logits"] = logits, network.unembedding(network.final(x))
+        x, seen = Stack(network, tokens, whole(2, length, device), {}, 0, [()]).run(frozenset(names))
+        ours = {name: each.of(0) for name, each in seen.items()}
+        theirs["the logits"], ours["the logits"] = logits, network.unembedding(network.final(x))[:, 0]
     for name, value in theirs.items():
-        if value.shape != ours[name][:, 0].shape or not _close(ours[name][:, 0], value):
+        if value.shape != ours[name].shape or not _close(ours[name], value):
             raise NotCovered(f"its {name} would differ from TransformerLens's")
     if missing := set(names) - set(theirs):
         raise NotCovered(f"TransformerLens gives no {min(missing)}")

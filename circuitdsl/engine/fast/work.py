@@ -19,12 +19,12 @@ from circuitdsl.engine.fast.frozen import OnTheWay
 from circuitdsl.engine.fast.live import Arrivals, Stack
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
 from circuitdsl.engine.fast.points import layer_of, parts_at, residual
-from circuitdsl.engine.fast.readers import Reader, reads_inside
-from circuitdsl.engine.fast.region import Region, narrow, only, onward, take, whole
+from circuitdsl.engine.fast.readers import Reader, laid_over, reads_inside
+from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take, whole
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
 from circuitdsl.engine.hooks import Activations
 from circuitdsl.engine.readings import needed, read
-from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, Intervened, Isolated, Patched, Reading, World
+from circuitdsl.measures.experiments import Clean, Corrupted, Isolated, Patched, Reading, World
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model
 
@@ -77,10 +77,8 @@ class Work:
                     self._run_patched(group[0].world, group, asked)
                 case Isolated():
                     self._run_isolated(group[0].world, group, asked)
-                case Intervened():
-                    self._run_intervened(group, asked)
                 case _:
-                    self._run_ablated(group, asked)
+                    self._run_recomputed(group, asked)
 
     def _begin(self, world: World, readings: Sequence[Reading], jobs: list[Job]) -> None:
         """Answer a world that is a shared run; make a job of any other. Raises CannotMeasure."""
@@ -103,23 +101,28 @@ class Work:
                 return Patched, receivers, strict
             case Isolated(source=source, mlps=mlps):
                 return Isolated, source, mlps
-            case Intervened():
-                return job.world
             case _:
-                first = touched(job.edits, self.batch).int().argmax(1)
-                return Ablated, tuple(first.tolist())
+                return tuple(touched(job.edits, self.batch).int().argmax(1).tolist())
 
     # --- worlds in which everything recomputes ---------------------------------------------------
 
-    def _run_ablated(self, jobs: Sequence[Job], asked: Asked) -> None:
-        """Jobs whose first edited tokens are the same, on top of the clean run."""
+    def _run_recomputed(self, jobs: Sequence[Job], asked: Asked) -> None:
+        """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
         region = onward(touched(jobs[0].edits, self.batch), self.batch.ends)
+        clean = self.caches.clean.kept
 
         def run(some: Sequence[Job]) -> None:
+            names = needed(reading for job in some for reading in asked[job.world])
             first = min(_first_layer(job) for job in some)
-            self._read_stack(some, asked, self._stack(region, self.caches.clean.kept, first, some))
+            # What is read inside is read at any token, so that the last layer runs all of them.
+            x, seen = self._stack(all_asked(region) if names else region, clean, first, some).run(names)
+            end = narrow(x, region.asked) if names else x
+            self._read_jobs(some, asked, self.network.final(end[:, :, 0]))
+            for row, job in enumerate(some):
+                here = {name: laid_over(clean[name], name, each.of(row), region) for name, each in seen.items()}
+                self._read_inside(job.world, asked[job.world], {**clean, **here})
 
-        self._stacked(jobs, region, run)
+        self._stacked(jobs, region, run, len(needed(reading for job in jobs for reading in asked[job.world])))
 
     def _run_isolated(self, world: Isolated, jobs: Sequence[Job], asked: Asked) -> None:
         """Jobs that keep something of the same replaced model, on top of the run that keeps nothing."""
@@ -142,19 +145,7 @@ class Work:
         region = whole(prompts, length, self.batch.tokens.device)
         self.tick(prompts)
         kept = Stack(self.network, self.batch.tokens, region, {}, 0, [edits]).run(names)[1]
-        return {name: value[:, 0] for name, value in kept.items()}
-
-    def _run_intervened(self, jobs: Sequence[Job], asked: Asked) -> None:
-        """An intervention, alone and over whole prompts: it may edit patterns, and attention is read in it."""
-        (job,) = jobs
-        prompts, length = self.batch.tokens.shape
-        region = whole(prompts, length, self.batch.tokens.device)
-        stack = self._stack(region, self.caches.clean.kept, _first_layer(job), jobs)
-        x, kept = stack.run(needed(asked[job.world]))
-        self.tick(prompts)
-        self._read([job.world], asked, self.network.final(take(x[:, 0], self.batch.ends[:, None])))
-        seen = {name: value[:, 0] for name, value in kept.items()}
-        self._read_inside(job.world, asked[job.world], {**self.caches.clean.kept, **seen})
+        return {name: seen.of(0) for name, seen in kept.items()}
 
     def _stack(self, region: Region, base: Activations, first: int, jobs: Sequence[Job]) -> Stack:
         return Stack(self.network, self.batch.tokens, region, base, first, [job.edits for job in jobs])
@@ -223,12 +214,19 @@ class Work:
 
     # --- stacking --------------------------------------------------------------------------------
 
-    def _stacked(self, jobs: Sequence[Job], region: Region, run: Callable[[Sequence[Job]], None]) -> None:
-        """Run jobs, as many side by side as memory allows."""
+    def _stacked(
+        self, jobs: Sequence[Job], region: Region, run: Callable[[Sequence[Job]], None], patterns: int = 0
+    ) -> None:
+        """Run jobs, as many side by side as memory allows when the patterns of some layers are kept."""
         length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
         keys = tokens + (length if region.looks_back else 0)
-        size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys)
-        if in_chunks(jobs, size, run):
+        size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
+
+        def whole_or_nothing(some: Sequence[Job]) -> None:
+            with self.answers.all_or_none():
+                run(some)
+
+        if in_chunks(jobs, size, whole_or_nothing):
             self.memory //= 2
         layers = len(self.network.blocks)
         for job in jobs:

@@ -79,9 +79,7 @@ def clean_points(world: World, geometry: Geometry) -> frozenset[str]:
     match world:
         case Isolated():
             return edited
-        case Intervened():
-            return edited | {residual(start)}
-        case Ablated():
+        case Ablated() | Intervened():
             return edited | {residual(start)} | keys_and_values(layers[start:])
         case Patched(receivers=receivers):
             ends = {layer_of(hooks.receiver(node, which)) for node, which in receivers}
@@ -232,7 +230,10 @@ def _acts(
 
 def touched(edits: Iterable[Edit], batch: Batch) -> Tensor:
     """The tokens [prompts, tokens] at which anything is edited."""
-    return union([edit.mask for edit in edits], batch)
+    tokens = torch.zeros_like(batch.real)
+    for edit in edits:
+        tokens |= edit.tokens
+    return tokens
 
 
 def union(masks: Iterable[Tensor], batch: Batch) -> Tensor:
