@@ -65,14 +65,23 @@ def open_file(ref: TaskRef) -> FileTask:
 
     Raises :class:`UnknownName` for other arguments, a file that cannot be read, and mistakes in it, with their lines.
     """
+    name = _name(ref)
+    lines = _parse(name, _read(file_path(ref), name))
+    return FileTask(_info(ref, [prompt for _, prompt in lines]), tuple(lines), name)
+
+
+def file_path(ref: TaskRef) -> Path:
+    """The file of ``task file("my.jsonl")``. Raises :class:`UnknownName` for other arguments."""
+    return Path(ref.folder) / _name(ref)
+
+
+def _name(ref: TaskRef) -> str:
     named = [value for key, value in ref.arguments if key == ""]
     if len(ref.arguments) != 1 or len(named) != 1 or not isinstance(named[0], str):
         raise UnknownName(
             f"the task file takes one argument, a file's name, but got {ref}", remedy='write: file("my.jsonl")'
         )
-    name = named[0]
-    lines = _parse(name, _read(Path(ref.folder) / name, name))
-    return FileTask(_info(ref, [prompt for _, prompt in lines]), tuple(lines), name)
+    return named[0]
 
 
 def _in_turns(by_template: dict[str, list[tuple[int, TextPrompt]]], rng: random.Random):
