@@ -25,10 +25,11 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.judge.outcome import CircuitReport, ClaimOutcome, ComparisonReport, Cost, InterventionReport, Report
-from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
-from circuitdsl.measures.experiments import Data
+from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention, Method
+from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model, open_model
+from circuitdsl.plan.drive import Failure, first_round
 from circuitdsl.plan.plan import make_plan
 from circuitdsl.version import __version__
 
@@ -86,14 +87,19 @@ class Workbench:
             raise InputError(str(reason), "compare their structure only") from reason
 
     def judge(self, circuit: Circuit) -> Judge:
-        """The judge of the circuit's model, which is opened at first use."""
-        key = (circuit.model, circuit.method.processing)
+        """The judge of the circuit's model."""
+        judge = self.judge_of(circuit.model, circuit.method)
+        _check_shape(circuit, judge.session.engine.model)
+        return judge
+
+    def judge_of(self, model: str, method: Method) -> Judge:
+        """The judge of a model processed as a method says, which is opened at first use."""
+        key = (model, method.processing)
         if key not in self.judges:
-            opened = open_model(self.model or circuit.model, key[1])
+            opened = open_model(self.model or model, method.processing)
             engine = ENGINES[self.engine](opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
-            self.judges[key] = Judge(session, _bootstrap(session, circuit.method.seed), api.measure_infos())
-        _check_shape(circuit, self.judges[key].session.engine.model)
+            self.judges[key] = Judge(session, _bootstrap(session, method.seed), api.measure_infos())
         return self.judges[key]
 
     @property
@@ -127,6 +133,7 @@ class Checker:
         """Check everything. Raises InputError for a model or a task that cannot be had."""
         started = time.monotonic()
         ran, kept = self.bench.ran, self.bench.kept
+        self._look_at_all()
         circuits = tuple(map(self._circuit, self.document.circuits))
         interventions = tuple(map(self._intervention, self.document.interventions))
         comparisons = tuple(map(self._comparison, self.document.comparisons))
@@ -142,6 +149,22 @@ class Checker:
         )
 
     # --- parts -----------------------------------------------------------------------------------
+
+    def _look_at_all(self) -> None:
+        """Run what all claims of the document ask for at first in as few rounds as can be: then they share what is
+        common to them, and run side by side. The session remembers it for whoever asks again."""
+        self.what = "all claims"
+        for circuit in (*self.document.circuits, *self.document.used):
+            self.bench.judge(circuit)  # wrong models are refused before anything is run
+        rounds: dict[tuple[str, str, int], list[Experiment]] = {}
+        sessions: dict[tuple[str, str, int], Session] = {}
+        for job in api.jobs(self.document, unexplained=False):
+            key = (job.model, job.method.processing, job.method.prompts_first)
+            sessions[key] = self.bench.judge_of(job.model, job.method).session
+            asked = first_round(job)
+            rounds.setdefault(key, []).extend(() if isinstance(asked, Failure) else asked)
+        for key, experiments in rounds.items():
+            sessions[key].run(experiments, key[-1])
 
     def _circuit(self, circuit: Circuit) -> CircuitReport:
         self.what = circuit.name

@@ -30,8 +30,10 @@ from circuitdsl.models import Model
 
 Asked = Mapping[World, Sequence[Reading]]
 
+ALMOST = 1.5  # times the tokens that a world needs: more, and running them costs it more than sharing saves
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Job:
     """Edits over this batch, and the worlds that come to them: one, but where several differ in nothing that counts."""
 
@@ -128,16 +130,20 @@ class Work:
         """Jobs that keep something of the same replaced model, on top of the run that keeps nothing."""
         nothing = replace(world, kept=frozenset())
         replaced = edits_of(nothing, self.places, self.caches.values, {})
-        spared = [_spared(job.edits, replaced) for job in jobs]
-        region = only(union([mask for masks in spared for mask in masks.values()], self.batch), self.batch.ends)
+        spared = {job: _spared(job.edits, replaced) for job in jobs}
         layers = range(self.model.geometry.n_layers)
-        first = min((layer_of(name) for masks in spared for name in masks), default=layers[-1])
-        base = self._base(replaced, frozenset({residual(first)}) | keys_and_values(layers[first:]))
+        first = min((layer_of(name) for masks in spared.values() for name in masks), default=layers[-1])
+        points = frozenset(map(residual, layers[first:])) | keys_and_values(layers[first:])
+        base = self._base(replaced, points)
+        tokens = {job: union(masks.values(), self.batch) for job, masks in spared.items()}
+        for mask, group in _by_tokens(tokens):
+            region = only(mask, self.batch.ends)
+            begin = min((layer_of(name) for job in group for name in spared[job]), default=layers[-1])
 
-        def run(some: Sequence[Job]) -> None:
-            self._read_stack(some, asked, self._stack(region, base, first, some))
+            def run(some: Sequence[Job], region: Region = region, begin: int = begin) -> None:
+                self._read_stack(some, asked, self._stack(region, base, begin, some))
 
-        self._stacked(sorted(jobs, key=_kept_by_layer), region, run)
+            self._stacked(sorted(group, key=_kept_by_layer), region, run)
 
     def _base(self, edits: Sequence[Edit], names: frozenset[str]) -> Activations:
         """What passed the named points of a whole run with some edits."""
@@ -263,6 +269,22 @@ class Work:
                 self.answers.unread(world, reading, reason)
             else:
                 self.answers.add(world, reading, values)
+
+
+def _by_tokens(tokens: Mapping[Job, Tensor]) -> list[tuple[Tensor, list[Job]]]:
+    """Jobs in groups that run over the same tokens, ``tokens`` [prompts, tokens] being those that each needs.
+
+    One that needs almost the tokens of a group joins it: worlds that run together share what they have in common.
+    """
+    groups: list[tuple[Tensor, list[Job]]] = []
+    for job, mask in sorted(tokens.items(), key=lambda item: -int(item[1].sum())):
+        for shared, group in groups:
+            if int(shared.sum()) <= ALMOST * int(mask.sum()) and bool((shared | ~mask).all()):
+                group.append(job)
+                break
+        else:
+            groups.append((mask, [job]))
+    return groups
 
 
 def _first_layer(job: Job) -> int:
