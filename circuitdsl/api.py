@@ -17,6 +17,7 @@ from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.language.resolve import load_files
 from circuitdsl.measures.registry import MEASURES
 from circuitdsl.models import geometry_of
+from circuitdsl.plan.arms import Parts, part_jobs
 from circuitdsl.plan.jobs import Job, claim_job, head_jobs, intervention_jobs, unlisted_jobs, variant_jobs
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -133,3 +134,4 @@ def jobs(document: Document, unexplained: bool) -> Iterator[Job]:
     for intervention in document.interventions:
         circuit = document.circuit(intervention.on)
         yield from intervention_jobs(intervention.name, intervention, circuit).values()
+        yield from part_jobs(intervention.name, Parts(intervention, circuit))

@@ -290,6 +290,6 @@ MEASURES = (
             limits=NOT_NEGATIVE,
         ),
         _completeness,
-        adaptive=True,
+        adaptive=frozenset({"greedy"}),
     ),
 )

@@ -15,6 +15,7 @@ from .file import file_path, open_file
 from .greater_than import open_greater_than
 from .induction import open_induction
 from .ioi import open_ioi
+from .layout import Layout
 from .prompts import Prompt, PromptSet, TextPrompt
 from .task import Task, TaskError
 
@@ -59,6 +60,7 @@ def files_of(ref: TaskRef) -> tuple[Path, ...]:
 
 
 __all__ = [
+    "Layout",
     "Prompt",
     "PromptSet",
     "Task",

@@ -18,11 +18,13 @@ from typing import Any
 
 from ..language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName
 from .drawing import turns
+from .layout import Layout, layouts_of
 from .prompts import PromptSet, Span, TextPrompt
 from .tokenise import tokenise
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINE = 256 * 1024  # characters
+MAX_LAYOUTS = 500  # prompts whose layout is looked at for an estimate
 MAX_SHOWN = 10  # mistakes in one message
 
 _REQUIRED = ("prompt", "answer", "wrong")
@@ -58,6 +60,10 @@ class FileTask:
         drawn = islice(_in_turns(by_template, rng), count)
         prompts = tuple(tokenise(prompt, tokenizer, bos, f"{self.name}, line {number}") for number, prompt in drawn)
         return PromptSet(prompts, exhausted=len(prompts) == len(self.lines))
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`. Those of the file's first lines."""
+        return layouts_of(prompt for _, prompt in self.lines[:MAX_LAYOUTS])
 
 
 def open_file(ref: TaskRef) -> FileTask:
