@@ -104,6 +104,8 @@ def _bar(fast: float, most: float) -> Text:
 
 def _fast(passes: float) -> str:
     """An estimate, with as many digits as it deserves."""
+    if 0 < passes < 0.05:
+        return "<0.1"
     return f"{passes:,.0f}" if passes >= 10 or not passes else f"{passes:.1f}"
 
 
