@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from circuitdsl.compare.chance import chance
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import Figure
-from circuitdsl.judge.ranks import spearman
 from circuitdsl.language.circuit import Head
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Sample, ratio
+from circuitdsl.measures.ranks import spearman
 
 IntArray = NDArray[np.intp]
 

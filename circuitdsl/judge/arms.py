@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange
-from circuitdsl.judge.ranks import spearman
 from circuitdsl.language.circuit import Circuit, Head, Intervention
+from circuitdsl.measures.changes import FEWEST, change_by_importance
 from circuitdsl.measures.experiments import Experiment, Metric, World
 from circuitdsl.measures.measurement import CLEAN, Array, CannotMeasure, Measurement, Request, first, sample
 from circuitdsl.plan.arms import LOGIT_DIFF, Parts
@@ -24,9 +24,6 @@ from circuitdsl.plan.jobs import intervened
 
 EXAMPLES = 3
 """How many repaired and how many broken prompts are shown."""
-
-FEWEST = 3
-"""A rank correlation needs three heads."""
 
 NOTHING = Figure(None, None, None)
 
@@ -168,11 +165,7 @@ class _Bench:
             return NOTHING
         columns = [results[row.asked[name]] for name in ("before", "after", "direct") for row in rows]
 
-        def combine(means: Array) -> Array:
-            before, after, direct = np.split(means[..., :-1], 3, axis=-1)
-            return spearman(after - before, np.abs(direct - means[..., -1:]))
-
-        return self.figure([*columns, results[rows[0].asked["clean"]]], combine)
+        return self.figure([*columns, results[rows[0].asked["clean"]]], change_by_importance)
 
 
 @dataclass(frozen=True)

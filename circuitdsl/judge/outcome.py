@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Comparison, Control, Intervention
 
@@ -131,8 +132,26 @@ class HeadOutcome:
 
 
 @dataclass(frozen=True)
+class Screening:
+    """How a sweep was screened: in which precision, how many heads were sorted out, and by which margin.
+
+    ``margin`` is how far the effects in that precision were taken to be off at most; None where nothing told.
+    """
+
+    dtype: str
+    sorted_out: int
+    margin: float | None
+
+    def to_dict(self) -> dict[str, object]:
+        return {"dtype": self.dtype, "sorted_out": self.sorted_out, "margin": self.margin}
+
+
+@dataclass(frozen=True)
 class CircuitReport:
-    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor."""
+    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
+
+    ``screening`` says how the search for them was screened, if it was.
+    """
 
     circuit: Circuit
     model: str
@@ -142,6 +161,7 @@ class CircuitReport:
     heads: tuple[HeadOutcome, ...] = ()
     unexplained: tuple[HeadOutcome, ...] = ()
     unexplained_note: str = ""
+    screening: Screening | None = None
     notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
     example: str = ""  # one prompt, for people
 
@@ -174,6 +194,7 @@ class CircuitReport:
             "heads": [head.to_dict() for head in self.heads],
             "unexplained": [head.to_dict() for head in self.unexplained],
             "unexplained_note": self.unexplained_note,
+            "screening": self.screening.to_dict() if self.screening else None,
             "notes": list(self.notes),
         }
 
@@ -335,6 +356,53 @@ class InterventionReport:
         }
 
 
+StepKind = Literal["reproduction", "overlap", "function", "attention", "intervention", "downstream"]
+"""What a step of the argument is about; ``judge.story`` says which blocks and claims make it."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure that a step rests on, in ``unit``: "share", "logits", "heads", "prompts", "p" (a p-value) or "".
+
+    ``verdict`` is that of the claim of which it is the figure; None where nothing is claimed about it.
+    """
+
+    label: str
+    unit: str
+    figure: Figure
+    verdict: Verdict | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        verdict = None if self.verdict is None else str(self.verdict)
+        return {"label": self.label, "unit": self.unit, **_figure(self.figure), "verdict": verdict}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the argument that the blocks of a report make together.
+
+    ``about`` names the block or blocks, ``verdicts`` are those of the claims that the step consists of, and ``facts``
+    what a reader needs of it, which is less than all of its claims.
+    """
+
+    kind: StepKind
+    about: str
+    verdicts: tuple[Verdict, ...]
+    facts: tuple[Fact, ...]
+
+    @property
+    def summary(self) -> dict[str, int]:
+        return {str(verdict): self.verdicts.count(verdict) for verdict in Verdict}
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "kind": self.kind,
+            "about": self.about,
+            "claims": self.summary,
+            "facts": [fact.to_dict() for fact in self.facts],
+        }
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a check took: experiments run, prompts through the model, experiments that the store answered.
@@ -353,7 +421,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one call of ``check`` found out."""
+    """Everything that one call of ``check`` found out; ``story`` is what its blocks say together."""
 
     circuits: tuple[CircuitReport, ...]
     comparisons: tuple[ComparisonReport, ...]
@@ -362,6 +430,8 @@ class Report:
     seconds: float
     cost: Cost
     engine: str = "plain"
+    dtype: str = "float32"  # the precision of the models; figures are accumulated in float64
+    story: tuple[Step, ...] = ()
 
     @property
     def outcomes(self) -> tuple[ClaimOutcome, ...]:
@@ -383,6 +453,7 @@ class Report:
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,
+            "dtype": self.dtype,
             "cost": {
                 "experiments": self.cost.experiments,
                 "prompt_passes": self.cost.prompt_passes,
@@ -394,6 +465,7 @@ class Report:
             "circuits": [report.to_dict() for report in self.circuits],
             "comparisons": [report.to_dict() for report in self.comparisons],
             "interventions": [report.to_dict() for report in self.interventions],
+            "story": [step.to_dict() for step in self.story],
             "summary": self.summary,
         }
 

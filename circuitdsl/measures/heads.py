@@ -36,7 +36,7 @@ READS = Parameter("reads", "reads", "the position that is read, or position -> t
 
 def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, shares: bool = False) -> Asking:
     """The mean over heads of one reading each, with every head's own figure as a part."""
-    heads = _heads(request)
+    heads = heads_of(request)
     experiments = {head: ask(head) for head in heads}
     results = yield list(experiments.values())
     columns = {head: results[experiment] for head, experiment in experiments.items()}
@@ -54,7 +54,8 @@ def _mean_of_columns(means: Array) -> Array:
     return np.mean(means, axis=-1)
 
 
-def _heads(request: Request) -> tuple[Head, ...]:
+def heads_of(request: Request) -> tuple[Head, ...]:
+    """The heads that a term names, each once. Raises CannotMeasure for components that are no heads."""
     nodes = request.argument("heads")
     assert isinstance(nodes, Nodes)
     heads = tuple(dict.fromkeys(n.component for n in nodes.nodes if isinstance(n.component, Head)))

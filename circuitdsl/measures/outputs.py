@@ -7,6 +7,13 @@ from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 from circuitdsl.measures.experiments import Metric, Reading, TokenProbability
 from circuitdsl.measures.measurement import Asking, Measure, Measurement, Request, first, sample
 
+AMONG_OPTIONS = ("among options", "the top token among the task's options for the prompt, not all tokens")
+
+
+def accuracy_of(request: Request) -> Metric:
+    """Among the task's options if the term says so."""
+    return Metric("accuracy among options" if AMONG_OPTIONS[0] in request.term.options else "accuracy")
+
 
 def _average(request: Request, reading: Reading, shares: bool = False) -> Asking:
     experiment = request.ask(request.world, reading)
@@ -19,8 +26,7 @@ def _logit_diff(request: Request) -> Asking:
 
 
 def _accuracy(request: Request) -> Asking:
-    among = "among options" in request.term.options
-    return (yield from _average(request, Metric("accuracy among options" if among else "accuracy"), shares=True))
+    return (yield from _average(request, accuracy_of(request), shares=True))
 
 
 def _probability(request: Request) -> Asking:
@@ -48,7 +54,7 @@ MEASURES = (
             "share",
             "Share of prompts whose top token at END is the answer (a right answer, where there are several).",
             "Merullo et al. 2024",
-            options=(("among options", "the top token among the task's options for the prompt, not all tokens"),),
+            options=(AMONG_OPTIONS,),
             limits=PROPORTION,
         ),
         _accuracy,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from circuitdsl.measures import ablation, heads, outputs, paths
+from circuitdsl.measures import ablation, changes, heads, outputs, paths
 from circuitdsl.measures.measurement import Measure
 
 MEASURES: Mapping[str, Measure] = MappingProxyType(
-    {measure.info.name: measure for family in (outputs, heads, paths, ablation) for measure in family.MEASURES}
+    {measure.info.name: measure for family in (outputs, heads, paths, ablation, changes) for measure in family.MEASURES}
 )
 """Every measurement of a single circuit by name, in the order in which the docs list them."""

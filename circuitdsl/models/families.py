@@ -21,6 +21,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "phi": "Phi-1 and Phi-2: partly rotary positions, attention and MLP side by side",
         "phi3": "Phi-3: as Llama, queries, keys and values in one matrix",
         "gemma": "Gemma: RMSNorm about one, scaled embeddings, grouped-query attention",
+        "bloom": "BLOOM: LayerNorm, the embeddings' too; ALiBi in place of positions",
+        "mpt": "MPT: LayerNorm, ALiBi in place of positions, no biases",
     }
 )
 """The ``model_type`` in a model's config.json -> what the family is."""

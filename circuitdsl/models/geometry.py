@@ -11,14 +11,16 @@ from circuitdsl.models.folders import find_folder, hub_name
 from circuitdsl.models.planted.plans import PLANTED
 
 
-def geometry_of(name: str) -> Geometry:
+def geometry_of(name: str, revision: str | None = None) -> Geometry:
     """The geometry of a model: planted, shipped, a local folder, one in the Hugging Face cache, or well known.
+
+    Of a model of the hub it is that of the ``revision`` where this was downloaded; the model's own otherwise.
 
     Raises :class:`UnknownName` where none of these has it, or a folder's ``config.json`` does not tell.
     """
     if name in PLANTED:
         return PLANTED[name]().geometry
-    folder = find_folder(name)
+    folder = (find_folder(name, revision) if revision else None) or find_folder(name)
     if folder is not None:
         return _from_config(name, folder / "config.json")
     if name in _PUBLIC:
@@ -56,12 +58,15 @@ def _public(name: str) -> Geometry:
 
 
 # The names that architectures give to the same number in config.json.
-_LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
-_HEADS = ("num_attention_heads", "n_head", "num_heads")
+_LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+_HEADS = ("num_attention_heads", "n_head", "num_heads", "n_heads")
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads")
-_WIDTH = ("hidden_size", "n_embd", "d_model")
+_WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed")
 _MLP = ("intermediate_size", "n_inner", "ffn_dim")
-_CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx")
+_CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
+
+# Architectures without a longest prompt, whose config.json need not name one, and the length that they were trained on.
+_TRAINED_ON = {"bloom": 2048}
 
 # Architectures whose attention and MLP read the same residual stream, and the setting that may say otherwise.
 _PARALLEL = {"gpt_neox": "use_parallel_residual", "falcon": "parallel_attn", "gptj": "", "phi": "", "cohere": ""}
@@ -95,7 +100,7 @@ def _from_config(name: str, path: Path) -> Geometry:
         d_head=_first(config, ("head_dim",)) or width // heads,
         d_mlp=_first(config, _MLP) or 4 * width,
         d_vocab=required(("vocab_size",)),
-        n_ctx=required(_CONTEXT),
+        n_ctx=_first(config, _CONTEXT) or _TRAINED_ON.get(model_type) or required(_CONTEXT),
         parallel_attn_mlp=model_type in _PARALLEL and bool(config.get(_PARALLEL[model_type], True)),
     )
 

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Position, Term
+from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Term
+from circuitdsl.measures.changes import direct
 from circuitdsl.measures.controls import exchanged, stand_ins
-from circuitdsl.measures.experiments import Ablated, Attention, Data, Experiment, Intervened, Metric, Patched, World
+from circuitdsl.measures.experiments import Ablated, Attention, Data, Experiment, Intervened, Metric, World
 from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, first, sample
 from circuitdsl.plan.jobs import Job, intervened
 
 LOGIT_DIFF = Metric("logit_diff")
-
-_END = Position("END")
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ class Parts:
             asked["removed"] = request.ask(Ablated(frozenset({node}), request.source()))
             asked["whole removed"] = request.ask(self._world((*self.intervention.actions, without)))
         if method.against:
-            nothing: frozenset[tuple[Node, str]] = frozenset()
-            asked["direct"] = request.ask(Patched(frozenset({Node(head, _END)}), nothing, method.against, strict=False))
+            asked["direct"] = request.ask(direct(head, method))
         return asked
 
 

@@ -7,7 +7,7 @@ worked example whose things and colours do not come again (``shots: 1``), or goe
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..language.environment import PositionInfo, TaskInfo, TaskRef
@@ -44,12 +44,26 @@ class Scene:
         """The colour asked for, as it continues the text."""
         return f" {self.colors[self.query].capitalize()}"
 
+    def with_colors_exchanged(self, other: int) -> Scene:
+        """The same question of a scene in which the thing asked for and another one have each other's colours."""
+        return replace(self, colors=_exchanged(self.colors, self.query, other))
+
+    def with_things_exchanged(self, other: int) -> Scene:
+        """The same question of a scene in which the thing asked for and another one have each other's places."""
+        return replace(self, things=_exchanged(self.things, self.query, other), query=other)
+
     def write(self) -> tuple[str, dict[str, Span]]:
         """The text up to the last ``A:`` and the spans of its words."""
         words = {"SURFACE": self.surface, "SIGHTING": self.sighting, "QUERY": self.things[self.query]}
         for number, (color, thing) in enumerate(zip(self.colors, self.things, strict=True), start=1):
             words |= {f"A{number}": article(color), f"C{number}": color, f"O{number}": thing}
         return fill(_SCENE, words)
+
+
+def _exchanged(words: tuple[str, ...], one: int, other: int) -> tuple[str, ...]:
+    places = list(range(len(words)))
+    places[one], places[other] = other, one
+    return tuple(words[place] for place in places)
 
 
 def template_names() -> tuple[str, ...]:
@@ -64,7 +78,7 @@ def draw_text(template: str, shots: int, pools: Pools, rng: random.Random) -> Te
     surface, sighting = template.split("-")
     query, other = rng.sample(range(3), 2)
     scene = Scene(surface, sighting, tuple(colors[:3]), tuple(things[:3]), query)
-    asked_other = Scene(surface, sighting, tuple(colors[:3]), tuple(things[:3]), other)
+    asked_other = replace(scene, query=other)
     lead, lead_spans = "", {}
     if shots:
         example = Scene(
@@ -88,7 +102,11 @@ def draw_text(template: str, shots: int, pools: Pools, rng: random.Random) -> Te
             "DISTRACTORS": tuple(shifted[slot] for slot in slots[:3] if slot != answer_slot),
             "QUERY": (shifted["QUERY"],),
         },
-        counterfactuals={"other_query": lead + asked_other.write()[0]},
+        counterfactuals={
+            "other_query": lead + asked_other.write()[0],
+            "exchanged_colors": lead + scene.with_colors_exchanged(other).write()[0],
+            "exchanged_objects": lead + scene.with_things_exchanged(other).write()[0],
+        },
         template=template,
     )
 
@@ -126,7 +144,11 @@ class ColoredObjects:
                 PositionInfo("QUERY", "the object asked for, in the question"),
                 PositionInfo("END", "the last token, where the answer is predicted"),
             ),
-            counterfactuals=(("other_query", "the same scene, another of its objects asked for"),),
+            counterfactuals=(
+                ("other_query", "the same scene, another of its objects asked for"),
+                ("exchanged_colors", "the same question, the colours of the object asked for and of another exchanged"),
+                ("exchanged_objects", "the same question and colours, the object asked for and another exchanged"),
+            ),
             default_counterfactual="other_query",
             templates=len(template_names()),
         )

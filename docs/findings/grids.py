@@ -45,7 +45,7 @@ def grid(title: str, note: str, values: list[list[float]]) -> str:
     ]
     parts.append(
         f'<text x="{LEFT}" y="{height - 8}" font-size="10" fill="#555">layer; rows are heads. Strongest: '
-        f"{most:.2f}. Blue: the metric falls without the head.</text></svg>"
+        f"{most:.2g}. Blue: the metric falls without the head.</text></svg>"
     )
     return "\n".join(parts) + "\n"
 

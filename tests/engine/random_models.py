@@ -10,12 +10,20 @@ from typing import Any
 
 import torch
 from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    GemmaConfig,
+    GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MptConfig,
+    MptForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     PreTrainedModel,
 )
 
@@ -91,41 +99,56 @@ def folder(model: PreTrainedModel) -> str:
     return path
 
 
+SHAPE: dict[str, Any] = {
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "hidden_size": 16,
+    "intermediate_size": 20,
+    "vocab_size": VOCABULARY,
+    "max_position_embeddings": 32,
+}
+IDS: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}  # within so small a vocabulary
+
+
 def _llama(**settings: Any) -> str:
-    return folder(
-        LlamaForCausalLM(
-            LlamaConfig(
-                num_hidden_layers=LAYERS,
-                num_attention_heads=HEADS,
-                hidden_size=16,
-                intermediate_size=20,
-                vocab_size=VOCABULARY,
-                max_position_embeddings=32,
-                **settings,
-            )
-        )
-    )
+    return folder(LlamaForCausalLM(LlamaConfig(**SHAPE, **settings)))
 
 
 def _neox(**settings: Any) -> str:
-    return folder(
-        GPTNeoXForCausalLM(
-            GPTNeoXConfig(
-                num_hidden_layers=LAYERS,
-                num_attention_heads=HEADS,
-                hidden_size=16,
-                intermediate_size=20,
-                vocab_size=VOCABULARY,
-                max_position_embeddings=32,
-                **settings,
-            )
-        )
-    )
+    return folder(GPTNeoXForCausalLM(GPTNeoXConfig(**SHAPE, **settings)))
+
+
+def _gemma() -> str:
+    return folder(GemmaForCausalLM(GemmaConfig(**SHAPE, **IDS, num_key_value_heads=1, head_dim=4)))
+
+
+def _phi() -> str:
+    return folder(PhiForCausalLM(PhiConfig(**SHAPE, **IDS, partial_rotary_factor=0.5)))
 
 
 def _gpt2() -> str:
     return folder(
         GPT2LMHeadModel(GPT2Config(n_layer=LAYERS, n_head=HEADS, n_embd=16, vocab_size=VOCABULARY, n_positions=32))
+    )
+
+
+def _bloom() -> str:
+    return folder(
+        BloomForCausalLM(
+            BloomConfig(n_layer=LAYERS, n_head=HEADS, hidden_size=16, vocab_size=VOCABULARY, seq_length=32, **IDS)
+        )
+    )
+
+
+def _mpt() -> str:
+    """Its own scale of scores too, as its configuration allows."""
+    own_scale = {"attn_config": {"softmax_scale": 0.4}}
+    return folder(
+        MptForCausalLM(
+            MptConfig(
+                n_layers=LAYERS, n_heads=HEADS, d_model=16, vocab_size=VOCABULARY, max_seq_len=32, **IDS, **own_scale
+            )
+        )
     )
 
 
@@ -149,13 +172,29 @@ def _native(**settings: Any) -> Any:
     return _shaken(bridge)
 
 
+def _without_positions() -> Any:
+    """A rotary model whose queries and keys nothing rotates any more."""
+    bridge = _native(positional_embedding_type="rotary")
+    for block in bridge.blocks:
+        block.attn.original_component.rotary = None
+    bridge.cfg.positional_embedding_type = "none"
+    return bridge
+
+
 ARCHITECTURES: dict[str, Callable[[], Model]] = {
     "gpt2": lambda: open_model(_gpt2()),
     "gpt2 folded": lambda: open_model(_gpt2(), "fold"),
     "llama, grouped queries": lambda: open_model(_llama(num_key_value_heads=2)),
+    "llama folded": lambda: open_model(_llama(num_key_value_heads=2), "fold"),
     "llama, biased": lambda: open_model(_llama(attention_bias=True, mlp_bias=True)),
     "neox, parallel, partial rotary": lambda: open_model(_neox(rotary_pct=0.5)),
     "neox, sequential": lambda: open_model(_neox(use_parallel_residual=False, rotary_pct=1.0)),
+    "gemma, scaled embeddings, one key-value head": lambda: open_model(_gemma()),
+    "phi, parallel with one norm": lambda: open_model(_phi()),
+    "bloom, ALiBi": lambda: open_model(_bloom()),
+    "bloom folded": lambda: open_model(_bloom(), "fold"),
+    "mpt, ALiBi": lambda: open_model(_mpt()),
+    "no positions": lambda: open_model(_without_positions()),
     "attention only, no norm": lambda: open_model(_native(attn_only=True, normalization_type=None)),
     "attention only, normed": lambda: open_model(_native(attn_only=True, normalization_type="LN")),
     "no norm": lambda: open_model(_native(normalization_type=None, act_fn="relu")),
@@ -190,7 +229,7 @@ def _prompt(rng: random.Random, length: int) -> Prompt:
     def row() -> tuple[int, ...]:
         return tuple(rng.randrange(3, VOCABULARY // 2) for _ in range(length))
 
-    answer, *wrong = rng.sample(range(3, VOCABULARY), 4)
+    answer, also, *wrong = rng.sample(range(3, VOCABULARY), 5)
     a, b, s1, s2 = sorted(rng.sample(range(length - 1), 4))
     tokens = row()
     return Prompt(
@@ -198,6 +237,7 @@ def _prompt(rng: random.Random, length: int) -> Prompt:
         tokens=tokens,
         answer=answer,
         wrong=tuple(wrong[: rng.choice((1, 2))]),
+        right=rng.choice(((), (answer, also))),
         options=(answer, *wrong),
         positions={"A": (b,), "B": (a,), "S": (s1, s2), "END": (length - 1,)},
         counterfactuals={"x": row(), "y": row()},
@@ -299,7 +339,7 @@ class Draw:
         ]
         inside: list[Reading] = [
             Attention(self.head(), FromTo(*map(Position, self.rng.choice([("END", "S"), ("S", "A"), ("A", "B")])))),
-            HeadScore(self.head(), "duplicate_token"),
+            HeadScore(self.head(), self.rng.choice(("previous_token", "duplicate_token", "induction"))),
             Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=self.rng.random() < 0.5),
         ]
         return self.rng.choice(logits + inside)

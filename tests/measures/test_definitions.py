@@ -262,3 +262,50 @@ def test_random_nodes_need_a_choice():
     whole = [Node(Head(0, i), END) for i in range(2)]
     with pytest.raises(CannotMeasure, match="all heads of its layers"):
         random_nodes(whole, geometry(1, 2), seed=0)
+
+
+# --- what an intervention changes ------------------------------------------------------------------
+
+INTERVENED = Intervened((), ())
+
+
+def under(measure: str, options: tuple[str, ...] = (), **arguments):
+    return replace(request(IOI, measure, options=options, **arguments), world=INTERVENED)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_repaired_and_broken_prompts_are_those_that_change_sides(before: int, after: int):
+    right = {Clean: before, Intervened: after}
+    for measure, wanted in (("repaired", after > before), ("broken", after < before)):
+        found, asked = carry_out(under(measure, ("among options",)), lambda e: right[type(e.world)])
+        assert value(found) == wanted
+        assert {e.reading for e in asked} == {Metric("accuracy among options")}
+
+
+@pytest.mark.parametrize(
+    ("moved", "wanted"), [((0.1, 0.2, 0.3), 1.0), ((0.3, 0.2, 0.1), -1.0), ((0.2, 0.3, 0.1), -0.5)]
+)
+def test_change_by_importance_ranks_heads_by_the_size_of_their_effect(moved: tuple[float, ...], wanted: float):
+    """Effects of -1, +2 and -3 logits; attention of 0.5 each, and what was moved added."""
+    heads = {
+        Head(2, i): (0.5 + change, effect) for i, (change, effect) in enumerate(zip(moved, (-1, 2, -3), strict=True))
+    }
+    where = FromTo(END, position("IO"))
+
+    def answer(experiment) -> float:
+        if isinstance(experiment.reading, Attention):
+            return heads[experiment.reading.head][0] if experiment.world == INTERVENED else 0.5
+        if isinstance(experiment.world, Patched):
+            (sender,) = experiment.world.senders
+            return 4 + heads[sender.component][1]
+        return 4.0
+
+    named = Nodes("three", tuple(Node(head, END) for head in heads))
+    found, _ = carry_out(under("change_by_importance", heads=named, where=where), answer)
+    assert value(found) == pytest.approx(wanted)
+
+
+def test_two_heads_have_no_rank_correlation():
+    named = Nodes("mover", IOI.role("mover").nodes)
+    with pytest.raises(CannotMeasure, match="needs 3 heads, and here are 2"):
+        carry_out(under("change_by_importance", heads=named, where=FromTo(END, position("IO"))), lambda e: 0.0)

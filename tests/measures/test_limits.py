@@ -33,6 +33,9 @@ WRITTEN = {
     "minimality": "minimality(mover)",
     "completeness": "completeness",
     "overlap": "overlap(heads)",
+    "repaired": "repaired",
+    "broken": "broken",
+    "change_by_importance": "change_by_importance({ 2.0 2.1 2.2 }, END -> IO)",
 }
 UNLIMITED = {"logit_diff", "effect", "knockout", "faithfulness", "transfer", "dissociation"}
 
@@ -43,15 +46,18 @@ def outside() -> Iterator[tuple[str, str]]:
         info = api.measure_infos()[name]
         unit = "%" if info.unit == "share" else ""
         low, high = (limit * (100 if unit else 1) for limit in info.limits)
-        yield name, f"expect {written} <= {low - 20:g}{unit}"
+        far = 20 if unit else 0.5
+        yield name, f"expect {written} <= {low - far:g}{unit}"
         if not math.isinf(high):
-            yield name, f"expect {written} >= {high + 20:g}{unit}"
+            yield name, f"expect {written} >= {high + far:g}{unit}"
 
 
 def codes_of(claim: str, place: str) -> list[str]:
     circuits = CIRCUIT.format(name="a", body=claim if place == "circuit" else "")
     if place == "compare":
         circuits += CIRCUIT.format(name="b", body="") + f"compare a with b {{ {claim} }}\n"
+    if place == "intervention":
+        circuits += f"intervention i on a {{ ablate mover {claim} }}\n"
     with pytest.raises(SpecError) as error:
         resolve_text(circuits, "spec.circuit", api.environment())
     return [d.code for d in error.value.diagnostics if d.severity == "error"]

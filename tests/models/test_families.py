@@ -15,8 +15,9 @@ import pytest
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from circuitdsl.engine.fast.engine import engine_for
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.language.circuit import Action, FromTo, Head, Mlp, Node, Position, Reads, Token
 from circuitdsl.language.environment import TaskRef
@@ -64,6 +65,8 @@ CONFIGS = {
     "phi": ("PhiConfig", COMMON),
     "phi3": ("Phi3Config", GROUPED),
     "gemma": ("GemmaConfig", GROUPED | {"head_dim": 8}),
+    "bloom": ("BloomConfig", SMALL | {"hidden_size": 32, "n_layer": 2, "n_head": 4, "seq_length": 64}),
+    "mpt": ("MptConfig", SMALL | {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 64}),
 }
 IOI = Data(TaskRef("ioi"), seed=5, bos=False)
 END, S2 = Position("END"), Position("S2")
@@ -108,7 +111,9 @@ def opened(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def prompts(opened):
     """One prompt of every other template, of different lengths."""
-    return open_task(IOI.task).draw(opened[1].tokenizer, 15, IOI.seed, IOI.bos).prompts
+    drawn = open_task(IOI.task).draw(opened[1].tokenizer, 15, IOI.seed, IOI.bos).prompts
+    assert len({len(prompt.tokens) for prompt in drawn}) > 2
+    return drawn
 
 
 def test_every_listed_family_is_tried():
@@ -202,14 +207,24 @@ def test_the_page_on_models_lists_every_family():
     assert re.findall(r"^\| `(\w+)` \| (.*?) \|", page, flags=re.M) == list(FAMILIES.items())
 
 
-def test_another_family_is_refused_with_the_list(tmp_path):
-    config = transformers.BloomConfig(hidden_size=32, n_layer=2, n_head=4, vocab_size=210)
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
-    byte_level().save_pretrained(tmp_path)
+REFUSED = ("opt", "gptj", "gpt_neo", "falcon", "mixtral", "bert")
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_another_family_is_refused_by_name_with_the_list(tmp_path, family):
+    """Before its weights are read, of which there are none here."""
+    AutoConfig.for_model(family).save_pretrained(tmp_path)
     with pytest.raises(ModelError) as caught:
         open_model(tmp_path)
-    assert "bloom" in str(caught.value)
-    assert all(family in str(caught.value) for family in FAMILIES)
+    assert f"is of the family {family}, on which circuitdsl has not been tried" in caught.value.message
+    assert all(family in caught.value.remedy for family in FAMILIES)
+
+
+@pytest.mark.parametrize("processing", ["none", "fold"])
+def test_the_fast_engine_runs_every_family_but_one(opened, processing):
+    folder, _ = opened
+    engine = engine_for(open_model(folder, processing))
+    assert engine.name == ("plain" if folder.name.startswith("qwen3") else "fast")
 
 
 # --- a model that was really trained, where it is ------------------------------------------------------

@@ -51,6 +51,13 @@ def test_a_llama_folder_with_grouped_queries(tmp_path):
     assert geometry_of(name) == Geometry(name, 5, 8, 2, 64, 16, 160, 500, 256)
 
 
+@pytest.mark.parametrize(("change", "longest"), [({"seq_length": 64}, 64), ({}, 2048)])
+def test_a_bloom_folder_with_its_old_names_and_without_a_longest_prompt(tmp_path, change, longest):
+    old = {"model_type": "bloom", "n_layer": 3, "num_attention_heads": 4, "n_embed": 32, "vocab_size": 99}
+    name = folder(tmp_path, old | change)
+    assert geometry_of(name) == Geometry(name, 3, 4, 4, 32, 8, 128, 99, longest)
+
+
 @pytest.mark.parametrize(("change", "parallel"), [({}, True), ({"use_parallel_residual": False}, False)])
 def test_parallel_blocks(tmp_path, change, parallel):
     assert geometry_of(folder(tmp_path, NEOX | change)).parallel_attn_mlp is parallel

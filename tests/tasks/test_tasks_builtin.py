@@ -176,6 +176,24 @@ def test_colored_objects_positions_and_counterfactual_mean_what_they_say(shots, 
         wrong = tokenizer.decode(prompt.wrong).strip().lower()
         assert scene[tokenizer.decode([other[query]]).strip()] == wrong != scene[asked]
 
+        exchanged = prompt.counterfactuals["exchanged_colors"]
+        (answer,) = prompt.positions["ANSWER_COLOR"]
+        (wrong_at,) = (
+            i for i in prompt.positions["DISTRACTORS"] if tokenizer.decode([prompt.tokens[i]]).strip() == wrong
+        )
+        assert (exchanged[answer], exchanged[wrong_at]) == (prompt.tokens[wrong_at], prompt.tokens[answer])
+        changed = [i for i, t in enumerate(exchanged) if t != prompt.tokens[i]]
+        articles = [i for i in changed if i not in (answer, wrong_at)]  # "a red" and "an orange"
+        assert {i + 1 for i in articles} <= {answer, wrong_at}
+        assert all(tokenizer.decode([exchanged[i]]).strip() in ("a", "an") for i in articles)
+
+        exchanged = prompt.counterfactuals["exchanged_objects"]
+        assert {i for i, t in enumerate(exchanged) if t != prompt.tokens[i]} == {answer + 1, wrong_at + 1}
+        assert (exchanged[answer + 1], exchanged[wrong_at + 1]) == (
+            prompt.tokens[wrong_at + 1],
+            prompt.tokens[answer + 1],
+        )
+
 
 def test_example_positions_lie_in_the_example(tokenizer):
     for prompt in open_task(TaskRef("colored_objects")).draw(tokenizer, 30, seed=6, bos=False).prompts:

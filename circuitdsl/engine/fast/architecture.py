@@ -7,8 +7,8 @@ one run alone has one world. Heads' tensors add [heads, d_head] in place of d_mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +46,8 @@ class Norm:
         """The norm of ``x``, divided by the scale that ``clean`` has (strict path patching)."""
         if self.kind == "none":
             return x
-        normed = self._centred(x) / (self._centred(clean).pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
+        centred, clean = self._centred(x.float()), self._centred(clean.float())
+        normed = (centred / (clean.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()).to(x.dtype)
         normed = normed if self.weight is None else normed * self.weight
         return normed if self.bias is None else normed + self.bias
 
@@ -99,6 +100,21 @@ class Rotary:
 
 
 @dataclass(frozen=True)
+class Alibi:
+    """Attention with linear biases (Press et al. 2022, arXiv:2108.12409): scores fall with the distance to the key.
+
+    ``slopes`` [heads] say how fast.
+    """
+
+    slopes: Tensor
+
+    def __call__(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """What scores get at the positions of queries and keys, [prompts, n] each: [prompts, heads, queries, keys]."""
+        distance = queries[:, None, :, None] - keys[:, None, None, :]
+        return -self.slopes[:, None, None] * distance
+
+
+@dataclass(frozen=True)
 class Block:
     """One layer. ``mlp`` is missing in attention-only models; ``scaling`` multiplies attention scores."""
 
@@ -116,13 +132,16 @@ class Block:
 class Network:
     """A decoder-only transformer.
 
-    ``embedding`` [vocabulary, d_model]; ``positions`` [positions, d_model] where positions are learned; ``parallel``:
-    attention and MLP read the same residual stream; ``longest`` is the most tokens that a prompt may have.
+    ``embedding`` [vocabulary, d_model], and ``embedded_norm`` what is done to it before the first layer; ``positions``
+    [positions, d_model] where positions are learned; ``parallel``: attention and MLP read the same residual stream;
+    ``longest`` is the most tokens that a prompt may have.
     """
 
     embedding: Tensor
+    embedded_norm: Norm
     positions: Tensor | None
     rotary: Rotary | None
+    alibi: Alibi | None
     blocks: tuple[Block, ...]
     final: Norm
     unembedding: Linear
@@ -140,9 +159,28 @@ class Network:
     def rotate(self, x: Tensor, at: Tensor) -> Tensor:
         return x if self.rotary is None else self.rotary(x, at)
 
+    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
+        """What is added to scores at the positions of queries and keys, [prompts, n] each."""
+        return None if self.alibi is None else self.alibi(queries, keys)
+
     def heads(self, x: Tensor) -> Tensor:
         """[..., columns * d_head] -> [..., columns, d_head]."""
         return x.unflatten(-1, (-1, self.d_head))
+
+
+def in_dtype(network: Network, dtype: torch.dtype) -> Network:
+    """The same network in another precision: its tensors are copied, unless they have it already."""
+    return _converted(network, dtype)
+
+
+def _converted(part: Any, dtype: torch.dtype) -> Any:
+    if isinstance(part, Tensor):
+        return part.to(dtype) if part.is_floating_point() else part
+    if isinstance(part, tuple):
+        return tuple(_converted(each, dtype) for each in part)
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{f.name: _converted(getattr(part, f.name), dtype) for f in fields(part)})
+    return part
 
 
 @dataclass(frozen=True)
@@ -150,12 +188,13 @@ class Keys:
     """What queries attend to.
 
     ``k``, ``v`` [prompts, worlds, keys, kv heads, d_head]; worlds is 1 where all worlds share them. ``visible``
-    [prompts, queries, keys].
+    [prompts, queries, keys]. ``bias`` [prompts, heads, queries, keys] is added to scores, if there is any.
     """
 
     k: Tensor
     v: Tensor
     visible: Tensor
+    bias: Tensor | None = None
 
 
 def attention(q: Tensor, sources: list[Keys], scaling: float) -> list[Tensor]:
@@ -185,7 +224,8 @@ def _scores(q: Tensor, keys: Keys) -> Tensor:
     q = q.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, shared, groups, -1, d_head)
     scores = q @ keys.k.permute(0, 1, 3, 4, 2)
     scores = scores.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, count)
-    return scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
+    scores = scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
+    return scores if keys.bias is None else scores + keys.bias[:, None]
 
 
 def _mixed(pattern: Tensor, keys: Keys) -> Tensor:

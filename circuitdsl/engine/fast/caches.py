@@ -12,13 +12,17 @@ from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch, counterfactual_tokens
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.edits import Edit
+from circuitdsl.engine.fast.held import Held, Wanted, hold
 from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.region import take, whole
+from circuitdsl.engine.fast.worlds import Values
 from circuitdsl.engine.hooks import Activations
 from circuitdsl.engine.sources import Sources
 from circuitdsl.language.environment import Geometry
-from circuitdsl.measures.experiments import FromCounterfactual, Mean, Source
+from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source
 from circuitdsl.tasks.prompts import Prompt
+
+Kept = dict[str, Held]
 
 Tick = Callable[[float], None]
 """Told of work done, in prompts through a whole forward pass."""
@@ -26,69 +30,73 @@ Tick = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Passed:
-    """A finished run of a batch: activations [prompts, tokens, ...], and what the last layer leaves at END."""
+    """A finished run of a batch: activations where they were wanted, and what the last layer leaves at END."""
 
-    kept: Activations
+    kept: Mapping[str, Held]
     end: Tensor  # [prompts, d_model]
 
 
-def run_whole(network: Network, tokens: Tensor, names: frozenset[str]) -> tuple[Tensor, dict[str, Tensor]]:
-    """A run of all tokens: the last residual stream [prompts, tokens, d_model], and what passed the named points."""
+def run_whole(network: Network, tokens: Tensor, wanted: Wanted, edits: Sequence[Edit] = ()) -> tuple[Tensor, Kept]:
+    """A run of all tokens, with some edits: the last residual stream [prompts, tokens, d_model], and what was wanted.
+
+    Nothing else is kept for longer than the run needs it.
+    """
     prompts, length = tokens.shape
-    x, kept = Stack(network, tokens, whole(prompts, length, tokens.device), {}, 0, [()]).run(names)
-    return x[:, 0], {name: seen.of(0) for name, seen in kept.items()}
+    kept: dict[str, Held] = {}
+
+    def keep(name: str, values: Tensor, rows: Sequence[int]) -> None:
+        kept[name] = hold(values[:, rows[0]], wanted[name])
+
+    stack = Stack(network, tokens, whole(prompts, length, tokens.device), {}, 0, [edits])
+    return stack.watched(dict.fromkeys(wanted, keep))[:, 0], kept
 
 
 @dataclass(frozen=True)
 class Caches:
     """What the worlds of one batch share. Nothing is run before it is asked for, nor twice.
 
-    ``clean_names`` and ``source_names`` say which activations any of the worlds will read.
+    ``clean_wanted`` and ``source_wanted`` say what any of the worlds will read of the clean run and of counterfactuals.
     """
 
     network: Network
     geometry: Geometry
     batch: Batch
     sources: Sources
-    clean_names: frozenset[str]
-    source_names: Mapping[Source, frozenset[str]]
+    clean_wanted: Wanted
+    source_wanted: Mapping[Source, Wanted]
     tick: Tick
-    known: dict[Source, Activations] = field(default_factory=dict)
+    known: dict[Source, Values] = field(default_factory=dict)
     corrupted: dict[str, Passed] = field(default_factory=dict)
-    sizes: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def clean(self) -> Passed:
-        return self._passed(self.batch.tokens, self.clean_names)
+        return self._passed(self.batch.tokens, self.clean_wanted)
 
     def counterfactual(self, name: str) -> Passed:
         """The run of the prompts' counterfactuals. Raises CannotMeasure."""
         if name not in self.corrupted:
-            names = self.source_names.get(FromCounterfactual(name), frozenset())
-            self.corrupted[name] = self._passed(counterfactual_tokens(self.batch, name), names)
+            wanted = self.source_wanted.get(FromCounterfactual(name), {})
+            self.corrupted[name] = self._passed(counterfactual_tokens(self.batch, name), wanted)
         return self.corrupted[name]
 
-    def values(self, source: Source) -> Activations:
+    def values(self, source: Source) -> Values:
         """What a source puts in, by hook point. Raises CannotMeasure."""
         if isinstance(source, FromCounterfactual):
             return self.counterfactual(source.counterfactual).kept
         if source not in self.known:
-            self.known[source] = self.sources.values(source, self.batch)
+            values = self.sources.values(source, self.batch)
+            by_token = isinstance(source, Resample) or (isinstance(source, Mean) and source.by_template)
+            self.known[source] = {name: hold(each, None) for name, each in values.items()} if by_token else values
         return self.known[source]
 
     def changed(self, edits: Sequence[Edit]) -> bool:
         """Whether any edit changes the clean run, or there is nowhere to edit."""
-        return any(edit.changes(self.clean.kept[edit.name], self._largest(edit.name)) for edit in edits) or not any(
+        return any(edit.changes(self.clean.kept[edit.name]) for edit in edits) or not any(
             bool(edit.mask.any()) for edit in edits
         )
 
-    def _largest(self, name: str) -> float:
-        if name not in self.sizes:
-            self.sizes[name] = float(self.clean.kept[name].abs().max())
-        return self.sizes[name]
-
-    def _passed(self, tokens: Tensor, names: frozenset[str]) -> Passed:
-        x, kept = run_whole(self.network, tokens, names)
+    def _passed(self, tokens: Tensor, wanted: Wanted) -> Passed:
+        x, kept = run_whole(self.network, tokens, wanted)
         self.tick(len(tokens))
         return Passed(kept, take(x, self.batch.ends[:, None])[:, 0])
 
@@ -103,11 +111,11 @@ def sources_of(
 ) -> Sources:
     """Means and resampled activations over a stream, by our own forward passes."""
     embeddings = hooks.EMBEDDINGS if network.positions is not None else hooks.EMBEDDINGS[:1]
-    names = frozenset((*embeddings, *hooks.heads_and_mlps(geometry)))
+    wanted: Wanted = dict.fromkeys((*embeddings, *hooks.heads_and_mlps(geometry)))
 
     def outputs(rows: Tensor) -> Activations:
         rows = rows.to(network.embedding.device)
         tick(len(rows))
-        return run_whole(network, rows, names)[1]
+        return {name: held.whole for name, held in run_whole(network, rows, wanted)[1].items()}
 
     return Sources(stream, outputs, tokens, means)

@@ -9,25 +9,19 @@ import torch
 from torch import Tensor
 
 from circuitdsl.engine import hooks
+from circuitdsl.engine.fast.held import Held
 from circuitdsl.engine.fast.points import layer_of, parts_at
 from circuitdsl.engine.fast.region import take
-from circuitdsl.engine.hooks import NO_CHANGE
+from circuitdsl.engine.hooks import no_change
 
 
 @dataclass(frozen=True, eq=False)
-class Edit:
-    """Where ``mask`` is true, what passes a hook point becomes ``values`` plus ``factor`` times itself.
+class Change:
+    """Where ``mask`` is true, what passes becomes ``values`` plus ``factor`` times itself; both broadcast to it."""
 
-    ``mask`` [prompts, tokens, heads, 1] or [prompts, tokens, 1], and ``values`` broadcast to what passes; for a
-    pattern they are [prompts, heads, queries, 1] and [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` are
-    the same edit.
-    """
-
-    name: str
-    key: Hashable
     mask: Tensor
     values: Tensor
-    factor: float = 0.0
+    factor: float
 
     def __call__(self, activation: Tensor) -> Tensor:
         new = self.values.to(activation.dtype)
@@ -35,36 +29,60 @@ class Edit:
             new = new + activation * self.factor
         return torch.where(self.mask, new, activation)
 
-    def at(self, at: Tensor) -> Edit:
-        """The same edit on the tokens ``at`` [prompts, n] alone."""
-        # Values without prompts and tokens (zeros, means over all tokens) hold anywhere.
-        values = take(self.values, at) if self.values.dim() == self.mask.dim() else self.values
-        return Edit(self.name, self.key, take(self.mask, at), values, self.factor)
 
-    def on(self, queries: Tensor, keys: Tensor, counts: Tensor) -> Edit:
-        """The same edit of a pattern, for some queries and keys [prompts, n]; keys that do not count get nothing."""
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A change of what passes a hook point.
+
+    ``mask`` [prompts, tokens, heads, 1] or [prompts, tokens, 1] says where; ``values`` are held by token, or a tensor
+    that broadcasts to every token. Of a pattern, ``mask`` is [prompts, heads, queries, 1] and ``values``
+    [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` are the same edit.
+    """
+
+    name: str
+    key: Hashable
+    mask: Tensor
+    values: Tensor | Held
+    factor: float = 0.0
+
+    def at(self, at: Tensor) -> Change:
+        """The change on the tokens ``at`` [prompts, n]."""
+        values = self.values.take(at) if isinstance(self.values, Held) else self.values
+        return Change(take(self.mask, at), values, self.factor)
+
+    def on(self, queries: Tensor, keys: Tensor, counts: Tensor) -> Change:
+        """The change of a pattern at some queries and keys [prompts, n]; keys that do not count get nothing."""
+        assert isinstance(self.values, Tensor), "a row of a pattern is set to given values"
         mask = take(self.mask.transpose(1, 2), queries).transpose(1, 2)
         values = self.values[:, 0, 0].gather(1, keys) * counts
-        return Edit(self.name, self.key, mask, values[:, None, None], self.factor)
+        return Change(mask, values[:, None, None], self.factor)
 
     @property
     def tokens(self) -> Tensor:
         """The tokens [prompts, tokens] at which it edits; of a pattern, the queries."""
-        mask = self.mask.transpose(1, 2) if self.name == hooks.pattern(layer_of(self.name)) else self.mask
+        mask = self.mask.transpose(1, 2) if self.of_pattern else self.mask
         return mask.flatten(2).any(-1)
 
-    def changes(self, clean: Tensor, largest: float) -> bool:
-        """Whether it makes a difference to the clean run, whose largest value at this point is given.
+    @property
+    def of_pattern(self) -> bool:
+        return self.name == hooks.pattern(layer_of(self.name))
+
+    def changes(self, clean: Held) -> bool:
+        """Whether it makes a difference to what the clean run has here.
 
         The plain engine's guard: the first edit of a world acts on what the clean run has there, and if that makes no
         difference then so does the next.
         """
-        where = self.mask.expand(clean.shape)[..., 0]
-        before = clean[where]
-        if not before.numel():
+        tokens = self.tokens
+        at = torch.argsort(~tokens, dim=1, stable=True)[:, : int(tokens.sum(1).max())]
+        if not at.numel():
             return False
-        after = self.values.to(clean.dtype).expand(clean.shape)[where] + before * self.factor
-        return bool((after - before).abs().max() > NO_CHANGE * largest)
+        if self.of_pattern:
+            everything = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+            before, change = clean.whole, self.on(everything, everything, torch.ones_like(tokens))
+        else:
+            before, change = clean.take(at), self.at(at)
+        return bool((change(before) - before).abs().max() > no_change(before.dtype) * clean.largest)
 
 
 def first_point(edits: Sequence[Edit]) -> int:

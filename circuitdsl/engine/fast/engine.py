@@ -6,19 +6,22 @@ It answers as the plain engine does, to rounding; what it does not cover it hand
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import InitVar, dataclass, field
 
 import torch
 
 from circuitdsl.engine.batch import Batch, batch_of, in_batches
+from circuitdsl.engine.fast import wants
 from circuitdsl.engine.fast.answers import Answers
-from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.architecture import Network, in_dtype
 from circuitdsl.engine.fast.caches import Caches, sources_of
+from circuitdsl.engine.fast.held import Wanted, joined
 from circuitdsl.engine.fast.memory import default_memory
 from circuitdsl.engine.fast.readers import reads_inside
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
-from circuitdsl.engine.fast.worlds import clean_points, components, exists, source_points
+from circuitdsl.engine.fast.worlds import Places, components, exists
 from circuitdsl.engine.hooks import Activations
 from circuitdsl.engine.plain import TOKENS_A_PASS, PlainEngine
 from circuitdsl.engine.readings import needed
@@ -36,7 +39,7 @@ from circuitdsl.measures.experiments import (
     Source,
     World,
 )
-from circuitdsl.measures.measurement import Array
+from circuitdsl.measures.measurement import Array, CannotMeasure
 from circuitdsl.models import Model
 from circuitdsl.plan.drive import Failure
 from circuitdsl.tasks.prompts import Prompt
@@ -48,7 +51,8 @@ class FastEngine:
 
     ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
     counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
-    may take; it is halved when memory runs out. Raises NotCovered for a model whose architecture it does not compute.
+    may take; it is halved when memory runs out. ``over``: a network to run in place of the model's own, as its copy in
+    another precision. Raises NotCovered for a model whose architecture it does not compute.
     """
 
     model: Model
@@ -56,13 +60,14 @@ class FastEngine:
     memory: int = 0  # 0: a share of what is free
     tokens: int = TOKENS_A_PASS
     means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
+    over: InitVar[Network | None] = None
     network: Network = field(init=False)
     note: str = field(default="", init=False)
 
     name = "fast"
 
-    def __post_init__(self) -> None:
-        self.network = network_of(self.model)
+    def __post_init__(self, over: Network | None) -> None:
+        self.network = over or network_of(self.model)
         self.memory = self.memory or default_memory(self.network.embedding.device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
         self._owed = 0.0
@@ -72,6 +77,11 @@ class FastEngine:
         """What its figures depend on besides the model and the experiment."""
         embedding = self.network.embedding
         return (self.name, str(embedding.dtype), embedding.device.type)
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which it runs: the network's."""
+        return str(self.network.embedding.dtype).removeprefix("torch.")
 
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
@@ -109,19 +119,22 @@ class FastEngine:
         return answers.results()
 
     def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
-        """Caches that keep what these worlds will read and nothing else."""
+        """Caches that keep what these worlds will read, where they will read it, and nothing else."""
         geometry = self.model.geometry
-        clean: frozenset[str] = frozenset()
-        by_source: dict[Source, frozenset[str]] = {}
+        places = Places(batch, geometry)
+        clean: Wanted = {}
+        by_source: dict[Source, Wanted] = {}
         for world, readings in asked.items():
-            clean |= clean_points(world, geometry)
-            wanted = source_points(world, geometry)
+            inside: Wanted = dict.fromkeys(needed(readings))
             if isinstance(world, Corrupted):
-                wanted = {FromCounterfactual(world.counterfactual): needed(readings)}
+                wanted = {FromCounterfactual(world.counterfactual): inside}
             else:  # where an edit has not reached, all is as in the clean run
-                clean |= needed(readings)
-            for source, names in wanted.items():
-                by_source[source] = by_source.get(source, frozenset()) | names
+                clean, wanted = joined(clean, inside), {}
+            # What a prompt lacks is the world's failure, once it is begun.
+            with suppress(CannotMeasure):
+                clean, wanted = joined(clean, wants.of_clean(world, places)), wanted | wants.of_sources(world, places)
+            for source, points in wanted.items():
+                by_source[source] = joined(by_source.get(source, {}), points)
         return Caches(self.network, geometry, batch, sources, clean, by_source, self._did)
 
     def _did(self, work: float) -> None:
@@ -129,6 +142,11 @@ class FastEngine:
         if self._owed >= 1:
             self.tick(int(self._owed))
             self._owed -= int(self._owed)
+
+
+def coarser(engine: FastEngine, dtype: torch.dtype) -> FastEngine:
+    """The same engine over a copy of its network in a lower precision. The model is not touched."""
+    return FastEngine(engine.model, engine.tick, engine.memory, engine.tokens, over=in_dtype(engine.network, dtype))
 
 
 def engine_for(model: Model, tick: Callable[[int], None] = lambda prompts: None, memory: int = 0) -> Engine:

@@ -13,6 +13,7 @@ from torch import Tensor
 from circuitdsl.engine import hooks
 from circuitdsl.engine.fast.architecture import Block, Network, Norm
 from circuitdsl.engine.fast.edits import Edit, Rows
+from circuitdsl.engine.fast.held import Held
 from circuitdsl.engine.fast.points import before_outputs, layer_of, mlp_input, mlp_output, q_k_v, residual
 from circuitdsl.engine.fast.region import Region, take
 
@@ -28,7 +29,7 @@ class OnTheWay:
     network: Network
     tokens: Tensor
     region: Region
-    base: Mapping[str, Tensor]
+    base: Mapping[str, Held]
     first: int
     worlds: Sequence[Sequence[Edit]]
     receivers: frozenset[str]
@@ -60,7 +61,7 @@ class _Course:
 
     def run(self, last: int) -> Tensor:
         first = self.asked.first
-        x = take(self.asked.base[residual(first)], self.at)[:, None] if first else self._embedded()
+        x = self.asked.base[residual(first)].take(self.at)[:, None] if first else self._embedded()
         for layer in range(first, last + 1):
             x = self._layer(layer, self.network.blocks[layer], x)
         return x
@@ -75,7 +76,8 @@ class _Course:
     def _embedded(self) -> Tensor:
         tokens, places = self.network.embedded(take(self.asked.tokens, self.at), self.at)
         tokens, places = self.rows.part(-1, tokens, places)
-        return self.rows.edit("hook_embed", tokens, self.at) + self.rows.edit("hook_pos_embed", places, self.at)
+        embedded = self.rows.edit("hook_embed", tokens, self.at) + self.rows.edit("hook_pos_embed", places, self.at)
+        return self.normed(self.network.embedded_norm, embedded)
 
     def _layer(self, layer: int, block: Block, x: Tensor) -> Tensor:
         for name, project in zip(q_k_v(layer), (block.q, block.k, block.v), strict=True):
@@ -95,7 +97,7 @@ class _Course:
 
     def _attended(self, layer: int, block: Block, x: Tensor) -> Tensor:
         """What the heads write: their clean outputs in every row but those whose senders stand here."""
-        z = take(self.asked.base[hooks.z(layer)], self.at)[:, None]
+        z = self.asked.base[hooks.z(layer)].take(self.at)[:, None]
         senders = self.rows.edited(hooks.z(layer))
         written = block.o(z.flatten(-2)).expand(-1, x.shape[1], -1, -1)
         if not senders:

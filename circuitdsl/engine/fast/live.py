@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from circuitdsl.engine import hooks
 from circuitdsl.engine.fast.architecture import Block, Keys, Network, attention, mixed
 from circuitdsl.engine.fast.edits import Edit, Rows
+from circuitdsl.engine.fast.held import Held
 from circuitdsl.engine.fast.points import (
     before_attention,
     before_outputs,
@@ -44,6 +45,10 @@ class Arrivals:
         return Arrivals(narrow(self.mask, index), narrow(self.values, index))
 
 
+Watcher = Callable[[str, Tensor, Sequence[int]], None]
+"""Told of a point what passes it, [prompts, rows, ...], and which of the rows each world is in."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What passed a point: ``values`` [prompts, rows, ...], and in which of the rows each world was then.
@@ -71,7 +76,7 @@ class Stack:
     network: Network
     tokens: Tensor
     region: Region
-    base: Mapping[str, Tensor]
+    base: Mapping[str, Held]
     first: int
     worlds: Sequence[Sequence[Edit]]
     arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
@@ -79,31 +84,40 @@ class Stack:
     def run(self, names: frozenset[str] = frozenset()) -> tuple[Tensor, dict[str, Seen]]:
         """The last residual stream where the region asks for it [prompts, worlds, asked, d_model], and what passed
         the named points."""
-        return _Pass(self, names).run()
+        seen: dict[str, Seen] = {}
+
+        def see(name: str, values: Tensor, rows: Sequence[int]) -> None:
+            seen[name] = Seen(values, tuple(rows))
+
+        return self.watched(dict.fromkeys(names, see)), seen
+
+    def watched(self, watchers: Mapping[str, Watcher]) -> Tensor:
+        """The last residual stream; a point's watcher is told what passes it and in which row each world is."""
+        return _Pass(self, watchers).run()
 
 
 class _Pass:
     """One pass through the layers."""
 
-    def __init__(self, stack: Stack, names: frozenset[str]):
-        self.stack, self.names = stack, names
+    def __init__(self, stack: Stack, watchers: Mapping[str, Watcher]):
+        self.stack, self.watchers = stack, watchers
         self.network, self.region = stack.network, stack.region
         self.rows = Rows(stack.worlds)
         self.received = min(map(parts_at, stack.arrivals), default=None)
-        self.kept: dict[str, Seen] = {}
 
-    def run(self) -> tuple[Tensor, dict[str, Seen]]:
+    def run(self) -> Tensor:
         first = self.stack.first
-        x = take(self.stack.base[residual(first)], self.region.at)[:, None] if first else self._embedded()
+        x = self.stack.base[residual(first)].take(self.region.at)[:, None] if first else self._embedded()
         for layer in range(first, len(self.network.blocks)):
             x = self._layer(layer, x)
-        return self.rows.part_all(x)[0], self.kept
+        return self.rows.part_all(x)[0]
 
     def _embedded(self) -> Tensor:
         at = self.region.at
         tokens, places = self.network.embedded(take(self.stack.tokens, at), at)
         tokens, places = self.rows.part(-1, tokens, places)
-        return self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        embedded = self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        return self.network.embedded_norm(embedded)
 
     def _layer(self, layer: int, x: Tensor) -> Tensor:
         network, block, at = self.network, self.network.blocks[layer], self.region.at
@@ -135,16 +149,18 @@ class _Pass:
     ) -> Tensor:
         self._see(keys_at(layer), k)
         self._see(values_at(layer), v)
-        region, base, name = self.region, self.stack.base, hooks.pattern(layer)
-        sources = [Keys(k, v, region.visible if asked is None else take(region.visible, asked))]
+        region, base, bias, name = self.region, self.stack.base, self.network.bias, hooks.pattern(layer)
+        visible = region.visible if asked is None else take(region.visible, asked)
+        sources = [Keys(k, v, visible, bias(at, region.at))]
         if region.looks_back:
             before = region.before if asked is None else take(region.before, asked)
-            sources.append(Keys(base[keys_at(layer)][:, None], base[values_at(layer)][:, None], before))
+            past = base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None]
+            sources.append(Keys(*past, before, bias(at, region.tokens)))
         patterns = [
             self.rows.edit_pattern(name, pattern, at, *keys)
             for pattern, keys in zip(attention(q, sources, block.scaling), region.keys, strict=True)
         ]
-        if name in self.names:
+        if name in self.watchers:
             self._see(name, torch.cat(patterns, -1))
         return mixed(patterns, sources)
 
@@ -161,5 +177,5 @@ class _Pass:
         return x
 
     def _see(self, name: str, x: Tensor) -> None:
-        if name in self.names:
-            self.kept[name] = Seen(x, tuple(self.rows.member))
+        if name in self.watchers:
+            self.watchers[name](name, x, self.rows.member)

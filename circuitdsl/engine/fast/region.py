@@ -33,6 +33,11 @@ class Region:
     inside: Tensor
 
     @cached_property
+    def tokens(self) -> Tensor:
+        """The index of every token of the prompts, [prompts, tokens]."""
+        return torch.arange(self.inside.shape[1], device=self.at.device).expand_as(self.inside)
+
+    @cached_property
     def looks_back(self) -> bool:
         """Whether any key outside the region is seen from inside."""
         return bool(self.before.any())
@@ -44,8 +49,7 @@ class Region:
         inside = self.at, self.real
         if not self.looks_back:
             return (inside,)
-        tokens = torch.arange(self.inside.shape[1], device=self.at.device).expand_as(self.inside)
-        return inside, (tokens, ~self.inside)
+        return inside, (self.tokens, ~self.inside)
 
     @cached_property
     def visible(self) -> Tensor:
@@ -55,8 +59,7 @@ class Region:
     @cached_property
     def before(self) -> Tensor:
         """[prompts, n queries, tokens]: which keys outside are seen."""
-        tokens = torch.arange(self.inside.shape[1], device=self.at.device)
-        return ~self.inside[:, None, :] & (tokens <= self.at[:, :, None])
+        return ~self.inside[:, None, :] & (self.tokens[:, None, :] <= self.at[:, :, None])
 
 
 def all_asked(region: Region) -> Region:

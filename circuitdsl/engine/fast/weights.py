@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from circuitdsl.engine import hooks
-from circuitdsl.engine.fast.architecture import ACTIVATIONS, Block, Linear, Mlp, Network, Norm, Rotary
+from circuitdsl.engine.fast.architecture import (
+    ACTIVATIONS,
+    Alibi,
+    Block,
+    Linear,
+    Mlp,
+    Network,
+    Norm,
+    Rotary,
+    in_dtype,
+)
 from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.points import mlp_output
 from circuitdsl.engine.fast.region import whole
 from circuitdsl.models import Model
 
 LONGEST = 4096  # tokens for which rotation tables are made
-TOLERANCE = 1e-4
+COVERED = (torch.float32, torch.bfloat16)
+TOLERANCE = 1e-4  # of float32, over the largest value
+SLACK = 8  # coarser precisions round in another order, and may lose so many times what we do
+
+FIXED_ACTIVATIONS = {"bloom": "gelu_new", "mpt": "gelu"}
+"""Activations of families whose configuration names none (TransformerLens then says relu), by ``model_type``."""
 
 
 class NotCovered(Exception):
@@ -25,8 +41,11 @@ class NotCovered(Exception):
 
 def network_of(model: Model) -> Network:
     """The model as a network that has been seen to agree with it on random tokens. Raises NotCovered."""
+    dtype = next(model.bridge.parameters()).dtype
+    if dtype not in COVERED:
+        raise NotCovered(f"its weights are in {str(dtype).removeprefix('torch.')}")
     try:
-        network = _read(model)
+        network = in_dtype(_read(model), dtype)  # tables and absent biases may be in another precision
     except (AttributeError, KeyError, RuntimeError, ValueError) as reason:
         raise NotCovered(f"its weights are not laid out as expected ({reason})") from reason
     _prove(model, network)
@@ -38,16 +57,16 @@ def network_of(model: Model) -> Network:
 
 def _read(model: Model) -> Network:
     bridge, config, geometry = model.bridge, model.bridge.cfg, model.geometry
-    if next(bridge.parameters()).dtype != torch.float32:
-        raise NotCovered("its weights are not in float32")
     longest = min(geometry.n_ctx, LONGEST, _window(model))
-    rotates = str(getattr(config, "positional_embedding_type", "")) == "rotary"
-    learned = not rotates and "hook_pos_embed" in bridge.hook_dict
+    kind = str(getattr(config, "positional_embedding_type", ""))
     blocks = tuple(_block(bridge.blocks[layer], model) for layer in range(geometry.n_layers))
+    embedding, embedded_norm = _embedding(bridge)
     return Network(
-        embedding=bridge.W_E.detach(),
-        positions=bridge.W_pos.detach() if learned else None,
-        rotary=_rotary(model, longest) if rotates else None,
+        embedding=embedding,
+        embedded_norm=embedded_norm,
+        positions=bridge.W_pos.detach() if kind != "rotary" and "hook_pos_embed" in bridge.hook_dict else None,
+        rotary=_rotary(model, longest) if kind == "rotary" else None,
+        alibi=Alibi(alibi_slopes(geometry.n_heads).to(bridge.W_E)) if kind == "alibi" else None,
         blocks=blocks,
         final=_norm(bridge.ln_final, config),
         unembedding=Linear(bridge.W_U.detach().T, bridge.b_U.detach()),
@@ -61,21 +80,42 @@ def _read(model: Model) -> Network:
 
 def _window(model: Model) -> int:
     """The tokens that attention can look back on, where the architecture limits them."""
-    config = getattr(model.bridge.original_model, "config", None)
-    windows = [getattr(config, name, None) for name in ("sliding_window", "window_size", "attention_chunk_size")]
+    windows = [_setting(model, name) for name in ("sliding_window", "window_size", "attention_chunk_size")]
     return min([LONGEST, *(window for window in windows if isinstance(window, int) and window > 0)])
+
+
+def _setting(model: Model, name: str) -> Any:
+    """What Hugging Face's configuration of the model says, or None."""
+    return getattr(getattr(model.bridge.original_model, "config", None), name, None)
+
+
+def _embedding(bridge: Any) -> tuple[Tensor, Norm]:
+    """Token embeddings as they pass ``hook_embed``, and the norm after it.
+
+    With folded weights TransformerLens moves that point to the other side of the embeddings' norm.
+    """
+    embedding, scale = bridge.W_E.detach(), getattr(bridge.embed.original_component, "embed_scale", None)
+    if scale is not None:
+        embedding = embedding * scale
+    if not hasattr(bridge, "embed_ln"):
+        return embedding, Norm("none")
+    norm = _norm(bridge.embed_ln, bridge.cfg)
+    normed_already = bridge.hook_dict["hook_embed"] is bridge.embed_ln.hook_out
+    return (norm(embedding), Norm("none")) if normed_already else (embedding, norm)
 
 
 def _block(block: Any, model: Model) -> Block:
     attention, config = block.attn, model.bridge.cfg
+    if getattr(attention.original_component, "clip_qkv", None):
+        raise NotCovered("it clips queries, keys and values")
     return Block(
         ln1=_norm(block.ln1, config),
         q=_reading(attention.W_Q, attention.b_Q),
         k=_reading(attention.W_K, attention.b_K),
         v=_reading(attention.W_V, attention.b_V),
         o=Linear(attention.W_O.detach().flatten(0, 1).T, _plain(attention.b_O)),
-        ln2=_norm(block.ln2, config) if model.geometry.d_mlp else Norm("none"),
-        mlp=_mlp(block.mlp, config) if model.geometry.d_mlp else None,
+        ln2=_norm(getattr(block, "ln2", block.ln1), config) if model.geometry.d_mlp else Norm("none"),
+        mlp=_mlp(block.mlp, model) if model.geometry.d_mlp else None,
         scaling=_scaling(attention.original_component, model),
     )
 
@@ -91,9 +131,9 @@ def _plain(bias: Tensor | None) -> Tensor | None:
 
 
 def _scaling(attention: Any, model: Model) -> float:
-    scaling = getattr(attention, "scaling", None)
-    if isinstance(scaling, float):
-        return scaling
+    factors = (getattr(attention, name, None) for name in ("scaling", "softmax_scale"))
+    if (factor := next((factor for factor in factors if isinstance(factor, float)), None)) is not None:
+        return factor
     divisor = getattr(attention, "scale", None)
     return 1 / divisor if isinstance(divisor, float) else 1 / math.sqrt(model.geometry.d_head)
 
@@ -115,14 +155,15 @@ def _parameter(module: Any, name: str) -> Tensor | None:
     return _plain(getattr(module, name, None))
 
 
-def _mlp(mlp: Any, config: Any) -> Mlp:
-    if config.act_fn not in ACTIVATIONS:
-        raise NotCovered(f"its activation function is {config.act_fn}")
+def _mlp(mlp: Any, model: Model) -> Mlp:
+    activation = FIXED_ACTIVATIONS.get(_setting(model, "model_type"), model.bridge.cfg.act_fn)
+    if activation not in ACTIVATIONS:
+        raise NotCovered(f"its activation function is {activation}")
     gate = getattr(mlp, "W_gate", None)
     return Mlp(
         into=Linear(mlp.W_in.detach().T, _bias(mlp, "b_in")),
         out=Linear(mlp.W_out.detach().T, _bias(mlp, "b_out")),
-        activation=ACTIVATIONS[config.act_fn],
+        activation=ACTIVATIONS[activation],
         gate=None if gate is None else Linear(gate.detach().T, _bias(mlp, "b_gate")),
     )
 
@@ -155,6 +196,16 @@ def _rotary(model: Model, longest: int) -> Rotary:
     return Rotary(wide_cos, wide_sin, partner)
 
 
+def alibi_slopes(heads: int) -> Tensor:
+    """The slopes [heads] of Press et al. 2022: 2^(-8/n), 2^(-16/n), ... for n heads, n being a power of two.
+
+    Otherwise those of the power of two below, and then every other one of the power of two above, as their code has it.
+    """
+    power = 2 ** int(math.log2(heads))
+    below, above = (2.0 ** (-8 / n * torch.arange(1, n + 1)) for n in (power, 2 * power))
+    return torch.cat([below, above[::2]])[:heads]
+
+
 # --- proving ---------------------------------------------------------------------------------------
 
 
@@ -167,20 +218,30 @@ def _prove(model: Model, network: Network) -> None:
     names = [name for layer in range(geometry.n_layers) for name in (hooks.z(layer), hooks.pattern(layer))]
     if geometry.d_mlp:
         names += [mlp_output(layer) for layer in range(geometry.n_layers)]
-    names.append(hooks.FIRST_BLOCK)
+    names += [hooks.EMBEDDINGS[0], hooks.FIRST_BLOCK]
     theirs: dict[str, Tensor] = {}
     with torch.inference_mode():
         captures: list[Any] = list(hooks.capture(names, theirs))
-        logits = model.bridge.run_with_hooks(tokens, fwd_hooks=captures, return_type="logits")
-        x, seen = Stack(network, tokens, whole(2, length, device), {}, 0, [()]).run(frozenset(names))
-        ours = {name: each.of(0) for name, each in seen.items()}
-        theirs["the logits"], ours["the logits"] = logits, network.unembedding(network.final(x))[:, 0]
+        theirs["the logits"] = model.bridge.run_with_hooks(tokens, fwd_hooks=captures, return_type="logits")
+        ours, exact = (_passing(each, tokens, names) for each in (network, in_dtype(network, torch.float32)))
     for name, value in theirs.items():
-        if value.shape != ours[name].shape or not _close(ours[name], value):
+        if value.shape != ours[name].shape or not _close(value, ours[name], exact[name]):
             raise NotCovered(f"its {name} would differ from TransformerLens's")
     if missing := set(names) - set(theirs):
         raise NotCovered(f"TransformerLens gives no {min(missing)}")
 
 
-def _close(ours: Tensor, theirs: Tensor) -> bool:
-    return bool((ours - theirs).abs().max() <= TOLERANCE * theirs.abs().max())
+def _passing(network: Network, tokens: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """What passes some points of the network, and its logits."""
+    prompts, length = tokens.shape
+    region = whole(prompts, length, tokens.device)
+    x, passing = Stack(network, tokens, region, {}, 0, [()]).run(frozenset(names))
+    return {name: seen.of(0) for name, seen in passing.items()} | {
+        "the logits": network.unembedding(network.final(x))[:, 0]
+    }
+
+
+def _close(theirs: Tensor, ours: Tensor, exact: Tensor) -> bool:
+    """Whether theirs is what we compute, up to what rounding does to it: measured, where the precision is coarse."""
+    rounding = (ours - exact).abs().max()
+    return bool((theirs - exact).abs().max() <= TOLERANCE * exact.abs().max() + SLACK * rounding)

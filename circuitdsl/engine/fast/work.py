@@ -13,16 +13,16 @@ from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network
-from circuitdsl.engine.fast.caches import Caches, Tick
+from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
 from circuitdsl.engine.fast.edits import Edit, first_point
 from circuitdsl.engine.fast.frozen import OnTheWay
+from circuitdsl.engine.fast.held import Held, Wanted, joined
 from circuitdsl.engine.fast.live import Arrivals, Stack
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
 from circuitdsl.engine.fast.points import layer_of, parts_at, residual
 from circuitdsl.engine.fast.readers import Reader, laid_over, reads_inside
-from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take, whole
+from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
-from circuitdsl.engine.hooks import Activations
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.measures.experiments import Clean, Corrupted, Isolated, Patched, Reading, World
 from circuitdsl.measures.measurement import CannotMeasure
@@ -86,7 +86,7 @@ class Work:
         """Answer a world that is a shared run; make a job of any other. Raises CannotMeasure."""
         if isinstance(world, Clean | Corrupted):
             passed = self.caches.clean if isinstance(world, Clean) else self.caches.counterfactual(world.counterfactual)
-            self._read_inside(world, readings, passed.kept)
+            self._read_inside(world, readings, _whole(passed.kept, readings))
             self._read([world], {world: readings}, self.network.final(passed.end[:, None]))
             return
         edits = edits_of(world, self.places, self.caches.values, self.caches.clean.kept)
@@ -121,8 +121,8 @@ class Work:
             end = narrow(x, region.asked) if names else x
             self._read_jobs(some, asked, self.network.final(end[:, :, 0]))
             for row, job in enumerate(some):
-                here = {name: laid_over(clean[name], name, each.of(row), region) for name, each in seen.items()}
-                self._read_inside(job.world, asked[job.world], {**clean, **here})
+                here = {name: laid_over(clean[name].whole, name, each.of(row), region) for name, each in seen.items()}
+                self._read_inside(job.world, asked[job.world], _whole(clean, asked[job.world]) | here)
 
         self._stacked(jobs, region, run, len(needed(reading for job in jobs for reading in asked[job.world])))
 
@@ -132,28 +132,25 @@ class Work:
         replaced = edits_of(nothing, self.places, self.caches.values, {})
         spared = {job: _spared(job.edits, replaced) for job in jobs}
         layers = range(self.model.geometry.n_layers)
-        first = min((layer_of(name) for masks in spared.values() for name in masks), default=layers[-1])
-        points = frozenset(map(residual, layers[first:])) | keys_and_values(layers[first:])
-        base = self._base(replaced, points)
-        tokens = {job: union(masks.values(), self.batch) for job, masks in spared.items()}
-        for mask, group in _by_tokens(tokens):
-            region = only(mask, self.batch.ends)
-            begin = min((layer_of(name) for job in group for name in spared[job]), default=layers[-1])
 
-            def run(some: Sequence[Job], region: Region = region, begin: int = begin) -> None:
-                self._read_stack(some, asked, self._stack(region, base, begin, some))
+        def begin(some: Iterable[Job]) -> int:
+            return min((layer_of(name) for job in some for name in spared[job]), default=layers[-1])
+
+        tokens = {job: union(masks.values(), self.batch) for job, masks in spared.items()}
+        groups = [(only(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
+        wanted: Wanted = dict.fromkeys(keys_and_values(layers[begin(jobs) :]))
+        for region, first, _ in groups:
+            wanted = joined(wanted, {residual(first): region.inside})
+        self.tick(len(self.batch))
+        base = run_whole(self.network, self.batch.tokens, wanted, replaced)[1]
+        for region, first, group in groups:
+
+            def run(some: Sequence[Job], region: Region = region, first: int = first) -> None:
+                self._read_stack(some, asked, self._stack(region, base, first, some))
 
             self._stacked(sorted(group, key=_kept_by_layer), region, run)
 
-    def _base(self, edits: Sequence[Edit], names: frozenset[str]) -> Activations:
-        """What passed the named points of a whole run with some edits."""
-        prompts, length = self.batch.tokens.shape
-        region = whole(prompts, length, self.batch.tokens.device)
-        self.tick(prompts)
-        kept = Stack(self.network, self.batch.tokens, region, {}, 0, [edits]).run(names)[1]
-        return {name: seen.of(0) for name, seen in kept.items()}
-
-    def _stack(self, region: Region, base: Activations, first: int, jobs: Sequence[Job]) -> Stack:
+    def _stack(self, region: Region, base: Mapping[str, Held], first: int, jobs: Sequence[Job]) -> Stack:
         return Stack(self.network, self.batch.tokens, region, base, first, [job.edits for job in jobs])
 
     def _read_stack(self, jobs: Sequence[Job], asked: Asked, stack: Stack) -> None:
@@ -285,6 +282,11 @@ def _by_tokens(tokens: Mapping[Job, Tensor]) -> list[tuple[Tensor, list[Job]]]:
         else:
             groups.append((mask, [job]))
     return groups
+
+
+def _whole(kept: Mapping[str, Held], readings: Iterable[Reading]) -> dict[str, Tensor]:
+    """The activations that readings need, at all tokens."""
+    return {name: kept[name].whole for name in needed(readings)}
 
 
 def _first_layer(job: Job) -> int:

@@ -12,8 +12,8 @@ from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch, mask_of
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.edits import Edit
-from circuitdsl.engine.fast.points import keys_at, layer_of, parts_at, residual, values_at
-from circuitdsl.engine.hooks import Activations
+from circuitdsl.engine.fast.held import Held
+from circuitdsl.engine.fast.points import keys_at, values_at
 from circuitdsl.engine.interventions import attend
 from circuitdsl.language.circuit import Action, Component, Head, Mlp, Node, PosEmbed, Position
 from circuitdsl.language.environment import Geometry
@@ -56,70 +56,8 @@ def exists(component: Component, network: Network) -> bool:
             return True
 
 
-def edited_points(world: World, geometry: Geometry) -> frozenset[str]:
-    """The hook points whose activations a world replaces; of path patching, at the senders."""
-    match world:
-        case Ablated(nodes=nodes) | Patched(senders=nodes):
-            return _outputs(nodes)
-        case Isolated(mlps=mlps):
-            return frozenset(_everything(mlps, geometry))
-        case Intervened(actions=actions):
-            return frozenset[str]().union(*(_action_points(action) for action in actions))
-        case Clean() | Corrupted():
-            return frozenset()
-
-
-def clean_points(world: World, geometry: Geometry) -> frozenset[str]:
-    """What a world reads of the clean run."""
-    edited = edited_points(world, geometry)
-    if not edited:
-        return frozenset()
-    layers = range(geometry.n_layers)
-    start = max(min(map(parts_at, edited)), 0) // 2
-    match world:
-        case Isolated():
-            return edited
-        case Ablated() | Intervened():
-            return edited | {residual(start)} | keys_and_values(layers[start:])
-        case Patched(receivers=receivers):
-            ends = {layer_of(hooks.receiver(node, which)) for node, which in receivers}
-            start = min({start, *ends})
-            # A stack may begin at any sender: those before it need not stand where anything is received.
-            way = {residual(max(layer_of(name), 0)) for name in edited} | set(map(hooks.z, layers[start:]))
-            beyond = {residual(layer) for layer in ends} | keys_and_values(layers[min(ends, default=len(layers)) :])
-            return edited | way | beyond
-        case _:
-            return edited
-
-
-def source_points(world: World, geometry: Geometry) -> dict[Source, frozenset[str]]:
-    """What a world reads of each source of replaced activations."""
-    match world:
-        case Ablated(source=source) | Isolated(source=source):
-            return {source: edited_points(world, geometry)}
-        case Patched(counterfactual=name):
-            return {FromCounterfactual(name): edited_points(world, geometry)}
-        case Intervened(actions=actions, sources=sources):
-            found: dict[Source, frozenset[str]] = {}
-            for action, source in zip(actions, sources, strict=True):
-                if source is not None:
-                    found[source] = found.get(source, frozenset()) | _action_points(action)
-            return found
-        case _:
-            return {}
-
-
-def _outputs(nodes: Iterable[Node]) -> frozenset[str]:
-    return frozenset(hooks.output(node.component) for node in nodes)
-
-
-def _action_points(action: Action) -> frozenset[str]:
-    if action.kind != "attend":
-        return _outputs(action.nodes)
-    return frozenset(hooks.pattern(n.component.layer) for n in action.nodes if isinstance(n.component, Head))
-
-
-def _everything(mlps: bool, geometry: Geometry) -> tuple[str, ...]:
+def everything(mlps: bool, geometry: Geometry) -> tuple[str, ...]:
+    """The points that an isolated circuit replaces where it keeps nothing."""
     return hooks.heads_and_mlps(geometry) if mlps else tuple(map(hooks.z, range(geometry.n_layers)))
 
 
@@ -170,10 +108,13 @@ class Places:
         return result
 
 
-Values = Callable[[Source], Activations]
+Values = Mapping[str, Tensor | Held]
+"""What is put in by hook point: held by token, or a tensor that broadcasts to every token."""
 
 
-def edits_of(world: World, places: Places, values: Values, clean: Activations) -> tuple[Edit, ...]:
+def edits_of(
+    world: World, places: Places, values: Callable[[Source], Values], clean: Mapping[str, Held]
+) -> tuple[Edit, ...]:
     """A world's edits in their order; of path patching, those at the senders. Raises CannotMeasure."""
     match world:
         case Ablated(nodes=nodes, source=source):
@@ -191,7 +132,7 @@ def edits_of(world: World, places: Places, values: Values, clean: Activations) -
 
 
 def _replaced(
-    nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Tensor], values: Activations
+    nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Tensor], values: Values
 ) -> tuple[Edit, ...]:
     """Edits known by the nodes at each point, and by the source (None for the clean run)."""
     keys: dict[str, frozenset[Node]] = {}
@@ -206,15 +147,19 @@ def _outside(world: Isolated, places: Places) -> dict[str, Tensor]:
     geometry, real = places.geometry, places.batch.real
     kept = places.outputs(world.kept)
     shapes = {hooks.z(layer): (*real.shape, geometry.n_heads, 1) for layer in range(geometry.n_layers)}
-    everything = {
+    points = {
         name: real[..., None, None].expand(shapes[name]) if name in shapes else real[..., None]
-        for name in _everything(world.mlps, geometry)
+        for name in everything(world.mlps, geometry)
     }
-    return {name: mask & ~kept[name] if name in kept else mask for name, mask in everything.items()}
+    return {name: mask & ~kept[name] if name in kept else mask for name, mask in points.items()}
 
 
 def _acts(
-    action: Action, source: Source | None, places: Places, values: Values, clean: Activations
+    action: Action,
+    source: Source | None,
+    places: Places,
+    values: Callable[[Source], Values],
+    clean: Mapping[str, Held],
 ) -> tuple[Edit, ...]:
     where = places.outputs(action.nodes)
     if action.kind == "attend":

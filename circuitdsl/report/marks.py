@@ -1,0 +1,11 @@
+"""How verdicts look in a terminal."""
+
+from __future__ import annotations
+
+from circuitdsl.judge.outcome import Verdict
+
+MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.UNDECIDED: "?", Verdict.ERROR: "!"}
+STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.UNDECIDED: "yellow", Verdict.ERROR: "bold magenta"}
+WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "FAILS", Verdict.UNDECIDED: "undecided", Verdict.ERROR: "ERROR"}
+OPEN = (Verdict.FAILS, Verdict.ERROR, Verdict.UNDECIDED)
+"""The verdicts that a person has to look into."""

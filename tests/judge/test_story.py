@@ -1,0 +1,163 @@
+"""The steps of a report's argument: which blocks and claims make them, and that their figures are the report's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import circuitdsl as cd
+from circuitdsl.judge.outcome import Fact, Report, Step, Verdict
+from circuitdsl.judge.story import story
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.report import output, terminal
+
+torch.set_num_threads(1)
+
+SPEC = """
+circuit names {
+  model planted-broken
+  task  ioi
+  method { prompts 12 }
+  role inhibition at END { 2.0 2.3 }
+  role mover at END { 3.1 3.4 }
+  edge mover -> logits : raises
+  expect logit_diff >= 0
+  expect accuracy <= 0%
+  expect attention(inhibition, END -> S2) >= 0%
+  expect attention(0.1 at END, END -> S2) >= 0%
+}
+
+circuit colors {
+  model planted-broken
+  task  colored_objects(shots: 0)
+  method { prompts 12 }
+  role mover at END { 3.1 3.4 }
+  expect logit_diff >= -1000
+  expect attention(2.0 at END, END -> DISTRACTORS) >= 0%
+  expect attention(mover, END -> ANSWER_COLOR) >= 0%
+}
+
+compare names with colors {
+  align mover ~ mover
+  expect overlap(heads) >= 99%
+  expect transfer(names -> colors) >= -1000%
+}
+
+intervention repair on colors {
+  attend 2.0 at END from END to DISTRACTORS evenly
+  attend 2.3 at END from END to DISTRACTORS evenly
+  expect accuracy - baseline >= 10%
+  expect repaired >= 0%
+  expect broken >= 0%
+  expect attention(mover, END -> ANSWER_COLOR) - baseline >= 5%
+}
+
+intervention nothing_new on colors {
+  attend 2.5 at END from END to DISTRACTORS evenly
+  expect accuracy - baseline >= 50%
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return cd.check(resolve_text(SPEC, "told.circuit", cd.environment()), unexplained=False)
+
+
+def step(report: Report, kind: str, about: str) -> Step:
+    (found,) = [each for each in report.story if (each.kind, each.about) == (kind, about)]
+    return found
+
+
+def fact(step: Step, label: str) -> Fact:
+    (found,) = [each for each in step.facts if each.label == label]
+    return found
+
+
+def test_the_steps_stand_in_the_order_of_the_argument(report: Report):
+    assert [(each.kind, each.about) for each in report.story] == [
+        ("reproduction", "names"),
+        ("reproduction", "colors"),
+        ("overlap", "names with colors"),
+        ("function", "names with colors"),
+        ("attention", "names"),
+        ("attention", "colors"),
+        ("intervention", "repair"),
+        ("intervention", "nothing_new"),
+        ("downstream", "repair"),
+    ]
+
+
+def test_a_circuit_is_told_by_all_its_verdicts_and_the_figures_of_the_whole(report: Report):
+    told = step(report, "reproduction", "names")
+    assert len(told.verdicts) == len(report.circuits[0].claims)
+    assert [each.label for each in told.facts] == ["logit_diff >= 0", "accuracy <= 0%"]
+    assert fact(told, "accuracy <= 0%").verdict is Verdict.FAILS
+
+
+def test_only_heads_that_both_circuits_speak_of_are_compared_in_where_they_look(report: Report):
+    assert [each.label for each in step(report, "attention", "names").facts] == [
+        "attention(inhibition, END -> S2) >= 0%"
+    ]
+    (there,) = step(report, "attention", "colors").facts
+    assert there.label == "attention(2.0 at END, END -> DISTRACTORS) >= 0%"
+
+
+def test_the_overlap_is_told_beside_chance(report: Report):
+    told = step(report, "overlap", "names with colors")
+    heads = report.comparisons[0].to_dict()["heads"]
+    assert isinstance(heads, dict)
+    assert fact(told, "heads in both").figure.value == 2
+    assert fact(told, "overlap of heads by chance").figure.value == heads["chance"]
+    assert fact(told, "overlap(heads) >= 99%").verdict is Verdict.HOLDS
+
+
+def test_an_intervention_is_told_by_its_arms(report: Report):
+    told, arms = step(report, "intervention", "repair"), {arm.name: arm for arm in report.interventions[0].arms}
+    gain, repaired, broken, _ = report.interventions[0].claims  # the last one is told of the heads after it
+    assert told.verdicts == (gain.verdict, repaired.verdict, broken.verdict)
+    assert fact(told, "accuracy before").figure == arms["none"].accuracy
+    assert fact(told, "after").figure == arms["all"].accuracy
+    assert fact(told, "change").figure == arms["all"].accuracy_change
+    assert (fact(told, "repaired").figure.value, fact(told, "broken").figure.value) == (
+        arms["all"].repaired,
+        arms["all"].broken,
+    )
+    shares = (repaired.figure.value, broken.figure.value)
+    assert shares == pytest.approx((arms["all"].repaired / 12, arms["all"].broken / 12))
+    alone = "attend 2.3 at END from END to DISTRACTORS evenly"
+    assert fact(told, f"{alone} alone").figure == arms[alone].accuracy
+    assert fact(told, "random heads").figure == arms["random heads"].accuracy
+
+
+def test_one_block_alone_makes_no_story(report: Report):
+    assert story(report.circuits[:1], (), ()) == ()
+    alone = replace(report, circuits=report.circuits[:1], comparisons=(), interventions=(), story=())
+    assert "step by step" not in output.to_text(terminal.render(alone), 100)
+
+
+def test_a_reader_sees_the_questions_the_figures_and_what_does_not_hold(report: Report):
+    shown = output.to_text(terminal.render(report), 100).split("the whole, step by step")[1]
+    lines = [line.strip() for line in shown.splitlines()]
+    assert [line.split(". ")[0] for line in lines if line.endswith("?") and line[1:3] == ". "] == list("123456")
+    assert any(line.startswith("✗ names: ") for line in lines)
+    assert any(line.startswith("accuracy <= 0%") and "✗ 100.0%" in line for line in lines)
+    assert any(line.startswith("accuracy before") and "; after " in line for line in lines)
+
+
+def test_the_json_has_the_same_steps_with_numbers(report: Report):
+    told = report.to_dict()["story"]
+    assert isinstance(told, list) and len(told) == len(report.story)
+    entry = told[0]
+    assert entry["claims"] == report.story[0].summary
+    assert sum(entry["claims"].values()) == len(report.circuits[0].claims)
+    assert entry["facts"][0] == {
+        "label": "logit_diff >= 0",
+        "unit": "logits",
+        "value": report.story[0].facts[0].figure.value,
+        "low": report.story[0].facts[0].figure.low,
+        "high": report.story[0].facts[0].figure.high,
+        "verdict": "holds",
+    }
