@@ -1,4 +1,4 @@
-"""The sets of experiments that are timed, and the arithmetic that each needs at least."""
+"""The sets of experiments that are timed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from benchmarks.floor import layer_of
 from benchmarks.models import COUNTERFACTUAL, DATA
-from circuitdsl.language.circuit import ALL, Head, Node, Position
+from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.language.environment import Geometry
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -21,7 +22,6 @@ from circuitdsl.measures.experiments import (
     Patched,
     World,
 )
-from circuitdsl.tasks.prompts import Prompt
 
 END = Position("END")
 LOGIT_DIFF = Metric("logit_diff")
@@ -42,7 +42,7 @@ def total_sweep(geometry: Geometry) -> list[World]:
 def query_sweep(geometry: Geometry) -> list[World]:
     """(b) Every head -> the queries of three heads three quarters up, at END."""
     layer = geometry.n_layers * 3 // 4
-    receivers = frozenset((Node(Head(layer, index), END), "q") for index in range(3))
+    receivers = frozenset((Node(Head(layer, index), END), "q") for index in range(min(3, geometry.n_heads)))
     return [Patched(frozenset({Node(head, END)}), receivers, COUNTERFACTUAL, False) for head in _heads(geometry)]
 
 
@@ -72,22 +72,31 @@ def whole_check(geometry: Geometry) -> list[World]:
 def all_edges(geometry: Geometry) -> list[World]:
     """(d) Every edge between heads of that circuit: one head -> the queries of a later one, at its position."""
     nodes = sorted((node for role in _roles(geometry) for node in role), key=str)
+    edges = {
+        (sender.component, receiver) for sender in nodes for receiver in nodes if layer_of(sender) < layer_of(receiver)
+    }
     return [
-        Patched(
-            frozenset({Node(sender.component, receiver.position)}), frozenset({(receiver, "q")}), COUNTERFACTUAL, False
-        )
-        for sender in nodes
-        for receiver in nodes
-        if _layer(sender) < _layer(receiver)
+        Patched(frozenset({Node(sender, receiver.position)}), frozenset({(receiver, "q")}), COUNTERFACTUAL, False)
+        for sender, receiver in sorted(edges, key=str)
     ]
 
 
-CASES: dict[str, Callable[[Geometry], list[World]]] = {
-    "a": direct_sweep,
-    "a-total": total_sweep,
-    "b": query_sweep,
-    "c": whole_check,
-    "d": all_edges,
+@dataclass(frozen=True)
+class Case:
+    """Experiments to time, on ``times`` as many prompts as the others."""
+
+    about: str
+    worlds: Callable[[Geometry], list[World]]
+    times: int = 1
+
+
+CASES = {
+    "a": Case("all heads -> logits at END, path patching", direct_sweep),
+    "a-total": Case("all heads patched at END, all recomputed", total_sweep),
+    "b": Case("all heads -> the queries of one role", query_sweep),
+    "c": Case("a whole check of 26 heads", whole_check),
+    "d": Case("all edges between heads of a circuit", all_edges),
+    "e": Case("as a, on ten times the prompts", direct_sweep, times=10),
 }
 
 
@@ -97,11 +106,6 @@ def experiments(worlds: Iterable[World]) -> list[Experiment]:
 
 def _heads(geometry: Geometry) -> list[Head]:
     return [Head(layer, index) for layer in range(geometry.n_layers) for index in range(geometry.n_heads)]
-
-
-def _layer(node: Node) -> int:
-    assert isinstance(node.component, Head)
-    return node.component.layer
 
 
 def _roles(geometry: Geometry) -> list[list[Node]]:
@@ -131,64 +135,4 @@ def _roles(geometry: Geometry) -> list[list[Node]]:
 
 def _exchanged(nodes: frozenset[Node], geometry: Geometry, seed: int) -> frozenset[Node]:
     rng = random.Random(seed)
-    return frozenset(Node(Head(_layer(node), rng.randrange(geometry.n_heads)), node.position) for node in nodes)
-
-
-# --- the floor -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Floor:
-    """Floating-point operations that the experiments need on one prompt, matrix products with weights only.
-
-    Each experiment alone, over shared caches: only tokens from the first patched one on, only layers from the first
-    patched one on, the last layer at END only. Runs that share a part with one another could need less.
-    """
-
-    geometry: Geometry
-    prompt: Prompt
-
-    def of(self, worlds: Iterable[World]) -> float:
-        """Of these worlds together, with one clean and one counterfactual run."""
-        return 2 * self._onward(len(self.prompt.tokens), 0) + sum(map(self._world, worlds))
-
-    def _world(self, world: World) -> float:
-        match world:
-            case Ablated(nodes=nodes):
-                first, start = min(map(self._token, nodes)), min(map(_layer, nodes))
-                tokens = len(self.prompt.tokens) - first
-                # The patched layer's own attention is known.
-                return self._onward(tokens, start) - 6 * self.geometry.d_model**2 * tokens
-            case Isolated(kept=kept):
-                if not kept:
-                    return self._onward(len(self.prompt.tokens), 0)
-                return self._onward(len({*map(self._token, kept), len(self.prompt.tokens) - 1}), min(map(_layer, kept)))
-            case Patched(senders=senders, receivers=receivers):
-                return self._patched(min(map(_layer, senders)), receivers)
-            case _:
-                return 0
-
-    def _patched(self, start: int, receivers: frozenset[tuple[Node, str]]) -> float:
-        if not receivers:
-            return self._mlp * (self.geometry.n_layers - start)
-        ends = [_layer(node) for node, _ in receivers]
-        tokens = len({self._token(node) for node, _ in receivers})
-        if start >= max(ends):
-            return 0
-        onward = len(self.prompt.tokens) - min(self._token(node) for node, _ in receivers)
-        return self._mlp * tokens * (max(ends) - start) + self._onward(onward, min(ends))
-
-    def _onward(self, tokens: int, start: int) -> float:
-        """Layers from ``start`` on for some tokens, the last of them at END only."""
-        square = self.geometry.d_model**2
-        layers = self.geometry.n_layers - start
-        return (layers - 1) * tokens * (8 * square + self._mlp) + 4 * square * tokens + 4 * square + self._mlp
-
-    @property
-    def _mlp(self) -> float:
-        return 4 * self.geometry.d_model * self.geometry.d_mlp
-
-    def _token(self, node: Node) -> int:
-        if node.position == ALL:
-            return 0
-        return self.prompt.positions[node.position.name][0] + node.position.offset
+    return frozenset(Node(Head(layer_of(node), rng.randrange(geometry.n_heads)), node.position) for node in nodes)

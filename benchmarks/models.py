@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,8 +13,12 @@ from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model
 from circuitdsl.tasks.prompts import Prompt
 
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
+
 DATA = Data(TaskRef("random"), 0, False)
 COUNTERFACTUAL = "abc"
+ANSWER, WRONG = 5, 7  # tokens whose logits' difference every case reads
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,18 @@ SHAPES = {
 
 def model_of(name: str) -> Model:
     """A model of the named shape."""
-    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
-    from transformers import GPT2Config, GPT2LMHeadModel
+    return shaped(SHAPES[name], name)
 
-    shape = SHAPES[name]
-    torch.manual_seed(0)
-    config = GPT2Config(n_layer=shape.layers, n_head=shape.heads, n_embd=shape.width, vocab_size=shape.vocabulary)
+
+def shaped(shape: Shape, name: str) -> Model:
+    """A model of any shape, under a name of its own."""
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+
+    network = network_of(shape)
     bridge = build_bridge_from_module(
-        GPT2LMHeadModel(config).eval(),
+        network,
         architecture="GPT2LMHeadModel",
-        hf_config=config,
+        hf_config=network.config,
         tokenizer=None,
         dtype=torch.float32,
     )
@@ -59,9 +66,18 @@ def model_of(name: str) -> Model:
         d_head,
         4 * shape.width,
         shape.vocabulary,
-        config.n_positions,
+        network.config.n_positions,
     )
     return Model(f"{name}-shaped", bridge, geometry, None, "none")
+
+
+def network_of(shape: Shape) -> GPT2LMHeadModel:
+    """Hugging Face's model of a shape; the same weights every time."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=shape.layers, n_head=shape.heads, n_embd=shape.width, vocab_size=shape.vocabulary)
+    return GPT2LMHeadModel(config).eval()
 
 
 def prompts_of(count: int, length: int, vocabulary: int) -> tuple[Prompt, ...]:
@@ -73,5 +89,6 @@ def prompts_of(count: int, length: int, vocabulary: int) -> tuple[Prompt, ...]:
 
     places = {"IO": (length // 8,), "S1": (length // 4,), "S2": (length * 5 // 8,), "END": (length - 1,)}
     return tuple(
-        Prompt(f"prompt {i}", row(), 5, (7,), (5, 7), places, {COUNTERFACTUAL: row()}, "t") for i in range(count)
+        Prompt(f"prompt {i}", row(), ANSWER, (WRONG,), (ANSWER, WRONG), places, {COUNTERFACTUAL: row()}, "t")
+        for i in range(count)
     )

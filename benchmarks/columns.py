@@ -1,0 +1,116 @@
+"""The columns that are timed on a sample and scaled up: the plain engine, and TransformerLens's own helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import redirect_stderr
+from io import StringIO
+
+import torch
+from torch import Tensor
+
+from benchmarks.models import ANSWER, COUNTERFACTUAL, DATA, WRONG
+from benchmarks.timing import timed
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.measures.experiments import Experiment, World, passes, shared_passes
+from circuitdsl.models import Model
+from circuitdsl.plan.drive import Results
+from circuitdsl.tasks.prompts import Prompt
+
+SAMPLE = 3  # experiments
+
+
+def sample_of(asked: Sequence[Experiment]) -> list[Experiment]:
+    """Some of the experiments, spread over all of them."""
+    return list(asked[:: max(1, len(asked) // SAMPLE)][:SAMPLE])
+
+
+def plain_passes(worlds: Collection[World]) -> int:
+    """Forward passes over the prompts that the plain engine needs for these worlds, with the caches they share."""
+    return sum(map(passes, worlds)) + len(frozenset[str]().union(*map(shared_passes, worlds)))
+
+
+def plain_time(model: Model, prompts: Sequence[Prompt], few: int, asked: Sequence[Experiment]) -> tuple[float, Results]:
+    """The plain engine's seconds for all of it, from those for a sample on the first ``few`` prompts; its results.
+
+    It is scaled by forward passes over a prompt, which the engine tells of as it runs.
+    """
+    ran = [0]
+    sample = sample_of(asked)
+    engine = PlainEngine(model, ran.append)
+    seconds, results = timed(lambda: engine.run(DATA, prompts, 0, few, sample))
+    return seconds / sum(ran) * plain_passes({each.world for each in asked}) * len(prompts), results
+
+
+def helper_time(case: str, model: Model, prompts: Sequence[Prompt], count: int) -> float | None:
+    """TransformerLens's own helper for ``count`` experiments of a case, from a few; None where it has none.
+
+    For heads at END that is ``generic_activation_patch``, whether the case patches a path or all that follows; for
+    edges between heads ``get_act_patch_direct_path``, which patches them at every position.
+    """
+    tokens, other = tokens_of(prompts)
+    match case:
+        case "a" | "a-total" | "e":
+            with torch.inference_mode():
+                return _activation_patch(model, tokens, other) * (count + 1)
+        case "d":
+            quarter = slice(max(1, len(prompts) // 4))  # it makes a pass for each head of the last layer
+            with torch.inference_mode():
+                each = _direct_path(model, tokens[quarter], other[quarter])
+            return each * (count + 2) * len(prompts) / len(tokens[quarter])
+        case _:
+            return None
+
+
+def tokens_of(prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+    """The tokens of prompts and of their counterfactuals, each [prompts, length]."""
+    return (
+        torch.tensor([prompt.tokens for prompt in prompts]),
+        torch.tensor([prompt.counterfactuals[COUNTERFACTUAL] for prompt in prompts]),
+    )
+
+
+def _metric(logits: Tensor) -> Tensor:
+    return (logits[:, -1, ANSWER] - logits[:, -1, WRONG]).mean()
+
+
+def _activation_patch(model: Model, tokens: Tensor, other: Tensor) -> float:
+    """Seconds a pass: one for the cache and one for each of three heads at END."""
+    import pandas
+    from transformer_lens import patching
+
+    layers, last = model.geometry.n_layers, tokens.shape[1] - 1
+    heads = [(0, 0), (layers // 2, 1), (layers - 1, 0)]
+    rows = pandas.DataFrame([(layer, last, head) for layer, head in heads], columns=["layer", "pos", "head_index"])
+
+    def patch() -> None:
+        _, cache = model.bridge.run_with_cache(other, names_filter=lambda name: name.endswith("hook_z"))
+        patching.generic_activation_patch(
+            model.bridge,
+            tokens,
+            cache,
+            _metric,
+            patching.layer_pos_head_vector_patch_setter,
+            "z",
+            index_df=rows,
+        )
+
+    with redirect_stderr(StringIO()):  # its progress bar cannot be turned off
+        seconds, _ = timed(patch)
+    return seconds / (len(rows) + 1)
+
+
+def _direct_path(model: Model, tokens: Tensor, other: Tensor) -> float:
+    """Seconds a pass: two for the caches and one for each head of the last layer."""
+    from transformer_lens import patching
+
+    def patch() -> None:
+        def cached(some: Tensor):
+            return model.bridge.run_with_cache(some, names_filter=lambda name: name.endswith("hook_z"))[1]
+
+        patching.get_act_patch_direct_path(
+            model.bridge, other, cached(tokens), cached(other), _metric, model.geometry.n_layers - 2, 0, verbose=False
+        )
+
+    seconds, _ = timed(patch)
+    return seconds / (model.geometry.n_heads + 2)

@@ -1,0 +1,148 @@
+"""Run by benchmarks/peers.py in a Python that has TransformerLens 2: times a public implementation on one model.
+
+``peer_process.py ORDER ANSWER``: both JSON, as peers.py writes and reads them. The peer's own code is imported from the
+folder that the order names, and works on ``HookedTransformer``, which later TransformerLens no longer has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
+from transformers import GPT2LMHeadModel
+
+Order = dict[str, Any]
+
+
+def main(order_file: str, answer_file: str) -> None:
+    torch.set_num_threads(1)
+    order = json.loads(Path(order_file).read_text(encoding="utf-8"))
+    sys.path.insert(0, order["code"])
+    model = opened(order["weights"])
+    tokens, other = torch.tensor(order["tokens"]), torch.tensor(order["counterfactuals"])
+    with torch.no_grad():
+        forward = min(timed(partial(model, tokens))[0] for _ in range(2))
+    answer = PEERS[order["peer"]](model, tokens, other, order)
+    Path(answer_file).write_text(json.dumps({"forward": forward} | answer), encoding="utf-8")
+
+
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.process_time()
+    result = action()
+    return time.process_time() - started, result
+
+
+def opened(folder: str) -> HookedTransformer:
+    """A HookedTransformer with the weights of a folder, as they are."""
+    network = GPT2LMHeadModel.from_pretrained(folder)
+    shape = network.config
+    config = HookedTransformerConfig(
+        n_layers=shape.n_layer,
+        n_heads=shape.n_head,
+        d_model=shape.n_embd,
+        d_head=shape.n_embd // shape.n_head,
+        d_mlp=4 * shape.n_embd,
+        d_vocab=shape.vocab_size,
+        n_ctx=shape.n_positions,
+        act_fn="gelu_new",
+        normalization_type="LN",
+        default_prepend_bos=False,
+    )
+    model = HookedTransformer(config)
+    model.load_state_dict(convert_gpt2_weights(network, config), strict=False)  # masks are no weights
+    return model.eval()
+
+
+def path_patching(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order) -> dict[str, Any]:
+    """Seconds for the caches, and for each path of each sweep with its figures [prompts]."""
+    import path_patching as peer
+
+    def figures(logits: Tensor) -> Tensor:
+        return logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]
+
+    def patched(path: dict[str, Any]) -> Tensor:
+        layer, head = path["sender"]
+        if path["recomputed"]:
+            node = peer.Node("z", layer, head=head, seq_pos=path["token"])
+            return peer.act_patch(model, tokens, node, figures, new_cache=new)
+        to = [peer.Node("q", layer, head=head) for layer, head in path["receivers"]]
+        return peer.path_patch(
+            model,
+            orig_input=tokens,
+            new_input=other,
+            sender_nodes=peer.Node("z", layer, head=head),
+            receiver_nodes=to or peer.Node("resid_post", model.cfg.n_layers - 1),
+            patching_metric=figures,
+            orig_cache=clean,
+            new_cache=new,
+            seq_pos=path["token"],
+        )
+
+    def cached(some: Tensor) -> Any:
+        return model.run_with_cache(some, return_type=None, names_filter=peer.relevant_names_filter)[1]
+
+    with torch.no_grad():
+        setup, (clean, new) = timed(lambda: (cached(tokens), cached(other)))
+        sweeps = {}
+        for case, paths in order["sweeps"].items():
+            seconds, results = timed(lambda paths=paths: [patched(path).tolist() for path in paths])
+            sweeps[case] = {"seconds": seconds / len(paths), "figures": results}
+    return {"setup": setup, "sweeps": sweeps}
+
+
+class OnCpu(TorchFunctionMode):
+    """Tensors that the code inside asks a GPU for are made on the CPU."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if kwargs.get("device") == "cuda":
+            kwargs["device"] = "cpu"
+        return func(*args, **kwargs)
+
+
+def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order) -> dict[str, Any]:
+    """For each method: seconds to score all edges, and the scores of those between the heads asked for."""
+    from eap import attribute, graph
+
+    def as_they_are(model: HookedTransformer, tokens: Tensor) -> tuple[Tensor, None, Tensor, int]:
+        """In place of their tokeniser: these are tokens already, all equally long."""
+        return tokens, None, torch.full((len(tokens),), tokens.shape[1]), tokens.shape[1]
+
+    def figures(logits: Tensor, *_: Any) -> Tensor:
+        return (logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]).sum()
+
+    attribute.tokenize_plus = as_they_are
+    model.set_use_attn_result(True)
+    model.set_use_split_qkv_input(True)
+    model.set_use_hook_mlp_in(True)
+    batches = [(tokens, other, None)]
+    methods = {}
+    for method, steps in order["methods"].items():
+        edges = graph.Graph.from_model(model)
+        with OnCpu():
+            seconds, _ = timed(
+                partial(attribute.attribute, model, edges, batches, figures, method=method, ig_steps=steps, quiet=True)
+            )
+        scores = [float(edges.edges[_edge(*ends)].score) for ends in order["edges"]]
+        methods[method] = {"seconds": seconds, "scores": scores}
+    return {"methods": methods}
+
+
+def _edge(sender: list[int], receiver: list[int]) -> str:
+    return "a{}.h{}->a{}.h{}<q>".format(*sender, *receiver)
+
+
+PEERS = {"path_patching": path_patching, "eap_ig": eap_ig}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
