@@ -18,6 +18,7 @@ from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.language.resolve import load_files
 from circuitdsl.measures.registry import MEASURES
 from circuitdsl.models import Opening, geometry_of
+from circuitdsl.plan.arms import Parts, part_jobs
 from circuitdsl.plan.jobs import Job, claim_job, head_jobs, intervention_jobs, unlisted_jobs, variant_jobs
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -151,3 +152,4 @@ def jobs(document: Document, unexplained: bool) -> Iterator[Job]:
     for intervention in document.interventions:
         circuit = document.circuit(intervention.on)
         yield from intervention_jobs(intervention.name, intervention, circuit).values()
+        yield from part_jobs(intervention.name, Parts(intervention, circuit))

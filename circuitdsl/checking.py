@@ -33,7 +33,8 @@ from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model, Opening, open_model
 from circuitdsl.plan.drive import Failure, first_round
-from circuitdsl.plan.plan import make_plan
+from circuitdsl.plan.jobs import Round
+from circuitdsl.plan.plan import Plan, Planned, make_plan
 from circuitdsl.version import __version__
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Checker:
         circuits = tuple(map(self._circuit, self.document.circuits))
         interventions = tuple(map(self._intervention, self.document.interventions))
         comparisons = tuple(map(self._comparison, self.document.comparisons))
-        self.progress(self.done, self.done, self.what)  # what was expected is the plain engine's work, or more
+        self.progress(self.done, self.done, self.what)  # what was expected is an estimate
         return Report(
             circuits=circuits,
             comparisons=comparisons,
@@ -204,15 +205,14 @@ class Checker:
         self.what = "all claims"
         for circuit in (*self.document.circuits, *self.document.used):
             self.bench.judge(circuit)  # wrong models are refused before anything is run
-        rounds: dict[tuple[str, str, int], list[Experiment]] = {}
-        sessions: dict[tuple[str, str, int], Session] = {}
+        rounds: dict[Round, list[Experiment]] = {}
+        sessions: dict[Round, Session] = {}
         for job in api.jobs(self.document, unexplained=False):
-            key = (job.model, job.method.processing, job.method.prompts_first)
-            sessions[key] = self.bench.judge_of(job.model, job.method).session
+            sessions[job.round] = self.bench.judge_of(job.model, job.method).session
             asked = first_round(job)
-            rounds.setdefault(key, []).extend(() if isinstance(asked, Failure) else asked)
-        for key, experiments in rounds.items():
-            sessions[key].run(experiments, key[-1])
+            rounds.setdefault(job.round, []).extend(() if isinstance(asked, Failure) else asked)
+        for each, experiments in rounds.items():
+            sessions[each].run(experiments, each.prompts)
 
     def _circuit(self, circuit: Circuit) -> CircuitReport:
         self.what = circuit.name
@@ -250,14 +250,28 @@ class Checker:
         self.progress(self.done, max(self.done, self._expected), self.what)
 
     @cached_property
+    def plan(self) -> Plan:
+        return make_plan(list(api.jobs(self.document, self.unexplained)))
+
+    @property
     def _expected(self) -> int:
-        """Prompts through the model if the plain engine decides every claim at the first look."""
-        plan = make_plan(list(api.jobs(self.document, self.unexplained)))
-        return plan.passes * plan.prompts
+        """Prompts through the model if every claim is decided at the first look and nothing is known."""
+        return round(self._planned.total * self.plan.prompts)
+
+    @property
+    def _planned(self) -> Planned:
+        """What the plan says of the engine at work."""
+        return self.plan.plain if self.bench.engines == PlainEngine.name else self.plan.fast
 
     def _cost(self, ran: int, kept: int) -> Cost:
-        prompts = max((c.method.prompts_first for c in self.document.circuits + self.document.used), default=1)
-        return Cost(ran, self.done, round(self.done / prompts, 2), kept)
+        return Cost(
+            experiments=ran,
+            prompt_passes=self.done,
+            passes=round(self.done / max(1, self.plan.prompts), 2),
+            kept=kept,
+            planned=round(self._planned.total, 2),
+            plain=round(self.plan.plain.total, 2),
+        )
 
 
 def _bootstrap(session: Session, seed: int) -> Bootstrap:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
@@ -24,9 +26,10 @@ from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import SpecError, codes, nearest, render_all
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.language.format import format_source
-from circuitdsl.language.resolve import Loaded, load_with_warnings, resolve_text
+from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings, resolve_text
 from circuitdsl.library import find_spec
 from circuitdsl.report import output
+from circuitdsl.tasks import files_of
 from circuitdsl.version import __version__
 
 if TYPE_CHECKING:
@@ -151,7 +154,7 @@ def check(
     cache: Annotated[bool, typer.Option(help="Keep results between calls.")] = True,
     cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
     engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = EngineName.FAST,
-    memory: Annotated[str, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = "",
+    memory: Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = DtypeName.FLOAT32,
@@ -163,9 +166,10 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
 ) -> None:
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
+    stacks = _bytes(memory) if memory is not None else 0
     paths = _paths(files)
-    saved = _saved(paths)  # before they are read: what is saved during the first check is seen by --watch
-    document = _load_blocks(paths, model, revision)
+    watched = _Watched()
+    document = watched.load(paths, model, revision)
     if output_file is not None:
         output.need_writable(output_file)  # not after an hour of experiments
     from circuitdsl.checking import Workbench
@@ -174,7 +178,7 @@ def check(
 
     store = Store.in_folder(cache_folder or default_folder()) if cache else None
     opening = Opening(device, revision, dtype.value)
-    bench = Workbench(model, store, engine, _bytes(memory), opening, screen.value if screen else "")
+    bench = Workbench(model, store, engine, stacks, opening, screen.value if screen else "")
 
     def judged(document: Document) -> Report:
         document = api.with_prompts(document, prompts) if prompts else document
@@ -187,7 +191,7 @@ def check(
     report = judged(document)
     out(report)
     if watch:
-        _watch(paths, saved, lambda: out(judged(_load_blocks(paths, model, revision))))
+        _watch(watched, lambda: out(judged(watched.load(paths, model, revision))))
     raise typer.Exit(report.exit_code)
 
 
@@ -206,35 +210,66 @@ def _put_report(report: Report, wanted: ReportFormat, file: Path | None, verbose
 
 
 def _bytes(written: str) -> int:
-    """``4GB`` as a number of bytes, 0 for nothing written. Raises InputError."""
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-    number, unit = written[:-2], written[-2:].upper()
-    if not written:
-        return 0
-    if unit not in units or not number.replace(".", "", 1).isdecimal():
+    """``4GB`` as a number of bytes, at least one. Raises InputError."""
+    read = re.fullmatch(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGT]B)", written, re.IGNORECASE)
+    amount = int(Decimal(read["number"]) * _UNITS[read["unit"].upper()]) if read else 0
+    if amount < 1:
         raise InputError(f"--memory {written} is not an amount of memory", "write it as 4GB or 500MB")
-    return int(float(number) * units[unit])
+    return amount
 
 
-def _watch(paths: Sequence[str], seen: Sequence[int], again: Callable[[], None]) -> None:
-    """Call ``again`` whenever a file was saved after ``seen``, until interrupted. A wrong spec is reported, no more."""
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class _Watched:
+    """Files that were read and when each was last saved, 0 for one that is not there."""
+
+    def __init__(self) -> None:
+        self._saved: dict[Path, int] = {}
+
+    def load(self, paths: Sequence[str], model: str | None, revision: str | None) -> Document:
+        """A document with something to check in it, all of whose files are watched. Raises as ``_load_blocks``."""
+        self._add(paths)  # before they are read: what is saved from now on is a change
+        try:
+            loaded = _load_blocks(paths, model, revision)
+        except SpecError as error:
+            self._add(error.sources)
+            raise
+        circuits = (*loaded.document.circuits, *loaded.document.used)
+        self._add([*loaded.sources, *(file for circuit in circuits for file in files_of(circuit.task))])
+        return loaded.document
+
+    def changed(self) -> bool:
+        """Whether any of the files was saved since it was read, or since this was asked."""
+        now = {path: _last_saved(path) for path in self._saved}
+        before, self._saved = self._saved, now
+        return now != before
+
+    def _add(self, files: Iterable[str | Path]) -> None:
+        for path in map(Path, files):
+            self._saved.setdefault(path, _last_saved(path))
+
+
+def _last_saved(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _watch(watched: _Watched, again: Callable[[], None]) -> None:
+    """Call ``again`` whenever a file is saved, until interrupted. A wrong spec is reported, no more."""
     print("watching; Ctrl-C ends it", file=sys.stderr)
     while True:
         time.sleep(0.1)
-        now = _saved(paths)
-        if now == seen:
+        if not watched.changed():
             continue
-        seen = now
         try:
             again()
         except SpecError as error:
             print(error.render(color=_colour(sys.stderr)), file=sys.stderr)
         except InputError as error:
             print(_message(error.message, error.remedy), file=sys.stderr)
-
-
-def _saved(paths: Sequence[str]) -> list[int]:
-    return [Path(path).stat().st_mtime_ns if Path(path).exists() else 0 for path in paths]
 
 
 @contextmanager
@@ -271,7 +306,7 @@ def plan(
     from circuitdsl.report import json
     from circuitdsl.report.plans import render_plan
 
-    made = api.plan(_load_blocks(_paths(files), model), unexplained)
+    made = api.plan(_load_blocks(_paths(files), model).document, unexplained)
     if plan_format is PlanFormat.JSON:
         output.put(json.to_json(made.to_dict()), output_file)
     else:
@@ -289,7 +324,7 @@ def lint(
     from circuitdsl.report import json, sarif
 
     try:
-        loaded = load_with_warnings(_paths(files), api.environment(model))
+        loaded = lint_files(_paths(files), api.environment(model))
         found, sources = loaded.warnings, loaded.sources
     except SpecError as error:
         found, sources = error.diagnostics, error.sources
@@ -623,15 +658,16 @@ def _paths(files: Sequence[str]) -> list[str]:
     return [find_spec(name) for name in files]
 
 
-def _load_blocks(paths: Sequence[str], model: str | None, revision: str | None = None) -> Document:
+def _load_blocks(paths: Sequence[str], model: str | None, revision: str | None = None) -> Loaded:
     """A document with something to check in it. Raises SpecError, and InputError if nothing would be checked."""
-    document = _load(paths, model, revision).document
+    loaded = _load(paths, model, revision)
+    document = loaded.document
     if not (document.circuits or document.comparisons or document.interventions):
         raise InputError(
             f"nothing to check in {', '.join(paths)}",
             "write a circuit, compare or intervention block; what is only named by `use` is not checked",
         )
-    return document
+    return loaded
 
 
 def _load(paths: Sequence[str], model: str | None, revision: str | None = None) -> Loaded:

@@ -261,5 +261,5 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
         ),
         versions={"circuitdsl": "0.1.0", "torch": "2.13.0"},
         seconds=12.34,
-        cost=Cost(experiments=131, prompt_passes=26200, passes=131.0),
+        cost=Cost(experiments=131, prompt_passes=26200, passes=131.0, planned=40.0, plain=1300.0),
     )

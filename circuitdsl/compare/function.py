@@ -56,7 +56,9 @@ def _job(document: Document, comparison: Comparison, claim: Claim) -> Job:
         purpose="claim",
         model=second.model,
         method=second.method,
+        geometry=second.geometry,
         start=lambda: estimate(first, second, pairs, control),
+        about=claim.text,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 
 OVERLAP = MeasureInfo(
     name="overlap",
@@ -23,6 +23,7 @@ OVERLAP = MeasureInfo(
     parameters=(Parameter("elements", "elements", "heads, nodes, roles, edges, or two roles as `role ~ role`"),),
     places=("compare",),
     controls=("chance",),
+    limits=PROPORTION,
 )
 
 TRANSFER = MeasureInfo(

@@ -262,7 +262,8 @@ def _removed(circuit: Circuit) -> Job:
 def _job(circuit: Circuit, measure_name: str, term: Term) -> Job:
     request = Request(circuit, circuit.method, term, parts=False)
     estimate = MEASURES[measure_name].estimate
-    return Job((circuit.name, measure_name), "claim", circuit.model, circuit.method, lambda: estimate(request))
+    key = (circuit.name, measure_name)
+    return Job(key, "claim", circuit.model, circuit.method, circuit.geometry, lambda: estimate(request))
 
 
 def _measure(jobs: Iterable[Job], count: int, judge: Judge) -> dict[Job, Measurement | Failure]:
@@ -283,9 +284,8 @@ def _dissociation(left: Circuit, right: Circuit, align: Align, judge: Judge) -> 
         randoms, note = (), str(reason)
     count = max(left.method.prompts_first, right.method.prompts_first)
     pairs = (real_pair(left, right, align), *randoms)
-    job = Job(
-        (left.name, right.name, "dissociation"), "claim", right.model, right.method, lambda: ways(left, right, pairs)
-    )
+    key = (left.name, right.name, "dissociation")
+    job = Job(key, "claim", right.model, right.method, right.geometry, lambda: ways(left, right, pairs))
     both = _measure([job], count, judge)[job]
     if isinstance(both, Failure):
         return Dissociation(NOTHING, NOTHING, NOTHING, NOTHING, "undecided", NOTHING, 0, None, both.message)

@@ -6,7 +6,7 @@ Everything is measured on the same prompts, so that every difference is paired.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,11 @@ from numpy.typing import NDArray
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange
-from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Term
-from circuitdsl.measures.changes import FEWEST, change_by_importance, direct
-from circuitdsl.measures.controls import exchanged, stand_ins
-from circuitdsl.measures.experiments import (
-    Ablated,
-    Attention,
-    Clean,
-    Experiment,
-    Intervened,
-    Metric,
-    World,
-)
-from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Request, first, sample
+from circuitdsl.language.circuit import Circuit, Head, Intervention
+from circuitdsl.measures.changes import FEWEST, change_by_importance
+from circuitdsl.measures.experiments import Experiment, Metric, World
+from circuitdsl.measures.measurement import CLEAN, Array, CannotMeasure, Measurement, Request, first, sample
+from circuitdsl.plan.arms import LOGIT_DIFF, Parts
 from circuitdsl.plan.drive import Failure
 from circuitdsl.plan.jobs import intervened
 
@@ -34,9 +26,6 @@ EXAMPLES = 3
 """How many repaired and how many broken prompts are shown."""
 
 NOTHING = Figure(None, None, None)
-
-_CLEAN = Clean()
-_LOGIT_DIFF = Metric("logit_diff")
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ def take_apart(intervention: Intervention, circuit: Circuit, session: Session, b
 
     Of one whose actions cannot be done there is nothing but a note.
     """
-    bench = _Bench(intervention, circuit, session, bootstrap)
+    bench = _Bench(Parts(intervention, circuit), session, bootstrap)
     try:
         intervened(intervention.actions, circuit.method)
     except CannotMeasure as reason:
@@ -66,21 +55,21 @@ def take_apart(intervention: Intervention, circuit: Circuit, session: Session, b
 
 @dataclass(frozen=True)
 class _Bench:
-    intervention: Intervention
-    circuit: Circuit
+    parts: Parts
     session: Session
     bootstrap: Bootstrap
 
     @property
+    def circuit(self) -> Circuit:
+        return self.parts.circuit
+
+    @property
     def request(self) -> Request:
-        return Request(self.circuit, self.circuit.method, Term("accuracy"))
+        return self.parts.request
 
     @property
     def accuracy(self) -> Metric:
-        """Among the task's options if the claims speak of that."""
-        terms = [claim.term for claim in self.intervention.claims if claim.term.measure == "accuracy"]
-        among = any("among options" in term.options for term in terms)
-        return Metric("accuracy among options" if among else "accuracy")
+        return self.parts.accuracy
 
     # --- readings --------------------------------------------------------------------------------
 
@@ -104,39 +93,25 @@ class _Bench:
 
     def arms(self) -> tuple[tuple[Arm, ...], float | None, tuple[str, ...]]:
         """The arms, the p-value of the whole against random heads, and what could not be had."""
-        actions = self.intervention.actions
-        worlds: dict[str, World] = {"none": _CLEAN, "all": self.world(actions)}
-        if len(actions) > 1:
-            worlds |= {action.text: self.world((action,)) for action in actions}
+        worlds = self.parts.worlds()
         try:
-            randoms, notes = tuple(self.random_worlds()), ()
+            randoms, notes = tuple(self.parts.random_worlds()), ()
         except CannotMeasure as reason:
             randoms, notes = (), (f"no random heads: {reason}",)
-        asked = [self.request.ask(w, r) for w in (*worlds.values(), *randoms) for r in (self.accuracy, _LOGIT_DIFF)]
-        results = self.read(asked)
+        results = self.read(self.parts.asked((*worlds.values(), *randoms)))
         arms = [self.arm(name, [world], results) for name, world in worlds.items()]
         done = [world for world in randoms if not isinstance(results[self.request.ask(world, self.accuracy)], Failure)]
         if done:
             arms.append(self.arm("random heads", done, results))
         return tuple(arms), self.p_value(worlds["all"], done, results), notes
 
-    def world(self, actions: tuple[Action, ...]) -> Intervened:
-        return intervened(actions, self.circuit.method)
-
-    def random_worlds(self) -> Iterator[World]:
-        """The whole intervention with its heads exchanged for random ones of their layers."""
-        actions = self.intervention.actions
-        heads = {n.component for action in actions for n in action.nodes if isinstance(n.component, Head)}
-        for each in stand_ins(heads, self.circuit.geometry, self.circuit.method.seed):
-            yield self.world(tuple(replace(action, nodes=tuple(exchanged(action.nodes, each))) for action in actions))
-
     def arm(self, name: str, worlds: Sequence[World], results: Mapping[Experiment, Array | Failure]) -> Arm:
         """One arm; of several worlds (random sets), their mean."""
 
         def columns(reading: Metric) -> list[Array | Failure]:
-            return [results[self.request.ask(world, reading)] for world in (_CLEAN, *worlds)]
+            return [results[self.request.ask(world, reading)] for world in (CLEAN, *worlds)]
 
-        right, difference = columns(self.accuracy), columns(_LOGIT_DIFF)
+        right, difference = columns(self.accuracy), columns(LOGIT_DIFF)
         whole = [column for column in right if not isinstance(column, Failure)]
         if len(whole) < len(right):
             reasons = dict.fromkeys(column.message for column in right if isinstance(column, Failure))
@@ -178,22 +153,11 @@ class _Bench:
 
     def downstream(self) -> Iterator[Downstream]:
         """The heads after the intervention, wherever a claim speaks of their attention."""
-        whole = self.world(self.intervention.actions)
-        for where, heads in self.looks().items():
-            rows = [_row(self, head, where, whole) for head in heads]
+        for where, heads in self.parts.looks().items():
+            rows = [_Row(self, head, self.parts.of_head(head, where)) for head in heads]
             results = self.read([e for row in rows for e in row.experiments])
             changes = tuple(row.change(results) for row in rows)
             yield Downstream(f"{where.query} -> {where.key}", changes, self.correlation(rows, results))
-
-    def looks(self) -> dict[FromTo, tuple[Head, ...]]:
-        """From where to where, and which later heads that are not acted on themselves, the claims of attention say."""
-        acted = {n.component for action in self.intervention.actions for n in action.nodes}
-        first = min((head.layer for head in acted if isinstance(head, Head)), default=-1)
-        found: dict[FromTo, dict[Head, None]] = {}
-        for where, heads in _attention_claims((*self.circuit.claims, *self.intervention.claims)):
-            later = [head for head in heads if head.layer > first and head not in acted]
-            found.setdefault(where, {}).update(dict.fromkeys(later))
-        return {where: tuple(heads) for where, heads in found.items() if heads}
 
     def correlation(self, rows: Sequence[_Row], results: Mapping[Experiment, Array | Failure]) -> Figure:
         """Spearman's between the change of attention and the size of the direct effect, over heads."""
@@ -237,32 +201,6 @@ class _Row:
             effect_after=difference("whole removed", "whole"),
             importance=difference("direct", "clean"),
         )
-
-
-def _row(bench: _Bench, head: Head, where: FromTo, whole: Intervened) -> _Row:
-    request, method = bench.request, bench.circuit.method
-    node, look = Node(head, where.query), Attention(head, where)
-    asked = {
-        "before": request.ask(_CLEAN, look),
-        "after": request.ask(whole, look),
-        "clean": request.ask(_CLEAN),
-        "whole": request.ask(whole),
-    }
-    if method.against or method.ablate == "zero":
-        without = Action("ablate", (node,), text=f"ablate {node}")
-        asked["removed"] = request.ask(Ablated(frozenset({node}), request.source()))
-        asked["whole removed"] = request.ask(intervened((*bench.intervention.actions, without), method))
-    if method.against:
-        asked["direct"] = request.ask(direct(head, method))
-    return _Row(bench, head, asked)
-
-
-def _attention_claims(claims: Iterable[Claim]) -> Iterator[tuple[FromTo, tuple[Head, ...]]]:
-    for claim in claims:
-        arguments = dict(claim.term.arguments)
-        where, nodes = arguments.get("where"), arguments.get("heads")
-        if claim.term.measure == "attention" and isinstance(where, FromTo) and isinstance(nodes, Nodes):
-            yield where, tuple(node.component for node in nodes.nodes if isinstance(node.component, Head))
 
 
 def _after(means: Array) -> Array:

@@ -405,12 +405,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a check took: experiments run, prompts through the model, experiments that the store answered."""
+    """What a check took: experiments run, prompts through the model, experiments that the store answered.
+
+    For comparison what was planned, in passes over all prompts and with nothing in the store: ``planned`` for the
+    engine at work, ``plain`` for the plain engine, which runs one experiment after the other.
+    """
 
     experiments: int
     prompt_passes: int
     passes: float  # prompt_passes over the prompts of one full pass
     kept: int = 0
+    planned: float = 0.0
+    plain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -453,6 +459,8 @@ class Report:
                 "prompt_passes": self.cost.prompt_passes,
                 "passes": self.cost.passes,
                 "kept": self.cost.kept,
+                "planned": self.cost.planned,
+                "plain": self.cost.plain,
             },
             "circuits": [report.to_dict() for report in self.circuits],
             "comparisons": [report.to_dict() for report in self.comparisons],

@@ -28,7 +28,7 @@ from circuitdsl.language.circuit import (
     Token,
 )
 from circuitdsl.language.diagnostics import suggestion
-from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit
+from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit, values_text
 from circuitdsl.language.format import argument_text, statement_text
 from circuitdsl.language.paths import resolve_path
 from circuitdsl.language.scope import Scope
@@ -415,24 +415,24 @@ def resolve_bound(
     ``limits`` are the least and the greatest value that the measurement can have: a bound that no value satisfies
     is an error, one that all satisfy a warning.
     """
-    values = [judgement.value] if isinstance(judgement, t.AtLeast) else [judgement.low, judgement.high]
-    right = [_has_unit(scope, value, measure, unit) for value in values]
+    numbers = [judgement.value] if isinstance(judgement, t.AtLeast) else [judgement.low, judgement.high]
+    right = [_has_unit(scope, number, measure, unit) for number in numbers]
     if not all(right):
         return None
     bound = _bound(judgement)
     if bound.op == "in" and bound.low is not None and bound.high is not None and bound.low >= bound.high:
-        low, high = (value.text for value in values)
+        low, high = (number.text for number in numbers)
         message = f"the range {low} .. {high} is empty"
         scope.report("C506", message, judgement.span, f"write `in {high} .. {low}`" if low != high else "widen it")
         return None
-    span = f"{_shown(limits[0], unit)} to {_shown(limits[1], unit)}"
+    values = f"its values are {values_text(limits, unit)}"
     if _never(bound, limits):
         message = f"`{measure}` can never satisfy this bound"
-        scope.report("C507", message, judgement.span, f"its values are {span}")
+        scope.report("C507", message, judgement.span, values)
         return None
     if _always(bound, limits):
         message = f"`{measure}` always satisfies this bound, so nothing is claimed"
-        scope.report("C591", message, judgement.span, f"its values are {span}")
+        scope.report("C591", message, judgement.span, values)
     return bound
 
 
@@ -458,10 +458,6 @@ def _has_unit(scope: Scope, number: t.Number, measure: str, unit: Unit) -> bool:
         scope.report("C503", message, number.span, f"write it without `%`: `{number.text[:-1]}`")
         return False
     return True
-
-
-def _shown(value: float, unit: Unit) -> str:
-    return f"{value * 100:g}%" if unit == "share" else f"{value:g}"
 
 
 def _never(bound: Bound, limits: tuple[float, float]) -> bool:

@@ -36,7 +36,9 @@ CODES = MappingProxyType(
         'that is made known with `use "file.circuit"`.',
         "C205": "`expect` names a measurement that is not in the registry. `circuitdsl explain` lists them all.",
         "C206": "Two circuits, two interventions, or a circuit and an intervention of the files given have one name, "
-        "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ.",
+        "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ. "
+        "`lint` wants it only of files that belong together: where one uses the other, or speaks of a circuit that the "
+        "other has.",
         "C207": "A circuit has two roles of one name.",
         "C208": "A circuit states something twice that can only be stated once: its model, its task, a setting.",
         "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, "

@@ -29,6 +29,11 @@ Unit = Literal["share", "logits", "metric", "score"]
 Place = Literal["circuit", "compare", "intervention"]
 
 
+PROPORTION = (0.0, 1.0)
+NOT_NEGATIVE = (0.0, math.inf)
+"""Limits that many measurements have."""
+
+
 @dataclass(frozen=True)
 class Geometry:
     """The shape of a model, all that is needed to tell a possible head from an impossible one."""
@@ -89,7 +94,15 @@ class MeasureInfo:
     options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
     places: tuple[Place, ...] = ("circuit", "intervention")
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
-    limits: tuple[float, float] = (-math.inf, math.inf)  # least and greatest value it can have; (0, 1) for a proportion
+    limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
+
+
+def values_text(limits: tuple[float, float], unit: Unit) -> str:
+    """The values between a least and a greatest one, in words: ``0% to 100%``, ``at least 0``; "" for any number."""
+    low, high = (f"{limit * 100:g}%" if unit == "share" else f"{limit:g}" for limit in limits)
+    if math.isinf(limits[1]):
+        return "" if math.isinf(limits[0]) else f"at least {low}"
+    return f"{low} to {high}"
 
 
 class UnknownName(Exception):

@@ -7,9 +7,11 @@ the warnings, and with the sources that these are rendered from.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import networkx as nx
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
@@ -53,6 +55,20 @@ def load_with_warnings(paths: Sequence[str | Path], environment: Environment) ->
     return files.resolved()
 
 
+def lint_files(paths: Sequence[str | Path], environment: Environment) -> Loaded:
+    """As :func:`load_with_warnings`, but files that have nothing to do with each other may use the same names.
+
+    Files belong together where one uses the other, or speaks of a circuit that only the other one has.
+
+    Raises:
+        SpecError: with all errors, and the warnings, of all files.
+    """
+    files = _Files(environment)
+    for path in paths:
+        files.read(str(path), Span.of_file(str(path)), 0)
+    return files.resolved(files.groups())
+
+
 def resolve_text(text: str, path: str, environment: Environment) -> Document:
     """The document of one text, as if it were the file ``path``, from whose folder ``use`` and tasks' files count.
 
@@ -88,13 +104,14 @@ class _Files:
         self.given: dict[str, t.File] = {}
         self.used: dict[str, t.File] = {}
         self._names: dict[str, str] = {}  # real path -> the name under which it was read first
+        self._uses = nx.DiGraph()  # from each file to those that it uses
         self._broken: set[str] = set()
 
     # --- reading -----------------------------------------------------------------------------------
 
     def read(self, path: str, span: Span, depth: int) -> None:
         """Read a file that was given (depth 0) or that another one uses at ``span``."""
-        real = os.path.realpath(path) if "\0" not in path else path
+        real = _real(path)
         if real in self._names:
             known = self._names[real]
             if depth == 0 and known in self.used:
@@ -111,8 +128,9 @@ class _Files:
             self.collector.add(error.code, error.message, span, error.remedy + counted)
 
     def add(self, source: Source, depth: int) -> None:
-        self._names.setdefault(os.path.realpath(source.path) if "\0" not in source.path else "", source.path)
+        self._names.setdefault(_real(source.path), source.path)
         self.sources[source.path] = source
+        self._uses.add_node(source.path)
         file, errors = parse_tolerantly(source)
         self.collector.take(errors)
         if errors:
@@ -120,26 +138,57 @@ class _Files:
         (self.used if depth else self.given)[source.path] = file
         for block in file.blocks:
             if isinstance(block, t.Use):
-                path = Path(source.path).parent / block.path.value
-                self.read(str(path), block.path.span, depth + 1)
+                path = str(Path(source.path).parent / block.path.value)
+                self.read(path, block.path.span, depth + 1)
+                self._uses.add_edge(source.path, self._names.get(_real(path), path))
+
+    def groups(self) -> list[set[str]]:
+        """The files that belong together: by ``use``, or because one speaks of a circuit that others have."""
+        files = self.given | self.used
+        together = self._uses.to_undirected()
+        owners: dict[str, set[str]] = {}
+        for path, file in files.items():
+            for block in file.blocks:
+                if isinstance(block, t.Circuit):
+                    owners.setdefault(block.name.text, set()).add(path)
+        for path, file in files.items():
+            within = {path, *nx.descendants(self._uses, path)}
+            for name in _circuits_spoken_of(file):
+                if not owners.get(name, set()) & within:  # else it is one of its own
+                    together.add_edges_from((path, owner) for owner in owners.get(name, ()))
+        return list(nx.connected_components(together))
 
     # --- resolving ---------------------------------------------------------------------------------
 
-    def resolved(self) -> Loaded:
-        """The document of all that was read.
+    def resolved(self, groups: Iterable[Container[str]] | None = None) -> Loaded:
+        """The document of all that was read; within each group of files names must differ (None: among all files).
 
         Raises:
             SpecError: if anything is wrong with it.
         """
-        named: dict[str, _Named] = {}
-        circuits = self._circuits(self.given, named)
-        used = self._circuits(self.used, named)
-        comparisons, interventions = self._others(named)
-        document = Document(tuple(self.given), circuits, comparisons, interventions, used)
+        parts = [self._resolved(group) for group in ([self.sources] if groups is None else groups)]
+        document = Document(
+            tuple(self.given),
+            tuple(circuit for part in parts for circuit in part.circuits),
+            tuple(comparison for part in parts for comparison in part.comparisons),
+            tuple(intervention for part in parts for intervention in part.interventions),
+            tuple(circuit for part in parts for circuit in part.used),
+        )
         diagnostics = self._diagnostics()
         if any(diagnostic.severity == "error" for diagnostic in diagnostics):
             raise SpecError(diagnostics, self.sources)
         return Loaded(document, diagnostics, self.sources)
+
+    def _resolved(self, group: Container[str]) -> Document:
+        """What the blocks of a group of files mean, apart from what is wrong with them."""
+        given, used = (
+            {path: file for path, file in files.items() if path in group} for files in (self.given, self.used)
+        )
+        named: dict[str, _Named] = {}
+        circuits = self._circuits(given, named)
+        others = self._circuits(used, named)
+        comparisons, interventions = self._others(given, named)
+        return Document(tuple(given), circuits, comparisons, interventions, others)
 
     def _circuits(self, files: Mapping[str, t.File], named: dict[str, _Named]) -> tuple[Circuit, ...]:
         circuits = []
@@ -151,10 +200,12 @@ class _Files:
                     circuits += [circuit] if circuit else []
         return tuple(circuits)
 
-    def _others(self, named: dict[str, _Named]) -> tuple[tuple[Comparison, ...], tuple[Intervention, ...]]:
+    def _others(
+        self, files: Mapping[str, t.File], named: dict[str, _Named]
+    ) -> tuple[tuple[Comparison, ...], tuple[Intervention, ...]]:
         comparisons: list[Comparison | None] = []
         interventions: list[Intervention | None] = []
-        blocks = [(path, block) for path, file in self.given.items() for block in file.blocks]
+        blocks = [(path, block) for path, file in files.items() for block in file.blocks]
         circuits = {name: entry.circuit for name, entry in named.items() if entry.what == "circuit"}
         for path, block in blocks:
             if isinstance(block, t.Comparison):
@@ -186,3 +237,16 @@ class _Files:
             diagnostic for diagnostic in self.collector.found if not (self._broken and diagnostic.code in _CONSEQUENCES)
         ]
         return tuple(sorted(kept, key=lambda d: (order.get(d.span.file, -1), d.span.line, d.span.column, d.code)))
+
+
+def _real(path: str) -> str:
+    return path if "\0" in path else os.path.realpath(path)
+
+
+def _circuits_spoken_of(file: t.File) -> Iterator[str]:
+    """The circuits that a file's comparisons and interventions are about."""
+    for block in file.blocks:
+        if isinstance(block, t.Comparison):
+            yield from (block.left.text, block.right.text)
+        if isinstance(block, t.Intervention):
+            yield block.on.text

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from circuitdsl.language.circuit import Circuit, Mlp, Node, Nodes
-from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.language.environment import NOT_NEGATIVE, MeasureInfo, Parameter
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
 from circuitdsl.measures.experiments import Ablated, Clean, Isolated
 from circuitdsl.measures.measurement import (
@@ -254,6 +254,7 @@ MEASURES = (
             "|F(M) - F(C)|, everything outside the circuit ablated, in units of the method's metric.",
             "Wang et al. 2022",
             places=("circuit",),
+            limits=NOT_NEGATIVE,
         ),
         _faithfulness_gap,
     ),
@@ -267,6 +268,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(_PART("the nodes v, usually one head"),),
             places=("circuit",),
+            limits=NOT_NEGATIVE,
         ),
         _minimality,
     ),
@@ -285,8 +287,9 @@ MEASURES = (
                 ),
             ),
             places=("circuit",),
+            limits=NOT_NEGATIVE,
         ),
         _completeness,
-        adaptive=True,
+        adaptive=frozenset({"greedy"}),
     ),
 )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitdsl.language.circuit import FromTo, Head, Method, Node, Position
-from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 from circuitdsl.measures.experiments import Attention, Patched
 from circuitdsl.measures.heads import HEADS, heads_of
 from circuitdsl.measures.measurement import (
@@ -81,6 +81,7 @@ MEASURES = (
             "Merullo et al. 2024",
             options=(AMONG_OPTIONS,),
             places=("intervention",),
+            limits=PROPORTION,
         ),
         _turned(lambda before, after: after > before),
     ),
@@ -92,6 +93,7 @@ MEASURES = (
             "Merullo et al. 2024",
             options=(AMONG_OPTIONS,),
             places=("intervention",),
+            limits=PROPORTION,
         ),
         _turned(lambda before, after: after < before),
     ),
@@ -104,6 +106,7 @@ MEASURES = (
             "Merullo et al. 2024",
             parameters=(HEADS, Parameter("where", "attends", "query position -> key position")),
             places=("intervention",),
+            limits=(-1, 1),
         ),
         _change_by_importance,
     ),

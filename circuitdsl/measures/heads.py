@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from circuitdsl.language.circuit import FromTo, Head, Nodes, Reads
-from circuitdsl.language.environment import MeasureInfo, Parameter, TaskRef
+from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter, TaskRef
 from circuitdsl.measures.experiments import Attention, Clean, Copying, Data, Experiment, HeadScore
 from circuitdsl.measures.measurement import (
     Array,
@@ -109,6 +109,7 @@ MEASURES = (
             "averaged over heads and prompts.",
             "Wang et al. 2022",
             parameters=(HEADS, Parameter("where", "attends", "query position -> key position")),
+            limits=PROPORTION,
         ),
         _attention,
     ),
@@ -121,6 +122,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(HEADS, READS),
             places=("circuit",),
+            limits=PROPORTION,
         ),
         _copying(negated=False),
     ),
@@ -132,6 +134,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(HEADS, READS),
             places=("circuit",),
+            limits=PROPORTION,
         ),
         _copying(negated=True),
     ),
@@ -144,6 +147,7 @@ MEASURES = (
                 "transformer_lens.head_detector",
                 parameters=(HEADS,),
                 places=("circuit",),
+                limits=PROPORTION,
             ),
             _score(kind),
         )

@@ -118,11 +118,14 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True)
 class Measure:
-    """An entry of the registry: what the measurement is, and how it is estimated."""
+    """An entry of the registry: what the measurement is, and how it is estimated.
+
+    ``adaptive`` are the options with which it asks again, having seen results.
+    """
 
     info: MeasureInfo
     estimate: Estimator
-    adaptive: bool = False
+    adaptive: frozenset[str] = frozenset()
 
 
 def ablation_source(method: Method, ablate: Ablation) -> Source:

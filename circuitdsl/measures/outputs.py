@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuitdsl.language.circuit import Token
-from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 from circuitdsl.measures.experiments import Metric, Reading, TokenProbability
 from circuitdsl.measures.measurement import Asking, Measure, Measurement, Request, first, sample
 
@@ -55,6 +55,7 @@ MEASURES = (
             "Share of prompts whose top token at END is the answer (a right answer, where there are several).",
             "Merullo et al. 2024",
             options=(AMONG_OPTIONS,),
+            limits=PROPORTION,
         ),
         _accuracy,
     ),
@@ -65,6 +66,7 @@ MEASURES = (
             "Softmax probability at END of the token that stands at a position, or of the answer.",
             "Wang et al. 2022",
             parameters=(Parameter("token", "token", "a position, or `answer` (the default)", required=False),),
+            limits=PROPORTION,
         ),
         _probability,
     ),
@@ -74,6 +76,7 @@ MEASURES = (
             "share",
             "Softmax probability at END of all right answers together less that of all wrong ones.",
             "Hanna et al. 2023",
+            limits=(-1, 1),
         ),
         _probability_diff,
     ),

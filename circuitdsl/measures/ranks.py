@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from circuitdsl.measures.measurement import Array, ratio
 
@@ -13,6 +12,8 @@ def spearman(left: Array, right: Array) -> Array:
 
     NaN where one side is constant.
     """
+    from scipy import stats  # half a second, which what needs no figures (lint, plan) does without
+
     ranks = [stats.rankdata(each, axis=-1) for each in (left, right)]
     ours, theirs = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
     return ratio((ours * theirs).sum(axis=-1), np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1)))

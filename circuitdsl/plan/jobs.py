@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from circuitdsl.language.circuit import (
     ALL,
@@ -19,6 +19,7 @@ from circuitdsl.language.circuit import (
     Nodes,
     Term,
 )
+from circuitdsl.language.environment import Geometry
 from circuitdsl.measures.experiments import FromCounterfactual, Intervened, Source
 from circuitdsl.measures.measurement import (
     CLEAN,
@@ -29,24 +30,56 @@ from circuitdsl.measures.measurement import (
 )
 from circuitdsl.measures.registry import MEASURES
 
+Purpose = Literal["claim", "variant", "head", "unlisted", "arms"]
+"""What a measurement is for: a claim, a claim under another method, a row of the table of heads, the search for heads
+that are not listed, or an intervention taken apart."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """One measurement to be made. ``start`` gives a fresh asking; ``key`` tells jobs of one call apart."""
+    """One measurement to be made. ``start`` gives a fresh asking; ``key`` tells jobs of one call apart.
+
+    ``about`` says what is measured, for a person: a claim as it is written, a head.
+    """
 
     key: tuple[str, ...]
-    purpose: Literal["claim", "variant", "head", "unlisted"]
+    purpose: Purpose
     model: str
     method: Method
+    geometry: Geometry
     start: Callable[[], Asking]
+    about: str = ""
     adaptive: bool = False
+
+    @property
+    def round(self) -> Round:
+        """The round that its first questions are part of."""
+        return Round(
+            self.model,
+            self.method.processing,
+            self.method.prompts_first,
+            self.key[0] if self.purpose == "unlisted" else "",
+        )
+
+
+class Round(NamedTuple):
+    """What an engine is given at once: the first questions of all jobs about one model and as many prompts.
+
+    Each circuit's search for heads that matter and are not listed comes by itself, after what is claimed; ``search``
+    names that circuit.
+    """
+
+    model: str
+    processing: str
+    prompts: int
+    search: str
 
 
 def claim_job(owner: str, circuit: Circuit, claim: Claim) -> Job:
     """The job of a circuit's claim under the circuit's own method."""
     control = claim.bound if isinstance(claim.bound, Control) else None
     request = Request(circuit, circuit.method, claim.term, control)
-    return _job((owner, claim.id), "claim", request)
+    return _job((owner, claim.id), "claim", request, claim.text)
 
 
 def variant_jobs(owner: str, circuit: Circuit, claim: Claim) -> tuple[Job, ...]:
@@ -57,6 +90,7 @@ def variant_jobs(owner: str, circuit: Circuit, claim: Claim) -> tuple[Job, ...]:
             (owner, claim.id, setting, value),
             "variant",
             Request(circuit, varied(circuit.method, setting, value), claim.term, control, parts=False),
+            f"{claim.text}  # {setting} {value}",
         )
         for setting, value in circuit.method.vary
     )
@@ -93,7 +127,7 @@ def intervention_jobs(owner: str, intervention: Intervention, circuit: Circuit) 
 
 
 def _intervention_job(owner: str, intervention: Intervention, circuit: Circuit, claim: Claim) -> Job:
-    job = _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term))
+    job = _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term), claim.text)
 
     def start() -> Asking:  # the world is made here, so that one that cannot be had is the claim's error
         world = intervened(intervention.actions, circuit.method)
@@ -115,14 +149,17 @@ def _source(action: Action, method: Method) -> Source | None:
     return None
 
 
-def _knockout_job(key: tuple[str, ...], purpose: Literal["head", "unlisted"], circuit: Circuit, node: Node) -> Job:
+def _knockout_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node) -> Job:
     term = Term("knockout", (("heads", Nodes(str(node.component), (node,))),))
-    return _job(key, purpose, Request(circuit, circuit.method, term))
+    return _job(key, purpose, Request(circuit, circuit.method, term), str(node))
 
 
-def _job(key: tuple[str, ...], purpose: Literal["claim", "variant", "head", "unlisted"], request: Request) -> Job:
-    adaptive = MEASURES[request.term.measure].adaptive
-    return Job(key, purpose, request.circuit.model, request.method, lambda: _estimate(request), adaptive)
+def _job(key: tuple[str, ...], purpose: Purpose, request: Request, about: str) -> Job:
+    circuit, term = request.circuit, request.term
+    adaptive = not MEASURES[term.measure].adaptive.isdisjoint(term.options)
+    return Job(
+        key, purpose, circuit.model, request.method, circuit.geometry, lambda: _estimate(request), about, adaptive
+    )
 
 
 def _estimate(request: Request) -> Asking:

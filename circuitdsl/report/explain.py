@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from circuitdsl.language.environment import Geometry, MeasureInfo, TaskInfo
+from circuitdsl.language.environment import Geometry, MeasureInfo, TaskInfo, values_text
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -52,6 +52,8 @@ _UNITS = {
 def measure_text(info: MeasureInfo) -> str:
     """A measurement: how it is written, its definition, its source."""
     lines = [signature(info), "", _wrapped(info.about), "", f"unit     {_UNITS[info.unit]}", f"source   {info.source}"]
+    if values := values_text(info.limits, info.unit):
+        lines.insert(-1, f"values   {values}")
     lines.append(f"stands   in {' and '.join(_PLACES[place] for place in info.places)}")
     if info.controls:
         lines.append(f"controls {', '.join(f'> {control}' for control in info.controls)}")

@@ -73,8 +73,10 @@ def _took(report: Report) -> str:
     """What the check cost: work done, and work that the results store spared."""
     cost = report.cost
     kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
+    fast = f"planned: about {cost.planned:,.0f}; " if cost.planned != cost.plain else ""
     return (
-        f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes over all prompts, "
+        f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
+        f"({fast}one by one: {cost.plain:,.0f}), "
         f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'}"
     )
 

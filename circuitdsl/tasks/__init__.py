@@ -6,14 +6,16 @@ One file a task; ``file("my.jsonl")`` brings anybody's own prompts. Importing th
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ..language.environment import TaskInfo, TaskRef, UnknownName
 from .acronyms import open_acronyms
 from .colored_objects import open_colored_objects
-from .file import open_file
+from .file import file_path, open_file
 from .greater_than import open_greater_than
 from .induction import open_induction
 from .ioi import open_ioi
+from .layout import Layout
 from .prompts import Prompt, PromptSet, TextPrompt
 from .task import Task, TaskError
 
@@ -52,13 +54,20 @@ def describe(ref: TaskRef) -> TaskInfo:
     return open_task(ref).info
 
 
+def files_of(ref: TaskRef) -> tuple[Path, ...]:
+    """The files that the task reads its prompts from, there or not."""
+    return (file_path(ref),) if ref.name == "file" else ()
+
+
 __all__ = [
+    "Layout",
     "Prompt",
     "PromptSet",
     "Task",
     "TaskError",
     "TextPrompt",
     "describe",
+    "files_of",
     "open_task",
     "task_names",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 from ..language.environment import PositionInfo, TaskInfo, TaskRef
 from .arguments import refuse_all
 from .drawing import Selection, write_prompts
+from .layout import Layout, layouts_of
 from .prompts import PromptSet, TextPrompt
 from .task import TaskError
 from .words import TITLES, fill
@@ -36,6 +37,11 @@ class Pools:
 
     words: Mapping[str, tuple[str, ...]]
     thirds: Mapping[str, tuple[str, ...]]
+
+
+def template_names() -> tuple[str, ...]:
+    """``0``, ``1``, ... one for each sentence."""
+    return tuple(str(number) for number in range(len(PATTERNS)))
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
@@ -103,18 +109,29 @@ class Acronyms:
         pools = _pools(tokenizer, selection.words("words", TITLES, at_least=30))
         return write_prompts(
             selection,
-            [str(number) for number in range(len(PATTERNS))],
+            template_names(),
             lambda template, rng: draw_text(template, pools, rng),
             count,
             seed,
             bos,
         )
 
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`."""
+        words = _by_initial(TITLES)
+        pools = Pools(words, {start + second: tuple(words) for start, second in permutations(words, 2)})
+        return layouts_of(draw_text(template, pools, random.Random(0)) for template in template_names())
+
+
+def _by_initial(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        found[word[0]] = (*found.get(word[0], ()), word)
+    return found
+
 
 def _pools(tokenizer: Any, words: Iterable[str]) -> Pools:
-    by_initial: dict[str, tuple[str, ...]] = {}
-    for word in words:
-        by_initial[word[0]] = (*by_initial.get(word[0], ()), word)
+    by_initial = _by_initial(words)
     thirds = _thirds(tokenizer, sorted(by_initial))
     if not thirds:
         raise TaskError(

@@ -13,6 +13,7 @@ from typing import Any
 from ..language.environment import PositionInfo, TaskInfo, TaskRef
 from .arguments import whole_number
 from .drawing import Selection, write_prompts
+from .layout import Layout, layouts_of
 from .prompts import PromptSet, Span, TextPrompt
 from .words import COLORS, SIGHTINGS, SURFACES, THINGS, article, fill
 
@@ -165,6 +166,15 @@ class ColoredObjects:
             return draw_text(template, self.shots, pools, rng)
 
         return write_prompts(selection, template_names(), write, count, seed, bos)
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`. Several of each template, since the order of the question varies."""
+        seeds = range(5)
+        return layouts_of(
+            draw_text(template, self.shots, Pools(), random.Random(seed))
+            for template in template_names()
+            for seed in seeds
+        )
 
 
 def open_colored_objects(ref: TaskRef) -> ColoredObjects:

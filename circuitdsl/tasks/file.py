@@ -18,11 +18,13 @@ from typing import Any
 
 from ..language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName
 from .drawing import turns
+from .layout import Layout, layouts_of
 from .prompts import PromptSet, Span, TextPrompt
 from .tokenise import tokenise
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINE = 256 * 1024  # characters
+MAX_LAYOUTS = 500  # prompts whose layout is looked at for an estimate
 MAX_SHOWN = 10  # mistakes in one message
 
 _REQUIRED = ("prompt", "answer", "wrong")
@@ -59,20 +61,33 @@ class FileTask:
         prompts = tuple(tokenise(prompt, tokenizer, bos, f"{self.name}, line {number}") for number, prompt in drawn)
         return PromptSet(prompts, exhausted=len(prompts) == len(self.lines))
 
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`. Those of the file's first lines."""
+        return layouts_of(prompt for _, prompt in self.lines[:MAX_LAYOUTS])
+
 
 def open_file(ref: TaskRef) -> FileTask:
     """The task of ``task file("my.jsonl")``; a relative name counts from the specification's folder.
 
     Raises :class:`UnknownName` for other arguments, a file that cannot be read, and mistakes in it, with their lines.
     """
+    name = _name(ref)
+    lines = _parse(name, _read(file_path(ref), name))
+    return FileTask(_info(ref, [prompt for _, prompt in lines]), tuple(lines), name)
+
+
+def file_path(ref: TaskRef) -> Path:
+    """The file of ``task file("my.jsonl")``. Raises :class:`UnknownName` for other arguments."""
+    return Path(ref.folder) / _name(ref)
+
+
+def _name(ref: TaskRef) -> str:
     named = [value for key, value in ref.arguments if key == ""]
     if len(ref.arguments) != 1 or len(named) != 1 or not isinstance(named[0], str):
         raise UnknownName(
             f"the task file takes one argument, a file's name, but got {ref}", remedy='write: file("my.jsonl")'
         )
-    name = named[0]
-    lines = _parse(name, _read(Path(ref.folder) / name, name))
-    return FileTask(_info(ref, [prompt for _, prompt in lines]), tuple(lines), name)
+    return named[0]
 
 
 def _in_turns(by_template: dict[str, list[tuple[int, TextPrompt]]], rng: random.Random):

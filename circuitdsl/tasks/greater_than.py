@@ -13,6 +13,7 @@ from typing import Any
 from ..language.environment import PositionInfo, TaskInfo, TaskRef
 from .arguments import refuse_all
 from .drawing import Selection, write_prompts
+from .layout import Layout, layouts_of
 from .prompts import PromptSet, TextPrompt
 from .task import TaskError
 from .words import EVENTS, fill
@@ -36,6 +37,11 @@ class Pools:
 
     events: tuple[str, ...]
     endings: tuple[tuple[str, tuple[str, ...]], ...]  # (century, all of 00 .. 99 that follow it as one token)
+
+
+def template_names() -> tuple[str, ...]:
+    """``0``, ``1``, ... one for each wording."""
+    return tuple(str(number) for number in range(len(PATTERNS)))
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
@@ -87,12 +93,18 @@ class GreaterThan:
         pools = Pools(selection.words("events", EVENTS, at_least=1), _years(tokenizer))
         return write_prompts(
             selection,
-            [str(number) for number in range(len(PATTERNS))],
+            template_names(),
             lambda template, rng: draw_text(template, pools, rng),
             count,
             seed,
             bos,
         )
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`."""
+        years = tuple(f"{year:02d}" for year in range(100))
+        pools = Pools(EVENTS, tuple((str(century), years) for century in CENTURIES))
+        return layouts_of(draw_text(template, pools, random.Random(0)) for template in template_names())
 
 
 def _years(tokenizer: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:

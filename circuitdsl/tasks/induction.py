@@ -13,6 +13,7 @@ from typing import Any
 from ..language.environment import PositionInfo, TaskInfo, TaskRef
 from .arguments import whole_number
 from .drawing import turns
+from .layout import Layout
 from .prompts import Prompt, PromptSet
 from .task import TaskError
 from .tokenise import bos_tokens
@@ -68,10 +69,23 @@ class Induction:
         )
         return PromptSet(tuple(prompts))
 
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`. They are exact."""
+        return tuple(
+            Layout(length + repeated, _positions(length, repeated, 0))
+            for length, repeated in self._templates().values()
+        )
+
 
 def open_induction(ref: TaskRef) -> Induction:
     """The task of ``task induction(length: 20)``. Raises :class:`UnknownName` for other arguments."""
     return Induction(whole_number(ref, "length", default=20, low=4, high=500))
+
+
+def _positions(length: int, repeated: int, before: int) -> dict[str, tuple[int, ...]]:
+    """The positions after ``before`` tokens, which stand before the sequence."""
+    end = before + length + repeated - 1
+    return {"FIRST": (end - length,), "NEXT": (end - length + 1,), "END": (end,)}
 
 
 def _prompt(
@@ -87,14 +101,13 @@ def _prompt(
     once, unrelated = drawn[:length], drawn[length:]
     again = once[:repeated]
     answer = once[repeated]
-    end = len(first) + length + repeated - 1
     return Prompt(
         text=tokenizer.decode(once + again),
         tokens=(*first, *once, *again),
         answer=answer,
         wrong=(rng.choice([token for token in once if token not in (answer, again[-1])]),),
         options=tuple(once),
-        positions={"FIRST": (end - length,), "NEXT": (end - length + 1,), "END": (end,)},
+        positions=_positions(length, repeated, len(first)),
         counterfactuals={"other": (*first, *unrelated, *again)},
         template=template,
     )

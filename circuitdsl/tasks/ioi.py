@@ -12,6 +12,7 @@ from typing import Any
 from ..language.environment import PositionInfo, TaskInfo, TaskRef
 from .arguments import refuse_all
 from .drawing import Selection, write_prompts
+from .layout import Layout, layouts_of
 from .prompts import PromptSet, Span, TextPrompt
 from .words import GIFTS, NAMES, PLACES, fill
 
@@ -117,6 +118,10 @@ class Ioi:
         return write_prompts(
             selection, template_names(), lambda template, rng: draw_text(template, pools, rng), count, seed, bos
         )
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`."""
+        return layouts_of(draw_text(template, Pools(), random.Random(0)) for template in template_names())
 
 
 def open_ioi(ref: TaskRef) -> Ioi:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from ..errors import InputError
 from ..language.environment import TaskInfo
+from .layout import Layout
 from .prompts import PromptSet
 
 
@@ -25,4 +26,8 @@ class Task(Protocol):
         Drawing more with the same seed only appends, and templates take turns, so that a few prompts already
         show them all. ``bos`` puts the tokenizer's BOS token first. Raises :class:`TaskError`.
         """
+        ...
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where the tokens of typical prompts stand, one of each template at least, as no tokenizer has said."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -144,6 +145,32 @@ class Watching:
         self.deadline.cancel()
         self.process.kill()
         self.process.communicate()
+
+
+def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
+    """The file given is never touched; those that it leads to are."""
+    rows = [
+        {"prompt": f"Then {one} and {two} met. {two} gave a ball to", "answer": f" {one}", "wrong": [f" {two}"]}
+        for one, two in (("Mary", "John"), ("John", "Anna"), ("Anna", "Mary"))
+    ]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "used.circuit").write_text(SPEC.replace("ioi", 'file("prompts.jsonl")'))
+    spec = tmp_path / "repair.circuit"
+    spec.write_text(
+        'use "used.circuit"\nintervention i on c {\n  scale { 1.0 } at END by 0\n  expect accuracy >= 0%\n}\n'
+    )
+    watching = Watching(spec, tmp_path / "cache")
+    try:
+        assert "1 holds, 0 fail" in watching.report()
+        watching.error_line("watching; Ctrl-C ends it")
+        (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows[:2])))
+        assert "2 prompts" in watching.report()
+        (tmp_path / "used.circuit").write_text(SPEC.replace("mini", "nosuch"))
+        assert "C201" in watching.error_line("error[")
+        (tmp_path / "used.circuit").write_text(SPEC)
+        assert "20 prompts" in watching.report()
+    finally:
+        watching.end()
 
 
 def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_path: Path):

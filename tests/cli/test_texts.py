@@ -128,8 +128,10 @@ def test_plan_says_what_checking_costs_in_text_and_json():
     ended = run("plan", path)
     data = json.loads(run("plan", path, "-f", "json").out)
     assert (ended.code, data["schema"]) == (0, "circuitdsl/plan/1")
-    assert f"{data['passes']['total']:,} forward passes over 90 prompts at first" in ended.out
-    assert f"{data['experiments']['distinct']:,} distinct experiments" in " ".join(ended.out.split())
+    said = " ".join(ended.out.split())
+    assert said.startswith(f"{data['experiments']['distinct']:,} experiments on 90 prompts at first")
+    assert f"with the plain engine {data['passes']['total']:,.0f} forward passes" in said
+    assert f"with the fast engine about {data['fast_passes']['total']:,.0f} forward passes" in said
     less = json.loads(run("plan", path, "-f", "json", "--no-unexplained").out)
     assert less["passes"]["total"] < data["passes"]["total"]
     assert len(run("plan", path, "-v").out.splitlines()) > len(ended.out.splitlines())

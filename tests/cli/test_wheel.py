@@ -66,7 +66,7 @@ def test_it_finds_its_grammar_and_its_specs_from_another_folder(installed: Path,
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "nothing is wrong\n", "")
     planned = run(installed, "plan", "specs/mini/ioi.circuit", cwd=tmp_path)
     assert (planned.returncode, planned.stderr) == (0, "")
-    assert "forward passes over 90 prompts" in planned.stdout
+    assert "experiments on 90 prompts at first" in planned.stdout
 
 
 def test_it_checks_a_spec_on_the_model_inside_it(installed: Path, tmp_path: Path):

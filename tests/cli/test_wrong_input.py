@@ -107,6 +107,13 @@ CASES = {
     "unfinished task": (["tasks", "show", "ioi("], "not finished"),
     "task of a model that is not there": (["tasks", "show", "ioi", "--model", "nosuch"], "no model called nosuch"),
     "memory without a unit": (["check", "good.circuit", "--memory", "5"], "--memory 5 is not an amount"),
+    "no memory": (["check", "good.circuit", "--memory", "0GB"], "--memory 0GB is not an amount"),
+    "memory of less than a byte": (["check", "good.circuit", "--memory", "0.0001KB"], "--memory 0.0001KB is not an"),
+    "memory of two points": (["check", "good.circuit", "--memory", "1.2.3GB"], "--memory 1.2.3GB is not an amount"),
+    "memory with a space": (["check", "good.circuit", "--memory", "4 GB"], "--memory 4 GB is not an amount"),
+    "memory in binary units": (["check", "good.circuit", "--memory", "4GiB"], "--memory 4GiB is not an amount"),
+    "memory below nothing": (["check", "good.circuit", "--memory=-4GB"], "--memory -4GB is not an amount"),
+    "memory left empty": (["check", "good.circuit", "--memory", ""], "is not an amount of memory"),
     "memory of no number": (["check", "good.circuit", "--memory", "²GB"], "--memory ²GB is not an amount"),
 }
 

@@ -10,6 +10,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
+from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.memory import in_chunks
 from circuitdsl.engine.fast.region import only, onward
 from circuitdsl.engine.plain import PlainEngine
@@ -149,6 +150,23 @@ def test_chunks_halve_when_memory_runs_out_and_nothing_is_run_twice():
     assert in_chunks(range(10), 8, run)
     assert sizes == [8, 4, 2, 2, 2, 2, 2]
     assert done == list(range(10))
+
+
+def test_an_engine_that_runs_out_of_memory_stacks_half_and_goes_on(monkeypatch: pytest.MonkeyPatch):
+    model, stream = architecture("gpt2"), prompts(6, 0)
+    expected = FastEngine(model).run(DATA, stream, 0, 6, sweep())
+    run = Stack.run
+
+    def small(stack: Stack, *rest):
+        if len(stack.worlds) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run(stack, *rest)
+
+    monkeypatch.setattr(Stack, "run", small)
+    engine = FastEngine(model, memory=10**9)
+    found = engine.run(DATA, stream, 0, 6, sweep())
+    assert engine.memory < 10**9
+    assert all(np.allclose(found[each], expected[each], rtol=1e-5, atol=1e-6) for each in expected)
 
 
 def test_what_does_not_fit_alone_is_an_error_and_so_is_any_other():

@@ -1,6 +1,8 @@
 """A small fixed environment: what the language's tests resolve against, whatever the real registry holds."""
 
 from circuitdsl.language.environment import (
+    NOT_NEGATIVE,
+    PROPORTION,
     Environment,
     Geometry,
     MeasureInfo,
@@ -58,18 +60,18 @@ MEASURES = {
             "top token is the answer",
             "Merullo et al.",
             options=(("among options", "among the task's options"),),
-            limits=(0, 1),
+            limits=PROPORTION,
         ),
-        MeasureInfo("probability", "share", "", "", (Parameter("token", "token", "the token"),), limits=(0, 1)),
+        MeasureInfo("probability", "share", "", "", (Parameter("token", "token", "the token"),), limits=PROPORTION),
         MeasureInfo(
             "attention",
             "share",
             "mean attention",
             "Wang et al.",
             (_HEADS, Parameter("attends", "attends", "query -> key")),
-            limits=(0, 1),
+            limits=PROPORTION,
         ),
-        MeasureInfo("copying", "share", "", "", (_HEADS, Parameter("reads", "reads", "where")), limits=(0, 1)),
+        MeasureInfo("copying", "share", "", "", (_HEADS, Parameter("reads", "reads", "where")), limits=PROPORTION),
         MeasureInfo("induction_score", "score", "", "", (_HEADS,)),
         MeasureInfo(
             "effect",
@@ -81,11 +83,20 @@ MEASURES = {
         ),
         MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",)),
         MeasureInfo("faithfulness", "share", "", "", controls=("random heads",)),
-        MeasureInfo("faithfulness_gap", "metric", "", ""),
-        MeasureInfo("minimality", "share", "", "", (_NODES,)),
-        MeasureInfo("completeness", "metric", "", "", (Parameter("without", "heads", "K", required=False),)),
+        MeasureInfo("faithfulness_gap", "metric", "", "", limits=NOT_NEGATIVE),
+        MeasureInfo("minimality", "share", "", "", (_NODES,), limits=NOT_NEGATIVE),
+        MeasureInfo(
+            "completeness",
+            "metric",
+            "",
+            "",
+            (Parameter("without", "heads", "K", required=False),),
+            limits=NOT_NEGATIVE,
+        ),
         MeasureInfo("loss_at", "score", "", "", (Parameter("position", "position", "where"),)),
-        MeasureInfo("overlap", "share", "", "", (_ELEMENTS,), places=("compare",), controls=("chance",), limits=(0, 1)),
+        MeasureInfo(
+            "overlap", "share", "", "", (_ELEMENTS,), places=("compare",), controls=("chance",), limits=PROPORTION
+        ),
         MeasureInfo(
             "transfer",
             "share",

@@ -9,7 +9,7 @@ import pytest
 from language_environment import ENVIRONMENT
 
 from circuitdsl.language.diagnostics import SpecError
-from circuitdsl.language.resolve import MOST_DEPTH, load_files, load_with_warnings, resolve_text
+from circuitdsl.language.resolve import MOST_DEPTH, lint_files, load_files, load_with_warnings, resolve_text
 from circuitdsl.language.source import MOST_BYTES, Unreadable, read_source
 
 CIRCUIT = "circuit {name} {{\n  model gpt2\n  task ioi\n  role mover at END {{ 9.6 }}\n}}\n"
@@ -121,3 +121,47 @@ def test_no_files_and_empty_files_are_empty_documents(tmp_path: Path):
     loaded = load_with_warnings([tmp_path / "empty.circuit"], ENVIRONMENT)
     assert (loaded.document.circuits, loaded.warnings) == ((), ())
     assert load_files([], ENVIRONMENT).files == ()
+
+
+# --- linting many files in one call ------------------------------------------------------------------
+
+REPAIR = "intervention repair on {on} {{\n  ablate mover zero\n  expect accuracy >= 50%\n}}\n"
+
+
+def linted(folder: Path, **files: str) -> list[tuple[str, str]]:
+    """Codes and files of what linting these files together says."""
+    for name, text in files.items():
+        (folder / f"{name}.circuit").write_text(text)
+    paths = [folder / f"{name}.circuit" for name in files]
+    try:
+        found = lint_files(paths, ENVIRONMENT).warnings
+    except SpecError as error:
+        found = error.diagnostics
+    return [(d.code, Path(d.span.file).stem) for d in found]
+
+
+def test_files_that_have_nothing_to_do_with_each_other_may_use_the_same_names(tmp_path: Path):
+    pair = {name: CIRCUIT.format(name=name) + REPAIR.format(on=name) for name in ("one", "two")}
+    assert linted(tmp_path, **pair) == []
+    assert [d.code for d in wrong(*(tmp_path / f"{name}.circuit" for name in pair)).diagnostics] == ["C206"]
+
+
+def test_two_versions_of_a_circuit_are_linted_each_by_itself(tmp_path: Path):
+    text = CIRCUIT.format(name="a")
+    assert linted(tmp_path, old=text, new=text.replace("9.6", "12.0")) == [("C301", "new")]
+
+
+def test_files_joined_by_use_share_their_names(tmp_path: Path):
+    used = CIRCUIT.format(name="a")
+    repair = 'use "a.circuit"\n' + REPAIR.format(on="a")
+    assert linted(tmp_path, a=used, b=repair, c=repair) == [("C206", "c")]
+
+
+def test_a_file_that_speaks_of_a_circuit_of_another_belongs_to_it(tmp_path: Path):
+    circuits = {name: CIRCUIT.format(name=name) for name in ("a", "b")}
+    compare = "compare a with b {\n  expect overlap(heads) >= 50%\n}\n"
+    assert linted(tmp_path, **circuits, c=compare) == []
+    assert linted(tmp_path, a=circuits["a"], c=compare) == [("C204", "c")]
+    # Which of the two is meant cannot be told, unless one of them is used.
+    assert linted(tmp_path, **circuits, a2=circuits["a"], c=compare) == [("C206", "a2")]
+    assert linted(tmp_path, **circuits, a2=circuits["a"], c='use "a.circuit"\n' + compare) == []

@@ -5,19 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitdsl.language.circuit import ALL, Bound, Head
+from circuitdsl.language.circuit import ALL, Bound, Head, Term
 from circuitdsl.measures.experiments import Clean, Isolated, Patched, passes, shared_passes
 from circuitdsl.plan.drive import Failure, first_round, measure
 from circuitdsl.plan.jobs import claim_job, head_jobs, unlisted_jobs, variant_jobs
 from circuitdsl.plan.plan import make_plan
 from samples import circuit, expect, geometry
 
+ROOT = Path(__file__).parents[2]
 ROLES = {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}
 SHAPE = geometry(4, 8, "toy")
 FAITHFUL = expect("ioi", 9, "faithfulness", Bound(">=", low=0.5))
@@ -35,7 +37,7 @@ def test_costs_by_hand():
     only = replace(IOI, claims=(FAITHFUL, GAP, DIFF))
     plan = make_plan(jobs(only))
     assert (plan.asked, plan.distinct, plan.worlds) == (3 + 2 + 1, 3, 3)
-    assert plan.passes == 3 + 1
+    assert plan.plain.total == 3 + 1
     assert [line.new for line in plan.lines] == [3, 0, 0]
 
 
@@ -43,21 +45,21 @@ def test_an_edge_costs_two_passes_and_an_edge_to_logits_one():
     """Both whole and by sender head; the clean run and the two caches are shared."""
     edges = replace(IOI, claims=tuple(IOI.edge_claims()))
     plan = make_plan(jobs(edges))
-    assert plan.passes == (3 * 2) + (3 * 1) + 1 + 2
-    assert plan.shared == 2
+    assert plan.plain.total == (3 * 2) + (3 * 1) + 1 + 2
+    assert plan.plain.shared == 2
 
 
 def test_two_files_that_ask_the_same_cost_once():
     other = replace(IOI, name="copy", file="specs/copy.circuit")
     alone, both = make_plan(jobs()), make_plan(jobs() + jobs(other))
     assert both.asked == 2 * alone.asked
-    assert (both.distinct, both.passes) == (alone.distinct, alone.passes)
+    assert (both.distinct, both.plain, both.fast) == (alone.distinct, alone.plain, alone.fast)
 
 
 def test_two_models_share_nothing():
     other = replace(IOI, model="another")
     alone, both = make_plan(jobs()), make_plan(jobs() + jobs(other))
-    assert both.passes == 2 * alone.passes
+    assert (both.plain.total, both.fast.total) == (2 * alone.plain.total, 2 * alone.fast.total)
 
 
 def test_unlisted_heads_are_all_the_others_everywhere():
@@ -115,7 +117,8 @@ def test_the_cost_does_not_depend_on_the_order(order, repeats):
     everything = jobs()
     shuffled = [everything[i] for i in order] + everything[:repeats]
     whole, other = make_plan(everything), make_plan(shuffled)
-    assert (whole.distinct, whole.worlds, whole.passes) == (other.distinct, other.worlds, other.passes)
+    assert (whole.distinct, whole.worlds, whole.plain) == (other.distinct, other.worlds, other.plain)
+    assert whole.fast.total == pytest.approx(other.fast.total)
 
 
 def test_passes_are_those_of_the_worlds():
@@ -124,11 +127,40 @@ def test_passes_are_those_of_the_worlds():
         assert not isinstance(experiments, Failure)
         worlds = {e.world for e in experiments}
         shared = {name for world in worlds for name in shared_passes(world)}
-        assert make_plan([job]).passes == sum(map(passes, worlds)) + len(shared)
+        assert make_plan([job]).plain.total == sum(map(passes, worlds)) + len(shared)
 
 
-@pytest.mark.parametrize("module", ["circuitdsl", "circuitdsl.plan.plan", "circuitdsl.measures.registry"])
+@pytest.mark.parametrize(
+    "module", ["circuitdsl", "circuitdsl.plan.plan", "circuitdsl.plan.arms", "circuitdsl.measures.registry"]
+)
 def test_planning_loads_no_model_library(module):
     code = f"import sys, {module}; print(sorted({{'torch', 'transformers', 'transformer_lens'}} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_planning_a_document_loads_no_model_library():
+    """Not even where an intervention is taken apart, and where tokens stand is looked up."""
+    code = (
+        "import sys, circuitdsl as cd\n"
+        "plan = cd.plan(cd.load('specs/planted/repair.circuit'))\n"
+        "assert plan.fast.total > 0\n"
+        "print(sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_only_what_asks_again_is_said_to():
+    def completeness(*options: str):
+        claim = replace(FAITHFUL, term=Term("completeness", options=options))
+        (line,) = make_plan(jobs(replace(IOI, claims=(claim,)))).lines
+        return line.note
+
+    assert completeness() == ""
+    assert completeness("greedy") == "asks for more once it has seen results"
+
+
+def test_a_plan_of_nothing_costs_nothing():
+    plan = make_plan([])
+    assert (plan.plain.total, plan.fast.total, plan.prompts) == (0, 0, 0)

@@ -48,13 +48,21 @@ def test_a_plan_says_what_is_shared_and_what_it_costs():
     body = "model mini\n task ioi\n method { prompts 30 }\n role r at END { 3.0 3.1 }\n expect faithfulness >= 0%"
     plan = cd.plan(resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()))
     shown = output.to_text(render_plan(plan), 80)
-    assert f"{plan.distinct} distinct experiments ({plan.asked} asked for" in shown
-    assert f"{plan.passes} forward passes over 30 prompts at first" in shown
-    assert [line.split("  ")[0] for line in shown.splitlines() if line.startswith("c: ")] == [
-        *("c: claims", "c: heads of the circuit, one by one", "c: heads outside the circuit, one by one")
+    lines = shown.splitlines()
+    assert lines[0] == f"{plan.distinct} experiments on 30 prompts at first"
+    assert lines[1].startswith(f"{plan.asked} asked for, {plan.asked - plan.distinct} of them shared")
+    one_by_one, fast = lines[3:5]
+    assert one_by_one.split()[-3:] == [f"{plan.plain.total:.0f}", "forward", "passes"]
+    assert f" about  {plan.fast.total:.0f}  forward passes, " in fast
+    at = lines.index("c")
+    assert [line.strip().split("  ")[0] for line in lines[at + 1 : at + 5]] == [
+        *("claims", "each of its heads", "each other head"),
+        "runs that they share",
     ]
+    assert max(map(len, lines)) <= 80
+    assert any(line.strip().startswith("c: role r at END: 3.0 matters") for line in lines)
     verbose = output.to_text(render_plan(plan, verbose=True), 80)
-    assert len(verbose.splitlines()) == len(shown.splitlines()) + len(plan.lines)
+    assert all(f"    {line.job.about} " in verbose for line in plan.lines)
 
 
 class Letters:
@@ -86,3 +94,12 @@ def test_prompts_are_shown_token_by_token_with_positions_answers_and_changes():
         ["abc", "0: a → q"],
     ]
     assert lines[-1] == "note: 18 of 20 names are one token"
+
+
+def test_the_page_on_plans_names_every_key_of_their_json():
+    body = "model mini\n task ioi\n method { prompts 30 }\n expect logit_diff >= 0"
+    plan = cd.plan(resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment())).to_dict()
+    page = (ROOT / "docs" / "plan.md").read_text("utf-8")
+    keys = {*plan, *plan["experiments"], *plan["passes"], *plan["lines"][0]} - {"schema"}  # type: ignore[misc, index]
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []
+    assert f"`{plan['schema']}`" in page

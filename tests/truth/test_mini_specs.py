@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from circuitdsl.api import load
+from circuitdsl.api import load, measure_infos
 from circuitdsl.checking import Workbench
 from circuitdsl.judge.outcome import Report, Verdict
 from circuitdsl.language.circuit import Document
@@ -32,6 +32,14 @@ def report(bench: Workbench) -> Report:
 def test_every_claim_holds(report: Report):
     assert len(report.circuits) == 2 and len(report.comparisons) == 1
     assert [outcome.claim.text for outcome in report.outcomes if outcome.verdict is not Verdict.HOLDS] == []
+
+
+def test_every_figure_lies_within_its_measurements_limits(report: Report):
+    for outcome in report.outcomes:
+        low, high = measure_infos()[outcome.claim.term.measure].limits
+        figures = (outcome.figure, *(part.figure for part in outcome.parts))
+        ends = [end for f in figures for end in (f.low, f.value, f.high) if end is not None]
+        assert [end for end in ends if not low - 1e-12 <= end <= high + 1e-12] == [], outcome.claim.text
 
 
 def test_no_head_that_matters_is_left_out(report: Report):

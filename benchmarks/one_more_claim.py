@@ -1,0 +1,84 @@
+"""``python -m benchmarks.one_more_claim``: what one more claim costs in a file whose results are kept.
+
+A specification of mini is checked with an empty results store, then again unchanged and with each of some claims added,
+by a workbench of its own each time, as calls of the command line are. Printed is the work in forward passes over all
+prompts, and CPU seconds once the model is open, both also as shares of the first check's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import circuitdsl as cd
+from circuitdsl.checking import Workbench
+from circuitdsl.engine.store import Store
+from circuitdsl.judge.outcome import Cost
+from circuitdsl.library import find_spec
+
+ADDED = {
+    "attention": "expect attention(1.2 at END, END -> S1) <= 99%",
+    "a knockout": "expect knockout(1.2 at S2) in -500% .. 500%",
+    "an effect on the logits": "expect effect(1.2 at END -> logits) in -500% .. 500%",
+    "an effect between heads": "expect effect(0.2 at S2 -> { 1.2 at S2 }.q) in -500% .. 500%",
+    "of known figures": "expect faithfulness_gap <= 900",
+}
+"""Claims that the specifications of mini do not make, by what they are."""
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a check took: its cost, and seconds without opening the model."""
+
+    cost: Cost
+    seconds: float
+
+
+def checked(spec: Path, store: Store) -> Took:
+    """A check by a new workbench, whose model is opened before the clock starts."""
+    document = cd.load(spec)
+    bench = Workbench(store=store)
+    for circuit in document.circuits:
+        bench.judge(circuit)
+    started = time.process_time()
+    report = bench.check(document)
+    return Took(report.cost, time.process_time() - started)
+
+
+def with_claim(text: str, claim: str) -> str:
+    """A specification with a claim more at the end of its last block."""
+    end = text.rindex("}")
+    return f"{text[:end]}  {claim}\n{text[end:]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", default="specs/mini/ioi.circuit", help="one with the position S1, S2 and END")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    text = Path(find_spec(asked.spec)).read_text(encoding="utf-8")
+    print(f"{'':28} {'experiments':>11} {'passes':>8} {'of first':>9} {'seconds':>8} {'of first':>9}")
+    with tempfile.TemporaryDirectory() as folder:
+        spec, results = Path(folder) / "spec.circuit", Store.in_folder(Path(folder))
+        spec.write_text(text, encoding="utf-8")
+        first = checked(spec, results)
+        print(row("the first check", first, first))
+        print(row("nothing changed", checked(spec, results), first))
+        for name, claim in ADDED.items():
+            spec.write_text(with_claim(text, claim), encoding="utf-8")
+            print(row(f"and {name}", checked(spec, results), first), flush=True)
+
+
+def row(name: str, took: Took, first: Took) -> str:
+    passes, seconds = took.cost.prompt_passes / first.cost.prompt_passes, took.seconds / first.seconds
+    work = f"{name:28} {took.cost.experiments:11,} {took.cost.passes:8.2f} {passes:9.2%}"
+    return f"{work} {took.seconds:8.2f} {seconds:9.1%}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What a plan foretells is what a check then reports: the same experiments, and the fast engine's work within 5%."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import circuitdsl as cd
+from circuitdsl import api
+from circuitdsl.checking import Workbench
+from circuitdsl.engine.fast import work
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.judge.outcome import Cost
+from circuitdsl.language.circuit import ALL, Head, Node, Position
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Isolated, Patched, Zero
+from circuitdsl.plan import fast
+from circuitdsl.plan.fast import Prompts, own_runs
+from circuitdsl.plan.plan import Plan
+from circuitdsl.tasks import Layout
+
+torch.set_num_threads(1)
+
+SPECS = Path(__file__).parents[2] / "specs"
+PROMPTS = 16
+TOLERANCE = 0.05
+"""Where tokens stand is told from the templates' texts, and a vocabulary may have other words or marks."""
+
+GROUPS = {
+    "a circuit": ["mini/ioi"],
+    "interventions, with their arms and the heads downstream": ["planted/repair"],
+    "a comparison, two circuits, interventions": [
+        *("planted/ioi", "planted/colored_objects", "planted/reuse", "mini/colored_objects")
+    ],
+}
+
+
+def planned_and_taken(names: list[str], engine: str = "fast", **options: bool) -> tuple[Plan, Cost]:
+    """The plan of these specs, and what checking them cost; every claim has its first look only."""
+    document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
+    return api.plan(document, **options), Workbench(engine=engine).check(document, **options).cost
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_fast_engine_takes_what_was_planned(group: str):
+    plan, cost = planned_and_taken(GROUPS[group])
+    assert cost.experiments == plan.distinct
+    assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
+    assert (cost.planned, cost.plain) == (round(plan.fast.total, 2), round(plan.plain.total, 2))
+
+
+def test_so_does_the_plain_engine():
+    """Without the search for unlisted heads, which it would take a minute for; it counts every pass, so exactly."""
+    plan, cost = planned_and_taken(["planted/repair"], PlainEngine.name, unexplained=False)
+    assert cost.experiments == plan.distinct
+    assert cost.passes == plan.plain.total == cost.planned
+
+
+def test_methods_that_vary_and_own_prompts(tmp_path: Path):
+    """Every source of replaced activations, positions at all tokens, strict paths, an MLP, prompts of a file."""
+    rows = (
+        f'{{"prompt": "{first} and {second} went to the park. {second} gave a ball to", "answer": " {first}", '
+        f'"wrong": [" {second}"], "counterfactuals": {{"abc": "Tom and Anna went to the park. Paul gave a ball to"}}, '
+        f'"positions": {{"FIRST": [0, {len(first)}], "S2": [{len(f"{first} and {second} went to the park. ")}, '
+        f"{len(f'{first} and {second} went to the park. {second}')}]}}}}"
+        for first, second in (("Mary", "John"), ("John", "Anna"), ("Anna", "Mary"), ("Mary", "Anna"))
+    )
+    (tmp_path / "my.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    body = """
+      model mini
+      task  file("my.jsonl")
+      method { prompts 4  ablate mean  vary ablate: zero, resample  vary positions: all }
+      role early at S2  { 0.3 mlp 1 }
+      role late  at END { 2.6 3.7 }
+      edge early -> late.v
+      edge late -> logits
+      no edge early at S2 -> logits
+      expect effect(early -> late.kv, strict) <= 500%
+      expect faithfulness >= -900%
+      expect attention(late, END -> FIRST) >= 1%
+      expect induction_score(late) >= 1%
+    """
+    text = (
+        f"circuit c {{{body}}}\nintervention i on c {{ freeze late\n ablate {{ 1.2 }} at S2\n expect accuracy >= 1% }}"
+    )
+    document = resolve_text(text, str(tmp_path / "my.circuit"), cd.environment())
+    plan, cost = api.plan(document), Workbench().check(document).cost
+    assert cost.experiments == plan.distinct
+    assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
+
+
+# --- by hand ---------------------------------------------------------------------------------------
+
+END, A, B = Position("END"), Position("A"), Position("B")
+TEN = Prompts((Layout(10, {"A": (4,), "B": (6, 7), "END": (9,)}), Layout(8, {"A": (1,), "B": (2,), "END": (7,)})), 4)
+PATCH = FromCounterfactual("x")
+
+
+def ablated(*nodes: Node) -> Ablated:
+    return Ablated(frozenset(nodes), Zero())
+
+
+def test_ablation_runs_from_the_first_token_and_layer_on():
+    late, early = Node(Head(3, 0), END), Node(Head(1, 0), A)
+    costs = own_runs([ablated(late), ablated(late, early), ablated(Node(Head(0, 1), ALL))], TEN)
+    # The longest way from A to END is the second prompt's, 7 tokens; prompts are padded to 10.
+    assert list(costs.values()) == pytest.approx([1 / 10 * 1 / 4, 7 / 10 * 3 / 4, 1.0])
+
+
+def test_paths_run_from_the_receivers_token_on_and_equal_ones_once():
+    receivers = frozenset({(Node(Head(2, 0), B), "v")})
+    senders = [{Node(Head(1, 0), B)}, {Node(Head(1, 0), B), Node(Head(3, 0), B)}, {Node(Head(1, 0), A)}]
+    worlds = [Patched(frozenset(some), receivers, "x", strict=False) for some in senders]
+    costs = own_runs(worlds, TEN)
+    # 3.0 is above the receiver, so that the first two are one run; A is no token at which the receiver reads.
+    assert sorted(costs.values()) == pytest.approx([0, 0, 6 / 10 * 3 / 4])
+    direct = Patched(frozenset({Node(Head(1, 0), END)}), frozenset(), "x", strict=False)
+    assert own_runs([direct], TEN)[direct] == pytest.approx(1 / 10 * 3 / 4)
+
+
+def test_circuits_run_the_tokens_that_they_keep_and_share_those_of_almost_equal_ones():
+    def kept(*positions: Position) -> Isolated:
+        return Isolated(frozenset(Node(Head(2, 0), position) for position in positions), PATCH, mlps=False)
+
+    whole, two, one, none = kept(ALL), kept(A, B), kept(B), kept()
+    costs = own_runs([none, one, two, whole], TEN)
+    # Kept at B alone are 3 tokens in both prompts, at A and B 5, which is more than half as many again.
+    assert [costs[world] for world in (whole, two, one, none)] == pytest.approx([1.0, 4 / 10, 3 / 10, 1 / 10])
+    assert own_runs([kept(A, B), kept(A, B, END)], TEN)[two] == pytest.approx(4 / 10)
+
+
+def test_the_rules_are_the_engines():
+    assert fast.ALMOST == work.ALMOST
