@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
 
 from circuitdsl import api
 from circuitdsl.compare.function import Align, function_jobs
@@ -17,7 +19,7 @@ from circuitdsl.compare.measures import KINDS, Kind
 from circuitdsl.compare.reuse import Reuse, reuse
 from circuitdsl.compare.structure import compare
 from circuitdsl.compare.verdicts import judge_overlap
-from circuitdsl.engine.fast.engine import engine_for
+from circuitdsl.engine.fast.engine import FastEngine, coarser, engine_for
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Engine, Session
 from circuitdsl.engine.store import Store
@@ -29,7 +31,7 @@ from circuitdsl.judge.story import story
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention, Method
 from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import CannotMeasure
-from circuitdsl.models import Model, open_model
+from circuitdsl.models import Model, Opening, open_model
 from circuitdsl.plan.drive import Failure, first_round
 from circuitdsl.plan.plan import make_plan
 from circuitdsl.version import __version__
@@ -52,6 +54,10 @@ ENGINES: Mapping[str, Callable[[Model, Callable[[int], None], int], Engine]] = {
 """How to make the engine of a model, by name; the fast one hands models that it does not cover to the plain one."""
 
 
+SCREENS: Mapping[str, torch.dtype] = {"bf16": torch.bfloat16}
+"""The precisions in which the search for heads that are not listed can be screened, by name."""
+
+
 def unwatched(done: int, total: int, what: str) -> None:
     """Progress that nobody watches."""
 
@@ -62,15 +68,28 @@ class Workbench:
 
     ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls;
     ``engine`` is a name of :data:`ENGINES`, ``memory`` the bytes that stacked runs of the fast engine may take (0: a
-    share of what is free).
+    share of what is free). ``opening`` says how models are opened, ``screen`` is a name of :data:`SCREENS`: heads whose
+    effect is under the floor for certain in that precision are sorted out of the search for heads that matter and are
+    not listed.
     """
 
     model: str | Path | TransformerBridge | None = None
     store: Store | None = None
     engine: str = "fast"
     memory: int = 0
+    opening: Opening = field(default_factory=Opening)
+    screen: str = ""
     judges: dict[tuple[str, str], Judge] = field(default_factory=dict, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.screen and self.screen not in SCREENS:
+            raise InputError(f"no screen is called {self.screen}", f"screens: {', '.join(SCREENS)}")
+        if self.screen and self.opening.dtype == "bfloat16":
+            raise InputError(
+                "a model that runs in bfloat16 has nothing coarser to be screened by",
+                "leave out the screen, or run the model in float32",
+            )
 
     def check(self, document: Document, unexplained: bool = True, progress: Progress = unwatched) -> Report:
         """Check everything in a document. Raises InputError for a model or a task that cannot be had."""
@@ -80,10 +99,17 @@ class Workbench:
         self.listener = checker.tick
         return checker.report()
 
-    def compare(self, left: Circuit, right: Circuit, align: Align = (), kinds: Iterable[Kind] = KINDS) -> Reuse:
+    def compare(
+        self,
+        left: Circuit,
+        right: Circuit,
+        align: Align = (),
+        kinds: Iterable[Kind] = KINDS,
+        quoted: float | None = None,
+    ) -> Reuse:
         """Compare two circuits of one model in structure and in function. Raises InputError for two models."""
         try:
-            return reuse(left, right, align, self.judge(right), kinds)
+            return reuse(left, right, align, self.judge(right), kinds, quoted)
         except CannotMeasure as reason:
             raise InputError(str(reason), "compare their structure only") from reason
 
@@ -97,11 +123,26 @@ class Workbench:
         """The judge of a model processed as a method says, which is opened at first use."""
         key = (model, method.processing)
         if key not in self.judges:
-            opened = open_model(self.model or model, method.processing)
+            opened = open_model(self.model or model, method.processing, self.opening)
             engine = ENGINES[self.engine](opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
-            self.judges[key] = Judge(session, _bootstrap(session, method.seed), api.measure_infos())
+            coarse, notes = self._coarse(session) if self.screen else (None, ())
+            bootstrap = _bootstrap(session, method.seed)
+            self.judges[key] = Judge(session, bootstrap, api.measure_infos(), coarse, notes)
         return self.judges[key]
+
+    def _coarse(self, session: Session) -> tuple[Session | None, tuple[str, ...]]:
+        """A session on the same prompts in the screen's precision, or why there is none."""
+        engine = session.engine
+        if not isinstance(engine, FastEngine):
+            return None, ("nothing was screened, since the plain engine runs the model",)
+        return Session(coarser(engine, SCREENS[self.screen]), self.store, session.streams), ()
+
+    @property
+    def dtypes(self) -> str:
+        """The precisions of the models at work, or the one asked for if there are none."""
+        used = sorted({judge.session.engine.dtype for judge in self.judges.values()})
+        return ", ".join(used) or self.opening.dtype or "float32"
 
     @property
     def engines(self) -> str:
@@ -111,12 +152,16 @@ class Workbench:
     @property
     def ran(self) -> int:
         """Experiments that engines have run so far."""
-        return sum(judge.session.ran for judge in self.judges.values())
+        return sum(session.ran for session in self._sessions())
 
     @property
     def kept(self) -> int:
         """Experiments that the store has answered so far."""
-        return sum(judge.session.kept for judge in self.judges.values())
+        return sum(session.kept for session in self._sessions())
+
+    def _sessions(self) -> Iterator[Session]:
+        for judge in self.judges.values():
+            yield from filter(None, (judge.session, judge.coarse))
 
 
 @dataclass
@@ -147,6 +192,7 @@ class Checker:
             seconds=time.monotonic() - started,
             cost=self._cost(self.bench.ran - ran, self.bench.kept - kept),
             engine=self.bench.engines,
+            dtype=self.bench.dtypes,
             story=story(circuits, comparisons, interventions),
         )
 

@@ -19,7 +19,8 @@ from typer.core import TyperGroup
 from circuitdsl import api
 from circuitdsl.errors import InputError
 from circuitdsl.judge.outcome import EXIT_HOLDS, EXIT_INPUT
-from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.language.circuit import Circuit, Comparison, Document
+from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import SpecError, codes, nearest, render_all
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.language.format import format_source
@@ -78,6 +79,15 @@ class EngineName(StrEnum):
     PLAIN = "plain"
 
 
+class DtypeName(StrEnum):
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class ScreenName(StrEnum):
+    BF16 = "bf16"
+
+
 class PlanFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -91,6 +101,9 @@ class LintFormat(StrEnum):
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
+Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
+Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
+Precision = Annotated[DtypeName, typer.Option("--dtype", help="The precision that the model runs in.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
 
 
@@ -139,6 +152,12 @@ def check(
     cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
     engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = EngineName.FAST,
     memory: Annotated[str, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = "",
+    device: Device = None,
+    revision: Revision = None,
+    dtype: Precision = DtypeName.FLOAT32,
+    screen: Annotated[
+        ScreenName | None, typer.Option(help="Sort out unlisted heads far under the floor in this precision.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
@@ -146,14 +165,16 @@ def check(
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
     paths = _paths(files)
     saved = _saved(paths)  # before they are read: what is saved during the first check is seen by --watch
-    document = _load_blocks(paths, model)
+    document = _load_blocks(paths, model, revision)
     if output_file is not None:
         output.need_writable(output_file)  # not after an hour of experiments
     from circuitdsl.checking import Workbench
     from circuitdsl.engine.store import Store, default_folder
+    from circuitdsl.models import Opening
 
     store = Store.in_folder(cache_folder or default_folder()) if cache else None
-    bench = Workbench(model, store, engine, _bytes(memory))
+    opening = Opening(device, revision, dtype.value)
+    bench = Workbench(model, store, engine, _bytes(memory), opening, screen.value if screen else "")
 
     def judged(document: Document) -> Report:
         document = api.with_prompts(document, prompts) if prompts else document
@@ -166,7 +187,7 @@ def check(
     report = judged(document)
     out(report)
     if watch:
-        _watch(paths, saved, lambda: out(judged(_load_blocks(paths, model))))
+        _watch(paths, saved, lambda: out(judged(_load_blocks(paths, model, revision))))
     raise typer.Exit(report.exit_code)
 
 
@@ -343,59 +364,117 @@ def show(
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(help="A spec file, or file:circuit.")],
-    right: Annotated[str, typer.Argument(help="Another.")],
+    left: Annotated[str, typer.Argument(help="A spec file, or file:circuit; alone, a file with a compare block.")],
+    right: Annotated[str | None, typer.Argument(help="Another; not with a compare block.", show_default=False)] = None,
+    align: Annotated[
+        list[str] | None, typer.Option(help='Roles that are counterparts: "name_mover ~ mover, a ~ b".')
+    ] = None,
     diff_format: Annotated[PlanFormat, typer.Option("--format", "-f")] = PlanFormat.TEXT,
     output_file: OutputFile = None,
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
-    curve: Annotated[Path | None, typer.Option(help="With --function: write the curve as a picture.")] = None,
+    curve: Annotated[Path | None, typer.Option(help="Write the overlap curves as a picture; runs the model.")] = None,
+    quoted: Annotated[str, typer.Option(help="With --function: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
+    device: Device = None,
+    revision: Revision = None,
+    dtype: Precision = DtypeName.FLOAT32,
 ) -> None:
     """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
 
-    Of two versions of one circuit (of one name) also what became of its roles, method and claims. With --function
-    also what each circuit does for the other's task, and the overlap at every threshold.
+    Roles are counterparts as --align or the compare block says, else by name,
+    else by the most shared heads. Of two descriptions of one task also what they
+    say differently. With --function also what each circuit does for the other's
+    task, and the overlap at every threshold.
     """
-    from circuitdsl.compare.versions import changes
-
-    ours, theirs = _one_circuit(left, None), _one_circuit(right, None)
-    structure = api.compare(ours, theirs)
+    share = _share(quoted)
+    ours, theirs, pairs = _two_circuits(left, right, align or (), revision)
+    structure = api.compare(ours, theirs, pairs)
+    measured = function or curve is not None or share is not None
     if svg is not None:
-        from circuitdsl.report.svg import comparison_svg
+        from circuitdsl.report.comparison_svg import comparison_svg
 
         output.write_file(svg, comparison_svg(ours, theirs, structure))
-        if not (function or curve):
+        if not measured:
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
-    found = _in_function(ours, theirs, prompts, curve) if function or curve else structure.to_dict()
-    became = changes(ours, theirs) if ours.name == theirs.name else None
+    became = api.changes(ours, theirs) if ours.name == theirs.name or _one_task(ours, theirs) else None
+    opened = {"device": device, "revision": revision, "dtype": dtype.value}
+    asked = {"align": pairs, "prompts": prompts, "quoted": share, **opened}
+    found = _in_function(ours, theirs, curve, asked) if measured else structure.to_dict()
     if diff_format is PlanFormat.JSON:
         from circuitdsl.report.json import to_json
 
         listed = {} if became is None else {"changes": [change.to_dict() for change in became]}
-        output.put(to_json({**found, **listed}), output_file)
+        output.put(to_json({**found, "claims": [], **listed}), output_file)
         return
     from rich.console import Group
 
+    from circuitdsl.report.comparison import draw_comparison
     from circuitdsl.report.curve import reuse_summary
-    from circuitdsl.report.draw import draw_changes, draw_comparison
 
-    page = [draw_comparison(ours, theirs, structure, _width()), reuse_summary(found)]
-    output.show(Group(*page, *([] if became is None else [draw_changes(became)])), output_file)
+    output.show(Group(draw_comparison(ours, theirs, structure, _width(), became), reuse_summary(found)), output_file)
 
 
-def _in_function(left: Circuit, right: Circuit, prompts: int | None, picture: Path | None) -> Mapping[str, object]:
-    """Two circuits compared on their model; the first curve goes to a file if one is wanted."""
+def _share(written: str) -> float | None:
+    """``78%`` as a fraction, None for nothing written. Raises InputError."""
+    if not written:
+        return None
+    number = written.removesuffix("%").strip()
+    if not (written.endswith("%") and number.isascii() and number.replace(".", "", 1).isdecimal()):
+        raise InputError(f"--quoted {written} is not a share", "write it in per cent: 78%")
+    if float(number) > 100:
+        raise InputError(f"--quoted {written} is more than everything", "an overlap is at most 100%")
+    return float(number) / 100
+
+
+def _two_circuits(
+    left: str, right: str | None, align: Sequence[str], revision: str | None
+) -> tuple[Circuit, Circuit, tuple[tuple[str, str], ...]]:
+    """The circuits to compare and their roles that are counterparts: of two files, or of one file's compare block.
+
+    Roles given as ``align`` take the place of a compare block's. Raises InputError.
+    """
+    if right is not None:
+        ours, theirs = _one_circuit(left, None, revision), _one_circuit(right, None, revision)
+        return ours, theirs, read_align(align, ours, theirs, "--align")
+    path, name = _file_and_name(left)
+    document = _load(_paths([path]), None, revision).document
+    comparison = _one_comparison(path, name, document.comparisons)
+    ours, theirs = document.circuit(comparison.left), document.circuit(comparison.right)
+    return ours, theirs, read_align(align, ours, theirs, "--align") or comparison.align
+
+
+def _one_comparison(path: str, name: str, comparisons: Sequence[Comparison]) -> Comparison:
+    known = {f"{comparison.left}~{comparison.right}": comparison for comparison in comparisons}
+    named = [comparison for key, comparison in known.items() if not name or key == name]
+    if len(named) == 1:
+        return named[0]
+    if not known:
+        raise InputError(
+            f"{path} holds no compare block, and no other circuit is given",
+            "name two circuits, or a file with a compare block",
+        )
+    problem = f"{path} compares no {name}" if name else f"{path} holds {len(known)} compare blocks, and one is needed"
+    raise InputError(problem, f"write {path}:LEFT~RIGHT; compared there: {', '.join(known)}")
+
+
+def _one_task(left: Circuit, right: Circuit) -> bool:
+    return (left.model, left.task) == (right.model, right.task)
+
+
+def _in_function(left: Circuit, right: Circuit, picture: Path | None, asked: Mapping[str, Any]) -> Mapping[str, object]:
+    """Two circuits compared on their model as asked; their curves go to a file if one is wanted."""
     from circuitdsl.engine.store import Store, default_folder
-    from circuitdsl.report.curve import curve_svg
+    from circuitdsl.report.curve import curves_svg
 
-    reuse = api.compare_function(left, right, prompts=prompts, store=Store.in_folder(default_folder()))
+    store = Store.in_folder(default_folder())
+    reuse = api.compare_function(left, right, store=store, **asked)
     if picture is not None:
         if not reuse.curves:
             raise InputError("there is no curve to draw", "; ".join(reuse.notes))
-        output.write_file(picture, curve_svg(reuse.curves[0].to_dict()))
+        output.write_file(picture, curves_svg([curve.to_dict() for curve in reuse.curves]))
     return reuse.to_dict()
 
 
@@ -405,18 +484,22 @@ def _width() -> int:
     return Console().width if sys.stdout.isatty() else output.plain_width()
 
 
-def _one_circuit(spec: str, model: str | None) -> Circuit:
+def _one_circuit(spec: str, model: str | None, revision: str | None = None) -> Circuit:
     """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
-    path, colon, name = spec.rpartition(":")
-    if not colon or Path(spec).exists():
-        path, name = spec, ""
-    circuits = _load(_paths([path]), model).document.circuits
+    path, name = _file_and_name(spec)
+    circuits = _load(_paths([path]), model, revision).document.circuits
     named = [circuit for circuit in circuits if not name or circuit.name == name]
     if len(named) == 1:
         return named[0]
     known = ", ".join(circuit.name for circuit in circuits) or "none"
     problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
     raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+
+
+def _file_and_name(spec: str) -> tuple[str, str]:
+    """``file:name`` as its two parts; no name where it is a file, colon and all."""
+    path, colon, name = spec.rpartition(":")
+    return (path, name) if colon and not Path(spec).exists() else (spec, "")
 
 
 # --- explain, models, tasks ------------------------------------------------------------------------
@@ -499,16 +582,17 @@ def tasks_show(
     count: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many prompts.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 0,
     bos: Annotated[bool, typer.Option(help="Begin with the BOS token.")] = False,
+    revision: Revision = None,
 ) -> None:
     """Show prompts of a task as a model reads them, token by token, with the positions marked."""
-    from circuitdsl.models import open_model
+    from circuitdsl.models import Opening, open_model
     from circuitdsl.report.prompts import render_prompts
     from circuitdsl.tasks import open_task
 
     # A task is read as a spec reads it, so that it has the same spelling and the same errors here.
     written = f"circuit shown {{\n  model {model}\n  task  {task}\n}}\n"
-    reference = resolve_text(written, "command line", api.environment(model)).circuits[0].task
-    tokenizer = open_model(model).tokenizer
+    reference = resolve_text(written, "command line", api.environment(model, revision)).circuits[0].task
+    tokenizer = open_model(model, opening=Opening("cpu", revision)).tokenizer
     output.show(render_prompts(open_task(reference).draw(tokenizer, count, seed, bos), tokenizer))
 
 
@@ -539,9 +623,9 @@ def _paths(files: Sequence[str]) -> list[str]:
     return [find_spec(name) for name in files]
 
 
-def _load_blocks(paths: Sequence[str], model: str | None) -> Document:
+def _load_blocks(paths: Sequence[str], model: str | None, revision: str | None = None) -> Document:
     """A document with something to check in it. Raises SpecError, and InputError if nothing would be checked."""
-    document = _load(paths, model).document
+    document = _load(paths, model, revision).document
     if not (document.circuits or document.comparisons or document.interventions):
         raise InputError(
             f"nothing to check in {', '.join(paths)}",
@@ -550,9 +634,9 @@ def _load_blocks(paths: Sequence[str], model: str | None) -> Document:
     return document
 
 
-def _load(paths: Sequence[str], model: str | None) -> Loaded:
+def _load(paths: Sequence[str], model: str | None, revision: str | None = None) -> Loaded:
     """The document of some files; warnings go to standard error. Raises SpecError."""
-    loaded = load_with_warnings(paths, api.environment(model))
+    loaded = load_with_warnings(paths, api.environment(model, revision))
     if loaded.warnings:
         print(render_all(loaded.warnings, loaded.sources, color=_colour(sys.stderr)), file=sys.stderr)
     return loaded

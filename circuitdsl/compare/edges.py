@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from circuitdsl.language.circuit import Circuit, Component, Head, LogitsReceiver, Mlp, Nodes, Path, Receivers
 
@@ -21,11 +21,17 @@ class Edge(NamedTuple):
         return f"{self.sender} -> {self.receiver}" + (f".{self.input}" if self.input else "")
 
 
-def role_edges(circuit: Circuit) -> tuple[Edge, ...]:
-    """The claimed edges between roles, one for each input, each once; an end without a role is a component."""
+Stated = Literal["edge", "no edge"]
+
+
+def role_edges(circuit: Circuit, stated: Stated = "edge") -> tuple[Edge, ...]:
+    """The claimed edges between roles, one for each input, each once; an end without a role is a component.
+
+    With ``"no edge"`` those that the circuit claims not to be there.
+    """
     found = (
         Edge(sender, receiver, letter)
-        for path in _paths(circuit)
+        for path in _paths(circuit, stated)
         for sender in _roles(circuit, path.senders)
         for receiver in _roles(circuit, path.receivers)
         for letter in _inputs(path)
@@ -40,7 +46,7 @@ def head_edges(circuit: Circuit) -> tuple[Edge, ...]:
     """
     found = (
         Edge(_written(sender), _written(receiver), letter)
-        for path in _paths(circuit)
+        for path in _paths(circuit, "edge")
         for sender in _components(path.senders)
         for receiver in _components(path.receivers)
         if _depth(sender) < _depth(receiver)
@@ -49,11 +55,12 @@ def head_edges(circuit: Circuit) -> tuple[Edge, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _paths(circuit: Circuit) -> Iterator[Path]:
-    for claim in circuit.edge_claims():
-        path = dict(claim.term.arguments)["path"]
-        assert isinstance(path, Path)
-        yield path
+def _paths(circuit: Circuit, stated: Stated) -> Iterator[Path]:
+    for claim in circuit.claims:
+        if claim.kind == stated:
+            path = dict(claim.term.arguments)["path"]
+            assert isinstance(path, Path)
+            yield path
 
 
 def _inputs(path: Path) -> tuple[str, ...]:

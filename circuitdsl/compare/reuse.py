@@ -134,8 +134,12 @@ def function(left: Circuit, right: Circuit, align: Align, judge: Judge) -> Funct
         tasks=(str(left.task), str(right.task)),
         cells=tuple(sorted(cells, key=lambda cell: PARTS.index(cell.part))),
         dissociation=_dissociation(left, right, pairs, judge),
-        notes=tuple(_notes(left, right, pairs)),
+        notes=(*_precision(judge.session.engine.dtype), *_notes(left, right, pairs)),
     )
+
+
+def _precision(dtype: str) -> tuple[str, ...]:
+    return () if dtype == "float32" else (f"the model ran in {dtype}",)
 
 
 @dataclass(frozen=True)
@@ -157,19 +161,28 @@ class Reuse:
         }
 
 
-def reuse(left: Circuit, right: Circuit, align: Align, judge: Judge, kinds: Iterable[Kind] = KINDS) -> Reuse:
+def reuse(
+    left: Circuit,
+    right: Circuit,
+    align: Align,
+    judge: Judge,
+    kinds: Iterable[Kind] = KINDS,
+    quoted: float | None = None,
+) -> Reuse:
     """Compare two circuits of one model in structure and in function, and draw the curves of these kinds.
 
-    Raises CannotMeasure for circuits of two models.
+    ``quoted`` is the overlap whose threshold the curves look for, by itself that of the two circuits. Raises
+    CannotMeasure for circuits of two models.
     """
     need_one_model(left, right)
     pairs = tuple(align)
     structure = compare(left, right, pairs)
+    looked_for = structure.heads.of_smaller if quoted is None else quoted
     curves: list[Curve] = []
     notes: list[str] = []
     for kind in kinds:
         try:
-            curves.append(_curve(left, right, kind, judge, structure.heads.of_smaller))
+            curves.append(_curve(left, right, kind, judge, looked_for))
         except CannotMeasure as reason:
             notes.append(f"no {kind} curve: {reason}")
     return Reuse(structure, function(left, right, pairs, judge), tuple(curves), tuple(notes))

@@ -7,69 +7,15 @@ the share of the smaller set that the other has too; it is the figure that Merul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
-
-import numpy as np
 
 from circuitdsl.compare.chance import Chance, chance
-from circuitdsl.compare.edges import Edge, head_edges, role_edges
-from circuitdsl.language.circuit import Circuit, Head, Position, Role
-
-Rule = Literal["align", "name", "heads"]
-"""Why two roles are taken for one: an ``align`` line, the same name, or the most heads in common."""
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Two sets side by side, spelled as a specification spells their elements. None stands for 0 / 0."""
-
-    shared: tuple[str, ...]
-    left_only: tuple[str, ...]
-    right_only: tuple[str, ...]
-
-    @property
-    def left(self) -> int:
-        """How many elements the left circuit has."""
-        return len(self.shared) + len(self.left_only)
-
-    @property
-    def right(self) -> int:
-        """How many elements the right circuit has."""
-        return len(self.shared) + len(self.right_only)
-
-    @property
-    def jaccard(self) -> float | None:
-        """Shared over all: |A and B| / |A or B|."""
-        return self._share(len(self.shared) + len(self.left_only) + len(self.right_only))
-
-    @property
-    def of_smaller(self) -> float | None:
-        """Shared over the smaller: |A and B| / min(|A|, |B|), the overlap coefficient."""
-        return self._share(min(self.left, self.right))
-
-    @property
-    def of_left(self) -> float | None:
-        return self._share(self.left)
-
-    @property
-    def of_right(self) -> float | None:
-        return self._share(self.right)
-
-    def _share(self, total: int) -> float | None:
-        return len(self.shared) / total if total else None
-
-    def to_dict(self) -> dict[str, object]:
-        return {
-            "shared": list(self.shared),
-            "left_only": list(self.left_only),
-            "right_only": list(self.right_only),
-            "jaccard": self.jaccard,
-            "of_smaller": self.of_smaller,
-            "of_left": self.of_left,
-            "of_right": self.of_right,
-        }
+from circuitdsl.compare.edges import head_edges
+from circuitdsl.compare.graph import Graph, overlay
+from circuitdsl.compare.matching import Match, Rule, match_roles
+from circuitdsl.compare.overlap import Overlap, overlap
+from circuitdsl.language.circuit import Circuit, Head, Position
 
 
 @dataclass(frozen=True)
@@ -115,10 +61,15 @@ class Structure:
     nodes: Overlap
     nodes_chance: Chance | None
     roles: tuple[RolePair, ...]
-    edges: Overlap
+    graph: Graph
     head_edges: Overlap
     moved: tuple[Moved, ...]
     notes: tuple[str, ...]
+
+    @property
+    def edges(self) -> Overlap:
+        """The edges between roles, as each circuit spells them."""
+        return self.graph.edges
 
     @property
     def matched_roles(self) -> Overlap:
@@ -137,6 +88,7 @@ class Structure:
             "nodes": {**self.nodes.to_dict(), **_chance_dict(self.nodes_chance, self.nodes)},
             "roles": [pair.to_dict() for pair in self.roles],
             "edges": {**self.edges.to_dict(), "heads": self.head_edges.to_dict()},
+            "graph": self.graph.to_dict(),
             "moved": [moved.to_dict() for moved in self.moved],
             "notes": list(self.notes),
         }
@@ -146,10 +98,8 @@ def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()
     """Compare two circuits; ``align`` names roles that are each other's counterparts, (left, right)."""
     pairs = match_roles(left.roles, right.roles, align)
     same_shape = _shape(left) == _shape(right)
-    heads = _overlap(map(str, left.heads), map(str, right.heads))
-    nodes = _overlap(map(str, left.nodes), map(str, right.nodes))
-    left_vertices, right_vertices = _vertices(pairs)
-    edges = _edge_overlap(_in_terms_of_both(left, left_vertices), _in_terms_of_both(right, right_vertices))
+    heads = overlap(map(str, left.heads), map(str, right.heads))
+    nodes = overlap(map(str, left.nodes), map(str, right.nodes))
     return Structure(
         left=left.name,
         right=right.name,
@@ -158,61 +108,14 @@ def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()
         nodes=nodes,
         nodes_chance=_chance_of_nodes(left, right) if same_shape else None,
         roles=tuple(_role_pair(left, right, pair, same_shape) for pair in pairs),
-        edges=edges,
-        head_edges=_overlap(map(str, head_edges(left)), map(str, head_edges(right))),
+        graph=overlay(left, right, pairs),
+        head_edges=overlap(map(str, head_edges(left)), map(str, head_edges(right))),
         moved=tuple(_moved(left, right, pairs)),
         notes=tuple(_notes(left, right)),
     )
 
 
 # --- roles -----------------------------------------------------------------------------------------
-
-
-class Match(NamedTuple):
-    """A role of the left circuit and its counterpart in the right one, None where there is none."""
-
-    left: str | None
-    right: str | None
-    rule: Rule | None
-
-
-def match_roles(
-    left: Sequence[Role], right: Sequence[Role], align: Sequence[tuple[str, str]] = ()
-) -> tuple[Match, ...]:
-    """Each role with its counterpart: first by ``align``, then by name, then the matching that shares most heads.
-
-    The last is the assignment (Hungarian algorithm) with the largest number of shared heads over all pairs, and
-    among those the largest sum of Jaccard indices; roles that share no head stay without a counterpart.
-    """
-    found: dict[str, tuple[str, Rule]] = {ours: (theirs, "align") for ours, theirs in align}
-    taken = {theirs for theirs, _ in found.values()}
-    names = {role.name for role in right} - taken
-    found |= {role.name: (role.name, "name") for role in left if role.name in names and role.name not in found}
-    taken |= {theirs for theirs, _ in found.values()}
-    found |= _best_matching(
-        [role for role in left if role.name not in found], [role for role in right if role.name not in taken]
-    )
-    taken |= {theirs for theirs, _ in found.values()}
-    ours = tuple(Match(role.name, *found.get(role.name, (None, None))) for role in left)
-    return ours + tuple(Match(None, role.name, None) for role in right if role.name not in taken)
-
-
-def _best_matching(left: Sequence[Role], right: Sequence[Role]) -> dict[str, tuple[str, Rule]]:
-    if not left or not right:
-        return {}
-    from scipy.optimize import linear_sum_assignment  # late: lint and fmt need none of it
-
-    overlaps = [[_overlap(map(str, ours.heads), map(str, theirs.heads)) for theirs in right] for ours in left]
-    # A Jaccard index is at most 1 and at most min(len(left), len(right)) of them are summed: after this division
-    # they only break ties between equal numbers of shared heads.
-    most = min(len(left), len(right)) + 1
-    weights = np.array([[len(o.shared) + (o.jaccard or 0.0) / most for o in row] for row in overlaps])
-    rows, columns = linear_sum_assignment(weights, maximize=True)
-    return {
-        left[i].name: (right[j].name, "heads")
-        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
-        if overlaps[i][j].shared
-    }
 
 
 def _role_pair(left: Circuit, right: Circuit, match: Match, same_shape: bool) -> RolePair:
@@ -224,7 +127,7 @@ def _role_pair(left: Circuit, right: Circuit, match: Match, same_shape: bool) ->
         left=ours,
         right=theirs,
         rule=rule,
-        heads=_overlap(map(str, sorted(set(our_heads))), map(str, sorted(set(their_heads)))),
+        heads=overlap(map(str, sorted(set(our_heads))), map(str, sorted(set(their_heads)))),
         chance=_chance_of_heads(our_heads, their_heads, left) if both and same_shape else None,
     )
 
@@ -243,51 +146,7 @@ def _moved(left: Circuit, right: Circuit, pairs: Iterable[Match]) -> Iterator[Mo
             yield Moved(str(head), ours, theirs)
 
 
-# --- edges -----------------------------------------------------------------------------------------
-
-
-def _vertices(pairs: Iterable[Match]) -> tuple[dict[str, str], dict[str, str]]:
-    """What each circuit's roles are called when both are talked about: counterparts get one name."""
-    left: dict[str, str] = {}
-    right: dict[str, str] = {}
-    for ours, theirs, _ in pairs:
-        if ours is not None:
-            left[ours] = f"both {ours}" if theirs is not None else f"left {ours}"
-        if theirs is not None:
-            right[theirs] = f"both {ours}" if ours is not None else f"right {theirs}"
-    return left, right
-
-
-def _in_terms_of_both(circuit: Circuit, vertex: Mapping[str, str]) -> dict[Edge, str]:
-    """The edges between roles with vertices of both circuits, and the circuit's own spelling of each.
-
-    An end that is no role is itself (a head, ``logits``), the same in both circuits.
-    """
-    return {
-        Edge(vertex.get(edge.sender, edge.sender), vertex.get(edge.receiver, edge.receiver), edge.input): str(edge)
-        for edge in role_edges(circuit)
-    }
-
-
-def _edge_overlap(left: Mapping[Edge, str], right: Mapping[Edge, str]) -> Overlap:
-    return Overlap(
-        shared=tuple(spelling for edge, spelling in left.items() if edge in right),
-        left_only=tuple(spelling for edge, spelling in left.items() if edge not in right),
-        right_only=tuple(spelling for edge, spelling in right.items() if edge not in left),
-    )
-
-
 # --- shared pieces ---------------------------------------------------------------------------------
-
-
-def _overlap(left: Iterable[str], right: Iterable[str]) -> Overlap:
-    """Two sets in the order in which they come; what comes twice counts once."""
-    ours, theirs = dict.fromkeys(left), dict.fromkeys(right)
-    return Overlap(
-        shared=tuple(element for element in ours if element in theirs),
-        left_only=tuple(element for element in ours if element not in theirs),
-        right_only=tuple(element for element in theirs if element not in ours),
-    )
 
 
 def _shape(circuit: Circuit) -> tuple[int, int]:
@@ -322,6 +181,7 @@ def _chance_dict(chance: Chance | None, overlap: Overlap) -> dict[str, object]:
         "chance": chance.expected / smaller if chance is not None and smaller else None,
         "expected": chance.expected if chance is not None else None,
         "p_value": chance.p_value if chance is not None else None,
+        "p_fewer": chance.p_fewer if chance is not None else None,
     }
 
 

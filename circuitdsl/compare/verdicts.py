@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from circuitdsl.compare.chance import Chance
-from circuitdsl.compare.structure import Overlap, Structure, compare, compare_roles
+from circuitdsl.compare.overlap import Overlap
+from circuitdsl.compare.structure import Structure, compare, compare_roles
 from circuitdsl.judge.outcome import ClaimOutcome, Figure, Verdict
 from circuitdsl.judge.verdicts import decide
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Comparison, Control, Elements

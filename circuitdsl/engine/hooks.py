@@ -19,8 +19,16 @@ Activations = Mapping[str, Tensor]
 FIRST_BLOCK = "blocks.0.hook_resid_post"
 EMBEDDINGS = ("hook_embed", "hook_pos_embed")
 
-# A write smaller than this share of what it replaces is rounding, not a change.
+# A write smaller than this share of what it replaces is rounding, not a change, however fine the precision.
 NO_CHANGE = 1e-6
+
+
+def no_change(dtype: torch.dtype) -> float:
+    """The share of the largest value at a hook point below which a difference is rounding in this precision.
+
+    At least the distance from one to the next number: in bfloat16 that is 2^-7.
+    """
+    return max(NO_CHANGE, torch.finfo(dtype).eps)
 
 
 def z(layer: int) -> str:
@@ -88,7 +96,7 @@ class Write:
         self.fired = True
         replaced = torch.where(self.mask, self.new(activation).to(activation.dtype), activation)
         largest = activation.abs().max()
-        self.changed |= bool((replaced - activation).abs().max() > NO_CHANGE * largest)
+        self.changed |= bool((replaced - activation).abs().max() > no_change(activation.dtype) * largest)
         return replaced
 
 

@@ -62,6 +62,11 @@ class PlainEngine:
         """What its figures depend on besides the model and the experiment."""
         return (self.name, str(next(self.model.bridge.parameters()).dtype), self._device.type)
 
+    @property
+    def dtype(self) -> str:
+        """The precision in which it runs: the model's."""
+        return self.model.dtype
+
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
     ) -> dict[Experiment, Array | Failure]:

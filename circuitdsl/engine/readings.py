@@ -32,11 +32,12 @@ def read(reading: Reading, logits: Tensor, kept: Activations, batch: Batch, brid
     """A reading of every prompt of a batch, shape [prompts].
 
     ``logits`` [prompts, vocabulary] are those at END; ``kept`` holds what ``needed`` named. Raises CannotMeasure where
-    a prompt lacks a position.
+    a prompt lacks a position. Figures are made of at least single precision, whatever the model's.
     """
     match reading:
         case Metric(name=name):
-            return _numbers(METRICS[name](prompt, row) for prompt, row in zip(batch.prompts, logits, strict=True))
+            rows = zip(batch.prompts, logits.float(), strict=True)
+            return _numbers(METRICS[name](prompt, row) for prompt, row in rows)
         case TokenProbability(token=token):
             probabilities = logits.float().softmax(-1)
             return _numbers(
@@ -140,7 +141,7 @@ def _to(rows: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
 
 
 def _each(kept: Activations, head: Head, batch: Batch, figure: Any) -> Array:
-    patterns = kept[pattern(head.layer)][:, head.index]
+    patterns = kept[pattern(head.layer)][:, head.index].float()
     return _numbers(figure(prompt, rows) for prompt, rows in zip(batch.prompts, patterns, strict=True))
 
 

@@ -22,7 +22,8 @@ from circuitdsl.tasks.prompts import Prompt, PromptSet
 class Engine(Protocol):
     """Anything that runs experiments; see ``plain.PlainEngine.run`` for the meaning.
 
-    ``settings`` names what its figures depend on besides the model and the experiment (its name, its precision).
+    ``settings`` names what its figures depend on besides the model and the experiment (its name, its precision);
+    ``dtype`` is the precision for people.
     """
 
     name: str
@@ -30,6 +31,9 @@ class Engine(Protocol):
 
     @property
     def settings(self) -> tuple[str, ...]: ...
+
+    @property
+    def dtype(self) -> str: ...
 
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]

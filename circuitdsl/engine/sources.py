@@ -32,7 +32,7 @@ class Sources:
         """Values by hook name, each broadcasting to [prompts, length, ...]. Raises CannotMeasure."""
         match source:
             case Zero():
-                return _Zeros()
+                return _Zeros(batch.tokens.device)
             case FromCounterfactual(counterfactual=name):
                 return self.forward(counterfactual_tokens(batch, name))
             case Resample():
@@ -96,8 +96,12 @@ class Sources:
 class _Zeros(dict[str, Tensor]):
     """A zero for every hook point."""
 
+    def __init__(self, device: torch.device):
+        super().__init__()
+        self.zero = torch.zeros((), device=device)
+
     def __missing__(self, name: str) -> Tensor:
-        return torch.zeros(())
+        return self.zero
 
 
 def _stacked(rows: list[Tensor], length: int) -> Tensor:

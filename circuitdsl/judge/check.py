@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.arms import take_apart
-from circuitdsl.judge.intervals import Bootstrap, interval
+from circuitdsl.judge.intervals import Bootstrap, interval, value
 from circuitdsl.judge.outcome import (
     CircuitReport,
     ClaimOutcome,
@@ -15,9 +16,11 @@ from circuitdsl.judge.outcome import (
     HeadOutcome,
     InterventionReport,
     Part,
+    Screening,
     Variant,
     Verdict,
 )
+from circuitdsl.judge.screen import screen
 from circuitdsl.judge.subjects import subject
 from circuitdsl.judge.verdicts import Judgement, decide, holm, judge, looks, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Control, Intervention, Method, Node
@@ -40,11 +43,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges claims with one session; ``measures`` are the registry's descriptions by name."""
+    """Judges claims with one session; ``measures`` are the registry's descriptions by name.
+
+    ``coarse``, if there is one, measures the same model in a lower precision, to screen the search for heads that are
+    not listed. ``notes`` go into every circuit's report.
+    """
 
     session: Session
     bootstrap: Bootstrap
     measures: Mapping[str, MeasureInfo]
+    coarse: Session | None = None
+    notes: tuple[str, ...] = ()
 
     # --- whole reports ---------------------------------------------------------------------------
 
@@ -57,17 +66,18 @@ class Judge:
         outcomes = self.outcomes({claim: judged[job] for claim, job in jobs.items()})
         data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
         prompts = self.session.prompts(data, circuit.method.prompts_first)
-        found = self._unexplained(circuit) if unexplained else ()
+        found, screening = self._unexplained(circuit) if unexplained else ((), None)
         return CircuitReport(
             circuit=circuit,
             model=self.session.engine.model.name,
-            processing=_PROCESSING[circuit.method.processing],
+            processing=_processing(circuit.method, self.session.engine.dtype),
             prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes)]),
             claims=tuple(replace(o, variants=variants.get(o.claim.id, ())) for o in outcomes),
             heads=self._heads(circuit, head_jobs(owner, circuit)),
             unexplained=found,
-            unexplained_note=_unexplained_note(circuit, found) if unexplained else "not looked for",
-            notes=self.session.notes(data),
+            unexplained_note=_unexplained_note(circuit, found, screening) if unexplained else "not looked for",
+            screening=screening,
+            notes=(*self.notes, *self.session.notes(data)),
             example=prompts[0].text if prompts else "",
         )
 
@@ -175,7 +185,7 @@ class Judge:
             for node, job in jobs.items()
         )
 
-    def _unexplained(self, circuit: Circuit) -> tuple[HeadOutcome, ...]:
+    def _unexplained(self, circuit: Circuit) -> tuple[tuple[HeadOutcome, ...], Screening | None]:
         """Heads outside the circuit whose knockout effect is above the floor for certain, largest first."""
         floor = Bound("outside", -circuit.method.floor, circuit.method.floor)
 
@@ -184,19 +194,48 @@ class Judge:
                 return False
             return decide(floor, figure.low, figure.high) is Verdict.HOLDS
 
-        rows = self._heads(circuit, unlisted_jobs(circuit.name, circuit))
-        return tuple(sorted((row for row in rows if matters(row.figure)), key=lambda row: -abs(row.figure.value or 0)))
+        jobs, screening = self._screened(unlisted_jobs(circuit.name, circuit), circuit.method)
+        rows = [row for row in self._heads(circuit, jobs) if matters(row.figure)]
+        return tuple(sorted(rows, key=lambda row: -abs(row.figure.value or 0))), screening
+
+    def _screened(self, jobs: Mapping[Node, Job], method: Method) -> tuple[Mapping[Node, Job], Screening | None]:
+        """The jobs whose effect may reach the floor, once those in which it does not for certain are sorted out."""
+        coarse = self.coarse
+        if coarse is None:
+            return jobs, None
+
+        def effects(session: Session, nodes: Sequence[Node]) -> dict[Node, float]:
+            found = measure([jobs[n] for n in nodes], lambda asked: session.run(asked, method.prompts_first))
+            return {node: _value(found[jobs[node]]) for node in nodes}
+
+        left = screen(
+            effects(coarse, tuple(jobs)), method.floor, method.confidence, lambda nodes: effects(self.session, nodes)
+        )
+        margin = left.margin if math.isfinite(left.margin) else None
+        return {node: jobs[node] for node in left.rest}, Screening(coarse.engine.dtype, left.sorted_out, margin)
+
+
+def _value(measured: Measurement | Failure) -> float:
+    return math.nan if isinstance(measured, Failure) else value(measured, measured.combine)
 
 
 _PROCESSING = {"none": "weights as they are", "fold": "norms folded, writing weights and unembedding centred"}
 
 
-def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...]) -> str:
+def _processing(method: Method, dtype: str) -> str:
+    return _PROCESSING[method.processing] + ("" if dtype == "float32" else f", in {dtype}")
+
+
+def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...], screening: Screening | None) -> str:
     looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(circuit.heads)
-    return (
+    note = (
         f"{len(found)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by more "
         f"than {100 * circuit.method.floor:g}% when knocked out at all positions"
     )
+    if screening is None:
+        return note
+    off = "" if screening.margin is None else f", which is off by {100 * screening.margin:.2g}% at most"
+    return f"{note}; {screening.sorted_out} were sorted out in {screening.dtype}{off}, and all others measured in full"
 
 
 def _is_open(judged: Judged | None) -> bool:

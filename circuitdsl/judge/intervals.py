@@ -90,10 +90,15 @@ class Spread:
         return bool(np.isfinite(self.value) and np.isfinite(self.replicates).all())
 
 
+def value(measurement: Measurement, combine: Combine) -> float:
+    """``combine`` of the measurement's means over all prompts."""
+    return float(combine(np.concatenate([sample.columns.mean(axis=0) for sample in measurement.samples])))
+
+
 def spread(measurement: Measurement, combine: Combine, bootstrap: Bootstrap) -> Spread:
     """The spread of ``combine`` of the measurement's means."""
-    value = combine(np.concatenate([sample.columns.mean(axis=0) for sample in measurement.samples]))
-    return Spread(float(value), combine(bootstrap.means(measurement)), combine(_leave_one_out(measurement)))
+    replicates, left_out = combine(bootstrap.means(measurement)), combine(_leave_one_out(measurement))
+    return Spread(value(measurement, combine), replicates, left_out)
 
 
 def _leave_one_out(measurement: Measurement) -> Array:

@@ -132,8 +132,26 @@ class HeadOutcome:
 
 
 @dataclass(frozen=True)
+class Screening:
+    """How a sweep was screened: in which precision, how many heads were sorted out, and by which margin.
+
+    ``margin`` is how far the effects in that precision were taken to be off at most; None where nothing told.
+    """
+
+    dtype: str
+    sorted_out: int
+    margin: float | None
+
+    def to_dict(self) -> dict[str, object]:
+        return {"dtype": self.dtype, "sorted_out": self.sorted_out, "margin": self.margin}
+
+
+@dataclass(frozen=True)
 class CircuitReport:
-    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor."""
+    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
+
+    ``screening`` says how the search for them was screened, if it was.
+    """
 
     circuit: Circuit
     model: str
@@ -143,6 +161,7 @@ class CircuitReport:
     heads: tuple[HeadOutcome, ...] = ()
     unexplained: tuple[HeadOutcome, ...] = ()
     unexplained_note: str = ""
+    screening: Screening | None = None
     notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
     example: str = ""  # one prompt, for people
 
@@ -175,6 +194,7 @@ class CircuitReport:
             "heads": [head.to_dict() for head in self.heads],
             "unexplained": [head.to_dict() for head in self.unexplained],
             "unexplained_note": self.unexplained_note,
+            "screening": self.screening.to_dict() if self.screening else None,
             "notes": list(self.notes),
         }
 
@@ -404,6 +424,7 @@ class Report:
     seconds: float
     cost: Cost
     engine: str = "plain"
+    dtype: str = "float32"  # the precision of the models; figures are accumulated in float64
     story: tuple[Step, ...] = ()
 
     @property
@@ -426,6 +447,7 @@ class Report:
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,
+            "dtype": self.dtype,
             "cost": {
                 "experiments": self.cost.experiments,
                 "prompt_passes": self.cost.prompt_passes,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from circuitdsl.errors import InputError
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import Circuit, Comparison
 from circuitdsl.language.claims import Reader, identified
-from circuitdsl.language.diagnostics import Collector, suggestion
+from circuitdsl.language.diagnostics import Collector, SpecError, suggestion
 from circuitdsl.language.environment import Environment
+from circuitdsl.language.parse import parse
 from circuitdsl.language.scope import Scope
+from circuitdsl.language.source import Source
 from circuitdsl.language.statements import Placed, check_repeats, is_known
 
 
@@ -45,6 +48,29 @@ def resolve_comparison(
         collector.add("C590", "this comparison claims nothing", span, remedy)
     claims = identified("~".join(pair), [item.claim for item in placed])
     return Comparison(*pair, file, aligned, claims, block.span.line)
+
+
+def read_align(written: Sequence[str], left: Circuit, right: Circuit, name: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of roles that ``align`` lines given outside a file name, each such as ``"a ~ b, c ~ d"``.
+
+    They are read as the lines of a compare block are, so that they have the same spelling and the same errors.
+    ``name`` is what these errors call the place.
+
+    Raises:
+        SpecError: with all that is wrong in them.
+        InputError: if they hold more than pairs of roles.
+    """
+    lines = "".join(f"  align {' '.join(line.split())}\n" for line in written)
+    source = Source(name, f"compare {left.name} with {right.name} {{\n{lines}}}\n")
+    blocks = parse(source).blocks
+    only = blocks[0] if len(blocks) == 1 else None
+    if not isinstance(only, t.Comparison) or [type(item) for item in only.body] != [t.Align] * len(written):
+        raise InputError(f"{name} takes pairs of roles and no more", f'write it as {name} "role ~ role, role ~ role"')
+    collector = Collector()
+    aligned = _aligned(only, (left.name, right.name), (_role_names(left), _role_names(right)), collector)
+    if collector.found:
+        raise SpecError(collector.found, {source.path: source})
+    return aligned
 
 
 def _role_names(circuit: Circuit | None) -> tuple[str, ...] | None:

@@ -6,10 +6,20 @@
 from circuitdsl.models.adding import add_model
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.geometry import geometry_of
-from circuitdsl.models.opening import Model, ModelError, Processing, open_model
+from circuitdsl.models.opening import Dtype, Model, ModelError, Opening, Processing, open_model
 from circuitdsl.models.planted.plans import PLANTED
 
-__all__ = ["Model", "ModelError", "Processing", "add_model", "geometry_of", "model_names", "open_model"]
+__all__ = [
+    "Dtype",
+    "Model",
+    "ModelError",
+    "Opening",
+    "Processing",
+    "add_model",
+    "geometry_of",
+    "model_names",
+    "open_model",
+]
 
 
 def model_names() -> tuple[tuple[str, str], ...]:

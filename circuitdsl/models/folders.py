@@ -16,10 +16,13 @@ def hub_name(name: str) -> str:
     return f"EleutherAI/{name}" if name.startswith("pythia-") else name
 
 
-def find_folder(name: str) -> Path | None:
-    """The folder of a model that lies on this machine and has a ``config.json``, or None."""
+def find_folder(name: str, revision: str | None = None) -> Path | None:
+    """The folder of a model that lies on this machine and has a ``config.json``, or None.
+
+    With a ``revision`` (branch, tag or commit) only what was downloaded of the hub is looked at.
+    """
     try:
-        return next(filter(is_model, _places(name)), None)
+        return next(filter(is_model, _places(name) if revision is None else _cached(hub_name(name), revision)), None)
     except (OSError, RuntimeError):  # a name too long for a file; `~somebody` who has no home
         return None
 
@@ -51,16 +54,32 @@ def _places(name: str) -> tuple[Path, ...]:
         return (MINI,)
     if name in ADDABLE:
         return (added_folder(name),)
-    return (Path(name).expanduser(), *_cached(hub_name(name)))
+    return (Path(name).expanduser(), *_cached(hub_name(name), "main"))
 
 
-def _cached(name: str) -> tuple[Path, ...]:
-    """Downloaded snapshots of a model of the hub, the one that ``main`` points to first."""
-    owners = (name,) if "/" in name else (name, f"openai-community/{name}")
+def downloaded_revisions(name: str) -> tuple[str, ...]:
+    """The branches, tags and commits of a model of the hub that were downloaded to this machine."""
+    found: list[str] = []
+    for stored in _stored(hub_name(name)):
+        references = filter(Path.is_file, (stored / "refs").rglob("*"))
+        found += (path.relative_to(stored / "refs").as_posix() for path in references)
+        found += (path.name for path in (stored / "snapshots").glob("*"))
+    return tuple(sorted(found))
+
+
+def _cached(name: str, revision: str) -> tuple[Path, ...]:
+    """Where a downloaded revision lies: the snapshot that a branch or tag points to, or that of a commit."""
+    if {"", ".", ".."} & set(revision.split("/")):
+        return ()  # no revision is called so, and another folder would be found
     found: list[Path] = []
-    for owner in owners:
-        stored = cache_folder() / f"models--{owner.replace('/', '--')}"
-        main = stored / "refs" / "main"
-        if main.is_file():
-            found.append(stored / "snapshots" / main.read_text(encoding="utf-8").strip())
+    for stored in _stored(name):
+        reference = stored / "refs" / revision
+        commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+        found.append(stored / "snapshots" / commit)
     return tuple(found)
+
+
+def _stored(name: str) -> tuple[Path, ...]:
+    """Where Hugging Face's cache keeps a model, as ``models--owner--name/refs`` and ``.../snapshots``."""
+    owners = (name,) if "/" in name else (name, f"openai-community/{name}")
+    return tuple(cache_folder() / f"models--{owner.replace('/', '--')}" for owner in owners)

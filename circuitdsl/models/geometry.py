@@ -11,14 +11,16 @@ from circuitdsl.models.folders import find_folder, hub_name
 from circuitdsl.models.planted.plans import PLANTED
 
 
-def geometry_of(name: str) -> Geometry:
+def geometry_of(name: str, revision: str | None = None) -> Geometry:
     """The geometry of a model: planted, shipped, a local folder, one in the Hugging Face cache, or well known.
+
+    Of a model of the hub it is that of the ``revision`` where this was downloaded; the model's own otherwise.
 
     Raises :class:`UnknownName` where none of these has it, or a folder's ``config.json`` does not tell.
     """
     if name in PLANTED:
         return PLANTED[name]().geometry
-    folder = find_folder(name)
+    folder = (find_folder(name, revision) if revision else None) or find_folder(name)
     if folder is not None:
         return _from_config(name, folder / "config.json")
     if name in _PUBLIC:

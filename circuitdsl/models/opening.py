@@ -7,15 +7,15 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import Geometry
 from circuitdsl.models.families import FAMILIES
-from circuitdsl.models.folders import ADDABLE, added_folder, cache_folder, find_folder, hub_name
+from circuitdsl.models.folders import ADDABLE, added_folder, cache_folder, downloaded_revisions, find_folder, hub_name
 from circuitdsl.models.planted.plans import PLANTED
 
 if TYPE_CHECKING:
@@ -24,16 +24,54 @@ if TYPE_CHECKING:
 Processing = Literal["none", "fold"]
 """``fold``: norms folded into the next weights, writing weights and unembedding centred, as TransformerLens 2 did."""
 
+Dtype = Literal["float32", "bfloat16"]
+"""The precision of weights and activations; figures are accumulated in float64 in any case."""
+
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+
+
+_PATIENCE = 10.0  # seconds for the hub to answer
+
 
 class ModelError(InputError):
     """A model that cannot be opened, with what would help."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How models are opened, whichever they are. What cannot be had on this machine cannot be asked for.
+
+    ``device``: "cpu", "cuda", "cuda:1", "mps"; None for the first CUDA GPU if there is one, and else the CPU.
+    ``revision``: a branch, tag or commit of a model of the hub; None for its branch main.
+    ``dtype``: the precision; None for float32, or whatever a model has that is given as an object.
+    Raises :class:`ModelError` for a device that is not there or a precision that no model runs in.
+    """
+
+    device: str | None = None
+    revision: str | None = None
+    dtype: Dtype | None = None
+
+    def __post_init__(self) -> None:
+        if self.device is not None and self.device not in (there := _devices()):
+            raise ModelError(f"there is no device {self.device} here", f"the devices here: {', '.join(there)}")
+        if self.dtype is not None and self.dtype not in DTYPES:
+            raise ModelError(f"no model runs in {self.dtype}", f"precisions: {', '.join(DTYPES)}")
+
+
+def _devices() -> tuple[str, ...]:
+    """The names of the devices that torch can use on this machine."""
+    import torch
+
+    gpus = tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    return ("cpu", *(("cuda", *gpus) if gpus else ()), *(("mps",) if torch.backends.mps.is_available() else ()))
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """An open model, in evaluation mode.
 
-    ``tokenizer`` is a fast Hugging Face tokenizer; ``geometry`` is read off the open model.
+    ``name`` is the one it was asked for by, with ``@revision`` if one was named; ``tokenizer`` is a fast Hugging Face
+    tokenizer; ``geometry`` is read off the open model.
     """
 
     name: str
@@ -45,39 +83,78 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the names, shapes and values of all weights as they are used."""
+        import torch
+
         digest = hashlib.sha256()
         for name, weight in sorted(self.bridge.named_parameters()):
             digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
-            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+            # As bytes, since numpy knows no bfloat16.
+            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def dtype(self) -> str:
+        """The precision of the weights: ``float32``, ``bfloat16``; of a model that was given, whatever it has."""
+        return str(next(self.bridge.parameters()).dtype).removeprefix("torch.")
 
-def open_model(model: str | Path | TransformerBridge, processing: Processing = "none") -> Model:
-    """Open ``model`` in float32, with no gradients.
+
+def open_model(
+    model: str | Path | TransformerBridge, processing: Processing = "none", opening: Opening = Opening()
+) -> Model:
+    """Open ``model`` as ``opening`` says, with no gradients.
 
     A name is looked for among the planted and shipped models, then as a local folder in Hugging Face's format, then
-    in Hugging Face's cache, and at last on the hub, unless HF_HUB_OFFLINE is set. An object is taken as it is: it
-    must have a tokenizer, and its weights are never changed, so that ``fold`` is refused unless it was done to it.
-    Raises :class:`ModelError`.
+    in Hugging Face's cache, and at last on the hub, unless HF_HUB_OFFLINE is set. Only models of the hub have
+    revisions. An object is taken as it is: it must have a tokenizer, it is never moved and its weights are never
+    changed, so that ``fold`` is refused unless it was done to it, and so is a precision that it has not. Raises
+    :class:`ModelError`.
     """
     if not isinstance(model, str | Path):
-        return _given(model, processing)
-    name = str(model)
+        return _given(model, processing, opening)
+    name, dtype = str(model), opening.dtype or "float32"
     with quiet():
-        bridge = _boot(name)
-        bridge.requires_grad_(False)
-        if processing == "fold":
+        bridge = _boot(name, opening if processing == "none" else replace(opening, dtype="float32"))
+        if processing == "fold":  # in float32, whose digits folding needs
             bridge.enable_compatibility_mode(disable_warnings=True)
-    return _opened(name, bridge, processing)
+        _cast(bridge, dtype)
+        bridge.requires_grad_(False)
+    return _opened(name if opening.revision is None else f"{name}@{opening.revision}", bridge, processing)
 
 
-def _given(bridge: TransformerBridge, processing: Processing) -> Model:
+def _cast(bridge: TransformerBridge, dtype: Dtype) -> None:
+    """Bring a model into a precision. Frequencies of rotations stay as they are, as Hugging Face loads them."""
+    import torch
+
+    for name, tensor in (*bridge.named_parameters(), *bridge.named_buffers()):
+        if tensor.is_floating_point() and not name.endswith("inv_freq"):
+            tensor.data = tensor.data.to(getattr(torch, dtype))
+    bridge.cfg.dtype = getattr(torch, dtype)
+
+
+def _given(bridge: TransformerBridge, processing: Processing, opening: Opening) -> Model:
+    if opening.revision is not None:
+        raise ModelError(
+            f"the model was given as an object, which has no revision {opening.revision}",
+            "give the model's name, or open the revision yourself",
+        )
+    stands = next(bridge.parameters()).device
+    if opening.device not in (None, stands.type, str(stands)):
+        raise ModelError(
+            f"the model was given as an object on {stands}, which is not to be moved to {opening.device}",
+            f"call to({opening.device!r}) on it first, or give the model's name",
+        )
     if processing == "fold" and not getattr(bridge, "compatibility_mode", False):
         raise ModelError(
             "the spec wants its weights folded, but the model was given as an object, which is not to be changed",
             "call enable_compatibility_mode() on it first, give the model's name, or write `processing none`",
         )
-    return _opened(str(bridge.cfg.model_name), bridge, processing)
+    opened = _opened(str(bridge.cfg.model_name), bridge, processing)
+    if opening.dtype not in (None, opened.dtype):
+        raise ModelError(
+            f"the model was given as an object in {opened.dtype}, which is not to be changed to {opening.dtype}",
+            f"call to(torch.{opening.dtype}) on it first, or give the model's name",
+        )
+    return opened
 
 
 def _opened(name: str, bridge: TransformerBridge, processing: Processing) -> Model:
@@ -103,26 +180,48 @@ def _geometry(name: str, bridge: TransformerBridge) -> Geometry:
     )
 
 
-def _boot(name: str) -> TransformerBridge:
+def _boot(name: str, opening: Opening) -> TransformerBridge:
+    if opening.revision is not None:
+        _require_revisions(name)
     if name in PLANTED:
         from circuitdsl.models.planted.build import build
 
-        return build(PLANTED[name]())
-    folder = find_folder(name)
+        return build(PLANTED[name]()).to(_device(opening), print_details=False)
+    return _boot_transformers(name, opening)
+
+
+def _boot_transformers(name: str, opening: Opening) -> TransformerBridge:
+    """A model in Hugging Face's format: shipped, a folder, downloaded, or from the hub."""
+    revision = opening.revision
+    folder = find_folder(name, revision)
     if folder is None:
-        _require_hub(name)
+        _require_hub(name, revision)
     import torch
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoConfig
 
-    source = str(folder or hub_name(name))
+    source, upstream = (str(folder), None) if folder else (hub_name(name), revision)
     try:
-        _require_family(name, AutoConfig.from_pretrained(source).model_type)
-        return TransformerBridge.boot_transformers(source, dtype=torch.float32)
+        _require_family(name, AutoConfig.from_pretrained(source, revision=upstream or "main").model_type)
+        return TransformerBridge.boot_transformers(
+            source, dtype=getattr(torch, opening.dtype or "float32"), device=_device(opening), revision=upstream
+        )
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = f"from {source}" if folder else "from the Hugging Face hub"
-        raise ModelError(f"the model {name} could not be opened {where}: {reason}", _remedy(name, folder)) from error
+        raise ModelError(
+            f"the model {name} could not be opened {where}: {_first_line(error)}", _remedy(name, folder)
+        ) from error
+
+
+def _device(opening: Opening) -> str:
+    """The device asked for, or TransformerLens's choice."""
+    from transformer_lens.utilities.devices import get_device
+
+    return opening.device or get_device()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _require_family(name: str, family: str) -> None:
@@ -133,7 +232,18 @@ def _require_family(name: str, family: str) -> None:
         )
 
 
-def _require_hub(name: str) -> None:
+def _require_revisions(name: str) -> None:
+    """Refuse a revision of what is not a model of the hub."""
+    if name in (*PLANTED, "mini", *ADDABLE):
+        raise ModelError(f"{name} comes with circuitdsl and has no revisions", "leave out the revision")
+    if find_folder(name) == Path(name).expanduser():
+        raise ModelError(
+            f"{name} is a folder, and a folder has no revisions",
+            "leave out the revision, or give the name that the model has on the Hugging Face hub",
+        )
+
+
+def _require_hub(name: str, revision: str | None) -> None:
     """Refuse at once what only a network could bring when there is none, or what is a mistyped name or folder."""
     if name == "mini":
         raise ModelError("the weights of mini are missing from this installation", "install circuitdsl again")
@@ -146,11 +256,34 @@ def _require_hub(name: str) -> None:
         raise ModelError(
             f"{name} is not the folder of a model: it has no config.json", "give a folder in Hugging Face's format"
         )
+    lacking = f"no folder and no downloaded model is called {name}"
+    if known := downloaded_revisions(name):
+        lacking = f"{name} was downloaded, but not its revision {revision or 'main'} (there are: {', '.join(known)})"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise ModelError(f"{lacking}, and HF_HUB_OFFLINE forbids to look on the hub", _remedy(name, None))
+    _ask_hub(name, revision, lacking)
+
+
+def _ask_hub(name: str, revision: str | None, lacking: str) -> None:
+    """Ask the hub once whether it has a model, for the loaders would try again and again for half a minute."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        HTTPError,  # pyright: ignore[reportPrivateImportUsage]  # of whichever HTTP library it is built on
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        HfApi().model_info(hub_name(name), revision=revision, timeout=_PATIENCE)
+    except RevisionNotFoundError as error:
         raise ModelError(
-            f"no folder and no downloaded model is called {name}, and HF_HUB_OFFLINE forbids to look on the hub",
-            _remedy(name, None),
-        )
+            f"the model {name} has no revision {revision} on the hub",
+            f"its branches, tags and commits: https://huggingface.co/{hub_name(name)}/tree/main",
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"{lacking}, nor is any on the hub", _remedy(name, None)) from error
+    except (HTTPError, OSError, ValueError) as error:
+        raise ModelError(f"{lacking}, and the hub did not answer: {_first_line(error)}", _remedy(name, None)) from error
 
 
 def _remedy(name: str, folder: Path | None) -> str:

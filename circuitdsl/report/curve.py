@@ -29,6 +29,18 @@ KINDS = {
 
 SIDES = ("left", "right")
 
+FUNCTION_EXPLAINED = (
+    "kept alone: how much of the task's metric is left with all other heads ablated; 100% is all of it, 0% none",
+    "knocked out: by how much of itself the metric changes with these heads ablated and all others left alone",
+)
+
+CURVES_EXPLAINED = (
+    "Which heads a circuit has depends on how strong a head must be: each task takes its strongest, ever more of them",
+    "overlap: the share of the smaller set of heads that is in both; resampled: where it lies on resampled prompts",
+    "ceiling: the overlap of a task with itself, its heads found twice on resampled prompts (the less certain task's)",
+    "chance: the overlap of heads drawn at random in the same layers; p: how likely these share as many or more",
+)
+
 WORDS = {
     "double": "a double dissociation: each circuit's knockout hurts its own task more than the other one's",
     "left only": "dissociation one way: only {left}'s knockout hurts its own task more than the other one's",
@@ -43,7 +55,10 @@ def reuse_summary(reuse: Mapping[str, Any]) -> RenderableType:
     blocks: list[RenderableType] = []
     if "function" in reuse:
         blocks += [function_summary(reuse), Text()]
-    for curve in reuse.get("curves", ()):
+    curves = reuse.get("curves", ())
+    if curves:
+        blocks += [*(Text(line, style="dim") for line in CURVES_EXPLAINED), Text()]
+    for curve in curves:
         blocks += [curve_summary(curve), Text()]
     return Group(*blocks)
 
@@ -56,10 +71,17 @@ def function_summary(reuse: Mapping[str, Any]) -> RenderableType:
     function, left, right = reuse["function"], reuse["left"], reuse["right"]
     return Group(
         Text("What each part does on both tasks", style="bold"),
+        *(Text(line, style="dim") for line in FUNCTION_EXPLAINED),
         *(_on_task(function, side, task, left, right) for side, task in zip(SIDES, function["tasks"], strict=True)),
-        *(Text(line, style="dim") for line in _dissociation(function["dissociation"], left, right)),
+        *_dissociated(function["dissociation"], left, right),
         *(Text(f"note: {note}", style="dim") for note in function["notes"]),
     )
+
+
+def _dissociated(found: Mapping[str, Any], left: str, right: str) -> Iterator[RenderableType]:
+    said = _dissociation(found, left, right)
+    yield Text(f"Conclusion: {next(said)}")
+    yield from (Text(line, style="dim") for line in said)
 
 
 def _on_task(function: Mapping[str, Any], side: str, task: str, left: str, right: str) -> RenderableType:
@@ -123,7 +145,7 @@ def sparkline(shares: Sequence[float], columns: int = COLUMNS) -> str:
 
 
 def _thresholds(curve: Mapping[str, Any]) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("top heads", "of all", "left", "right", "both", "overlap", "resampled", "ceiling", "chance", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for point in landmarks(curve):
@@ -160,7 +182,7 @@ def _remarks(curve: Mapping[str, Any]) -> Iterator[str]:
         quoted = number(curve["quoted"], "share", 0)
         counts = curve["arises"]
         where = f"at the top {_listed(counts)}*" if counts else "at no threshold"
-        yield f"{quoted}, the share of the smaller circuit, arises {where}"
+        yield f"an overlap of {quoted}, the share to look for, arises {where}"
     for note in curve["notes"]:
         yield f"note: {note}"
 
@@ -176,33 +198,44 @@ WIDTH, HEIGHT, MARGIN = 560, 300, 56
 INK, FAINT = "#20242a", "#6b7480"
 
 
-def curve_svg(curve: Mapping[str, Any]) -> str:
-    """One curve as a standalone picture: overlap with its band of resampled prompts, ceiling and chance over counts."""
+def curves_svg(curves: Sequence[Mapping[str, Any]]) -> str:
+    """Curves as one standalone picture, below each other: each overlap with its band of resampled prompts, its ceiling
+    and its chance over the number of heads taken."""
+    width, height = WIDTH + 2 * MARGIN + 60, HEIGHT + 2 * MARGIN
     root = ET.Element(
         "svg",
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {WIDTH + 2 * MARGIN + 60} {HEIGHT + 2 * MARGIN}",
+        viewBox=f"0 0 {width} {height * len(curves)}",
+        width=str(width),
+        height=str(height * len(curves)),
+        role="img",
+        style="max-width: 100%; height: auto",
         attrib={"font-family": "system-ui, sans-serif", "font-size": "12"},
     )
-    title = f"{curve['left']} and {curve['right']}: overlap by {KINDS[curve['kind']]}"
-    ET.SubElement(root, "title").text = title
+    ET.SubElement(root, "title").text = f"Overlap of {curves[0]['left']} and {curves[0]['right']} at every threshold"
     ET.SubElement(root, "rect", width="100%", height="100%", fill="#ffffff")
-    _label(root, MARGIN, 28, title, INK)
+    for i, curve in enumerate(curves):
+        _panel(ET.SubElement(root, "g", transform=f"translate(0 {height * i})"), curve)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _panel(root: ET.Element, curve: Mapping[str, Any]) -> None:
+    _label(root, MARGIN, 28, f"{curve['left']} and {curve['right']}: overlap by {KINDS[curve['kind']]}", INK)
     _axes(root, curve)
     points, most = curve["points"], curve["points"][-1]["count"]
     band = [*_path(points, "high", most), *reversed(_path(points, "low", most))]
     ET.SubElement(root, "polygon", points=" ".join(band), fill=SHARED, opacity="0.18")
     drawn = (("ceiling", LEFT, "6 3"), ("chance", RIGHT, "2 3"), ("overlap", SHARED, ""))
     for i, (key, colour, dashes) in enumerate(drawn):
-        line = ET.SubElement(root, "polyline", points=" ".join(_path(points, key, most)), fill="none", stroke=colour)
-        line.set("stroke-width", "2")
-        if dashes:
-            line.set("stroke-dasharray", dashes)
-        _label(root, MARGIN + WIDTH + 12, MARGIN + 4 + 18 * i, key, colour)
+        dashed = {"stroke-dasharray": dashes} if dashes else {}
+        stroke = {"fill": "none", "stroke": colour, "stroke-width": "2", **dashed}
+        ET.SubElement(root, "polyline", {"points": " ".join(_path(points, key, most)), **stroke})
+        x, y = MARGIN + WIDTH + 8, MARGIN + 18 * i
+        ET.SubElement(root, "polyline", {"points": f"{x},{y} {x + 22},{y}", **stroke})
+        _label(root, x + 28, y + 4, key, colour)
     for count in curve["arises"]:
         ET.SubElement(root, "circle", cx=f"{_x(count, most):.1f}", cy=f"{_y(curve['quoted']):.1f}", r="4", fill=INK)
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _x(count: int, most: int) -> float:

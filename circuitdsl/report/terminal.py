@@ -5,8 +5,7 @@ Everything here returns rich renderables; whether colours show is the console's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -26,11 +25,12 @@ from circuitdsl.judge.outcome import (
 )
 from circuitdsl.language.circuit import Intervention
 from circuitdsl.report.arms import intervention_summary
+from circuitdsl.report.comparison import structure_summary
 from circuitdsl.report.curve import reuse_summary
 from circuitdsl.report.marks import MARKS, OPEN, STYLES, WORDS
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.story import story_summary
-from circuitdsl.report.words import bound, figure, measured, measured_and_wanted, number, p_value, plural, summary
+from circuitdsl.report.words import bound, figure, measured, measured_and_wanted, number, plural, summary
 
 _BAR = 16  # columns of the longest bar of a heads table
 
@@ -75,7 +75,7 @@ def _took(report: Report) -> str:
     kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
     return (
         f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes over all prompts, "
-        f"{report.engine} engine"
+        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'}"
     )
 
 
@@ -300,60 +300,3 @@ def _bar(value: float, most: float) -> Text:
     """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
     length = round(_BAR * abs(value) / most) if most else 0
     return Text("▪" * length, style="red" if value < 0 else "blue")
-
-
-# --- comparisons -----------------------------------------------------------------------------------
-
-
-def structure_summary(structure: Mapping[str, Any]) -> RenderableType:
-    """What two circuits share, a line for each kind of element and each role, from ``Structure.to_dict()``."""
-    table = Table(box=None, show_header=True, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("")
-    for name in ("both", "left", "right", "of smaller", "Jaccard", "chance", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, entry in (
-        ("heads", structure["heads"]),
-        ("nodes", structure["nodes"]),
-        ("edges", structure["edges"]),
-        ("edges by head", structure["edges"]["heads"]),
-    ):
-        table.add_row(name, *_overlap_cells(entry))
-    matched = [pair for pair in structure["roles"] if pair["rule"] is not None]
-    for pair in matched:
-        table.add_row(f"  {role_pair(pair)}", *_overlap_cells(pair))
-    return Group(table, *(Text(line, style="dim") for line in _structure_notes(structure, matched)))
-
-
-def _structure_notes(structure: Mapping[str, Any], matched: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Why roles are taken for each other's counterparts, which have none, and what limits the figures."""
-    for rule, words in _RULES.items():
-        pairs = [role_pair(pair) for pair in matched if pair["rule"] == rule]
-        if pairs:
-            yield f"counterparts by {words}: {', '.join(pairs)}"
-    for side in ("left", "right"):
-        alone = [pair[side] for pair in structure["roles"] if pair["rule"] is None and pair[side] is not None]
-        if alone:
-            yield f"without a counterpart in {structure['right' if side == 'left' else 'left']}: {', '.join(alone)}"
-    if structure["heads"]["chance"] is not None:
-        yield "chance: each circuit's heads placed anew at random within their layers"
-    for note in structure["notes"]:
-        yield f"note: {note}"
-
-
-_RULES = {"align": "align", "name": "the same name", "heads": "the most shared heads"}
-
-
-def role_pair(pair: Mapping[str, Any]) -> str:
-    """``name_mover ~ mover``, or one name where both circuits use it."""
-    return pair["left"] if pair["left"] == pair["right"] else f"{pair['left']} ~ {pair['right']}"
-
-
-def _overlap_cells(entry: Mapping[str, Any]) -> Iterable[str]:
-    shared, left, right = (len(entry[key]) for key in ("shared", "left_only", "right_only"))
-    yield str(shared)
-    yield str(shared + left)
-    yield str(shared + right)
-    yield number(entry["of_smaller"], "share", 0)
-    yield number(entry["jaccard"], "share", 0)
-    yield number(entry.get("chance"), "share", 0) if "chance" in entry else ""
-    yield p_value(entry["p_value"]) if "p_value" in entry else ""

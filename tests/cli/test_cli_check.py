@@ -240,3 +240,41 @@ def test_diff_in_function_says_what_each_does_for_the_other_and_draws_the_curve(
     nowhere = run("diff", *pair, "--curve", tmp_path / "nowhere" / "curve.svg")
     assert (nowhere.code, nowhere.out) == (2, "")
     assert "cannot write" in nowhere.err
+
+
+# --- precision -------------------------------------------------------------------------------------
+
+
+def test_bfloat16_is_told_apart_in_the_report_and_in_the_store(spec):
+    path = spec("expect logit_diff >= 0")
+    fine, coarse = report(path), report(path, "--dtype", "bfloat16")
+    assert (fine["dtype"], coarse["dtype"]) == ("float32", "bfloat16")
+    assert coarse["cost"]["kept"] == 0 < coarse["cost"]["experiments"]
+    assert report(path, "--dtype", "bfloat16")["cost"]["experiments"] == 0
+    values = [each["circuits"][0]["claims"][0]["value"] for each in (fine, coarse)]
+    assert values[0] != values[1] == pytest.approx(values[0], rel=0.02)
+    assert "in bfloat16" in coarse["circuits"][0]["processing"]
+    said = " ".join(run("check", path, *QUICK, "--dtype", "bfloat16").out.split())
+    assert "fast engine in bfloat16" in said and "weights as they are, in bfloat16" in said
+    assert "float32" not in run("check", path, *QUICK).out
+
+
+def test_a_screened_search_says_how_many_heads_it_sorted_out(spec):
+    path = spec("role r at END { 3.0 }", head=HEAD.replace("prompts 20", "prompts 20\n floor 10%"))
+    whole, quick = (
+        json.loads(run("check", path, "--format", "json", *more).out) for more in ((), ("--screen", "bf16"))
+    )
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(quick)
+    (one,), (other,) = whole["circuits"], quick["circuits"]
+    assert one["screening"] is None
+    assert other["screening"]["sorted_out"] > 0 < other["screening"]["margin"] < 0.1
+    assert other["unexplained"] == one["unexplained"]
+    said = " ".join(run("check", path, "--screen", "bf16").out.split())
+    assert f"{other['screening']['sorted_out']} were sorted out in bfloat16" in said
+
+
+def test_nothing_is_screened_that_is_coarse_already(spec):
+    ended = run("check", spec("expect logit_diff >= 0"), "--dtype", "bfloat16", "--screen", "bf16")
+    assert ended.code == 2
+    assert "nothing coarser" in ended.err

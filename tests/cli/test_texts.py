@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from command_line import ROOT, run
+from jsonschema import Draft202012Validator
 
 MINI = ROOT / "specs" / "mini"
 UGLY = "circuit  c {\n model mini # small\n\n\n task ioi\n   role a at END {0.1  0.2}\n}\n"
@@ -175,12 +176,71 @@ def test_diff_of_two_versions_says_what_became_of_the_circuit(tmp_path: Path):
     new.write_text(text.replace("65%", "70%"), encoding="utf-8")
     ended = run("diff", old, new)
     assert "100% of the smaller circuit" in ended.out
-    removed, added = (line.strip() for line in ended.out.splitlines()[-2:])
-    assert removed.endswith("- expect attention(r, END -> S2) >= 65%")
-    assert added == "+ expect attention(r, END -> S2) >= 70%"
+    lines = [line.strip() for line in ended.out.splitlines()]
+    what = lines.index("claim attention(r, END -> S2)")
+    assert lines[what + 1] == "- expect attention(r, END -> S2) >= 65%"
+    assert lines[what + 2] == "+ expect attention(r, END -> S2) >= 70%"
+    assert lines[what + 3] == ""
     (change,) = json.loads(run("diff", old, new, "-f", "json").out)["changes"]
     assert (change["kind"], change["what"]) == ("claim", "attention(r, END -> S2)")
     assert "both say the same" in run("diff", old, old).out
+
+
+PLANTED = ROOT / "specs" / "planted"
+REUSE = """use "ioi.circuit"
+use "colored_objects.circuit"
+compare planted_ioi with planted_colored_objects {
+  align mover ~ mover, duplicate_token ~ content_gatherer
+  expect overlap(heads) >= 50%
+}
+"""
+
+
+def counterparts(*arguments: object) -> dict[tuple[str, str], str]:
+    """The roles that ``diff`` takes for one, and why."""
+    ended = run("diff", *arguments, "-f", "json")
+    assert ended.code == 0, ended.err
+    return {(p["left"], p["right"]): p["rule"] for p in json.loads(ended.out)["roles"] if p["rule"] is not None}
+
+
+def test_diff_takes_counterparts_from_the_command_line():
+    pair = (PLANTED / "ioi.circuit", PLANTED / "colored_objects.circuit")
+    assert ("duplicate_token", "content_gatherer") not in counterparts(*pair)
+    found = counterparts(*pair, "--align", "duplicate_token~content_gatherer, mover ~ backup_mover")
+    assert found["duplicate_token", "content_gatherer"] == found["mover", "backup_mover"] == "align"
+    assert ("mover", "mover") not in found
+    twice = counterparts(*pair, "--align", "duplicate_token ~ content_gatherer", "--align", "mover ~ backup_mover")
+    assert twice == found
+
+
+def test_diff_of_a_compare_block_takes_its_circuits_and_counterparts(tmp_path: Path):
+    for name in ("ioi", "colored_objects"):
+        (tmp_path / f"{name}.circuit").write_bytes((PLANTED / f"{name}.circuit").read_bytes())
+    path = tmp_path / "reuse.circuit"
+    path.write_text(REUSE, encoding="utf-8")
+    found = counterparts(path)
+    assert found["duplicate_token", "content_gatherer"] == found["mover", "mover"] == "align"
+    assert counterparts(path, "--align", "mover ~ mover")["mover", "mover"] == "align"
+    assert ("duplicate_token", "content_gatherer") not in counterparts(path, "--align", "mover ~ mover")
+    data = json.loads(run("diff", path, "-f", "json").out)
+    assert (data["left"], data["right"]) == ("planted_ioi", "planted_colored_objects")
+    assert counterparts(f"{path}:planted_ioi~planted_colored_objects") == found
+    assert "duplicate_token ~ content_gatherer" in run("diff", path).out
+
+
+def test_what_diff_prints_as_json_is_an_entry_of_the_report(tmp_path: Path):
+    validator = Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8")))
+    entry = validator.evolve(schema={"$ref": "#/$defs/comparison", "$defs": validator.schema["$defs"]})
+    ioi, medium = PLANTED / "ioi.circuit", ROOT / "specs" / "gpt2-medium"
+    for arguments in ((PLANTED / "reuse.circuit",), (ioi, ioi), (medium / "reuse.circuit",)):
+        data = json.loads(run("diff", *arguments, "-f", "json").out)
+        assert [f"{e.json_path}: {e.message}" for e in entry.iter_errors(data)] == []
+        assert {"left", "right", "heads", "roles", "edges", "graph", "claims"} <= set(data)
+        assert ("changes" in data) == (arguments == (ioi, ioi))
+    mover = next(node for node in data["graph"]["nodes"] if node["name"] == "mover")
+    assert (mover["in"], len(mover["shared"]), mover["left_only"]) == ("both", 5, [])
+    del mover["in"]
+    assert len(list(entry.iter_errors(data))) == 1
 
 
 # --- explain, models, tasks ------------------------------------------------------------------------

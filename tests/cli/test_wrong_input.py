@@ -34,13 +34,45 @@ FILES = {
     "empty.jsonl": "",
     "elsewhere.jsonl": json.dumps(PROMPT | {"positions": {"IO": [90, 95]}}) + "\n",
     "nothing.circuit": 'use "good.circuit"\n',
+    "pairs.circuit": "".join(
+        GOOD.replace("circuit c ", f"circuit {name} ").replace("expect", "role inhibition at END { 0.1 }\n  expect")
+        for name in ("one", "two", "three")
+    )
+    + "compare one with two {\n  expect overlap(heads) >= 0%\n}\n"
+    + "compare one with three {\n  expect overlap(heads) >= 0%\n}\n",
 }
 
+PAIR = ("diff", "pairs.circuit:one", "pairs.circuit:two")
+ALIGN = (*PAIR, "--align")
+
 CASES = {
+    "missing device": (["check", "good.circuit", "--device", "cuda:9"], "there is no device cuda:9 here"),
+    "missing device to compare": (
+        ["diff", "good.circuit", "good.circuit", "--function", "--device", "tpu"],
+        "there is no device tpu here",
+    ),
+    "revision of a shipped model": (["check", "good.circuit", "--revision", "v1"], "mini comes with circuitdsl"),
+    "revision of a shipped tokenizer": (["tasks", "show", "ioi", "--revision", "v1"], "mini comes with circuitdsl"),
     "missing file": (["check", "missing.circuit"], "there is no file `missing.circuit`"),
     "missing file to plan": (["plan", "missing.circuit"], "there is no file `missing.circuit`"),
     "missing file to show": (["show", "missing.circuit"], "there is no file `missing.circuit`"),
     "missing file to compare": (["diff", "good.circuit", "missing.circuit"], "there is no file `missing.circuit`"),
+    "one circuit to compare": (["diff", "good.circuit"], "good.circuit holds no compare block, and no other circuit"),
+    "two compare blocks": (
+        ["diff", "pairs.circuit"],
+        "compared there: one~two, one~three",
+    ),
+    "no such compare block": (["diff", "pairs.circuit:two~three"], "pairs.circuit compares no two~three"),
+    "no such role to align": ([*ALIGN, "inhibtion ~ inhibition"], "did you mean `inhibition`?"),
+    "role aligned twice": ([*ALIGN, "inhibition ~ inhibition, inhibition ~ inhibition"], "error[C603]"),
+    "role without a counterpart": ([*ALIGN, "inhibition"], "expected `~`"),
+    "more than roles to align": ([*ALIGN, "inhibition ~ inhibition expect overlap(heads) > 0%"], "--align takes pairs"),
+    "blocks to align": ([*ALIGN, "inhibition ~ inhibition } compare a with b {"], "--align takes pairs"),
+    "overlap that is no share": (
+        ["diff", "pairs.circuit:one", "pairs.circuit:two", "--quoted", "0.78"],
+        "is not a share",
+    ),
+    "overlap above one": ([*PAIR, "--quoted", "178%"], "at most 100%"),
     "missing file to format": (["fmt", "missing.circuit"], "cannot read missing.circuit"),
     "missing shipped file": (["check", "specs/mini/nope.circuit"], "there is no file `specs/mini/nope.circuit`"),
     "folder for a file": (["check", "folder"], "`folder` is a folder"),
@@ -89,7 +121,6 @@ OPTIONS = {
     "too few prompts": ["check", "good.circuit", "--prompts", "1"],
     "prompts not a number": ["check", "good.circuit", "--prompts", "many"],
     "prompts to show": ["tasks", "show", "ioi", "-n", "0"],
-    "one circuit to compare": ["diff", "good.circuit"],
 }
 
 

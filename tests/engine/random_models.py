@@ -229,7 +229,7 @@ def _prompt(rng: random.Random, length: int) -> Prompt:
     def row() -> tuple[int, ...]:
         return tuple(rng.randrange(3, VOCABULARY // 2) for _ in range(length))
 
-    answer, *wrong = rng.sample(range(3, VOCABULARY), 4)
+    answer, also, *wrong = rng.sample(range(3, VOCABULARY), 5)
     a, b, s1, s2 = sorted(rng.sample(range(length - 1), 4))
     tokens = row()
     return Prompt(
@@ -237,6 +237,7 @@ def _prompt(rng: random.Random, length: int) -> Prompt:
         tokens=tokens,
         answer=answer,
         wrong=tuple(wrong[: rng.choice((1, 2))]),
+        right=rng.choice(((), (answer, also))),
         options=(answer, *wrong),
         positions={"A": (b,), "B": (a,), "S": (s1, s2), "END": (length - 1,)},
         counterfactuals={"x": row(), "y": row()},
@@ -338,7 +339,7 @@ class Draw:
         ]
         inside: list[Reading] = [
             Attention(self.head(), FromTo(*map(Position, self.rng.choice([("END", "S"), ("S", "A"), ("A", "B")])))),
-            HeadScore(self.head(), "duplicate_token"),
+            HeadScore(self.head(), self.rng.choice(("previous_token", "duplicate_token", "induction"))),
             Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=self.rng.random() < 0.5),
         ]
         return self.rng.choice(logits + inside)

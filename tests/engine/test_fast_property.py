@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,9 +11,104 @@ from hypothesis import strategies as st
 from random_models import ARCHITECTURES, DATA, Draw, architecture, prompts
 
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.fast.weights import network_of
 from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.measures.experiments import Experiment, Metric
+from circuitdsl.engine.readings import BEHAVIOURS, METRICS
+from circuitdsl.language.circuit import ALL, Action, Component
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Copying,
+    Experiment,
+    HeadScore,
+    Intervened,
+    Isolated,
+    Mean,
+    Metric,
+    Patched,
+    Reading,
+    Source,
+    World,
+)
 from circuitdsl.plan.drive import Failure
+
+# --- everything is drawn ---------------------------------------------------------------------------
+
+
+def of_architecture(name: str) -> set[str]:
+    """What is particular about a model."""
+    model = architecture(name)
+    network = network_of(model)
+    first = network.blocks[0]
+    found = {f"norm {first.ln1.kind}", f"weights {model.processing}"}
+    kinds = {"learned": network.positions, "rotary": network.rotary, "ALiBi": network.alibi}
+    found |= {f"{kind} positions" for kind, given in kinds.items() if given is not None} or {"no positions"}
+    found |= {"grouped queries"} if network.n_kv_heads < network.n_heads else set()
+    return found | {"attention only" if first.mlp is None else "parallel" if network.parallel else "sequential"}
+
+
+def test_every_kind_of_architecture_is_tried():
+    wanted = {"norm layer", "norm rms", "norm none", "weights none", "weights fold", "grouped queries"}
+    wanted |= {"learned positions", "rotary positions", "ALiBi positions", "no positions"}
+    wanted |= {"attention only", "parallel", "sequential"}
+    assert set().union(*map(of_architecture, ARCHITECTURES)) == wanted
+
+
+def of_experiment(world: World, reading: Reading) -> set[str]:
+    """What is particular about an experiment, as far as its engine may care."""
+    found = {type(world).__name__, type(reading).__name__}
+    nodes, sources = [], []
+    match world:
+        case Ablated(nodes=some, source=source) | Isolated(kept=some, source=source):
+            nodes, sources = [*some], [source]
+        case Patched(senders=senders, receivers=receivers, strict=strict):
+            nodes = [*senders, *(node for node, _ in receivers)]
+            found |= {f"into {which or 'MLP'}" for _, which in receivers} or {"into logits"}
+            found.add("strict" if strict else "not strict")
+        case Intervened(actions=actions, sources=some):
+            nodes, sources = [node for action in actions for node in action.nodes], [s for s in some if s is not None]
+            found |= {action.kind for action in actions}
+    if isinstance(world, Isolated):
+        found.add("MLPs replaced" if world.mlps else "MLPs kept")
+    found |= {type(source).__name__ for source in sources}
+    found |= {f"by template: {source.by_template}" for source in sources if isinstance(source, Mean)}
+    found |= {type(node.component).__name__ for node in nodes}
+    found |= {of_position(node.position) for node in nodes}
+    match reading:
+        case Metric(name=name) | HeadScore(kind=name):
+            found.add(name)
+        case Copying(negated=negated):
+            found.add(f"negated: {negated}")
+    return found
+
+
+def of_position(position) -> str:
+    if position == ALL or position.name == "END":
+        return f"position {position}"
+    return "position with offset" if position.offset else f"position of {2 if position.name == 'S' else 1}"
+
+
+def test_every_kind_of_experiment_is_drawn():
+    geometry = architecture("gpt2").geometry
+    drawn = [pair for seed in range(40) for pair in Draw(geometry, seed).experiments(10)]
+    wanted = {kind.__name__ for union in (World, Reading, Source, Component) for kind in get_args(union)}
+    wanted |= {*METRICS, *BEHAVIOURS, *get_args(get_type_hints(Action)["kind"])}
+    wanted |= {"into q", "into k", "into v", "into MLP", "into logits", "strict", "not strict"}
+    wanted |= {
+        "MLPs replaced",
+        "MLPs kept",
+        *(f"{what}: {yes}" for what in ("by template", "negated") for yes in (True, False)),
+    }
+    wanted |= {f"position {at}" for at in ("all", "END", "END-1", "with offset", "of 1", "of 2")}
+    assert set().union(*(of_experiment(*pair) for pair in drawn)) == wanted
+
+
+def test_prompts_of_several_lengths_and_answers_are_drawn():
+    drawn = prompts(30, 0)
+    assert len({len(prompt.tokens) for prompt in drawn}) == 3
+    assert {(len(prompt.answers), len(prompt.wrong)) for prompt in drawn} == {(1, 1), (1, 2), (2, 1), (2, 2)}
+
+
+# --- and gives the same figures --------------------------------------------------------------------
 
 
 def assert_same(ours, theirs, experiment):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from circuitdsl.errors import InputError
 from circuitdsl.models import ModelError, open_model
@@ -73,6 +73,43 @@ def test_folding_changes_no_difference_of_logits(name):
     torch.testing.assert_close(*centred, atol=2e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("processing", ["none", "fold"])
+def test_a_model_opens_in_bfloat16(tiny, processing):
+    fine, coarse = open_model(tiny, processing), open_model(tiny, processing, dtype="bfloat16")
+    assert (fine.dtype, coarse.dtype) == ("float32", "bfloat16")
+    assert all(p.dtype is torch.bfloat16 and not p.requires_grad for p in coarse.bridge.parameters())
+    assert coarse.fingerprint != fine.fingerprint
+    assert coarse.fingerprint == open_model(tiny, processing, dtype="bfloat16").fingerprint
+    assert logits(coarse.bridge).dtype is torch.bfloat16
+    torch.testing.assert_close(logits(coarse.bridge).float(), logits(fine.bridge), atol=0.02, rtol=0.02)
+
+
+def test_folding_is_done_in_float32_before_digits_are_dropped(tiny):
+    fine, coarse = open_model(tiny, "fold"), open_model(tiny, "fold", dtype="bfloat16")
+    for ours, theirs in zip(coarse.bridge.parameters(), fine.bridge.parameters(), strict=True):
+        assert torch.equal(ours, theirs.to(torch.bfloat16))
+
+
+def test_a_planted_model_opens_in_bfloat16():
+    coarse = open_model("planted-ioi", dtype="bfloat16")
+    assert coarse.dtype == "bfloat16" and logits(coarse.bridge).dtype is torch.bfloat16
+
+
+def test_rotations_keep_their_frequencies_in_bfloat16(tmp_path):
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    open_model("mini").tokenizer.save_pretrained(tmp_path)
+    for processing in ("none", "fold"):
+        tables = [
+            dict(open_model(tmp_path, processing, dtype=d).bridge.named_buffers()) for d in ("float32", "bfloat16")
+        ]
+        names = [name for name in tables[0] if name.endswith("inv_freq")]
+        assert names
+        assert all(torch.equal(tables[0][name], tables[1][name]) for name in names)
+
+
 # --- what cannot be opened ---------------------------------------------------------------------------------
 
 
@@ -120,6 +157,19 @@ def test_an_object_is_never_folded_but_may_have_been(tiny):
     assert "enable_compatibility_mode" in refused(bridge, "fold").remedy
     bridge.enable_compatibility_mode(disable_warnings=True)
     assert open_model(bridge, "fold").processing == "fold"
+
+
+def test_an_object_keeps_its_precision(tiny):
+    bridge = open_model(tiny, dtype="bfloat16").bridge
+    assert open_model(bridge).dtype == open_model(bridge, dtype="bfloat16").dtype == "bfloat16"
+    with pytest.raises(ModelError, match="in bfloat16, which is not to be changed to float32"):
+        open_model(bridge, dtype="float32")
+
+
+def test_a_precision_that_is_not_offered(tiny):
+    with pytest.raises(ModelError, match="no model runs in float8") as error:
+        open_model(tiny, dtype="float8")  # type: ignore[arg-type]
+    assert "bfloat16" in error.value.remedy
 
 
 def test_an_object_without_a_tokenizer(tiny):

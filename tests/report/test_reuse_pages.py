@@ -18,7 +18,7 @@ from circuitdsl.language.circuit import Action, Head, Intervention
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.report.arms import intervention_summary
-from circuitdsl.report.curve import curve_svg, landmarks, reuse_summary, sparkline
+from circuitdsl.report.curve import curves_svg, landmarks, reuse_summary, sparkline
 from circuitdsl.report.output import to_text
 from samples import circuit, geometry
 
@@ -79,26 +79,32 @@ def test_what_is_shown_of_two_circuits(reuse: Reuse):
     assert "only first" in text
     assert "80% [75, 85]" in text
     assert "rank correlation of all 20 heads' effects" in text
-    assert "75%, the share of the smaller circuit, arises at" in text
+    assert "an overlap of 75%, the share to look for, arises at" in text
     assert "p = 0.048" in text
     assert to_text(reuse_summary(reuse.structure.to_dict())).strip() == ""  # nothing was measured
 
 
-def test_the_picture_is_well_formed_and_shows_every_line(drawn: Curve):
-    root = ET.fromstring(curve_svg(drawn.to_dict()))
+def test_the_picture_is_well_formed_and_shows_every_line_of_every_curve(drawn: Curve):
+    other = replace(drawn, kind="stages", quoted=None, arises=())
+    root = ET.fromstring(curves_svg([drawn.to_dict(), other.to_dict()]))
     space = "{http://www.w3.org/2000/svg}"
-    lines = root.findall(f"{space}polyline")
-    assert len(lines) == 3
-    assert all(len(line.get("points", "").split()) == len(drawn.points) for line in lines)
-    assert len(root.findall(f"{space}circle")) == len(drawn.arises)
-    assert {"overlap", "ceiling", "chance"} <= {text.text for text in root.findall(f"{space}text")}
+    panels = root.findall(f"{space}g")
+    assert len(panels) == 2
+    for panel, shown in zip(panels, (drawn, other), strict=True):
+        lengths = [len(line.get("points", "").split()) for line in panel.findall(f"{space}polyline")]
+        assert sorted(lengths) == sorted([len(shown.points), 2] * 3)  # three lines, and what they look like in the key
+        assert len(panel.findall(f"{space}circle")) == len(shown.arises)
+        assert {"overlap", "ceiling", "chance"} <= {text.text for text in panel.findall(f"{space}text")}
+    assert drawn.arises
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    assert (float(root.attrib["width"]), float(root.attrib["height"])) == (width, height)
 
 
 def test_the_json_of_a_comparison_obeys_the_schema(reuse: Reuse):
     validator = schema()
     definitions = {"$defs": dict(validator.schema)["$defs"]}  # type: ignore[arg-type]
     comparison = validator.evolve(schema={"$ref": "#/$defs/comparison", **definitions})
-    data = {**reuse.to_dict(), "file": "x.circuit", "exit": 0, "claims": []}
+    data = {**reuse.to_dict(), "claims": []}
     assert [error.message for error in comparison.iter_errors(data)] == []
     assert list(comparison.iter_errors({**data, "curves": [{}]}))
 

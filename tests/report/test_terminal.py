@@ -104,7 +104,7 @@ def test_the_method_is_told(shown: str):
 
 def test_a_comparison_shows_what_is_shared_and_what_chance_would_give(shown: str):
     block = shown.split("compare ioi with ioi")[1].split("intervention")[0]
-    assert line_with("heads     ", block).split()[1:6] == ["1", "3", "3", "33%", "20%"]
+    assert line_with("heads     ", block).split()[1:6] == ["1", "3", "3", "33%", "33%"]
     assert "counterparts by the same name: mover" in shown
     assert "without a counterpart in right: early" in shown
     assert "without a counterpart in left: late" in shown

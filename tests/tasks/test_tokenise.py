@@ -1,11 +1,13 @@
 """From character spans to token indices."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.tasks import TaskError, TextPrompt, open_task
@@ -52,6 +54,48 @@ def test_a_span_means_the_last_token_that_it_touches_in_any_text(gpt2, text, dat
     after = gpt2.decode(prompt.tokens[index + 1 :])
     # What follows the token lies after the span, but for white space and characters that several tokens make up.
     assert len(after.replace("\ufffd", "")) <= len(text) - len(text[:end].rstrip())
+
+
+def trained(pre_tokenizer) -> PreTrainedTokenizerFast:
+    """A BPE tokenizer of a family's kind, which knows the words above as whole tokens; has a BOS."""
+    inner = Tokenizer(models.BPE(unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizer
+    letters = sorted({letter for word in (*WORDS, *MARKS, "kaleidoscope") for letter in word} | {"\u2581"})
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<unk>", "<s>"], initial_alphabet=letters, show_progress=False
+    )
+    inner.train_from_iterator([f"the {word}" for word in WORDS] * 3, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", unk_token="<unk>")
+
+
+KINDS = {
+    "byte level, as GPT-2, NeoX and Qwen": pre_tokenizers.ByteLevel(add_prefix_space=False),
+    "byte level with a space before the text": pre_tokenizers.ByteLevel(add_prefix_space=True),
+    "metaspace, as Llama and Mistral": pre_tokenizers.Metaspace(prepend_scheme="first"),
+    "metaspace without a space before the text, as Gemma": pre_tokenizers.Metaspace(prepend_scheme="never"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(sentences=sentences, bos=st.booleans(), leading=st.booleans(), longer=st.booleans())
+def test_positions_are_the_tokenizer_s_own(kind, sentences, bos, leading, longer):
+    """``char_to_token`` of the tokenizer itself says where a word's last letter is, with and without BOS and spaces."""
+    tokenizer = trained_once(kind)
+    text, spans = " the" if leading else "the", []
+    for word, mark in [*sentences, *([("kaleidoscope", "")] if longer else [])]:
+        spans.append((len(text) + 1, len(text) + 1 + len(word)))
+        text += f" {word}{mark}"
+    prompt = tokenise(text_prompt(text, spans={f"P{i}": (span,) for i, span in enumerate(spans)}), tokenizer, bos)
+    own = tokenizer(text, add_special_tokens=False)
+    assert prompt.tokens == (*([tokenizer.bos_token_id] if bos else []), *own["input_ids"])
+    for i, (_, end) in enumerate(spans):
+        assert prompt.positions[f"P{i}"] == (own.char_to_token(end - 1) + bos,)
+    assert prompt.positions["END"] == (len(own["input_ids"]) - 1 + bos,)
+
+
+@cache
+def trained_once(kind: str) -> PreTrainedTokenizerFast:
+    return trained(KINDS[kind])
 
 
 def test_the_space_before_a_word_belongs_to_its_token_not_to_the_word_before(gpt2):

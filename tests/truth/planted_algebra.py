@@ -137,6 +137,10 @@ class Measuring:
 
     def without(self, nodes: Iterable[Node]) -> float:
         """F with these nodes' outputs replaced by the mean of their template."""
+        return mean(self.each_without(nodes))
+
+    def each_without(self, nodes: Iterable[Node]) -> list[float]:
+        """As ``without``, prompt by prompt."""
         nodes = tuple(nodes)
         return self._replaced(lambda prompt: {(_head_of(n), i) for n in nodes for i in places(n, prompt)})
 
@@ -148,16 +152,16 @@ class Measuring:
             kept = {(_head_of(n), i) for n in nodes for i in places(n, prompt)}
             return {(head, i) for head in self.algebra.heads for i in range(len(prompt.tokens))} - kept
 
-        return self._replaced(outside)
+        return mean(self._replaced(outside))
 
-    def _replaced(self, where) -> float:
+    def _replaced(self, where) -> list[float]:
         figures = []
         for prompt in self.prompts:
             outputs: dict[Head, dict[int, Tensor]] = {}
             for head, index in where(prompt):
                 outputs.setdefault(head, {})[index] = self.means[prompt.template][head][index]
             figures.append(logit_diff(self.algebra.run(prompt.tokens, Edits(outputs)).logits, prompt))
-        return mean(figures)
+        return figures
 
     def knockout(self, nodes: Iterable[Node]) -> float:
         return (self.without(nodes) - self.metric()) / abs(self.metric())

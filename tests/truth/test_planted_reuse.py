@@ -6,11 +6,13 @@ Three pairs of sets of heads: one that dissociates, one that does not, one that 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import cache
+from itertools import combinations, product
 
 import numpy as np
 import pytest
-from planted_algebra import Algebra, Measuring
+from planted_algebra import Algebra, Measuring, logit_diff
 from planted_bench import SPECS, bench, drawn
 
 from circuitdsl import api
@@ -19,6 +21,7 @@ from circuitdsl.compare.reuse import PARTS, Function, Reuse, function, part_on, 
 from circuitdsl.language.circuit import ALL, Circuit, Head, Node, Position
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.models.planted.plans import PLANTED
+from circuitdsl.models.planted.truth import TRUTHS, Truth
 
 PROMPTS = 20
 
@@ -126,6 +129,56 @@ def test_a_circuit_does_not_dissociate_from_itself():
     assert (found.left.value, found.right.value, found.kind) == (0, 0, "none")
 
 
+# --- structure -------------------------------------------------------------------------------------
+
+
+def planted(task: str) -> Truth:
+    return next(truth for truth in TRUTHS if (truth.model, truth.task) == ("planted-reuse", task))
+
+
+def dealt(left: set[Head], right: set[Head], n_heads: int) -> Counter[int]:
+    """How many placements of the right heads within their layers share 0, 1, 2, ... heads with the left ones."""
+    ways = Counter({0: 1})
+    for layer in {head.layer for head in right}:
+        ours = {head.index for head in left if head.layer == layer}
+        size = sum(head.layer == layer for head in right)
+        here = Counter(len(ours & set(placed)) for placed in combinations(range(n_heads), size))
+        both = Counter[int]()
+        for (a, before), (b, now) in product(ways.items(), here.items()):
+            both[a + b] += before * now
+        ways = both
+    return ways
+
+
+def test_the_structure_is_that_of_the_planted_circuits():
+    """What the two files say is what was wired, and every figure of it is counted a second time."""
+    circuits = [api.load(SPECS / f"{task}.circuit").circuits[0] for task in ("ioi", "colored_objects")]
+    found = api.compare(*circuits)
+    truths = [planted(task) for task in ("ioi", "colored_objects")]
+    left, right = ({head for role in truth.roles for head in role.heads} for truth in truths)
+    both = len(left & right)
+    assert {*found.heads.shared} == {str(head) for head in left & right}
+    assert {*found.heads.left_only} == {str(head) for head in left - right}
+    assert found.heads.of_smaller == both / min(len(left), len(right))
+    assert (found.heads.of_left, found.heads.of_right) == (both / len(left), both / len(right))
+    assert found.heads.jaccard == both / len(left | right)
+    assert {*found.nodes.shared} == {str(node) for node in {*truths[0].nodes} & {*truths[1].nodes}}
+    roles = [{role.name: {*role.heads} for role in truth.roles} for truth in truths]
+    assert {(pair.left, pair.right) for pair in found.roles if pair.rule} == {(n, n) for n in roles[0] if n in roles[1]}
+    for pair in found.roles:
+        if pair.rule:
+            assert len(pair.heads.shared) == len(roles[0][pair.left] & roles[1][pair.right])
+    edges = [{(e.sender, e.receiver, x) for e in truth.edges for x in e.inputs or ("",)} for truth in truths]
+    for whose, some in (("both", edges[0] & edges[1]), ("right", edges[1] - edges[0]), ("left", edges[0] - edges[1])):
+        links = (link for link in found.graph.links if link.whose == whose)
+        assert {(link.sender, link.receiver, link.input) for link in links} == some
+    ways = dealt(left, right, circuits[0].geometry.n_heads)
+    assert found.heads_chance.expected == pytest.approx(sum(k * n for k, n in ways.items()) / ways.total())
+    tails = [sum(n for k, n in ways.items() if k >= both), sum(n for k, n in ways.items() if k <= both)]
+    assert found.heads_chance.p_value == pytest.approx(tails[0] / ways.total())
+    assert found.heads_chance.p_fewer == pytest.approx(tails[1] / ways.total())
+
+
 # --- curves ----------------------------------------------------------------------------------------
 
 
@@ -141,18 +194,30 @@ def compared() -> Reuse:
     return reuse(document.circuit("left"), document.circuit("right"), (), bench().judge("planted-reuse"))
 
 
+@cache
+def knocked_out(task: str) -> np.ndarray:
+    """How each head's knockout changes the logit difference of each prompt, from the weights: [prompts, heads]."""
+    truth = by_hand(task)
+    clean = np.array([logit_diff(run.logits, p) for run, p in zip(truth.clean, truth.prompts, strict=True)])
+    return np.stack([np.array(truth.each_without([Node(h, ALL)])) - clean for h in truth.algebra.heads], axis=1)
+
+
 def known_order(task: str, kind: str) -> list[Head]:
     """The heads that have an effect, strongest first, from the weights."""
-    truth, heads = by_hand(task), Algebra(PLANTED["planted-reuse"]()).heads
-    if kind == "direct":
+    truth = by_hand(task)
+    heads = truth.algebra.heads
+    if kind == "direct" or (kind == "stages" and task == "ioi"):  # its one edge leads to the logits
         sizes = {head: abs(truth.effect([Node(head, Position("END"))], ())) for head in heads}
+    elif kind == "stages":
+        movers = [(Node(head, Position("END")), "q") for head in (Head(3, 2), Head(4, 0))]
+        sizes = {head: abs(truth.effect([Node(head, ALL)], movers)) for head in heads if head.layer < 4}
     else:
-        sizes = {head: abs(truth.knockout([Node(head, ALL)])) for head in heads}
+        sizes = dict(zip(heads, np.abs(knocked_out(task).mean(axis=0)), strict=True))
     strongest = max(sizes.values())
-    return sorted((head for head in heads if sizes[head] > 1e-4 * strongest), key=lambda head: -sizes[head])
+    return sorted((head for head in sizes if sizes[head] > 1e-4 * strongest), key=lambda head: -sizes[head])
 
 
-@pytest.mark.parametrize("kind", ["direct", "knockout"])
+@pytest.mark.parametrize("kind", ["direct", "knockout", "stages"])
 def test_the_curve_is_the_known_one(kind: str):
     found = next(curve for curve in compared().curves if curve.kind == kind)
     ours, theirs = known_order("ioi", kind), known_order("colored_objects", kind)
@@ -168,6 +233,44 @@ def test_the_curve_is_the_known_one(kind: str):
     assert agreeing >= len(found.points) / 2
     last = found.points[-1]
     assert last.shared == len(set(ours) & set(theirs))
+
+
+def known_ceiling(task: str, most: int, pairs: int) -> np.ndarray:
+    """The mean overlap of the task's strongest heads with themselves, of prompts drawn anew twice: at 1, 2, ... heads.
+
+    As docs/methods.md says: of n prompts of a template n - 1 are drawn, templates of one prompt are drawn together.
+    """
+    changes, generator = knocked_out(task), np.random.default_rng(3)
+    names = [prompt.template for prompt in by_hand(task).prompts]
+    groups = [[i for i, name in enumerate(names) if name == each] for each in dict.fromkeys(names)]
+    single = [group[0] for group in groups if len(group) == 1]
+    assert len(single) != 1
+    groups = [group for group in groups if len(group) > 1] + [single] * bool(single)
+
+    def strongest() -> list[int]:
+        weights = np.zeros(len(names))
+        for group in groups:
+            np.add.at(weights, generator.choice(group, len(group) - 1), len(group) / (len(group) - 1))
+        sizes = np.abs(weights @ changes)
+        return [i for i in np.argsort(-sizes) if sizes[i] > 1e-4 * sizes.max()]
+
+    found = np.zeros(most)
+    for _ in range(pairs):
+        one, two = strongest(), strongest()
+        for count in range(1, most + 1):
+            ours, theirs = set(one[:count]), set(two[:count])
+            found[count - 1] += len(ours & theirs) / min(len(ours), len(theirs)) / pairs
+    return found
+
+
+def test_the_ceiling_is_the_known_one():
+    """How far a task agrees with itself: twins (heads of one effect) change places, and only they."""
+    found = next(curve for curve in compared().curves if curve.kind == "knockout")
+    left, right = (known_ceiling(task, len(found.points), 400) for task in ("ioi", "colored_objects"))
+    assert [point.ceiling_left for point in found.points] == pytest.approx(left, abs=0.08)
+    assert [point.ceiling_right for point in found.points] == pytest.approx(right, abs=0.08)
+    assert left[2] < 0.95 < min(right)
+    assert [point.ceiling for point in found.points] == [min(p.ceiling_left, p.ceiling_right) for p in found.points]
 
 
 def test_the_movers_top_both_tasks_and_are_sure_to():

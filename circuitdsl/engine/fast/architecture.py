@@ -7,8 +7,8 @@ one run alone has one world. Heads' tensors add [heads, d_head] in place of d_mo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +46,8 @@ class Norm:
         """The norm of ``x``, divided by the scale that ``clean`` has (strict path patching)."""
         if self.kind == "none":
             return x
-        normed = self._centred(x) / (self._centred(clean).pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
+        centred, clean = self._centred(x.float()), self._centred(clean.float())
+        normed = (centred / (clean.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()).to(x.dtype)
         normed = normed if self.weight is None else normed * self.weight
         return normed if self.bias is None else normed + self.bias
 
@@ -165,6 +166,21 @@ class Network:
     def heads(self, x: Tensor) -> Tensor:
         """[..., columns * d_head] -> [..., columns, d_head]."""
         return x.unflatten(-1, (-1, self.d_head))
+
+
+def in_dtype(network: Network, dtype: torch.dtype) -> Network:
+    """The same network in another precision: its tensors are copied, unless they have it already."""
+    return _converted(network, dtype)
+
+
+def _converted(part: Any, dtype: torch.dtype) -> Any:
+    if isinstance(part, Tensor):
+        return part.to(dtype) if part.is_floating_point() else part
+    if isinstance(part, tuple):
+        return tuple(_converted(each, dtype) for each in part)
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{f.name: _converted(getattr(part, f.name), dtype) for f in fields(part)})
+    return part
 
 
 @dataclass(frozen=True)

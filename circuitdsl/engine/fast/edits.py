@@ -12,7 +12,7 @@ from circuitdsl.engine import hooks
 from circuitdsl.engine.fast.held import Held
 from circuitdsl.engine.fast.points import layer_of, parts_at
 from circuitdsl.engine.fast.region import take
-from circuitdsl.engine.hooks import NO_CHANGE
+from circuitdsl.engine.hooks import no_change
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Edit:
             before, change = clean.whole, self.on(everything, everything, torch.ones_like(tokens))
         else:
             before, change = clean.take(at), self.at(at)
-        return bool((change(before) - before).abs().max() > NO_CHANGE * clean.largest)
+        return bool((change(before) - before).abs().max() > no_change(before.dtype) * clean.largest)
 
 
 def first_point(edits: Sequence[Edit]) -> int:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import torch
 
 from circuitdsl.engine.batch import Batch, batch_of, in_batches
 from circuitdsl.engine.fast import wants
 from circuitdsl.engine.fast.answers import Answers
-from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.architecture import Network, in_dtype
 from circuitdsl.engine.fast.caches import Caches, sources_of
 from circuitdsl.engine.fast.held import Wanted, joined
 from circuitdsl.engine.fast.memory import default_memory
@@ -51,7 +51,8 @@ class FastEngine:
 
     ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
     counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
-    may take; it is halved when memory runs out. Raises NotCovered for a model whose architecture it does not compute.
+    may take; it is halved when memory runs out. ``over``: a network to run in place of the model's own, as its copy in
+    another precision. Raises NotCovered for a model whose architecture it does not compute.
     """
 
     model: Model
@@ -59,13 +60,14 @@ class FastEngine:
     memory: int = 0  # 0: a share of what is free
     tokens: int = TOKENS_A_PASS
     means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
+    over: InitVar[Network | None] = None
     network: Network = field(init=False)
     note: str = field(default="", init=False)
 
     name = "fast"
 
-    def __post_init__(self) -> None:
-        self.network = network_of(self.model)
+    def __post_init__(self, over: Network | None) -> None:
+        self.network = over or network_of(self.model)
         self.memory = self.memory or default_memory(self.network.embedding.device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
         self._owed = 0.0
@@ -75,6 +77,11 @@ class FastEngine:
         """What its figures depend on besides the model and the experiment."""
         embedding = self.network.embedding
         return (self.name, str(embedding.dtype), embedding.device.type)
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which it runs: the network's."""
+        return str(self.network.embedding.dtype).removeprefix("torch.")
 
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
@@ -135,6 +142,11 @@ class FastEngine:
         if self._owed >= 1:
             self.tick(int(self._owed))
             self._owed -= int(self._owed)
+
+
+def coarser(engine: FastEngine, dtype: torch.dtype) -> FastEngine:
+    """The same engine over a copy of its network in a lower precision. The model is not touched."""
+    return FastEngine(engine.model, engine.tick, engine.memory, engine.tokens, over=in_dtype(engine.network, dtype))
 
 
 def engine_for(model: Model, tick: Callable[[int], None] = lambda prompts: None, memory: int = 0) -> Engine:

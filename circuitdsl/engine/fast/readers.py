@@ -57,7 +57,7 @@ class Reader:
         """
         if reading == Metric("logit_diff"):
             direction, offset = self._logit_diff
-            return ((x @ direction[:, :, None])[..., 0] + offset).double().cpu().numpy()
+            return ((x.float() @ direction[:, :, None])[..., 0] + offset).double().cpu().numpy()
         # A world at a time: the vocabulary is large.
         unembedded = (self.network.unembedding(x[:, world]) for world in range(x.shape[1]))
         return np.stack([read(reading, logits, {}, self.batch, self.bridge) for logits in unembedded], axis=1)
@@ -69,7 +69,8 @@ class Reader:
             require_wrong(prompt, "logit difference")
 
         def difference(column: Tensor) -> Tensor:
-            return torch.stack([column[p.answer] - column[list(p.wrong)].mean(0) for p in self.batch.prompts])
+            rows = ((column[p.answer], column[list(p.wrong)]) for p in self.batch.prompts)
+            return torch.stack([answer.float() - wrong.float().mean(0) for answer, wrong in rows])
 
         weight, bias = self.network.unembedding.weight, self.network.unembedding.bias
         return difference(weight), difference(weight.new_zeros(len(weight)) if bias is None else bias)[:, None]

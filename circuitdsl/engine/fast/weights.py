@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from circuitdsl.engine import hooks
-from circuitdsl.engine.fast.architecture import ACTIVATIONS, Alibi, Block, Linear, Mlp, Network, Norm, Rotary
+from circuitdsl.engine.fast.architecture import (
+    ACTIVATIONS,
+    Alibi,
+    Block,
+    Linear,
+    Mlp,
+    Network,
+    Norm,
+    Rotary,
+    in_dtype,
+)
 from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.points import mlp_output
 from circuitdsl.engine.fast.region import whole
 from circuitdsl.models import Model
 
 LONGEST = 4096  # tokens for which rotation tables are made
-TOLERANCE = 1e-4
+COVERED = (torch.float32, torch.bfloat16)
+TOLERANCE = 1e-4  # of float32, over the largest value
+SLACK = 8  # coarser precisions round in another order, and may lose so many times what we do
 
 FIXED_ACTIVATIONS = {"bloom": "gelu_new", "mpt": "gelu"}
 """Activations of families whose configuration names none (TransformerLens then says relu), by ``model_type``."""
@@ -28,8 +41,11 @@ class NotCovered(Exception):
 
 def network_of(model: Model) -> Network:
     """The model as a network that has been seen to agree with it on random tokens. Raises NotCovered."""
+    dtype = next(model.bridge.parameters()).dtype
+    if dtype not in COVERED:
+        raise NotCovered(f"its weights are in {str(dtype).removeprefix('torch.')}")
     try:
-        network = _read(model)
+        network = in_dtype(_read(model), dtype)  # tables and absent biases may be in another precision
     except (AttributeError, KeyError, RuntimeError, ValueError) as reason:
         raise NotCovered(f"its weights are not laid out as expected ({reason})") from reason
     _prove(model, network)
@@ -41,8 +57,6 @@ def network_of(model: Model) -> Network:
 
 def _read(model: Model) -> Network:
     bridge, config, geometry = model.bridge, model.bridge.cfg, model.geometry
-    if next(bridge.parameters()).dtype != torch.float32:
-        raise NotCovered("its weights are not in float32")
     longest = min(geometry.n_ctx, LONGEST, _window(model))
     kind = str(getattr(config, "positional_embedding_type", ""))
     blocks = tuple(_block(bridge.blocks[layer], model) for layer in range(geometry.n_layers))
@@ -208,16 +222,26 @@ def _prove(model: Model, network: Network) -> None:
     theirs: dict[str, Tensor] = {}
     with torch.inference_mode():
         captures: list[Any] = list(hooks.capture(names, theirs))
-        logits = model.bridge.run_with_hooks(tokens, fwd_hooks=captures, return_type="logits")
-        x, seen = Stack(network, tokens, whole(2, length, device), {}, 0, [()]).run(frozenset(names))
-        ours = {name: each.of(0) for name, each in seen.items()}
-        theirs["the logits"], ours["the logits"] = logits, network.unembedding(network.final(x))[:, 0]
+        theirs["the logits"] = model.bridge.run_with_hooks(tokens, fwd_hooks=captures, return_type="logits")
+        ours, exact = (_passing(each, tokens, names) for each in (network, in_dtype(network, torch.float32)))
     for name, value in theirs.items():
-        if value.shape != ours[name].shape or not _close(ours[name], value):
+        if value.shape != ours[name].shape or not _close(value, ours[name], exact[name]):
             raise NotCovered(f"its {name} would differ from TransformerLens's")
     if missing := set(names) - set(theirs):
         raise NotCovered(f"TransformerLens gives no {min(missing)}")
 
 
-def _close(ours: Tensor, theirs: Tensor) -> bool:
-    return bool((ours - theirs).abs().max() <= TOLERANCE * theirs.abs().max())
+def _passing(network: Network, tokens: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """What passes some points of the network, and its logits."""
+    prompts, length = tokens.shape
+    region = whole(prompts, length, tokens.device)
+    x, passing = Stack(network, tokens, region, {}, 0, [()]).run(frozenset(names))
+    return {name: seen.of(0) for name, seen in passing.items()} | {
+        "the logits": network.unembedding(network.final(x))[:, 0]
+    }
+
+
+def _close(theirs: Tensor, ours: Tensor, exact: Tensor) -> bool:
+    """Whether theirs is what we compute, up to what rounding does to it: measured, where the precision is coarse."""
+    rounding = (ours - exact).abs().max()
+    return bool((theirs - exact).abs().max() <= TOLERANCE * exact.abs().max() + SLACK * rounding)

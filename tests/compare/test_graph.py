@@ -1,0 +1,109 @@
+"""Two circuits as one graph, worked out by hand, and what always holds of it."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from test_structure import COLORED, IOI, circuits
+
+import circuitdsl as cd
+from circuitdsl.compare.graph import Elsewhere
+from circuitdsl.compare.structure import compare
+from circuitdsl.language.resolve import resolve_text
+from samples import circuit
+
+SPEC = """
+circuit states {
+  model planted-ioi
+  task ioi
+  role inhibition at END { 2.1 }
+  role mover at END { 3.0 }
+  edge inhibition -> mover.q
+  edge inhibition -> mover.v
+}
+circuit denies {
+  model planted-ioi
+  task ioi
+  role inhibition at END { 2.1 }
+  role caller at END { 3.0 }
+  no edge inhibition -> caller.q
+}
+"""
+
+
+def test_counterparts_are_one_vertex():
+    graph = compare(IOI, COLORED).graph
+    found = {vertex.name: vertex for vertex in graph.vertices}
+    assert {name: vertex.whose for name, vertex in found.items()} == {
+        "duplicate": "left",
+        "gatherer": "right",
+        "inhibition ~ s_inhibition": "both",
+        "mover": "both",
+        "negative": "left",
+        "logits": "both",
+    }
+    assert (found["inhibition ~ s_inhibition"].left, found["inhibition ~ s_inhibition"].right) == (
+        "inhibition",
+        "s_inhibition",
+    )
+    mover = found["mover"].components
+    assert (mover.shared, mover.left_only, mover.right_only) == (("2.0",), ("2.4",), ("3.7",))
+    assert [vertex.name for vertex in graph.vertices][-1] == "logits"
+    assert found["duplicate"].left_positions == ("S2",)
+    assert found["duplicate"].right_positions == ()
+
+
+def test_every_edge_says_whose_it_is():
+    graph = compare(IOI, COLORED).graph
+    assert [(*link.to_dict().values(),) for link in graph.links] == [
+        ("duplicate", "inhibition ~ s_inhibition", "v", "left", False),
+        ("inhibition ~ s_inhibition", "mover", "q", "both", False),
+        ("mover", "logits", "", "both", False),
+        ("negative", "logits", "", "left", False),
+        ("gatherer", "inhibition ~ s_inhibition", "k", "right", False),
+    ]
+
+
+def test_a_head_in_other_roles_is_seen_in_both_of_its_vertices():
+    found = {vertex.name: vertex for vertex in compare(IOI, COLORED).graph.vertices}
+    assert found["negative"].moved == (Elsewhere("3.7", ("mover",)),)
+    assert found["mover"].moved == (Elsewhere("3.7", ("negative",)),)
+    assert found["duplicate"].moved == ()
+
+
+def test_single_heads_are_vertices_of_their_own():
+    left = circuit("left", {"b": "1.0"}, edges=["0.5 -> b.q", "0.6 -> b.q"])
+    right = circuit("right", {"b": "1.0"}, edges=["0.6 -> b.q"])
+    graph = compare(left, right).graph
+    assert [(v.name, v.kind, v.whose) for v in graph.vertices] == [
+        ("0.5", "component", "left"),
+        ("0.6", "component", "both"),
+        ("b", "role", "both"),
+    ]
+
+
+def test_an_edge_that_the_other_circuit_denies():
+    document = resolve_text(SPEC, "x.circuit", cd.environment())
+    states, denies = document.circuit("states"), document.circuit("denies")
+    for left, right, whose in ((states, denies, "left"), (denies, states, "right")):
+        links = compare(left, right).graph.links
+        assert [(link.input, link.whose, link.denied) for link in links] == [("q", whose, True), ("v", whose, False)]
+    assert not any(link.denied for link in compare(states, states).graph.links)
+
+
+@settings(max_examples=100, deadline=None)
+@given(left=circuits("left"), right=circuits("right"))
+def test_nothing_is_lost_and_no_name_is_used_twice(left, right):
+    found = compare(left, right)
+    names = [vertex.name for vertex in found.graph.vertices]
+    assert len(names) == len(set(names))
+    assert {end for link in found.graph.links for end in (link.sender, link.receiver)} <= set(names)
+    parts = found.graph.edges
+    assert len(found.graph.links) == len(parts.shared) + len(parts.left_only) + len(parts.right_only)
+    for own, side in ((left, "left"), (right, "right")):
+        called = [getattr(vertex, side) for vertex in found.graph.vertices if vertex.kind == "role"]
+        assert sorted(name for name in called if name is not None) == sorted(role.name for role in own.roles)
+    back = compare(right, left).graph
+    if [pair.rule for pair in found.roles].count("heads") == 0:  # ties between matchings are broken either way
+        turned = {"both": "both", "left": "right", "right": "left"}
+        assert sorted(link.whose for link in back.links) == sorted(turned[link.whose] for link in found.graph.links)
+    assert {e.component for v in found.graph.vertices for e in v.moved} >= {m.head for m in found.moved}

@@ -1,0 +1,54 @@
+"""Both engines run wherever the model stands: on a pretended second device, whose tensors may not meet the CPU's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from elsewhere import DEVICE, Elsewhere, Mixed, move, two_devices
+from random_models import ARCHITECTURES, DATA, Draw, prompts
+
+from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.language.circuit import Head, Node, Position
+from circuitdsl.measures.experiments import Ablated, Experiment, Metric, Zero
+
+
+@pytest.fixture(autouse=True)
+def with_versions(monkeypatch):
+    """Tensor subclasses cannot be made in inference mode; no gradients are kept here either."""
+    monkeypatch.setattr(torch, "inference_mode", torch.no_grad)
+
+
+NAMES = ("gpt2", "llama, grouped queries", "bloom, ALiBi", "attention only, no norm")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_engines_give_the_same_figures_on_another_device(name):
+    model = ARCHITECTURES[name]()
+    stream = prompts(30, 3)
+    drawn = [(Ablated(frozenset({Node(Head(1, 1), Position("S"))}), Zero()), Metric("logit_diff"))]
+    drawn += Draw(model.geometry, 1).experiments(30)
+    experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
+    expected = FastEngine(model).run(DATA, stream, 1, 6, experiments)
+    move(model.bridge)
+    with two_devices():
+        for engine in (FastEngine(model), PlainEngine(model)):
+            assert DEVICE.type in engine.settings
+            for experiment, found in engine.run(DATA, stream, 1, 6, experiments).items():
+                if not isinstance(found, np.ndarray):
+                    assert found == expected[experiment]
+                elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
+                    np.testing.assert_allclose(found, expected[experiment], rtol=1e-3, atol=1e-4)
+
+
+def test_the_pretended_device_refuses_what_a_gpu_refuses():
+    with two_devices():
+        there = torch.arange(3, device=DEVICE)
+        assert isinstance(there, Elsewhere) and isinstance(torch.tensor([1, 2], device=DEVICE), Elsewhere)
+        here = torch.arange(3)
+        for mixed in (lambda: there + here, lambda: here[there], lambda: torch.cat([there, here])):
+            with pytest.raises(Mixed):
+                mixed()
+        assert (there + torch.tensor(1)).tolist() == [1, 2, 3]
+        assert there[here].tolist() == (there.cpu() + here - here).tolist() == [0, 1, 2]

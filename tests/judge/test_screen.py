@@ -1,0 +1,184 @@
+"""The screen: nothing that may matter is sorted out, and what is reported is what a full search reports."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import circuitdsl as cd
+from circuitdsl.checking import Workbench
+from circuitdsl.engine.fast.engine import coarser
+from circuitdsl.errors import InputError
+from circuitdsl.judge.outcome import CircuitReport
+from circuitdsl.judge.screen import margin, screen
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.resolve import resolve_text
+
+torch.set_num_threads(1)
+
+FLOOR = 0.01
+
+
+def screened(coarse, fine, floor=FLOOR):
+    """The screen of these figures, and what was measured finely, in order."""
+    asked = []
+
+    def measure(items):
+        asked.extend(items)
+        return {item: fine[item] for item in items}
+
+    return screen(coarse, floor, 0.95, measure), asked
+
+
+# --- the algorithm ---------------------------------------------------------------------------------
+
+
+def drawn(seed: int, error: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Coarse and fine effects of 150 heads, most of them small, with errors of some size."""
+    rng = random.Random(seed)
+    fine = {f"head {i}": rng.choice((-1, 1)) * 10 ** rng.uniform(-5, 0) for i in range(150)}
+    return {head: effect + rng.gauss(0, error) for head, effect in fine.items()}, fine
+
+
+@given(st.integers(0, 10**6), st.floats(1e-7, 1e-3))
+def test_what_reaches_the_floor_is_measured_finely_whatever_the_size_of_the_errors(seed, error):
+    coarse, fine = drawn(seed, error)
+    result, asked = screened(coarse, fine)
+    assert sorted(asked) == sorted(set(asked)) == sorted(result.rest)  # each once
+    assert len(result.rest) + result.sorted_out == len(coarse)
+    lost = [head for head in coarse if head not in result.rest and abs(fine[head]) >= FLOOR]
+    # At most one search in twenty may lose a head; one whose effect is far over the floor never is.
+    assert all(abs(fine[head]) < FLOOR + 3 * error for head in lost)
+
+
+def test_a_search_loses_a_head_no_more_often_than_its_confidence_says():
+    lost = 0
+    for seed in range(200):
+        coarse, fine = drawn(seed, 5e-4)
+        result, _ = screened(coarse, fine)
+        lost += any(abs(fine[head]) >= FLOOR for head in set(coarse) - set(result.rest))
+    assert lost <= 0.05 * 200
+
+
+def test_small_errors_sort_out_most_of_what_is_small():
+    coarse, fine = drawn(0, 1e-5)
+    result, _ = screened(coarse, fine)
+    small = sum(abs(effect) < FLOOR for effect in fine.values())
+    assert result.sorted_out > 0.75 * small  # all but those that teach the margin
+    assert result.margin < 1e-3
+
+
+def test_a_margin_wider_than_the_floor_sorts_nothing_out():
+    coarse, fine = drawn(1, 0.02)
+    result, asked = screened(coarse, fine)
+    assert result.sorted_out == 0
+    assert sorted(asked) == sorted(coarse)
+
+
+def test_what_has_no_coarse_figure_is_measured_finely_and_teaches_nothing():
+    coarse, fine = drawn(2, 1e-6)
+    unknown = [head for head in coarse if abs(fine[head]) < FLOOR][:5]
+    result, _ = screened(coarse | dict.fromkeys(unknown, math.nan), fine)
+    assert set(unknown) <= set(result.rest)
+    assert result.sorted_out > 0
+
+
+def test_without_anything_to_learn_from_nothing_is_sorted_out():
+    coarse, fine = drawn(3, 1e-6)
+    result, _ = screened(coarse, dict.fromkeys(fine, math.nan))
+    assert (result.sorted_out, result.margin) == (0, math.inf)
+
+
+def test_the_margin_is_students_prediction_limit():
+    errors = np.random.default_rng(0).normal(size=(4000, 9))
+    beyond = [abs(row[8]) > margin(list(row[:8]), 0.9, 1) for row in errors]
+    assert np.mean(beyond) == pytest.approx(0.1, abs=0.015)
+    assert margin([0.1, -0.1], 0.95, 100) > margin([0.1, -0.1], 0.95, 1) > 0.1
+    assert margin([], 0.95, 1) == math.inf
+    assert margin([0.0, 0.0], 0.95, 10) == 0.0
+
+
+# --- whole checks ----------------------------------------------------------------------------------
+
+
+def circuit(model: str, settings: str, task: str = "ioi") -> Circuit:
+    body = f"model {model}\n task {task}\n method {{ prompts 40\n {settings} }}\n role r at END {{ 0.0 }}"
+    return resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
+
+
+def checked(given: Circuit, screen: str) -> CircuitReport:
+    bench = Workbench(screen=screen)
+    return bench.judge(given).circuit(given)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "task"),
+    [
+        ("mini", "floor 1%", "ioi"),
+        ("mini", "floor 10%", "ioi"),
+        ("mini", "floor 5%\n ablate zero", "colored_objects"),
+        ("planted-ioi", "floor 1%", "ioi"),
+    ],
+)
+def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(model, settings, task):
+    given = circuit(model, settings, task)
+    whole, quick = checked(given, ""), checked(given, "bf16")
+    assert quick.unexplained == whole.unexplained
+    assert whole.unexplained
+    assert whole.screening is None and whole.to_dict()["screening"] is None
+    assert quick.screening is not None
+    assert quick.screening.dtype == "bfloat16"
+    assert quick.screening.sorted_out > 0
+    assert f"{quick.screening.sorted_out} were sorted out in bfloat16" in quick.unexplained_note
+
+
+def test_a_floor_below_what_bfloat16_can_tell_is_searched_in_float32():
+    given = circuit("mini", "floor 1%")
+    given = replace(given, method=replace(given.method, floor=1e-6))
+    whole, quick = checked(given, ""), checked(given, "bf16")
+    assert quick.screening is not None and quick.screening.sorted_out == 0
+    assert quick.unexplained == whole.unexplained
+
+
+def test_a_screen_leaves_the_model_as_it_was_and_runs_less_of_it_in_float32():
+    bench = Workbench(screen="bf16")
+    given = circuit("mini", "floor 10%")
+    judge = bench.judge(given)
+    before = judge.session.engine.model.fingerprint
+    report = judge.circuit(given)
+    del judge.session.engine.model.__dict__["fingerprint"]
+    assert judge.session.engine.model.fingerprint == before
+    assert judge.coarse is not None and report.screening is not None
+    assert judge.coarse.engine.settings != judge.session.engine.settings  # so that the store tells them apart
+    assert judge.coarse.ran == 32  # the clean run and every unlisted head
+    whole = Workbench().judge(given)
+    whole.circuit(given)
+    assert judge.session.ran == whole.session.ran - report.screening.sorted_out
+
+
+def test_the_plain_engine_is_not_screened_and_says_so():
+    given = circuit("planted-ioi", "floor 1%")
+    report = Workbench(engine="plain", screen="bf16").judge(given).circuit(given)
+    assert report.screening is None
+    assert any("nothing was screened" in note for note in report.notes)
+
+
+def test_what_makes_no_sense_is_refused():
+    document = resolve_text("circuit c {\n model mini\n task ioi\n expect logit_diff >= 0\n}\n", "c", cd.environment())
+    with pytest.raises(InputError, match="no screen is called fp8"):
+        cd.check(document, screen="fp8")
+    with pytest.raises(InputError, match="nothing coarser"):
+        cd.check(document, screen="bf16", dtype="bfloat16")
+
+
+def test_a_coarse_engine_has_the_memory_and_the_progress_of_the_other():
+    engine = Workbench().judge(circuit("mini", "floor 1%")).session.engine
+    coarse = coarser(engine, torch.bfloat16)  # type: ignore[arg-type]
+    assert (coarse.memory, coarse.tokens, coarse.tick) == (engine.memory, engine.tokens, engine.tick)  # type: ignore[attr-defined]
