@@ -1,8 +1,8 @@
 """What every head of SmolLM2-135M does on both tasks, and how much the tasks share at every threshold.
 
 ``python docs/findings/effects.py`` sweeps all heads, for their way to the logits and by knockout, under the method and
-on the prompts of the specs, and writes effects.json, the grids and the overlap curves; ``python docs/findings/effects.py
-direct`` does the first alone. What ``circuitdsl check`` or ``circuitdsl diff --function`` have measured is taken from the
+on the prompts of the specs, and writes effects.json, the grids and the overlap curves; with ``direct`` after it, it
+does the first alone. What ``circuitdsl check`` or ``circuitdsl diff --function`` have measured is taken from the
 results store.
 """
 
