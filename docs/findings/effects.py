@@ -20,7 +20,7 @@ from circuitdsl.compare.measures import Kind
 from circuitdsl.compare.sweeps import all_heads, effects
 from circuitdsl.engine.store import Store, default_folder
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.report.curve import curve_svg
+from circuitdsl.report.curve import curves_svg
 
 FOLDER = Path(__file__).parent
 SPECS = FOLDER.parents[1] / "specs" / "smollm2-135m"
@@ -60,7 +60,7 @@ def main(kinds: list[Kind]) -> None:
         for circuit, each in zip((left, right), found, strict=True):
             grown[f"{circuit.task.name}-{kind}".replace("_", "-")] = grid(circuit, kind, each)
         drawn = overlap(kind, (left, right), found, bench).to_dict()
-        (FOLDER / f"overlap-{kind}.svg").write_text(curve_svg(drawn), encoding="utf-8")
+        (FOLDER / f"overlap-{kind}.svg").write_text(curves_svg([drawn]), encoding="utf-8")
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(grown.items()))
     file.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     grids.main()
