@@ -129,6 +129,8 @@ def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order
     methods = {}
     for method, steps in order["methods"].items():
         edges = graph.Graph.from_model(model)
+        # Integrated gradients ask for the gradients they need; those of the weights would cost as much again.
+        model.requires_grad_(method == "EAP")
         with OnCpu():
             seconds, _ = timed(
                 partial(attribute.attribute, model, edges, batches, figures, method=method, ig_steps=steps, quiet=True)
