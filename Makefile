@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11 or newer and make:
-#   make demo   sets up and checks two circuits of the model that ships, and how far they overlap
+#   make demo   sets up and checks two circuits of the model that ships, how far they overlap, and a repair
 #   make test   sets up and runs the linter, the type checker and all tests
 PYTHON ?= python3
 VENV   := .venv
@@ -13,7 +13,8 @@ export OMP_WAIT_POLICY = PASSIVE
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.installed
-	$(BIN)/circuitdsl check $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit $(MINI)/reuse.circuit
+	$(BIN)/circuitdsl check $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit \
+		$(MINI)/reuse.circuit $(MINI)/repair.circuit
 	$(BIN)/circuitdsl diff $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit
 
 test: lint
