@@ -20,7 +20,7 @@ from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.judge.screen import screen
 from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Metric, Patched, Zero
-from circuitdsl.models import Model, open_model
+from circuitdsl.models import Model, Opening, open_model
 from circuitdsl.plan.drive import Failure
 
 EPS = torch.finfo(torch.bfloat16).eps
@@ -82,7 +82,7 @@ def test_an_architecture_that_is_not_covered_is_told_in_bfloat16_too():
         intermediate_size=8,
         vocab_size=VOCABULARY,
     )
-    engine = engine_for(open_model(folder(Qwen3ForCausalLM(config)), dtype="bfloat16"))
+    engine = engine_for(open_model(folder(Qwen3ForCausalLM(config)), opening=Opening(dtype="bfloat16")))
     assert (engine.name, engine.dtype) == ("plain", "bfloat16")
     assert "would differ from TransformerLens" in engine.note  # type: ignore[attr-defined]
 

@@ -10,9 +10,11 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from circuitdsl.errors import InputError
-from circuitdsl.models import ModelError, open_model
+from circuitdsl.models import ModelError, Opening, open_model
 
 TOKENS = torch.tensor([[5, 6, 7, 8, 9, 10]])
+
+BFLOAT16 = Opening(dtype="bfloat16")
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +77,23 @@ def test_folding_changes_no_difference_of_logits(name):
 
 @pytest.mark.parametrize("processing", ["none", "fold"])
 def test_a_model_opens_in_bfloat16(tiny, processing):
-    fine, coarse = open_model(tiny, processing), open_model(tiny, processing, dtype="bfloat16")
+    fine, coarse = open_model(tiny, processing), open_model(tiny, processing, BFLOAT16)
     assert (fine.dtype, coarse.dtype) == ("float32", "bfloat16")
     assert all(p.dtype is torch.bfloat16 and not p.requires_grad for p in coarse.bridge.parameters())
     assert coarse.fingerprint != fine.fingerprint
-    assert coarse.fingerprint == open_model(tiny, processing, dtype="bfloat16").fingerprint
+    assert coarse.fingerprint == open_model(tiny, processing, BFLOAT16).fingerprint
     assert logits(coarse.bridge).dtype is torch.bfloat16
     torch.testing.assert_close(logits(coarse.bridge).float(), logits(fine.bridge), atol=0.02, rtol=0.02)
 
 
 def test_folding_is_done_in_float32_before_digits_are_dropped(tiny):
-    fine, coarse = open_model(tiny, "fold"), open_model(tiny, "fold", dtype="bfloat16")
+    fine, coarse = open_model(tiny, "fold"), open_model(tiny, "fold", BFLOAT16)
     for ours, theirs in zip(coarse.bridge.parameters(), fine.bridge.parameters(), strict=True):
         assert torch.equal(ours, theirs.to(torch.bfloat16))
 
 
 def test_a_planted_model_opens_in_bfloat16():
-    coarse = open_model("planted-ioi", dtype="bfloat16")
+    coarse = open_model("planted-ioi", opening=BFLOAT16)
     assert coarse.dtype == "bfloat16" and logits(coarse.bridge).dtype is torch.bfloat16
 
 
@@ -102,9 +104,7 @@ def test_rotations_keep_their_frequencies_in_bfloat16(tmp_path):
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     open_model("mini").tokenizer.save_pretrained(tmp_path)
     for processing in ("none", "fold"):
-        tables = [
-            dict(open_model(tmp_path, processing, dtype=d).bridge.named_buffers()) for d in ("float32", "bfloat16")
-        ]
+        tables = [dict(open_model(tmp_path, processing, how).bridge.named_buffers()) for how in (Opening(), BFLOAT16)]
         names = [name for name in tables[0] if name.endswith("inv_freq")]
         assert names
         assert all(torch.equal(tables[0][name], tables[1][name]) for name in names)
@@ -160,15 +160,15 @@ def test_an_object_is_never_folded_but_may_have_been(tiny):
 
 
 def test_an_object_keeps_its_precision(tiny):
-    bridge = open_model(tiny, dtype="bfloat16").bridge
-    assert open_model(bridge).dtype == open_model(bridge, dtype="bfloat16").dtype == "bfloat16"
+    bridge = open_model(tiny, opening=BFLOAT16).bridge
+    assert open_model(bridge).dtype == open_model(bridge, opening=BFLOAT16).dtype == "bfloat16"
     with pytest.raises(ModelError, match="in bfloat16, which is not to be changed to float32"):
-        open_model(bridge, dtype="float32")
+        open_model(bridge, opening=Opening(dtype="float32"))
 
 
-def test_a_precision_that_is_not_offered(tiny):
+def test_a_precision_that_is_not_offered():
     with pytest.raises(ModelError, match="no model runs in float8") as error:
-        open_model(tiny, dtype="float8")  # type: ignore[arg-type]
+        Opening(dtype="float8")  # type: ignore[arg-type]
     assert "bfloat16" in error.value.remedy
 
 
