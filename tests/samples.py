@@ -240,7 +240,7 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
         ),
         comparisons=(
             ComparisonReport(
-                Comparison("ioi", "ioi", "specs/reuse.circuit", (), (overlap,), 1),
+                Comparison("ioi", "ioi", "specs/reuse.circuit", (), (overlap,), "one circuit on both sides", line=1),
                 structure or {},
                 (outcome(overlap, Verdict.HOLDS, 1.0, 0.0),),
             ),
@@ -253,6 +253,7 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
                     "specs/repair.circuit",
                     (Action("attend", (), text="attend { 2.0 } from END to IO evenly"),),
                     (repair,),
+                    "heads made to look at the answer",
                 ),
                 "mini",
                 200,

@@ -165,7 +165,7 @@ class Builder(Transformer[Token, t.File]):
         _, senders, receiver = children
         return t.Edge(senders, receiver, None, absent=True, span=self._span(meta))
 
-    # --- statements of a circuit -------------------------------------------------------------------
+    # --- statements --------------------------------------------------------------------------------
 
     def about(self, meta: Any, children: list[Token]) -> t.About:
         return t.About(self._text(children[0]), span=self._span(meta))

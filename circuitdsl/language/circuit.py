@@ -318,6 +318,8 @@ class Comparison:
     file: str
     align: tuple[tuple[str, str], ...]  # (role of left, role of right)
     claims: tuple[Claim, ...]
+    about: str = ""
+    cites: tuple[str, ...] = ()
     line: int = 0
 
 
@@ -348,6 +350,8 @@ class Intervention:
     file: str
     actions: tuple[Action, ...]
     claims: tuple[Claim, ...]
+    about: str = ""
+    cites: tuple[str, ...] = ()
     line: int = 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from typing import TypeVar
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import ALL, Bound, Circuit, Embed, Node, Nodes, Path, PosEmbed, Position, Role, Term
@@ -16,11 +15,19 @@ from circuitdsl.language.format import at_text, statement_text
 from circuitdsl.language.methods import resolve_method
 from circuitdsl.language.paths import resolve_paths
 from circuitdsl.language.scope import Scope
-from circuitdsl.language.statements import RESERVED, Placed, check_name, check_repeats
+from circuitdsl.language.statements import (
+    RESERVED,
+    Placed,
+    about_text,
+    check_name,
+    check_repeats,
+    cite_texts,
+    every,
+    only,
+)
 
 MOST_CLAIMS = 10_000
 
-S = TypeVar("S", bound=t.Syntax)
 Mentions = Mapping[Node, tuple[str, t.Member]]
 """Every node that a role lists, with the role's name and where it stands."""
 
@@ -29,14 +36,15 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     """The circuit, or None after reporting all that is wrong with it."""
     errors = _error_count(collector)
     check_name(block.name, collector)
-    about = _only(block, t.About, collector)
-    model = _only(block, t.Model, collector)
-    task = _only(block, t.Task, collector)
-    _only(block, t.Method, collector)
+    subject = f"circuit {block.name.text}"
+    about = about_text(block.body, subject, collector)
+    model = only(block.body, t.Model, subject, collector)
+    task = only(block.body, t.Task, subject, collector)
+    only(block.body, t.Method, subject, collector)
     geometry = _geometry(model, block, environment, collector)
     reference = _reference(task, file)
     task_info = _task(task, reference, block, environment, collector)
-    method = resolve_method(_every(block, t.Method), task_info, collector)
+    method = resolve_method(every(block.body, t.Method), task_info, collector)
     scope = Scope(environment, collector, geometry, task_info, {}, method.floor)
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
@@ -60,29 +68,14 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
         method=method,
         roles=roles,
         claims=identified(block.name.text, [draft.claim for draft in drafts[:MOST_CLAIMS]]),
-        about=about.text.value if about else "",
-        cites=tuple(cite.text.value for cite in _every(block, t.Cite)),
+        about=about,
+        cites=cite_texts(block.body),
         line=block.span.line,
     )
 
 
 def _error_count(collector: Collector) -> int:
     return sum(diagnostic.severity == "error" for diagnostic in collector.found)
-
-
-def _every(block: t.Circuit, kind: type[S]) -> list[S]:
-    return [statement for statement in block.body if isinstance(statement, kind)]
-
-
-def _only(block: t.Circuit, kind: type[S], collector: Collector) -> S | None:
-    """The one statement of a kind, None if there is none; others are reported."""
-    first, *others = _every(block, kind) or [None]
-    for other in others:
-        if first is not None and other is not None:
-            word = kind.__name__.lower()
-            message = f"circuit {block.name.text} has two `{word}` statements"
-            collector.add("C208", message, other.span, "leave one out", f"the first is at {first.span}")
-    return first
 
 
 def _geometry(
@@ -146,7 +139,7 @@ def _roles(block: t.Circuit, scope: Scope) -> tuple[tuple[Role, ...], Mentions]:
     firsts: dict[str, t.Role] = {}
     mentions: dict[Node, tuple[str, t.Member]] = {}
     roles = []
-    for written in _every(block, t.Role):
+    for written in every(block.body, t.Role):
         name = written.name
         check_name(name, scope.collector)
         if name.text in firsts:
@@ -162,8 +155,7 @@ def _roles(block: t.Circuit, scope: Scope) -> tuple[tuple[Role, ...], Mentions]:
             remedy = f"list its nodes: `role {name.text}{at_text(written.at)} {{ 9.6 }}`"
             scope.report("C216", f"role {name.text} lists no nodes", name.span, remedy)
         nodes = _members(written, members, scope, mentions)
-        cites = tuple(item.text.value for item in written.body if isinstance(item, t.Cite))
-        roles.append(Role(name.text, nodes, cites, written.span.line))
+        roles.append(Role(name.text, nodes, cite_texts(written.body), written.span.line))
     return tuple(roles), mentions
 
 

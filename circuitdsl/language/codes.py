@@ -40,7 +40,8 @@ CODES = MappingProxyType(
         "`lint` wants it only of files that belong together: where one uses the other, or speaks of a circuit that the "
         "other has.",
         "C207": "A circuit has two roles of one name.",
-        "C208": "A circuit states something twice that can only be stated once: its model, its task, a setting.",
+        "C208": "A block states something twice that can only be stated once: its model, its task, a setting, what it "
+        "is about.",
         "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, "
         "a role or an intervention.",
         "C210": "A node stands twice in a role, or in two roles at the same position. To list a head claims that it "

@@ -13,7 +13,7 @@ from circuitdsl.language.environment import Environment
 from circuitdsl.language.parse import parse
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Source
-from circuitdsl.language.statements import Placed, check_repeats, is_known
+from circuitdsl.language.statements import Placed, about_text, check_repeats, cite_texts, every, is_known
 
 
 def resolve_comparison(
@@ -27,6 +27,7 @@ def resolve_comparison(
 
     ``circuits`` holds None for a circuit in which something is wrong; its roles then go unchecked.
     """
+    about = about_text(block.body, "this comparison", collector)
     known = [is_known(name, circuits, collector) for name in (block.left, block.right)]
     if not all(known):
         return None
@@ -39,7 +40,7 @@ def resolve_comparison(
     scope = Scope(environment, collector, None, None, {}, 0.0)
     reader = Reader(scope, "compare", pair, sides)
     aligned = _aligned(block, pair, sides, collector)
-    expects = [item for item in block.body if isinstance(item, t.Expect)]
+    expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
     check_repeats(placed, collector)
     if not expects:
@@ -47,7 +48,7 @@ def resolve_comparison(
         remedy = "add a line such as `expect overlap(heads) >= 70%`"
         collector.add("C590", "this comparison claims nothing", span, remedy)
     claims = identified("~".join(pair), [item.claim for item in placed])
-    return Comparison(*pair, file, aligned, claims, block.span.line)
+    return Comparison(*pair, file, aligned, claims, about, cite_texts(block.body), block.span.line)
 
 
 def read_align(written: Sequence[str], left: Circuit, right: Circuit, name: str) -> tuple[tuple[str, str], ...]:
@@ -85,7 +86,7 @@ def _aligned(
 ) -> tuple[tuple[str, str], ...]:
     firsts: dict[tuple[int, str], t.Name] = {}
     aligned = []
-    for names in [names for item in block.body if isinstance(item, t.Align) for names in item.pairs]:
+    for names in [names for item in every(block.body, t.Align) for names in item.pairs]:
         for side, name in enumerate(names):
             roles = sides[side]
             if roles is not None and name.text not in roles:

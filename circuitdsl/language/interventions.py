@@ -12,7 +12,7 @@ from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import statement_text
 from circuitdsl.language.methods import ABLATIONS, counterfactual
 from circuitdsl.language.scope import Scope
-from circuitdsl.language.statements import Placed, check_name, check_repeats, is_known
+from circuitdsl.language.statements import Placed, about_text, check_name, check_repeats, cite_texts, every, is_known
 
 
 def resolve_intervention(
@@ -24,6 +24,7 @@ def resolve_intervention(
 ) -> Intervention | None:
     """The intervention, or None after reporting that its circuit is not known, or is wrong itself."""
     check_name(block.name, collector)
+    about = about_text(block.body, f"intervention {block.name.text}", collector)
     if not is_known(block.on, circuits, collector):
         return None
     circuit = circuits[block.on.text]
@@ -32,14 +33,14 @@ def resolve_intervention(
     roles = {role.name: role for role in circuit.roles}
     scope = Scope(environment, collector, circuit.geometry, circuit.task_info, roles, circuit.method.floor)
     reader = Reader(scope, "intervention")
-    written = [item for item in block.body if not isinstance(item, t.Expect)]
+    written = [item for item in block.body if isinstance(item, t.Action)]
     actions = [(item, _action(item, scope)) for item in written]
     _check_actions(actions, scope)
     if not written:
         message = f"intervention {block.name.text} does nothing"
         remedy = "add an action: `attend`, `ablate`, `patch`, `scale` or `freeze`"
         collector.add("C604", message, block.name.span, remedy)
-    expects = [item for item in block.body if isinstance(item, t.Expect)]
+    expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
     check_repeats(placed, collector)
     if not expects:
@@ -47,7 +48,8 @@ def resolve_intervention(
         collector.add("C590", f"intervention {block.name.text} claims nothing", block.name.span, remedy)
     claims = identified(block.name.text, [item.claim for item in placed])
     made = tuple(action for _, action in actions if action)
-    return Intervention(block.name.text, block.on.text, file, made, claims, block.span.line)
+    name, on = block.name.text, block.on.text
+    return Intervention(name, on, file, made, claims, about, cite_texts(block.body), block.span.line)
 
 
 def _action(item: t.Action, scope: Scope) -> Action | None:

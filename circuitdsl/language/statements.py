@@ -1,9 +1,10 @@
-"""What all blocks have in common: names that can be given, and claims beside the statements that make them."""
+"""What all blocks have in common: names, texts about a block, and claims beside the statements that make them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import Circuit, LogitsReceiver, Path, Term
@@ -12,6 +13,8 @@ from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.source import Span
 
 RESERVED = frozenset({"all", "answer", "baseline", "END"})
+
+S = TypeVar("S", bound=t.Syntax)
 
 
 def check_name(name: t.Name, collector: Collector) -> None:
@@ -28,6 +31,30 @@ def is_known(name: t.Name, circuits: Mapping[str, Circuit | None], collector: Co
     remedy = suggestion(name.text, circuits, "circuit") + '; make others known with `use "file.circuit"`'
     collector.add("C204", f"there is no circuit `{name.text}`", name.span, remedy)
     return False
+
+
+def every(body: Sequence[t.Syntax], kind: type[S]) -> list[S]:
+    return [statement for statement in body if isinstance(statement, kind)]
+
+
+def only(body: Sequence[t.Syntax], kind: type[S], subject: str, collector: Collector) -> S | None:
+    """The one statement of a kind, None if there is none; others are reported. ``subject`` names the block."""
+    first, *others = every(body, kind) or [None]
+    for other in others:
+        if first is not None and other is not None:
+            message = f"{subject} has two `{kind.__name__.lower()}` statements"
+            collector.add("C208", message, other.span, "leave one out", f"the first is at {first.span}")
+    return first
+
+
+def about_text(body: Sequence[t.Syntax], subject: str, collector: Collector) -> str:
+    """What the one ``about`` says, "" if there is none; others are reported."""
+    about = only(body, t.About, subject, collector)
+    return about.text.value if about else ""
+
+
+def cite_texts(body: Sequence[t.Syntax]) -> tuple[str, ...]:
+    return tuple(cite.text.value for cite in every(body, t.Cite))
 
 
 @dataclass(frozen=True)

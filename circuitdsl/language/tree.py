@@ -295,7 +295,7 @@ class Align(Syntax):
 class Comparison(Syntax):
     left: Name
     right: Name
-    body: tuple[Align | Expect, ...]
+    body: tuple[About | Cite | Align | Expect, ...]
 
 
 @dataclass(frozen=True)
@@ -335,7 +335,7 @@ Action = Attend | Ablate | Patch | Scale | Freeze
 class Intervention(Syntax):
     name: Name
     on: Name
-    body: tuple[Action | Expect, ...]
+    body: tuple[About | Cite | Action | Expect, ...]
 
 
 Block = Use | Circuit | Comparison | Intervention

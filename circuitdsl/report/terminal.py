@@ -109,7 +109,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
 def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
     pair = report.comparison
     return Group(
-        _title(f"compare {pair.left} with {pair.right}", pair.file),
+        _title(f"compare {pair.left} with {pair.right}", pair.file, pair.about),
         structure_summary(report.structure),
         *_claims(report.claims, verbose),
         reuse_summary(report.structure),
@@ -119,7 +119,7 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
 def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
     done = report.intervention
     return Group(
-        _title(f"intervention {done.name} on {done.on}", done.file),
+        _title(f"intervention {done.name} on {done.on}", done.file, done.about),
         Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
         *_actions(done),
         *_claims(report.claims, verbose),
@@ -133,7 +133,7 @@ def _actions(done: Intervention) -> Iterator[Text]:
         yield Text(f"  {place}. {action.text}" if len(done.actions) > 1 else f"  {action.text}")
 
 
-def _title(name: str, file: str, about: str = "") -> RenderableType:
+def _title(name: str, file: str, about: str) -> RenderableType:
     return Group(_rule(name), Text(file, style="dim"), *([Text(about)] if about else []))
 
 

@@ -369,6 +369,21 @@ def test_an_intervention_acts_and_claims():
     assert [(claim.id, claim.term.minus_baseline) for claim in made.claims] == [("i:11", True), ("i:12", False)]
 
 
+def test_comparisons_and_interventions_say_what_they_are_about_and_where_it_is_from():
+    made = document(
+        TWO + 'compare a with b { cite "one" about "shared" expect overlap(heads) > chance cite "two" }\n'
+        'intervention i on b { cite "three" ablate mover about "broken" expect accuracy <= 9% cite "four" }\n'
+        "intervention j on b { ablate mover expect accuracy <= 9% }\n"
+    )
+    blocks = (*made.comparisons, *made.interventions)
+    assert [(block.about, block.cites) for block in blocks] == [
+        ("shared", ("one", "two")),
+        ("broken", ("three", "four")),
+        ("", ()),
+    ]
+    assert [len(done.actions) for done in made.interventions] == [1, 1]
+
+
 # --- documents -------------------------------------------------------------------------------------
 
 

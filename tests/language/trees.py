@@ -59,6 +59,7 @@ edges = st.builds(t.Edge, senders, receivers, st.none() | judgements) | st.build
     t.Edge, senders, receivers, st.none(), st.just(True)
 )
 
+abouts = st.builds(t.About, texts)
 cites = st.builds(t.Cite, texts)
 task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | names)
 settings = st.one_of(
@@ -88,7 +89,7 @@ models = st.builds(t.Model, st.builds(t.Name, model_names)) | st.builds(
 role_bodies = st.lists(st.one_of(members, members, members, cites, expects), max_size=5).map(tuple)
 roles = st.builds(t.Role, names, maybe_places, role_bodies)
 statements = st.one_of(
-    st.builds(t.About, texts),
+    abouts,
     cites,
     models,
     st.builds(t.Task, names, st.lists(task_arguments, max_size=2).map(tuple)),
@@ -110,8 +111,8 @@ aligns = st.builds(t.Align, st.lists(st.tuples(names, names), min_size=1, max_si
 blocks = st.one_of(
     st.builds(t.Use, texts),
     st.builds(t.Circuit, names, st.lists(statements, max_size=5).map(tuple)),
-    st.builds(t.Comparison, names, names, st.lists(aligns | expects, max_size=4).map(tuple)),
-    st.builds(t.Intervention, names, names, st.lists(actions | expects, max_size=4).map(tuple)),
+    st.builds(t.Comparison, names, names, st.lists(abouts | cites | aligns | expects, max_size=4).map(tuple)),
+    st.builds(t.Intervention, names, names, st.lists(abouts | cites | actions | expects, max_size=4).map(tuple)),
 )
 files = st.builds(t.File, st.lists(blocks, max_size=3).map(tuple))
 

@@ -104,6 +104,7 @@ def test_the_method_is_told(shown: str):
 
 def test_a_comparison_shows_what_is_shared_and_what_chance_would_give(shown: str):
     block = shown.split("compare ioi with ioi")[1].split("intervention")[0]
+    assert block.splitlines()[1:3] == ["specs/reuse.circuit", "one circuit on both sides"]
     assert line_with("heads     ", block).split()[1:6] == ["1", "3", "3", "33%", "33%"]
     assert "counterparts by the same name: mover" in shown
     assert "without a counterpart in right: early" in shown
@@ -111,7 +112,9 @@ def test_a_comparison_shows_what_is_shared_and_what_chance_would_give(shown: str
 
 
 def test_an_intervention_shows_what_is_done(shown: str):
-    assert "attend { 2.0 } from END to IO evenly" in shown
+    block = shown.split("intervention repair on ioi")[1]
+    assert block.splitlines()[1:3] == ["specs/repair.circuit", "heads made to look at the answer"]
+    assert "attend { 2.0 } from END to IO evenly" in block
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
