@@ -62,7 +62,7 @@ class Report:
             for each in self.agreements
         ]
         if self.points:
-            blocks += ["Powers with which costs grow, between the last two sizes", growth_table(self.points)]
+            blocks += ["Powers with which costs grow, over the last three sizes", growth_table(self.points)]
         return "\n\n".join(blocks) + "\n"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import log2
 
 from benchmarks.models import Shape, prompts_of, shaped
@@ -79,8 +78,8 @@ def _point(grid: Grid, case: str, axis: str, size: int) -> Point:
 
 
 def exponents(some: Sequence[Point]) -> dict[str, float]:
-    """The power of the size with which each cost grows at the end of one axis."""
-    before, last = list(pairwise(some))[-1]
+    """The power of the size with which each cost grows over the last three sizes of one axis."""
+    before, *_, last = some[-3:]
     doublings = log2(last.size / before.size)
     return {line: log2(getattr(last, line) / getattr(before, line)) / doublings for line in LINES}
 

@@ -16,7 +16,9 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -197,7 +199,8 @@ def _asked(
         code = _code(source, inside, into / "code")
         if isinstance(code, Missing):
             return code
-        network_of(SHAPES[shape]).save_pretrained(into / "weights")
+        with redirect_stderr(StringIO()):  # a progress bar for one file
+            network_of(SHAPES[shape]).save_pretrained(into / "weights")
         whole = dict(order) | {
             "peer": peer,
             "code": str(code),

@@ -56,7 +56,7 @@ def _whole(cost: float | None) -> str:
 
 
 def growth_table(points: Sequence[Point]) -> str:
-    """With which power of its size each cost grows, between the last two sizes of every axis."""
+    """With which power of its size each cost grows, over the last three sizes of every axis."""
     rows = []
     for case, axis in dict.fromkeys((point.case, point.axis) for point in points):
         some = along(points, case, axis)
