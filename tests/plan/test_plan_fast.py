@@ -10,13 +10,11 @@ import torch
 import circuitdsl as cd
 from circuitdsl import api
 from circuitdsl.checking import Workbench
-from circuitdsl.engine.fast import work
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.judge.outcome import Cost
 from circuitdsl.language.circuit import ALL, Head, Node, Position
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Isolated, Patched, Zero
-from circuitdsl.plan import fast
 from circuitdsl.plan.fast import Prompts, own_runs
 from circuitdsl.plan.plan import Plan
 from circuitdsl.tasks import Layout
@@ -129,7 +127,3 @@ def test_circuits_run_the_tokens_that_they_keep_and_share_those_of_almost_equal_
     # Kept at B alone are 3 tokens in both prompts, at A and B 5, which is more than half as many again.
     assert [costs[world] for world in (whole, two, one, none)] == pytest.approx([1.0, 4 / 10, 3 / 10, 1 / 10])
     assert own_runs([kept(A, B), kept(A, B, END)], TEN)[two] == pytest.approx(4 / 10)
-
-
-def test_the_rules_are_the_engines():
-    assert fast.ALMOST == work.ALMOST

@@ -27,10 +27,9 @@ from circuitdsl.engine.readings import needed, read
 from circuitdsl.measures.experiments import Clean, Corrupted, Isolated, Patched, Reading, World
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model
+from circuitdsl.plan.fast import ALMOST
 
 Asked = Mapping[World, Sequence[Reading]]
-
-ALMOST = 1.5  # times the tokens that a world needs: more, and running them costs it more than sharing saves
 
 
 @dataclass(frozen=True, eq=False)
