@@ -1,8 +1,9 @@
 """``python -m benchmarks.one_more_claim``: what one more claim costs in a file whose results are kept.
 
-A specification of mini is checked with an empty results store, then again unchanged and with each of some claims added,
-by a workbench of its own each time, as calls of the command line are. Printed is the work in forward passes over all
-prompts, and CPU seconds once the model is open, both also as shares of the first check's.
+A specification of mini is checked with an empty results store, then again unchanged and with each of some claims added:
+by the workbench that made the first check, as ``check --watch`` and a notebook do, and by a workbench of its own each
+time, as calls of the command line are. Printed is the work in forward passes over all prompts, and CPU seconds once the
+model is open, both also as shares of the first check's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,9 @@ ADDED = {
 """Claims that the specifications of mini do not make, by what they are."""
 
 
+HEADER = f"{'experiments':>11} {'passes':>8} {'of first':>9} {'seconds':>8} {'of first':>9}"
+
+
 @dataclass(frozen=True)
 class Took:
     """What a check took: its cost, and seconds without opening the model."""
@@ -39,14 +44,18 @@ class Took:
     seconds: float
 
 
-def checked(spec: Path, store: Store) -> Took:
-    """A check by a new workbench, whose model is opened before the clock starts."""
-    document = cd.load(spec)
+def opened(spec: Path, store: Store) -> Workbench:
+    """A workbench on which the specification's model is open."""
     bench = Workbench(store=store)
-    for circuit in document.circuits:
+    for circuit in cd.load(spec).circuits:
         bench.judge(circuit)
+    return bench
+
+
+def checked(spec: Path, bench: Workbench) -> Took:
+    """A check on a workbench."""
     started = time.process_time()
-    report = bench.check(document)
+    report = bench.check(cd.load(spec))
     return Took(report.cost, time.process_time() - started)
 
 
@@ -62,16 +71,27 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     text = Path(find_spec(asked.spec)).read_text(encoding="utf-8")
-    print(f"{'':28} {'experiments':>11} {'passes':>8} {'of first':>9} {'seconds':>8} {'of first':>9}")
-    with tempfile.TemporaryDirectory() as folder:
-        spec, results = Path(folder) / "spec.circuit", Store.in_folder(Path(folder))
-        spec.write_text(text, encoding="utf-8")
-        first = checked(spec, results)
-        print(row("the first check", first, first))
-        print(row("nothing changed", checked(spec, results), first))
-        for name, claim in ADDED.items():
-            spec.write_text(with_claim(text, claim), encoding="utf-8")
-            print(row(f"and {name}", checked(spec, results), first), flush=True)
+    for live in (True, False):
+        print(f"\n{'the same workbench' if live else 'a new one each time':28} {HEADER}")
+        with tempfile.TemporaryDirectory() as folder:
+            for line in rows(text, Path(folder), live):
+                print(line, flush=True)
+
+
+def rows(text: str, folder: Path, live: bool) -> Iterator[str]:
+    """The first check, and those after it on the same workbench (``live``) or on new ones."""
+    spec, store = folder / "spec.circuit", Store.in_folder(folder)
+
+    def again(claim: str) -> Took:
+        spec.write_text(with_claim(text, claim), encoding="utf-8")
+        return checked(spec, bench if live else opened(spec, store))
+
+    spec.write_text(text, encoding="utf-8")
+    bench = opened(spec, store)
+    first = checked(spec, bench)
+    yield row("the first check", first, first)
+    yield row("nothing changed", again(""), first)
+    yield from (row(f"and {name}", again(claim), first) for name, claim in ADDED.items())
 
 
 def row(name: str, took: Took, first: Took) -> str:

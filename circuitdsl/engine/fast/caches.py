@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from torch import Tensor
 
@@ -12,9 +11,10 @@ from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch, counterfactual_tokens
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.edits import Edit
-from circuitdsl.engine.fast.held import Held, Wanted, hold
+from circuitdsl.engine.fast.held import Held, Wanted, hold, joined
 from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.region import take, whole
+from circuitdsl.engine.fast.shelf import CLEAN, Passed, Runs
 from circuitdsl.engine.fast.worlds import Values
 from circuitdsl.engine.hooks import Activations
 from circuitdsl.engine.sources import Sources
@@ -26,14 +26,6 @@ Kept = dict[str, Held]
 
 Tick = Callable[[float], None]
 """Told of work done, in prompts through a whole forward pass."""
-
-
-@dataclass(frozen=True)
-class Passed:
-    """A finished run of a batch: activations where they were wanted, and what the last layer leaves at END."""
-
-    kept: Mapping[str, Held]
-    end: Tensor  # [prompts, d_model]
 
 
 def run_whole(network: Network, tokens: Tensor, wanted: Wanted, edits: Sequence[Edit] = ()) -> tuple[Tensor, Kept]:
@@ -55,29 +47,30 @@ def run_whole(network: Network, tokens: Tensor, wanted: Wanted, edits: Sequence[
 class Caches:
     """What the worlds of one batch share. Nothing is run before it is asked for, nor twice.
 
-    ``clean_wanted`` and ``source_wanted`` say what any of the worlds will read of the clean run and of counterfactuals.
+    ``wanted`` says what any of the worlds will read of each of the ``runs``, which hold that as far as they are there.
     """
 
     network: Network
     geometry: Geometry
     batch: Batch
     sources: Sources
-    clean_wanted: Wanted
-    source_wanted: Mapping[Source, Wanted]
+    wanted: Mapping[str, Wanted]
+    runs: Runs
     tick: Tick
     known: dict[Source, Values] = field(default_factory=dict)
-    corrupted: dict[str, Passed] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def clean(self) -> Passed:
-        return self._passed(self.batch.tokens, self.clean_wanted)
+        """The run of the prompts themselves."""
+        if CLEAN not in self.runs:
+            self.runs[CLEAN] = self._passed(CLEAN, self.batch.tokens)
+        return self.runs[CLEAN]
 
     def counterfactual(self, name: str) -> Passed:
         """The run of the prompts' counterfactuals. Raises CannotMeasure."""
-        if name not in self.corrupted:
-            wanted = self.source_wanted.get(FromCounterfactual(name), {})
-            self.corrupted[name] = self._passed(counterfactual_tokens(self.batch, name), wanted)
-        return self.corrupted[name]
+        if name not in self.runs:
+            self.runs[name] = self._passed(name, counterfactual_tokens(self.batch, name))
+        return self.runs[name]
 
     def values(self, source: Source) -> Values:
         """What a source puts in, by hook point. Raises CannotMeasure."""
@@ -95,10 +88,17 @@ class Caches:
             bool(edit.mask.any()) for edit in edits
         )
 
-    def _passed(self, tokens: Tensor, wanted: Wanted) -> Passed:
+    def _passed(self, name: str, tokens: Tensor) -> Passed:
+        wanted = self.wanted.get(name, {})
         x, kept = run_whole(self.network, tokens, wanted)
         self.tick(len(tokens))
-        return Passed(kept, take(x, self.batch.ends[:, None])[:, 0])
+        return Passed(wanted, kept, take(x, self.batch.ends[:, None])[:, 0])
+
+
+def reusing(runs: Runs, wanted: Mapping[str, Wanted]) -> tuple[dict[str, Wanted], Runs]:
+    """What to keep of each run so that earlier worlds could be run again too, and the runs that hold all of that."""
+    widened = {name: joined(runs[name].wanted, each) if name in runs else each for name, each in wanted.items()}
+    return widened, {name: run for name, run in runs.items() if run.holds(wanted.get(name, {}))}
 
 
 def sources_of(

@@ -15,10 +15,11 @@ from circuitdsl.engine.batch import Batch, batch_of, in_batches
 from circuitdsl.engine.fast import wants
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network, in_dtype
-from circuitdsl.engine.fast.caches import Caches, sources_of
+from circuitdsl.engine.fast.caches import Caches, reusing, sources_of
 from circuitdsl.engine.fast.held import Wanted, joined
 from circuitdsl.engine.fast.memory import default_memory
 from circuitdsl.engine.fast.readers import reads_inside
+from circuitdsl.engine.fast.shelf import CLEAN, Shelf
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
 from circuitdsl.engine.fast.worlds import Places, components, exists
@@ -51,8 +52,9 @@ class FastEngine:
 
     ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
     counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
-    may take; it is halved when memory runs out. ``over``: a network to run in place of the model's own, as its copy in
-    another precision. Raises NotCovered for a model whose architecture it does not compute.
+    may take, and as many again the shared runs that are kept for the next call; it is halved when memory runs out.
+    ``over``: a network to run in place of the model's own, as its copy in another precision. Raises NotCovered for a
+    model whose architecture it does not compute.
     """
 
     model: Model
@@ -62,6 +64,7 @@ class FastEngine:
     means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
     over: InitVar[Network | None] = None
     network: Network = field(init=False)
+    shelf: Shelf = field(init=False)
     note: str = field(default="", init=False)
 
     name = "fast"
@@ -70,6 +73,7 @@ class FastEngine:
         self.network = over or network_of(self.model)
         self.memory = self.memory or default_memory(self.network.embedding.device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
+        self.shelf = Shelf(self.memory)
         self._owed = 0.0
 
     @property
@@ -115,27 +119,32 @@ class FastEngine:
             caches = self._caches(batch, asked, sources)
             work = Work(self.network, self.model, batch, caches, answers, self.memory, self._did)
             work.run(asked)
-            self.memory = work.memory
+            if work.memory < self.memory:
+                self.shelf.clear()
+                self.memory = self.shelf.capacity = work.memory
+            self.shelf.put(batch.prompts, caches.runs)
         return answers.results()
 
     def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
-        """Caches that keep what these worlds will read, where they will read it, and nothing else."""
+        """Caches that keep what these worlds will read, where they will read it, beside what earlier ones read."""
         geometry = self.model.geometry
         places = Places(batch, geometry)
         clean: Wanted = {}
-        by_source: dict[Source, Wanted] = {}
+        found: dict[str, Wanted] = {}
         for world, readings in asked.items():
             inside: Wanted = dict.fromkeys(needed(readings))
             if isinstance(world, Corrupted):
-                wanted = {FromCounterfactual(world.counterfactual): inside}
+                wanted: dict[Source, Wanted] = {FromCounterfactual(world.counterfactual): inside}
             else:  # where an edit has not reached, all is as in the clean run
                 clean, wanted = joined(clean, inside), {}
             # What a prompt lacks is the world's failure, once it is begun.
             with suppress(CannotMeasure):
                 clean, wanted = joined(clean, wants.of_clean(world, places)), wanted | wants.of_sources(world, places)
             for source, points in wanted.items():
-                by_source[source] = joined(by_source.get(source, {}), points)
-        return Caches(self.network, geometry, batch, sources, clean, by_source, self._did)
+                if isinstance(source, FromCounterfactual):
+                    found[source.counterfactual] = joined(found.get(source.counterfactual, {}), points)
+        widened, runs = reusing(self.shelf.take(batch.prompts), {CLEAN: clean} | found)
+        return Caches(self.network, geometry, batch, sources, widened, runs, self._did)
 
     def _did(self, work: float) -> None:
         self._owed += work
