@@ -48,6 +48,7 @@ def screened_time(
     """CPU seconds of a sweep in which bfloat16 sorts out what is under the floor (a share of F), and what it left."""
 
     def sweep() -> Screened[Experiment]:
+        engine.shelf.clear()
         coarse = effects(coarser(engine, torch.bfloat16), prompts, asked)
         return screen(coarse, floor, CONFIDENCE, lambda some: effects(engine, prompts, some))
 
@@ -80,6 +81,7 @@ def main() -> None:
         asked = experiments(worlds)
         forward = forward_time(model, prompts)
         plain = plain_time(PlainEngine(model), prompts, worlds)
+        engine.shelf.clear()  # every time is that of a sweep on prompts that nothing is known of
         fast, true = timed(lambda asked=asked: effects(engine, prompts, asked))
         coarse, _ = timed(lambda asked=asked: effects(coarser(engine, torch.bfloat16), prompts, asked))
         for share in map(float, given.shares.split(",")):

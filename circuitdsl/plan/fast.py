@@ -196,7 +196,8 @@ def _meet(some: Tokens, others: Tokens) -> bool:
 
 
 def _circuit_costs(worlds: Sequence[Isolated], prompts: Prompts) -> dict[World, float]:
-    """Of isolated circuits on the same replaced model: all layers, over the tokens of what is kept and END."""
+    """Of isolated circuits on the same replaced model: on from the first layer in which a world keeps something, over
+    the tokens of what is kept and END."""
     kept = {world: prompts.tokens(node.position for node in world.kept) for world in worlds}
     costs: dict[World, float] = {}
     groups: list[Tokens] = []
@@ -204,7 +205,10 @@ def _circuit_costs(worlds: Sequence[Isolated], prompts: Prompts) -> dict[World, 
         joined = next((g for g in groups if _count(g) <= ALMOST * _count(tokens) and _within(tokens, g)), None)
         if joined is None:
             groups.append(tokens)
-        costs[world] = prompts.only(tokens if joined is None else joined)
+        layers = (_layer(node.component) for node in world.kept if world.mlps or isinstance(node.component, Head))
+        first = min((max(layer, 0) for layer in layers), default=prompts.layers - 1)
+        share = prompts.only(tokens if joined is None else joined)
+        costs[world] = share * (prompts.layers - first) / prompts.layers
     return costs
 
 

@@ -124,6 +124,10 @@ def test_circuits_run_the_tokens_that_they_keep_and_share_those_of_almost_equal_
 
     whole, two, one, none = kept(ALL), kept(A, B), kept(B), kept()
     costs = own_runs([none, one, two, whole], TEN)
-    # Kept at B alone are 3 tokens in both prompts, at A and B 5, which is more than half as many again.
-    assert [costs[world] for world in (whole, two, one, none)] == pytest.approx([1.0, 4 / 10, 3 / 10, 1 / 10])
+    # Kept at B alone are 3 tokens in both prompts, at A and B 5, which is more than half as many again. What is kept
+    # begins in the third of four layers; of a circuit that keeps nothing only the last layer runs.
+    layers = [2 / 4, 2 / 4, 2 / 4, 1 / 4]
+    tokens = [1.0, 4 / 10, 3 / 10, 1 / 10]
+    expected = [share * deep for share, deep in zip(tokens, layers, strict=True)]
+    assert [costs[world] for world in (whole, two, one, none)] == pytest.approx(expected)
     assert own_runs([kept(A, B), kept(A, B, END)], TEN)[two] == pytest.approx(4 / 10)

@@ -123,7 +123,8 @@ class Work:
                 here = {name: laid_over(clean[name].whole, name, each.of(row), region) for name, each in seen.items()}
                 self._read_inside(job.world, asked[job.world], _whole(clean, asked[job.world]) | here)
 
-        self._stacked(jobs, region, run, len(needed(reading for job in jobs for reading in asked[job.world])))
+        patterns = len(needed(reading for job in jobs for reading in asked[job.world]))
+        self._stacked(jobs, region, run, _first_layer, patterns)
 
     def _run_isolated(self, world: Isolated, jobs: Sequence[Job], asked: Asked) -> None:
         """Jobs that keep something of the same replaced model, on top of the run that keeps nothing."""
@@ -132,8 +133,12 @@ class Work:
         spared = {job: _spared(job.edits, replaced) for job in jobs}
         layers = range(self.model.geometry.n_layers)
 
+        def begins(job: Job) -> int:
+            """The layer in which it first keeps something: up to there it is the run that keeps nothing."""
+            return min(map(layer_of, spared[job]), default=layers[-1])
+
         def begin(some: Iterable[Job]) -> int:
-            return min((layer_of(name) for job in some for name in spared[job]), default=layers[-1])
+            return min(map(begins, some))
 
         tokens = {job: union(masks.values(), self.batch) for job, masks in spared.items()}
         groups = [(only(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
@@ -147,7 +152,7 @@ class Work:
             def run(some: Sequence[Job], region: Region = region, first: int = first) -> None:
                 self._read_stack(some, asked, self._stack(region, base, first, some))
 
-            self._stacked(sorted(group, key=_kept_by_layer), region, run)
+            self._stacked(sorted(group, key=_kept_by_layer), region, run, begins)
 
     def _stack(self, region: Region, base: Mapping[str, Held], first: int, jobs: Sequence[Job]) -> Stack:
         return Stack(self.network, self.batch.tokens, region, base, first, [job.edits for job in jobs])
@@ -179,7 +184,7 @@ class Work:
             x = self._received(on_the_way, inputs, region) if inputs else on_the_way.final()
             self._read_jobs(some, asked, x[:, :, 0])
 
-        self._stacked(carried, region, run)
+        self._stacked(carried, region, run, _first_layer)
         if nothing:
             self._read_jobs([Job(nothing, ())], asked, self.network.final(self.caches.clean.end[:, None]))
 
@@ -217,9 +222,17 @@ class Work:
     # --- stacking --------------------------------------------------------------------------------
 
     def _stacked(
-        self, jobs: Sequence[Job], region: Region, run: Callable[[Sequence[Job]], None], patterns: int = 0
+        self,
+        jobs: Sequence[Job],
+        region: Region,
+        run: Callable[[Sequence[Job]], None],
+        first: Callable[[Job], int],
+        patterns: int = 0,
     ) -> None:
-        """Run jobs, as many side by side as memory allows when the patterns of some layers are kept."""
+        """Run jobs, as many side by side as memory allows when the patterns of some layers are kept.
+
+        ``first`` is the layer in which a job begins to differ from what it runs on top of.
+        """
         length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
         keys = tokens + (length if region.looks_back else 0)
         size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
@@ -232,7 +245,7 @@ class Work:
             self.memory //= 2
         layers = len(self.network.blocks)
         for job in jobs:
-            self.tick(len(self.batch) * tokens / length * (layers - _first_layer(job)) / layers)
+            self.tick(len(self.batch) * tokens / length * (layers - first(job)) / layers)
 
     # --- reading ---------------------------------------------------------------------------------
 
