@@ -130,4 +130,4 @@ def test_circuits_run_the_tokens_that_they_keep_and_share_those_of_almost_equal_
     tokens = [1.0, 4 / 10, 3 / 10, 1 / 10]
     expected = [share * deep for share, deep in zip(tokens, layers, strict=True)]
     assert [costs[world] for world in (whole, two, one, none)] == pytest.approx(expected)
-    assert own_runs([kept(A, B), kept(A, B, END)], TEN)[two] == pytest.approx(4 / 10)
+    assert own_runs([kept(A, B), kept(A, B, END)], TEN)[two] == pytest.approx(4 / 10 * 2 / 4)
