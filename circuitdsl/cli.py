@@ -472,9 +472,8 @@ def _two_circuits(
 ) -> tuple[Circuit, Circuit, tuple[tuple[str, str], ...], Comparison | None]:
     """The circuits to compare and their roles that are counterparts: of two files, or of one file's compare block.
 
-    The block comes with them, None if there is none.
-
-    Roles given as ``align`` take the place of a compare block's. Raises InputError.
+    Roles given as ``align`` take the place of a compare block's. Last comes the block, None if there is none. Raises
+    InputError.
     """
     if right is not None:
         ours, theirs = _one_circuit(left, None, revision), _one_circuit(right, None, revision)
