@@ -423,7 +423,7 @@ def diff(
     task, and the overlap at every threshold.
     """
     share = _share(quoted)
-    ours, theirs, pairs = _two_circuits(left, right, align or (), revision)
+    ours, theirs, pairs, block = _two_circuits(left, right, align or (), revision)
     structure = api.compare(ours, theirs, pairs)
     measured = function or curve is not None or share is not None
     if svg is not None:
@@ -439,17 +439,20 @@ def diff(
     asked = {"align": pairs, "prompts": prompts, "quoted": share, **opened}
     found = _in_function(ours, theirs, curve, asked) if measured else structure.to_dict()
     if diff_format is PlanFormat.JSON:
+        from circuitdsl.compare.cites import cited
         from circuitdsl.report.json import to_json
 
+        said = {"about": block.about if block else "", "sources": [s.to_dict() for s in cited(ours, theirs, block)]}
         listed = {} if became is None else {"changes": [change.to_dict() for change in became]}
-        output.put(to_json({**found, "claims": [], **listed}), output_file)
+        output.put(to_json({**found, "claims": [], **said, **listed}), output_file)
         return
     from rich.console import Group
 
     from circuitdsl.report.comparison import draw_comparison
     from circuitdsl.report.curve import reuse_summary
 
-    output.show(Group(draw_comparison(ours, theirs, structure, _width(), became), reuse_summary(found)), output_file)
+    page = draw_comparison(ours, theirs, structure, _width(), became, block)
+    output.show(Group(page, reuse_summary(found)), output_file)
 
 
 def _share(written: str) -> float | None:
@@ -466,19 +469,20 @@ def _share(written: str) -> float | None:
 
 def _two_circuits(
     left: str, right: str | None, align: Sequence[str], revision: str | None
-) -> tuple[Circuit, Circuit, tuple[tuple[str, str], ...]]:
+) -> tuple[Circuit, Circuit, tuple[tuple[str, str], ...], Comparison | None]:
     """The circuits to compare and their roles that are counterparts: of two files, or of one file's compare block.
 
-    Roles given as ``align`` take the place of a compare block's. Raises InputError.
+    Roles given as ``align`` take the place of a compare block's. Last comes the block, None if there is none. Raises
+    InputError.
     """
     if right is not None:
         ours, theirs = _one_circuit(left, None, revision), _one_circuit(right, None, revision)
-        return ours, theirs, read_align(align, ours, theirs, "--align")
+        return ours, theirs, read_align(align, ours, theirs, "--align"), None
     path, name = _file_and_name(left)
     document = _load(_paths([path]), None, revision).document
     comparison = _one_comparison(path, name, document.comparisons)
     ours, theirs = document.circuit(comparison.left), document.circuit(comparison.right)
-    return ours, theirs, read_align(align, ours, theirs, "--align") or comparison.align
+    return ours, theirs, read_align(align, ours, theirs, "--align") or comparison.align, comparison
 
 
 def _one_comparison(path: str, name: str, comparisons: Sequence[Comparison]) -> Comparison:

@@ -246,8 +246,16 @@ class Builder(Transformer[Token, t.File]):
         return t.Intervention(self._name(name), self._name(on), tuple(body), span=self._span(meta))
 
     def attend(self, meta: Any, children: list[Any]) -> t.Attend:
-        nodes, query, target = children
-        return t.Attend(nodes, query, target, span=self._span(meta))
+        nodes, query, *targets = children
+        return t.Attend(nodes, query, tuple(targets), span=self._span(meta))
+
+    def evenly(self, meta: Any, children: list[t.Place]) -> t.Target:
+        span = self._span(meta)
+        return t.Target(children[0], t.Number(t.WHOLE, span=span), span=span)
+
+    def target(self, meta: Any, children: list[Any]) -> t.Target:
+        place, _, share = children
+        return t.Target(place, self._number(share), span=self._span(meta))
 
     def ablate(self, meta: Any, children: list[Any]) -> t.Ablate:
         _, nodes, ablation = children

@@ -324,17 +324,28 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A position that rows of attention patterns are set to, and its share of each, a fraction.
+
+    Each of the position's n tokens has 1/n of the share; where several targets name a token, it has the sum.
+    """
+
+    position: Position
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
 class Action:
     """One thing that an intervention does.
 
-    ``attend``: rows of the patterns of ``nodes`` (at their position) are set to 1/n on each token of ``target``;
+    ``attend``: rows of the patterns of ``nodes`` (at their position) are set to what ``targets`` say, 0 elsewhere;
     ``ablate``: outputs replaced by ``ablation``; ``patch``: outputs taken from ``counterfactual``;
     ``scale``: outputs multiplied by ``factor``; ``freeze``: outputs kept as in the clean run.
     """
 
     kind: Literal["attend", "ablate", "patch", "scale", "freeze"]
     nodes: tuple[Node, ...]
-    target: Position | None = None
+    targets: tuple[Target, ...] = ()  # their shares add up to 1
     ablation: Ablation | None = None
     counterfactual: str = ""
     factor: float = 1.0

@@ -108,6 +108,12 @@ CODES = MappingProxyType(
         "C603": "A role is aligned with two different roles, or twice with the same.",
         "C604": "An intervention does nothing: it needs at least one action (attend, ablate, patch, scale, freeze).",
         "C605": "Two actions of an intervention change the same output of the same node, so that only one could act.",
+        "C606": "`attend ... to POSITION by SHARE` gives a share of a row of attention: more than 0% and at most 100%, "
+        "`70%` or `0.7`.",
+        "C607": "The shares that `attend` gives do not add up to 100%, as a row of attention does. A difference of "
+        "0.1% is taken for rounding, and the shares are scaled to make it up.",
+        "C608": "`attend` gives one position two shares. Different positions may name the same token of a prompt; "
+        "then their shares add up.",
     }
 )
 

@@ -130,6 +130,12 @@ def _setting(setting: t.Setting | t.Vary) -> tuple[str, ...]:
     return (setting.name.text, " to ".join(value.text for value in setting.values))
 
 
+def _targets(targets: Sequence[t.Target]) -> str:
+    if [target.share.text for target in targets] == [t.WHOLE]:
+        return f"{place_text(targets[0].place)} evenly"
+    return ", ".join(f"{place_text(target.place)} by {target.share.text}" for target in targets)
+
+
 def _cells(statement: t.Syntax) -> tuple[str, ...]:
     """The columns of a statement that fits a line; "" for an empty one."""
     match statement:
@@ -152,8 +158,8 @@ def _cells(statement: t.Syntax) -> tuple[str, ...]:
             return (f"expect {_measure(statement)}", judgement_text(statement.judgement))
         case t.Align(pairs):
             return ("align", ", ".join(f"{left.text} ~ {right.text}" for left, right in pairs))
-        case t.Attend(nodes, query, target):
-            return (f"attend {group_text(nodes)}", f"from {place_text(query)} to {place_text(target)} evenly")
+        case t.Attend(nodes, query, targets):
+            return (f"attend {group_text(nodes)}", f"from {place_text(query)} to {_targets(targets)}")
         case t.Ablate(nodes, ablation):
             return (f"ablate {group_text(nodes)}", ablation.text if ablation else "")
         case t.Patch(nodes, counterfactual):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import ALL, Action, Circuit, Head, Intervention, Node
+from circuitdsl.language.circuit import ALL, Action, Circuit, Head, Intervention, Node, Position, Target
 from circuitdsl.language.claims import Reader, identified
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import Environment
@@ -13,6 +14,9 @@ from circuitdsl.language.format import statement_text
 from circuitdsl.language.methods import ABLATIONS, counterfactual
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.statements import Placed, about_text, check_name, check_repeats, cite_texts, every, is_known
+
+ROUNDING = 0.001
+"""How far from 1 the shares of a row may add up to, since they are written rounded."""
 
 
 def resolve_intervention(
@@ -87,9 +91,9 @@ def _nodes(group: t.Group, scope: Scope) -> tuple[Node, ...] | None:
 
 
 def _attend(item: t.Attend, scope: Scope, text: str) -> Action | None:
-    query, target = scope.position(item.query), scope.position(item.target)
+    query, targets = scope.position(item.query), _targets(item.targets, scope)
     nodes = _nodes(item.nodes, scope)
-    if query is None or target is None or nodes is None:
+    if query is None or targets is None or nodes is None:
         return None
     others = [node for node in nodes if not isinstance(node.component, Head)]
     if others:
@@ -97,7 +101,50 @@ def _attend(item: t.Attend, scope: Scope, text: str) -> Action | None:
         scope.report("C517", message, item.nodes.span, "name heads only")
         return None
     rows = tuple(dict.fromkeys(Node(node.component, query) for node in nodes))
-    return Action("attend", rows, target=target, text=text)
+    return Action("attend", rows, targets=targets, text=text)
+
+
+def _targets(written: Sequence[t.Target], scope: Scope) -> tuple[Target, ...] | None:
+    """The targets, their shares scaled to add up to 1 where rounding keeps them from it; None if they do not."""
+    positions = [scope.position(target.place) for target in written]
+    shares = [_share(target, scope) for target in written]
+    right = _all_different(written, positions, scope)
+    if None in positions or None in shares:
+        return None
+    total = math.fsum(share for share in shares if share is not None)
+    if abs(total - 1) > ROUNDING + 1e-9:
+        missing = f"{abs(total - 1) * 100:.6g}%"
+        remedy = f"give them {missing} more" if total < 1 else f"take {missing} from them"
+        message = f"these shares add up to {total * 100:.6g}%, and a row of attention to 100%"
+        scope.report("C607", message, written[0].span.to(written[-1].span), remedy)
+        return None
+    pairs = zip(positions, shares, strict=True)
+    made = tuple(Target(position, share / total) for position, share in pairs if position and share)
+    return made if right else None
+
+
+def _share(target: t.Target, scope: Scope) -> float | None:
+    number = target.share
+    if 0 < number.value <= 1:
+        return number.value
+    slip = not number.percent and 1 < number.value <= 100
+    remedy = f"write `{number.text}%`" if slip else "a share is more than 0% and at most 100%; leave out what gets none"
+    scope.report("C606", f"`{number.text}` is no share of a row of attention", number.span, remedy)
+    return None
+
+
+def _all_different(written: Sequence[t.Target], positions: Sequence[Position | None], scope: Scope) -> bool:
+    """Whether no position stands twice; says where one does."""
+    firsts: dict[Position, t.Target] = {}
+    right = True
+    for target, position in zip(written, positions, strict=True):
+        if position in firsts:
+            note = f"the first is at {firsts[position].span}"
+            scope.report("C608", f"`{position}` is given two shares", target.span, "write one: their sum", note)
+            right = False
+        elif position is not None:
+            firsts[position] = target
+    return right
 
 
 def _check_actions(actions: Sequence[tuple[t.Action, Action | None]], scope: Scope) -> None:

@@ -298,11 +298,23 @@ class Comparison(Syntax):
     body: tuple[About | Cite | Align | Expect, ...]
 
 
+WHOLE = "100%"
+"""The share that ``evenly`` gives to its position."""
+
+
+@dataclass(frozen=True)
+class Target(Syntax):
+    """``IO by 70%``; ``IO evenly`` is ``IO by 100%``."""
+
+    place: Place
+    share: Number
+
+
 @dataclass(frozen=True)
 class Attend(Syntax):
     nodes: Group
     query: Place
-    target: Place
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
         (found == "." and before == "s" and "COLON" in accepts, "the logits have a single input, which is not named"),
         (found == "," and components, "the members of a group are separated by white space alone"),
         (found in ".," and numeric and "RANGE" not in accepts, "numbers are written like `0.5`"),
+        (found[0].isdigit() and before == "," and not components, "numbers are written like `0.5`"),
         (found in "+-" and components, "layers and heads count from 0"),
         (found[0].isdigit() and components, "heads are written `layer.head`: `9.6`, or `9.*` for a whole layer"),
         (found == "{" and components, "groups do not stand within groups"),

@@ -15,10 +15,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from circuitdsl.compare.cites import Cited, cited
 from circuitdsl.compare.graph import Graph, Link, Vertex, Whose
 from circuitdsl.compare.structure import Structure
 from circuitdsl.compare.versions import Change
-from circuitdsl.language.circuit import Circuit, Head
+from circuitdsl.language.circuit import Circuit, Comparison, Head
 from circuitdsl.report.conclusions import conclusion, contradictions, moved_heads, role_pair, told_apart
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 from circuitdsl.report.words import number, p_value
@@ -31,18 +32,23 @@ Names = tuple[str, str]
 
 
 def draw_comparison(
-    left: Circuit, right: Circuit, structure: Structure, width: int, changes: Sequence[Change] | None = None
+    left: Circuit,
+    right: Circuit,
+    structure: Structure,
+    width: int,
+    changes: Sequence[Change] | None = None,
+    block: Comparison | None = None,
 ) -> RenderableType:
     """Two circuits: what they share, both as layer by head grids, their graphs as one, and every figure.
 
     ``width`` is the columns there are: the grids stand side by side where they fit. ``changes`` are shown where the
-    two describe the same thing.
+    two describe the same thing. ``block`` is the compare block that names the two, if one does.
     """
     names = told_apart(left.name, right.name)
     data, heads = structure.to_dict(), structure.heads
     return Group(
         Text.assemble((names[0], f"bold {LEFT}"), " and ", (names[1], f"bold {RIGHT}")),
-        _about((left, right), names),
+        _about((left, right), names, block),
         Text(),
         *map(Text, conclusion(data)),
         Text("This compares what the two files say; no model was run for it.", style="dim"),
@@ -60,11 +66,11 @@ def draw_comparison(
         *_listed("Heads", zip(_sides(names), (heads.shared, heads.left_only, heads.right_only), strict=True)),
         *_paragraphs("Heads that both have, in roles that are not counterparts", moved_heads(data)),
         *_paragraphs("Contradictions", contradictions(data)),
-        *_paragraphs("Sources, as the files give them", _cites((left, right), names)),
+        *_paragraphs("Sources, as the files give them", _sources(cited(left, right, block), names)),
     )
 
 
-def _about(circuits: tuple[Circuit, Circuit], names: Names) -> RenderableType:
+def _about(circuits: tuple[Circuit, Circuit], names: Names, block: Comparison | None) -> RenderableType:
     table = _plain_table()
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, style="dim", overflow="fold")
@@ -72,6 +78,8 @@ def _about(circuits: tuple[Circuit, Circuit], names: Names) -> RenderableType:
         what = f"{circuit.about}; " if circuit.about else ""
         said = f"{what}task {circuit.task}, model {circuit.model}, {circuit.file}"
         table.add_row(Text(f"{side}: {name}", style=colour), said)
+    if block is not None:
+        table.add_row("compared in", f"{block.about}; {block.file}" if block.about else block.file)
     return table
 
 
@@ -83,16 +91,11 @@ def _paragraphs(title: str, lines: Iterable[str]) -> Iterator[RenderableType]:
         yield Text()
 
 
-def _cites(circuits: tuple[Circuit, Circuit], names: Names) -> Iterator[str]:
-    said: dict[str, list[str]] = {}
-    for circuit, name in zip(circuits, names, strict=True):
-        for cite in circuit.cites:
-            said.setdefault(cite, []).append(name)
-        for role in circuit.roles:
-            for cite in role.cites:
-                said.setdefault(cite, []).append(f"{role.name} in {name}")
-    for cite, places in said.items():
-        yield f"{', '.join(places)}: {cite}"
+def _sources(sources: Iterable[Cited], names: Names) -> Iterator[str]:
+    called = {"compare": "the comparison", "left": names[0], "right": names[1]}
+    for source in sources:
+        places = (f"{each.role} in {called[each.block]}" if each.role else called[each.block] for each in source.by)
+        yield f"{', '.join(places)}: {source.text}"
 
 
 def _sides(names: Names) -> tuple[str, str, str]:

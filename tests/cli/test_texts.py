@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -230,6 +231,48 @@ def test_diff_of_a_compare_block_takes_its_circuits_and_counterparts(tmp_path: P
     assert "duplicate_token ~ content_gatherer" in run("diff", path).out
 
 
+CITING = """circuit one {
+  model mini
+  task  ioi
+  cite  "one and the block"
+  role mover at END { 3.0  cite "a role of each" }
+}
+circuit two {
+  model mini
+  task  colored_objects
+  role fetcher at END { 3.0 3.3  cite "a role of each" }
+}
+compare one with two {
+  about  "what is shared"
+  cite   "the block alone"
+  cite   "one and the block"
+  expect overlap(heads) >= 50%
+}
+"""
+
+
+def test_diff_names_what_the_block_the_circuits_and_their_roles_cite(tmp_path: Path):
+    path = tmp_path / "both.circuit"
+    path.write_text(CITING, encoding="utf-8")
+    text = run("diff", path).out
+    assert re.search(r"^compared in +what is shared;", text, re.MULTILINE)
+    assert text.split("Sources, as the files give them\n")[1].split("\n\n")[0].splitlines() == [
+        "  the comparison: the block alone",
+        "  the comparison, one: one and the block",
+        "  mover in one, fetcher in two: a role of each",
+    ]
+    data = json.loads(run("diff", path, "-f", "json").out)
+    assert data["about"] == "what is shared"
+    assert [(each["text"], [(by["in"], by["role"]) for by in each["by"]]) for each in data["sources"]] == [
+        ("the block alone", [("compare", None)]),
+        ("one and the block", [("compare", None), ("left", None)]),
+        ("a role of each", [("left", "mover"), ("right", "fetcher")]),
+    ]
+    alone = run("diff", f"{path}:one", f"{path}:two")
+    assert "the comparison" not in alone.out
+    assert "compared in" not in alone.out
+
+
 def test_what_diff_prints_as_json_is_an_entry_of_the_report(tmp_path: Path):
     validator = Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8")))
     entry = validator.evolve(schema={"$ref": "#/$defs/comparison", "$defs": validator.schema["$defs"]})
@@ -239,6 +282,7 @@ def test_what_diff_prints_as_json_is_an_entry_of_the_report(tmp_path: Path):
         assert [f"{e.json_path}: {e.message}" for e in entry.iter_errors(data)] == []
         assert {"left", "right", "heads", "roles", "edges", "graph", "claims"} <= set(data)
         assert ("changes" in data) == (arguments == (ioi, ioi))
+        assert bool(data["about"]) == (arguments == (medium / "reuse.circuit",))
     mover = next(node for node in data["graph"]["nodes"] if node["name"] == "mover")
     assert (mover["in"], len(mover["shared"]), mover["left_only"]) == ("both", 5, [])
     del mover["in"]

@@ -39,6 +39,7 @@ from circuitdsl.language.circuit import (
     PosEmbed,
     Position,
     Reads,
+    Target,
     Token,
 )
 from circuitdsl.language.environment import Geometry, TaskRef
@@ -217,6 +218,11 @@ def architecture(name: str) -> Model:
 
 POSITIONS = ("A", "B", "S", "END")
 LENGTHS = (6, 7, 9)
+ATTENDS = {  # a query and what never comes after it; END-1 may be a token of S, and A-1 that of B
+    "END": (Position("A"), Position("S"), Position("END"), Position("END", -1)),
+    "S": (Position("A"), Position("B"), Position("A", -1)),
+    "A": (Position("A"), Position("B"), Position("A", -1)),
+}
 
 
 def prompts(count: int, seed: int) -> tuple[Prompt, ...]:
@@ -302,12 +308,17 @@ class Draw:
     def action(self) -> tuple[Action, Source | None]:
         kind = self.rng.choice(["attend", "ablate", "patch", "scale", "freeze"])
         if kind == "attend":
-            query, keys = self.rng.choice([("END", ("A", "S")), ("S", ("A", "B")), ("A", ("B",))])
+            query, keys = self.rng.choice(list(ATTENDS.items()))
             heads = tuple(Node(self.head(), Position(query)) for _ in range(2))
-            return Action("attend", heads, target=Position(self.rng.choice(keys)), text="attend"), None
+            return Action("attend", heads, targets=self.targets(keys), text="attend"), None
         nodes = tuple(sorted(self.nodes(2), key=str))
         source = self.source() if kind in ("ablate", "patch") else None
         return Action(kind, nodes, factor=self.rng.choice((0.0, 0.5, 2.0, -1.0)), text=kind), source
+
+    def targets(self, keys: tuple[Position, ...]) -> tuple[Target, ...]:
+        some = self.rng.sample(keys, self.rng.choice((1, 2, 3)))
+        shares = [self.rng.uniform(0.1, 1) for _ in some]
+        return tuple(Target(position, share / sum(shares)) for position, share in zip(some, shares, strict=True))
 
     def world(self) -> World:
         match self.rng.randrange(10):

@@ -67,6 +67,7 @@ def of_experiment(world: World, reading: Reading) -> set[str]:
         case Intervened(actions=actions, sources=some):
             nodes, sources = [node for action in actions for node in action.nodes], [s for s in some if s is not None]
             found |= {action.kind for action in actions}
+            found |= {f"shared among {len(action.targets)}" for action in actions if action.targets}
     if isinstance(world, Isolated):
         found.add("MLPs replaced" if world.mlps else "MLPs kept")
     found |= {type(source).__name__ for source in sources}
@@ -93,6 +94,7 @@ def test_every_kind_of_experiment_is_drawn():
     wanted = {kind.__name__ for union in (World, Reading, Source, Component) for kind in get_args(union)}
     wanted |= {*METRICS, *BEHAVIOURS, *get_args(get_type_hints(Action)["kind"])}
     wanted |= {"into q", "into k", "into v", "into MLP", "into logits", "strict", "not strict"}
+    wanted |= {f"shared among {count}" for count in (1, 2, 3)}
     wanted |= {
         "MLPs replaced",
         "MLPs kept",

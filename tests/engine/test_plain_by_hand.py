@@ -11,7 +11,7 @@ from ioi_data import IOI
 from transformers import GPT2LMHeadModel
 
 from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Mlp, Node, Position, Reads, Token
+from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Mlp, Node, Position, Reads, Target, Token
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
@@ -271,16 +271,30 @@ def copies(model: GPT2, prompt, layer, head, negated) -> float:
     return float(prompt.tokens[at] in top)
 
 
-def test_interventions(mini, by_hand, ioi_prompts):
+NAMES = Position("NAMES")  # IO and both tokens of S
+SHARED = (Target(S2, 0.5), Target(IO, 0.2), Target(NAMES, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("targets", "row"), [((Target(S2),), {"S2": 1}), (SHARED, {"S2": 0.5 + 0.1, "IO": 0.2 + 0.1, "S1": 0.1})]
+)
+def test_interventions(mini, by_hand, ioi_prompts, targets, row):
+    """A row of attention is what its targets say: where two name one token, the sum of their shares."""
     heads = (Node(Head(3, 2), END), Node(Head(2, 1), END))
-    attend = Action("attend", heads, target=S2)
+    attend = Action("attend", heads, targets=targets)
+    together = ("IO", "S1", "S2")
+    ioi_prompts = tuple(
+        replace(p, positions={**p.positions, "NAMES": tuple(p.positions[name][0] for name in together)})
+        for p in ioi_prompts
+    )
 
     def edit_for(prompt, factor):
         def edit(name, value):
             for node in heads:
                 if name == f"pattern {node.component.layer}":
                     value[node.component.index, prompt.positions["END"][0]] = 0
-                    value[node.component.index, prompt.positions["END"][0], prompt.positions["S2"][0]] = 1
+                    for place, share in row.items():
+                        value[node.component.index, prompt.positions["END"][0], prompt.positions[place][0]] = share
             if factor is not None and name == "z 1":
                 value[where(prompt, S2), 5] *= factor
             return value

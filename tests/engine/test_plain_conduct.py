@@ -11,7 +11,7 @@ from ioi_data import IOI
 import circuitdsl as cd
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
-from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Node, Position
+from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Node, Position, Target
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -130,7 +130,7 @@ def test_a_path_that_carries_nothing_is_an_answer(mini, ioi_prompts):
         (Ablated(frozenset({Node(Embed(), END)}), Mean("abc", 5, True)), LOGIT_DIFF, "has the template"),
         (Clean(), Attention(Head(0, 0), FromTo(END, Position("C1"))), "has no position C1"),
         (
-            Intervened((Action("attend", (Node(Head(0, 0), Position("S1")),), target=END),), (None,)),
+            Intervened((Action("attend", (Node(Head(0, 0), Position("S1")),), targets=(Target(END),)),), (None,)),
             LOGIT_DIFF,
             "S1 cannot attend to END",
         ),

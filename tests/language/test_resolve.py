@@ -32,6 +32,7 @@ from circuitdsl.language.circuit import (
     Reads,
     Receivers,
     Role,
+    Target,
     Term,
     Token,
 )
@@ -355,7 +356,7 @@ def test_an_intervention_acts_and_claims():
         Action(
             "attend",
             nodes("9.6", "9.9", at=before),
-            target=Position("DISTRACTORS"),
+            targets=(Target(Position("DISTRACTORS")),),
             text="attend { 9.6 9.9 } from END-1 to DISTRACTORS evenly",
         ),
         Action("ablate", nodes("9.6"), text="ablate mover"),
@@ -367,6 +368,30 @@ def test_an_intervention_acts_and_claims():
         Action("freeze", nodes("3.3"), text="freeze 3.3 at END"),
     )
     assert [(claim.id, claim.term.minus_baseline) for claim in made.claims] == [("i:11", True), ("i:12", False)]
+
+
+def attending(targets: str) -> Action:
+    (made,) = document(
+        TWO + f"intervention i on a {{ attend 9.6 at END from END to {targets} expect accuracy <= 9% }}"
+    ).interventions
+    return made.actions[0]
+
+
+def test_attention_is_shared_among_positions():
+    made = attending("IO by 70 %, S1+1 by 0.3")
+    assert made.text == "attend 9.6 at END from END to IO by 70%, S1+1 by 0.3"
+    assert made.nodes == nodes("9.6")
+    assert made.targets == (Target(Position("IO"), 0.7), Target(Position("S1", 1), 0.3))
+
+
+@pytest.mark.parametrize("whole", ["by 100%", "by 1", "by 99.9%", "by 1e2%"])
+def test_evenly_is_the_whole_share(whole: str):
+    assert attending(f"IO {whole}").targets == attending("IO evenly").targets == (Target(Position("IO"), 1.0),)
+
+
+def test_shares_that_are_rounded_are_scaled_to_a_whole():
+    shares = [target.share for target in attending("IO by 33.3%, S1 by 33.3%, S2 by 33.3%").targets]
+    assert shares == pytest.approx([1 / 3] * 3, abs=1e-12)
 
 
 def test_comparisons_and_interventions_say_what_they_are_about_and_where_it_is_from():

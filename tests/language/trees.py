@@ -100,8 +100,10 @@ statements = st.one_of(
     edges,
     expects,
 )
+shared = st.lists(st.builds(t.Target, places, numbers), min_size=1, max_size=4).map(tuple)
+evenly = places.map(lambda place: (t.Target(place, t.Number(t.WHOLE)),))
 actions = st.one_of(
-    st.builds(t.Attend, senders, places, places),
+    st.builds(t.Attend, senders, places, evenly | shared),
     st.builds(t.Ablate, senders, st.none() | words),
     st.builds(t.Patch, senders, names),
     st.builds(t.Scale, senders, numbers),

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 
 from circuitdsl.engine.fast.engine import engine_for
 from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import Action, FromTo, Head, Mlp, Node, Position, Reads, Token
+from circuitdsl.language.circuit import Action, FromTo, Head, Mlp, Node, Position, Reads, Target, Token
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -162,7 +162,7 @@ EXPERIMENTS = [
     ),
     Experiment(
         IOI,
-        Intervened((Action("attend", (Node(Head(0, 1), END),), target=Position("S1")),), (None,)),
+        Intervened((Action("attend", (Node(Head(0, 1), END),), targets=(Target(Position("S1")),)),), (None,)),
         Metric("logit_diff"),
     ),
 ]

@@ -28,8 +28,8 @@ def reports() -> dict[str, InterventionReport]:
     return {each.name: judge.intervention(each, DOCUMENT.circuit(each.on)) for each in DOCUMENT.interventions}
 
 
-def forced(algebra: Algebra, heads: tuple[Head, ...], place: str) -> list[np.ndarray]:
-    """The logits of every prompt with these heads' attention at the end spread over a place, and nothing else."""
+def forced(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[np.ndarray]:
+    """The logits of every prompt with these heads' attention at the end shared among places, and nothing else."""
     logits = []
     for prompt in PROMPTS:
         clean, end = algebra.run(prompt.tokens), len(prompt.tokens) - 1
@@ -38,8 +38,9 @@ def forced(algebra: Algebra, heads: tuple[Head, ...], place: str) -> list[np.nda
             width = algebra.geometry.d_head
             own = slice(head.index * width, (head.index + 1) * width)
             weights = algebra.layers[head.layer]
-            values = clean.before[head.layer][list(prompt.positions[place])] @ weights["v"][own].T
-            outputs[head] = {end: values.mean(axis=0) @ weights["o"][:, own].T}
+            values = clean.before[head.layer] @ weights["v"][own].T
+            moved = sum(share * values[list(prompt.positions[place])].mean(axis=0) for place, share in shares.items())
+            outputs[head] = {end: moved @ weights["o"][:, own].T}
         logits.append(algebra.run(prompt.tokens, Edits(outputs)).logits)
     return logits
 
@@ -70,13 +71,15 @@ def test_every_arm_is_what_the_weights_say(reports, algebra):
     clean = [algebra.run(prompt.tokens).logits for prompt in PROMPTS]
     arms = {arm.name: arm for arm in reports["repair"].arms}
     agrees(arms["none"], clean, clean)
-    agrees(arms["all"], forced(algebra, INHIBITION, "DISTRACTORS"), clean)
+    agrees(arms["all"], forced(algebra, INHIBITION, {"DISTRACTORS": 1}), clean)
     for head in INHIBITION:
         alone = next(arm for name, arm in arms.items() if str(head) in name)
-        agrees(alone, forced(algebra, (head,), "DISTRACTORS"), clean)
-    agrees(reports["other_place"].arms[1], forced(algebra, INHIBITION, "QUERY"), clean)
-    agrees(reports["other_heads"].arms[1], forced(algebra, DECOYS, "DISTRACTORS"), clean)
-    agrees(reports["harm"].arms[1], forced(algebra, INHIBITION, "ANSWER_COLOR"), clean)
+        agrees(alone, forced(algebra, (head,), {"DISTRACTORS": 1}), clean)
+    agrees(reports["other_place"].arms[1], forced(algebra, INHIBITION, {"QUERY": 1}), clean)
+    agrees(reports["other_heads"].arms[1], forced(algebra, DECOYS, {"DISTRACTORS": 1}), clean)
+    agrees(reports["harm"].arms[1], forced(algebra, INHIBITION, {"ANSWER_COLOR": 1}), clean)
+    alike = forced(algebra, INHIBITION, {"DISTRACTORS": 0.667, "ANSWER_COLOR": 0.333})
+    agrees(reports["all_alike"].arms[1], alike, clean)
 
 
 def test_from_chance_to_every_prompt_only_by_the_right_heads_and_place(reports):
@@ -90,6 +93,15 @@ def test_from_chance_to_every_prompt_only_by_the_right_heads_and_place(reports):
     assert all(none.value < value < 1 for value in alone)
     assert accuracy["other_place"]["all"].value == accuracy["other_heads"]["all"].value == none.value
     assert accuracy["harm"]["all"].value == 0
+
+
+def test_attention_that_is_shared_is_read_back_and_colors_inhibited_alike_are_not_told_apart(reports):
+    figures = {outcome.claim.text.partition(" in ")[0]: outcome.figure for outcome in reports["all_alike"].claims}
+    for place, share in (("DISTRACTORS", 0.667), ("ANSWER_COLOR", 0.333)):
+        read = figures[f"expect attention({{ 2.0 2.3 }} at END, END -> {place})"]
+        assert (read.low, read.value, read.high) == pytest.approx((share,) * 3, abs=1e-6)
+    arms = {arm.name: arm for arm in reports["all_alike"].arms}
+    assert arms["all"].repaired == arms["all"].broken == 0
 
 
 def test_random_heads_are_the_control(reports):
