@@ -86,7 +86,7 @@ def test_figures_on_kept_runs_are_those_of_a_new_engine():
     assert all(np.allclose(again[each], anew[each], rtol=1e-5, atol=1e-6) for each in asked)
 
 
-def test_the_shelf_lets_go_of_the_oldest_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch):
+def test_the_shelf_is_emptied_and_halved_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch):
     engine = FastEngine(architecture("gpt2"), memory=10**9)
     engine.run(DATA, prompts(COUNT, 1), 0, COUNT, SWEEP)
     run = Stack.run
@@ -99,7 +99,7 @@ def test_the_shelf_lets_go_of_the_oldest_when_memory_runs_out(monkeypatch: pytes
     monkeypatch.setattr(Stack, "run", small)
     engine.run(DATA, prompts(COUNT, 0), 0, COUNT, list(map(knockout, HEADS_OF_ALL)))
     assert [known for known, _ in engine.shelf.rows] == [prompts(COUNT, 0)]
-    assert engine.shelf.capacity == engine.memory < 10**9
+    assert engine.shelf.capacity == 10**9 // 2
 
 
 def test_a_shelf_holds_no_more_than_its_capacity():
@@ -110,6 +110,15 @@ def test_a_shelf_holds_no_more_than_its_capacity():
     for batch in batches:
         shelf.put(batch, runs())
     assert [known for known, _ in shelf.rows] == batches[1:]
-    assert shelf.take(batches[0]) == {}
-    assert set(shelf.take(batches[1])) == {""}
-    assert [known for known, _ in shelf.rows] == batches[2:]
+    assert shelf.find(batches[0]) == {}
+    assert set(shelf.find(batches[1])) == {""}
+    shelf.put(batches[1], runs())
+    assert [known for known, _ in shelf.rows] == [batches[2], batches[1]]
+
+
+def test_runs_that_are_too_large_for_the_shelf_take_nothing_from_it():
+    shelf, batch = Shelf(40), prompts(2, 0)
+    kept = {"": Passed({}, {}, torch.zeros(4))}
+    shelf.put(batch, kept)
+    shelf.put(batch, {"": Passed({}, {}, torch.zeros(100))})
+    assert shelf.find(batch) is kept

@@ -17,7 +17,7 @@ from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network, in_dtype
 from circuitdsl.engine.fast.caches import Caches, reusing, sources_of
 from circuitdsl.engine.fast.held import Wanted, joined
-from circuitdsl.engine.fast.memory import default_memory
+from circuitdsl.engine.fast.memory import default_memory, default_shelf
 from circuitdsl.engine.fast.readers import reads_inside
 from circuitdsl.engine.fast.shelf import CLEAN, Shelf
 from circuitdsl.engine.fast.weights import NotCovered, network_of
@@ -52,7 +52,7 @@ class FastEngine:
 
     ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
     counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
-    may take, and as many again the shared runs that are kept for the next call; it is halved when memory runs out.
+    may take, and as many again the shared runs that are kept for the next call; both are halved when memory runs out.
     ``over``: a network to run in place of the model's own, as its copy in another precision. Raises NotCovered for a
     model whose architecture it does not compute.
     """
@@ -71,9 +71,10 @@ class FastEngine:
 
     def __post_init__(self, over: Network | None) -> None:
         self.network = over or network_of(self.model)
-        self.memory = self.memory or default_memory(self.network.embedding.device)
+        device = self.network.embedding.device
+        self.shelf = Shelf(self.memory or default_shelf(device))
+        self.memory = self.memory or default_memory(device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
-        self.shelf = Shelf(self.memory)
         self._owed = 0.0
 
     @property
@@ -120,8 +121,8 @@ class FastEngine:
             work = Work(self.network, self.model, batch, caches, answers, self.memory, self._did)
             work.run(asked)
             if work.memory < self.memory:
-                self.shelf.clear()
-                self.memory = self.shelf.capacity = work.memory
+                self.memory = work.memory
+                self.shelf = Shelf(self.shelf.capacity // 2)
             self.shelf.put(batch.prompts, caches.runs)
         return answers.results()
 
@@ -143,7 +144,7 @@ class FastEngine:
             for source, points in wanted.items():
                 if isinstance(source, FromCounterfactual):
                     found[source.counterfactual] = joined(found.get(source.counterfactual, {}), points)
-        widened, runs = reusing(self.shelf.take(batch.prompts), {CLEAN: clean} | found)
+        widened, runs = reusing(self.shelf.find(batch.prompts), {CLEAN: clean} | found)
         return Caches(self.network, geometry, batch, sources, widened, runs, self._did)
 
     def _did(self, work: float) -> None:

@@ -13,15 +13,26 @@ from circuitdsl.engine.fast.architecture import Network
 Item = TypeVar("Item")
 
 SHARE = 0.25  # of the free memory, by default
+SHELF_SHARE = 0.125
 ENOUGH = 256 << 20  # bytes; on a CPU larger stacks gain nothing
+UNKNOWN = 1 << 30  # bytes taken to be free where the system does not tell
 
 
 def default_memory(device: torch.device) -> int:
     """Bytes that stacked runs may take: a share of what is free, and on a CPU no more than helps."""
+    share = int(_free(device) * SHARE)
+    return share if device.type == "cuda" else min(share, ENOUGH)
+
+
+def default_shelf(device: torch.device) -> int:
+    """Bytes that runs kept for the next call may take."""
+    return int(_free(device) * SHELF_SHARE)
+
+
+def _free(device: torch.device) -> int:
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * SHARE)
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else ENOUGH
-    return min(int(free * SHARE), ENOUGH)
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else UNKNOWN
 
 
 def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, patterns: int = 0) -> int:

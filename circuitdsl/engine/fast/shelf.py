@@ -42,22 +42,27 @@ class Shelf:
     capacity: int
     rows: list[tuple[tuple[Prompt, ...], Runs]] = field(default_factory=list)  # the latest last
 
-    def take(self, prompts: tuple[Prompt, ...]) -> Runs:
-        """The runs of a batch with just these prompts, which leave the shelf."""
-        for index, (known, runs) in enumerate(self.rows):
-            if known == prompts:
-                del self.rows[index]
-                return runs
-        return {}
+    def find(self, prompts: tuple[Prompt, ...]) -> Runs:
+        """The runs of a batch of just these prompts."""
+        return next((runs for known, runs in self.rows if known == prompts), {})
 
     def put(self, prompts: tuple[Prompt, ...], runs: Runs) -> None:
-        """Keep a batch's runs, and let go of the oldest ones that do not fit beside them."""
-        self.rows.append((prompts, runs))
-        while sum(run.size for _, each in self.rows for run in each.values()) > self.capacity:
+        """Keep a batch's runs in place of its earlier ones, and let go of the oldest that do not fit beside them.
+
+        Runs that do not fit at all are not kept, and those that are here stay.
+        """
+        if _size(runs) > self.capacity:
+            return
+        self.rows = [row for row in self.rows if row[0] != prompts] + [(prompts, runs)]
+        while sum(_size(each) for _, each in self.rows) > self.capacity:
             del self.rows[0]
 
     def clear(self) -> None:
         self.rows.clear()
+
+
+def _size(runs: Runs) -> int:
+    return sum(run.size for run in runs.values())
 
 
 def _within(tokens: Tensor | None, known: Tensor | None) -> bool:
