@@ -6,7 +6,7 @@
 from circuitdsl.models.adding import add_model
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.geometry import geometry_of
-from circuitdsl.models.opening import Dtype, Model, ModelError, Opening, Processing, open_model
+from circuitdsl.models.opening import Dtype, Model, ModelError, Opening, Processing, open_model, require_downloaded
 from circuitdsl.models.planted.plans import PLANTED
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "geometry_of",
     "model_names",
     "open_model",
+    "require_downloaded",
 ]
 
 

@@ -232,6 +232,17 @@ def _require_family(name: str, family: str) -> None:
         )
 
 
+def require_downloaded(name: str, revision: str) -> None:
+    """Refuse a revision that does not lie on this machine, as those who open nothing must: only it says its shape.
+
+    Raises :class:`ModelError`, as :func:`open_model` does where the hub may not be asked.
+    """
+    _require_revisions(name)
+    if find_folder(name, revision) is None:
+        fetched = f"`circuitdsl check --revision {revision}` fetches it once, with a network at hand"
+        raise ModelError(_lacking(name, revision), f"{fetched}; or leave out the revision")
+
+
 def _require_revisions(name: str) -> None:
     """Refuse a revision of what is not a model of the hub."""
     if name in (*PLANTED, "mini", *ADDABLE):
@@ -256,12 +267,17 @@ def _require_hub(name: str, revision: str | None) -> None:
         raise ModelError(
             f"{name} is not the folder of a model: it has no config.json", "give a folder in Hugging Face's format"
         )
-    lacking = f"no folder and no downloaded model is called {name}"
-    if known := downloaded_revisions(name):
-        lacking = f"{name} was downloaded, but not its revision {revision or 'main'} (there are: {', '.join(known)})"
+    lacking = _lacking(name, revision)
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise ModelError(f"{lacking}, and HF_HUB_OFFLINE forbids to look on the hub", _remedy(name, None))
     _ask_hub(name, revision, lacking)
+
+
+def _lacking(name: str, revision: str | None) -> str:
+    """What of a model of the hub is not on this machine."""
+    if known := downloaded_revisions(name):
+        return f"{name} was downloaded, but not its revision {revision or 'main'} (there are: {', '.join(known)})"
+    return f"no folder and no downloaded model is called {name}"
 
 
 def _ask_hub(name: str, revision: str | None, lacking: str) -> None:
