@@ -186,7 +186,7 @@ def _boot(name: str, opening: Opening) -> TransformerBridge:
     if name in PLANTED:
         from circuitdsl.models.planted.build import build
 
-        return build(PLANTED[name]()).to(_device(opening), print_details=False)
+        return build(PLANTED[name]()).to(device_of(opening), print_details=False)
     return _boot_transformers(name, opening)
 
 
@@ -204,7 +204,7 @@ def _boot_transformers(name: str, opening: Opening) -> TransformerBridge:
     try:
         _require_family(name, AutoConfig.from_pretrained(source, revision=upstream or "main").model_type)
         return TransformerBridge.boot_transformers(
-            source, dtype=getattr(torch, opening.dtype or "float32"), device=_device(opening), revision=upstream
+            source, dtype=getattr(torch, opening.dtype or "float32"), device=device_of(opening), revision=upstream
         )
     except (OSError, ValueError, KeyError) as error:
         where = f"from {source}" if folder else "from the Hugging Face hub"
@@ -213,8 +213,8 @@ def _boot_transformers(name: str, opening: Opening) -> TransformerBridge:
         ) from error
 
 
-def _device(opening: Opening) -> str:
-    """The device asked for, or TransformerLens's choice."""
+def device_of(opening: Opening) -> str:
+    """Where models are opened: on the device asked for, or on TransformerLens's choice."""
     from transformer_lens.utilities.devices import get_device
 
     return opening.device or get_device()

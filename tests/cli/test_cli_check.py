@@ -259,6 +259,24 @@ def test_bfloat16_is_told_apart_in_the_report_and_in_the_store(spec):
     assert "float32" not in run("check", path, *QUICK).out
 
 
+def test_the_report_says_where_the_model_ran(spec):
+    path = spec("expect logit_diff >= 0")
+    assert report(path, "--device", "cpu")["device"] == "cpu"
+    for engine in ("fast", "plain"):
+        said = " ".join(run("check", path, *QUICK, "--device", "cpu", "--engine", engine).out.split())
+        assert f"{engine} engine on cpu" in said
+    here = "cuda:0" if torch.cuda.is_available() else "cpu"
+    assert report(path)["device"] == here
+
+
+def test_a_report_of_descriptions_alone_says_where_models_would_have_run(tmp_path: Path):
+    head = "circuit NAME {\n  model mini\n  task  ioi\n  role a at END { 3.0 }\n}\n"
+    (tmp_path / "used.circuit").write_text("".join(head.replace("NAME", name) for name in ("one", "two")))
+    file = tmp_path / "pair.circuit"
+    file.write_text('use "used.circuit"\ncompare one with two {\n  expect overlap(heads) >= 50%\n}\n')
+    assert report(file, "--device", "cpu")["device"] == "cpu"
+
+
 def test_a_screened_search_says_how_many_heads_it_sorted_out(spec):
     path = spec("role r at END { 3.0 }", head=HEAD.replace("prompts 20", "prompts 20\n floor 10%"))
     whole, quick = (
