@@ -100,6 +100,23 @@ def test_4_where_one_cannot_be_run_though_another_fails(spec, tmp_path: Path):
     assert "IO" in ended.out.split("what does not hold")[1]
 
 
+def test_the_control_of_an_intervention_is_shown_as_that_of_a_circuit(spec):
+    """A head that does next to nothing does not do more than others of its layer."""
+    claims = ("expect logit_diff >= 0", "role r at END { 3.0 }")
+    path = spec(*claims)
+    block = "intervention off on c {\n  ablate 3.7 at END zero\n  expect logit_diff > random heads\n}\n"
+    path.write_text(path.read_text() + block)
+    data = report(path)
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
+    assert list(Draft202012Validator(schema).iter_errors(data)) == []
+    (claim,) = data["interventions"][0]["claims"]
+    bound = claim["bound"]
+    assert (bound["op"], bound["control"], claim["verdict"]) == (">", "random heads", "fails")
+    assert bound["low"] <= bound["value"] <= bound["high"]
+    said = " ".join(run("check", path, *QUICK).out.split())
+    assert f"wants more than random heads ({bound['value']:.2f} [{bound['low']:.2f}, {bound['high']:.2f}])" in said
+
+
 # --- what is printed, and where --------------------------------------------------------------------
 
 
