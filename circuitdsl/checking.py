@@ -31,7 +31,7 @@ from circuitdsl.judge.story import story
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention, Method
 from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import CannotMeasure
-from circuitdsl.models import Model, Opening, open_model
+from circuitdsl.models import Model, Opening, device_of, open_model
 from circuitdsl.plan.drive import Failure, first_round
 from circuitdsl.plan.jobs import Round
 from circuitdsl.plan.plan import Plan, Planned, make_plan
@@ -146,6 +146,12 @@ class Workbench:
         return ", ".join(used) or self.opening.dtype or "float32"
 
     @property
+    def devices(self) -> str:
+        """Where the models at work run, or where models would be opened if there are none."""
+        used = sorted({judge.session.engine.device for judge in self.judges.values()})
+        return ", ".join(used) or device_of(self.opening)
+
+    @property
     def engines(self) -> str:
         """The names of the engines at work: the one asked for, or plain where it does not cover a model."""
         return ", ".join(sorted({judge.session.engine.name for judge in self.judges.values()})) or self.engine
@@ -194,6 +200,7 @@ class Checker:
             cost=self._cost(self.bench.ran - ran, self.bench.kept - kept),
             engine=self.bench.engines,
             dtype=self.bench.dtypes,
+            device=self.bench.devices,
             story=story(circuits, comparisons, interventions),
         )
 

@@ -300,13 +300,16 @@ def plan(
     output_file: OutputFile = None,
     unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
+    revision: Revision = None,
     offline: Annotated[bool, typer.Option("--offline", help="Always on; for scripts.", show_default=False)] = True,
 ) -> None:
     """Print the experiments that checking needs and their cost, and run none."""
     from circuitdsl.report import json
     from circuitdsl.report.plans import render_plan
 
-    made = api.plan(_load_blocks(_paths(files), model).document, unexplained)
+    document = _load_blocks(_paths(files), model, revision).document
+    _require_shapes((*document.circuits, *document.used), model, revision)
+    made = api.plan(document, unexplained)
     if plan_format is PlanFormat.JSON:
         output.put(json.to_json(made.to_dict()), output_file)
     else:
@@ -319,12 +322,14 @@ def lint(
     model: ModelName = None,
     lint_format: Annotated[LintFormat, typer.Option("--format", "-f")] = LintFormat.TEXT,
     output_file: OutputFile = None,
+    revision: Revision = None,
 ) -> None:
     """Read and resolve spec files, and report all that is wrong in them. Runs no model."""
     from circuitdsl.report import json, sarif
 
     try:
-        loaded = lint_files(_paths(files), api.environment(model))
+        loaded = lint_files(_paths(files), api.environment(model, revision))
+        _require_shapes((*loaded.document.circuits, *loaded.document.used), model, revision)
         found, sources = loaded.warnings, loaded.sources
     except SpecError as error:
         found, sources = error.diagnostics, error.sources
@@ -384,9 +389,11 @@ def show(
     spec: Annotated[str, typer.Argument(help="A spec file, or file:circuit where it holds several.")],
     model: ModelName = None,
     svg: Svg = None,
+    revision: Revision = None,
 ) -> None:
     """Draw a circuit: layers from the embedding to the logits, roles, and the edges between them."""
-    circuit = _one_circuit(spec, model)
+    circuit = _one_circuit(spec, model, revision)
+    _require_shapes([circuit], model, revision)
     if svg is not None:
         from circuitdsl.report.svg import circuit_svg
 
@@ -426,6 +433,8 @@ def diff(
     ours, theirs, pairs, block = _two_circuits(left, right, align or (), revision)
     structure = api.compare(ours, theirs, pairs)
     measured = function or curve is not None or share is not None
+    if not measured:
+        _require_shapes((ours, theirs), None, revision)
     if svg is not None:
         from circuitdsl.report.comparison_svg import comparison_svg
 
@@ -672,6 +681,15 @@ def _load_blocks(paths: Sequence[str], model: str | None, revision: str | None =
             "write a circuit, compare or intervention block; what is only named by `use` is not checked",
         )
     return loaded
+
+
+def _require_shapes(circuits: Iterable[Circuit], model: str | None, revision: str | None) -> None:
+    """Refuse a revision by whose shape circuits cannot have been resolved. Raises InputError."""
+    from circuitdsl.models import require_downloaded
+
+    if revision is not None:
+        for name in dict.fromkeys(model or circuit.model for circuit in circuits):
+            require_downloaded(name, revision)
 
 
 def _load(paths: Sequence[str], model: str | None, revision: str | None = None) -> Loaded:

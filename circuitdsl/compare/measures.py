@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
+from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS, MeasureInfo, Parameter
 
 OVERLAP = MeasureInfo(
     name="overlap",
@@ -52,7 +52,7 @@ DISSOCIATION = MeasureInfo(
     source="the double dissociation of neuropsychology; Li & Subramani 2026 for why it matters",
     parameters=(Parameter("circuits", "circuits", "two circuits"),),
     places=("compare",),
-    controls=("random heads",),
+    controls=(RANDOM_HEADS,),
 )
 
 MEASURES: Mapping[str, MeasureInfo] = MappingProxyType({info.name: info for info in (OVERLAP, TRANSFER, DISSOCIATION)})

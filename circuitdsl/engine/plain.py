@@ -67,6 +67,11 @@ class PlainEngine:
         """The precision in which it runs: the model's."""
         return self.model.dtype
 
+    @property
+    def device(self) -> str:
+        """Where it runs: the model's device."""
+        return str(self._device)
+
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
     ) -> dict[Experiment, Array | Failure]:

@@ -23,7 +23,7 @@ class Engine(Protocol):
     """Anything that runs experiments; see ``plain.PlainEngine.run`` for the meaning.
 
     ``settings`` names what its figures depend on besides the model and the experiment (its name, its precision);
-    ``dtype`` is the precision for people.
+    ``dtype`` and ``device`` are the precision and the place for people: "float32", "cpu", "cuda:0".
     """
 
     name: str
@@ -34,6 +34,9 @@ class Engine(Protocol):
 
     @property
     def dtype(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
 
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]

@@ -15,12 +15,13 @@ from circuitdsl.engine.session import Session
 from circuitdsl.judge.intervals import Bootstrap, interval
 from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange
 from circuitdsl.language.circuit import Circuit, Head, Intervention
+from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.measures.changes import FEWEST, change_by_importance
 from circuitdsl.measures.experiments import Experiment, Metric, World
 from circuitdsl.measures.measurement import CLEAN, Array, CannotMeasure, Measurement, Request, first, sample
 from circuitdsl.plan.arms import LOGIT_DIFF, Parts
 from circuitdsl.plan.drive import Failure
-from circuitdsl.plan.jobs import intervened
+from circuitdsl.plan.worlds import intervened
 
 EXAMPLES = 3
 """How many repaired and how many broken prompts are shown."""
@@ -102,7 +103,7 @@ class _Bench:
         arms = [self.arm(name, [world], results) for name, world in worlds.items()]
         done = [world for world in randoms if not isinstance(results[self.request.ask(world, self.accuracy)], Failure)]
         if done:
-            arms.append(self.arm("random heads", done, results))
+            arms.append(self.arm(RANDOM_HEADS, done, results))
         return tuple(arms), self.p_value(worlds["all"], done, results), notes
 
     def arm(self, name: str, worlds: Sequence[World], results: Mapping[Experiment, Array | Failure]) -> Arm:

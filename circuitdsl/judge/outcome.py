@@ -431,6 +431,7 @@ class Report:
     cost: Cost
     engine: str = "plain"
     dtype: str = "float32"  # the precision of the models; figures are accumulated in float64
+    device: str = "cpu"  # where the models ran: "cuda:0"
     story: tuple[Step, ...] = ()
 
     @property
@@ -454,6 +455,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "engine": self.engine,
             "dtype": self.dtype,
+            "device": self.device,
             "cost": {
                 "experiments": self.cost.experiments,
                 "prompt_passes": self.cost.prompt_passes,

@@ -56,6 +56,7 @@ _EXAMPLES: Mapping[ParameterKind, str] = {
     "circuits": "{left}, {right}",
     "direction": "{left} -> {right}",
 }
+_ELSEWHERE = "random heads take the place of those that an `intervention` acts on: move the claim into one"
 _ELEMENTS = ("heads", "nodes", "roles", "edges")
 _UNITS: Mapping[Unit, str] = {
     "share": "a share",
@@ -116,7 +117,7 @@ class Reader:
             return None
         full = _with_role(written, measure, role, self.scope) if role else written
         options, arguments = self._options(measure, full.arguments)
-        bound = self._judgement(measure, written)
+        bound = self._judgement(measure, written, options or ())
         bindings = None if options is None else self._bind(measure, arguments, _span_of(written))
         if bindings is None or bound is None or options is None:
             return None
@@ -150,16 +151,15 @@ class Reader:
         self, measure: MeasureInfo, arguments: Sequence[t.Argument]
     ) -> tuple[tuple[str, ...] | None, list[t.Argument]]:
         """The options among the arguments, None if one is unknown or said twice; and the other arguments."""
-        known = [option for option, _ in measure.options]
+        known = measure.options_in(self.place)
         options: list[str] | None = []
         rest: list[t.Argument] = []
         for argument in arguments:
-            phrase = isinstance(argument, t.Words) and bool(known) and len(argument.words) > 1
+            phrase = isinstance(argument, t.Words) and bool(known or measure.output) and len(argument.words) > 1
             if not isinstance(argument, t.Words) or (argument.text not in known and not phrase):
                 rest.append(argument)
             elif argument.text not in known:
-                message = f"`{measure.name}` has no option `{argument.text}`"
-                self.scope.report("C504", message, argument.span, suggestion(argument.text, known, "option"))
+                self._unknown_option(measure, argument)
                 options = None
             elif options is not None and argument.text in options:
                 self.scope.report(
@@ -169,6 +169,13 @@ class Reader:
             elif options is not None:
                 options.append(argument.text)
         return (None if options is None else tuple(options)), rest
+
+    def _unknown_option(self, measure: MeasureInfo, argument: t.Words) -> None:
+        message = f"`{measure.name}` has no option `{argument.text}`"
+        remedy = suggestion(argument.text, measure.options_in(self.place), "option")
+        if argument.text in measure.options_in("intervention"):
+            message, remedy = f"{message} in a `{self.place}`", _ELSEWHERE
+        self.scope.report("C504", message, argument.span, remedy)
 
     def _bind(
         self, measure: MeasureInfo, arguments: Sequence[t.Argument], span: Span
@@ -193,10 +200,8 @@ class Reader:
         self, measure: MeasureInfo, arguments: Sequence[t.Argument], least: int, most: int, span: Span
     ) -> None:
         surplus = arguments[most:]
-        known = [option for option, _ in measure.options]
-        if surplus and known and isinstance(surplus[0], t.Words):
-            message = f"`{measure.name}` has no option `{surplus[0].text}`"
-            self.scope.report("C504", message, surplus[0].span, suggestion(surplus[0].text, known, "option"))
+        if surplus and measure.options_in(self.place) and isinstance(surplus[0], t.Words):
+            self._unknown_option(measure, surplus[0])
             return
         wanted = str(least) if least == most else f"{least} to {most}"
         if most == 0:
@@ -345,10 +350,10 @@ class Reader:
 
     # --- judgement ---------------------------------------------------------------------------------
 
-    def _judgement(self, measure: MeasureInfo, written: t.Expect) -> Bound | Control | None:
+    def _judgement(self, measure: MeasureInfo, written: t.Expect, options: Sequence[str]) -> Bound | Control | None:
         judgement = written.judgement
         if isinstance(judgement, t.Against):
-            return self._control(measure, judgement)
+            return self._control(measure, judgement, options)
         if isinstance(judgement, t.Direction):
             along_path = any(parameter.kind == "path" for parameter in measure.parameters)
             if not along_path or measure.unit != "share" or written.minus_baseline:
@@ -362,11 +367,18 @@ class Reader:
         name = f"{measure.name} - baseline" if written.minus_baseline else measure.name
         return resolve_bound(self.scope, judgement, name, measure.unit, limits)
 
-    def _control(self, measure: MeasureInfo, judgement: t.Against) -> Control | None:
-        name = judgement.control.text
-        if name not in measure.controls:
+    def _control(self, measure: MeasureInfo, judgement: t.Against, options: Sequence[str]) -> Control | None:
+        name, known = judgement.control.text, measure.controls_in(self.place)
+        if name not in known:
             message = f"`{measure.name}` cannot be compared with `{name}`"
-            remedy = suggestion(name, measure.controls, "control") if measure.controls else "compare it with a number"
+            remedy = suggestion(name, known, "control") if known else "compare it with a number"
+            if name in measure.controls_in("intervention"):
+                message, remedy = f"{message} in a `{self.place}`", _ELSEWHERE
+            self.scope.report("C505", message, judgement.control.span, remedy)
+            return None
+        if name in options:
+            message = f"`{measure.name}({name})` is a figure of the control itself"
+            remedy = f"compare it with a number, or leave `{name}` out of the measurement"
             self.scope.report("C505", message, judgement.control.span, remedy)
             return None
         if judgement.op == ">" or judgement.op == "<":

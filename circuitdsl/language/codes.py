@@ -79,8 +79,10 @@ CODES = MappingProxyType(
         "for instance. `circuitdsl explain NAME` shows the kinds.",
         "C503": "A bound is in another unit than the measurement. Shares are written in per cent (`95%`), logits and "
         "scores as plain numbers (`3.5`).",
-        "C504": "A measurement has no such option. `circuitdsl explain NAME` lists its options.",
-        "C505": "A measurement cannot be compared with such a control. `circuitdsl explain NAME` lists its controls.",
+        "C504": "A measurement has no such option, or not in such a block. `circuitdsl explain NAME` lists its "
+        "options.",
+        "C505": "A measurement cannot be compared with such a control, or not in such a block. `circuitdsl explain "
+        "NAME` lists its controls.",
         "C506": "`in a .. b` needs a to be smaller than b.",
         "C507": "No value that the measurement can have satisfies this bound, so that the claim could never hold.",
         "C508": "`raises` and `lowers` are said of an effect along a path, and of an edge. Other measurements are "

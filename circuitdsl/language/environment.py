@@ -33,6 +33,10 @@ PROPORTION = (0.0, 1.0)
 NOT_NEGATIVE = (0.0, math.inf)
 """Limits that many measurements have."""
 
+RANDOM_HEADS = "random heads"
+"""The control that draws other heads of the same layers. In an intervention also an option of outputs: the mean of what
+the same done to random heads gives."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -95,6 +99,19 @@ class MeasureInfo:
     places: tuple[Place, ...] = ("circuit", "intervention")
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
+    output: bool = False  # a figure of what the model says, which random heads in an intervention's place give as well
+
+    def controls_in(self, place: Place) -> tuple[str, ...]:
+        """The controls that it can be compared with in a kind of block."""
+        return (*self.controls, RANDOM_HEADS) if self._has_random_heads(place) else self.controls
+
+    def options_in(self, place: Place) -> tuple[str, ...]:
+        """The options that it can have in a kind of block."""
+        own = tuple(option for option, _ in self.options)
+        return (*own, RANDOM_HEADS) if self._has_random_heads(place) else own
+
+    def _has_random_heads(self, place: Place) -> bool:
+        return self.output and place == "intervention"
 
 
 def values_text(limits: tuple[float, float], unit: Unit) -> str:

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from circuitdsl.language.circuit import Circuit, Mlp, Node, Nodes
-from circuitdsl.language.environment import NOT_NEGATIVE, MeasureInfo, Parameter
-from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
+from circuitdsl.language.environment import NOT_NEGATIVE, RANDOM_HEADS, MeasureInfo, Parameter
+from circuitdsl.measures.controls import RANDOM_SETS, quantile_of, random_nodes
 from circuitdsl.measures.experiments import Ablated, Clean, Isolated
 from circuitdsl.measures.measurement import (
     Array,
@@ -47,7 +47,7 @@ def _knockout(request: Request) -> Asking:
     return Measurement(
         (sample(request.data, *columns),),
         relative_change,
-        control=_quantile_of(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
+        control=_of_random_sets(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
         parts=tuple(
             (
                 str(node.component),
@@ -81,7 +81,7 @@ def _faithfulness(request: Request) -> Asking:
     return Measurement(
         (sample(request.data, *columns),),
         lambda m: ratio(m[..., 0] - m[..., 1], m[..., 2] - m[..., 1]),
-        control=_quantile_of(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
+        control=_of_random_sets(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
     )
 
 
@@ -99,12 +99,9 @@ def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Nod
     return random_nodes(nodes, request.circuit.geometry, request.method.seed)
 
 
-def _quantile_of(request: Request, figures: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
-    """The bound that a claim against random sets must pass: their quantile at the method's confidence."""
-    if request.control is None:
-        return None
-    level = request.method.confidence if request.control.op == ">" else 1 - request.method.confidence
-    return lambda means: np.quantile(figures(means), level, axis=-1)
+def _of_random_sets(request: Request, figures: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
+    """What a claim against random sets must pass, if it is one."""
+    return None if request.control is None else quantile_of(request.control, request.method, figures)
 
 
 # --- minimality and completeness -------------------------------------------------------------------
@@ -229,7 +226,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(_PART("a role, or heads in braces"),),
             places=("circuit",),
-            controls=("random heads",),
+            controls=(RANDOM_HEADS,),
         ),
         _knockout,
     ),
@@ -243,7 +240,7 @@ MEASURES = (
             "number and position.",
             "Mueller et al. 2025 (MIB); Wang et al. 2022; Shi et al. 2024 for the control",
             places=("circuit",),
-            controls=("random heads",),
+            controls=(RANDOM_HEADS,),
         ),
         _faithfulness,
     ),

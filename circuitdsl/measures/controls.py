@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from circuitdsl.language.circuit import Head, Node
+from circuitdsl.language.circuit import Control, Head, Method, Node
 from circuitdsl.language.environment import Geometry
-from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.measures.measurement import Array, CannotMeasure
 
 RANDOM_SETS = 20
 
@@ -32,11 +32,13 @@ def stand_ins(
 ) -> Iterator[Mapping[Head, Head]]:
     """``count`` times a random head of the same layer for each of some heads, distinct ones for distinct ones.
 
-    Raises CannotMeasure if every layer is used whole.
+    Raises CannotMeasure if there are no heads, or every layer is used whole.
     """
     by_layer: dict[int, list[Head]] = {}
     for head in sorted(set(heads)):
         by_layer.setdefault(head.layer, []).append(head)
+    if not by_layer:
+        raise CannotMeasure("there are no random heads to compare with: no head is part of it")
     if all(len(some) == geometry.n_heads for some in by_layer.values()):
         raise CannotMeasure("there are no random heads to compare with: the circuit has all heads of its layers")
     generator = np.random.default_rng(seed)
@@ -52,3 +54,13 @@ def exchanged(nodes: Iterable[Node], stand_in: Mapping[Head, Head]) -> Iterator[
     """The nodes with every head exchanged for its stand-in."""
     for node in nodes:
         yield Node(stand_in[node.component], node.position) if isinstance(node.component, Head) else node
+
+
+def quantile_of(control: Control, method: Method, figures: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The bound that a claim against random sets must pass: their quantile at the method's confidence.
+
+    ``figures`` maps means to figures of the sets, of shape [..., sets]; ``>`` has to pass the upper quantile, ``<`` the
+    lower one (Shi et al. 2024).
+    """
+    level = method.confidence if control.op == ">" else 1 - method.confidence
+    return lambda means: np.quantile(figures(means), level, axis=-1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,16 +145,47 @@ def sample(data: Data, *columns: Array) -> Sample:
     return Sample(data, np.stack(columns, axis=-1))
 
 
+def together(
+    askings: Iterable[Asking],
+) -> Generator[Sequence[Experiment], Mapping[Experiment, Array], tuple[Measurement, ...]]:
+    """Several measurements at work side by side: what they ask at the same time is asked at once."""
+    waiting, done, results = dict(enumerate(askings)), dict[int, Measurement](), None
+    while waiting:
+        asked: dict[Experiment, None] = {}
+        for place, asking in list(waiting.items()):
+            try:
+                asked |= dict.fromkeys(next(asking) if results is None else asking.send(results))
+            except StopIteration as stop:
+                done[place] = stop.value
+                del waiting[place]
+        if waiting:
+            results = yield tuple(asked)
+    return tuple(done[place] for place in sorted(done))
+
+
 def combined(measurements: Sequence[Measurement], figure: Callable[..., Array]) -> Measurement:
-    """A figure of several measurements' figures. Samples of the same data are resampled alike, so it is paired."""
-    widths = [sum(s.columns.shape[1] for s in each.samples) for each in measurements]
-    edges = np.cumsum([0, *widths])
+    """A figure of several measurements' figures.
+
+    Columns of the same data become one sample, whose prompts are resampled and left out together, so it is paired.
+    """
+    columns: dict[Data, list[Array]] = {}
+    for each in (sample for measurement in measurements for sample in measurement.samples):
+        columns.setdefault(each.data, []).append(each.columns)
+    samples = tuple(Sample(data, np.concatenate(some, axis=1)) for data, some in columns.items())
+    widths = [sample.columns.shape[1] for sample in samples]
+    free = dict(zip(columns, np.cumsum([0, *widths[:-1]]).tolist(), strict=True))  # the next column not yet taken
+
+    def place(sample: Sample) -> range:
+        start = free[sample.data]
+        free[sample.data] += sample.columns.shape[1]
+        return range(start, free[sample.data])
+
+    own = [[column for sample in each.samples for column in place(sample)] for each in measurements]
 
     def combine(means: Array) -> Array:
-        slices = (means[..., start:stop] for start, stop in pairwise(edges))
-        return figure(*(each.combine(part) for each, part in zip(measurements, slices, strict=True)))
+        return figure(*(each.combine(means[..., some]) for each, some in zip(measurements, own, strict=True)))
 
-    return Measurement(tuple(sample for each in measurements for sample in each.samples), combine)
+    return Measurement(samples, combine)
 
 
 def first(means: Array) -> Array:

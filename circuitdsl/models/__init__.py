@@ -6,7 +6,16 @@
 from circuitdsl.models.adding import add_model
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.geometry import geometry_of
-from circuitdsl.models.opening import Dtype, Model, ModelError, Opening, Processing, open_model
+from circuitdsl.models.opening import (
+    Dtype,
+    Model,
+    ModelError,
+    Opening,
+    Processing,
+    device_of,
+    open_model,
+    require_downloaded,
+)
 from circuitdsl.models.planted.plans import PLANTED
 
 __all__ = [
@@ -16,9 +25,11 @@ __all__ = [
     "Opening",
     "Processing",
     "add_model",
+    "device_of",
     "geometry_of",
     "model_names",
     "open_model",
+    "require_downloaded",
 ]
 
 

@@ -186,7 +186,7 @@ def _boot(name: str, opening: Opening) -> TransformerBridge:
     if name in PLANTED:
         from circuitdsl.models.planted.build import build
 
-        return build(PLANTED[name]()).to(_device(opening), print_details=False)
+        return build(PLANTED[name]()).to(device_of(opening), print_details=False)
     return _boot_transformers(name, opening)
 
 
@@ -204,7 +204,7 @@ def _boot_transformers(name: str, opening: Opening) -> TransformerBridge:
     try:
         _require_family(name, AutoConfig.from_pretrained(source, revision=upstream or "main").model_type)
         return TransformerBridge.boot_transformers(
-            source, dtype=getattr(torch, opening.dtype or "float32"), device=_device(opening), revision=upstream
+            source, dtype=getattr(torch, opening.dtype or "float32"), device=device_of(opening), revision=upstream
         )
     except (OSError, ValueError, KeyError) as error:
         where = f"from {source}" if folder else "from the Hugging Face hub"
@@ -213,8 +213,8 @@ def _boot_transformers(name: str, opening: Opening) -> TransformerBridge:
         ) from error
 
 
-def _device(opening: Opening) -> str:
-    """The device asked for, or TransformerLens's choice."""
+def device_of(opening: Opening) -> str:
+    """Where models are opened: on the device asked for, or on TransformerLens's choice."""
     from transformer_lens.utilities.devices import get_device
 
     return opening.device or get_device()
@@ -230,6 +230,17 @@ def _require_family(name: str, family: str) -> None:
             f"the model {name} is of the family {family}, on which circuitdsl has not been tried",
             f"the families that it measures: {', '.join(FAMILIES)} (docs/models.md)",
         )
+
+
+def require_downloaded(name: str, revision: str) -> None:
+    """Refuse a revision that does not lie on this machine, as those who open nothing must: only it says its shape.
+
+    Raises :class:`ModelError`, as :func:`open_model` does where the hub may not be asked.
+    """
+    _require_revisions(name)
+    if find_folder(name, revision) is None:
+        fetched = f"`circuitdsl check --revision {revision}` fetches it once, with a network at hand"
+        raise ModelError(_lacking(name, revision), f"{fetched}; or leave out the revision")
 
 
 def _require_revisions(name: str) -> None:
@@ -256,12 +267,17 @@ def _require_hub(name: str, revision: str | None) -> None:
         raise ModelError(
             f"{name} is not the folder of a model: it has no config.json", "give a folder in Hugging Face's format"
         )
-    lacking = f"no folder and no downloaded model is called {name}"
-    if known := downloaded_revisions(name):
-        lacking = f"{name} was downloaded, but not its revision {revision or 'main'} (there are: {', '.join(known)})"
+    lacking = _lacking(name, revision)
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise ModelError(f"{lacking}, and HF_HUB_OFFLINE forbids to look on the hub", _remedy(name, None))
     _ask_hub(name, revision, lacking)
+
+
+def _lacking(name: str, revision: str | None) -> str:
+    """What of a model of the hub is not on this machine."""
+    if known := downloaded_revisions(name):
+        return f"{name} was downloaded, but not its revision {revision or 'main'} (there are: {', '.join(known)})"
+    return f"no folder and no downloaded model is called {name}"
 
 
 def _ask_hub(name: str, revision: str | None, lacking: str) -> None:

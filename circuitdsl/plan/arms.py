@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Term
 from circuitdsl.measures.changes import direct
-from circuitdsl.measures.controls import exchanged, stand_ins
 from circuitdsl.measures.experiments import Ablated, Attention, Data, Experiment, Intervened, Metric, World
 from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, first, sample
-from circuitdsl.plan.jobs import Job, intervened
+from circuitdsl.plan.jobs import Job
+from circuitdsl.plan.worlds import intervened, random_worlds
 
 LOGIT_DIFF = Metric("logit_diff")
 
@@ -46,11 +46,8 @@ class Parts:
         return {"none": CLEAN, "all": self._world(actions), **alone}
 
     def random_worlds(self) -> Iterator[World]:
-        """The whole intervention with its heads exchanged for random ones of their layers."""
-        actions = self.intervention.actions
-        heads = {n.component for action in actions for n in action.nodes if isinstance(n.component, Head)}
-        for each in stand_ins(heads, self.circuit.geometry, self.circuit.method.seed):
-            yield self._world(tuple(replace(action, nodes=tuple(exchanged(action.nodes, each))) for action in actions))
+        """The whole intervention done to random heads, as claims that speak of them ask for it."""
+        return random_worlds(self.intervention, self.circuit)
 
     def asked(self, worlds: Iterable[World]) -> list[Experiment]:
         """What is read of every arm."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from circuitdsl.language.circuit import (
     ALL,
-    Action,
     Circuit,
     Claim,
     Control,
@@ -19,16 +20,12 @@ from circuitdsl.language.circuit import (
     Nodes,
     Term,
 )
-from circuitdsl.language.environment import Geometry
-from circuitdsl.measures.experiments import FromCounterfactual, Intervened, Source
-from circuitdsl.measures.measurement import (
-    CLEAN,
-    Asking,
-    Request,
-    ablation_source,
-    combined,
-)
+from circuitdsl.language.environment import RANDOM_HEADS, Geometry
+from circuitdsl.measures.controls import quantile_of
+from circuitdsl.measures.experiments import World
+from circuitdsl.measures.measurement import CLEAN, Asking, Request, combined, together
 from circuitdsl.measures.registry import MEASURES
+from circuitdsl.plan.worlds import intervened, random_worlds
 
 Purpose = Literal["claim", "variant", "head", "unlisted", "arms"]
 """What a measurement is for: a claim, a claim under another method, a row of the table of heads, the search for heads
@@ -77,19 +74,17 @@ class Round(NamedTuple):
 
 def claim_job(owner: str, circuit: Circuit, claim: Claim) -> Job:
     """The job of a circuit's claim under the circuit's own method."""
-    control = claim.bound if isinstance(claim.bound, Control) else None
-    request = Request(circuit, circuit.method, claim.term, control)
+    request = Request(circuit, circuit.method, claim.term, _control(claim))
     return _job((owner, claim.id), "claim", request, claim.text)
 
 
 def variant_jobs(owner: str, circuit: Circuit, claim: Claim) -> tuple[Job, ...]:
     """The jobs that judge a claim again under each setting that the method says to ``vary``."""
-    control = claim.bound if isinstance(claim.bound, Control) else None
     return tuple(
         _job(
             (owner, claim.id, setting, value),
             "variant",
-            Request(circuit, varied(circuit.method, setting, value), claim.term, control, parts=False),
+            Request(circuit, varied(circuit.method, setting, value), claim.term, _control(claim), parts=False),
             f"{claim.text}  # {setting} {value}",
         )
         for setting, value in circuit.method.vary
@@ -127,26 +122,22 @@ def intervention_jobs(owner: str, intervention: Intervention, circuit: Circuit) 
 
 
 def _intervention_job(owner: str, intervention: Intervention, circuit: Circuit, claim: Claim) -> Job:
-    job = _job((owner, claim.id), "claim", Request(circuit, circuit.method, claim.term), claim.text)
+    request = Request(circuit, circuit.method, claim.term, _control(claim))
+    job = _job((owner, claim.id), "claim", request, claim.text)
 
-    def start() -> Asking:  # the world is made here, so that one that cannot be had is the claim's error
-        world = intervened(intervention.actions, circuit.method)
-        return _estimate(Request(circuit, circuit.method, claim.term, world=world))
+    def start() -> Asking:  # the worlds are made here, so that one that cannot be had is the claim's error
+        if RANDOM_HEADS in claim.term.options:
+            return over_random_heads(request, tuple(random_worlds(intervention, circuit)))
+        own = replace(request, world=intervened(intervention.actions, circuit.method))
+        if request.control is None:
+            return _estimate(own)
+        return against_random_heads(own, tuple(random_worlds(intervention, circuit)))
 
     return replace(job, start=start)
 
 
-def intervened(actions: tuple[Action, ...], method: Method) -> Intervened:
-    """The world in which these actions are in force. Raises CannotMeasure for an ablation without a counterfactual."""
-    return Intervened(actions, tuple(_source(action, method) for action in actions))
-
-
-def _source(action: Action, method: Method) -> Source | None:
-    if action.kind == "ablate":
-        return ablation_source(method, action.ablation or method.ablate)
-    if action.kind == "patch":
-        return FromCounterfactual(action.counterfactual)
-    return None
+def _control(claim: Claim) -> Control | None:
+    return claim.bound if isinstance(claim.bound, Control) else None
 
 
 def _knockout_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node) -> Job:
@@ -171,6 +162,20 @@ def _estimate(request: Request) -> Asking:
 def less_baseline(request: Request) -> Asking:
     """A measurement in the request's world less the same in the clean world, on the same prompts."""
     plain = replace(request, term=replace(request.term, minus_baseline=False))
-    after = yield from MEASURES[request.term.measure].estimate(plain)
-    before = yield from MEASURES[request.term.measure].estimate(replace(plain, world=CLEAN))
+    after, before = yield from together(map(_estimate, (plain, replace(plain, world=CLEAN))))
     return combined([after, before], lambda intervened, clean: intervened - clean)
+
+
+def over_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
+    """The mean of a measurement over the worlds of random heads, on the same prompts."""
+    measured = yield from together(_estimate(replace(request, world=world)) for world in worlds)
+    return combined(measured, lambda *figures: np.mean(figures, axis=0))
+
+
+def against_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
+    """A measurement in the request's world with the bound that random heads set it, on the same prompts."""
+    assert request.control is not None
+    measured = yield from together(_estimate(replace(request, world=world)) for world in (request.world, *worlds))
+    others = combined(measured, lambda _, *figures: np.stack(figures, axis=-1))
+    bound = quantile_of(request.control, request.method, others.combine)
+    return replace(combined(measured, lambda own, *_: own), control=bound)

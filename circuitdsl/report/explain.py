@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from circuitdsl.language.environment import Geometry, MeasureInfo, TaskInfo, values_text
+from circuitdsl.language.environment import RANDOM_HEADS, Geometry, MeasureInfo, TaskInfo, values_text
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,6 +41,9 @@ OWN_PROMPTS = (
 )
 
 _PLACES = {"circuit": "circuit blocks", "compare": "compare blocks", "intervention": "intervention blocks"}
+_OUTPUT_OPTIONS = (
+    (RANDOM_HEADS, "in an intervention: the mean over random sets, the same done to other heads of the same layers"),
+)
 _UNITS = {
     "share": "a share, written with a per cent sign",
     "logits": "logits",
@@ -57,12 +60,14 @@ def measure_text(info: MeasureInfo) -> str:
     lines.append(f"stands   in {' and '.join(_PLACES[place] for place in info.places)}")
     if info.controls:
         lines.append(f"controls {', '.join(f'> {control}' for control in info.controls)}")
+    if info.output:
+        lines.append(f"controls > {RANDOM_HEADS}, < {RANDOM_HEADS}, in intervention blocks")
     if info.parameters:
         lines += ["", "parameters"]
         lines += [_entry(p.name, p.about + ("" if p.required else " (may be left out)")) for p in info.parameters]
-    if info.options:
+    if options := (*info.options, *(_OUTPUT_OPTIONS if info.output else ())):
         lines += ["", "options"]
-        lines += [_entry(option, about) for option, about in info.options]
+        lines += [_entry(option, about) for option, about in options]
     return "\n".join(lines) + "\n"
 
 

@@ -77,7 +77,7 @@ def _took(report: Report) -> str:
     return (
         f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
         f"({fast}one by one: {cost.plain:,.0f}), "
-        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'}"
+        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
     )
 
 

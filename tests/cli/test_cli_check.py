@@ -100,6 +100,23 @@ def test_4_where_one_cannot_be_run_though_another_fails(spec, tmp_path: Path):
     assert "IO" in ended.out.split("what does not hold")[1]
 
 
+def test_the_control_of_an_intervention_is_shown_as_that_of_a_circuit(spec):
+    """A head that does next to nothing does not do more than others of its layer."""
+    claims = ("expect logit_diff >= 0", "role r at END { 3.0 }")
+    path = spec(*claims)
+    block = "intervention off on c {\n  ablate 3.7 at END zero\n  expect logit_diff > random heads\n}\n"
+    path.write_text(path.read_text() + block)
+    data = report(path)
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
+    assert list(Draft202012Validator(schema).iter_errors(data)) == []
+    (claim,) = data["interventions"][0]["claims"]
+    bound = claim["bound"]
+    assert (bound["op"], bound["control"], claim["verdict"]) == (">", "random heads", "fails")
+    assert bound["low"] <= bound["value"] <= bound["high"]
+    said = " ".join(run("check", path, *QUICK).out.split())
+    assert f"wants more than random heads ({bound['value']:.2f} [{bound['low']:.2f}, {bound['high']:.2f}])" in said
+
+
 # --- what is printed, and where --------------------------------------------------------------------
 
 
@@ -257,6 +274,24 @@ def test_bfloat16_is_told_apart_in_the_report_and_in_the_store(spec):
     said = " ".join(run("check", path, *QUICK, "--dtype", "bfloat16").out.split())
     assert "fast engine in bfloat16" in said and "weights as they are, in bfloat16" in said
     assert "float32" not in run("check", path, *QUICK).out
+
+
+def test_the_report_says_where_the_model_ran(spec):
+    path = spec("expect logit_diff >= 0")
+    assert report(path, "--device", "cpu")["device"] == "cpu"
+    for engine in ("fast", "plain"):
+        said = " ".join(run("check", path, *QUICK, "--device", "cpu", "--engine", engine).out.split())
+        assert f"{engine} engine on cpu" in said
+    here = "cuda:0" if torch.cuda.is_available() else "cpu"
+    assert report(path)["device"] == here
+
+
+def test_a_report_of_descriptions_alone_says_where_models_would_have_run(tmp_path: Path):
+    head = "circuit NAME {\n  model mini\n  task  ioi\n  role a at END { 3.0 }\n}\n"
+    (tmp_path / "used.circuit").write_text("".join(head.replace("NAME", name) for name in ("one", "two")))
+    file = tmp_path / "pair.circuit"
+    file.write_text('use "used.circuit"\ncompare one with two {\n  expect overlap(heads) >= 50%\n}\n')
+    assert report(file, "--device", "cpu")["device"] == "cpu"
 
 
 def test_a_screened_search_says_how_many_heads_it_sorted_out(spec):

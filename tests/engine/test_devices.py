@@ -35,6 +35,7 @@ def test_engines_give_the_same_figures_on_another_device(name):
     with two_devices():
         for engine in (FastEngine(model), PlainEngine(model)):
             assert DEVICE.type in engine.settings
+            assert engine.device == str(DEVICE)
             for experiment, found in engine.run(DATA, stream, 1, 6, experiments).items():
                 if not isinstance(found, np.ndarray):
                     assert found == expected[experiment]

@@ -107,6 +107,15 @@ def test_the_same_prompts_are_resampled_alike_in_every_measurement():
     np.testing.assert_allclose(difference.replicates, 7, atol=1e-9)
 
 
+def test_a_difference_has_the_interval_of_the_differences():
+    """Also where they are skewed: a prompt that is left out is left out of both."""
+    generator = np.random.default_rng(6)
+    left, right = generator.exponential(size=50), generator.normal(size=50)
+    both = interval(combined([measured(left), measured(right)], lambda a, b: a - b), bootstrap(), 0.95)
+    alone = interval(measured(left - right), bootstrap(), 0.95)
+    assert (both.low, both.high) == pytest.approx((alone.low, alone.high))
+
+
 def test_samples_of_different_data_are_resampled_on_their_own():
     generator = np.random.default_rng(5)
     left, right = generator.normal(1, 1, 100), generator.normal(0, 1, 60)

@@ -53,7 +53,7 @@ _BOTH = ("circuit", "intervention")
 MEASURES = {
     info.name: info
     for info in (
-        MeasureInfo("logit_diff", "logits", "answer - wrong", "Wang et al."),
+        MeasureInfo("logit_diff", "logits", "answer - wrong", "Wang et al.", output=True),
         MeasureInfo(
             "accuracy",
             "share",
@@ -61,8 +61,11 @@ MEASURES = {
             "Merullo et al.",
             options=(("among options", "among the task's options"),),
             limits=PROPORTION,
+            output=True,
         ),
-        MeasureInfo("probability", "share", "", "", (Parameter("token", "token", "the token"),), limits=PROPORTION),
+        MeasureInfo(
+            "probability", "share", "", "", (Parameter("token", "token", "the token"),), limits=PROPORTION, output=True
+        ),
         MeasureInfo(
             "attention",
             "share",

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 from answering import carry_out, request, value
 
-from circuitdsl.language.circuit import ALL, Control, FromTo, Head, Mlp, Node, Nodes, Reads, Role, Token
-from circuitdsl.measures.controls import random_nodes
+from circuitdsl.language.circuit import ALL, Action, Control, FromTo, Head, Mlp, Node, Nodes, Reads, Role, Token
+from circuitdsl.measures.controls import random_nodes, stand_ins
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
     Clean,
     Corrupted,
+    Experiment,
     Intervened,
     Isolated,
     Mean,
     Metric,
     Patched,
     Resample,
+    World,
     Zero,
 )
-from circuitdsl.measures.measurement import CannotMeasure, ablation_source
-from circuitdsl.plan.jobs import less_baseline
+from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, ablation_source
+from circuitdsl.plan.jobs import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
 
 END = position("END")
 IOI = circuit("ioi", {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}, shape=geometry(4, 8, "toy"))
 INHIBITION, MOVER = (frozenset(role.nodes) for role in IOI.roles)
 EVERYTHING = INHIBITION | MOVER
+INTERVENED = Intervened((), ())
 
 
 def nodes(role: str) -> Nodes:
@@ -221,15 +226,61 @@ def test_accuracy_among_options_reads_another_metric():
 
 
 def test_less_baseline_is_paired_with_the_clean_world():
-    world = Intervened((), ())
-    asked_for = replace(request(IOI, "logit_diff"), world=world)
-    asking = less_baseline(asked_for)
-    (after,) = next(asking)
-    (before,) = asking.send({after: np.array([1.0, 2.0, 4.0])})
-    assert (after.world, before.world) == (world, Clean())
+    asked_for = replace(request(IOI, "logit_diff"), world=INTERVENED)
+    figures = {INTERVENED: np.array([1.0, 2.0, 4.0]), CLEAN: np.ones(3)}
+    found, (after, before) = answered(less_baseline(asked_for), figures)
+    assert (after.world, before.world) == (INTERVENED, CLEAN)
+    assert value(found) == pytest.approx(4 / 3)
+
+
+# --- random heads in an intervention's place -------------------------------------------------------
+
+SETS = tuple(Intervened((Action("ablate", (Node(Head(1, i), END),)),), (Zero(),)) for i in range(20))
+ONES = np.ones(4)
+
+
+def answered(asking: Asking, by_world: Mapping[World, np.ndarray]) -> tuple[Measurement, tuple[Experiment, ...]]:
+    """The measurement, and all that was asked for it: at once."""
+    asked = tuple(next(asking))
     with pytest.raises(StopIteration) as stop:
-        asking.send({before: np.array([1.0, 1.0, 1.0])})
-    assert value(stop.value.value) == pytest.approx(4 / 3)
+        asking.send({experiment: by_world[experiment.world] for experiment in asked})
+    return stop.value.value, asked
+
+
+def test_the_figure_of_random_heads_is_the_mean_of_their_sets():
+    figures = {world: i * ONES for i, world in enumerate(SETS)} | {CLEAN: 2 * ONES}
+    found, asked = answered(over_random_heads(request(IOI, "logit_diff"), SETS), figures)
+    assert (value(found), len(asked)) == (pytest.approx(9.5), 20)
+    less = request(IOI, "logit_diff")
+    less = replace(less, term=replace(less.term, minus_baseline=True))
+    found, asked = answered(over_random_heads(less, SETS), figures)
+    assert (value(found), len(asked)) == (pytest.approx(7.5), 21)
+
+
+@pytest.mark.parametrize(("op", "level"), [(">", 0.95), ("<", 0.05)])
+@pytest.mark.parametrize("minus_baseline", [False, True])
+def test_the_control_is_the_quantile_of_the_sets_as_for_faithfulness(op: Literal[">", "<"], level, minus_baseline):
+    figures = {world: i * ONES for i, world in enumerate(SETS)} | {CLEAN: 2 * ONES, INTERVENED: 30 * ONES}
+    asked_for = replace(request(IOI, "logit_diff", Control("random heads", op)), world=INTERVENED)
+    asked_for = replace(asked_for, term=replace(asked_for.term, minus_baseline=minus_baseline))
+    found, _ = answered(against_random_heads(asked_for, SETS), figures)
+    means = np.concatenate([sample.columns.mean(axis=0) for sample in found.samples])
+    assert found.control is not None and len(found.samples) == 1
+    assert float(found.control(means)) == pytest.approx(np.quantile(np.arange(20), level) - 2 * minus_baseline)
+    assert value(found) == 30 - 2 * minus_baseline
+
+
+def test_repaired_prompts_of_random_heads_are_counted_set_by_set():
+    """Half of the sets repair the second half of the prompts: a quarter of the prompts, on average."""
+    before, after = np.array([1.0, 1.0, 0.0, 0.0]), np.ones(4)
+    figures = {world: after if i % 2 else before for i, world in enumerate(SETS)} | {CLEAN: before}
+    found, _ = answered(over_random_heads(request(IOI, "repaired"), SETS), figures)
+    assert value(found) == pytest.approx(0.25)
+
+
+def test_what_acts_on_no_head_has_no_random_heads():
+    with pytest.raises(CannotMeasure, match="no head is part of it"):
+        list(stand_ins((), geometry(4, 8), seed=0))
 
 
 def test_ablation_sources():
@@ -265,8 +316,6 @@ def test_random_nodes_need_a_choice():
 
 
 # --- what an intervention changes ------------------------------------------------------------------
-
-INTERVENED = Intervened((), ())
 
 
 def under(measure: str, options: tuple[str, ...] = (), **arguments):

@@ -88,6 +88,11 @@ class FastEngine:
         """The precision in which it runs: the network's."""
         return str(self.network.embedding.dtype).removeprefix("torch.")
 
+    @property
+    def device(self) -> str:
+        """Where it runs: the network's device."""
+        return str(self.network.embedding.device)
+
     def run(
         self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
     ) -> dict[Experiment, Array | Failure]:

@@ -1,0 +1,174 @@
+"""What random heads do in an intervention's place, claimed: the truth of planted models, and what the arms measure."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import pytest
+from planted_bench import bench, plain_text, resolved
+
+import circuitdsl as cd
+from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.session import Session
+from circuitdsl.judge.check import Judge
+from circuitdsl.judge.outcome import Arm, ClaimOutcome, Figure, InterventionReport, Report, Verdict
+from circuitdsl.language.circuit import Document
+from circuitdsl.measures.experiments import Experiment
+from circuitdsl.plan.drive import first_round
+from circuitdsl.plan.jobs import intervention_jobs
+
+MINI = Path(__file__).parents[2] / "specs" / "mini"
+
+CLAIMS = (
+    "expect accuracy(random heads) >= 0%",
+    "expect accuracy(random heads) - baseline >= -100%",
+    "expect logit_diff(random heads) >= -100",
+    "expect logit_diff(random heads) - baseline >= -100",
+    "expect logit_diff - baseline >= -100",
+    "expect repaired(random heads) >= 0%",
+    "expect broken(random heads) >= 0%",
+)
+AGAINST = tuple(
+    f"expect {figure} {op} random heads"
+    for figure in ("accuracy", "accuracy - baseline", "logit_diff", "probability", "repaired", "broken")
+    for op in "<>"
+)
+
+
+def claiming(*claims: str) -> Document:
+    """The planted repair with these claims in place of its own, and all looks at once."""
+    text = plain_text("repair")
+    lines, inside = [], False
+    for line in text.splitlines():
+        inside = line.startswith("intervention") or (inside and line != "}")
+        if inside and line.startswith("expect"):
+            continue
+        lines += [*claims, line] if line == "}" and lines[-1].startswith(("attend",)) else [line]
+    document = resolved("\n".join(lines))
+
+    def one_look(circuit):
+        method = circuit.method
+        return replace(circuit, method=replace(method, prompts_most=method.prompts_first))
+
+    return replace(document, circuits=tuple(map(one_look, document.circuits)))
+
+
+def reports(judge: Judge, *claims: str) -> dict[str, InterventionReport]:
+    document = claiming(*claims)
+    return {each.name: judge.intervention(each, document.circuit(each.on)) for each in document.interventions}
+
+
+def by_text(report: InterventionReport) -> dict[str, ClaimOutcome]:
+    return {outcome.claim.text: outcome for outcome in report.claims}
+
+
+def arm(report: InterventionReport, name: str) -> Arm:
+    return next(arm for arm in report.arms if arm.name == name)
+
+
+def same(claimed: ClaimOutcome, of_arm: Figure) -> None:
+    """Shares of prompts tie, and rounding breaks ties: an end may be that of a replicate further."""
+    assert claimed.figure.value == pytest.approx(of_arm.value, rel=1e-9, abs=1e-12)
+    assert astuple(claimed.figure) == pytest.approx(astuple(of_arm), abs=0.01)
+
+
+def test_the_claimed_figure_is_that_of_the_arm_with_its_interval():
+    for report in reports(bench().judge("planted-broken"), *CLAIMS).values():
+        randoms, claimed = arm(report, "random heads"), by_text(report)
+        same(claimed["expect accuracy(random heads) >= 0%"], randoms.accuracy)
+        same(claimed["expect accuracy(random heads) - baseline >= -100%"], randoms.accuracy_change)
+        same(claimed["expect logit_diff(random heads) >= -100"], randoms.logit_diff)
+        same(claimed["expect logit_diff(random heads) - baseline >= -100"], randoms.logit_diff_change)
+        same(claimed["expect logit_diff - baseline >= -100"], arm(report, "all").logit_diff_change)
+        for name, count in (("repaired", randoms.repaired), ("broken", randoms.broken)):
+            outcome = claimed[f"expect {name}(random heads) >= 0%"]
+            assert outcome.figure.value == pytest.approx(count / outcome.prompts)
+
+
+def test_only_the_right_heads_at_the_right_place_do_more_than_random_ones():
+    """The planted heads repair all and decoys nothing; made to look at the answer the planted ones
+    break all, and so does either of them alone, which random pairs may hold: only how far tells them apart."""
+    found = {name: by_text(report) for name, report in reports(bench().judge("planted-broken"), *AGAINST).items()}
+    holding = {
+        name: {text for text, outcome in some.items() if outcome.verdict is Verdict.HOLDS}
+        for name, some in found.items()
+    }
+    more = {f"expect {each} > random heads" for each in ("accuracy", "accuracy - baseline", "logit_diff", "repaired")}
+    assert holding["repair"] >= more | {"expect probability > random heads"}
+    assert holding["harm"] >= {"expect logit_diff < random heads", "expect probability < random heads"}
+    # What is written and read by none leaks a ten-millionth of the probability.
+    nothing = holding["other_heads"] | holding["other_place"]
+    assert {text for text in nothing if "probability" not in text} == set()
+    for text in more:
+        outcome = found["repair"][text]
+        assert found["repair"][text.replace(">", "<")].verdict is Verdict.FAILS
+        assert outcome.control is not None and outcome.control.value is not None
+        assert outcome.figure.value > outcome.control.value
+
+
+def test_no_experiment_is_run_for_claims_of_random_heads_that_the_arms_do_not_run():
+    """Of accuracy and logit_diff the arms read all; repaired and broken are made of the same readings."""
+    with_arms_only = cd.plan(claiming("expect accuracy >= 0%", "expect logit_diff >= -100"), unexplained=False)
+    more = cd.plan(claiming(*CLAIMS, *AGAINST[:6], *AGAINST[8:]), unexplained=False)
+    assert more.distinct == with_arms_only.distinct
+    assert more.asked > with_arms_only.asked + 20 * len(CLAIMS)
+    probability = cd.plan(claiming("expect accuracy >= 0%", "expect probability > random heads"), unexplained=False)
+    assert probability.distinct > with_arms_only.distinct
+    assert probability.worlds == with_arms_only.worlds  # another reading of the same runs
+
+
+def test_a_claim_is_measured_in_one_round():
+    """What the plan foretells of a claim is all that it asks for."""
+    judge = bench().judge("planted-broken")
+    document = claiming("expect accuracy - baseline > random heads", "expect logit_diff(random heads) - baseline >= -9")
+    session = Session(judge.session.engine)
+    rounds: list[frozenset[Experiment]] = []
+    run = session.run
+
+    def counted(experiments, count):
+        rounds.append(frozenset(experiments))
+        return run(experiments, count)
+
+    session.run = counted  # type: ignore[method-assign]
+    (repair,) = [each for each in document.interventions if each.name == "repair"]
+    jobs = intervention_jobs("repair", repair, document.circuit(repair.on))
+    Judge(session, judge.bootstrap, judge.measures).claims({job: claim for claim, job in jobs.items()})
+    assert len(rounds) == 1
+    foretold = {experiment for job in jobs.values() for experiment in first_round(job)}
+    assert rounds[0] == frozenset(foretold)
+
+
+def test_both_engines_agree():
+    plain = bench().judge("planted-broken")
+    other = Judge(Session(PlainEngine(plain.session.engine.model)), plain.bootstrap, plain.measures)
+    wanted = CLAIMS[:4] + AGAINST[:6]
+    for fast, slow in zip(
+        reports(plain, *wanted)["repair"].claims, reports(other, *wanted)["repair"].claims, strict=True
+    ):
+        assert fast.verdict is slow.verdict
+        assert fast.figure.value == pytest.approx(slow.figure.value, rel=1e-4, abs=1e-5)
+        if fast.control:
+            assert fast.control.value == pytest.approx(slow.control.value, rel=1e-4, abs=1e-5)
+
+
+# --- mini ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mini() -> Report:
+    return cd.check(cd.load(MINI / "repair.circuit"))
+
+
+def test_every_claim_of_minis_repair_holds(mini: Report):
+    assert [outcome.claim.text for outcome in mini.outcomes if outcome.verdict is not Verdict.HOLDS] == []
+
+
+def test_minis_lookup_needs_this_head_and_not_any_of_its_layer(mini: Report):
+    (broken,) = [each for each in mini.interventions if each.intervention.name == "broken_lookup"]
+    claimed = by_text(broken)
+    randoms = claimed["expect logit_diff(random heads) - baseline in -0.5 .. 0.5"]
+    assert randoms.figure.value == pytest.approx(arm(broken, "random heads").logit_diff_change.value)
+    less = claimed["expect logit_diff < random heads"]
+    assert less.control is not None and less.figure.high < less.control.low
+    assert less.control.value < arm(broken, "random heads").logit_diff.value  # a quantile under their mean
