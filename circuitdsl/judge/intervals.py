@@ -21,6 +21,9 @@ IntArray = NDArray[np.intp]
 
 REPLICATES = 2000
 
+ROUNDING = 1e-9
+"""Replicates that are this share of the widest distance from the value, or less, are taken to be equal to it."""
+
 Combine = Callable[[Array], Array]
 
 
@@ -120,13 +123,20 @@ def bca(spread: Spread, confidence: float) -> Figure:
     if not spread.defined:
         return Figure(_finite(spread.value), None, None)
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    below = np.mean(spread.replicates < spread.value) / 2 + np.mean(spread.replicates <= spread.value) / 2
-    bias = stats.norm.ppf(below)
+    bias = stats.norm.ppf(_below(spread))
     if np.isfinite(bias):
         quantiles = stats.norm.ppf(tails) + bias
         tails = stats.norm.cdf(bias + quantiles / (1 - _acceleration(spread.left_out) * quantiles))
     low, high = np.quantile(spread.replicates, tails)
     return Figure(spread.value, float(low), float(high))
+
+
+def _below(spread: Spread) -> float:
+    """The share of replicates below the value, ties counted half. What only rounding tells apart is tied: shares of
+    prompts are, often."""
+    apart = spread.replicates - spread.value
+    apart[np.abs(apart) <= ROUNDING * np.abs(apart).max()] = 0
+    return float(np.mean(apart < 0) + np.mean(apart == 0) / 2)
 
 
 def _finite(value: float) -> float | None:

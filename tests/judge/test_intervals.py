@@ -99,6 +99,17 @@ def test_a_constant_has_itself_as_interval():
     assert (figure.value, figure.low, figure.high) == (1.0, 1.0, 1.0)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_what_only_rounding_tells_from_the_value_is_tied_with_it(seed):
+    """A difference of shares has few values. Of 60 prompts of 6 templates 54 are drawn, each standing for 10/9 of one,
+    so that many replicates of 10 in 60 are 10 in 60 themselves, but for rounding."""
+    generator = np.random.default_rng(seed)
+    after, before = (generator.permutation(60) < 35).astype(float), (generator.permutation(60) < 25).astype(float)
+    apart = interval(measured(after, before, combine=lambda m: m[..., 0] - m[..., 1]), bootstrap(6), 0.95)
+    together = interval(measured(after - before), bootstrap(6), 0.95)
+    assert [apart.low, apart.high] == pytest.approx([together.low, together.high], rel=1e-9)
+
+
 def test_the_same_prompts_are_resampled_alike_in_every_measurement():
     values = np.random.default_rng(4).normal(size=80)
     boots = bootstrap()
