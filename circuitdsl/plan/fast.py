@@ -107,8 +107,15 @@ def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
                 found |= {"clean", source}
             case Isolated(source=source, mlps=mlps):
                 found |= {"clean", source, (source, mlps)}  # the last is the run that keeps nothing
-            case Patched(counterfactual=name):
+            case Patched(counterfactual=name, under=None):
                 found |= {"clean", FromCounterfactual(name)}
+            case Patched(counterfactual=name, under=Intervened(sources=sources) as under):
+                found |= {
+                    "clean",
+                    FromCounterfactual(name),
+                    under,
+                    *(source for source in sources if source is not None),
+                }
             case Intervened(sources=sources):
                 found |= {"clean", *(source for source in sources if source is not None)}
     return frozenset(run for run in found if not _is_free(run))
@@ -135,7 +142,7 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
                 positions = (node.position for change in changes for node in change.nodes)
                 costs[world] = prompts.onward(prompts.tokens(positions)) * prompts.deep(changes)
             case Patched():
-                paths.setdefault((world.receivers, world.strict), []).append(world)
+                paths.setdefault((world.receivers, world.strict, world.under), []).append(world)
             case Isolated():
                 circuits.setdefault((world.source, world.mlps), []).append(world)
     for group in paths.values():

@@ -309,6 +309,10 @@ class Draw:
         source = self.source() if kind in ("ablate", "patch") else None
         return Action(kind, nodes, factor=self.rng.choice((0.0, 0.5, 2.0, -1.0)), text=kind), source
 
+    def intervened(self) -> Intervened:
+        actions, sources = zip(*(self.action() for _ in range(self.rng.randint(1, 3))), strict=True)
+        return Intervened(actions, sources)
+
     def world(self) -> World:
         match self.rng.randrange(10):
             case 0:
@@ -321,10 +325,11 @@ class Draw:
                 kept = frozenset(self.node() for _ in range(self.rng.randint(0, 8)))
                 return Isolated(kept, self.source(), mlps=bool(self.geometry.d_mlp) and self.rng.random() < 0.4)
             case 6 | 7:
-                return Patched(self.nodes(), self.receivers(), self.rng.choice("xy"), strict=self.rng.random() < 0.4)
+                under = self.intervened() if self.rng.random() < 0.5 else None
+                strict = self.rng.random() < 0.4
+                return Patched(self.nodes(), self.receivers(), self.rng.choice("xy"), strict, under)
             case _:
-                actions, sources = zip(*(self.action() for _ in range(self.rng.randint(1, 3))), strict=True)
-                return Intervened(actions, sources)
+                return self.intervened()
 
     def reading(self, world: World) -> Reading:
         logits: list[Reading] = [

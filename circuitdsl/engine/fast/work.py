@@ -11,9 +11,10 @@ from torch import Tensor
 
 from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch
+from circuitdsl.engine.fast import wants
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network
-from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
+from circuitdsl.engine.fast.caches import Caches, Passed, Tick, run_whole
 from circuitdsl.engine.fast.edits import Edit, first_point
 from circuitdsl.engine.fast.frozen import OnTheWay
 from circuitdsl.engine.fast.held import Held, Wanted, joined
@@ -24,7 +25,7 @@ from circuitdsl.engine.fast.readers import Reader, laid_over, reads_inside
 from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
 from circuitdsl.engine.readings import needed, read
-from circuitdsl.measures.experiments import Clean, Corrupted, Isolated, Patched, Reading, World
+from circuitdsl.measures.experiments import Clean, Corrupted, Intervened, Isolated, Patched, Reading, World
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model
 from circuitdsl.plan.fast import ALMOST
@@ -44,6 +45,19 @@ class Job:
         return self.worlds[0]
 
 
+@dataclass(frozen=True)
+class _Base:
+    """The run that paths are patched in: the clean one, or one under an intervention with its edits."""
+
+    passed: Passed
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def recomputed(self) -> tuple[Edit, ...]:
+        """The edits that stay in force while heads are frozen: those of MLPs and embeddings."""
+        return tuple(edit for edit in self.edits if not edit.of_heads)
+
+
 @dataclass
 class Work:
     """Everything that is done with one batch. ``memory`` is what stacks may take, halved whenever it was too much."""
@@ -59,6 +73,7 @@ class Work:
     def __post_init__(self) -> None:
         self.places = Places(self.batch, self.model.geometry)
         self.reader = Reader(self.batch, self.network, self.model.bridge)
+        self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
 
     def run(self, asked: Asked) -> None:
         """Answer every reading of every world."""
@@ -72,10 +87,11 @@ class Work:
         groups: dict[Hashable, list[Job]] = {}
         for job in jobs:
             groups.setdefault(self._group(job), []).append(job)
+        under = self._under(jobs)
         for group in groups.values():
             match group[0].world:
-                case Patched():
-                    self._run_patched(group[0].world, group, asked)
+                case Patched() as world:
+                    self._run_patched(world, group, asked, under.get(world.under) or _Base(self.caches.clean))
                 case Isolated():
                     self._run_isolated(group[0].world, group, asked)
                 case _:
@@ -91,6 +107,7 @@ class Work:
         edits = edits_of(world, self.places, self.caches.values, self.caches.clean.kept)
         if isinstance(world, Patched):
             self.places.inputs(world.receivers)  # a receiver's position that a prompt lacks fails the world here
+            self._in_force(world.under)
         if self.caches.changed(edits):
             self.answers.changed(world)
         jobs.append(Job((world,), edits))
@@ -98,8 +115,8 @@ class Work:
     def _group(self, job: Job) -> Hashable:
         """Jobs of one group can run side by side: over the same tokens, on top of the same run."""
         match job.world:
-            case Patched(receivers=receivers, strict=strict):
-                return Patched, receivers, strict
+            case Patched(receivers=receivers, strict=strict, under=under):
+                return Patched, receivers, strict, under
             case Isolated(source=source, mlps=mlps):
                 return Isolated, source, mlps
             case _:
@@ -157,7 +174,30 @@ class Work:
 
     # --- path patching ---------------------------------------------------------------------------
 
-    def _run_patched(self, world: Patched, jobs: Sequence[Job], asked: Asked) -> None:
+    def _in_force(self, under: Intervened | None) -> tuple[Edit, ...]:
+        """The edits of an intervention that paths are patched under. Raises CannotMeasure."""
+        if under is None:
+            return ()
+        if under not in self.interventions:
+            self.interventions[under] = edits_of(under, self.places, self.caches.values, self.caches.clean.kept)
+        return self.interventions[under]
+
+    def _under(self, jobs: Iterable[Job]) -> dict[Intervened | None, _Base]:
+        """The runs under interventions that jobs patch paths in, each once, with what any of them reads of it."""
+        wanted: dict[Intervened, Wanted] = {}
+        for job in jobs:
+            if isinstance(job.world, Patched) and job.world.under is not None:
+                known = wanted.get(job.world.under, {})
+                wanted[job.world.under] = joined(known, wants.of_patched(job.world, self.places))
+        found: dict[Intervened | None, _Base] = {}
+        for under, points in wanted.items():
+            edits = self._in_force(under)
+            x, kept = run_whole(self.network, self.batch.tokens, points, edits)
+            self.tick(len(self.batch))
+            found[under] = _Base(Passed(kept, take(x, self.batch.ends[:, None])[:, 0]), edits)
+        return found
+
+    def _run_patched(self, world: Patched, jobs: Sequence[Job], asked: Asked, base: _Base) -> None:
         """Jobs with the same receivers: to the receivers' tokens with heads frozen, and on from there."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch)
@@ -170,18 +210,19 @@ class Work:
                 self.network,
                 self.batch.tokens,
                 way,
-                self.caches.clean.kept,
+                base.passed.kept,
                 min([*(_first_layer(job) for job in some), *starts]),
                 [job.edits for job in some],
                 frozenset(inputs),
                 world.strict,
+                base.recomputed,
             )
-            x = self._received(on_the_way, inputs, region) if inputs else on_the_way.final()
+            x = self._received(on_the_way, inputs, region, base) if inputs else on_the_way.final()
             self._read_jobs(some, asked, x[:, :, 0])
 
         self._stacked(carried, region, run)
         if nothing:
-            self._read_jobs([Job(nothing, ())], asked, self.network.final(self.caches.clean.end[:, None]))
+            self._read_jobs([Job(nothing, ())], asked, self.network.final(base.passed.end[:, None]))
 
     def _carried(
         self, jobs: Sequence[Job], inputs: Mapping[str, Tensor], received: Tensor
@@ -201,7 +242,7 @@ class Work:
             found[key] = Job((*known, *job.worlds), seen)
         return list(found.values()), tuple(nothing)
 
-    def _received(self, way: OnTheWay, inputs: Mapping[str, Tensor], region: Region) -> Tensor:
+    def _received(self, way: OnTheWay, inputs: Mapping[str, Tensor], region: Region, base: _Base) -> Tensor:
         """The final norm's output at END once the receivers alone are given what arrives at them."""
         # Where each of the region's tokens stands among those on the way (any will do where it does not).
         index = (region.at[:, :, None] == way.region.at[:, None, :]).int().argmax(-1)
@@ -210,8 +251,8 @@ class Work:
             for name, values in way.inputs().items()
         }
         first = min(map(layer_of, inputs))
-        worlds = [() for _ in way.worlds]
-        stack = Stack(self.network, self.batch.tokens, region, self.caches.clean.kept, first, worlds, arrivals)
+        worlds = [base.edits for _ in way.worlds]
+        stack = Stack(self.network, self.batch.tokens, region, base.passed.kept, first, worlds, arrivals)
         return self.network.final(stack.run()[0])
 
     # --- stacking --------------------------------------------------------------------------------
