@@ -62,7 +62,10 @@ def measure_text(info: MeasureInfo) -> str:
         lines += [_entry(p.name, p.about + ("" if p.required else " (may be left out)")) for p in info.parameters]
     if info.options:
         lines += ["", "options"]
-        lines += [_entry(option, about) for option, about in info.options]
+        lines += [
+            _entry(option, about + (" (not in interventions)" if option in info.of_circuits else ""))
+            for option, about in info.options
+        ]
     return "\n".join(lines) + "\n"
 
 
