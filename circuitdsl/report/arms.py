@@ -86,9 +86,9 @@ def _downstream(each: Downstream) -> RenderableType:
         _row(table, head, attention, "share")
         if head.effect_before.value is not None:
             cells = (figure(value, "") for value in (head.effect_before, head.effect_after))
-            table.add_row(Text("  knocked out", style="dim"), *(Text(cell, style="dim") for cell in cells), "")
+            table.add_row(Text("  without", style="dim"), *(Text(cell, style="dim") for cell in cells), "")
     knocked_out = any(head.effect_before.value is not None for head, _ in shown)
-    about = "; below it the metric's change if the head is knocked out" if knocked_out else ""
+    about = "; below it the metric's change without the head" if knocked_out else ""
     title = Text.assemble((f"attention {each.where}", "bold"), (about, "dim"))
     lines = (Text(line, style="dim") for line in (*rest, *_correlations(each)))
     return Group(title, *((table,) if shown else ()), *lines)
@@ -129,7 +129,7 @@ def _shown(rows: Sequence[tuple[Row, Change]]) -> tuple[list[tuple[Row, Change]]
     certain = sorted((row for row in others if row[1].certain), key=lambda row: -abs(row[1].change.value or 0))
     if not others:
         return named, []
-    count = f"{len(certain) or 'none'} of {plural(len(others), 'other head')}"
+    count = f"{len(certain) or 'none'} of {plural(len(others), 'other head' if named else 'head')}"
     verb = "changes" if len(certain) < 2 else "change"
     few = f"the {OTHERS} largest here, " if len(certain) > OTHERS else ""
     return [*named, *certain[:OTHERS]], [f"{count} {verb} for certain (Holm, over {len(rows)}); {few}all in JSON"]
@@ -139,5 +139,5 @@ def _table(first: str, *columns: str) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(first, overflow="fold")
     for column in columns:
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right", overflow="fold", no_wrap=True)  # names fold before figures do
     return table
