@@ -28,9 +28,10 @@ def of_clean(world: World, places: Places) -> Wanted:
             return joined(edited, _onward(start, (node for action in actions for node in action.nodes), places))
         case Patched(under=None):
             return joined(edited, of_patched(world, places))
-        case Patched(under=Intervened(actions=actions)):  # senders are compared with the clean run
-            frozen = (node for action in actions if action.kind == "freeze" for node in action.nodes)
-            return joined(edited, _outputs(frozen, places))
+        case Patched(
+            under=Intervened() as under
+        ):  # as the intervention is not everywhere, and not from the first layer
+            return joined(joined(edited, of_clean(under, places)), of_patched(world, places))
         case _:
             return edited
 

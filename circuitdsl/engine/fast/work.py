@@ -192,10 +192,23 @@ class Work:
         found: dict[Intervened | None, _Base] = {}
         for under, points in wanted.items():
             edits = self._in_force(under)
-            x, kept = run_whole(self.network, self.batch.tokens, points, edits)
-            self.tick(len(self.batch))
-            found[under] = _Base(Passed(kept, take(x, self.batch.ends[:, None])[:, 0]), edits)
+            found[under] = _Base(self._passed(Job((under,), edits), points), edits)
         return found
+
+    def _passed(self, job: Job, wanted: Wanted) -> Passed:
+        """A world on top of the clean run: what is wanted of it, where it has not reached as in the clean run."""
+        region = all_asked(onward(touched(job.edits, self.batch), self.batch.ends))
+        clean, first = self.caches.clean.kept, _first_layer(job)
+        kept = {name: clean[name] for name in wanted}
+
+        def keep(name: str, values: Tensor, rows: Sequence[int]) -> None:
+            kept[name] = clean[name].under(values[:, rows[0]], region, wanted[name])
+
+        watched = dict.fromkeys((name for name in wanted if layer_of(name) >= first), keep)
+        x = self._stack(region, clean, first, [job]).watched(watched)
+        self._did(job, region)
+        end = (region.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
+        return Passed(kept, narrow(x, end)[:, 0, 0])
 
     def _run_patched(self, world: Patched, jobs: Sequence[Job], asked: Asked, base: _Base) -> None:
         """Jobs with the same receivers: to the receivers' tokens with heads frozen, and on from there."""
@@ -271,9 +284,13 @@ class Work:
 
         if in_chunks(jobs, size, whole_or_nothing):
             self.memory //= 2
-        layers = len(self.network.blocks)
         for job in jobs:
-            self.tick(len(self.batch) * tokens / length * (layers - _first_layer(job)) / layers)
+            self._did(job, region)
+
+    def _did(self, job: Job, region: Region) -> None:
+        """Tell of a job run over a region, on from its first layer."""
+        share, layers = region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
+        self.tick(len(self.batch) * share * (layers - _first_layer(job)) / layers)
 
     # --- reading ---------------------------------------------------------------------------------
 
