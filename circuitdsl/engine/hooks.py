@@ -171,6 +171,13 @@ def check_fired(writes: Iterable[Write]) -> None:
         raise CannotMeasure(f"nothing passed through {', '.join(silent)}, so the patch there did nothing")
 
 
+def would_change(writes: Sequence[Write], activations: Activations) -> bool:
+    """Whether a patch that was not made yet would make a difference to what its hook points carry in a run."""
+    for write in writes:
+        write(activations[write.name], None)
+    return made_a_difference(writes)
+
+
 def made_a_difference(writes: Sequence[Write]) -> bool:
     """Whether a patch that has somewhere to act made any difference; one with nowhere to act has nothing to show."""
     return any(write.changed for write in writes) or not any(bool(write.mask.any()) for write in writes)

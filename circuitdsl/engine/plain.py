@@ -16,7 +16,7 @@ from torch import Tensor
 
 from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch, batch_of, counterfactual_tokens, in_batches
-from circuitdsl.engine.hooks import EVERYWHERE, Activations, Hook, Write, made_a_difference, put
+from circuitdsl.engine.hooks import EVERYWHERE, Activations, Hook, Write, made_a_difference, put, would_change
 from circuitdsl.engine.interventions import attend, scaled
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.sources import Sources
@@ -142,23 +142,31 @@ class PlainEngine:
     # --- path patching ---------------------------------------------------------------------------
 
     def _path_patch(self, world: Patched, caches: _Caches, names: frozenset[str]) -> _Ran:
-        """First the senders' change travels to the receivers' inputs, then those inputs alone enter a clean run."""
+        """First the senders' change travels to the receivers' inputs, then those inputs alone enter a run without it.
+
+        That run is the clean one, or the one under an intervention, whose writes come first in every pass.
+        """
         batch, geometry = caches.batch, self.model.geometry
         senders = hooks.masks(world.senders, batch, geometry)
         frozen = self._frozen(world.strict)
-        clean = self._clean(caches, frozen)
+        clean = self._clean(caches, (*frozen, *(name for name in senders if world.under and name not in frozen)))
         corrupted = caches.values(FromCounterfactual(world.counterfactual))
         sent = hooks.replacing(senders, corrupted)
-        # Senders are written after the freeze, so that the guard compares them with the clean run.
-        freeze = [put(name, EVERYWHERE, clean[name]) for name in frozen]
         receivers = hooks.receiver_masks(world.receivers, batch, geometry)
-        on_the_way = self._forward(batch, batch.tokens, [*freeze, *sent], names | frozenset(receivers))
-        on_the_way = replace(on_the_way, changed=made_a_difference(sent))
+        under = () if world.under is None else self._writes(world.under, caches)
+        base = clean if world.under is None else self._under(world.under, caches, frozen)
+        # Senders are written after the freeze, so that the guard compares them with the run that is patched.
+        freeze = [put(name, EVERYWHERE, base[name]) for name in frozen]
+        on_the_way = self._forward(batch, batch.tokens, [*under, *freeze, *sent], names | frozenset(receivers))
+        # Under an intervention they are compared with the clean run all the same: that they already give what they
+        # give on the counterfactual may be what it does. So may a path carry nothing: only the senders are guarded.
+        changed = (
+            made_a_difference(sent) if world.under is None else would_change(hooks.replacing(senders, corrupted), clean)
+        )
         if not receivers:
-            return on_the_way
+            return replace(on_the_way, changed=changed)
         arrivals = [put(name, mask, on_the_way.kept[name]) for name, mask in receivers.items()]
-        # A path that carries nothing is an answer, not a mistake: only the senders are guarded.
-        return replace(self._forward(batch, batch.tokens, arrivals, names), changed=on_the_way.changed)
+        return replace(self._forward(batch, batch.tokens, [*under, *arrivals], names), changed=changed)
 
     def _frozen(self, strict: bool) -> tuple[str, ...]:
         """What keeps its clean value on the way: the heads; in strict mode the MLPs and the norms' scales too."""
@@ -172,6 +180,12 @@ class PlainEngine:
     # --- interventions ---------------------------------------------------------------------------
 
     def _intervene(self, world: Intervened, caches: _Caches, names: frozenset[str]) -> _Ran:
+        writes = self._writes(world, caches)
+        ran = self._forward(caches.batch, caches.batch.tokens, writes, names)
+        return replace(ran, changed=made_a_difference(writes))
+
+    def _writes(self, world: Intervened, caches: _Caches) -> list[Write]:
+        """What an intervention's actions write, in their order. Raises CannotMeasure."""
         batch = caches.batch
         writes: list[Write] = []
         for action, source in zip(world.actions, world.sources, strict=True):
@@ -186,8 +200,7 @@ class PlainEngine:
             elif source is not None:
                 values = caches.values(source)
                 writes += hooks.replacing(where, values)
-        ran = self._forward(batch, batch.tokens, writes, names)
-        return replace(ran, changed=made_a_difference(writes))
+        return writes
 
     # --- forward passes --------------------------------------------------------------------------
 
@@ -205,6 +218,13 @@ class PlainEngine:
         if names not in caches.clean:
             caches.clean[names] = self._forward(caches.batch, caches.batch.tokens, (), frozenset(names)).kept
         return caches.clean[names]
+
+    def _under(self, world: Intervened, caches: _Caches, names: tuple[str, ...]) -> Activations:
+        """What the named hook points carry under an intervention."""
+        if (world, names) not in caches.under:
+            writes = self._writes(world, caches)
+            caches.under[world, names] = self._forward(caches.batch, caches.batch.tokens, writes, frozenset(names)).kept
+        return caches.under[world, names]
 
     def _outputs(self, tokens: Tensor) -> Activations:
         """The outputs of the embeddings, all heads and all MLPs on some tokens."""
@@ -241,6 +261,7 @@ class _Caches:
     batch: Batch
     sources: Sources
     clean: dict[tuple[str, ...], Activations] = field(default_factory=dict)
+    under: dict[tuple[Intervened, tuple[str, ...]], Activations] = field(default_factory=dict)
     replaced: dict[Source, Activations] = field(default_factory=dict)
 
     def values(self, source: Source) -> Activations:

@@ -11,7 +11,17 @@ import numpy as np
 
 from circuitdsl.engine.store import Store, key_of
 from circuitdsl.errors import InputError
-from circuitdsl.measures.experiments import Ablated, Data, Experiment, Intervened, Isolated, Mean, Resample, World
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Data,
+    Experiment,
+    Intervened,
+    Isolated,
+    Mean,
+    Patched,
+    Resample,
+    World,
+)
 from circuitdsl.measures.measurement import Array
 from circuitdsl.models import Model
 from circuitdsl.plan.drive import Failure
@@ -161,6 +171,8 @@ def _reference(world: World) -> int:
     match world:
         case Ablated(source=Mean() | Resample() as source) | Isolated(source=Mean() | Resample() as source):
             return source.reference
+        case Patched(under=Intervened() as under):
+            return _reference(under)
         case Intervened(sources=sources):
             return max((s.reference for s in sources if isinstance(s, Mean | Resample)), default=0)
         case _:

@@ -5,20 +5,21 @@ Everything is measured on the same prompts, so that every difference is paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from circuitdsl.engine.session import Session
-from circuitdsl.judge.intervals import Bootstrap, interval
-from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange
-from circuitdsl.language.circuit import Circuit, Head, Intervention
+from circuitdsl.judge.intervals import Bootstrap, interval, mean_intervals, zero_p_values
+from circuitdsl.judge.outcome import Arm, Change, DirectEffect, Downstream, Example, Figure, HeadChange
+from circuitdsl.judge.verdicts import holm
+from circuitdsl.language.circuit import ALL, Circuit, FromTo, Head, Intervention
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.measures.changes import FEWEST, change_by_importance
 from circuitdsl.measures.experiments import Experiment, Metric, World
-from circuitdsl.measures.measurement import CLEAN, Array, CannotMeasure, Measurement, Request, first, sample
+from circuitdsl.measures.measurement import CLEAN, Array, CannotMeasure, Measurement, Request, Sample, first, sample
 from circuitdsl.plan.arms import LOGIT_DIFF, Parts
 from circuitdsl.plan.drive import Failure
 from circuitdsl.plan.worlds import intervened
@@ -26,7 +27,15 @@ from circuitdsl.plan.worlds import intervened
 EXAMPLES = 3
 """How many repaired and how many broken prompts are shown."""
 
+ROUNDING = 1e-5
+"""A change of at most this share of the figures that it is a difference of is not told from none."""
+
 NOTHING = Figure(None, None, None)
+UNMEASURED = Change(NOTHING, NOTHING, NOTHING, None, False)
+"""Of a head of which nothing could be measured."""
+
+Column = Array | Failure
+Results = Mapping[Experiment, Column]
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Taken:
     arms: tuple[Arm, ...]
     p_value: float | None
     downstream: tuple[Downstream, ...]
+    direct: tuple[DirectEffect, ...]
     notes: tuple[str, ...]
 
 
@@ -49,9 +59,9 @@ def take_apart(intervention: Intervention, circuit: Circuit, session: Session, b
     try:
         intervened(intervention.actions, circuit.method)
     except CannotMeasure as reason:
-        return Taken(bench.accuracy.name, (), None, (), (str(reason),))
+        return Taken(bench.accuracy.name, (), None, (), (), (str(reason),))
     arms, p_value, notes = bench.arms()
-    return Taken(bench.accuracy.name, arms, p_value, tuple(bench.downstream()), notes)
+    return Taken(bench.accuracy.name, arms, p_value, *bench.downstream(), notes)
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,10 @@ class _Bench:
 
     # --- readings --------------------------------------------------------------------------------
 
-    def read(self, experiments: Iterable[Experiment]) -> Mapping[Experiment, Array | Failure]:
+    def read(self, experiments: Iterable[Experiment]) -> Results:
         return self.session.run(tuple(experiments), self.circuit.method.prompts_first)
 
-    def figure(self, columns: Sequence[Array | Failure], combine: Callable[[Array], Array]) -> Figure:
+    def figure(self, columns: Sequence[Column], combine: Callable[[Array], Array]) -> Figure:
         """A figure of the columns' means; None where one of them could not be read."""
         whole = [column for column in columns if not isinstance(column, Failure)]
         if len(whole) < len(columns):
@@ -106,10 +116,10 @@ class _Bench:
             arms.append(self.arm(RANDOM_HEADS, done, results))
         return tuple(arms), self.p_value(worlds["all"], done, results), notes
 
-    def arm(self, name: str, worlds: Sequence[World], results: Mapping[Experiment, Array | Failure]) -> Arm:
+    def arm(self, name: str, worlds: Sequence[World], results: Results) -> Arm:
         """One arm; of several worlds (random sets), their mean."""
 
-        def columns(reading: Metric) -> list[Array | Failure]:
+        def columns(reading: Metric) -> list[Column]:
             return [results[self.request.ask(world, reading)] for world in (CLEAN, *worlds)]
 
         right, difference = columns(self.accuracy), columns(LOGIT_DIFF)
@@ -131,7 +141,7 @@ class _Bench:
             broken_examples=self.examples(np.flatnonzero(after[0] < before), shown),
         )
 
-    def examples(self, where: NDArray[np.intp], differences: Sequence[Array | Failure]) -> tuple[Example, ...]:
+    def examples(self, where: NDArray[np.intp], differences: Sequence[Column]) -> tuple[Example, ...]:
         """The first of the prompts at these indices, with the logit difference before and after if it was read."""
         if not differences:
             return ()
@@ -140,9 +150,7 @@ class _Bench:
         before, after = differences
         return tuple(Example(prompts[i].text, _at(before, i), _at(after, i)) for i in few)
 
-    def p_value(
-        self, whole: World, randoms: Sequence[World], results: Mapping[Experiment, Array | Failure]
-    ) -> float | None:
+    def p_value(self, whole: World, randoms: Sequence[World], results: Results) -> float | None:
         """The share of sets, the real one counted in, that are at least as accurate as the real one."""
         right = [results[self.request.ask(world, self.accuracy)] for world in (whole, *randoms)]
         means = [float(column.mean()) for column in right if not isinstance(column, Failure)]
@@ -152,56 +160,96 @@ class _Bench:
 
     # --- downstream ------------------------------------------------------------------------------
 
-    def downstream(self) -> Iterator[Downstream]:
-        """The heads after the intervention, wherever a claim speaks of their attention."""
-        for where, heads in self.parts.looks().items():
-            rows = [_Row(self, head, self.parts.of_head(head, where)) for head in heads]
-            results = self.read([e for row in rows for e in row.experiments])
-            changes = tuple(row.change(results) for row in rows)
-            yield Downstream(f"{where.query} -> {where.key}", changes, self.correlation(rows, results))
-
-    def correlation(self, rows: Sequence[_Row], results: Mapping[Experiment, Array | Failure]) -> Figure:
-        """Spearman's between the change of attention and the size of the direct effect, over heads."""
-        if len(rows) < FEWEST or not self.circuit.method.against:
-            return NOTHING
-        columns = [results[row.asked[name]] for name in ("before", "after", "direct") for row in rows]
-
-        return self.figure([*columns, results[rows[0].asked["clean"]]], change_by_importance)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One head's readings, with and without the intervention, by name."""
-
-    bench: _Bench
-    head: Head
-    asked: Mapping[str, Experiment]
-
-    @property
-    def experiments(self) -> Iterable[Experiment]:
-        return self.asked.values()
-
-    def change(self, results: Mapping[Experiment, Array | Failure]) -> HeadChange:
-        def difference(changed: str, base: str) -> Figure:
-            if changed not in self.asked:
-                return NOTHING
-            return self.bench.figure([results[self.asked[name]] for name in (base, changed)], _change)
-
-        def mean(name: str) -> Figure:
-            return self.bench.figure([results[self.asked[name]]], first)
-
-        circuit = self.bench.circuit
-        roles = tuple(role.name for role in circuit.roles if self.head in role.heads)
-        return HeadChange(
-            head=str(self.head),
-            roles=roles,
-            before=mean("before"),
-            after=mean("after"),
-            change=difference("after", "before"),
-            effect_before=difference("removed", "clean"),
-            effect_after=difference("whole removed", "whole"),
-            importance=difference("direct", "clean"),
+    def downstream(self) -> tuple[tuple[Downstream, ...], tuple[DirectEffect, ...]]:
+        """The heads after the intervention: where they look, wherever the document speaks of it, and what they do."""
+        parts = self.parts
+        looks, heads = parts.looks(), parts.heads()
+        patched = bool(heads and self.circuit.method.against)
+        asked = [e for where, named in looks.items() for e in parts.asked_of(where, named)]
+        results = self.read([*asked, *(parts.asked_directly() if patched else ())])
+        effects = self.effects(heads, results) if patched else dict.fromkeys(heads, UNMEASURED)
+        places = tuple(self.place(where, named, effects, results) for where, named in looks.items())
+        claimed = {head for named in looks.values() for head in named}
+        direct = (
+            DirectEffect(str(head), self.roles(head), head in claimed or bool(self.roles(head)), effect)
+            for head, effect in effects.items()
         )
+        return places, tuple(direct) if patched else ()
+
+    def effects(self, heads: Sequence[Head], results: Results) -> dict[Head, Change]:
+        """What the metric changes by where a head's way to the logits is patched, without and with the intervention."""
+        clean, whole = (results[experiment] for experiment in self.parts.metric)
+        columns: dict[Head, tuple[Column, Column]] = {}
+        for head in heads:
+            before, after = self.parts.direct(head)
+            columns[head] = _less(results[before], clean), _less(results[after], whole)
+        means = [abs(float(each.mean())) for each in (clean, whole) if not isinstance(each, Failure)]
+        return self.changes(columns, max(means, default=1.0))
+
+    def place(
+        self, where: FromTo, claimed: Sequence[Head], effects: Mapping[Head, Change], results: Results
+    ) -> Downstream:
+        """All heads' attention from one place to another; ``claimed`` are those that claims name there."""
+        columns: dict[Head, tuple[Column, Column]] = {}
+        for head in effects:
+            before, after = self.parts.attention(head, where)
+            columns[head] = results[before], results[after]
+        looks = self.changes(columns, 1.0)
+        here = (where.query, ALL)
+        standing = {node.component for role in self.circuit.roles for node in role.nodes if node.position in here}
+
+        def change(head: Head) -> HeadChange:
+            named = head in claimed or head in standing
+            before, after = self.knockout(head, where, results) if head in claimed else (NOTHING, NOTHING)
+            return HeadChange(str(head), self.roles(head), named, looks[head], before, after, effects[head].before)
+
+        measured = [head for head, effect in effects.items() if effect.before.value is not None]
+        return Downstream(
+            f"{where.query} -> {where.key}",
+            tuple(map(change, effects)),
+            self.correlation(claimed, where, results),
+            self.correlation(measured, where, results),
+        )
+
+    def roles(self, head: Head) -> tuple[str, ...]:
+        return tuple(role.name for role in self.circuit.roles if head in role.heads)
+
+    def knockout(self, head: Head, where: FromTo, results: Results) -> tuple[Figure, Figure]:
+        """What the metric changes by without a head, without and with the intervention."""
+        pair = self.parts.knockout(head, where)
+        if pair is None:
+            return NOTHING, NOTHING
+        (clean, whole), (before, after) = self.parts.metric, pair
+        return (
+            self.figure([results[clean], results[before]], _change),
+            self.figure([results[whole], results[after]], _change),
+        )
+
+    def changes(self, columns: Mapping[Head, tuple[Column, Column]], scale: float) -> dict[Head, Change]:
+        """Each head's figure without and with the intervention, for all heads at once. ``scale`` is the size of the
+        figures that the columns are made of."""
+        found = dict.fromkeys(columns, UNMEASURED)
+        known = {head: pair for head, pair in columns.items() if not any(isinstance(each, Failure) for each in pair)}
+        if not known:
+            return found
+        before, after = (np.stack(each, axis=-1) for each in zip(*known.values(), strict=True))
+        data, confidence = self.request.data, self.circuit.method.confidence
+        befores, afters, differences = (
+            mean_intervals(Sample(data, each), self.bootstrap, confidence) for each in (before, after, after - before)
+        )
+        adjusted = holm(zero_p_values(Sample(data, after - before), self.bootstrap, ROUNDING * scale))
+        for head, was, becomes, change, p in zip(known, befores, afters, differences, adjusted, strict=True):
+            found[head] = Change(was, becomes, change, p, certain=p is not None and p < 1 - confidence)
+        return found
+
+    def correlation(self, heads: Sequence[Head], where: FromTo, results: Results) -> Figure:
+        """Spearman's between the change of attention and the size of the direct effect, over heads."""
+        if len(heads) < FEWEST or not self.circuit.method.against:
+            return NOTHING
+        looks = [self.parts.attention(head, where) for head in heads]
+        asked = [*(before for before, _ in looks), *(after for _, after in looks)]
+        asked += [self.parts.direct(head)[0] for head in heads]
+        return self.figure([results[e] for e in (*asked, self.parts.metric[0])], change_by_importance)
 
 
 def _after(means: Array) -> Array:
@@ -209,9 +257,16 @@ def _after(means: Array) -> Array:
     return means[..., 1:].mean(axis=-1)
 
 
+def _less(column: Column, base: Column) -> Column:
+    """The difference, or why one of the two could not be read."""
+    if isinstance(column, Failure):
+        return column
+    return base if isinstance(base, Failure) else column - base
+
+
 def _change(means: Array) -> Array:
     return _after(means) - means[..., 0]
 
 
-def _at(column: Array | Failure, index: int) -> float | None:
+def _at(column: Column, index: int) -> float | None:
     return None if isinstance(column, Failure) else float(column[index])

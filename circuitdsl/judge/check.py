@@ -96,6 +96,7 @@ class Judge:
             arms=taken.arms,
             p_value=taken.p_value,
             downstream=taken.downstream,
+            direct=taken.direct,
             notes=taken.notes,
         )
 

@@ -122,32 +122,49 @@ def bca(spread: Spread, confidence: float) -> Figure:
     """Efron's bias-corrected and accelerated interval; the plain percentiles where its correction is undefined."""
     if not spread.defined:
         return Figure(_finite(spread.value), None, None)
-    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    bias = stats.norm.ppf(_below(spread))
-    if np.isfinite(bias):
-        quantiles = stats.norm.ppf(tails) + bias
-        tails = stats.norm.cdf(bias + quantiles / (1 - _acceleration(spread.left_out) * quantiles))
-    low, high = np.quantile(spread.replicates, tails)
+    one = (np.array([spread.value]), spread.replicates[:, None], spread.left_out[:, None])
+    ((low,), (high,)) = _ends(*one, confidence)
     return Figure(spread.value, float(low), float(high))
 
 
-def _below(spread: Spread) -> float:
-    """The share of replicates below the value, ties counted half. What only rounding tells apart is tied: shares of
-    prompts are, often."""
-    apart = spread.replicates - spread.value
-    apart[np.abs(apart) <= ROUNDING * np.abs(apart).max()] = 0
-    return float(np.mean(apart < 0) + np.mean(apart == 0) / 2)
+def _ends(values: Array, replicates: Array, left_out: Array, confidence: float) -> Array:
+    """The ends [2, figures] of the intervals of ``values`` [figures]; of the others there is a column a figure."""
+    tails = np.array([[(1 - confidence) / 2], [(1 + confidence) / 2]])
+    bias = stats.norm.ppf(_below(values, replicates))
+    known = np.isfinite(bias)
+    bias = np.where(known, bias, 0.0)
+    quantiles = stats.norm.ppf(tails) + bias
+    corrected = stats.norm.cdf(bias + quantiles / (1 - _acceleration(left_out) * quantiles))
+    return _quantiles(replicates, np.where(known, corrected, tails))
+
+
+def _below(values: Array, replicates: Array) -> Array:
+    """The share of each figure's replicates that are below it, ties counted half. What only rounding tells apart is
+    tied: shares of prompts are, often."""
+    apart = replicates - values
+    apart[np.abs(apart) <= ROUNDING * np.abs(apart).max(axis=0)] = 0
+    return np.mean(apart < 0, axis=0) + np.mean(apart == 0, axis=0) / 2
+
+
+def _quantiles(replicates: Array, shares: Array) -> Array:
+    """Of each column its own quantiles, ``shares`` [quantiles, columns], linear between replicates."""
+    ordered = np.sort(replicates, axis=0)
+    places = shares * (len(ordered) - 1)
+    below = np.floor(places).astype(np.intp)
+    lower, upper = (np.take_along_axis(ordered, np.minimum(at, len(ordered) - 1), axis=0) for at in (below, below + 1))
+    return lower + (upper - lower) * (places - below)
 
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _acceleration(left_out: Array) -> float:
-    distances = left_out.mean() - left_out
-    cubes, squares = np.sum(distances**3), np.sum(distances**2)
+def _acceleration(left_out: Array) -> Array:
+    distances = left_out.mean(axis=0) - left_out
+    cubes, squares = np.sum(distances**3, axis=0), np.sum(distances**2, axis=0)
     scale = 6 * squares**1.5  # zero also where distances are too small for floats
-    return float(cubes / scale) if scale > 0 and np.isfinite(scale) else 0.0
+    usable = (scale > 0) & np.isfinite(scale)
+    return np.where(usable, cubes, 0.0) / np.where(usable, scale, 1.0)
 
 
 def wilson(column: Array, confidence: float) -> Figure:
@@ -164,3 +181,29 @@ def interval(measurement: Measurement, bootstrap: Bootstrap, confidence: float) 
     if measurement.shares:
         return wilson(measurement.samples[0].columns[:, 0], confidence)
     return bca(spread(measurement, measurement.combine, bootstrap), confidence)
+
+
+# --- many figures at once --------------------------------------------------------------------------
+
+
+def mean_intervals(sample: Sample, bootstrap: Bootstrap, confidence: float) -> tuple[Figure, ...]:
+    """The mean of each column with the interval that ``interval`` gives it, for hundreds of columns at once."""
+    means = sample.columns.mean(axis=0)
+    if len(sample.columns) < 2:
+        return tuple(Figure(float(mean), None, None) for mean in means)
+    many = Measurement((sample,), lambda each: each)
+    low, high = _ends(means, bootstrap.means(many), _leave_one_out(many), confidence)
+    return tuple(Figure(*map(float, each)) for each in zip(means, low, high, strict=True))
+
+
+def zero_p_values(sample: Sample, bootstrap: Bootstrap, least: float) -> tuple[float | None, ...]:
+    """Of each column the two-sided p-value of "its mean is zero", normal with the bootstrap's standard error.
+
+    Means of at most ``least`` are rounding. None for a single prompt.
+    """
+    means = sample.columns.mean(axis=0)
+    if len(sample.columns) < 2:
+        return (None,) * len(means)
+    errors = bootstrap.means(Measurement((sample,), lambda each: each)).std(axis=0)
+    distances = np.divide(np.abs(means), errors, out=np.full_like(means, np.inf), where=errors > 0)
+    return tuple(np.where(np.abs(means) <= least, 1.0, 2 * stats.norm.sf(distances)).tolist())

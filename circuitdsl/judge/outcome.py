@@ -270,49 +270,90 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A figure without and with an intervention, and the difference, all of the same prompts.
+
+    ``p_holm`` is the two-sided p-value of "no change", after Holm's correction over all heads of the table; ``certain``
+    says whether that is below one minus the method's confidence.
+    """
+
+    before: Figure
+    after: Figure
+    change: Figure
+    p_holm: float | None
+    certain: bool
+
+    def to_dict(self) -> dict[str, object]:
+        figures = {name: _figure(getattr(self, name)) for name in ("before", "after", "change")}
+        return {**figures, "p_holm": self.p_holm, "certain": self.certain}
+
+
+@dataclass(frozen=True)
 class HeadChange:
     """What an intervention changes in a head after it: its attention, and what the metric loses without the head.
 
-    ``effect_before`` and ``effect_after``: the metric with the head ablated less the metric, without and with the
-    intervention. ``importance`` is its effect on the logits by path patching, without the intervention. All in units of
-    the metric.
+    ``named``: a claim of attention names the head here, or a role that stands at the query. ``effect_before`` and
+    ``effect_after``, of heads that a claim names: the metric with the head ablated less the metric, without and with
+    the intervention. ``importance`` is its effect on the logits by path patching, without the intervention. All in
+    units of the metric.
     """
 
     head: str
     roles: tuple[str, ...]
-    before: Figure
-    after: Figure
-    change: Figure
+    named: bool
+    attention: Change
     effect_before: Figure
     effect_after: Figure
     importance: Figure
 
     def to_dict(self) -> dict[str, object]:
-        names = ("before", "after", "change", "effect_before", "effect_after", "importance")
+        names = ("effect_before", "effect_after", "importance")
         return {
             "head": self.head,
             "roles": list(self.roles),
+            "named": self.named,
+            **self.attention.to_dict(),
             **{name: _figure(getattr(self, name)) for name in names},
         }
 
 
 @dataclass(frozen=True)
 class Downstream:
-    """The attention of heads after an intervention, between two positions that the specification speaks of.
+    """The attention of all heads after an intervention, between two positions that the specification speaks of.
 
-    ``correlation`` is Spearman's between the heads' change of attention and the size of their importance.
+    ``correlation`` is Spearman's between the change of attention and the size of the importance, over the heads that
+    claims name here; ``correlation_of_all`` over all heads after the intervention.
     """
 
     where: str
     heads: tuple[HeadChange, ...]
     correlation: Figure
+    correlation_of_all: Figure
 
     def to_dict(self) -> dict[str, object]:
         return {
             "where": self.where,
             "heads": [head.to_dict() for head in self.heads],
             "correlation": _figure(self.correlation),
+            "correlation_of_all": _figure(self.correlation_of_all),
         }
+
+
+@dataclass(frozen=True)
+class DirectEffect:
+    """What an intervention changes in a later head's own effect on the logits.
+
+    The effect is path patching's, in units of the metric: the metric with the head's path to the logits patched less
+    the metric, without and under the intervention. ``named``: a claim of attention names the head, or a role.
+    """
+
+    head: str
+    roles: tuple[str, ...]
+    named: bool
+    effect: Change
+
+    def to_dict(self) -> dict[str, object]:
+        return {"head": self.head, "roles": list(self.roles), "named": self.named, **self.effect.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -321,7 +362,7 @@ class InterventionReport:
 
     ``arms``: the model as it is, the whole intervention, each action alone, and random heads of the same layers;
     ``accuracy`` says which accuracy theirs is. ``p_value`` is the share of random sets, the real one counted in, that
-    are at least as accurate. ``downstream`` are the heads of the circuit after the intervention.
+    are at least as accurate. ``downstream`` and ``direct`` are about all heads after the intervention.
     """
 
     intervention: Intervention
@@ -332,6 +373,7 @@ class InterventionReport:
     arms: tuple[Arm, ...] = ()
     p_value: float | None = None
     downstream: tuple[Downstream, ...] = ()
+    direct: tuple[DirectEffect, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -352,6 +394,7 @@ class InterventionReport:
             "arms": [arm.to_dict() for arm in self.arms],
             "p_value": self.p_value,
             "downstream": [each.to_dict() for each in self.downstream],
+            "direct_effects": [each.to_dict() for each in self.direct],
             "notes": list(self.notes),
         }
 

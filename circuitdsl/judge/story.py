@@ -23,6 +23,8 @@ from circuitdsl.judge.outcome import (
 from circuitdsl.language.circuit import Head, Nodes
 
 FUNCTION = ("transfer", "dissociation")
+AFTER = ("attention", "effect", "change_by_importance")
+"""Of an intervention's claims, those about the heads after it."""
 
 
 def story(
@@ -121,7 +123,7 @@ def _heads(outcome: ClaimOutcome) -> frozenset[Head]:
 
 def _intervention(report: InterventionReport) -> Step:
     """Accuracy and metric without and with the intervention, its arms, and the prompts that changed sides."""
-    claims = [each for each in report.claims if not _is_look(each)]
+    claims = [each for each in report.claims if each.claim.term.measure not in AFTER]
     return _step("intervention", report.intervention.name, claims, _arm_facts(report))
 
 
@@ -146,15 +148,28 @@ def _arm_facts(report: InterventionReport) -> Iterator[Fact]:
 
 
 def _downstream(report: InterventionReport) -> Iterator[Step]:
-    """The claims about attention under the intervention, and how its change goes with the heads' importance."""
-    claims = [each for each in report.claims if _is_look(each)]
+    """The claims about heads under the intervention, how the change of their attention goes with their importance, and
+    whose effect on the logits is another."""
+    claims = [each for each in report.claims if each.claim.term.measure in AFTER]
     ranked = [each for each in report.downstream if each.correlation.value is not None]
     facts = [
         *map(_claimed, claims),
         *(Fact(f"Spearman of change and importance, {each.where}", "", each.correlation) for each in ranked),
     ]
     if facts:
-        yield _step("downstream", report.intervention.name, claims, facts)
+        yield _step("downstream", report.intervention.name, claims, [*facts, *_direct_facts(report)])
+
+
+def _direct_facts(report: InterventionReport) -> Iterator[Fact]:
+    """How many of the later heads have another direct effect for certain, and the largest change of a named one's."""
+    certain = [each for each in report.direct if each.effect.certain]
+    if report.direct:
+        label = f"heads with another direct effect for certain, of {len(report.direct)}"
+        yield Fact(label, "heads", _exact(len(certain)))
+    named = [each for each in certain if each.named]
+    if named:
+        most = max(named, key=lambda each: abs(each.effect.change.value or 0))
+        yield Fact(f"direct effect of {' '.join((most.head, *most.roles))}, change", "", most.effect.change)
 
 
 def _exact(value: float | None) -> Figure:

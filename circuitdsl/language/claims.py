@@ -161,6 +161,10 @@ class Reader:
             elif argument.text not in known:
                 self._unknown_option(measure, argument)
                 options = None
+            elif self.place == "intervention" and argument.text in measure.of_circuits:
+                message = f"`{measure.name}` cannot be `{argument.text}` in an `intervention`"
+                self.scope.report("C514", message, argument.span, "leave the option out, or claim it in the `circuit`")
+                options = None
             elif options is not None and argument.text in options:
                 self.scope.report(
                     "C516", f"the option `{argument.text}` is given twice", argument.span, "leave one out"
@@ -352,19 +356,19 @@ class Reader:
 
     def _judgement(self, measure: MeasureInfo, written: t.Expect, options: Sequence[str]) -> Bound | Control | None:
         judgement = written.judgement
+        name = f"{measure.name} - baseline" if written.minus_baseline else measure.name
         if isinstance(judgement, t.Against):
             return self._control(measure, judgement, options)
         if isinstance(judgement, t.Direction):
             along_path = any(parameter.kind == "path" for parameter in measure.parameters)
             if not along_path or measure.unit != "share" or written.minus_baseline:
-                message = f"`{judgement.word}` is said of the effect along a path, and `{measure.name}` is none"
+                message = f"`{judgement.word}` is said of the effect along a path, and `{name}` is none"
                 remedy = "write a bound: `>=`, `<=`, `>`, `<` or `in a .. b`"
                 self.scope.report("C508", message, judgement.span, remedy)
                 return None
             return directed(judgement, self.scope.floor)
         low, high = measure.limits
         limits = (low - high, high - low) if written.minus_baseline else (low, high)
-        name = f"{measure.name} - baseline" if written.minus_baseline else measure.name
         return resolve_bound(self.scope, judgement, name, measure.unit, limits)
 
     def _control(self, measure: MeasureInfo, judgement: t.Against, options: Sequence[str]) -> Control | None:

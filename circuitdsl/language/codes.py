@@ -94,8 +94,8 @@ CODES = MappingProxyType(
         "into both kinds of input would be two claims: write two edges.",
         "C512": "The inputs of a head are q, k and v, alone or together: `.q`, `.k`, `.v`, `.kv`.",
         "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is none.",
-        "C514": "A measurement stands where it has no meaning: an overlap, for instance, needs the two circuits of a "
-        "`compare`.",
+        "C514": "A measurement, or an option of it, stands where it has no meaning: an overlap, for instance, needs "
+        "the two circuits of a `compare`, and an effect can be `normalised` only where the model is as it is.",
         "C515": "A statement, or a circuit, that stands for more claims than could be checked.",
         "C516": "An option or a value of `vary` is given twice, or a group names a component twice.",
         "C517": "A claim is about attention heads, and the nodes named are none: an MLP and the embeddings have no "

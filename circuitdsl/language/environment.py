@@ -97,6 +97,7 @@ class MeasureInfo:
     parameters: tuple[Parameter, ...] = ()
     options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
     places: tuple[Place, ...] = ("circuit", "intervention")
+    of_circuits: tuple[str, ...] = ()  # options that have no meaning in an intervention
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
     output: bool = False  # a figure of what the model says, which random heads in an intervention's place give as well

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from circuitdsl.language.circuit import FromTo, Head, Method, Node, Position
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
-from circuitdsl.measures.experiments import Attention, Patched
+from circuitdsl.measures.experiments import Attention, Intervened, Patched
 from circuitdsl.measures.heads import HEADS, heads_of
 from circuitdsl.measures.measurement import (
     CLEAN,
@@ -30,9 +30,9 @@ FEWEST = 3
 """A rank correlation needs three heads."""
 
 
-def direct(head: Head, method: Method) -> Patched:
+def direct(head: Head, method: Method, under: Intervened | None = None) -> Patched:
     """The world in which a head's way to the logits is patched and no other (see ``effect``)."""
-    return Patched(frozenset({Node(head, Position("END"))}), frozenset(), method.against, strict=False)
+    return Patched(frozenset({Node(head, Position("END"))}), frozenset(), method.against, strict=False, under=under)
 
 
 def change_by_importance(means: Array) -> Array:

@@ -6,6 +6,7 @@ or by two files, is one experiment. Results are one float per prompt, shape [pro
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,25 +99,28 @@ class Isolated:
 
 
 @dataclass(frozen=True)
+class Intervened:
+    """The actions of an intervention, all at once. ``source`` is what ``ablate`` without a kind uses."""
+
+    actions: tuple[Action, ...]
+    sources: tuple[Source | None, ...]  # one an action; None where the action replaces nothing
+
+
+@dataclass(frozen=True)
 class Patched:
     """Path patching: ``senders`` take their counterfactual output and only the receivers' inputs see it.
 
     Other heads keep their clean output on the way; MLPs and norms recompute, unless ``strict`` freezes them too.
     ``receivers`` are (node, input) pairs with input "q", "k", "v", or "" for an MLP; empty for the logits.
+    ``under`` an intervention, the run that is patched, and whose outputs other heads keep, is the one with its actions
+    in force, which stay so; what the senders take still comes from the counterfactual, where nothing is done.
     """
 
     senders: frozenset[Node]
     receivers: frozenset[tuple[Node, str]]
     counterfactual: str
     strict: bool
-
-
-@dataclass(frozen=True)
-class Intervened:
-    """The actions of an intervention, all at once. ``source`` is what ``ablate`` without a kind uses."""
-
-    actions: tuple[Action, ...]
-    sources: tuple[Source | None, ...]  # one an action; None where the action replaces nothing
+    under: Intervened | None = None
 
 
 World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
@@ -185,21 +189,24 @@ def passes(world: World) -> int:
             return 1
 
 
-def shared_passes(world: World) -> frozenset[str]:
-    """Names of the caches over the prompts that a world reads; each costs one pass, shared by all worlds."""
+def shared_passes(world: World) -> frozenset[Hashable]:
+    """The caches over the prompts that a world reads, by what tells them apart; each costs one pass, shared by all
+    worlds."""
     match world:
-        case Patched(counterfactual=name):
-            return frozenset({"clean cache", f"{name} cache"})
+        case Patched(counterfactual=name, under=under):
+            found = frozenset[Hashable]({"clean cache", f"{name} cache"})
+            return found if under is None else found | shared_passes(under) | {under}
         case Ablated(source=source) | Isolated(source=source):
             return _source_cache(source)
         case Intervened(sources=sources, actions=actions):
-            needed = frozenset({"clean cache"}) if any(a.kind == "freeze" for a in actions) else frozenset[str]()
+            freezes = any(action.kind == "freeze" for action in actions)
+            needed = frozenset[Hashable]({"clean cache"} if freezes else ())
             return needed.union(*(_source_cache(s) for s in sources if s is not None))
         case _:
             return frozenset()
 
 
-def _source_cache(source: Source) -> frozenset[str]:
+def _source_cache(source: Source) -> frozenset[Hashable]:
     match source:
         case Zero():
             return frozenset()

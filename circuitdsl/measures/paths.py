@@ -8,7 +8,7 @@ import numpy as np
 
 from circuitdsl.language.circuit import Node, Path, Receivers
 from circuitdsl.language.environment import MeasureInfo, Parameter
-from circuitdsl.measures.experiments import Clean, Corrupted, Patched
+from circuitdsl.measures.experiments import Corrupted, Intervened, Patched
 from circuitdsl.measures.measurement import (
     Array,
     Asking,
@@ -23,7 +23,7 @@ from circuitdsl.measures.measurement import (
 
 
 def _effect(request: Request) -> Asking:
-    """Columns: F patched, F clean and, if normalised, F on the counterfactual; then one column a single sender."""
+    """Columns: F patched, F of the run that is patched and, if normalised, F on the counterfactual."""
     path = request.argument("path")
     assert isinstance(path, Path)
     against = request.method.against
@@ -32,18 +32,20 @@ def _effect(request: Request) -> Asking:
     receivers = _receivers(request, path)
     senders = path.senders.nodes
 
+    under = request.world if isinstance(request.world, Intervened) else None
+
     def patched(nodes: tuple[Node, ...]) -> Patched:
-        return Patched(request.placed(nodes), receivers, against, strict="strict" in request.term.options)
+        return Patched(request.placed(nodes), receivers, against, "strict" in request.term.options, under)
 
     normalised = "normalised" in request.term.options
     whole = request.ask(patched(senders))
-    clean = request.ask(Clean())
+    base = request.ask(request.world)
     corrupted = [request.ask(Corrupted(against))] if normalised else []
     singles = {node: request.ask(patched((node,))) for node in senders} if _wants_parts(request, senders) else {}
-    results = yield [whole, clean, *corrupted, *singles.values()]
+    results = yield [whole, base, *corrupted, *singles.values()]
 
     combine = _normalised_change if normalised else relative_change
-    rest = [results[e] for e in (clean, *corrupted)]
+    rest = [results[e] for e in (base, *corrupted)]
     return Measurement(
         (sample(request.data, results[whole], *rest),),
         combine,
@@ -82,14 +84,16 @@ MEASURES = (
             "Path patching. The senders take their output on the counterfactual; all other heads keep their clean "
             "output while MLPs and norms on the way recompute; only the named input of the receivers sees it, and the "
             "receivers alone are replaced in a clean run. (F patched - F) / |F|, F being the method's "
-            "metric: negative where the path raises the metric.",
+            "metric: negative where the path raises the metric. In an intervention its actions are in force in all "
+            "runs but the counterfactual's, other heads keep the output that they have under it, and F is the metric "
+            "under it; with `- baseline` each effect is a share of its own run's |F|.",
             "Wang et al. 2022; Merullo et al. 2024",
             parameters=(Parameter("path", "path", "senders -> receivers.q, .k, .v, or senders -> logits"),),
             options=(
                 ("strict", "MLPs and norms on the way keep their clean values too"),
                 ("normalised", "divide by F - F(counterfactual) in place of |F|"),
             ),
-            places=("circuit",),
+            of_circuits=("normalised",),
         ),
         _effect,
     ),

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
-from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Node, Nodes, Term
+from circuitdsl.language.circuit import Action, Circuit, Claim, FromTo, Head, Intervention, Mlp, Node, Nodes, Term
 from circuitdsl.measures.changes import direct
 from circuitdsl.measures.experiments import Ablated, Attention, Data, Experiment, Intervened, Metric, World
 from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, first, sample
@@ -17,6 +18,9 @@ from circuitdsl.plan.jobs import Job
 from circuitdsl.plan.worlds import intervened, random_worlds
 
 LOGIT_DIFF = Metric("logit_diff")
+
+Pair = tuple[Experiment, Experiment]
+"""The same, without and with the intervention."""
 
 
 @dataclass(frozen=True)
@@ -53,38 +57,71 @@ class Parts:
         """What is read of every arm."""
         return [self.request.ask(world, reading) for world in worlds for reading in (self.accuracy, LOGIT_DIFF)]
 
+    @property
+    def whole(self) -> Intervened:
+        return self._world(self.intervention.actions)
+
     def _world(self, actions: tuple[Action, ...]) -> Intervened:
         return intervened(actions, self.circuit.method)
 
     # --- downstream ------------------------------------------------------------------------------
 
-    def looks(self) -> dict[FromTo, tuple[Head, ...]]:
-        """From where to where, and which later heads that are not acted on themselves, the claims of attention say."""
-        acted = {n.component for action in self.intervention.actions for n in action.nodes}
-        earliest = min((head.layer for head in acted if isinstance(head, Head)), default=-1)
-        found: dict[FromTo, dict[Head, None]] = {}
-        for where, heads in _attention_claims((*self.circuit.claims, *self.intervention.claims)):
-            later = [head for head in heads if head.layer > earliest and head not in acted]
-            found.setdefault(where, {}).update(dict.fromkeys(later))
-        return {where: tuple(heads) for where, heads in found.items() if heads}
+    def heads(self) -> tuple[Head, ...]:
+        """All heads of later layers than the earliest that is acted on, but for those that are acted on."""
+        geometry = self.circuit.geometry
+        acted = {node.component for action in self.intervention.actions for node in action.nodes}
+        earliest = min(each.layer if isinstance(each, Head | Mlp) else -1 for each in acted)
+        later = (Head(layer, i) for layer in range(earliest + 1, geometry.n_layers) for i in range(geometry.n_heads))
+        return tuple(head for head in later if head not in acted)
 
-    def of_head(self, head: Head, where: FromTo) -> Mapping[str, Experiment]:
-        """What is read of a head downstream, with and without the intervention, by name."""
-        request, method = self.request, self.circuit.method
-        node, look, whole = Node(head, where.query), Attention(head, where), self._world(self.intervention.actions)
-        asked = {
-            "before": request.ask(CLEAN, look),
-            "after": request.ask(whole, look),
-            "clean": request.ask(CLEAN),
-            "whole": request.ask(whole),
-        }
-        if method.against or method.ablate == "zero":
-            without = Action("ablate", (node,), text=f"ablate {node}")
-            asked["removed"] = request.ask(Ablated(frozenset({node}), request.source()))
-            asked["whole removed"] = request.ask(self._world((*self.intervention.actions, without)))
-        if method.against:
-            asked["direct"] = request.ask(direct(head, method))
-        return asked
+    def looks(self) -> dict[FromTo, tuple[Head, ...]]:
+        """From where to where claims of attention, and actions, say that heads look; and which heads after the
+        intervention the claims name there."""
+        heads = set(self.heads())
+        if not heads:
+            return {}
+        found: dict[FromTo, dict[Head, None]] = {}
+        for where, named in _attention_claims((*self.circuit.claims, *self.intervention.claims)):
+            found.setdefault(where, {}).update((head, None) for head in named if head in heads)
+        for action in self.intervention.actions:
+            for node, target in product(action.nodes, action.targets):
+                found.setdefault(FromTo(node.position, target.position), {})
+        return {where: tuple(named) for where, named in found.items()}
+
+    def attention(self, head: Head, where: FromTo) -> Pair:
+        """A head's attention without and with the intervention."""
+        look = Attention(head, where)
+        return self.request.ask(CLEAN, look), self.request.ask(self.whole, look)
+
+    @property
+    def metric(self) -> Pair:
+        """The metric without and with the intervention."""
+        return self.request.ask(CLEAN), self.request.ask(self.whole)
+
+    def direct(self, head: Head) -> Pair:
+        """The metric with a head's way to the logits patched, without and with the intervention."""
+        method = self.circuit.method
+        return self.request.ask(direct(head, method)), self.request.ask(direct(head, method, self.whole))
+
+    def knockout(self, head: Head, where: FromTo) -> Pair | None:
+        """The metric with a head ablated where it looks from, without and with the intervention; None where the
+        method's ablation lacks a counterfactual."""
+        method, node = self.circuit.method, Node(head, where.query)
+        if not method.against and method.ablate != "zero":
+            return None
+        less = Action("ablate", (node,), text=f"ablate {node}")
+        alone = Ablated(frozenset({node}), self.request.source())
+        return self.request.ask(alone), self.request.ask(self._world((*self.intervention.actions, less)))
+
+    def asked_of(self, where: FromTo, named: Iterable[Head]) -> list[Experiment]:
+        """What is read of heads downstream about one place: where they all look, and the knockout of those named."""
+        pairs = [*(self.attention(head, where) for head in self.heads()), self.metric]
+        pairs += [pair for head in named if (pair := self.knockout(head, where))]
+        return [experiment for pair in pairs for experiment in pair]
+
+    def asked_directly(self) -> list[Experiment]:
+        """What is read of the direct effects of heads downstream. They need a counterfactual."""
+        return [experiment for pair in (*map(self.direct, self.heads()), self.metric) for experiment in pair]
 
 
 def _attention_claims(claims: Iterable[Claim]) -> Iterator[tuple[FromTo, tuple[Head, ...]]]:
@@ -102,13 +139,11 @@ def part_jobs(owner: str, parts: Parts) -> Iterator[Job]:
     """The arms, the random heads, and the heads downstream, as jobs to be planned and run with all others."""
     yield _job(owner, "arms", parts, lambda: parts.asked(parts.worlds().values()))
     yield _job(owner, "random heads in place of its own", parts, lambda: parts.asked(parts.random_worlds()))
-    for where, heads in parts.looks().items():
+    if parts.heads() and parts.circuit.method.against:
+        yield _job(owner, "direct effects of heads downstream", parts, parts.asked_directly)
+    for where, named in parts.looks().items():
         name = f"heads downstream, {where.query} -> {where.key}"
-        yield _job(owner, name, parts, partial(_downstream, parts, where, heads))
-
-
-def _downstream(parts: Parts, where: FromTo, heads: Iterable[Head]) -> list[Experiment]:
-    return [experiment for head in heads for experiment in parts.of_head(head, where).values()]
+        yield _job(owner, name, parts, partial(parts.asked_of, where, named))
 
 
 def _job(owner: str, about: str, parts: Parts, ask: Callable[[], Sequence[Experiment]]) -> Job:

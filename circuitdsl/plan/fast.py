@@ -107,8 +107,8 @@ def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
                 found |= {"clean", source}
             case Isolated(source=source, mlps=mlps):
                 found |= {"clean", source, (source, mlps)}  # the last is the run that keeps nothing
-            case Patched(counterfactual=name):
-                found |= {"clean", FromCounterfactual(name)}
+            case Patched(counterfactual=name, under=under):
+                found |= {"clean", FromCounterfactual(name), *shared_runs([under] if under else [])}
             case Intervened(sources=sources):
                 found |= {"clean", *(source for source in sources if source is not None)}
     return frozenset(run for run in found if not _is_free(run))
@@ -126,23 +126,32 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
     costs: dict[World, float] = {}
     paths: dict[Hashable, list[Patched]] = {}
     circuits: dict[Hashable, list[Isolated]] = {}
+    bases: dict[Intervened, Patched] = {}  # the first of the worlds that an intervention is run for
     for world in worlds:
         match world:
             case Clean() | Corrupted():
                 costs[world] = 0.0
             case Ablated() | Intervened():
-                changes = _changes(world)
-                positions = (node.position for change in changes for node in change.nodes)
-                costs[world] = prompts.onward(prompts.tokens(positions)) * prompts.deep(changes)
-            case Patched():
-                paths.setdefault((world.receivers, world.strict), []).append(world)
+                costs[world] = _recomputed_cost(world, prompts)
+            case Patched(under=under):
+                if under is not None:
+                    bases.setdefault(under, world)
+                paths.setdefault((world.receivers, world.strict, world.under), []).append(world)
             case Isolated():
                 circuits.setdefault((world.source, world.mlps), []).append(world)
     for group in paths.values():
         costs |= _path_costs(group, prompts)
+    for under, first in bases.items():
+        costs[first] += _recomputed_cost(under, prompts)
     for group in circuits.values():
         costs |= _circuit_costs(group, prompts)
     return costs
+
+
+def _recomputed_cost(world: Ablated | Intervened, prompts: Prompts) -> float:
+    changes = _changes(world)
+    positions = (node.position for change in changes for node in change.nodes)
+    return prompts.onward(prompts.tokens(positions)) * prompts.deep(changes)
 
 
 def _changes(world: Ablated | Intervened) -> tuple[Change, ...]:

@@ -161,7 +161,7 @@ def _estimate(request: Request) -> Asking:
 
 def less_baseline(request: Request) -> Asking:
     """A measurement in the request's world less the same in the clean world, on the same prompts."""
-    plain = replace(request, term=replace(request.term, minus_baseline=False))
+    plain = replace(request, term=replace(request.term, minus_baseline=False), parts=False)
     after, before = yield from together(map(_estimate, (plain, replace(plain, world=CLEAN))))
     return combined([after, before], lambda intervened, clean: intervened - clean)
 

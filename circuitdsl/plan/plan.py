@@ -178,7 +178,7 @@ def _shared_by_plain(together: Mapping[_Run, Iterable[World]]) -> int:
     """Every cache is made once for a model and some data."""
     caches: dict[Hashable, int] = {}
     for run, worlds in together.items():
-        for name in frozenset[str]().union(*map(shared_passes, worlds)):
+        for name in frozenset[Hashable]().union(*map(shared_passes, worlds)):
             caches[run.round.model, run.round.processing, run.data, name] = run.round.prompts
     return sum(caches.values())
 

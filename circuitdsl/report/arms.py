@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from circuitdsl.judge.outcome import Arm, Downstream, Example, InterventionReport
-from circuitdsl.report.words import figure, number, p_said
+from circuitdsl.judge.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
+from circuitdsl.report.words import figure, number, p_said, plural
+
+OTHERS = 5
+"""So many heads that nobody named are shown at most, of those that change for certain."""
 
 NAMES = {"none": "the model as it is", "all": "the intervention"}
 
@@ -24,6 +28,7 @@ def intervention_summary(report: InterventionReport) -> RenderableType:
         *(Text(line, style="dim") for line in _remarks(report)),
         *(block for arm in report.arms if arm.name == "all" for block in _examples(arm)),
         *(block for each in report.downstream for block in (Text(), _downstream(each))),
+        *((_direct(report),) if report.direct else ()),
     )
 
 
@@ -70,26 +75,69 @@ def _difference(example: Example) -> str:
     return f"  logit_diff {number(example.before, 'logits')} -> {number(example.after, 'logits')}"
 
 
+# --- heads after it --------------------------------------------------------------------------------
+
+
 def _downstream(each: Downstream) -> RenderableType:
-    """Three lines a head: its attention, what its knockout does to the metric, and its path to the logits."""
+    """A line a head, where it looks; below it, of heads that a claim names, what their knockout does to the metric."""
+    shown, rest = _shown([(head, head.attention) for head in each.heads])
     table = _table("", "before", "after", "change")
-    for head in each.heads:
-        attention = (figure(value, "share") for value in (head.before, head.after, head.change))
-        table.add_row(f"{head.head}  {', '.join(head.roles)}", *attention)
-        knocked_out = (figure(value, "") for value in (head.effect_before, head.effect_after))
-        table.add_row(Text("  knocked out", style="dim"), *(Text(cell, style="dim") for cell in knocked_out), "")
-        table.add_row(Text("  on logits", style="dim"), Text(figure(head.importance, ""), style="dim"), "", "")
-    about = "; below it the metric's change if the head is knocked out, and if its path to the logits is patched"
+    for head, attention in shown:
+        _row(table, head, attention, "share")
+        if head.effect_before.value is not None:
+            cells = (figure(value, "") for value in (head.effect_before, head.effect_after))
+            table.add_row(Text("  without", style="dim"), *(Text(cell, style="dim") for cell in cells), "")
+    knocked_out = any(head.effect_before.value is not None for head, _ in shown)
+    about = "; below it the metric's change without the head" if knocked_out else ""
     title = Text.assemble((f"attention {each.where}", "bold"), (about, "dim"))
-    if each.correlation.value is None:
-        return Group(title, table)
-    said = f"change of attention against effect on the logits (Spearman): {figure(each.correlation, '')}"
-    return Group(title, table, Text(said, style="dim"))
+    lines = (Text(line, style="dim") for line in (*rest, *_correlations(each)))
+    return Group(title, *((table,) if shown else ()), *lines)
+
+
+def _correlations(each: Downstream) -> Iterator[str]:
+    ranks = [
+        f"{figure(value, '')} over {heads}"
+        for value, heads in ((each.correlation, "the heads of the claims"), (each.correlation_of_all, "all heads"))
+        if value.value is not None
+    ]
+    if ranks:
+        yield f"change of attention against effect on the logits (Spearman): {', '.join(ranks)}"
+
+
+def _direct(report: InterventionReport) -> RenderableType:
+    shown, rest = _shown([(head, head.effect) for head in report.direct])
+    table = _table("", "before", "under it", "change")
+    for head, effect in shown:
+        _row(table, head, effect, "")
+    about = ": the metric's change if a head's path to the logits is patched"
+    title = Text.assemble(("direct effect", "bold"), (about, "dim"))
+    return Group(Text(), title, *((table,) if shown else ()), *(Text(line, style="dim") for line in rest))
+
+
+def _row(table: Table, head: HeadChange | DirectEffect, change: Change, unit: str) -> None:
+    figures = (figure(value, unit) for value in (change.before, change.after, change.change))
+    table.add_row(f"{head.head}  {', '.join(head.roles)}", *figures)
+
+
+Row = TypeVar("Row", HeadChange, DirectEffect)
+
+
+def _shown(rows: Sequence[tuple[Row, Change]]) -> tuple[list[tuple[Row, Change]], list[str]]:
+    """The rows of heads that are named, then of others those that change most, if for certain; and a line about the
+    others."""
+    named, others = [row for row in rows if row[0].named], [row for row in rows if not row[0].named]
+    certain = sorted((row for row in others if row[1].certain), key=lambda row: -abs(row[1].change.value or 0))
+    if not others:
+        return named, []
+    count = f"{len(certain) or 'none'} of {plural(len(others), 'other head' if named else 'head')}"
+    verb = "changes" if len(certain) < 2 else "change"
+    few = f"the {OTHERS} largest here, " if len(certain) > OTHERS else ""
+    return [*named, *certain[:OTHERS]], [f"{count} {verb} for certain (Holm, over {len(rows)}); {few}all in JSON"]
 
 
 def _table(first: str, *columns: str) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(first, overflow="fold")
     for column in columns:
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right", overflow="fold", no_wrap=True)  # names fold before figures do
     return table

@@ -67,7 +67,10 @@ def measure_text(info: MeasureInfo) -> str:
         lines += [_entry(p.name, p.about + ("" if p.required else " (may be left out)")) for p in info.parameters]
     if options := (*info.options, *(_OUTPUT_OPTIONS if info.output else ())):
         lines += ["", "options"]
-        lines += [_entry(option, about) for option, about in options]
+        lines += [
+            _entry(option, about + (" (not in interventions)" if option in info.of_circuits else ""))
+            for option, about in options
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -320,6 +320,10 @@ class Draw:
         shares = [self.rng.uniform(0.1, 1) for _ in some]
         return tuple(Target(position, share / sum(shares)) for position, share in zip(some, shares, strict=True))
 
+    def intervened(self) -> Intervened:
+        actions, sources = zip(*(self.action() for _ in range(self.rng.randint(1, 3))), strict=True)
+        return Intervened(actions, sources)
+
     def world(self) -> World:
         match self.rng.randrange(10):
             case 0:
@@ -332,10 +336,11 @@ class Draw:
                 kept = frozenset(self.node() for _ in range(self.rng.randint(0, 8)))
                 return Isolated(kept, self.source(), mlps=bool(self.geometry.d_mlp) and self.rng.random() < 0.4)
             case 6 | 7:
-                return Patched(self.nodes(), self.receivers(), self.rng.choice("xy"), strict=self.rng.random() < 0.4)
+                under = self.intervened() if self.rng.random() < 0.5 else None
+                strict = self.rng.random() < 0.4
+                return Patched(self.nodes(), self.receivers(), self.rng.choice("xy"), strict, under)
             case _:
-                actions, sources = zip(*(self.action() for _ in range(self.rng.randint(1, 3))), strict=True)
-                return Intervened(actions, sources)
+                return self.intervened()
 
     def reading(self, world: World) -> Reading:
         logits: list[Reading] = [

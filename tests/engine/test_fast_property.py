@@ -60,10 +60,11 @@ def of_experiment(world: World, reading: Reading) -> set[str]:
     match world:
         case Ablated(nodes=some, source=source) | Isolated(kept=some, source=source):
             nodes, sources = [*some], [source]
-        case Patched(senders=senders, receivers=receivers, strict=strict):
+        case Patched(senders=senders, receivers=receivers, strict=strict, under=under):
             nodes = [*senders, *(node for node, _ in receivers)]
             found |= {f"into {which or 'MLP'}" for _, which in receivers} or {"into logits"}
             found.add("strict" if strict else "not strict")
+            found |= set() if under is None else {f"paths under {action.kind}" for action in under.actions}
         case Intervened(actions=actions, sources=some):
             nodes, sources = [node for action in actions for node in action.nodes], [s for s in some if s is not None]
             found |= {action.kind for action in actions}
@@ -92,7 +93,8 @@ def test_every_kind_of_experiment_is_drawn():
     geometry = architecture("gpt2").geometry
     drawn = [pair for seed in range(40) for pair in Draw(geometry, seed).experiments(10)]
     wanted = {kind.__name__ for union in (World, Reading, Source, Component) for kind in get_args(union)}
-    wanted |= {*METRICS, *BEHAVIOURS, *get_args(get_type_hints(Action)["kind"])}
+    kinds = get_args(get_type_hints(Action)["kind"])
+    wanted |= {*METRICS, *BEHAVIOURS, *kinds, *(f"paths under {kind}" for kind in kinds)}
     wanted |= {"into q", "into k", "into v", "into MLP", "into logits", "strict", "not strict"}
     wanted |= {f"shared among {count}" for count in (1, 2, 3)}
     wanted |= {

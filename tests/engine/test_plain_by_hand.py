@@ -84,8 +84,12 @@ def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-4)
 
 
-def activations(by_hand, tokens):
-    by_hand(tokens)
+def untouched(name, value):
+    return value
+
+
+def activations(by_hand, tokens, edit=untouched):
+    by_hand(tokens, edit)
     return dict(by_hand.seen)
 
 
@@ -178,14 +182,44 @@ def test_path_patching(mini, by_hand, ioi_prompts, senders, receivers, strict):
     close(run(mini, ioi_prompts, world), expected)
 
 
-def path_patched(model: GPT2, prompt, senders, receivers, strict: bool) -> float:
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("senders", "receivers"), PATHS.values(), ids=PATHS.keys())
+def test_path_patching_under_an_intervention(mini, by_hand, ioi_prompts, senders, receivers, strict):
+    """A head less, another one doubled, an MLP halved: all of it is in force in the run that is patched."""
+    ioi_prompts = ioi_prompts[::6]
+    less, twice, half = Node(Head(0, 3), AFTER_S1), Node(Head(2, 5), END), Node(Mlp(2), ALL)
+    actions = (
+        Action("ablate", (less,), ablation="zero", text="less"),
+        Action("scale", (twice,), factor=2.0, text="twice"),
+        Action("scale", (half,), factor=0.5, text="half"),
+    )
+
+    def intervention(prompt):
+        def edit(name, value):
+            if name in ("z 0", "z 2"):
+                node, factor = (less, 0.0) if name == "z 0" else (twice, 2.0)
+                value = value.copy()
+                value[where(prompt, node.position), node.component.index] *= factor
+            return value * 0.5 if name == "mlp 2" else value
+
+        return edit
+
+    under = Intervened(actions, (Zero(), None, None))
+    world = Patched(frozenset(senders), frozenset(receivers), "abc", strict, under)
+    expected = [path_patched(by_hand, p, senders, receivers, strict, intervention(p)) for p in ioi_prompts]
+    close(run(mini, ioi_prompts, world), expected)
+
+
+def path_patched(model: GPT2, prompt, senders, receivers, strict: bool, intervention=untouched) -> float:
     """The definition, step by step, for one prompt."""
-    clean, corrupted = activations(model, prompt.tokens), activations(model, prompt.counterfactuals["abc"])
+    base = activations(model, prompt.tokens, intervention)
+    corrupted = activations(model, prompt.counterfactuals["abc"])
 
     def on_the_way(name, value):
         kind = name.split()[0]
+        value = intervention(name, value)
         if kind == "z" or (strict and kind in ("mlp", "scale")):
-            value = clean[name].copy()
+            value = base[name].copy()
         for node in senders:
             at = where(prompt, node.position)
             component = node.component
@@ -205,6 +239,7 @@ def path_patched(model: GPT2, prompt, senders, receivers, strict: bool) -> float
         return difference(logits, prompt)
 
     def at_receivers(name, value):
+        value = intervention(name, value)
         for node, which in receivers:
             at = where(prompt, node.position)
             layer = node.component.layer

@@ -9,9 +9,10 @@ from gpt2_by_hand import GPT2
 from ioi_data import IOI
 
 import circuitdsl as cd
+from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
-from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Node, Position, Target
+from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Node, PosEmbed, Position, Target
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -33,6 +34,8 @@ END = Position("END")
 MOVER = Node(Head(3, 2), END)
 LOGIT_DIFF = Metric("logit_diff")
 
+HALF = Intervened((Action("scale", (Node(Head(1, 5), ALL),), factor=0.5, text="half"),), (None,))
+
 WORLDS = [
     Clean(),
     Ablated(frozenset({MOVER}), Zero()),
@@ -40,6 +43,7 @@ WORLDS = [
     Ablated(frozenset({MOVER}), Resample("abc", 60, seed=1)),
     Isolated(frozenset({MOVER}), Mean("abc", 60, by_template=False), mlps=False),
     Patched(frozenset({Node(Head(1, 5), Position("S2"))}), frozenset({(MOVER, "q")}), "abc", strict=False),
+    Patched(frozenset({Node(Head(1, 1), Position("S2"))}), frozenset({(MOVER, "q")}), "abc", strict=False, under=HALF),
 ]
 
 
@@ -105,6 +109,7 @@ def test_the_guard_refuses_a_patch_that_changes_nothing(mini, ioi_prompts):
         Ablated(frozenset({early}), FromCounterfactual("s2_io")),
         Patched(frozenset({early}), frozenset(), "s2_io", strict=False),
         Patched(frozenset({early}), frozenset({(MOVER, "q")}), "s2_io", strict=True),
+        Patched(frozenset({early}), frozenset(), "s2_io", strict=False, under=HALF),
     ):
         experiment = Experiment(IOI, world, LOGIT_DIFF)
         failure = answers(mini, ioi_prompts, [experiment])[experiment]
@@ -119,6 +124,40 @@ def test_a_path_that_carries_nothing_is_an_answer(mini, ioi_prompts):
     clean, patched = Experiment(IOI, Clean(), LOGIT_DIFF), Experiment(IOI, world, LOGIT_DIFF)
     results = answers(mini, ioi_prompts, [clean, patched])
     np.testing.assert_allclose(results[patched], results[clean], atol=1e-5)
+
+
+def test_under_an_intervention_that_does_nothing_a_path_carries_what_it_does_without(mini, ioi_prompts):
+    nothing = Intervened((Action("scale", (Node(Head(1, 5), ALL),), factor=1.0, text="as it is"),), (None,))
+    paths = [(frozenset({MOVER}), frozenset()), (frozenset({Node(Head(2, 3), END)}), frozenset({(MOVER, "q")}))]
+    for senders, receivers in paths:
+        plain, under = (
+            Experiment(IOI, Patched(senders, receivers, "abc", False, each), LOGIT_DIFF) for each in (None, nothing)
+        )
+        results = answers(mini, ioi_prompts, [plain, under, Experiment(IOI, Clean(), LOGIT_DIFF)])
+        np.testing.assert_allclose(results[under], results[plain], rtol=1e-4, atol=1e-4)
+        assert np.abs(results[plain] - results[Experiment(IOI, Clean(), LOGIT_DIFF)]).mean() > 0.01
+
+
+@pytest.mark.parametrize("engine", [PlainEngine, FastEngine])
+def test_where_all_that_is_upstream_is_the_counterfactuals_already_a_path_carries_nothing(mini, ioi_prompts, engine):
+    """The embeddings are patched, so that every head gives what it gives there: an answer, though nothing changes."""
+    everything = Action("patch", (Node(Embed(), ALL), Node(PosEmbed(), ALL)), counterfactual="abc", text="all")
+    under = Intervened((everything,), (FromCounterfactual("abc"),))
+    senders = [frozenset({MOVER}), frozenset({Node(Head(3, 6), END), Node(Head(2, 6), END)})]
+    patched = [Experiment(IOI, Patched(some, frozenset(), "abc", False, under), LOGIT_DIFF) for some in senders]
+    base = Experiment(IOI, under, LOGIT_DIFF)
+    results = engine(mini).run(IOI, ioi_prompts, 0, len(ioi_prompts), [*patched, base])
+    for experiment in patched:
+        np.testing.assert_allclose(results[experiment], results[base], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("engine", [PlainEngine, FastEngine])
+def test_an_intervention_that_cannot_be_done_fails_the_paths_under_it(mini, ioi_prompts, engine):
+    later = Intervened((Action("attend", (Node(Head(0, 0), Position("S1")),), targets=(Target(END),)),), (None,))
+    wrong = Experiment(IOI, Patched(frozenset({MOVER}), frozenset(), "abc", False, later), LOGIT_DIFF)
+    failure = engine(mini).run(IOI, ioi_prompts, 0, 6, [wrong])[wrong]
+    assert isinstance(failure, Failure)
+    assert "S1 cannot attend to END" in failure.message
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store, canonical, default_folder, key_of
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Head, Node, Position
-from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Mean, Metric, Zero
+from circuitdsl.language.circuit import Action, Head, Node, Position
+from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Intervened, Mean, Metric, Patched, Zero
 from circuitdsl.plan.drive import Failure
 
 HEADS = frozenset(Node(Head(3, i), Position("END")) for i in range(4))
@@ -56,6 +56,20 @@ def test_one_more_experiment_runs_alone(mini, tmp_path):
     more, ran = session(mini, store)
     more.run([*EXPERIMENTS[:2], Experiment(IOI, Ablated(frozenset(list(HEADS)[:1]), Zero()), Metric("accuracy"))], 60)
     assert sum(ran) == 60
+
+
+def test_the_means_of_an_intervention_are_over_their_own_prompts_for_paths_under_it_too(mini, tmp_path):
+    """More of them than are measured, so that a key of the measured prompts alone would not tell them apart."""
+    less = Action("ablate", tuple(HEADS), text="less")
+    under = [Intervened((less,), (Mean("abc", reference, by_template=True),)) for reference in (70, 90)]
+    sender = frozenset({Node(Head(2, 3), Position("END"))})
+    paths = [Experiment(IOI, Patched(sender, frozenset(), "abc", False, each), Metric("logit_diff")) for each in under]
+    store = Store.in_folder(tmp_path)
+    for path, reference in zip(paths, (70, 90), strict=True):
+        asked, ran = session(mini, store)
+        asked.run([path], 60)
+        assert len(asked.streams[IOI].prompts) == reference
+        assert sum(ran) > 60
 
 
 def test_other_weights_prompts_references_or_settings_are_other_results(mini, tmp_path):

@@ -82,7 +82,11 @@ def test_without_other_heads_there_is_no_control(check):
     assert [arm.name for arm in report.arms] == ["none", "all"]
     assert report.notes[0].startswith("no random heads")
     (looks,) = report.downstream
-    assert [head.head for head in looks.heads] == ["3.1", "3.4"]
-    assert looks.heads[0].importance.value is None  # path patching needs a counterfactual
-    assert looks.heads[0].effect_before.value < 0
-    assert looks.correlation.value is None
+    assert [head.head for head in looks.heads] == [f"{layer}.{i}" for layer in (3, 4) for i in range(8)]
+    assert [head.head for head in looks.heads if head.named] == ["3.1", "3.4"]
+    mover = looks.heads[1]
+    assert mover.attention.before.value is not None
+    assert mover.importance.value is None  # path patching needs a counterfactual
+    assert report.direct == ()
+    assert mover.effect_before.value < 0
+    assert looks.correlation.value is looks.correlation_of_all.value is None

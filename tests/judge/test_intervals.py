@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from circuitdsl.judge.intervals import Bootstrap, bca, interval, spread, strata
+from circuitdsl.judge.intervals import Bootstrap, bca, interval, mean_intervals, spread, strata, zero_p_values
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample, combined, first, relative_change
@@ -161,3 +161,26 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         assert figure.low is not None and figure.high is not None
         hits += figure.low <= 1.0 <= figure.high
     assert 0.83 <= hits / 200 <= 0.96
+
+
+def test_many_means_have_the_intervals_that_each_has_alone():
+    generator = np.random.default_rng(5)
+    columns = [generator.lognormal(size=60), generator.normal(size=60), np.full(60, 0.3), np.r_[np.zeros(59), 1.0]]
+    boot = bootstrap(templates=3)
+    found = mean_intervals(Sample(DATA, np.stack(columns, axis=1)), boot, 0.9)
+    for column, figure in zip(columns, found, strict=True):
+        alone = interval(measured(column), boot, 0.9)
+        assert (figure.value, figure.low, figure.high) == pytest.approx((alone.value, alone.low, alone.high))
+    (one,) = mean_intervals(Sample(DATA, np.array([[2.0]])), boot, 0.9)
+    assert (one.value, one.low, one.high) == (2.0, None, None)
+
+
+def test_p_values_of_no_change_are_those_of_a_z_test_and_of_rounding_one():
+    noise = np.random.default_rng(6).normal(size=400)
+    noise -= noise.mean()
+    columns = [noise + 0.1, noise, np.full(400, 1e-9), np.full(400, 1e-3)]
+    found = zero_p_values(Sample(DATA, np.stack(columns, axis=1)), bootstrap(replicates=20_000), 1e-6)
+    error = noise.std(ddof=1) / np.sqrt(400)
+    assert found[0] == pytest.approx(2 * stats.norm.sf(0.1 / error), rel=0.1)
+    assert found[1:] == pytest.approx((1.0, 1.0, 0.0))
+    assert zero_p_values(Sample(DATA, np.array([[2.0]])), bootstrap(), 0.0) == (None,)

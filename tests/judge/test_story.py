@@ -52,6 +52,7 @@ intervention repair on colors {
   expect repaired >= 0%
   expect broken >= 0%
   expect attention(mover, END -> ANSWER_COLOR) - baseline >= 5%
+  expect effect(mover -> logits) - baseline <= 100%
 }
 
 intervention nothing_new on colors {
@@ -116,7 +117,7 @@ def test_the_overlap_is_told_beside_chance(report: Report):
 
 def test_an_intervention_is_told_by_its_arms(report: Report):
     told, arms = step(report, "intervention", "repair"), {arm.name: arm for arm in report.interventions[0].arms}
-    gain, repaired, broken, _ = report.interventions[0].claims  # the last one is told of the heads after it
+    gain, repaired, broken, *_ = report.interventions[0].claims  # the others are told of the heads after it
     assert told.verdicts == (gain.verdict, repaired.verdict, broken.verdict)
     assert fact(told, "accuracy before").figure == arms["none"].accuracy
     assert fact(told, "after").figure == arms["all"].accuracy
@@ -130,6 +131,22 @@ def test_an_intervention_is_told_by_its_arms(report: Report):
     alone = "attend 2.3 at END from END to DISTRACTORS evenly"
     assert fact(told, f"{alone} alone").figure == arms[alone].accuracy
     assert fact(told, "random heads").figure == arms["random heads"].accuracy
+
+
+def test_the_heads_after_an_intervention_are_told_by_claims_and_by_whose_direct_effect_changes(report: Report):
+    told, whole = step(report, "downstream", "repair"), report.interventions[0]
+    look, effect = whole.claims[3:]
+    assert told.verdicts == (look.verdict, effect.verdict)
+    assert fact(told, "effect(mover -> logits) - baseline <= 100%").figure == effect.figure
+    certain = [each for each in whole.direct if each.effect.certain]
+    assert fact(told, f"heads with another direct effect for certain, of {len(whole.direct)}").figure.value == len(
+        certain
+    )
+    (most,) = [each for each in told.facts if each.label.startswith("direct effect of 3.")]
+    sizes = {
+        f"direct effect of {each.head} mover, change": abs(each.effect.change.value) for each in certain if each.named
+    }
+    assert abs(most.figure.value) == sizes[most.label] == max(sizes.values())
 
 
 def test_one_block_alone_makes_no_story(report: Report):

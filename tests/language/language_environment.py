@@ -83,6 +83,7 @@ MEASURES = {
             "Wang et al.",
             (_PATH,),
             (("strict", "MLPs and norms frozen"), ("normalised", "by the counterfactual's change")),
+            of_circuits=("normalised",),
         ),
         MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",)),
         MeasureInfo("faithfulness", "share", "", "", controls=("random heads",)),

@@ -354,6 +354,26 @@ def test_change_by_importance_ranks_heads_by_the_size_of_their_effect(moved: tup
     assert value(found) == pytest.approx(wanted)
 
 
+def test_an_effect_under_an_intervention_is_a_share_of_the_metric_under_it():
+    figures = {Clean: -4.0, Intervened: 2.0}
+
+    def answer(experiment) -> float:
+        if isinstance(experiment.world, Patched):
+            return 1.0 if experiment.world.under == INTERVENED else -3.0
+        return figures[type(experiment.world)]
+
+    asked_for = under("effect", path=edge_path(IOI.roles, "mover -> logits"))
+    found, asked = carry_out(asked_for, answer)
+    assert value(found) == pytest.approx(-0.5)
+    assert {Patched(MOVER, frozenset(), "abc", False, INTERVENED), INTERVENED} <= {e.world for e in asked}
+    assert Clean() not in {e.world for e in asked}
+    less = less_baseline(replace(asked_for, term=replace(asked_for.term, minus_baseline=True)))
+    results = {e: np.full(4, answer(e)) for e in next(less)}
+    with pytest.raises(StopIteration) as stop:
+        less.send({e: np.full(4, answer(e)) for e in less.send(results)})
+    assert value(stop.value.value) == pytest.approx(-0.5 - 0.25)
+
+
 def test_two_heads_have_no_rank_correlation():
     named = Nodes("mover", IOI.role("mover").nodes)
     with pytest.raises(CannotMeasure, match="needs 3 heads, and here are 2"):

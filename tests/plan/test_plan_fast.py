@@ -12,9 +12,9 @@ from circuitdsl import api
 from circuitdsl.checking import Workbench
 from circuitdsl.engine.plain import PlainEngine
 from circuitdsl.judge.outcome import Cost
-from circuitdsl.language.circuit import ALL, Head, Node, Position
+from circuitdsl.language.circuit import ALL, Action, Head, Node, Position
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Isolated, Patched, Zero
+from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Intervened, Isolated, Patched, Zero
 from circuitdsl.plan.fast import Prompts, own_runs
 from circuitdsl.plan.plan import Plan
 from circuitdsl.tasks import Layout
@@ -116,6 +116,15 @@ def test_paths_run_from_the_receivers_token_on_and_equal_ones_once():
     assert sorted(costs.values()) == pytest.approx([0, 0, 6 / 10 * 3 / 4])
     direct = Patched(frozenset({Node(Head(1, 0), END)}), frozenset(), "x", strict=False)
     assert own_runs([direct], TEN)[direct] == pytest.approx(1 / 10 * 3 / 4)
+
+
+def test_paths_under_an_intervention_run_it_once():
+    less = Action("ablate", (Node(Head(1, 0), A),), text="less")
+    under = Intervened((less,), (Zero(),))
+    senders = [frozenset({Node(Head(2, i), END)}) for i in range(2)]
+    costs = own_runs([Patched(each, frozenset(), "x", False, under) for each in senders], TEN)
+    intervention, path = 7 / 10 * 3 / 4, 1 / 10 * 2 / 4
+    assert list(costs.values()) == pytest.approx([intervention + path, path])
 
 
 def test_circuits_run_the_tokens_that_they_keep_and_share_those_of_almost_equal_ones():

@@ -13,7 +13,16 @@ from circuitdsl.compare.curve import Curve, Effects, curve
 from circuitdsl.compare.reuse import PARTS, SIDES, Cell, Dissociation, Function, Reuse
 from circuitdsl.compare.structure import compare
 from circuitdsl.judge.intervals import Bootstrap
-from circuitdsl.judge.outcome import Arm, Downstream, Example, Figure, HeadChange, InterventionReport
+from circuitdsl.judge.outcome import (
+    Arm,
+    Change,
+    DirectEffect,
+    Downstream,
+    Example,
+    Figure,
+    HeadChange,
+    InterventionReport,
+)
 from circuitdsl.language.circuit import Action, Head, Intervention
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
@@ -109,6 +118,10 @@ def test_the_json_of_a_comparison_obeys_the_schema(reuse: Reuse):
     assert list(comparison.iter_errors({**data, "curves": [{}]}))
 
 
+def change(before: float, after: float, certain: bool = False) -> Change:
+    return Change(figure(before), figure(after), figure(after - before), 0.01 if certain else 0.5, certain)
+
+
 def arm(name: str, accuracy: float, repaired: float = 0, **rest) -> Arm:
     return Arm(name, figure(accuracy), figure(accuracy - 0.4), figure(2.0), figure(1.5), repaired, 0, **rest)
 
@@ -130,9 +143,24 @@ def test_what_is_shown_of_an_intervention():
         downstream=(
             Downstream(
                 "END -> IO",
-                (HeadChange("3.1", ("mover",), *(figure(x) for x in (0.3, 0.5, 0.2, -0.1, -0.4, -0.5))),),
+                (
+                    HeadChange("3.1", ("mover",), True, change(0.3, 0.5), *map(figure, (-0.1, -0.4, -0.5))),
+                    *(
+                        HeadChange(f"4.{i}", (), False, change(0.1, 0.2 + i / 100, i > 1), NOTHING, NOTHING, figure(0))
+                        for i in range(9)
+                    ),
+                ),
                 figure(0.69),
+                figure(0.12),
             ),
+            Downstream(
+                "END -> S2", (HeadChange("4.0", (), False, change(0.1, 0.1), *[NOTHING] * 3),), NOTHING, NOTHING
+            ),
+        ),
+        direct=(
+            DirectEffect("3.1", ("mover",), True, change(-0.5, -1.5)),
+            DirectEffect("4.0", (), False, change(-0.25, -0.75, True)),
+            DirectEffect("4.1", (), False, change(-0.25, -0.3)),
         ),
     )
     text = to_text(intervention_summary(report), 140)
@@ -143,5 +171,13 @@ def test_what_is_shown_of_an_intervention():
     assert "'What color?'  logit_diff -0.50 -> 2.50" in text
     assert "p = 0.048" in text
     assert "attention END -> IO" in text
-    assert "(Spearman): 0.69 [0.64, 0.74]" in text
+    ranks = "(Spearman): 0.69 [0.64, 0.74] over the heads of the claims, 0.12 [0.07, 0.17] over all heads"
+    assert ranks in " ".join(text.split())
+    lines = [line.split() for line in text.splitlines()]
+    shown = [words[0] for words in lines if words and words[0][:2] in ("3.", "4.")]
+    assert shown == ["3.1", "4.8", "4.7", "4.6", "4.5", "4.4", "3.1", "4.0"]  # those that change most, largest first
+    assert "7 of 9 other heads change for certain (Holm, over 10); the 5 largest here, all in JSON" in text
+    assert "none of 1 head changes for certain (Holm, over 1); all in JSON" in text
+    assert "1 of 2 other heads changes for certain (Holm, over 3); all in JSON" in text
+    assert ["4.0", "-0.25", "[-0.30,", "-0.20]", "-0.75", "[-0.80,", "-0.70]", "-0.50", "[-0.55,", "-0.45]"] in lines
     assert to_text(intervention_summary(replace(report, arms=()))).strip() == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_algebra import Algebra, Edits, logit_diff
+from planted_algebra import Algebra, Edits, Run, logit_diff
 from planted_bench import bench, drawn, plain_text, resolved
 
 from circuitdsl.judge.outcome import Arm, InterventionReport, Verdict
@@ -14,6 +14,7 @@ from circuitdsl.models.planted.plans import PLANTED
 
 DOCUMENT = resolved(plain_text("repair"))
 PROMPTS = drawn("planted-broken", "colored_objects", 30)
+AGAINST = DOCUMENT.circuit("broken_colored_objects").method.against
 INHIBITION, DECOYS = (Head(2, 0), Head(2, 3)), (Head(2, 1), Head(2, 7))
 
 
@@ -30,7 +31,11 @@ def reports() -> dict[str, InterventionReport]:
 
 def forced(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[np.ndarray]:
     """The logits of every prompt with these heads' attention at the end shared among places, and nothing else."""
-    logits = []
+    return [run.logits for run in forced_runs(algebra, heads, shares)]
+
+
+def forced_runs(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[Run]:
+    runs = []
     for prompt in PROMPTS:
         clean, end = algebra.run(prompt.tokens), len(prompt.tokens) - 1
         outputs = {}
@@ -41,8 +46,20 @@ def forced(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) 
             values = clean.before[head.layer] @ weights["v"][own].T
             moved = sum(share * values[list(prompt.positions[place])].mean(axis=0) for place, share in shares.items())
             outputs[head] = {end: moved @ weights["o"][:, own].T}
-        logits.append(algebra.run(prompt.tokens, Edits(outputs)).logits)
-    return logits
+        runs.append(algebra.run(prompt.tokens, Edits(outputs)))
+    return runs
+
+
+def direct(algebra: Algebra, head: Head, runs: list[Run]) -> float:
+    """What the answer's probability changes by where the head's output at the end alone is the counterfactual's."""
+    changes = []
+    for prompt, run in zip(PROMPTS, runs, strict=True):
+        other = algebra.run(prompt.counterfactuals[AGAINST])
+        end = len(prompt.tokens) - 1
+        sent = other.outputs[head][end] - run.outputs[head][end]
+        patched = run.logits + algebra.unembedding @ sent
+        changes.append(float((patched.softmax(-1) - run.logits.softmax(-1))[prompt.answer]))
+    return float(np.mean(changes))
 
 
 def right(logits: list[np.ndarray]) -> np.ndarray:
@@ -115,19 +132,46 @@ def test_random_heads_are_the_control(reports):
 
 def test_movers_downstream_turn_from_the_wrong_colors_to_the_right_one(reports, algebra):
     by_place = {each.where: each for each in reports["repair"].downstream}
-    assert set(by_place) == {"END -> ANSWER_COLOR", "END -> DISTRACTORS"}
+    # The last one is of a claim about the heads acted on themselves.
+    assert set(by_place) == {"END -> ANSWER_COLOR", "END -> DISTRACTORS", "END -> O2"}
     for place, sign in (("END -> ANSWER_COLOR", 1), ("END -> DISTRACTORS", -1)):
         heads = by_place[place].heads
-        assert [head.head for head in heads] == ["3.1", "3.4"]
+        assert [head.head for head in heads] == [f"{layer}.{i}" for layer in (3, 4) for i in range(8)]
+        assert [head.head for head in heads if head.named] == ["3.1", "3.4"]
         for head in heads:
-            assert head.roles == ("mover",)
-            assert head.change.value == pytest.approx(head.after.value - head.before.value)
-            assert sign * head.change.low > 0.15
-            assert head.effect_after.high < head.effect_before.low < 0  # more is lost without it once it is right
+            look = head.attention
+            assert look.change.value == pytest.approx(look.after.value - look.before.value)
+            if head.named:
+                assert look.certain
+                assert head.roles == ("mover",)
+                assert sign * look.change.low > 0.15
+                assert head.effect_after.high < head.effect_before.low < 0  # more is lost without it once it is right
+
+
+def test_direct_effects_are_what_the_weights_say_without_and_under_the_intervention(reports, algebra):
+    clean = [algebra.run(prompt.tokens) for prompt in PROMPTS]
+    whole = forced_runs(algebra, INHIBITION, {"DISTRACTORS": 1})
+    found = reports["repair"].direct
+    assert [each.head for each in found] == [f"{layer}.{i}" for layer in (3, 4) for i in range(8)]
+    assert [each.head for each in found if each.named] == ["3.1", "3.4"]
+    for each in found:
+        layer, index = map(int, each.head.split("."))
+        before, after = (direct(algebra, Head(layer, index), runs) for runs in (clean, whole))
+        assert each.effect.before.value == pytest.approx(before, abs=1e-4)
+        assert each.effect.after.value == pytest.approx(after, abs=1e-4)
+        assert each.effect.change.value == pytest.approx(after - before, abs=1e-4)
+        assert each.effect.certain == (abs(after - before) > 1e-4)
+    assert all(each.effect.certain for each in found if each.named)
+
+
+def test_controls_change_nothing_in_any_head_after_them(reports):
+    for name in ("other_place", "other_heads"):
+        assert not any(each.effect.certain for each in reports[name].direct)
+        assert not any(head.attention.certain for each in reports[name].downstream for head in each.heads)
 
 
 def test_the_report_is_plain_data(reports):
     written = reports["repair"].to_dict()
     assert [arm["name"] for arm in written["arms"]][:2] == ["none", "all"]
     assert written["arms"][1]["examples"]["broken"] == []
-    assert written["downstream"][0]["heads"][0]["head"] == "3.1"
+    assert written["downstream"][0]["heads"][1]["head"] == written["direct_effects"][1]["head"] == "3.1"

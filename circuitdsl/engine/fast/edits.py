@@ -67,6 +67,11 @@ class Edit:
     def of_pattern(self) -> bool:
         return self.name == hooks.pattern(layer_of(self.name))
 
+    @property
+    def of_heads(self) -> bool:
+        """Whether it is of what heads attend to or put out."""
+        return self.of_pattern or self.name == hooks.z(layer_of(self.name))
+
     def changes(self, clean: Held) -> bool:
         """Whether it makes a difference to what the clean run has here.
 

@@ -1,4 +1,4 @@
-"""Path patching's first half: what senders change at a token, every other head keeping its clean output.
+"""Path patching's first half: what senders change at a token, every other head keeping the output that it had.
 
 With the heads frozen nothing moves between tokens, so that only the receivers' own tokens are run, without attention.
 """
@@ -22,8 +22,9 @@ from circuitdsl.engine.fast.region import Region, take
 class OnTheWay:
     """Worlds of senders over the tokens of a region, with heads frozen; in ``strict`` mode MLPs and norms too.
 
-    ``base`` holds the clean run's residual stream that layer ``first`` reads and the heads' outputs from there on.
-    ``receivers`` are the points whose input is wanted; without any, the final norm's output is.
+    ``base`` holds, of the run that is patched, the residual stream that layer ``first`` reads and the heads' outputs
+    from there on. ``receivers`` are the points whose input is wanted; without any, the final norm's output is.
+    ``edits`` are that run's own, of MLPs and embeddings, which are made in every world before the world's.
     """
 
     network: Network
@@ -34,6 +35,7 @@ class OnTheWay:
     worlds: Sequence[Sequence[Edit]]
     receivers: frozenset[str]
     strict: bool
+    edits: Sequence[Edit] = ()
 
     def inputs(self) -> dict[str, Tensor]:
         """What arrives at each receiver: [prompts, worlds, n, ...]."""
@@ -49,15 +51,16 @@ class OnTheWay:
 
 @dataclass
 class _Course:
-    """One course through the layers. In strict mode the first row is the clean run, for its norms' scales."""
+    """One course through the layers. In strict mode the first row is the run that is patched, for its norms' scales."""
 
     asked: OnTheWay
     arrived: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.network, self.at = self.asked.network, self.asked.region.at
-        self.clean = [()] if self.asked.strict else []  # a world without edits keeps the clean row
-        self.rows = Rows([*self.clean, *self.asked.worlds])
+        own = tuple(self.asked.edits)
+        self.patched = [own] if self.asked.strict else []  # a world without further edits keeps that run's row
+        self.rows = Rows([*self.patched, *((*own, *edits) for edits in self.asked.worlds)])
 
     def run(self, last: int) -> Tensor:
         first = self.asked.first
@@ -71,7 +74,7 @@ class _Course:
 
     def by_world(self, x: Tensor) -> Tensor:
         """From rows to worlds."""
-        return x[:, self.rows.member[len(self.clean) :]]
+        return x[:, self.rows.member[len(self.patched) :]]
 
     def _embedded(self) -> Tensor:
         tokens, places = self.network.embedded(take(self.asked.tokens, self.at), self.at)
@@ -90,13 +93,13 @@ class _Course:
         before = x if self.network.parallel else after
         if mlp_input(layer) in self.asked.receivers:
             self.arrived[mlp_input(layer)] = self.by_world(self.normed(block.ln2, before))
-        # In strict mode every MLP says what it says in the clean run.
+        # In strict mode every MLP says what it says in the run that is patched.
         written = block.mlp(block.ln2(before[:, :1] if self.asked.strict else before))
         written = written.repeat(1, before.shape[1], 1, 1) if self.asked.strict else written
         return after + self.rows.edit(mlp_output(layer), written, self.at)
 
     def _attended(self, layer: int, block: Block, x: Tensor) -> Tensor:
-        """What the heads write: their clean outputs in every row but those whose senders stand here."""
+        """What the heads write: their frozen outputs in every row but those whose senders stand here."""
         z = self.asked.base[hooks.z(layer)].take(self.at)[:, None]
         senders = self.rows.edited(hooks.z(layer))
         written = block.o(z.flatten(-2)).expand(-1, x.shape[1], -1, -1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from circuitdsl.engine.fast.region import take
+from circuitdsl.engine.fast.region import Region, take
 
 Wanted = Mapping[str, Tensor | None]
 """By hook point, at which tokens [prompts, tokens] its activations are wanted; None: at all."""
@@ -29,6 +29,12 @@ class Held:
     def take(self, at: Tensor) -> Tensor:
         """The activations at the tokens ``at`` [prompts, m]: [prompts, m, ...]. Of a token not kept, any other's."""
         return take(self.values, at if self.slots is None else self.slots.gather(1, at))
+
+    def under(self, values: Tensor, region: Region, wanted: Tensor | None) -> Held:
+        """These with what a run of a region has there, ``values`` [prompts, n, ...], put over them; kept as wanted."""
+        over = self.take(region.tokens).clone()
+        over[torch.arange(len(over), device=over.device)[:, None], region.at] = values
+        return hold(over, wanted)
 
     @property
     def whole(self) -> Tensor:

@@ -20,27 +20,37 @@ def of_clean(world: World, places: Places) -> Wanted:
     edited = _edited(world, places)
     if not edited:
         return {}
-    layers = range(places.geometry.n_layers)
     start = max(min(map(parts_at, edited)), 0) // 2
     match world:
         case Ablated(nodes=nodes):
             return joined(edited, _onward(start, nodes, places))
         case Intervened(actions=actions):
             return joined(edited, _onward(start, (node for action in actions for node in action.nodes), places))
-        case Patched(receivers=receivers):
-            ends = {layer_of(hooks.receiver(node, which)) for node, which in receivers}
-            received = _tokens((node for node, _ in receivers), places)
-            way = received | _end(places)
-            # A stack may begin at any sender: those before it need not stand where anything is received.
-            begins = {residual(max(layer_of(name), 0)) for name in edited}
-            on_the_way = dict.fromkeys([*begins, *map(hooks.z, layers[min({start, *ends}) :])], way)
-            if not receivers:
-                return joined(edited, on_the_way)
-            beyond = dict.fromkeys(map(residual, ends), _from_first(received, places))
-            seen = dict.fromkeys(keys_and_values(layers[min(ends) :]))
-            return joined(joined(edited, on_the_way), joined(beyond, seen))
+        case Patched(under=None):
+            return joined(edited, of_patched(world, places))
+        case Patched(
+            under=Intervened() as under
+        ):  # as the intervention is not everywhere, and not from the first layer
+            return joined(joined(edited, of_clean(under, places)), of_patched(world, places))
         case _:
             return edited
+
+
+def of_patched(world: Patched, places: Places) -> Wanted:
+    """What path patching reads of the run that it patches, the clean one or one under an intervention. Raises
+    CannotMeasure."""
+    layers = range(places.geometry.n_layers)
+    senders = _outputs(world.senders, places)
+    ends = {layer_of(hooks.receiver(node, which)) for node, which in world.receivers}
+    received = _tokens((node for node, _ in world.receivers), places)
+    # A stack may begin at any sender: those before it need not stand where anything is received.
+    begins = {max(layer_of(name), 0) for name in senders}
+    names = [*map(residual, begins), *map(hooks.z, layers[min(begins | ends) :])]
+    on_the_way: Wanted = dict.fromkeys(names, received | _end(places))
+    if not world.receivers:
+        return on_the_way
+    beyond: Wanted = dict.fromkeys(map(residual, ends), _from_first(received, places))
+    return joined(joined(on_the_way, beyond), dict.fromkeys(keys_and_values(layers[min(ends) :])))
 
 
 def of_sources(world: World, places: Places) -> dict[Source, Wanted]:
@@ -48,8 +58,10 @@ def of_sources(world: World, places: Places) -> dict[Source, Wanted]:
     match world:
         case Ablated(source=source) | Isolated(source=source):
             return {source: _edited(world, places)}
-        case Patched(counterfactual=name):
-            return {FromCounterfactual(name): _edited(world, places)}
+        case Patched(counterfactual=name, under=under):
+            found = {} if under is None else of_sources(under, places)
+            source = FromCounterfactual(name)
+            return found | {source: joined(found.get(source, {}), _edited(world, places))}
         case Intervened(actions=actions, sources=sources):
             found: dict[Source, Wanted] = {}
             for action, source in zip(actions, sources, strict=True):

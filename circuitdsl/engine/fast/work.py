@@ -11,6 +11,7 @@ from torch import Tensor
 
 from circuitdsl.engine import hooks
 from circuitdsl.engine.batch import Batch
+from circuitdsl.engine.fast import wants
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
@@ -22,9 +23,10 @@ from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
 from circuitdsl.engine.fast.points import layer_of, parts_at, residual
 from circuitdsl.engine.fast.readers import Reader, laid_over, reads_inside
 from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take
+from circuitdsl.engine.fast.shelf import Passed
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
 from circuitdsl.engine.readings import needed, read
-from circuitdsl.measures.experiments import Clean, Corrupted, Isolated, Patched, Reading, World
+from circuitdsl.measures.experiments import Clean, Corrupted, Intervened, Isolated, Patched, Reading, World
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model
 from circuitdsl.plan.fast import ALMOST
@@ -44,6 +46,19 @@ class Job:
         return self.worlds[0]
 
 
+@dataclass(frozen=True)
+class _Base:
+    """The run that paths are patched in: the clean one, or one under an intervention with its edits."""
+
+    passed: Passed
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def recomputed(self) -> tuple[Edit, ...]:
+        """The edits that stay in force while heads are frozen: those of MLPs and embeddings."""
+        return tuple(edit for edit in self.edits if not edit.of_heads)
+
+
 @dataclass
 class Work:
     """Everything that is done with one batch. ``memory`` is what stacks may take, halved whenever it was too much."""
@@ -59,6 +74,7 @@ class Work:
     def __post_init__(self) -> None:
         self.places = Places(self.batch, self.model.geometry)
         self.reader = Reader(self.batch, self.network, self.model.bridge)
+        self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
 
     def run(self, asked: Asked) -> None:
         """Answer every reading of every world."""
@@ -72,10 +88,11 @@ class Work:
         groups: dict[Hashable, list[Job]] = {}
         for job in jobs:
             groups.setdefault(self._group(job), []).append(job)
+        under = self._under(jobs)
         for group in groups.values():
             match group[0].world:
-                case Patched():
-                    self._run_patched(group[0].world, group, asked)
+                case Patched() as world:
+                    self._run_patched(world, group, asked, under.get(world.under) or _Base(self.caches.clean))
                 case Isolated():
                     self._run_isolated(group[0].world, group, asked)
                 case _:
@@ -91,6 +108,7 @@ class Work:
         edits = edits_of(world, self.places, self.caches.values, self.caches.clean.kept)
         if isinstance(world, Patched):
             self.places.inputs(world.receivers)  # a receiver's position that a prompt lacks fails the world here
+            self._in_force(world.under)
         if self.caches.changed(edits):
             self.answers.changed(world)
         jobs.append(Job((world,), edits))
@@ -98,8 +116,8 @@ class Work:
     def _group(self, job: Job) -> Hashable:
         """Jobs of one group can run side by side: over the same tokens, on top of the same run."""
         match job.world:
-            case Patched(receivers=receivers, strict=strict):
-                return Patched, receivers, strict
+            case Patched(receivers=receivers, strict=strict, under=under):
+                return Patched, receivers, strict, under
             case Isolated(source=source, mlps=mlps):
                 return Isolated, source, mlps
             case _:
@@ -162,7 +180,43 @@ class Work:
 
     # --- path patching ---------------------------------------------------------------------------
 
-    def _run_patched(self, world: Patched, jobs: Sequence[Job], asked: Asked) -> None:
+    def _in_force(self, under: Intervened | None) -> tuple[Edit, ...]:
+        """The edits of an intervention that paths are patched under. Raises CannotMeasure."""
+        if under is None:
+            return ()
+        if under not in self.interventions:
+            self.interventions[under] = edits_of(under, self.places, self.caches.values, self.caches.clean.kept)
+        return self.interventions[under]
+
+    def _under(self, jobs: Iterable[Job]) -> dict[Intervened | None, _Base]:
+        """The runs under interventions that jobs patch paths in, each once, with what any of them reads of it."""
+        wanted: dict[Intervened, Wanted] = {}
+        for job in jobs:
+            if isinstance(job.world, Patched) and job.world.under is not None:
+                known = wanted.get(job.world.under, {})
+                wanted[job.world.under] = joined(known, wants.of_patched(job.world, self.places))
+        found: dict[Intervened | None, _Base] = {}
+        for under, points in wanted.items():
+            edits = self._in_force(under)
+            found[under] = _Base(self._passed(Job((under,), edits), points), edits)
+        return found
+
+    def _passed(self, job: Job, wanted: Wanted) -> Passed:
+        """A world on top of the clean run: what is wanted of it, where it has not reached as in the clean run."""
+        region = all_asked(onward(touched(job.edits, self.batch), self.batch.ends))
+        clean, first = self.caches.clean.kept, _first_layer(job)
+        kept = {name: clean[name] for name in wanted}
+
+        def keep(name: str, values: Tensor, rows: Sequence[int]) -> None:
+            kept[name] = clean[name].under(values[:, rows[0]], region, wanted[name])
+
+        watched = dict.fromkeys((name for name in wanted if layer_of(name) >= first), keep)
+        x = self._stack(region, clean, first, [job]).watched(watched)
+        self._did(job, region, first)
+        end = (region.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
+        return Passed(wanted, kept, narrow(x, end)[:, 0, 0])
+
+    def _run_patched(self, world: Patched, jobs: Sequence[Job], asked: Asked, base: _Base) -> None:
         """Jobs with the same receivers: to the receivers' tokens with heads frozen, and on from there."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch)
@@ -175,18 +229,19 @@ class Work:
                 self.network,
                 self.batch.tokens,
                 way,
-                self.caches.clean.kept,
+                base.passed.kept,
                 min([*(_first_layer(job) for job in some), *starts]),
                 [job.edits for job in some],
                 frozenset(inputs),
                 world.strict,
+                base.recomputed,
             )
-            x = self._received(on_the_way, inputs, region) if inputs else on_the_way.final()
+            x = self._received(on_the_way, inputs, region, base) if inputs else on_the_way.final()
             self._read_jobs(some, asked, x[:, :, 0])
 
         self._stacked(carried, region, run, _first_layer)
         if nothing:
-            self._read_jobs([Job(nothing, ())], asked, self.network.final(self.caches.clean.end[:, None]))
+            self._read_jobs([Job(nothing, ())], asked, self.network.final(base.passed.end[:, None]))
 
     def _carried(
         self, jobs: Sequence[Job], inputs: Mapping[str, Tensor], received: Tensor
@@ -206,7 +261,7 @@ class Work:
             found[key] = Job((*known, *job.worlds), seen)
         return list(found.values()), tuple(nothing)
 
-    def _received(self, way: OnTheWay, inputs: Mapping[str, Tensor], region: Region) -> Tensor:
+    def _received(self, way: OnTheWay, inputs: Mapping[str, Tensor], region: Region, base: _Base) -> Tensor:
         """The final norm's output at END once the receivers alone are given what arrives at them."""
         # Where each of the region's tokens stands among those on the way (any will do where it does not).
         index = (region.at[:, :, None] == way.region.at[:, None, :]).int().argmax(-1)
@@ -215,8 +270,8 @@ class Work:
             for name, values in way.inputs().items()
         }
         first = min(map(layer_of, inputs))
-        worlds = [() for _ in way.worlds]
-        stack = Stack(self.network, self.batch.tokens, region, self.caches.clean.kept, first, worlds, arrivals)
+        worlds = [base.edits for _ in way.worlds]
+        stack = Stack(self.network, self.batch.tokens, region, base.passed.kept, first, worlds, arrivals)
         return self.network.final(stack.run()[0])
 
     # --- stacking --------------------------------------------------------------------------------
@@ -243,9 +298,13 @@ class Work:
 
         if in_chunks(jobs, size, whole_or_nothing):
             self.memory //= 2
-        layers = len(self.network.blocks)
         for job in jobs:
-            self.tick(len(self.batch) * tokens / length * (layers - first(job)) / layers)
+            self._did(job, region, first(job))
+
+    def _did(self, job: Job, region: Region, first: int) -> None:
+        """Tell of a job run over a region, on from a layer."""
+        share, layers = region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
+        self.tick(len(self.batch) * share * (layers - first) / layers)
 
     # --- reading ---------------------------------------------------------------------------------
 

@@ -37,8 +37,9 @@ def components(world: World) -> frozenset[Component]:
     match world:
         case Ablated(nodes=nodes) | Isolated(kept=nodes):
             return frozenset(node.component for node in nodes)
-        case Patched(senders=senders, receivers=receivers):
-            return frozenset(node.component for node in (*senders, *(node for node, _ in receivers)))
+        case Patched(senders=senders, receivers=receivers, under=under):
+            named = frozenset(node.component for node in (*senders, *(node for node, _ in receivers)))
+            return named if under is None else named | components(under)
         case Intervened(actions=actions):
             return frozenset(node.component for action in actions for node in action.nodes)
         case Clean() | Corrupted():
@@ -115,7 +116,7 @@ Values = Mapping[str, Tensor | Held]
 def edits_of(
     world: World, places: Places, values: Callable[[Source], Values], clean: Mapping[str, Held]
 ) -> tuple[Edit, ...]:
-    """A world's edits in their order; of path patching, those at the senders. Raises CannotMeasure."""
+    """A world's edits in their order; of path patching, those at the senders alone. Raises CannotMeasure."""
     match world:
         case Ablated(nodes=nodes, source=source):
             return _replaced(nodes, source, places.outputs(nodes), values(source))
