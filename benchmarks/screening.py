@@ -49,8 +49,14 @@ def screened_time(
 
     def sweep() -> Screened[Experiment]:
         engine.shelf.clear()
-        coarse = effects(coarser(engine, torch.bfloat16), prompts, asked)
-        return screen(coarse, floor, CONFIDENCE, lambda some: effects(engine, prompts, some))
+        rough = coarser(engine, torch.bfloat16)
+        return screen(
+            asked,
+            floor,
+            CONFIDENCE,
+            lambda some: effects(rough, prompts, some),
+            lambda some: effects(engine, prompts, some),
+        )
 
     return timed(sweep)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.arms import take_apart
@@ -210,7 +211,7 @@ class Judge:
             return {node: _value(found[jobs[node]]) for node in nodes}
 
         left = screen(
-            effects(coarse, tuple(jobs)), method.floor, method.confidence, lambda nodes: effects(self.session, nodes)
+            tuple(jobs), method.floor, method.confidence, partial(effects, coarse), partial(effects, self.session)
         )
         margin = left.margin if math.isfinite(left.margin) else None
         return {node: jobs[node] for node in left.rest}, Screening(coarse.engine.dtype, left.sorted_out, margin)

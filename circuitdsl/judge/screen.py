@@ -18,6 +18,8 @@ Item = TypeVar("Item", bound=Hashable)
 Figures = Mapping[Item, float]
 """Figures of items, NaN where there is none."""
 
+Measuring = Callable[[Sequence[Item]], Figures[Item]]
+
 
 @dataclass(frozen=True)
 class Screened(Generic[Item]):
@@ -32,28 +34,42 @@ class Screened(Generic[Item]):
 
 
 def screen(
-    coarse: Figures[Item], floor: float, confidence: float, fine: Callable[[Sequence[Item]], Figures[Item]]
+    items: Sequence[Item], floor: float, confidence: float, coarse: Measuring[Item], fine: Measuring[Item]
 ) -> Screened[Item]:
     """The items whose fine figures may be of the floor's size or more; all of these have been measured by ``fine``.
 
-    Measured finely are the items whose coarse figure reaches the floor or is missing, and the largest of those below
-    it, twice as many as the square root of their number. These tell the margin (see ``margin``) where a mistake is
-    nearest, and most of them would have to be measured in any case. Whatever is closer to the floor than that is
-    measured finely too, and adds to what is known of the margin, until nothing is. A margin as wide as the floor sorts
-    nothing out.
+    A sample is measured both ways first, as many items as the square root of their number. If these tell that coarse
+    figures are as far off as the floor (see ``margin``), nothing could be sorted out, and all are measured finely at
+    once. Else all others are measured coarsely, and finely those whose coarse figure reaches the floor or is missing,
+    and the largest of those below it, as many as the square root of their number: they tell the margin where a mistake
+    is nearest, and most of them would have to be measured in any case. Whatever is closer to the floor than that is
+    measured finely too, and adds to what is known of the margin, until nothing is.
     """
-    small = sorted((item for item in coarse if abs(coarse[item]) < floor), key=lambda item: -abs(coarse[item]))
-    tried = small[: 2 * math.isqrt(len(small))]
-    known = dict(fine([*(item for item in coarse if not abs(coarse[item]) < floor), *tried]))
+    sample = items[:: math.isqrt(len(items)) or 1]
+    rough, known = dict(coarse(sample)), dict(fine(sample))
+    tried = [item for item in sample if abs(rough[item]) < floor]
+    others = [item for item in items if item not in known]
+    width = _learnt(tried, rough, known, confidence, len(others))
+    if not width < floor:
+        fine(others)
+        return Screened(tuple(items), 0, width)
+    rough |= coarse(others)
+    small = sorted((item for item in others if abs(rough[item]) < floor), key=lambda item: -abs(rough[item]))
+    nearest = small[: math.isqrt(len(small))]
+    known |= fine([*(item for item in others if not abs(rough[item]) < floor), *nearest])
+    tried += nearest
     while True:
-        errors = [coarse[item] - known[item] for item in tried]
         left = [item for item in small if item not in known]
-        width = margin(errors, confidence, len(left))
-        near = [item for item in left if not abs(coarse[item]) + width < floor]
+        width = _learnt(tried, rough, known, confidence, len(left))
+        near = [item for item in left if not abs(rough[item]) + width < floor]
         if not near:
-            return Screened(tuple(item for item in coarse if item in known), len(left), width)
+            return Screened(tuple(item for item in items if item in known), len(left), width)
         known |= fine(near)
         tried += near
+
+
+def _learnt(tried: Sequence[Item], rough: Figures[Item], known: Figures[Item], confidence: float, number: int) -> float:
+    return margin([rough[item] - known[item] for item in tried], confidence, number)
 
 
 def margin(errors: Sequence[float], confidence: float, number: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -150,7 +150,6 @@ def test_a_screen_in_bfloat16_keeps_every_head_of_a_random_model_that_reaches_th
 
     true = effects(fine, list(asked))
     floor = float(np.quantile(np.abs(list(true.values())), share))
-    rest = screen(
-        effects(coarser(fine, torch.bfloat16), list(asked)), floor, 0.95, lambda items: effects(fine, items)
-    ).rest
+    rough = coarser(fine, torch.bfloat16)
+    rest = screen(list(asked), floor, 0.95, partial(effects, rough), partial(effects, fine)).rest
     assert {item for item in asked if abs(true[item]) >= floor} <= set(rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,14 +28,15 @@ FLOOR = 0.01
 
 
 def screened(coarse, fine, floor=FLOOR):
-    """The screen of these figures, and what was measured finely, in order."""
-    asked = []
+    """The screen of these figures, and what was measured finely and coarsely, in order."""
+    asked, roughly = [], []
 
-    def measure(items):
-        asked.extend(items)
-        return {item: fine[item] for item in items}
+    def measure(figures, seen, items):
+        seen.extend(items)
+        return {item: figures[item] for item in items}
 
-    return screen(coarse, floor, 0.95, measure), asked
+    left = screen(list(coarse), floor, 0.95, partial(measure, coarse, roughly), partial(measure, fine, asked))
+    return left, asked, roughly
 
 
 # --- the algorithm ---------------------------------------------------------------------------------
@@ -50,7 +52,7 @@ def drawn(seed: int, error: float) -> tuple[dict[str, float], dict[str, float]]:
 @given(st.integers(0, 10**6), st.floats(1e-7, 1e-3))
 def test_what_reaches_the_floor_is_measured_finely_whatever_the_size_of_the_errors(seed, error):
     coarse, fine = drawn(seed, error)
-    result, asked = screened(coarse, fine)
+    result, asked, _ = screened(coarse, fine)
     assert sorted(asked) == sorted(set(asked)) == sorted(result.rest)  # each once
     assert len(result.rest) + result.sorted_out == len(coarse)
     lost = [head for head in coarse if head not in result.rest and abs(fine[head]) >= FLOOR]
@@ -62,14 +64,14 @@ def test_a_search_loses_a_head_no_more_often_than_its_confidence_says():
     lost = 0
     for seed in range(200):
         coarse, fine = drawn(seed, 5e-4)
-        result, _ = screened(coarse, fine)
+        result, *_ = screened(coarse, fine)
         lost += any(abs(fine[head]) >= FLOOR for head in set(coarse) - set(result.rest))
     assert lost <= 0.05 * 200
 
 
 def test_small_errors_sort_out_most_of_what_is_small():
     coarse, fine = drawn(0, 1e-5)
-    result, _ = screened(coarse, fine)
+    result, *_ = screened(coarse, fine)
     small = sum(abs(effect) < FLOOR for effect in fine.values())
     assert result.sorted_out > 0.75 * small  # all but those that teach the margin
     assert result.margin < 1e-3
@@ -77,22 +79,27 @@ def test_small_errors_sort_out_most_of_what_is_small():
 
 def test_a_margin_wider_than_the_floor_sorts_nothing_out():
     coarse, fine = drawn(1, 0.02)
-    result, asked = screened(coarse, fine)
+    result, asked, roughly = screened(coarse, fine)
     assert result.sorted_out == 0
     assert sorted(asked) == sorted(coarse)
+    assert len(roughly) < 15  # a few tell that the rest is not worth measuring coarsely
+
+
+def test_of_nothing_nothing_is_left():
+    assert screened({}, {})[0].rest == ()
 
 
 def test_what_has_no_coarse_figure_is_measured_finely_and_teaches_nothing():
     coarse, fine = drawn(2, 1e-6)
     unknown = [head for head in coarse if abs(fine[head]) < FLOOR][:5]
-    result, _ = screened(coarse | dict.fromkeys(unknown, math.nan), fine)
+    result, *_ = screened(coarse | dict.fromkeys(unknown, math.nan), fine)
     assert set(unknown) <= set(result.rest)
     assert result.sorted_out > 0
 
 
 def test_without_anything_to_learn_from_nothing_is_sorted_out():
     coarse, fine = drawn(3, 1e-6)
-    result, _ = screened(coarse, dict.fromkeys(fine, math.nan))
+    result, *_ = screened(coarse, dict.fromkeys(fine, math.nan))
     assert (result.sorted_out, result.margin) == (0, math.inf)
 
 

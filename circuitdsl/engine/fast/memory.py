@@ -13,7 +13,7 @@ from circuitdsl.engine.fast.architecture import Network
 Item = TypeVar("Item")
 
 SHARE = 0.25  # of the free memory, by default
-SHELF_SHARE = 0.125
+SHELF_SHARE, SHELF_MOST = 0.125, 1 << 30  # bytes
 ENOUGH = 256 << 20  # bytes; on a CPU larger stacks gain nothing
 UNKNOWN = 1 << 30  # bytes taken to be free where the system does not tell
 
@@ -26,7 +26,7 @@ def default_memory(device: torch.device) -> int:
 
 def default_shelf(device: torch.device) -> int:
     """Bytes that runs kept for the next call may take."""
-    return int(_free(device) * SHELF_SHARE)
+    return min(int(_free(device) * SHELF_SHARE), SHELF_MOST)
 
 
 def _free(device: torch.device) -> int:
