@@ -13,7 +13,7 @@ from circuitdsl.engine.fast.architecture import Network
 Item = TypeVar("Item")
 
 SHARE = 0.25  # of the free memory, by default
-SHELF_SHARE, SHELF_MOST = 0.125, 1 << 30  # bytes
+SHELF_SHARE, SHELF_MOST = 0.125, 512 << 20  # bytes
 ENOUGH = 256 << 20  # bytes; on a CPU larger stacks gain nothing
 UNKNOWN = 1 << 30  # bytes taken to be free where the system does not tell
 
