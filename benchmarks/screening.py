@@ -69,21 +69,21 @@ def plain_time(engine: PlainEngine, prompts: Sequence[Prompt], worlds: Sequence[
     return few + (more - few) / 2 * (len(worlds) - 1)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--length", type=int, default=16)
     parser.add_argument("--cases", default="a,a-total", help="comma-separated sweeps")
     parser.add_argument("--shares", default="0.05,0.1,0.25", help="of the heads above the floor")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     model = model_of(given.shape)
     prompts = prompts_of(given.prompts, given.length, SHAPES[given.shape].vocabulary)
     engine = FastEngine(model)
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     for case in given.cases.split(","):
-        worlds = CASES[case](model.geometry)
+        worlds = CASES[case].worlds(model.geometry)
         asked = experiments(worlds)
         forward = forward_time(model, prompts)
         plain = plain_time(PlainEngine(model), prompts, worlds)
