@@ -28,9 +28,8 @@ def of_clean(world: World, places: Places) -> Wanted:
             return joined(edited, _onward(start, (node for action in actions for node in action.nodes), places))
         case Patched(under=None):
             return joined(edited, of_patched(world, places))
-        case Patched(
-            under=Intervened() as under
-        ):  # as the intervention is not everywhere, and not from the first layer
+        case Patched(under=Intervened() as under):
+            # Where the intervention has not reached, the run that is patched is the clean one.
             return joined(joined(edited, of_clean(under, places)), of_patched(world, places))
         case _:
             return edited
