@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from random_models import DATA, HEADS, LAYERS, VOCABULARY, Draw, architecture, folder, prompts
+from scarce import leave_room_for_three
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
-from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.memory import in_chunks
 from circuitdsl.engine.fast.region import only, onward
 from circuitdsl.engine.plain import PlainEngine
@@ -155,14 +155,7 @@ def test_chunks_halve_when_memory_runs_out_and_nothing_is_run_twice():
 def test_an_engine_that_runs_out_of_memory_stacks_half_and_goes_on(monkeypatch: pytest.MonkeyPatch):
     model, stream = architecture("gpt2"), prompts(6, 0)
     expected = FastEngine(model).run(DATA, stream, 0, 6, sweep())
-    run = Stack.run
-
-    def small(stack: Stack, *rest):
-        if len(stack.worlds) > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(stack, *rest)
-
-    monkeypatch.setattr(Stack, "run", small)
+    leave_room_for_three(monkeypatch)
     engine = FastEngine(model, memory=10**9)
     found = engine.run(DATA, stream, 0, 6, sweep())
     assert engine.memory < 10**9

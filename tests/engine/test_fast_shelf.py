@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from random_models import DATA, HEADS, LAYERS, architecture, prompts
+from scarce import leave_room_for_three
 
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.fast.live import Stack
 from circuitdsl.engine.fast.shelf import Passed, Shelf
 from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.measures.experiments import Ablated, Experiment, FromCounterfactual, Metric, Patched
@@ -89,14 +89,7 @@ def test_figures_on_kept_runs_are_those_of_a_new_engine():
 def test_the_shelf_is_emptied_and_halved_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch):
     engine = FastEngine(architecture("gpt2"), memory=10**9)
     engine.run(DATA, prompts(COUNT, 1), 0, COUNT, SWEEP)
-    run = Stack.run
-
-    def small(stack: Stack, *rest):
-        if len(stack.worlds) > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(stack, *rest)
-
-    monkeypatch.setattr(Stack, "run", small)
+    leave_room_for_three(monkeypatch)
     engine.run(DATA, prompts(COUNT, 0), 0, COUNT, list(map(knockout, HEADS_OF_ALL)))
     assert [known for known, _ in engine.shelf.rows] == [prompts(COUNT, 0)]
     assert engine.shelf.capacity == 10**9 // 2

@@ -13,7 +13,8 @@ from circuitdsl.engine.fast.architecture import Network
 Item = TypeVar("Item")
 
 SHARE = 0.25  # of the free memory, by default
-SHELF_SHARE, SHELF_MOST = 0.125, 512 << 20  # bytes
+SHELF_SHARE = 0.125  # of the free memory, for runs kept between calls
+SHELF_MOST = 512 << 20  # bytes
 ENOUGH = 256 << 20  # bytes; on a CPU larger stacks gain nothing
 UNKNOWN = 1 << 30  # bytes taken to be free where the system does not tell
 

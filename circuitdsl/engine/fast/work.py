@@ -212,7 +212,7 @@ class Work:
 
         watched = dict.fromkeys((name for name in wanted if layer_of(name) >= first), keep)
         x = self._stack(region, clean, first, [job]).watched(watched)
-        self._did(job, region, first)
+        self._did(region, first)
         end = (region.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return Passed(wanted, kept, narrow(x, end)[:, 0, 0])
 
@@ -299,10 +299,10 @@ class Work:
         if in_chunks(jobs, size, whole_or_nothing):
             self.memory //= 2
         for job in jobs:
-            self._did(job, region, first(job))
+            self._did(region, first(job))
 
-    def _did(self, job: Job, region: Region, first: int) -> None:
-        """Tell of a job run over a region, on from a layer."""
+    def _did(self, region: Region, first: int) -> None:
+        """Tell of a world run over a region, on from a layer."""
         share, layers = region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
         self.tick(len(self.batch) * share * (layers - first) / layers)
 
