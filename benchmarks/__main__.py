@@ -24,7 +24,7 @@ from benchmarks.peers import Agreement, Peers, with_eap_ig, with_path_patching
 from benchmarks.picture import growth_svg
 from benchmarks.sweep import Row, row_of, with_helper
 from benchmarks.tables import UNITS, growth_table, sweep_table
-from circuitdsl.plan.drive import Results
+from circuitdsl.measures.measurement import Results
 
 
 @dataclass

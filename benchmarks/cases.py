@@ -9,8 +9,7 @@ from itertools import pairwise
 
 from benchmarks.floor import layer_of
 from benchmarks.models import COUNTERFACTUAL, DATA
-from circuitdsl.language.circuit import Head, Node, Position
-from circuitdsl.language.environment import Geometry
+from circuitdsl.components import Geometry, Head, Node, Position
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,

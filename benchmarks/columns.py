@@ -11,10 +11,11 @@ from torch import Tensor
 
 from benchmarks.models import ANSWER, COUNTERFACTUAL, DATA, WRONG
 from benchmarks.timing import timed
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.measures.experiments import Experiment, World, passes, shared_passes
+from circuitdsl.engine.plain.cost import PlainCost, passes
+from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.measures.experiments import Experiment, World
+from circuitdsl.measures.measurement import Results
 from circuitdsl.models import Model
-from circuitdsl.plan.drive import Results
 from circuitdsl.tasks.prompts import Prompt
 
 SAMPLE = 3  # experiments
@@ -27,7 +28,7 @@ def sample_of(asked: Sequence[Experiment]) -> list[Experiment]:
 
 def plain_passes(worlds: Collection[World]) -> int:
     """Forward passes over the prompts that the plain engine needs for these worlds, with the caches they share."""
-    return sum(map(passes, worlds)) + len(frozenset[str]().union(*map(shared_passes, worlds)))
+    return sum(map(passes, worlds)) + len(PlainCost().shared(worlds))
 
 
 def plain_time(model: Model, prompts: Sequence[Prompt], few: int, asked: Sequence[Experiment]) -> tuple[float, Results]:

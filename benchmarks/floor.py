@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from circuitdsl.language.circuit import ALL, Head, Node
-from circuitdsl.language.environment import Geometry
+from circuitdsl.components import ALL, Geometry, Head, Node
 from circuitdsl.measures.experiments import Ablated, Isolated, Patched, World
 from circuitdsl.tasks.prompts import Prompt
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from circuitdsl.language.environment import Geometry, TaskRef
+from circuitdsl.components import Geometry
+from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model
 from circuitdsl.tasks.prompts import Prompt

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.one_more_claim``: what one more claim costs in a file whose results are kept.
+"""``python -m benchmarks.one_more_claim``: what one more claim costs in a file whose results are stored.
 
 A specification of mini is checked with an empty results store, then again unchanged and with each of some claims added:
 by the workbench that made the first check, as ``check --watch`` and a notebook do, and by a workbench of its own each
@@ -18,17 +18,17 @@ from pathlib import Path
 import torch
 
 import circuitdsl as cd
-from circuitdsl.checking import Workbench
+from circuitdsl.check.workbench import Workbench
 from circuitdsl.engine.store import Store
-from circuitdsl.judge.outcome import Cost
 from circuitdsl.library import find_spec
+from circuitdsl.outcome import Cost
 
 ADDED = {
     "attention": "expect attention(1.2 at END, END -> S1) <= 99%",
     "a knockout": "expect knockout(1.2 at S2) in -500% .. 500%",
     "an effect on the logits": "expect effect(1.2 at END -> logits) in -500% .. 500%",
     "an effect between heads": "expect effect(0.2 at S2 -> { 1.2 at S2 }.q) in -500% .. 500%",
-    "of known figures": "expect faithfulness_gap <= 900",
+    "of known readings": "expect faithfulness_gap <= 900",
 }
 """Claims that the specifications of mini do not make, by what they are."""
 
@@ -48,14 +48,14 @@ def opened(spec: Path, store: Store) -> Workbench:
     """A workbench on which the specification's model is open."""
     bench = Workbench(store=store)
     for circuit in cd.load(spec).circuits:
-        bench.judge(circuit)
+        bench.bench(circuit)
     return bench
 
 
 def checked(spec: Path, bench: Workbench) -> Took:
     """A check on a workbench."""
     started = time.process_time()
-    report = bench.check(cd.load(spec))
+    report = bench.check(cd.plan(cd.load(spec)))
     return Took(report.cost, time.process_time() - started)
 
 
@@ -71,20 +71,20 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     text = Path(find_spec(asked.spec)).read_text(encoding="utf-8")
-    for live in (True, False):
-        print(f"\n{'the same workbench' if live else 'a new one each time':28} {HEADER}")
+    for same in (True, False):
+        print(f"\n{'the same workbench' if same else 'a new one each time':28} {HEADER}")
         with tempfile.TemporaryDirectory() as folder:
-            for line in rows(text, Path(folder), live):
+            for line in rows(text, Path(folder), same):
                 print(line, flush=True)
 
 
-def rows(text: str, folder: Path, live: bool) -> Iterator[str]:
-    """The first check, and those after it on the same workbench (``live``) or on new ones."""
+def rows(text: str, folder: Path, same: bool) -> Iterator[str]:
+    """The first check, and those after it on the ``same`` workbench or on new ones."""
     spec, store = folder / "spec.circuit", Store.in_folder(folder)
 
     def again(claim: str) -> Took:
         spec.write_text(with_claim(text, claim), encoding="utf-8")
-        return checked(spec, bench if live else opened(spec, store))
+        return checked(spec, bench if same else opened(spec, store))
 
     spec.write_text(text, encoding="utf-8")
     bench = opened(spec, store)

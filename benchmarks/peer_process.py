@@ -67,14 +67,14 @@ def path_patching(model: HookedTransformer, tokens: Tensor, other: Tensor, order
     """Seconds for the caches, and for each path of each sweep with its figures [prompts]."""
     import path_patching as peer
 
-    def figures(logits: Tensor) -> Tensor:
+    def estimates(logits: Tensor) -> Tensor:
         return logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]
 
     def patched(path: dict[str, Any]) -> Tensor:
         layer, head = path["sender"]
         if path["recomputed"]:
             node = peer.Node("z", layer, head=head, seq_pos=path["token"])
-            return peer.act_patch(model, tokens, node, figures, new_cache=new)
+            return peer.act_patch(model, tokens, node, estimates, new_cache=new)
         to = [peer.Node("q", layer, head=head) for layer, head in path["receivers"]]
         return peer.path_patch(
             model,
@@ -82,7 +82,7 @@ def path_patching(model: HookedTransformer, tokens: Tensor, other: Tensor, order
             new_input=other,
             sender_nodes=peer.Node("z", layer, head=head),
             receiver_nodes=to or peer.Node("resid_post", model.cfg.n_layers - 1),
-            patching_metric=figures,
+            patching_metric=estimates,
             orig_cache=clean,
             new_cache=new,
             seq_pos=path["token"],
@@ -118,7 +118,7 @@ def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order
         """In place of their tokeniser: these are tokens already, all equally long."""
         return tokens, None, torch.full((len(tokens),), tokens.shape[1]), tokens.shape[1]
 
-    def figures(logits: Tensor, *_: Any) -> Tensor:
+    def estimates(logits: Tensor, *_: Any) -> Tensor:
         return (logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]).sum()
 
     attribute.tokenize_plus = as_they_are
@@ -133,7 +133,9 @@ def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order
         model.requires_grad_(method == "EAP")
         with OnCpu():
             seconds, _ = timed(
-                partial(attribute.attribute, model, edges, batches, figures, method=method, ig_steps=steps, quiet=True)
+                partial(
+                    attribute.attribute, model, edges, batches, estimates, method=method, ig_steps=steps, quiet=True
+                )
             )
         scores = [float(edges.edges[_edge(*ends)].score) for ends in order["edges"]]
         methods[method] = {"seconds": seconds, "scores": scores}

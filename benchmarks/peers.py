@@ -24,18 +24,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from benchmarks.cases import CASES, LOGIT_DIFF, experiments
 from benchmarks.columns import sample_of
 from benchmarks.models import ANSWER, COUNTERFACTUAL, DATA, SHAPES, WRONG, network_of
 from benchmarks.sweep import Row, difference
+from circuitdsl.components import ALL, Component, Head, Node
 from circuitdsl.engine.batch import tokens_at
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.language.circuit import ALL, Component, Head, Node
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Patched, World
+from circuitdsl.measures.measurement import Results
+from circuitdsl.measures.ranks import spearman
 from circuitdsl.models import Model
-from circuitdsl.plan.drive import Results
 from circuitdsl.tasks.prompts import Prompt
 
 PROMPTS = 16  # of the peers' runs: their caches and gradients are large
@@ -114,7 +114,7 @@ def with_eap_ig(
         return filled, said, []
     exact = exact_effects(model, prompts, edges)
     agreements = [
-        Agreement(rows[0].shape, method, len(edges), len(prompts), float(spearmanr(found["scores"], exact).statistic))
+        Agreement(rows[0].shape, method, len(edges), len(prompts), float(spearman(np.array(found["scores"]), exact)))
         for method, found in answer["methods"].items()
     ]
     return filled, said, agreements

@@ -1,6 +1,6 @@
 """``python -m benchmarks.screening``: what a sweep costs that is screened in bfloat16 first.
 
-All experiments are run in bfloat16; those whose effect is not under the floor for certain are run again in float32.
+All experiments are run in bfloat16; those whose effect may reach the floor are run again in float32.
 Times are CPU seconds, everything included: the copy of the weights, the shared runs in both precisions, the screen. On
 random weights the method's floor, 1% of F, would separate nothing, so the floor is put where a given share of the heads
 has a larger effect.
@@ -17,13 +17,12 @@ import torch
 from benchmarks.cases import CASES, experiments
 from benchmarks.models import DATA, SHAPES, model_of, prompts_of
 from benchmarks.timing import forward_time, timed
-from circuitdsl.engine.fast.engine import FastEngine, coarser
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.engine.session import Engine
+from circuitdsl.engine.base import Engine
+from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.judge.screen import Screened, screen
 from circuitdsl.measures.experiments import Clean, Experiment, World
-from circuitdsl.measures.measurement import Array
-from circuitdsl.plan.drive import Failure
+from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.tasks.prompts import Prompt
 
 CONFIDENCE = 0.95
@@ -48,8 +47,8 @@ def screened_time(
     """CPU seconds of a sweep in which bfloat16 sorts out what is under the floor (a share of F), and what it left."""
 
     def sweep() -> Screened[Experiment]:
-        engine.shelf.clear()
-        rough = coarser(engine, torch.bfloat16)
+        engine.run_cache.clear()
+        rough = engine.in_dtype("bfloat16")
         return screen(
             asked,
             floor,
@@ -87,9 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         asked = experiments(worlds)
         forward = forward_time(model, prompts)
         plain = plain_time(PlainEngine(model), prompts, worlds)
-        engine.shelf.clear()  # every time is that of a sweep on prompts that nothing is known of
+        engine.run_cache.clear()  # every time is that of a sweep on prompts that nothing is known of
         fast, true = timed(lambda asked=asked: effects(engine, prompts, asked))
-        coarse, _ = timed(lambda asked=asked: effects(coarser(engine, torch.bfloat16), prompts, asked))
+        coarse, _ = timed(lambda asked=asked: effects(engine.in_dtype("bfloat16"), prompts, asked))
         for share in map(float, given.shares.split(",")):
             floor = float(np.quantile(np.abs(list(true.values())), 1 - share))
             seconds, left = screened_time(engine, prompts, asked, floor)

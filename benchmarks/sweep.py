@@ -16,8 +16,8 @@ from benchmarks.floor import Floor
 from benchmarks.models import DATA
 from benchmarks.timing import forward_time, matmul_rate, peak_memory, timed
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.measures.measurement import Failure, Results
 from circuitdsl.models import Model
-from circuitdsl.plan.drive import Failure, Results
 from circuitdsl.tasks.prompts import Prompt
 
 FEW = 100  # prompts that the slow columns are timed on at most

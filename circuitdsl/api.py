@@ -1,73 +1,190 @@
-"""What the package does: ``load``, ``plan``, ``check`` and ``compare``, and the ``environment`` that they use."""
+"""What the package does, for Python; the command line is these functions with arguments.
+
+Wrong input raises ``errors.InputError`` with a remedy; ``language.diagnostics.SpecError`` is the one of specifications.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from circuitdsl import tasks
-from circuitdsl.compare import measures as compare_measures
-from circuitdsl.compare.function import Align, function_jobs
-from circuitdsl.compare.measures import KINDS, Kind
-from circuitdsl.compare.structure import compare
+from circuitdsl.check.progress import Progress, unwatched
+from circuitdsl.check.watched import Watched
+from circuitdsl.compare import structure
+from circuitdsl.compare.structure import Structure
 from circuitdsl.compare.versions import changes
-from circuitdsl.language.circuit import Circuit, Document
-from circuitdsl.language.environment import Environment, MeasureInfo
-from circuitdsl.language.resolve import load_files
-from circuitdsl.measures.registry import MEASURES
-from circuitdsl.models import Opening, geometry_of
-from circuitdsl.plan.arms import Parts, part_jobs
-from circuitdsl.plan.jobs import Job, claim_job, head_jobs, intervention_jobs, unlisted_jobs, variant_jobs
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit, Comparison, Document
+from circuitdsl.language.comparisons import read_align
+from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
+from circuitdsl.language.environment import Environment
+from circuitdsl.language.format import format_source
+from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings
+from circuitdsl.language.source import Source
+from circuitdsl.library import find_spec
+from circuitdsl.measures.comparisons import KINDS, Kind
+from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.measures.registry import measure_infos
+from circuitdsl.models import Opening, geometry_of, require_downloaded
+from circuitdsl.plan.function import plan_function
 from circuitdsl.plan.plan import Plan, make_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from transformer_lens.model_bridge import TransformerBridge
 
-    from circuitdsl.compare.reuse import Reuse
+    from circuitdsl.check.workbench import Workbench
     from circuitdsl.engine.store import Store
-    from circuitdsl.judge.outcome import Report
     from circuitdsl.models import Dtype
+    from circuitdsl.outcome import CircuitDiff, Report, Reuse
+    from circuitdsl.report.output import View
 
-Progress = Callable[[int, int, str], None]
-"""Told of work done, work expected (in prompts through the model) and what is being done."""
+    AnyModel = str | Path | TransformerBridge
+    Showable = Circuit | CircuitDiff | Reuse | Plan | Report
 
-__all__ = ["changes", "check", "compare", "compare_function", "environment", "load", "measure_infos", "plan"]
+Align = Iterable[tuple[str, str]]
+"""Roles that are each other's counterparts, (of the left circuit, of the right one)."""
+
+__all__ = [
+    "changes",
+    "check",
+    "compare",
+    "compare_function",
+    "diff",
+    "environment",
+    "explain",
+    "format",
+    "lint",
+    "load",
+    "plan",
+    "show",
+    "watch",
+]
 
 
-def measure_infos() -> dict[str, MeasureInfo]:
-    """Every measurement that a specification can name, by name."""
-    return {name: measure.info for name, measure in MEASURES.items()} | dict(compare_measures.MEASURES)
+# --- specifications ----------------------------------------------------------------------------------
 
 
-def environment(model: str | None = None, revision: str | None = None) -> Environment:
+@dataclass(frozen=True)
+class Findings(Sequence[Diagnostic]):
+    """What is wrong or suspicious in specifications, in the order of the files and their lines, with their texts."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, Source]
+
+    @overload
+    def __getitem__(self, index: int) -> Diagnostic: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Diagnostic, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Diagnostic | tuple[Diagnostic, ...]:
+        return self.diagnostics[index]
+
+    def __len__(self) -> int:
+        return len(self.diagnostics)
+
+    def render(self, color: bool = False) -> str:
+        """All of it as text for a person, with a last line that counts it; "" if there is nothing."""
+        return render_all(self.diagnostics, self.sources, color)
+
+
+def environment(model: str | Path | None = None, revision: str | None = None) -> Environment:
     """The models, tasks and measurements that this installation knows.
 
-    ``model`` stands in for whatever model a specification names; models are of ``revision``.
+    ``model`` stands in for whatever model a specification names; models are of ``revision``. Raises InputError for a
+    ``model`` that is no name and no folder.
     """
+    if model is not None and not isinstance(model, str | Path):
+        raise InputError(
+            f"specifications are read by the name or the folder of a model, not by a {type(model).__name__}",
+            "leave out model= here, and give the open model to check",
+        )
+    name = None if model is None else str(model)
     return Environment(
-        geometry=lambda name: geometry_of(model or name, revision), task=tasks.describe, measures=measure_infos()
+        geometry=lambda own: geometry_of(name or own, revision), task=tasks.describe, measures=measure_infos()
     )
 
 
-def load(*paths: str | Path, model: str | None = None, revision: str | None = None) -> Document:
-    """Read and resolve spec files, against ``model`` in place of the models that they name if it is given.
+def load(
+    *paths: str | Path,
+    model: str | Path | None = None,
+    revision: str | None = None,
+    warned: Callable[[Findings], None] | None = None,
+) -> Document:
+    """Read and resolve spec files together, against ``model`` in place of the models that they name if it is given.
 
-    The shape of a model of the hub is that of its ``revision``. Raises ``language.diagnostics.SpecError`` with all that
-    is wrong in the files.
+    Files that ship are found by name (``specs/mini/ioi.circuit``). The shape of a model of the hub is that of its
+    ``revision``. ``warned`` is told of what is suspicious, if anything is. Raises SpecError with all that is wrong.
     """
-    return load_files(paths, environment(model, revision))
+    loaded = load_with_warnings(_found(paths), environment(model, revision))
+    return _after_warning(loaded, warned)
+
+
+def lint(*paths: str | Path, model: str | Path | None = None, revision: str | None = None) -> Findings:
+    """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
+
+    Raises InputError for a ``revision`` by whose shape nothing can be read, since it is not on this machine.
+    """
+    try:
+        loaded = lint_files(_found(paths), environment(model, revision))
+    except SpecError as error:
+        return Findings(error.diagnostics, error.sources)
+    document = loaded.document
+    require_shapes((*document.circuits, *document.used), model, revision)
+    return Findings(loaded.warnings, loaded.sources)
+
+
+def format(text: str, name: str = "text") -> str:
+    """A specification in its one format, comments kept. ``name`` is what errors call it. Raises SpecError."""
+    return format_source(text, name)
+
+
+def require_shapes(circuits: Iterable[Circuit], model: str | Path | None, revision: str | None) -> None:
+    """Refuse a revision by whose shape circuits cannot have been resolved, as those who open no model must.
+
+    Raises InputError.
+    """
+    if revision is not None:
+        for name in dict.fromkeys(str(model or circuit.model) for circuit in circuits):
+            require_downloaded(name, revision)
+
+
+def _found(paths: Iterable[str | Path]) -> list[str]:
+    return [find_spec(str(path)) for path in paths]
+
+
+def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:
+    if loaded.warnings and warned is not None:
+        warned(Findings(loaded.warnings, loaded.sources))
+    return loaded.document
+
+
+# --- checking ----------------------------------------------------------------------------------------
 
 
 def plan(document: Document, unexplained: bool = True) -> Plan:
-    """The distinct experiments of a document and their cost. Runs nothing and opens no model."""
-    return make_plan(list(jobs(document, unexplained)))
+    """The distinct experiments of a document and their cost. Runs nothing and opens no model.
+
+    ``unexplained`` counts the search for heads that matter and are not listed. Raises InputError for what is no
+    document.
+
+    >>> found = plan(load("specs/mini/ioi.circuit"), unexplained=False)
+    >>> found.prompts, found.asked > found.distinct
+    (90, True)
+    """
+    _require(document, Document, "plan", "a document")
+    return make_plan(document, unexplained)
 
 
 def check(
     document: Document,
-    model: str | Path | TransformerBridge | None = None,
+    model: AnyModel | None = None,
     prompts: int | None = None,
     unexplained: bool = True,
     progress: Progress | None = None,
@@ -77,29 +194,133 @@ def check(
     revision: str | None = None,
     dtype: Dtype | None = None,
     screen: str = "",
+    memory: int = 0,
 ) -> Report:
     """Judge every claim of a document on the models that it names, or all of them on ``model``.
 
-    ``prompts`` fixes the number of prompts in place of each method's own. ``unexplained`` looks for heads that matter
-    and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder(default_folder())`` does.
-    ``engine`` is "fast", or "plain" for one hooked forward pass an experiment. ``device``, ``revision`` and ``dtype``
-    say how models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and
-    measures in full all those that it does not find to be under the floor for certain. Raises ``errors.InputError`` for
-    a model, task or device that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
+    ``prompts`` fixes the number of prompts, 2 or more, in place of each method's own. ``unexplained`` looks for heads
+    that matter and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder()`` does. ``engine`` is
+    "fast", or "plain" for one hooked forward pass an experiment, or another of ``engine.base.engines()``. ``device``,
+    ``revision`` and ``dtype`` say how models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted
+    heads in bfloat16 first and measures in full all whose effect may reach the floor. ``memory`` is how many bytes
+    stacked runs may take, 0 for a share of what is free. Raises InputError for an argument, a model, a task or a device
+    that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
-    from circuitdsl.checking import Workbench, unwatched  # here, so that planning and linting never load torch
+    _require(document, Document, "check", "a document")
+    measured = with_prompts(document, prompts)
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
+    return bench.check(make_plan(measured, unexplained), progress or unwatched)
 
-    if prompts is not None:
-        document = with_prompts(document, prompts)
-    bench = Workbench(model, store, engine, opening=Opening(device, revision, dtype), screen=screen)
-    return bench.check(document, unexplained, progress or unwatched)
+
+class Checking(TypedDict, total=False):
+    """The keyword arguments of :func:`check`, as :func:`watch` takes them."""
+
+    model: str | Path | None
+    prompts: int | None
+    unexplained: bool
+    progress: Progress | None
+    store: Store | None
+    engine: str
+    device: str | None
+    revision: str | None
+    dtype: Dtype | None
+    screen: str
+    memory: int
+
+
+def watch(
+    *paths: str | Path, warned: Callable[[Findings], None] | None = None, **checking: Unpack[Checking]
+) -> Iterator[Report | InputError]:
+    """Check spec files, and again whenever one of them is saved, without end: a report each time.
+
+    Watched are the files, those that they use, and files of prompts. Models stay open in between. ``warned`` is told of
+    what is suspicious, each time. The first check raises as :func:`load` and :func:`check` do; after that wrong input
+    is given as the error itself, and the watch goes on.
+    """
+    files, watched = _found(paths), Watched()
+    model, revision, prompts = checking.get("model"), checking.get("revision"), checking.get("prompts")
+
+    def read() -> Document:
+        return with_prompts(_load_watched(watched, files, model, revision, warned), prompts)
+
+    document = read()  # before anything loads torch, so that a wrong specification is told at once
+    opening = Opening(checking.get("device"), revision, checking.get("dtype"))
+    store, engine, memory = checking.get("store"), checking.get("engine", "fast"), checking.get("memory", 0)
+    bench = _workbench(model, store, engine, memory, opening, checking.get("screen", ""))
+
+    def judged(document: Document) -> Report:
+        made = make_plan(document, checking.get("unexplained", True))
+        return bench.check(made, checking.get("progress") or unwatched)
+
+    yield judged(document)
+    while True:
+        time.sleep(_PAUSE)
+        if watched.changed():
+            try:
+                found = judged(read())
+            except InputError as error:
+                found = error
+            yield found
+
+
+_PAUSE = 0.1  # seconds between two looks at the files
+
+
+def _load_watched(
+    watched: Watched,
+    paths: Sequence[str],
+    model: str | Path | None,
+    revision: str | None,
+    warned: Callable[[Findings], None] | None,
+) -> Document:
+    """A document with something to check in it, all of whose files are watched."""
+    watched.add(paths)
+    try:
+        loaded = load_with_warnings(paths, environment(model, revision))
+    except SpecError as error:
+        watched.add(error.sources)
+        raise
+    document = loaded.document
+    circuits = (*document.circuits, *document.used)
+    watched.add([*loaded.sources, *(file for circuit in circuits for file in tasks.files_of(circuit.task))])
+    require_blocks(_after_warning(loaded, warned), paths)
+    return document
+
+
+def require_blocks(document: Document, paths: Iterable[str | Path]) -> None:
+    """Refuse a document in which there is nothing to check. Raises InputError."""
+    if not (document.circuits or document.comparisons or document.interventions):
+        raise InputError(
+            f"nothing to check in {', '.join(map(str, paths))}",
+            "write a circuit, compare or intervention block; what is only named by `use` is not checked",
+        )
+
+
+def _workbench(
+    model: AnyModel | None, store: Store | None, engine: str, memory: int, opening: Opening, screen: str
+) -> Workbench:
+    from circuitdsl.check.workbench import Workbench  # here, so that planning and linting never load torch
+
+    return Workbench(model, store, engine, memory, opening, screen)
+
+
+# --- two circuits ------------------------------------------------------------------------------------
+
+
+def compare(left: Circuit, right: Circuit, align: Align = ()) -> Structure:
+    """How far two circuits are the same description: heads, nodes, roles and edges, against chance.
+
+    Roles are counterparts as ``align`` says, else by name, else by the most shared heads. Raises SpecError for roles
+    that are not there or are aligned twice.
+    """
+    return structure.compare(left, right, _aligned(left, right, align))
 
 
 def compare_function(
     left: Circuit,
     right: Circuit,
     align: Align = (),
-    model: str | Path | TransformerBridge | None = None,
+    model: AnyModel | None = None,
     prompts: int | None = None,
     store: Store | None = None,
     kinds: Iterable[Kind] = KINDS,
@@ -107,49 +328,113 @@ def compare_function(
     revision: str | None = None,
     dtype: Dtype | None = None,
     quoted: float | None = None,
+    engine: str = "fast",
+    memory: int = 0,
 ) -> Reuse:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
     Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
     the overlap curves of these ``kinds``, which say where an overlap of ``quoted`` (a fraction; by itself the two
-    circuits' own) would arise. Other arguments as for ``check``. Raises ``errors.InputError`` for circuits of two
-    models, and for a model or task that cannot be had.
+    circuits' own) would arise. Other arguments as for ``check``. Raises InputError for circuits of two models, and for
+    an argument, a model or a task that cannot be had; SpecError for ``align`` as :func:`compare` does.
     """
-    from circuitdsl.checking import Workbench
-
-    if prompts is not None:
-        left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
+    pairs = _aligned(left, right, align)
+    left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
+    wanted = tuple(kinds)
+    for kind in wanted:
+        if kind not in KINDS:
+            raise InputError(f"no curve is called {kind}", f"curves: {', '.join(KINDS)}")
+    if quoted is not None and not 0 <= quoted <= 1:
+        raise InputError(f"a quoted overlap of {quoted} is no share", "give a fraction from 0 to 1: 0.78")
     opening = Opening(device, revision, dtype)
-    return Workbench(model, store, opening=opening).compare(left, right, align, kinds, quoted)
+    try:
+        planned = plan_function(left, right, pairs, wanted)
+    except CannotMeasure as reason:
+        raise InputError(str(reason), "compare their structure only") from reason
+    return _workbench(model, store, engine, memory, opening, "").compare(planned, quoted)
 
 
-def with_prompt_count(circuit: Circuit, prompts: int) -> Circuit:
-    """The circuit measured on exactly this many prompts."""
+def diff(
+    left: Circuit,
+    right: Circuit,
+    align: Align = (),
+    block: Comparison | None = None,
+    reuse: Reuse | None = None,
+) -> CircuitDiff:
+    """Two circuits side by side, for :func:`show`: what they share, and what two versions of one say differently.
+
+    ``block`` is the compare block that names them, ``reuse`` what :func:`compare_function` found, where there are such.
+    Raises as :func:`compare` does.
+    """
+    from circuitdsl.outcome import CircuitDiff
+
+    compared = compare(left, right, align)
+    same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
+    return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, reuse)
+
+
+def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, str], ...]:
+    """Pairs of roles, checked as the ``align`` lines of a compare block are."""
+    for circuit in (left, right):
+        _require(circuit, Circuit, "compare", "two circuits")
+    try:
+        written = [f"{ours} ~ {theirs}" for ours, theirs in align]
+    except (TypeError, ValueError) as error:
+        raise InputError("align takes pairs of roles", 'write it as [("mover", "fetcher")]') from error
+    return read_align(written, left, right, "align") if written else ()
+
+
+# --- prompts -----------------------------------------------------------------------------------------
+
+
+def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
+    """The circuit measured on exactly this many prompts, its own number for None. Raises InputError for under 2."""
+    if prompts is None:
+        return circuit
+    if not isinstance(prompts, int) or prompts < 2:
+        raise InputError(f"{prompts} prompts cannot be measured on", "give a whole number of prompts, 2 or more")
     return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
 
 
-def with_prompts(document: Document, prompts: int) -> Document:
-    """The document with every circuit measured on exactly this many prompts."""
-
+def with_prompts(document: Document, prompts: int | None) -> Document:
+    """The document with every circuit measured on exactly this many prompts. Raises as :func:`with_prompt_count`."""
     circuits, used = (
         tuple(with_prompt_count(circuit, prompts) for circuit in some) for some in (document.circuits, document.used)
     )
     return replace(document, circuits=circuits, used=used)
 
 
-def jobs(document: Document, unexplained: bool) -> Iterator[Job]:
-    """Every measurement that checking a document makes, in order."""
-    for circuit in document.circuits:
-        for claim in circuit.claims:
-            yield claim_job(circuit.name, circuit, claim)
-        for claim in circuit.claims:
-            yield from variant_jobs(circuit.name, circuit, claim)
-        yield from head_jobs(circuit.name, circuit).values()
-        if unexplained:
-            yield from unlisted_jobs(circuit.name, circuit).values()
-    for comparison in document.comparisons:
-        yield from function_jobs(document, comparison).values()
-    for intervention in document.interventions:
-        circuit = document.circuit(intervention.on)
-        yield from intervention_jobs(intervention.name, intervention, circuit).values()
-        yield from part_jobs(intervention.name, Parts(intervention, circuit))
+# --- for people --------------------------------------------------------------------------------------
+
+
+def show(what: Showable, form: Literal["text", "svg"] = "text", view: View | None = None) -> str:
+    """A circuit, a plan, a report, or two circuits side by side, as a page of text or as a picture.
+
+    Pictures ("svg") are there of a circuit, of a ``diff`` and of the curves of ``compare_function``. ``view`` says how
+    wide the page is and whether it has colours, in how much detail; 100 columns without colours by itself. Raises
+    InputError where there is no such picture.
+    """
+    if form not in ("text", "svg"):
+        raise InputError(f"nothing is shown as {form}", "as text or as svg")
+    from circuitdsl.report import showing
+    from circuitdsl.report.output import View
+
+    return showing.picture(what) if form == "svg" else showing.page(what, view or View())
+
+
+def explain(name: str = "") -> str:
+    """What a name means: a measurement, a diagnostic's code, a setting, a task or a model; without one, all such names.
+
+    Raises InputError for a name that has no explanation.
+    """
+    from circuitdsl.report.pages.explain import explanation, overview
+
+    return explanation(name) if name else overview()
+
+
+def _require(given: object, kind: type, function: str, what: str) -> None:
+    if not isinstance(given, kind):
+        raise InputError(
+            f"{function} takes {what}, not a {type(given).__name__}",
+            'read one with load("my.circuit"), which has the circuits of a file as .circuits',
+        )

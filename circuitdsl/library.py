@@ -16,6 +16,9 @@ def find_spec(name: str) -> str:
     """The file that ``name`` means: itself if it exists, else a shipped one (``specs/mini/ioi.circuit``).
 
     A name that is neither comes back as it is, for the error message.
+
+    >>> find_spec("specs/mini/ioi.circuit").endswith("mini/ioi.circuit"), find_spec("no/such.circuit")
+    (True, 'no/such.circuit')
     """
     path = Path(name)
     if path.exists() or path.is_absolute() or path.parts[:1] != ("specs",) or ".." in path.parts:

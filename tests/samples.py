@@ -4,41 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from circuitdsl.judge.outcome import (
+from circuitdsl.actions import Attend
+from circuitdsl.compare.structure import Structure, compare
+from circuitdsl.components import Component, Geometry, Head, Mlp, Node, Position
+from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.language.circuit import (
+    Bound,
+    Circuit,
+    Claim,
+    Comparison,
+    Control,
+    Intervention,
+    LogitsReceiver,
+    Method,
+    Nodes,
+    Path,
+    Receivers,
+    Role,
+    Term,
+)
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.outcome import (
     CircuitReport,
     ClaimOutcome,
     ComparisonReport,
     Cost,
-    Figure,
     HeadOutcome,
     InterventionReport,
     Part,
     Report,
     Variant,
-    Verdict,
 )
-from circuitdsl.language.circuit import (
-    Action,
-    Bound,
-    Circuit,
-    Claim,
-    Comparison,
-    Component,
-    Control,
-    Head,
-    Intervention,
-    LogitsReceiver,
-    Method,
-    Mlp,
-    Node,
-    Nodes,
-    Path,
-    Position,
-    Receivers,
-    Role,
-    Term,
-)
-from circuitdsl.language.environment import Geometry, PositionInfo, TaskInfo, TaskRef
 
 TASK = TaskInfo(
     name="ioi",
@@ -48,6 +44,14 @@ TASK = TaskInfo(
     default_counterfactual="abc",
     templates=15,
 )
+
+FINGERPRINT = "1a2b3c4d5e6f" + 52 * "0"
+
+
+def known(value: float | None) -> float:
+    """A value that must not be undefined."""
+    assert value is not None
+    return value
 
 
 def geometry(layers: int = 12, heads: int = 12, model: str = "toy") -> Geometry:
@@ -163,12 +167,12 @@ def member(circuit: str, line: int, role: str, head: str) -> Claim:
 
 
 def outcome(claim: Claim, verdict: Verdict, value: float | None, spread: float = 0.01, **rest) -> ClaimOutcome:
-    figure = Figure(None, None, None) if value is None else Figure(value, value - spread, value + spread)
+    estimate = Estimate(None, None, None) if value is None else Estimate(value, value - spread, value + spread)
     defaults = {"unit": "share", "confidence": 0.95, "prompts": 200}
-    return ClaimOutcome(claim=claim, figure=figure, verdict=verdict, **(defaults | rest))
+    return ClaimOutcome(claim=claim, estimate=estimate, verdict=verdict, **(defaults | rest))
 
 
-def report(structure: Mapping[str, object] | None = None) -> Report:
+def report(structure: Structure | None = None) -> Report:
     """A report with every verdict, variants, parts, controls, a comparison and an intervention."""
     made = circuit("ioi", {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}, shape=geometry(4, 8, "mini"))
     edge = edge_claim("ioi", made.roles, "inhibition -> mover.q", 5)
@@ -181,9 +185,9 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
             Verdict.HOLDS,
             -0.4,
             variants=(
-                Variant("ablate", "zero", Figure(-0.3, -0.32, -0.28), Verdict.HOLDS),
-                Variant("ablate", "resample", Figure(-0.005, -0.02, 0.01), Verdict.UNDECIDED),
-                Variant("against", "s2_io", Figure(None, None, None), Verdict.ERROR, "no such counterfactual"),
+                Variant("ablate", "zero", Estimate(-0.3, -0.32, -0.28), Verdict.HOLDS),
+                Variant("ablate", "resample", Estimate(-0.005, -0.02, 0.01), Verdict.UNDECIDED),
+                Variant("against", "s2_io", Estimate(None, None, None), Verdict.ERROR, "no such counterfactual"),
             ),
         ),
         outcome(
@@ -200,7 +204,7 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
             Verdict.FAILS,
             0.3997,
             0.0002,
-            parts=(Part("2.0", Figure(0.7, 0.69, 0.71)), Part("2.4", Figure(0.1, 0.09, 0.11))),
+            parts=(Part("2.0", Estimate(0.7, 0.69, 0.71)), Part("2.4", Estimate(0.1, 0.09, 0.11))),
             note="averaged over the role's heads",
         ),
         outcome(
@@ -208,7 +212,7 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
             Verdict.UNDECIDED,
             0.8,
             0.1,
-            control=Figure(0.75, 0.6, 0.9),
+            control=Estimate(0.75, 0.6, 0.9),
             prompts=2000,
         ),
         outcome(
@@ -229,19 +233,21 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
                 prompts=200,
                 claims=outcomes,
                 heads=(
-                    HeadOutcome("1.2", "END", ("inhibition",), Figure(-0.2, -0.22, -0.18)),
-                    HeadOutcome("2.0", "END", ("mover",), Figure(0.05, 0.04, 0.06)),
+                    HeadOutcome("1.2", "END", ("inhibition",), Estimate(-0.2, -0.22, -0.18)),
+                    HeadOutcome("2.0", "END", ("mover",), Estimate(0.05, 0.04, 0.06)),
                 ),
-                unexplained=(HeadOutcome("3.1", "all", (), Figure(-0.03, -0.04, -0.02)),),
+                unexplained=(HeadOutcome("3.1", "all", (), Estimate(-0.03, -0.04, -0.02)),),
                 unexplained_note="28 of 28 heads looked at",
                 notes=("18 of 20 names are one token",),
                 example="When Mary and John went to the store, John gave a drink to",
+                fingerprint=FINGERPRINT,
+                revision="step3000",
             ),
         ),
         comparisons=(
             ComparisonReport(
                 Comparison("ioi", "ioi", "specs/reuse.circuit", (), (overlap,), "one circuit on both sides", line=1),
-                structure or {},
+                structure or compare(made, made),
                 (outcome(overlap, Verdict.HOLDS, 1.0, 0.0),),
             ),
         ),
@@ -251,13 +257,14 @@ def report(structure: Mapping[str, object] | None = None) -> Report:
                     "repair",
                     "ioi",
                     "specs/repair.circuit",
-                    (Action("attend", (), text="attend { 2.0 } from END to IO evenly"),),
+                    (Attend((), (), text="attend { 2.0 } from END to IO evenly"),),
                     (repair,),
                     "heads made to look at the answer",
                 ),
                 "mini",
                 200,
                 (outcome(repair, Verdict.HOLDS, 0.95),),
+                fingerprint=FINGERPRINT,
             ),
         ),
         versions={"circuitdsl": "0.1.0", "torch": "2.13.0"},

@@ -1,1 +1,1 @@
-"""How far two circuits are the same: structure (``structure``) and the measurements of compare blocks."""
+"""Two circuits as descriptions: structure, graph, chance, overlap curves. Nothing here runs a model."""

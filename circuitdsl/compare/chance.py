@@ -49,7 +49,14 @@ def _hypergeometric(population: int, marked: int, drawn: int) -> NDArray[np.floa
 
 
 def chance(left: Mapping[Stratum, int], right: Mapping[Stratum, int], population: int, observed: int) -> Chance:
-    """The expected overlap under independent placement and the exact p-value of ``observed`` elements shared."""
+    """The expected overlap under independent placement and the exact p-value of ``observed`` elements shared.
+
+    Two circuits with two of the four heads of layer 0 each, and both heads shared: one of six placements gives that.
+
+    >>> found = chance({0: 2}, {0: 2}, population=4, observed=2)
+    >>> found.expected, round(found.p_value, 3)
+    (1.0, 0.167)
+    """
     expected = sum(left[stratum] * right[stratum] for stratum in left.keys() & right.keys()) / population
     distribution = overlap_distribution(left, right, population)
     more, fewer = distribution[observed:].sum(), distribution[: observed + 1].sum()

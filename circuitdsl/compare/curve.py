@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitdsl.compare.chance import chance
+from circuitdsl.components import Head
+from circuitdsl.judge.estimates import Estimate
 from circuitdsl.judge.intervals import Bootstrap, interval
-from circuitdsl.judge.outcome import Figure
-from circuitdsl.language.circuit import Head
+from circuitdsl.measures.comparisons import Kind
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Sample, ratio
 from circuitdsl.measures.ranks import spearman
@@ -35,7 +36,7 @@ RESAMPLES = 200
 """How often prompts are resampled for the ceiling; the first half is compared with the second."""
 
 QUOTED_TO = 0.005
-"""Shares are quoted in whole per cent: a figure that rounds to the quoted one is the quoted one."""
+"""Shares are quoted in whole per cent: an estimate that rounds to the quoted one is the quoted one."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ class Curve:
     quotes, and ``arises`` the counts at which the curve has it or crosses it.
     """
 
-    kind: str
+    kind: Kind
     left: str
     right: str
     heads: int
     points: tuple[Point, ...]
-    correlation: Figure
+    correlation: Estimate
     confidence: float
     quoted: float | None
     arises: tuple[int, ...]
@@ -114,14 +115,13 @@ class Curve:
         raise KeyError(count)
 
     def to_dict(self) -> dict[str, object]:
-        figure = self.correlation
         return {
             "kind": self.kind,
             "left": self.left,
             "right": self.right,
             "heads": self.heads,
             "confidence": self.confidence,
-            "correlation": {"value": figure.value, "low": figure.low, "high": figure.high},
+            "correlation": self.correlation.to_dict(),
             "quoted": self.quoted,
             "arises": list(self.arises),
             "points": [point.to_dict() for point in self.points],
@@ -130,7 +130,7 @@ class Curve:
 
 
 def curve(
-    kind: str,
+    kind: Kind,
     names: tuple[str, str],
     heads: Sequence[Head],
     left: Effects,
@@ -224,12 +224,12 @@ def correlation(left: Effects, right: Effects) -> Measurement:
     shape = left.changes.shape[1:], right.changes.shape[1:]
     width = int(np.prod(shape[0]))
 
-    def figure(means: Array) -> Array:
+    def estimate(means: Array) -> Array:
         ours = strength(means[..., :width].reshape(*means.shape[:-1], *shape[0]))
         theirs = strength(means[..., width:].reshape(*means.shape[:-1], *shape[1]))
         return spearman(ours, theirs)
 
-    return Measurement((_sample(left), _sample(right)), figure)
+    return Measurement((_sample(left), _sample(right)), estimate)
 
 
 # --- points ----------------------------------------------------------------------------------------

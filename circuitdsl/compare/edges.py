@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from circuitdsl.language.circuit import Circuit, Component, Head, LogitsReceiver, Mlp, Nodes, Path, Receivers
+from circuitdsl.components import Component, Head, Mlp
+from circuitdsl.language.circuit import Circuit, LogitsReceiver, Nodes, Path, Receivers
 
 End = Nodes | Receivers | LogitsReceiver
 

@@ -9,7 +9,8 @@ from typing import Literal
 from circuitdsl.compare.edges import Edge, role_edges
 from circuitdsl.compare.matching import Match
 from circuitdsl.compare.overlap import Overlap, overlap
-from circuitdsl.language.circuit import Circuit, Component, Head, Mlp, Role
+from circuitdsl.components import Component, Head, Mlp
+from circuitdsl.language.circuit import Circuit, Role
 
 Whose = Literal["both", "left", "right"]
 WHOSE: tuple[Whose, ...] = ("both", "left", "right")

@@ -58,7 +58,12 @@ class Overlap:
 
 
 def overlap(left: Iterable[str], right: Iterable[str]) -> Overlap:
-    """Two sets in the order in which they come; what comes twice counts once."""
+    """Two sets in the order in which they come; what comes twice counts once.
+
+    >>> both = overlap(["9.6", "9.9", "10.0"], ["9.9", "8.1"])
+    >>> both.shared, both.of_smaller, both.jaccard
+    (('9.9',), 0.5, 0.25)
+    """
     ours, theirs = dict.fromkeys(left), dict.fromkeys(right)
     return Overlap(
         shared=tuple(element for element in ours if element in theirs),

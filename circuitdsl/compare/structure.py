@@ -1,7 +1,7 @@
 """Two circuits side by side: which heads, nodes, roles and edges they share.
 
-Nothing is measured here: these are figures about two descriptions. ``of_smaller`` is the overlap coefficient,
-the share of the smaller set that the other has too; it is the figure that Merullo et al. 2024 quote (78%).
+Nothing is measured here: these are estimates about two descriptions. ``of_smaller`` is the overlap coefficient,
+the share of the smaller set that the other has too; it is the estimate that Merullo et al. 2024 quote (78%).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from circuitdsl.compare.edges import head_edges
 from circuitdsl.compare.graph import Graph, overlay
 from circuitdsl.compare.matching import Match, Rule, match_roles
 from circuitdsl.compare.overlap import Overlap, overlap
-from circuitdsl.language.circuit import Circuit, Head, Position
+from circuitdsl.components import Head, Position
+from circuitdsl.language.circuit import Circuit
 
 
 @dataclass(frozen=True)
@@ -174,11 +175,15 @@ def _strata(circuit: Circuit) -> Counter[tuple[int, Position]]:
     return Counter((node.component.layer, node.position) for node in circuit.nodes if isinstance(node.component, Head))
 
 
-def _chance_dict(chance: Chance | None, overlap: Overlap) -> dict[str, object]:
-    """``chance`` is the expected share of the smaller set, to be read beside ``of_smaller``."""
+def chance_share(chance: Chance | None, overlap: Overlap) -> float | None:
+    """The expected share of the smaller set, to be read beside ``of_smaller``; None where it is undefined."""
     smaller = min(overlap.left, overlap.right)
+    return chance.expected / smaller if chance is not None and smaller else None
+
+
+def _chance_dict(chance: Chance | None, overlap: Overlap) -> dict[str, object]:
     return {
-        "chance": chance.expected / smaller if chance is not None and smaller else None,
+        "chance": chance_share(chance, overlap),
         "expected": chance.expected if chance is not None else None,
         "p_value": chance.p_value if chance is not None else None,
         "p_fewer": chance.p_fewer if chance is not None else None,

@@ -6,24 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from circuitdsl.language.circuit import ALL, Position
+from circuitdsl.components import ALL, Position
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
+
+TOKENS_A_PASS = 4096
+"""Prompts of a pass times their padded length; it bounds the memory of caches."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """Prompts side by side, padded on the right.
 
-    ``tokens`` [prompts, length]; ``real`` [prompts, length] is false on padding; ``ends`` [prompts] indexes END.
+    ``real`` is false on padding; ``ends`` is the index of each prompt's END.
     """
 
     prompts: tuple[Prompt, ...]
-    tokens: Tensor
-    real: Tensor
-    ends: Tensor
+    tokens: Int[Tensor, "prompts length"]
+    real: Bool[Tensor, "prompts length"]
+    ends: Int[Tensor, " prompts"]
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -37,8 +41,8 @@ def batch_of(prompts: Sequence[Prompt], device: torch.device) -> Batch:
     return Batch(tuple(prompts), padded([prompt.tokens for prompt in prompts], device), real, ends)
 
 
-def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Rows of tokens as a tensor [rows, longest], each padded on the right with its own last token.
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Tensor, "rows longest"]:
+    """Rows of tokens as a tensor, each padded on the right with its own last token.
 
     Any token would do: padding stands to the right of all that is read, and attention is causal.
     """
@@ -46,8 +50,8 @@ def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     return torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device)
 
 
-def counterfactual_tokens(batch: Batch, name: str) -> Tensor:
-    """The tokens of each prompt's counterfactual, shape of ``batch.tokens``."""
+def counterfactual_tokens(batch: Batch, name: str) -> Int[Tensor, "prompts length"]:
+    """The tokens of each prompt's counterfactual."""
     return padded([counterfactual(prompt, name) for prompt in batch.prompts], batch.tokens.device)
 
 
@@ -73,8 +77,8 @@ def tokens_at(prompt: Prompt, position: Position) -> tuple[int, ...]:
     return indices
 
 
-def mask_of(batch: Batch, position: Position) -> Tensor:
-    """True on the tokens of a position, shape of ``batch.tokens``."""
+def mask_of(batch: Batch, position: Position) -> Bool[Tensor, "prompts length"]:
+    """True on the tokens of a position. Raises CannotMeasure, as :func:`tokens_at` does."""
     if position == ALL:
         return batch.real
     mask = torch.zeros_like(batch.real)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from circuitdsl.components import ALL, Head, Position
 from circuitdsl.engine.batch import Batch, tokens_at
-from circuitdsl.engine.hooks import FIRST_BLOCK, Activations, pattern
-from circuitdsl.language.circuit import ALL, Head, Position, Token
+from circuitdsl.engine.hook_names import FIRST_BLOCK, Activations, pattern
+from circuitdsl.language.circuit import Token
 from circuitdsl.measures.experiments import Attention, Copying, HeadScore, Metric, Reading, TokenProbability
 from circuitdsl.measures.measurement import Array, CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
@@ -21,18 +22,23 @@ def needed(readings: Iterable[Reading]) -> frozenset[str]:
     """The hook points that readings need besides the logits."""
     names: set[str] = set()
     for reading in readings:
-        if isinstance(reading, Attention | HeadScore):
-            names.add(pattern(reading.head.layer))
-        elif isinstance(reading, Copying):
-            names.add(FIRST_BLOCK)
+        match reading:
+            case Attention(head=head) | HeadScore(head=head):
+                names.add(pattern(head.layer))
+            case Copying():
+                names.add(FIRST_BLOCK)
+            case Metric() | TokenProbability():
+                pass
+            case _:
+                assert_never(reading)
     return frozenset(names)
 
 
-def read(reading: Reading, logits: Tensor, kept: Activations, batch: Batch, bridge: Any) -> Array:
+def read(reading: Reading, logits: Tensor, activations: Activations, batch: Batch, bridge: Any) -> Array:
     """A reading of every prompt of a batch, shape [prompts].
 
-    ``logits`` [prompts, vocabulary] are those at END; ``kept`` holds what ``needed`` named. Raises CannotMeasure where
-    a prompt lacks a position. Figures are made of at least single precision, whatever the model's.
+    ``logits`` [prompts, vocabulary] are those at END; ``activations`` holds what ``needed`` named. Raises
+    CannotMeasure where a prompt lacks a position. All is computed in single precision at least, whatever the model's.
     """
     match reading:
         case Metric(name=name):
@@ -44,11 +50,13 @@ def read(reading: Reading, logits: Tensor, kept: Activations, batch: Batch, brid
                 row[token_of(prompt, token)] for prompt, row in zip(batch.prompts, probabilities, strict=True)
             )
         case Attention(head=head, where=where):
-            return _each(kept, head, batch, lambda p, rows: attention(p, rows, where.query, where.key))
+            return _each(activations, head, batch, lambda p, rows: attention(p, rows, where.query, where.key))
         case HeadScore(head=head, kind=kind):
-            return _each(kept, head, batch, lambda p, rows: BEHAVIOURS[kind](p, rows))
+            return _each(activations, head, batch, lambda p, rows: BEHAVIOURS[kind](p, rows))
         case Copying():
-            return _copying(reading, kept[FIRST_BLOCK], batch, bridge)
+            return _copying(reading, activations[FIRST_BLOCK], batch, bridge)
+        case _:
+            assert_never(reading)
 
 
 # --- the logits ------------------------------------------------------------------------------------
@@ -83,10 +91,10 @@ def probability_diff(prompt: Prompt, logits: Tensor) -> Tensor:
     return probabilities[list(prompt.answers)].sum() - probabilities[list(prompt.wrong)].sum()
 
 
-def require_wrong(prompt: Prompt, figure: str) -> None:
-    """Raise CannotMeasure, naming the prompt, if it has no wrong answer for a figure that needs one."""
+def require_wrong(prompt: Prompt, estimate: str) -> None:
+    """Raise CannotMeasure, naming the prompt, if it has no wrong answer for an estimate that needs one."""
     if not prompt.wrong:
-        raise CannotMeasure(f"the prompt {prompt.text!r} has no wrong answer, so it has no {figure}")
+        raise CannotMeasure(f"the prompt {prompt.text!r} has no wrong answer, so it has no {estimate}")
 
 
 METRICS = {
@@ -140,9 +148,9 @@ def _to(rows: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
     return rows[list(queries), list(keys)].mean()
 
 
-def _each(kept: Activations, head: Head, batch: Batch, figure: Any) -> Array:
-    patterns = kept[pattern(head.layer)][:, head.index].float()
-    return _numbers(figure(prompt, rows) for prompt, rows in zip(batch.prompts, patterns, strict=True))
+def _each(activations: Activations, head: Head, batch: Batch, estimate: Any) -> Array:
+    patterns = activations[pattern(head.layer)][:, head.index].float()
+    return _numbers(estimate(prompt, rows) for prompt, rows in zip(batch.prompts, patterns, strict=True))
 
 
 # --- copying ---------------------------------------------------------------------------------------

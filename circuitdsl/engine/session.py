@@ -5,52 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import assert_never
 
 import numpy as np
 
+from circuitdsl.engine.base import Engine
 from circuitdsl.engine.store import Store, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
     Ablated,
+    Clean,
+    Corrupted,
     Data,
     Experiment,
+    FromCounterfactual,
     Intervened,
     Isolated,
     Mean,
     Patched,
     Resample,
+    Source,
     World,
+    Zero,
 )
-from circuitdsl.measures.measurement import Array
+from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Model
-from circuitdsl.plan.drive import Failure
 from circuitdsl.tasks import open_task
 from circuitdsl.tasks.prompts import Prompt, PromptSet
-
-
-class Engine(Protocol):
-    """Anything that runs experiments; see ``plain.PlainEngine.run`` for the meaning.
-
-    ``settings`` names what its figures depend on besides the model and the experiment (its name, its precision);
-    ``dtype`` and ``device`` are the precision and the place for people: "float32", "cpu", "cuda:0".
-    """
-
-    name: str
-    model: Model
-
-    @property
-    def settings(self) -> tuple[str, ...]: ...
-
-    @property
-    def dtype(self) -> str: ...
-
-    @property
-    def device(self) -> str: ...
-
-    def run(
-        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
-    ) -> dict[Experiment, Array | Failure]: ...
 
 
 @dataclass
@@ -58,7 +39,7 @@ class Session:
     """Feeds an engine with prompts and remembers what it answered, in memory and, with a ``store``, between calls.
 
     ``results`` holds, for each experiment, the readings of the first prompts of its data, as far as they were asked.
-    ``ran`` counts the experiments that the engine ran, ``kept`` those that the store answered.
+    ``ran`` counts the experiments that the engine ran, ``answered`` those that the store answered.
     """
 
     engine: Engine
@@ -66,7 +47,7 @@ class Session:
     streams: dict[Data, PromptSet] = field(default_factory=dict)
     results: dict[Experiment, Array | Failure] = field(default_factory=dict)
     ran: int = 0
-    kept: int = 0
+    answered: int = 0
 
     def prompts(self, data: Data, count: int) -> tuple[Prompt, ...]:
         """The first ``count`` prompts, or all if the task has no more.
@@ -116,7 +97,7 @@ class Session:
         keys = self._keys(stream, start, stop, experiments)
         found = self.store.get(keys.values())
         answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
-        self.kept += len(answers)
+        self.answered += len(answers)
         rest = [e for e in experiments if e not in answers]
         if rest:
             self.ran += len(rest)
@@ -169,14 +150,26 @@ def _check_lengths(prompts: Sequence[Prompt], model: Model) -> None:
 def _reference(world: World) -> int:
     """How many prompts of the stream a world's means are taken over."""
     match world:
-        case Ablated(source=Mean() | Resample() as source) | Isolated(source=Mean() | Resample() as source):
-            return source.reference
-        case Patched(under=Intervened() as under):
-            return _reference(under)
+        case Ablated(source=source) | Isolated(source=source):
+            return _reference_of(source)
+        case Patched(under=under):
+            return 0 if under is None else _reference(under)
         case Intervened(sources=sources):
-            return max((s.reference for s in sources if isinstance(s, Mean | Resample)), default=0)
-        case _:
+            return max((_reference_of(source) for source in sources if source is not None), default=0)
+        case Clean() | Corrupted():
             return 0
+        case _:
+            assert_never(world)
+
+
+def _reference_of(source: Source) -> int:
+    match source:
+        case Mean(reference=reference) | Resample(reference=reference):
+            return reference
+        case Zero() | FromCounterfactual():
+            return 0
+        case _:
+            assert_never(source)
 
 
 def _joined(known: Array | Failure | None, more: Array | Failure) -> Array | Failure:

@@ -5,31 +5,38 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
 from circuitdsl.engine.batch import Batch, counterfactual, counterfactual_tokens, in_batches, padded
-from circuitdsl.engine.hooks import Activations
+from circuitdsl.engine.hook_names import Activations
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
 Forward = Callable[[Tensor], Activations]
-"""Tokens [rows, length] -> the outputs of all heads and MLPs by hook name."""
+"""Tokens [rows, length] -> the outputs of components by hook point, each [rows, length, ...]."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Replacement values for one stream of prompts. Means are made once and kept in ``means``."""
+    """Replacement values for one stream of prompts.
+
+    ``forward`` gives what passes the hook points of all embeddings, heads and MLPs, and the ``further`` ones;
+    ``tokens`` is how many tokens it may take at once. Means are made once and cached in ``means``; one that lacks a
+    further hook point is made again.
+    """
 
     stream: Sequence[Prompt]
     forward: Forward
-    tokens: int  # how many tokens a forward pass may take
+    tokens: int
     means: dict[Mean, dict[str, Activations]]
+    further: frozenset[str] = frozenset()
 
     def values(self, source: Source, batch: Batch) -> Activations:
-        """Values by hook name, each broadcasting to [prompts, length, ...]. Raises CannotMeasure."""
+        """Values by hook point, each broadcasting to [prompts, length, ...]. Raises CannotMeasure."""
         match source:
             case Zero():
                 return _Zeros(batch.tokens.device)
@@ -39,6 +46,8 @@ class Sources:
                 return self.forward(self._partners(source, batch))
             case Mean():
                 return self._laid_out(self._means(source), source, batch)
+            case _:
+                assert_never(source)
 
     def _partners(self, source: Resample, batch: Batch) -> Tensor:
         """The counterfactual tokens of another prompt of the same template and length, for each prompt."""
@@ -48,7 +57,8 @@ class Sources:
 
     def _means(self, source: Mean) -> dict[str, Activations]:
         """Mean activations by template (or under "" for all): [length, ...] (or [...])."""
-        if source not in self.means:
+        known = self.means.get(source)
+        if known is None or not all(self.further <= each.keys() for each in known.values()):
             reference = list(self.stream[: source.reference])
             self.means[source] = (
                 {

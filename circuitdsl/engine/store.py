@@ -57,8 +57,9 @@ class Store:
     path: Path
 
     @classmethod
-    def in_folder(cls, folder: Path) -> Store:
-        """The store of a folder, which is made if need be."""
+    def in_folder(cls, folder: Path | None = None) -> Store:
+        """The store of a folder, by itself :func:`default_folder`; it is made if need be."""
+        folder = folder or default_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -1,1 +1,1 @@
-"""Intervals, controls and verdicts: from per-prompt figures to what may be said of a claim."""
+"""Statistics and nothing else: intervals, verdicts, corrections, the screen of a search."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from circuitdsl.judge.outcome import Figure
+from circuitdsl.judge.estimates import Estimate
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Array, Measurement, Sample
 
@@ -21,7 +21,7 @@ IntArray = NDArray[np.intp]
 
 REPLICATES = 2000
 
-ROUNDING = 1e-9
+TIE = 1e-9
 """Replicates that are this share of the widest distance from the value, or less, are taken to be equal to it."""
 
 Combine = Callable[[Array], Array]
@@ -71,6 +71,9 @@ def strata(templates: Sequence[str]) -> list[IntArray]:
 
     A template with a single prompt says nothing of its spread, so all such prompts make one stratum (collapsed strata);
     where only one prompt is left over like that, everything is one stratum.
+
+    >>> [members.tolist() for members in strata(["a", "b", "a", "c"])]
+    [[0, 2], [1, 3]]
     """
     names = np.asarray(templates)
     groups = [np.flatnonzero(names == name) for name in np.unique(names)]
@@ -82,7 +85,7 @@ def strata(templates: Sequence[str]) -> list[IntArray]:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure's value on all prompts, in each bootstrap replicate, and with each prompt left out."""
+    """An estimate's value on all prompts, in each bootstrap replicate, and with each prompt left out."""
 
     value: float
     replicates: Array
@@ -118,17 +121,17 @@ def _leave_one_out(measurement: Measurement) -> Array:
     return np.concatenate(blocks)
 
 
-def bca(spread: Spread, confidence: float) -> Figure:
+def bca(spread: Spread, confidence: float) -> Estimate:
     """Efron's bias-corrected and accelerated interval; the plain percentiles where its correction is undefined."""
     if not spread.defined:
-        return Figure(_finite(spread.value), None, None)
+        return Estimate(_finite(spread.value), None, None)
     one = (np.array([spread.value]), spread.replicates[:, None], spread.left_out[:, None])
     ((low,), (high,)) = _ends(*one, confidence)
-    return Figure(spread.value, float(low), float(high))
+    return Estimate(spread.value, float(low), float(high))
 
 
 def _ends(values: Array, replicates: Array, left_out: Array, confidence: float) -> Array:
-    """The ends [2, figures] of the intervals of ``values`` [figures]; of the others there is a column a figure."""
+    """The ends [2, estimates] of the intervals of ``values`` [estimates]; the others have a column an estimate."""
     tails = np.array([[(1 - confidence) / 2], [(1 + confidence) / 2]])
     bias = stats.norm.ppf(_below(values, replicates))
     known = np.isfinite(bias)
@@ -139,10 +142,10 @@ def _ends(values: Array, replicates: Array, left_out: Array, confidence: float) 
 
 
 def _below(values: Array, replicates: Array) -> Array:
-    """The share of each figure's replicates that are below it, ties counted half. What only rounding tells apart is
+    """The share of each estimate's replicates that are below it, ties counted half. What only rounding tells apart is
     tied: shares of prompts are, often."""
     apart = replicates - values
-    apart[np.abs(apart) <= ROUNDING * np.abs(apart).max(axis=0)] = 0
+    apart[np.abs(apart) <= TIE * np.abs(apart).max(axis=0)] = 0
     return np.mean(apart < 0, axis=0) + np.mean(apart == 0, axis=0) / 2
 
 
@@ -167,33 +170,38 @@ def _acceleration(left_out: Array) -> Array:
     return np.where(usable, cubes, 0.0) / np.where(usable, scale, 1.0)
 
 
-def wilson(column: Array, confidence: float) -> Figure:
-    """Wilson's interval of a share of prompts."""
+def wilson(column: Array, confidence: float) -> Estimate:
+    """Wilson's interval of a share of prompts (Wilson 1927); ``column`` holds a zero or a one a prompt.
+
+    >>> all_right = wilson(np.ones(90), 0.95)
+    >>> f"{all_right.value:.0%} [{all_right.low:.1%}, {all_right.high:.1%}]"
+    '100% [95.9%, 100.0%]'
+    """
     result = stats.binomtest(round(float(column.sum())), len(column))
     interval = result.proportion_ci(confidence, method="wilson")
-    return Figure(float(column.mean()), float(interval.low), float(interval.high))
+    return Estimate(float(column.mean()), float(interval.low), float(interval.high))
 
 
-def interval(measurement: Measurement, bootstrap: Bootstrap, confidence: float) -> Figure:
+def interval(measurement: Measurement, bootstrap: Bootstrap, confidence: float) -> Estimate:
     """The measurement's value with its interval; None where it is undefined, as for a single prompt."""
     if measurement.prompts < 2:
-        return Figure(_finite(spread(measurement, measurement.combine, bootstrap).value), None, None)
+        return Estimate(_finite(spread(measurement, measurement.combine, bootstrap).value), None, None)
     if measurement.shares:
         return wilson(measurement.samples[0].columns[:, 0], confidence)
     return bca(spread(measurement, measurement.combine, bootstrap), confidence)
 
 
-# --- many figures at once --------------------------------------------------------------------------
+# --- many estimates at once --------------------------------------------------------------------------
 
 
-def mean_intervals(sample: Sample, bootstrap: Bootstrap, confidence: float) -> tuple[Figure, ...]:
+def mean_intervals(sample: Sample, bootstrap: Bootstrap, confidence: float) -> tuple[Estimate, ...]:
     """The mean of each column with the interval that ``interval`` gives it, for hundreds of columns at once."""
     means = sample.columns.mean(axis=0)
     if len(sample.columns) < 2:
-        return tuple(Figure(float(mean), None, None) for mean in means)
+        return tuple(Estimate(float(mean), None, None) for mean in means)
     many = Measurement((sample,), lambda each: each)
     low, high = _ends(means, bootstrap.means(many), _leave_one_out(many), confidence)
-    return tuple(Figure(*map(float, each)) for each in zip(means, low, high, strict=True))
+    return tuple(Estimate(*map(float, each)) for each in zip(means, low, high, strict=True))
 
 
 def zero_p_values(sample: Sample, bootstrap: Bootstrap, least: float) -> tuple[float | None, ...]:

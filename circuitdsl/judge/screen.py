@@ -1,6 +1,6 @@
-"""Sort out what is small for certain by coarse figures, so that only the rest has to be measured finely.
+"""Sort out what is surely small by coarse estimates, so that only the rest has to be measured finely.
 
-How far a coarse figure may be off is never assumed: it is learnt from items that are measured both ways.
+How far a coarse estimate may be off is never assumed: it is learnt from items that are measured both ways.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy import stats
 Item = TypeVar("Item", bound=Hashable)
 
 Figures = Mapping[Item, float]
-"""Figures of items, NaN where there is none."""
+"""Estimates of items, NaN where there is none."""
 
 Measuring = Callable[[Sequence[Item]], Figures[Item]]
 
@@ -25,7 +25,7 @@ Measuring = Callable[[Sequence[Item]], Figures[Item]]
 class Screened(Generic[Item]):
     """What a screen leaves to be looked at, in the order of the items, and how many it sorted out.
 
-    ``margin`` is how far a coarse figure was taken to be off at most; infinite where nothing could be learnt of it.
+    ``margin`` is how far a coarse estimate was taken to be off at most; infinite where nothing could be learnt of it.
     """
 
     rest: tuple[Item, ...]
@@ -36,11 +36,11 @@ class Screened(Generic[Item]):
 def screen(
     items: Sequence[Item], floor: float, confidence: float, coarse: Measuring[Item], fine: Measuring[Item]
 ) -> Screened[Item]:
-    """The items whose fine figures may be of the floor's size or more; all of these have been measured by ``fine``.
+    """The items whose fine estimates may be of the floor's size or more; all of these have been measured by ``fine``.
 
     A sample is measured both ways first, as many items as the square root of their number. If these tell that coarse
-    figures are as far off as the floor (see ``margin``), nothing could be sorted out, and all are measured finely at
-    once. Else all others are measured coarsely, and finely those whose coarse figure reaches the floor or is missing,
+    estimates are as far off as the floor (see ``margin``), nothing could be sorted out, and all are measured finely at
+    once. Else all others are measured coarsely, and finely those whose coarse estimate reaches the floor or is missing,
     and the largest of those below it, as many as the square root of their number: they tell the margin where a mistake
     is nearest, and most of them would have to be measured in any case. Whatever is closer to the floor than that is
     measured finely too, and adds to what is known of the margin, until nothing is.
@@ -73,11 +73,11 @@ def _learnt(tried: Sequence[Item], rough: Figures[Item], known: Figures[Item], c
 
 
 def margin(errors: Sequence[float], confidence: float, number: int) -> float:
-    """How far off ``number`` more coarse figures are at most, all of them together, at a confidence.
+    """How far off ``number`` more coarse estimates are at most, all of them together, at a confidence.
 
     Student's two-sided prediction limit for errors around zero, of which these are a sample, with Bonferroni's
-    correction. Their mean square holds what rounding does to each figure alone and what it does to all alike. Infinite
-    without errors to learn from.
+    correction. Their mean square holds what rounding does to each estimate alone and what it does to all alike.
+    Infinite without errors to learn from.
     """
     seen = np.array([error for error in errors if math.isfinite(error)])
     if not len(seen):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.judge.intervals import Bootstrap, Spread, bca, interval, spread
-from circuitdsl.judge.outcome import Figure, Verdict
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.measurement import Measurement
 
@@ -23,10 +23,10 @@ ONE_PROMPT = "one prompt has no interval: give the task more prompts"
 class Judgement:
     """A verdict with what led to it. ``p_value`` is small where the bound is hardly met by chance."""
 
-    figure: Figure
+    estimate: Estimate
     verdict: Verdict
     p_value: float | None
-    control: Figure | None = None
+    control: Estimate | None = None
     note: str = ""
 
 
@@ -36,15 +36,20 @@ def judge(measurement: Measurement, bound: Bound | Control, bootstrap: Bootstrap
         return Judgement(interval(measurement, bootstrap, confidence), Verdict.ERROR, None, note=ONE_PROMPT)
     if isinstance(bound, Control):
         return _against_control(measurement, bound, bootstrap, confidence)
-    figure = interval(measurement, bootstrap, confidence)
-    if figure.low is None or figure.high is None:
-        return Judgement(figure, Verdict.ERROR, None, note=UNDEFINED)
+    estimate = interval(measurement, bootstrap, confidence)
+    if estimate.low is None or estimate.high is None:
+        return Judgement(estimate, Verdict.ERROR, None, note=UNDEFINED)
     all_of_it = spread(measurement, measurement.combine, bootstrap)
-    return Judgement(figure, decide(bound, figure.low, figure.high), p_value(bound, all_of_it))
+    return Judgement(estimate, decide(bound, estimate.low, estimate.high), p_value(bound, all_of_it))
 
 
 def decide(bound: Bound, low: float, high: float) -> Verdict:
-    """holds if every value in [low, high] satisfies the bound, fails if none does, undecided otherwise."""
+    """holds if every value in [low, high] satisfies the bound, fails if none does, undecided otherwise.
+
+    >>> at_least_half = Bound(">=", low=0.5)
+    >>> [str(decide(at_least_half, *ends)) for ends in ((0.6, 0.8), (0.4, 0.8), (0.1, 0.4))]
+    ['holds', 'undecided', 'fails']
+    """
     least = -_INFINITY if bound.low is None else bound.low
     most = _INFINITY if bound.high is None else bound.high
     match bound.op:
@@ -76,7 +81,7 @@ def p_value(bound: Bound, spread: Spread) -> float:
     error = float(np.std(spread.replicates))
 
     def beyond(distance: float) -> float:
-        """How likely a figure as far on the right side of a limit would be if the truth were at the limit."""
+        """How likely an estimate as far on the right side of a limit would be if the truth were at the limit."""
         return float(stats.norm.sf(distance / error)) if error else float(distance < 0)
 
     above = 0.0 if bound.low is None else beyond(spread.value - bound.low)
@@ -87,21 +92,25 @@ def p_value(bound: Bound, spread: Spread) -> float:
 
 
 def _against_control(measurement: Measurement, bound: Control, bootstrap: Bootstrap, confidence: float) -> Judgement:
-    """Judge the difference between the figure and the control's, both from the same prompts."""
+    """Judge the difference between the estimate and the control's, both from the same prompts."""
     combine, control = measurement.combine, measurement.control
     assert control is not None, "the resolver lets a control stand only where the measurement has one"
-    figure = bca(spread(measurement, combine, bootstrap), confidence)
+    estimate = bca(spread(measurement, combine, bootstrap), confidence)
     other = bca(spread(measurement, control, bootstrap), confidence)
     apart = spread(measurement, lambda means: combine(means) - control(means), bootstrap)
     gap = bca(apart, confidence)
     if gap.low is None or gap.high is None:
-        return Judgement(figure, Verdict.ERROR, None, other, UNDEFINED)
+        return Judgement(estimate, Verdict.ERROR, None, other, UNDEFINED)
     zero = Bound(">", low=0.0) if bound.op == ">" else Bound("<", high=0.0)
-    return Judgement(figure, decide(zero, gap.low, gap.high), p_value(zero, apart), other)
+    return Judgement(estimate, decide(zero, gap.low, gap.high), p_value(zero, apart), other)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjustment of the p-values that are there (Holm 1979)."""
+    """Holm's step-down adjustment of the p-values that are there (Holm 1979).
+
+    >>> holm([0.01, None, 0.03, 0.02])
+    [0.03, None, 0.04, 0.04]
+    """
     known = [(p, i) for i, p in enumerate(p_values) if p is not None]
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
@@ -111,8 +120,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def looks(first: int, most: int) -> tuple[int, ...]:
-    """The numbers of prompts at which an undecided claim is looked at: the first, then doubled up to the most."""
+def prompt_counts(first: int, most: int) -> tuple[int, ...]:
+    """The numbers of prompts at which an undecided claim is judged: the first, then doubled up to the most.
+
+    >>> prompt_counts(200, 1000)
+    (200, 400, 800, 1000)
+    """
     counts = [first]
     while counts[-1] < most:
         counts.append(min(2 * counts[-1], most))
@@ -120,5 +133,9 @@ def looks(first: int, most: int) -> tuple[int, ...]:
 
 
 def split_confidence(confidence: float, number: int) -> float:
-    """The level of each of ``number`` looks at which all of them together err at most 1 - confidence (Bonferroni)."""
+    """The level of each of ``number`` intervals at which all of them together err at most 1 - confidence (Bonferroni).
+
+    >>> split_confidence(0.95, 5)
+    0.99
+    """
     return 1 - (1 - confidence) / number

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from lark import Token, Transformer, v_args
+from lark import Token, Transformer
 
+from circuitdsl.actions import actions
+from circuitdsl.actions.attend import WHOLE
+from circuitdsl.components import kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.diagnostics import Collector
 from circuitdsl.language.source import Span
+from circuitdsl.language.typed_lark import with_meta
 
 MOST_DIGITS = 9
 
 
-@v_args(meta=True)
+@with_meta
 class Builder(Transformer[Token, t.File]):
     """Builds the tree of one file. Numbers of absurd length are reported to ``collector`` and read as 0."""
 
@@ -61,21 +65,15 @@ class Builder(Transformer[Token, t.File]):
 
     def component(self, meta: Any, children: list[Any]) -> t.Component:
         (child,) = children
-        if not isinstance(child, Token):
-            return child
-        layer, _, index = child.partition(".")
-        first = self._integer(layer, child)
-        return t.Heads(first, None if index == "*" else self._integer(index, child), span=self._span(child))
+        return self._component(child.type, [child], child) if isinstance(child, Token) else child
 
-    def mlp(self, meta: Any, children: list[Token | None]) -> t.Mlps:
-        first, last = (None if child is None else self._integer(str(child), child) for child in children)
-        return t.Mlps(first or 0, last, span=self._span(meta))
+    def _component(self, rule: str, tokens: list[Token | None], place: Any) -> t.Component:
+        """A component from its words: the numbers of ``9.6`` stand in one of them."""
+        numbers = [self._written(part, token) for token in tokens for part in (token.split(".") if token else [None])]
+        return t.Component(rule, tuple(numbers), span=self._span(place))
 
-    def embed(self, meta: Any, children: list[Any]) -> t.Embedding:
-        return t.Embedding("embed", span=self._span(meta))
-
-    def pos_embed(self, meta: Any, children: list[Any]) -> t.Embedding:
-        return t.Embedding("pos_embed", span=self._span(meta))
+    def _written(self, part: str | None, token: Token | None) -> int | None:
+        return None if part is None or token is None or part == "*" else self._integer(part, token)
 
     def node(self, meta: Any, children: list[Any]) -> t.Member:
         component, place = children
@@ -245,32 +243,32 @@ class Builder(Transformer[Token, t.File]):
         name, on, *body = children
         return t.Intervention(self._name(name), self._name(on), tuple(body), span=self._span(meta))
 
-    def attend(self, meta: Any, children: list[Any]) -> t.Attend:
-        nodes, query, *targets = children
-        return t.Attend(nodes, query, tuple(targets), span=self._span(meta))
-
     def evenly(self, meta: Any, children: list[t.Place]) -> t.Target:
         span = self._span(meta)
-        return t.Target(children[0], t.Number(t.WHOLE, span=span), span=span)
+        return t.Target(children[0], t.Number(WHOLE, span=span), span=span)
 
     def target(self, meta: Any, children: list[Any]) -> t.Target:
         place, _, share = children
         return t.Target(place, self._number(share), span=self._span(meta))
 
-    def ablate(self, meta: Any, children: list[Any]) -> t.Ablate:
-        _, nodes, ablation = children
-        return t.Ablate(nodes, ablation, span=self._span(meta))
+    def _action(self, word: str, meta: Any, children: list[Any]) -> t.Action:
+        """What an action is done to and its parts; words that only stand between them say nothing more."""
+        found = [self._piece(child) for child in children]
+        group, *parts = (piece for piece in found if piece is not None)
+        return t.Action(word, group, tuple(parts), span=self._span(meta))
 
-    def patch(self, meta: Any, children: list[Any]) -> t.Patch:
-        nodes, counterfactual = children
-        return t.Patch(nodes, self._name(counterfactual), span=self._span(meta))
+    def _piece(self, child: Any) -> Any:
+        if not isinstance(child, Token):
+            return child
+        return self._number(child) if child.type == "NUMBER" else self._name(child) if child.type == "NAME" else None
 
-    def scale(self, meta: Any, children: list[Any]) -> t.Scale:
-        nodes, _, factor = children
-        return t.Scale(nodes, self._number(factor), span=self._span(meta))
-
-    def freeze(self, meta: Any, children: list[Any]) -> t.Freeze:
-        return t.Freeze(children[0], span=self._span(meta))
+    def __default__(self, data: Any, children: list[Any], meta: Any) -> Any:
+        """The rules of component kinds and of actions, which their registries name."""
+        if data in kinds():
+            return self._component(str(data), children, meta)
+        if data in actions():
+            return self._action(str(data), meta, children)
+        raise LookupError(f"the grammar's rule {data} builds nothing")
 
     def start(self, meta: Any, children: list[Any]) -> t.File:
         return t.File(tuple(children), span=self._span(meta))

@@ -12,72 +12,9 @@ from typing import Literal
 
 import networkx as nx
 
-from circuitdsl.language.environment import Geometry, TaskInfo, TaskRef
-
-
-@dataclass(frozen=True, order=True)
-class Head:
-    """An attention head, written ``9.6``."""
-
-    layer: int
-    index: int
-
-    def __str__(self) -> str:
-        return f"{self.layer}.{self.index}"
-
-
-@dataclass(frozen=True, order=True)
-class Mlp:
-    """A whole MLP layer, written ``mlp 5``."""
-
-    layer: int
-
-    def __str__(self) -> str:
-        return f"mlp {self.layer}"
-
-
-@dataclass(frozen=True, order=True)
-class Embed:
-    """The token embedding."""
-
-    def __str__(self) -> str:
-        return "embed"
-
-
-@dataclass(frozen=True, order=True)
-class PosEmbed:
-    """The positional embedding."""
-
-    def __str__(self) -> str:
-        return "pos_embed"
-
-
-Component = Head | Mlp | Embed | PosEmbed
-
-
-@dataclass(frozen=True, order=True)
-class Position:
-    """A named position with an offset, ``S1+1``; the name ``all`` stands for every position."""
-
-    name: str
-    offset: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.name}{self.offset:+d}" if self.offset else self.name
-
-
-ALL = Position("all")
-
-
-@dataclass(frozen=True)
-class Node:
-    """A component at a position: what a circuit is made of."""
-
-    component: Component
-    position: Position
-
-    def __str__(self) -> str:
-        return f"{self.component} at {self.position}"
+from circuitdsl.actions import Ablation, Action
+from circuitdsl.components import Geometry, Head, Node, Position
+from circuitdsl.language.environment import TaskInfo, TaskRef
 
 
 @dataclass(frozen=True)
@@ -95,6 +32,12 @@ class Role:
 
 
 # --- arguments of measurements ---------------------------------------------------------------------
+# As text an argument is what the specification calls it, so that a role stays itself when its heads change; ``to_dict``
+# is its place in the JSON report.
+
+
+def _nodes(nodes: tuple[Node, ...]) -> list[dict[str, str]]:
+    return [{"component": str(node.component), "position": str(node.position)} for node in nodes]
 
 
 @dataclass(frozen=True)
@@ -103,6 +46,12 @@ class Nodes:
 
     label: str
     nodes: tuple[Node, ...]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def to_dict(self) -> dict[str, object]:
+        return {"label": self.label, "nodes": _nodes(self.nodes)}
 
 
 @dataclass(frozen=True)
@@ -113,12 +62,24 @@ class Receivers:
     nodes: tuple[Node, ...]  # for q the query position; for k and v the key position
     inputs: str
 
+    def __str__(self) -> str:
+        return f"{self.label}.{self.inputs}" if self.inputs else self.label
+
+    def to_dict(self) -> dict[str, object]:
+        return {"label": self.label, "input": self.inputs, "nodes": _nodes(self.nodes)}
+
 
 @dataclass(frozen=True)
 class LogitsReceiver:
     """The logits, read at END."""
 
     label: str = "logits"
+
+    def __str__(self) -> str:
+        return self.label
+
+    def to_dict(self) -> dict[str, object]:
+        return {"label": self.label}
 
 
 @dataclass(frozen=True)
@@ -128,12 +89,24 @@ class Path:
     senders: Nodes
     receivers: Receivers | LogitsReceiver
 
+    def __str__(self) -> str:
+        return f"{self.senders} -> {self.receivers}"
+
+    def to_dict(self) -> dict[str, object]:
+        return {"senders": self.senders.to_dict(), "receivers": self.receivers.to_dict()}
+
 
 @dataclass(frozen=True)
 class At:
     """Argument kind ``position``."""
 
     position: Position
+
+    def __str__(self) -> str:
+        return str(self.position)
+
+    def to_dict(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True)
@@ -143,12 +116,24 @@ class FromTo:
     query: Position
     key: Position
 
+    def __str__(self) -> str:
+        return f"{self.query} -> {self.key}"
+
+    def to_dict(self) -> dict[str, object]:
+        return {"from": str(self.query), "to": str(self.key)}
+
 
 @dataclass(frozen=True)
 class Token:
     """Argument kind ``token``: the token at a position, or, with ``position`` None, the prompt's answer."""
 
     position: Position | None
+
+    def __str__(self) -> str:
+        return str(self.position) if self.position else "answer"
+
+    def to_dict(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True)
@@ -158,6 +143,12 @@ class Reads:
     position: Position
     token: Token
 
+    def __str__(self) -> str:
+        return f"{self.position} -> {self.token}"
+
+    def to_dict(self) -> dict[str, object]:
+        return {"reads": str(self.position), "token": str(self.token)}
+
 
 @dataclass(frozen=True)
 class Elements:
@@ -166,6 +157,14 @@ class Elements:
     kind: Literal["heads", "nodes", "roles", "edges", "pair"]
     pair: tuple[str, str] = ("", "")
 
+    def __str__(self) -> str:
+        return " ~ ".join(self.pair) if self.kind == "pair" else self.kind
+
+    def to_dict(self) -> dict[str, object]:
+        if self.kind == "pair":
+            return {"elements": "heads", "left_role": self.pair[0], "right_role": self.pair[1]}
+        return {"elements": self.kind}
+
 
 @dataclass(frozen=True)
 class Circuits:
@@ -173,6 +172,12 @@ class Circuits:
 
     left: str
     right: str
+
+    def __str__(self) -> str:
+        return f"{self.left} -> {self.right}"
+
+    def to_dict(self) -> dict[str, object]:
+        return {"left": self.left, "right": self.right}
 
 
 Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits
@@ -189,6 +194,23 @@ class Term:
     arguments: tuple[tuple[str, Argument], ...] = ()
     options: tuple[str, ...] = ()
     minus_baseline: bool = False  # interventions: the measurement less its value without the intervention
+
+    def __str__(self) -> str:
+        inside = [*(str(argument) for _, argument in self.arguments), *self.options]
+        less = " - baseline" if self.minus_baseline else ""
+        return self.measure + (f"({', '.join(inside)})" if inside else "") + less
+
+    def to_dict(self) -> dict[str, object]:
+        """The arguments by parameter name, and the options."""
+        described: dict[str, object] = {}
+        for name, argument in self.arguments:
+            # What an overlap counts says itself under which names.
+            described |= argument.to_dict() if isinstance(argument, Elements) else {name: argument.to_dict()}
+        if self.options:
+            described["options"] = list(self.options)
+        if self.minus_baseline:
+            described["minus"] = "baseline"
+        return described
 
 
 @dataclass(frozen=True)
@@ -234,24 +256,30 @@ class Claim:
 
 # --- documents -------------------------------------------------------------------------------------
 
-Ablation = Literal["zero", "mean", "mean by template", "resample"]
+
+Metric = Literal["logit_diff", "probability", "probability_diff", "accuracy"]
+Positions = Literal["role", "all"]
+Processing = Literal["none", "fold"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """How a circuit's claims are measured; every default is stated here and printed in reports."""
+    """How a circuit's claims are measured; every default is stated here and printed in reports.
 
-    metric: Literal["logit_diff", "probability", "probability_diff", "accuracy"] = "logit_diff"
+    ``language.methods.SETTINGS`` explains each setting.
+    """
+
+    metric: Metric = "logit_diff"
     against: str = ""  # the counterfactual that patches take activations from; "" if the task has none
     ablate: Ablation = "mean by template"
     prompts_first: int = 200
     prompts_most: int = 2000
-    positions: Literal["role", "all"] = "role"
+    positions: Positions = "role"
     floor: float = 0.01  # effects smaller than this share of F(M) count as none
     confidence: float = 0.95
     seed: int = 0
     bos: bool = False
-    processing: Literal["none", "fold"] = "none"
+    processing: Processing = "none"
     vary: tuple[tuple[str, str], ...] = ()  # (setting, value): re-judge every claim with this setting
 
 
@@ -296,9 +324,9 @@ class Circuit:
         """The claims that say that information flows (not the ``no edge`` ones)."""
         return (claim for claim in self.claims if claim.kind == "edge")
 
-    def graph(self) -> nx.MultiDiGraph:
+    def graph(self) -> nx.MultiDiGraph[str]:
         """The circuit as a graph: roles and ``logits`` are vertices, each edge carries ``inputs`` and ``claim``."""
-        graph = nx.MultiDiGraph(name=self.name)
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         for role in self.roles:
             graph.add_node(role.name, nodes=role.nodes)
         for claim in self.edge_claims():
@@ -321,35 +349,6 @@ class Comparison:
     about: str = ""
     cites: tuple[str, ...] = ()
     line: int = 0
-
-
-@dataclass(frozen=True)
-class Target:
-    """A position that rows of attention patterns are set to, and its share of each, a fraction.
-
-    Each of the position's n tokens has 1/n of the share; where several targets name a token, it has the sum.
-    """
-
-    position: Position
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing that an intervention does.
-
-    ``attend``: rows of the patterns of ``nodes`` (at their position) are set to what ``targets`` say, 0 elsewhere;
-    ``ablate``: outputs replaced by ``ablation``; ``patch``: outputs taken from ``counterfactual``;
-    ``scale``: outputs multiplied by ``factor``; ``freeze``: outputs kept as in the clean run.
-    """
-
-    kind: Literal["attend", "ablate", "patch", "scale", "freeze"]
-    nodes: tuple[Node, ...]
-    targets: tuple[Target, ...] = ()  # their shares add up to 1
-    ablation: Ablation | None = None
-    counterfactual: str = ""
-    factor: float = 1.0
-    text: str = ""
 
 
 @dataclass(frozen=True)

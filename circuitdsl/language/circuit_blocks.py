@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
+from typing import assert_never
 
+from circuitdsl.components import ALL, Geometry, Node, Position
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import ALL, Bound, Circuit, Embed, Node, Nodes, Path, PosEmbed, Position, Role, Term
+from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Role, Term
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
-from circuitdsl.language.environment import Environment, Geometry, MeasureInfo, TaskInfo, TaskRef, UnknownName
+from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
 from circuitdsl.language.format import at_text, statement_text
 from circuitdsl.language.methods import resolve_method
 from circuitdsl.language.paths import resolve_paths
@@ -138,7 +140,7 @@ def _roles(block: t.Circuit, scope: Scope) -> tuple[tuple[Role, ...], Mentions]:
     """All roles, with the nodes that the model has; a node counts at its first mention."""
     firsts: dict[str, t.Role] = {}
     mentions: dict[Node, tuple[str, t.Member]] = {}
-    roles = []
+    roles: list[Role] = []
     for written in every(block.body, t.Role):
         name = written.name
         check_name(name, scope.collector)
@@ -168,7 +170,7 @@ def _members(
     role_position: Position | None = ALL
     if written.at:
         role_position = scope.position(written.at)
-    nodes = []
+    nodes: list[Node] = []
     for member in members:
         components = scope.components(member.component)
         position = scope.position(member.at) if member.at else role_position
@@ -204,21 +206,25 @@ def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions) -> Iterator[Plac
     reader = Reader(scope, "circuit")
     seen: set[str] = set()
     for statement in block.body:
-        if isinstance(statement, t.Role) and statement.name.text not in seen:
-            seen.add(statement.name.text)
-            yield from _role_drafts(statement, scope.roles[statement.name.text], mentions, reader)
-        elif isinstance(statement, t.Edge):
-            for draft in _edge_drafts(statement, scope):
-                yield Placed(draft, statement.span)
-        elif isinstance(statement, t.Expect):
-            draft = reader.expect(statement)
-            if draft:
-                yield Placed(draft, statement.span)
+        match statement:
+            case t.Role(name):
+                if name.text not in seen:
+                    yield from _role_drafts(statement, scope.roles[name.text], mentions, reader)
+                seen.add(name.text)
+            case t.Edge():
+                yield from (Placed(draft, statement.span) for draft in _edge_drafts(statement, scope))
+            case t.Expect():
+                if draft := reader.expect(statement):
+                    yield Placed(draft, statement.span)
+            case t.About() | t.Cite() | t.Model() | t.Task() | t.Method():
+                pass  # says nothing that can be false
+            case _:
+                assert_never(statement)
 
 
 def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader) -> Iterator[Placed]:
     for node in role.nodes:
-        if not isinstance(node.component, Embed | PosEmbed):
+        if node.component.claims_to_matter:
             _, member = mentions[node]
             draft = _member_draft(node, role, written, member.span.line, reader.scope.floor)
             yield Placed(draft, member.span)
@@ -258,8 +264,11 @@ def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
             message = "an edge is compared with a bound, not with a control"
             scope.report("C505", message, judgement.span, "write `expect effect(...)` for that, or a bound here")
             return None
-    measure = scope.environment.measures.get("effect", MeasureInfo("effect", "share", "", ""))
-    return resolve_bound(scope, judgement, "effect", measure.unit, measure.limits)
+        case t.AtLeast() | t.Between():
+            measure = scope.environment.measures.get("effect", MeasureInfo("effect", "share", "", ""))
+            return resolve_bound(scope, judgement, "effect", measure.unit, measure.limits)
+        case _:
+            assert_never(judgement)
 
 
 def _pair_text(written: t.Edge, path: Path) -> str:

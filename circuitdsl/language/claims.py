@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
+from circuitdsl.components import ALL, Head, Position
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import (
-    ALL,
     Argument,
     At,
     Bound,
@@ -19,9 +20,7 @@ from circuitdsl.language.circuit import (
     Control,
     Elements,
     FromTo,
-    Head,
     Nodes,
-    Position,
     Reads,
     Role,
     Term,
@@ -34,7 +33,7 @@ from circuitdsl.language.paths import resolve_path
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
 
-KINDS: Mapping[ParameterKind, str] = {
+_KINDS: Mapping[ParameterKind, str] = {
     "heads": "a role, or heads: `name_mover`, `{ 9.6 9.9 }`",
     "path": "a path: `s_inhibition -> name_mover.q`, `name_mover -> logits`",
     "position": "a position: `END`",
@@ -83,7 +82,7 @@ def identified(prefix: str, drafts: Sequence[Draft]) -> tuple[Claim, ...]:
     """The drafts as claims, with unique identifiers ``prefix:line`` or ``prefix:line:suffix``."""
     sharing = Counter((draft.line, draft.suffix) for draft in drafts)
     numbers: Counter[tuple[int, str]] = Counter()
-    claims = []
+    claims: list[Claim] = []
     for draft in drafts:
         key = (draft.line, draft.suffix)
         numbers[key] += 1
@@ -249,12 +248,13 @@ class Reader:
                 return self._circuits(taken)
             case "direction", t.Arrow(left, right):
                 return self._circuits((left, right))
-        self._misplaced(measure, parameter, argument)
-        return None
+            case _:
+                self._misplaced(measure, parameter, argument)
+                return None
 
     def _misplaced(self, measure: MeasureInfo, parameter: Parameter, argument: t.Argument) -> None:
         message = f"`{measure.name}` cannot have `{argument_text(argument)}` as its `{parameter.name}`"
-        self.scope.report("C502", message, argument.span, f"it takes {KINDS[parameter.kind]}")
+        self.scope.report("C502", message, argument.span, f"it takes {_KINDS[parameter.kind]}")
 
     def _heads(self, argument: t.Words | t.Group, measure: MeasureInfo, only_heads: bool) -> Nodes | None:
         group = argument
@@ -276,14 +276,18 @@ class Reader:
         return Nodes(label, nodes)
 
     def _position(self, operand: t.Operand) -> Position | None:
-        if isinstance(operand, t.Words):
-            return self.scope.position(t.Place(operand.text, span=operand.span))
-        if isinstance(operand, t.Place):
-            return self.scope.position(operand)
-        message = f"`{argument_text(operand)}` is no position, and one is needed here"
-        remedy = suggestion("", self.scope.position_names, "position")
-        self.scope.report("C502", message, operand.span, remedy)
-        return None
+        match operand:
+            case t.Words():
+                return self.scope.position(t.Place(operand.text, span=operand.span))
+            case t.Place():
+                return self.scope.position(operand)
+            case t.Group() | t.Logits():
+                message = f"`{argument_text(operand)}` is no position, and one is needed here"
+                remedy = suggestion("", self.scope.position_names, "position")
+                self.scope.report("C502", message, operand.span, remedy)
+                return None
+            case _:
+                assert_never(operand)
 
     def _attends(self, left: t.Operand, right: t.Operand) -> FromTo | None:
         query, key = self._position(left), self._position(right)
@@ -327,7 +331,7 @@ class Reader:
         known = self.sides[side] if side < len(self.sides) else None
         if not isinstance(operand, t.Words):
             message = f"`{argument_text(operand)}` is no role"
-            self.scope.report("C502", message, operand.span, f"it takes {KINDS['elements']}")
+            self.scope.report("C502", message, operand.span, f"it takes {_KINDS['elements']}")
             return None
         if known is not None and operand.text not in known:
             message = f"circuit {self.pair[side]} has no role `{operand.text}`"
@@ -336,7 +340,7 @@ class Reader:
         return operand.text
 
     def _circuits(self, operands: Sequence[t.Argument]) -> Circuits | None:
-        names = []
+        names: list[str] = []
         for operand in operands:
             if not isinstance(operand, t.Words) or operand.text not in self.pair:
                 message = f"`{argument_text(operand)}` is not one of the two circuits compared"
@@ -357,19 +361,23 @@ class Reader:
     def _judgement(self, measure: MeasureInfo, written: t.Expect, options: Sequence[str]) -> Bound | Control | None:
         judgement = written.judgement
         name = f"{measure.name} - baseline" if written.minus_baseline else measure.name
-        if isinstance(judgement, t.Against):
-            return self._control(measure, judgement, options)
-        if isinstance(judgement, t.Direction):
-            along_path = any(parameter.kind == "path" for parameter in measure.parameters)
-            if not along_path or measure.unit != "share" or written.minus_baseline:
+        match judgement:
+            case t.Against():
+                return self._control(measure, judgement, options)
+            case t.Direction():
+                along_path = any(parameter.kind == "path" for parameter in measure.parameters)
+                if along_path and measure.unit == "share" and not written.minus_baseline:
+                    return directed(judgement, self.scope.floor)
                 message = f"`{judgement.word}` is said of the effect along a path, and `{name}` is none"
                 remedy = "write a bound: `>=`, `<=`, `>`, `<` or `in a .. b`"
                 self.scope.report("C508", message, judgement.span, remedy)
                 return None
-            return directed(judgement, self.scope.floor)
-        low, high = measure.limits
-        limits = (low - high, high - low) if written.minus_baseline else (low, high)
-        return resolve_bound(self.scope, judgement, name, measure.unit, limits)
+            case t.AtLeast() | t.Between():
+                low, high = measure.limits
+                limits = (low - high, high - low) if written.minus_baseline else (low, high)
+                return resolve_bound(self.scope, judgement, name, measure.unit, limits)
+            case _:
+                assert_never(judgement)
 
     def _control(self, measure: MeasureInfo, judgement: t.Against, options: Sequence[str]) -> Control | None:
         name, known = judgement.control.text, measure.controls_in(self.place)

@@ -85,7 +85,7 @@ def _aligned(
     collector: Collector,
 ) -> tuple[tuple[str, str], ...]:
     firsts: dict[tuple[int, str], t.Name] = {}
-    aligned = []
+    aligned: list[tuple[str, str]] = []
     for names in [names for item in every(block.body, t.Align) for names in item.pairs]:
         for side, name in enumerate(names):
             roles = sides[side]

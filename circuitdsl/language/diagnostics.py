@@ -171,7 +171,7 @@ def _excerpt(line: str, span: Span) -> tuple[str, int, int]:
 class Collector:
     """Where the passes put what they find, so that one run reports as much as it can; each thing once."""
 
-    _found: dict[Diagnostic, None] = field(default_factory=dict)
+    _found: dict[Diagnostic, None] = field(default_factory=dict[Diagnostic, None])
 
     @property
     def found(self) -> tuple[Diagnostic, ...]:

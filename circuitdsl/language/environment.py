@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from circuitdsl.components import Geometry
+
 ParameterKind = Literal[
     "heads",  # a role, several roles, or heads with positions
     "path",  # senders -> receiver.input, or senders -> logits
@@ -36,22 +38,6 @@ NOT_NEGATIVE = (0.0, math.inf)
 RANDOM_HEADS = "random heads"
 """The control that draws other heads of the same layers. In an intervention also an option of outputs: the mean of what
 the same done to random heads gives."""
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """The shape of a model, all that is needed to tell a possible head from an impossible one."""
-
-    model: str
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    d_model: int
-    d_head: int
-    d_mlp: int  # 0 for an attention-only model
-    d_vocab: int
-    n_ctx: int
-    parallel_attn_mlp: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +69,7 @@ class Parameter:
     kind: ParameterKind
     about: str
     required: bool = True
-    only_heads: bool = False  # kind "heads": what is measured is a figure of attention heads, not of MLPs
+    only_heads: bool = False  # kind "heads": what is measured is measured of attention heads, not of MLPs
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ class MeasureInfo:
     of_circuits: tuple[str, ...] = ()  # options that have no meaning in an intervention
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
-    output: bool = False  # a figure of what the model says, which random heads in an intervention's place give as well
+    output: bool = False  # of what the model says, so that an intervention on random heads has it as well
 
     def controls_in(self, place: Place) -> tuple[str, ...]:
         """The controls that it can be compared with in a kind of block."""
@@ -116,7 +102,11 @@ class MeasureInfo:
 
 
 def values_text(limits: tuple[float, float], unit: Unit) -> str:
-    """The values between a least and a greatest one, in words: ``0% to 100%``, ``at least 0``; "" for any number."""
+    """The values between a least and a greatest one, in words; "" for any number.
+
+    >>> values_text(PROPORTION, "share"), values_text(NOT_NEGATIVE, "metric")
+    ('0% to 100%', 'at least 0')
+    """
     low, high = (f"{limit * 100:g}%" if unit == "share" else f"{limit:g}" for limit in limits)
     if math.isinf(limits[1]):
         return "" if math.isinf(limits[0]) else f"at least {low}"
@@ -139,6 +129,9 @@ class TaskRef:
 
     ``arguments`` holds a positional argument under ``""`` (``file("my.jsonl")``) and named ones (``shots: 0``)
     under their names; ``folder`` is that of the spec file, from which relative file names count.
+
+    >>> str(TaskRef("colored_objects", (("shots", 0),))), str(TaskRef("file", (("", "my.jsonl"),)))
+    ('colored_objects(shots: 0)', 'file("my.jsonl")')
     """
 
     name: str

@@ -8,10 +8,13 @@ statements of one kind share columns.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, takewhile
+from typing import assert_never
 
+from circuitdsl.actions import actions
+from circuitdsl.components import kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.parse import parse
 from circuitdsl.language.source import NOWHERE, Comment, Source, Span, normalised
@@ -22,6 +25,14 @@ INDENT = "  "
 
 def format_source(text: str, path: str = "text.circuit") -> str:
     """A specification in its normal form, with all its comments.
+
+    >>> print(format_source("circuit a{model gpt2 task ioi role mover at END{9.6 9.9}expect accuracy>=90%}"), end="")
+    circuit a {
+      model gpt2
+      task  ioi
+      role mover at END { 9.6  9.9 }
+      expect accuracy >= 90%
+    }
 
     Raises:
         SpecError: if it does not parse.
@@ -39,10 +50,12 @@ def print_tree(tree: t.File) -> str:
 # --- statements as single lines --------------------------------------------------------------------
 
 
-def statement_text(statement: t.Statement | t.Align | t.Action) -> str:
-    """A statement on one line, as a report quotes it. Roles, which have bodies, are quoted without them."""
-    if isinstance(statement, t.Role):
-        return f"role {statement.name.text}{at_text(statement.at)}"
+_Plain = t.Use | t.About | t.Cite | t.Model | t.Task | t.Setting | t.Vary | t.Edge | t.Expect | t.Align | t.Action
+"""What stands on a line, or several on one: all but what has a body."""
+
+
+def statement_text(statement: t.Edge | t.Expect | t.Action) -> str:
+    """A statement on one line, as a report quotes it."""
     return " ".join(cell for cell in _cells(statement) if cell)
 
 
@@ -55,15 +68,7 @@ def at_text(place: t.Place | None) -> str:
 
 
 def component_text(component: t.Component) -> str:
-    match component:
-        case t.Heads(layer, index):
-            return f"{layer}.{'*' if index is None else index}"
-        case t.Mlps(first, None):
-            return f"mlp {first}"
-        case t.Mlps(first, last):
-            return f"mlp {first} .. {last}"
-        case t.Embedding(kind):
-            return kind
+    return kinds()[component.rule].spelled(component.numbers)
 
 
 def item_text(item: t.Item) -> str:
@@ -91,6 +96,8 @@ def argument_text(argument: t.Argument) -> str:
             return f"{argument_text(left)} -> {argument_text(right)}"
         case t.Alike(left, right):
             return f"{argument_text(left)} ~ {argument_text(right)}"
+        case _:
+            assert_never(argument)
 
 
 def judgement_text(judgement: t.Judgement) -> str:
@@ -103,6 +110,8 @@ def judgement_text(judgement: t.Judgement) -> str:
             return word
         case t.Against(op, control):
             return f"{op} {control.text}"
+        case _:
+            assert_never(judgement)
 
 
 def quoted(text: str) -> str:
@@ -130,13 +139,20 @@ def _setting(setting: t.Setting | t.Vary) -> tuple[str, ...]:
     return (setting.name.text, " to ".join(value.text for value in setting.values))
 
 
-def _targets(targets: Sequence[t.Target]) -> str:
-    if [target.share.text for target in targets] == [t.WHOLE]:
-        return f"{place_text(targets[0].place)} evenly"
-    return ", ".join(f"{place_text(target.place)} by {target.share.text}" for target in targets)
+def _piece(piece: t.Piece) -> str:
+    """A part of an action's spelling."""
+    match piece:
+        case t.Place():
+            return place_text(piece)
+        case t.Number() | t.Name() | t.Words():
+            return piece.text
+        case t.Target(place, share):
+            return f"{place_text(place)} by {share.text}"
+        case _:
+            assert_never(piece)
 
 
-def _cells(statement: t.Syntax) -> tuple[str, ...]:
+def _cells(statement: _Plain | t.Member) -> tuple[str, ...]:
     """The columns of a statement that fits a line; "" for an empty one."""
     match statement:
         case t.Use(path):
@@ -158,19 +174,13 @@ def _cells(statement: t.Syntax) -> tuple[str, ...]:
             return (f"expect {_measure(statement)}", judgement_text(statement.judgement))
         case t.Align(pairs):
             return ("align", ", ".join(f"{left.text} ~ {right.text}" for left, right in pairs))
-        case t.Attend(nodes, query, targets):
-            return (f"attend {group_text(nodes)}", f"from {place_text(query)} to {_targets(targets)}")
-        case t.Ablate(nodes, ablation):
-            return (f"ablate {group_text(nodes)}", ablation.text if ablation else "")
-        case t.Patch(nodes, counterfactual):
-            return (f"patch {group_text(nodes)}", f"from {counterfactual.text}")
-        case t.Scale(nodes, factor):
-            return (f"scale {group_text(nodes)}", f"by {factor.text}")
-        case t.Freeze(nodes):
-            return (f"freeze {group_text(nodes)}",)
+        case t.Action(word, nodes, parts):
+            rest = actions()[word].spelled(parts, _piece)
+            return (f"{word} {group_text(nodes)}", *(() if rest is None else (rest,)))
         case t.Member():
             return (item_text(statement),)
-    raise TypeError(type(statement).__name__)
+        case _:
+            assert_never(statement)
 
 
 # --- lines -----------------------------------------------------------------------------------------
@@ -192,7 +202,7 @@ class _Line:
 _KINDS: dict[type[t.Syntax], str] = {
     **dict.fromkeys((t.About, t.Cite, t.Model, t.Task), "header"),
     **dict.fromkeys((t.Setting, t.Vary), "setting"),
-    **dict.fromkeys((t.Attend, t.Ablate, t.Patch, t.Scale), "action"),
+    t.Action: "action",
     t.Edge: "edge",
     t.Expect: "expect",
 }
@@ -211,41 +221,37 @@ def _block(block: t.Block) -> Iterator[_Line]:
         case t.Use():
             yield _Line(0, _cells(block), block.span, "use")
         case t.Circuit(name, body):
-            yield from _braces(0, f"circuit {name.text}", block.span, name.span, body, _statement)
+            yield from _braces(0, f"circuit {name.text}", block.span, name.span, body)
         case t.Comparison(left, right, body):
             head = f"compare {left.text} with {right.text}"
-            yield from _braces(0, head, block.span, right.span, body, _statement)
+            yield from _braces(0, head, block.span, right.span, body)
         case t.Intervention(name, on, body):
             head = f"intervention {name.text} on {on.text}"
-            yield from _braces(0, head, block.span, on.span, body, _statement)
+            yield from _braces(0, head, block.span, on.span, body)
+        case _:
+            assert_never(block)
 
 
 def _braces(
-    depth: int,
-    head: str,
-    span: Span,
-    last_of_head: Span,
-    body: Sequence[t.Syntax],
-    inner: Callable[[int, t.Syntax], Iterator[_Line]],
+    depth: int, head: str, span: Span, last_of_head: Span, body: Sequence[_Plain | t.Method | t.Role]
 ) -> Iterator[_Line]:
     """``head {``, the body one deeper, ``}``. The head's span ends with its last word."""
     yield _Line(depth, (f"{head} {{",), span.to(last_of_head))
     for item in body:
-        yield from inner(depth + 1, item)
+        yield from _statement(depth + 1, item)
     closing = Span(span.file, span.end_line, max(span.end_column - 1, 0), span.end_line, span.end_column)
     yield _Line(depth, ("}",), closing)
 
 
-def _statement(depth: int, statement: t.Syntax) -> Iterator[_Line]:
+def _statement(depth: int, statement: _Plain | t.Method | t.Role) -> Iterator[_Line]:
     match statement:
         case t.Method(settings):
-            yield from _braces(
-                depth, "method", statement.span, _word_at(statement.span, "method"), settings, _statement
-            )
+            yield from _braces(depth, "method", statement.span, _word_at(statement.span, "method"), settings)
         case t.Role():
             yield _role(depth, statement)
         case _:
-            yield _Line(depth, _cells(statement), statement.span, _KINDS.get(type(statement), ""))
+            cells = _cells(statement)
+            yield _Line(depth, cells, statement.span, _KINDS.get(type(statement), "") if len(cells) > 1 else "")
 
 
 def _word_at(span: Span, word: str) -> Span:
@@ -260,7 +266,7 @@ def _role(depth: int, role: t.Role) -> _Line:
     items = "  ".join(" ".join(cell for cell in _cells(item) if cell) for item in role.body)
     cells = (head, place, f"{{ {items} }}" if items else "{ }")
     end_of_head = role.at.span if role.at else role.name.span
-    opening, *rest = _braces(depth, f"{head}{at_text(role.at)}", role.span, end_of_head, (), _statement)
+    opening, *rest = _braces(depth, f"{head}{at_text(role.at)}", role.span, end_of_head, ())
     inner = (opening, *_rows(depth + 1, role.body), *rest)
     return _Line(depth, cells, role.span, "role", inner=inner)
 

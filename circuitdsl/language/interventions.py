@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from circuitdsl.actions import Action, actions
+from circuitdsl.components import ALL, Node, Position
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import ALL, Action, Circuit, Head, Intervention, Node, Position, Target
+from circuitdsl.language.circuit import Circuit, Intervention
 from circuitdsl.language.claims import Reader, identified
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import statement_text
-from circuitdsl.language.methods import ABLATIONS, counterfactual
+from circuitdsl.language.grammar import grammar
+from circuitdsl.language.methods import counterfactual
 from circuitdsl.language.scope import Scope
+from circuitdsl.language.source import Span
 from circuitdsl.language.statements import Placed, about_text, check_name, check_repeats, cite_texts, every, is_known
-
-ROUNDING = 0.001
-"""How far from 1 the shares of a row may add up to, since they are written rounded."""
+from circuitdsl.language.wording import either
 
 
 def resolve_intervention(
@@ -38,11 +40,11 @@ def resolve_intervention(
     scope = Scope(environment, collector, circuit.geometry, circuit.task_info, roles, circuit.method.floor)
     reader = Reader(scope, "intervention")
     written = [item for item in block.body if isinstance(item, t.Action)]
-    actions = [(item, _action(item, scope)) for item in written]
-    _check_actions(actions, scope)
+    done = [(item, _action(item, scope)) for item in written]
+    _check_actions(done, scope)
     if not written:
         message = f"intervention {block.name.text} does nothing"
-        remedy = "add an action: `attend`, `ablate`, `patch`, `scale` or `freeze`"
+        remedy = f"add an action: {either(f'`{word}`' for word in grammar().actions)}"
         collector.add("C604", message, block.name.span, remedy)
     expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
@@ -51,108 +53,46 @@ def resolve_intervention(
         remedy = "add a line such as `expect accuracy - baseline >= 30%`"
         collector.add("C590", f"intervention {block.name.text} claims nothing", block.name.span, remedy)
     claims = identified(block.name.text, [item.claim for item in placed])
-    made = tuple(action for _, action in actions if action)
+    made = tuple(action for _, action in done if action)
     name, on = block.name.text, block.on.text
     return Intervention(name, on, file, made, claims, about, cite_texts(block.body), block.span.line)
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What the checks of actions are given (``actions.base.Reading``)."""
+
+    scope: Scope
+
+    def nodes(self, group: t.Group) -> tuple[Node, ...] | None:
+        items = self.scope.group(group, ALL)
+        return None if items is None else tuple(dict.fromkeys(node for item in items for node in item.nodes))
+
+    def position(self, place: t.Place) -> Position | None:
+        return self.scope.position(place)
+
+    def counterfactual(self, name: t.Name) -> str | None:
+        return counterfactual(name, self.scope.task, self.scope.collector)
+
+    def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
+        self.scope.report(code, message, span, remedy, *notes)
+
+    def unknown(self, code: str, message: str, part: t.Words, known: Iterable[str], what: str) -> None:
+        self.scope.report(code, message, part.span, suggestion(part.text, known, what))
+
+
 def _action(item: t.Action, scope: Scope) -> Action | None:
-    text = statement_text(item)
-    if isinstance(item, t.Attend):
-        return _attend(item, scope, text)
-    nodes = _nodes(item.nodes, scope)
-    if nodes is None:
-        return None
-    match item:
-        case t.Ablate(_, None):
-            return Action("ablate", nodes, text=text)
-        case t.Ablate(_, words):
-            for ablation in ("zero", "mean", "mean by template", "resample"):
-                if words and words.text == ablation:
-                    return Action("ablate", nodes, ablation=ablation, text=text)
-            assert words is not None
-            remedy = suggestion(words.text, ABLATIONS, "value")
-            scope.report("C213", f"there is no ablation `{words.text}`", words.span, remedy)
-            return None
-        case t.Patch(_, name):
-            found = counterfactual(name, scope.task, scope.collector)
-            return Action("patch", nodes, counterfactual=found, text=text) if found else None
-        case t.Scale(_, factor):
-            if abs(factor.value) > 1e6:
-                scope.report("C105", f"`{factor.text}` is beyond any use", factor.span, "write it smaller")
-                return None
-            return Action("scale", nodes, factor=factor.value, text=text)
-    return Action("freeze", nodes, text=text)
+    return actions()[item.word].read(item, _Reading(scope), statement_text(item))
 
 
-def _nodes(group: t.Group, scope: Scope) -> tuple[Node, ...] | None:
-    items = scope.group(group, ALL)
-    return None if items is None else tuple(dict.fromkeys(node for item in items for node in item.nodes))
-
-
-def _attend(item: t.Attend, scope: Scope, text: str) -> Action | None:
-    query, targets = scope.position(item.query), _targets(item.targets, scope)
-    nodes = _nodes(item.nodes, scope)
-    if query is None or targets is None or nodes is None:
-        return None
-    others = [node for node in nodes if not isinstance(node.component, Head)]
-    if others:
-        message = f"`{others[0].component}` attends to nothing: it is no head"
-        scope.report("C517", message, item.nodes.span, "name heads only")
-        return None
-    rows = tuple(dict.fromkeys(Node(node.component, query) for node in nodes))
-    return Action("attend", rows, targets=targets, text=text)
-
-
-def _targets(written: Sequence[t.Target], scope: Scope) -> tuple[Target, ...] | None:
-    """The targets, their shares scaled to add up to 1 where rounding keeps them from it; None if they do not."""
-    positions = [scope.position(target.place) for target in written]
-    shares = [_share(target, scope) for target in written]
-    right = _all_different(written, positions, scope)
-    if None in positions or None in shares:
-        return None
-    total = math.fsum(share for share in shares if share is not None)
-    if abs(total - 1) > ROUNDING + 1e-9:
-        missing = f"{abs(total - 1) * 100:.6g}%"
-        remedy = f"give them {missing} more" if total < 1 else f"take {missing} from them"
-        message = f"these shares add up to {total * 100:.6g}%, and a row of attention to 100%"
-        scope.report("C607", message, written[0].span.to(written[-1].span), remedy)
-        return None
-    pairs = zip(positions, shares, strict=True)
-    made = tuple(Target(position, share / total) for position, share in pairs if position and share)
-    return made if right else None
-
-
-def _share(target: t.Target, scope: Scope) -> float | None:
-    number = target.share
-    if 0 < number.value <= 1:
-        return number.value
-    slip = not number.percent and 1 < number.value <= 100
-    remedy = f"write `{number.text}%`" if slip else "a share is more than 0% and at most 100%; leave out what gets none"
-    scope.report("C606", f"`{number.text}` is no share of a row of attention", number.span, remedy)
-    return None
-
-
-def _all_different(written: Sequence[t.Target], positions: Sequence[Position | None], scope: Scope) -> bool:
-    """Whether no position stands twice; says where one does."""
-    firsts: dict[Position, t.Target] = {}
-    right = True
-    for target, position in zip(written, positions, strict=True):
-        if position in firsts:
-            note = f"the first is at {firsts[position].span}"
-            scope.report("C608", f"`{position}` is given two shares", target.span, "write one: their sum", note)
-            right = False
-        elif position is not None:
-            firsts[position] = target
-    return right
-
-
-def _check_actions(actions: Sequence[tuple[t.Action, Action | None]], scope: Scope) -> None:
+def _check_actions(done: Sequence[tuple[t.Action, Action | None]], scope: Scope) -> None:
     """Report two actions on one output: attending is an action on a pattern, all others on outputs."""
     firsts: dict[tuple[bool, Node], t.Action] = {}
-    for written, action in actions:
-        for node in action.nodes if action else ():
-            key = (isinstance(written, t.Attend), node)
+    for written, action in done:
+        if action is None:
+            continue
+        for node in action.nodes:
+            key = (action.of_pattern, node)
             if key in firsts:
                 note = f"the first is at {firsts[key].span}"
                 message = f"`{node}` is already changed by another action"

@@ -3,21 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
+from circuitdsl.actions import ABLATIONS
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Method
+from circuitdsl.language.circuit import Method, Metric, Positions, Processing
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import TaskInfo
 
-ABLATIONS = ("zero", "mean", "mean by template", "resample")
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "metric": ("logit_diff", "probability", "probability_diff", "accuracy"),
-    "ablate": ABLATIONS,
-    "positions": ("role", "all"),
-    "processing": ("none", "fold"),
-    "bos": ("yes", "no"),
-}
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """A setting of a ``method`` block, explained; ``values`` are the words to choose among, () if it takes others."""
+
+    name: str
+    about: str
+    values: tuple[str, ...] = ()
+
+
+SETTINGS = (
+    SettingInfo(
+        "metric",
+        "What F measures: `logit_diff` (the default), `probability`, `probability_diff` or `accuracy`. "
+        "Effects, knockouts and faithfulness are changes of it.",
+        get_args(Metric),
+    ),
+    SettingInfo("against", "The task's counterfactual that patches take activations from; the task names a default."),
+    SettingInfo(
+        "ablate",
+        "What a knocked-out head writes instead: `zero`, the `mean` over the counterfactual prompts, the "
+        "`mean by template` (the default), or a `resample`d prompt's own output.",
+        ABLATIONS,
+    ),
+    SettingInfo(
+        "prompts",
+        "`prompts 200 to 2000` starts with 200 prompts and draws more while a claim is undecided, up to "
+        "2000; the confidence is split over the looks.",
+    ),
+    SettingInfo(
+        "positions",
+        "`role` (the default): heads are patched and kept at their role's position only; `all`: at every position.",
+        get_args(Positions),
+    ),
+    SettingInfo(
+        "floor",
+        "Effects smaller than this share of F(M) count as none; 1% if not set. A listed head and an edge "
+        "must exceed it, a `no edge` must stay under it.",
+    ),
+    SettingInfo(
+        "confidence",
+        "The confidence of every interval, 95% if not set. A claim holds only if the whole interval "
+        "satisfies its bound.",
+    ),
+    SettingInfo(
+        "seed",
+        "The seed of the prompts and of every random draw, 0 if not set: the same seed gives the same report.",
+    ),
+    SettingInfo(
+        "bos", "Whether prompts begin with the tokenizer's BOS token: `yes` or `no` (the default).", ("yes", "no")
+    ),
+    SettingInfo(
+        "processing",
+        "`none` (the default) takes the weights as they are; `fold` folds the norms into the next "
+        "weights and centres what writes to the residual stream, as many papers did.",
+        get_args(Processing),
+    ),
+    SettingInfo(
+        "vary",
+        "`vary ablate: zero, resample` judges every claim again with each of these values; faithfulness "
+        "moves far with the method (Miller et al. 2024).",
+    ),
+)
+"""All settings of a method. Their defaults stand in ``language.circuit.Method``."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {setting.name: setting.values for setting in SETTINGS if setting.values}
+"""The values of each setting that is chosen among words of the language."""
+
 MOST_PROMPTS = 1_000_000
 MOST_SEED = 2**31 - 1
 
@@ -29,7 +91,8 @@ def resolve_method(blocks: Sequence[t.Method], task: TaskInfo | None, collector:
         for setting in block.settings:
             settings.read(setting)
     against = (task.default_counterfactual or "") if task else ""
-    return Method(**{"against": against, **settings.values, "vary": tuple(settings.vary)})
+    values: dict[str, Any] = {"against": against, **settings.values, "vary": tuple(settings.vary)}
+    return Method(**values)
 
 
 class _Settings:

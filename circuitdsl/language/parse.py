@@ -9,21 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
+from lark import Token, Tree
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.build import Builder
 from circuitdsl.language.diagnostics import Collector, Diagnostic, SpecError, nearest
+from circuitdsl.language.grammar import grammar
 from circuitdsl.language.source import Source
+from circuitdsl.language.typed_lark import parse_interactive, unexpected_at, unexpected_token
 from circuitdsl.language.wording import (
-    STATEMENTS,
     TOP,
     WORD,
     found_at,
@@ -32,28 +29,16 @@ from circuitdsl.language.wording import (
     named,
     remedy_of,
     shortened,
+    statements,
     word_at,
 )
 
 MOST_ERRORS = 50
 
 
-def grammar_text() -> str:
-    """The grammar, from the installed package or from the checkout that this file lies in."""
-    packaged = resources.files("circuitdsl").joinpath("grammar/circuit.lark")
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "grammar" / "circuit.lark").read_text(encoding="utf-8")
-
-
-@cache
-def _lark() -> Lark:
-    return Lark(grammar_text(), parser="lalr", propagate_positions=True)
-
-
 def tokens(text: str) -> Iterator[Token]:
     """The words and signs of a text that parses, without white space and comments; Lark's errors if it does not."""
-    return _lark().parse_interactive(text).iter_parse()
+    return parse_interactive(grammar().lark, text).iter_parse()
 
 
 def parse(source: Source) -> t.File:
@@ -84,7 +69,7 @@ class _Run:
         self.source = source
         self.collector = collector
         self.end = len(source.text.rstrip())
-        self.parser: InteractiveParser = _lark().parse_interactive(source.text)
+        self.parser = parse_interactive(grammar().lark, source.text)
 
     def parse(self) -> Tree[Token] | None:
         while True:
@@ -104,7 +89,7 @@ class _Run:
     def _close_before(self, start: int) -> bool:
         """Close the innermost block if a statement of the block around it begins here."""
         word = word_at(self.source.text, start)
-        if word not in STATEMENTS + TOP or not self._at_line_start(start) or "RBRACE" not in self._accepts():
+        if word not in (*statements(), *TOP) or not self._at_line_start(start) or "RBRACE" not in self._accepts():
             return False
         if word in TOP and self.source.place(start)[1] != 1:
             return False
@@ -123,7 +108,7 @@ class _Run:
         """Go on after a misspelt word that begins a statement as if it were spelt rightly."""
         word = word_at(self.source.text, start)
         accepts = {name.removeprefix("_"): name for name in self.parser.accepts()}
-        meant = nearest(word, [known for known in STATEMENTS + TOP if known.upper() in accepts])
+        meant = nearest(word, [known for known in (*statements(), *TOP) if known.upper() in accepts])
         if meant is None or meant == word or not self._at_line_start(start):
             return False
         self._report(start)
@@ -157,7 +142,7 @@ class _Run:
 
     def _is_cut_short(self, found: str, start: int, accepts: set[str]) -> bool:
         """Whether the next statement begins, or the block ends, where something is still missing."""
-        begins = found in STATEMENTS + TOP or found == "}"
+        begins = found in (*statements(), *TOP) or found == "}"
         return begins and self._at_line_start(start) and not accepts & {"RBRACE", "$END"}
 
     def _report_unfinished(self, message: str, expected: str) -> None:
@@ -199,7 +184,7 @@ class _Run:
         closed = depth = 0
         if self._at_line_start(start):
             start = self.source.text.rfind("\n", 0, start) + 1
-        for found in _LANDMARK.finditer(self.source.text, start):
+        for found in _landmarks().finditer(self.source.text, start):
             landmark = found.lastgroup
             if landmark == "top":
                 if self._resume(found, None):
@@ -250,16 +235,16 @@ class _Run:
     def _last(self, wanted: Callable[[object], bool] = lambda value: True) -> tuple[int, int]:
         """Where the last token, or part of the tree, that was read and is wanted begins and ends."""
         for value in reversed(self.parser.parser_state.value_stack):
-            place = getattr(value, "meta", value)
+            place: Any = getattr(value, "meta", value)
             if wanted(value) and getattr(place, "end_pos", None) is not None:
                 return place.start_pos, place.end_pos
         return 0, 0
 
-    def _stacks(self) -> tuple[list[Any], list[Any]]:
+    def _stacks(self) -> tuple[list[object], list[object]]:
         state = self.parser.parser_state
         return list(state.state_stack), list(state.value_stack)
 
-    def _restore(self, stacks: tuple[list[Any], list[Any]]) -> None:
+    def _restore(self, stacks: tuple[list[object], list[object]]) -> None:
         self.parser.parser_state.state_stack[:], self.parser.parser_state.value_stack[:] = stacks
 
     def _at_top(self) -> bool:
@@ -284,18 +269,20 @@ def _is(value: object, terminal: str) -> bool:
 
 def _offset(error: UnexpectedInput, source: Source) -> int:
     if isinstance(error, UnexpectedToken):
-        return len(source.text) if error.token.type == "$END" else error.token.start_pos or 0
-    assert isinstance(error, UnexpectedCharacters)
-    return error.pos_in_stream
+        token = unexpected_token(error)
+        return len(source.text) if token.type == "$END" else token.start_pos or 0
+    return unexpected_at(error)
 
 
-_LANDMARK = re.compile(
-    r'"(?:[^"\\\n]|\\.)*"|#[^\n]*'
-    rf"|(?P<top>^(?:{'|'.join(TOP)})\b)"
-    rf"|(?P<keyword>^[ \t]*(?:{'|'.join(STATEMENTS)})\b)"
-    r"|(?P<open>\{)|(?P<close>\})",
-    re.MULTILINE,
-)
+def _landmarks() -> re.Pattern[str]:
+    """Where one may go on after an error: words that begin blocks or statements, and braces, but for those in texts."""
+    return re.compile(
+        r'"(?:[^"\\\n]|\\.)*"|#[^\n]*'
+        rf"|(?P<top>^(?:{'|'.join(TOP)})\b)"
+        rf"|(?P<keyword>^[ \t]*(?:{'|'.join(statements())})\b)"
+        r"|(?P<open>\{)|(?P<close>\})",
+        re.MULTILINE,
+    )
 
 
 def _token(name: str, text: str, source: Source, start: int, end: int) -> Token:

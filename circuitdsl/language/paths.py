@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
+from circuitdsl.components import ALL, Component, Node, Position, can_carry
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import (
-    ALL,
-    Component,
-    Embed,
-    Head,
-    LogitsReceiver,
-    Mlp,
-    Node,
-    Nodes,
-    Path,
-    PosEmbed,
-    Position,
-    Receivers,
-)
+from circuitdsl.language.circuit import LogitsReceiver, Nodes, Path, Receivers
 from circuitdsl.language.format import argument_text
 from circuitdsl.language.scope import END, Scope
 from circuitdsl.language.source import Span
@@ -85,12 +74,16 @@ def resolve_paths(scope: Scope, left: t.Operand, right: t.Operand, absent: bool 
 
 
 def _grouped(scope: Scope, operand: t.Operand, remedy: str) -> t.Group | None:
-    if isinstance(operand, t.Group):
-        return operand
-    if isinstance(operand, t.Words):
-        return t.Group((t.Name(operand.text, span=operand.span),), span=operand.span)
-    scope.report("C502", f"`{argument_text(operand)}` cannot stand here", operand.span, remedy)
-    return None
+    match operand:
+        case t.Group():
+            return operand
+        case t.Words():
+            return t.Group((t.Name(operand.text, span=operand.span),), span=operand.span)
+        case t.Place() | t.Logits():
+            scope.report("C502", f"`{argument_text(operand)}` cannot stand here", operand.span, remedy)
+            return None
+        case _:
+            assert_never(operand)
 
 
 def _senders(scope: Scope, operand: t.Operand) -> tuple[Nodes, ...] | None:
@@ -129,7 +122,7 @@ def _into(scope: Scope, sender: Nodes, target: t.Group) -> list[Path] | None:
     receivers = scope.group(target, own)
     if receivers is None:
         return None
-    paths = []
+    paths: list[Path] = []
     for receiver in receivers:
         if not _kinds_fit(scope, receiver, target):
             return None
@@ -148,8 +141,8 @@ def _key_positions(scope: Scope, sender: Nodes, target: t.Group) -> list[Positio
 
 
 def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
-    heads = [node for node in receiver.nodes if isinstance(node.component, Head)]
-    others = [node for node in receiver.nodes if not isinstance(node.component, Head)]
+    heads = [node for node in receiver.nodes if node.component.inputs]
+    others = [node for node in receiver.nodes if not node.component.inputs]
     if target.inputs and others:
         message = f"`{others[0].component}` has a single input, which is not named"
         mixed = heads or len(target.items) > 1
@@ -165,20 +158,6 @@ def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
 
 
 # --- what can carry --------------------------------------------------------------------------------
-
-
-def can_carry(sender: Component, receiver: Component, parallel: bool) -> bool:
-    """Whether ``receiver`` reads the residual stream after ``sender`` has written to it.
-
-    ``parallel`` is true of a model whose MLPs read the same stream as the heads of their layer.
-    """
-    if isinstance(receiver, Embed | PosEmbed):
-        return False
-    if isinstance(sender, Embed | PosEmbed):
-        return True
-    if isinstance(sender, Head) and isinstance(receiver, Mlp) and not parallel:
-        return sender.layer <= receiver.layer
-    return sender.layer < receiver.layer
 
 
 def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
@@ -197,11 +176,9 @@ def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
 
 
 def _why(sender: Component, receiver: Component) -> str:
-    if isinstance(receiver, Embed | PosEmbed):
+    if receiver.reads(parallel=False) is None:
         return f"`{receiver}` is computed from the tokens alone and reads no component"
-    if isinstance(receiver, Head):
-        return f"head {receiver} reads what layers below {receiver.layer} have written, and {sender} writes later"
-    return f"{receiver} reads what stands in the residual stream before it, and {sender} writes later"
+    return f"{receiver.reading}, and {sender} writes later"
 
 
 def _warn_of_positions(scope: Scope, path: Path, span: Span) -> None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import networkx as nx
 
@@ -35,7 +36,7 @@ class Loaded:
 
     document: Document
     warnings: tuple[Diagnostic, ...] = ()
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict[str, Source])
 
 
 def load_files(paths: Sequence[str | Path], environment: Environment) -> Document:
@@ -58,7 +59,7 @@ def load_with_warnings(paths: Sequence[str | Path], environment: Environment) ->
 def lint_files(paths: Sequence[str | Path], environment: Environment) -> Loaded:
     """As :func:`load_with_warnings`, but files that have nothing to do with each other may use the same names.
 
-    Files belong together where one uses the other, or speaks of a circuit that only the other one has.
+    Files belong together where one uses the other, or names a circuit that only the other one has.
 
     Raises:
         SpecError: with all errors, and the warnings, of all files.
@@ -104,7 +105,7 @@ class _Files:
         self.given: dict[str, t.File] = {}
         self.used: dict[str, t.File] = {}
         self._names: dict[str, str] = {}  # real path -> the name under which it was read first
-        self._uses = nx.DiGraph()  # from each file to those that it uses
+        self._uses: nx.DiGraph[str] = nx.DiGraph()  # from each file to those that it uses
         self._broken: set[str] = set()
 
     # --- reading -----------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class _Files:
                 self._uses.add_edge(source.path, self._names.get(_real(path), path))
 
     def groups(self) -> list[set[str]]:
-        """The files that belong together: by ``use``, or because one speaks of a circuit that others have."""
+        """The files that belong together: by ``use``, or because one names a circuit that others have."""
         files = self.given | self.used
         together = self._uses.to_undirected()
         owners: dict[str, set[str]] = {}
@@ -152,8 +153,9 @@ class _Files:
                 if isinstance(block, t.Circuit):
                     owners.setdefault(block.name.text, set()).add(path)
         for path, file in files.items():
-            within = {path, *nx.descendants(self._uses, path)}
-            for name in _circuits_spoken_of(file):
+            used: set[str] = cast(Any, nx).descendants(self._uses, path)  # its stub has a parameter without a type
+            within = {path, *used}
+            for name in _circuits_named_in(file):
                 if not owners.get(name, set()) & within:  # else it is one of its own
                     together.add_edges_from((path, owner) for owner in owners.get(name, ()))
         return list(nx.connected_components(together))
@@ -191,7 +193,7 @@ class _Files:
         return Document(tuple(given), circuits, comparisons, interventions, others)
 
     def _circuits(self, files: Mapping[str, t.File], named: dict[str, _Named]) -> tuple[Circuit, ...]:
-        circuits = []
+        circuits: list[Circuit] = []
         for path, file in files.items():
             for block in file.blocks:
                 if isinstance(block, t.Circuit) and self._is_new(named, block.name.text, block.name.span, "circuit"):
@@ -243,7 +245,7 @@ def _real(path: str) -> str:
     return path if "\0" in path else os.path.realpath(path)
 
 
-def _circuits_spoken_of(file: t.File) -> Iterator[str]:
+def _circuits_named_in(file: t.File) -> Iterator[str]:
     """The circuits that a file's comparisons and interventions are about."""
     for block in file.blocks:
         if isinstance(block, t.Comparison):

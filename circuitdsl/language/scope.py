@@ -6,14 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from circuitdsl.components import (
+    ALL,
+    END,
+    Absent,
+    Component,
+    Geometry,
+    Node,
+    Position,
+    kinds,
+)
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import ALL, Component, Embed, Head, Mlp, Node, Nodes, PosEmbed, Position, Role
+from circuitdsl.language.circuit import Nodes, Role
 from circuitdsl.language.diagnostics import Collector, suggestion
-from circuitdsl.language.environment import Environment, Geometry, TaskInfo
-from circuitdsl.language.format import component_text, item_text
+from circuitdsl.language.environment import Environment, TaskInfo
+from circuitdsl.language.format import item_text
 from circuitdsl.language.source import Span
-
-END = Position("END")
 
 
 @dataclass(frozen=True)
@@ -65,53 +73,11 @@ class Scope:
 
     def components(self, written: t.Component) -> tuple[Component, ...]:
         """The components that the model has of those written; says so if it has not all."""
-        match written:
-            case t.Heads(layer, index):
-                return self._heads(written, layer, index)
-            case t.Mlps(first, last):
-                return self._mlps(written, first, last)
-            case t.Embedding("embed"):
-                return (Embed(),)
-            case _:
-                return (PosEmbed(),)
-
-    def _heads(self, written: t.Heads, layer: int, index: int | None) -> tuple[Head, ...]:
-        geometry = self.geometry
-        if geometry is None:
-            return () if index is None else (Head(layer, index),)
-        if layer >= geometry.n_layers:
-            self._outside("C301", f"layer {layer}", written, geometry)
+        try:
+            return kinds()[written.rule].members(written.numbers, self.geometry)
+        except Absent as absent:
+            self.report(absent.code, absent.message, written.span, absent.remedy)
             return ()
-        if index is None:
-            return tuple(Head(layer, number) for number in range(geometry.n_heads))
-        if index >= geometry.n_heads:
-            self._outside("C302", f"head {index} in layer {layer}", written, geometry)
-            return ()
-        return (Head(layer, index),)
-
-    def _mlps(self, written: t.Mlps, first: int, last: int | None) -> tuple[Mlp, ...]:
-        geometry, end = self.geometry, first if last is None else last
-        if end < first:
-            message = f"the range `{component_text(written)}` ends before it begins"
-            self.report("C304", message, written.span, f"write `mlp {end} .. {first}`")
-            return ()
-        if geometry is None:
-            return (Mlp(first),)
-        if geometry.d_mlp == 0:
-            message = f"{geometry.model} has no MLPs: it is attention only"
-            self.report("C303", message, written.span, "leave it out")
-            return ()
-        if end >= geometry.n_layers:
-            self._outside("C301", f"layer {end}", written, geometry)
-            return ()
-        return tuple(Mlp(layer) for layer in range(first, end + 1))
-
-    def _outside(self, code: str, what: str, written: t.Component, geometry: Geometry) -> None:
-        remedy = (
-            f"{geometry.model} has {geometry.n_layers} layers of {geometry.n_heads} heads: "
-            f"0.0 to {geometry.n_layers - 1}.{geometry.n_heads - 1}"
-        )
-        self.report(code, f"{geometry.model} has no {what}", written.span, remedy)
 
     # --- roles and groups --------------------------------------------------------------------------
 
@@ -168,7 +134,7 @@ class Scope:
             if place is None:
                 return None
         components = self.components(item.component)
-        nodes = []
+        nodes: list[Node] = []
         for component in components:
             position = place or self._borrowed(component, item, unlisted)
             if position is None:
@@ -180,7 +146,7 @@ class Scope:
         listed = self.listed_at(component)
         if len(listed) == 1:
             return listed[0]
-        if not listed and isinstance(component, Embed | PosEmbed):
+        if not listed and component.everywhere:
             return ALL
         if not listed and unlisted is not None:
             return unlisted

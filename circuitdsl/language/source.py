@@ -40,12 +40,11 @@ NOWHERE = Span.of_file("")
 
 @dataclass(frozen=True)
 class Comment:
-    """``# ...`` to the end of its line; ``alone`` if nothing but white space stands before it."""
+    """``# ...`` to the end of its line."""
 
     text: str
     line: int
     column: int
-    alone: bool
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,7 @@ class Source:
         for found in _STRING_OR_COMMENT.finditer(self.text):
             if found[0].startswith("#"):
                 line, column = self.place(found.start())
-                alone = not self.lines[line - 1][: column - 1].strip()
-                yield Comment(found[0].rstrip(), line, column, alone)
+                yield Comment(found[0].rstrip(), line, column)
 
 
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*')

@@ -76,29 +76,14 @@ class Place(Syntax):
 
 
 @dataclass(frozen=True)
-class Heads(Syntax):
-    """``9.6``, or with ``index`` None ``9.*``."""
+class Component(Syntax):
+    """One or several components of a kind, by the grammar's ``rule`` for it: ``9.6``, ``9.*``, ``mlp 0 .. 3``.
 
-    layer: int
-    index: int | None
+    ``numbers`` are those written, None for one that is left out or a ``*``.
+    """
 
-
-@dataclass(frozen=True)
-class Mlps(Syntax):
-    """``mlp 5``, or with ``last`` ``mlp 0 .. 3``."""
-
-    first: int
-    last: int | None = None
-
-
-@dataclass(frozen=True)
-class Embedding(Syntax):
-    """``embed`` or ``pos_embed``."""
-
-    kind: Literal["embed", "pos_embed"]
-
-
-Component = Heads | Mlps | Embedding
+    rule: str
+    numbers: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,10 +283,6 @@ class Comparison(Syntax):
     body: tuple[About | Cite | Align | Expect, ...]
 
 
-WHOLE = "100%"
-"""The share that ``evenly`` gives to its position."""
-
-
 @dataclass(frozen=True)
 class Target(Syntax):
     """``IO by 70%``; ``IO evenly`` is ``IO by 100%``."""
@@ -310,37 +291,20 @@ class Target(Syntax):
     share: Number
 
 
-@dataclass(frozen=True)
-class Attend(Syntax):
-    nodes: Group
-    query: Place
-    targets: tuple[Target, ...]
+Piece = Number | Name | Words | Place | Target
+"""What may follow the nodes of an action."""
 
 
 @dataclass(frozen=True)
-class Ablate(Syntax):
+class Action(Syntax):
+    """``scale 9.6 by 0.5``: the word that an action begins with, what it is done to, and what follows.
+
+    ``parts`` holds the pieces that follow in their order, without the words between them.
+    """
+
+    word: str
     nodes: Group
-    ablation: Words | None = None
-
-
-@dataclass(frozen=True)
-class Patch(Syntax):
-    nodes: Group
-    counterfactual: Name
-
-
-@dataclass(frozen=True)
-class Scale(Syntax):
-    nodes: Group
-    factor: Number
-
-
-@dataclass(frozen=True)
-class Freeze(Syntax):
-    nodes: Group
-
-
-Action = Attend | Ablate | Patch | Scale | Freeze
+    parts: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)

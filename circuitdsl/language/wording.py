@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from circuitdsl.components import kinds
 from circuitdsl.language.diagnostics import nearest
+from circuitdsl.language.grammar import grammar
 
 TOP = ("use", "circuit", "compare", "intervention")
-STATEMENTS = (
+_STATEMENTS = (
     *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
     *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
-    *("vary", "align", "attend", "patch", "scale", "freeze"),
+    *("vary", "align"),
 )
-_INNER = (
-    *("with", "on", "at", "in", "raises", "lowers", "mlp", "embed", "pos_embed", "logits"),
-    *("from", "to", "by", "evenly"),
-)
-_COMPONENTS = {"HEAD", "MLP", "EMBED", "POS_EMBED"}
-_KEYWORDS = {word.upper(): word for word in (*TOP, *STATEMENTS, *_INNER)}
+_INNER = ("with", "on", "at", "in", "raises", "lowers", "logits", "from", "to", "by", "evenly")
 _THINGS = {
     "NAME": "a name",
     "MODEL_NAME": "a model's name",
@@ -59,6 +56,28 @@ WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[A-Za-z_][A-Za-z0-9_]*|[0-9][0-9.]*%?|-
 _HEAD_LIKE = re.compile(r"(?:[Lla](\d+)[._]?[Hh]|(\d+)[Hh])(\d+)\b")
 
 
+# --- words -----------------------------------------------------------------------------------------
+
+
+def statements() -> tuple[str, ...]:
+    """The words that begin a statement, actions among them: ``ablate`` begins a setting as well."""
+    return tuple(dict.fromkeys((*_STATEMENTS, *grammar().actions)))
+
+
+def _components() -> set[str]:
+    """The terminals that a component begins with."""
+    return {name.upper() for name in grammar().components}
+
+
+def _keywords() -> dict[str, str]:
+    """The language's words by their terminals."""
+    words = [name for name in grammar().components if name.islower()]
+    return {word.upper(): word for word in (*TOP, *statements(), *_INNER, *words)}
+
+
+# --- what could stand at a place -------------------------------------------------------------------
+
+
 def human(accepts: set[str]) -> str:
     """What could stand here, in few words: components and statements are summed up."""
     words: list[str] = []
@@ -66,18 +85,21 @@ def human(accepts: set[str]) -> str:
     if {"USE", "CIRCUIT"} <= rest:
         rest -= {word.upper() for word in TOP}
         words += [f"`{word}`" for word in TOP]
-    statements = [word for word in STATEMENTS if word.upper() in rest]
-    if len(statements) > 2 and "RBRACE" in rest:
-        rest -= {word.upper() for word in statements}
-        words.append("a statement (" + ", ".join(statements) + ")")
-    if rest >= _COMPONENTS:
-        rest -= _COMPONENTS
-        words.append("a head such as `9.6`, `mlp`, `embed`")
-    words += sorted(_THINGS.get(name) or f"`{_KEYWORDS.get(name, name.lower())}`" for name in rest)
-    return _either(words)
+    begins = [word for word in statements() if word.upper() in rest]
+    if len(begins) > 2 and "RBRACE" in rest:
+        rest -= {word.upper() for word in begins}
+        words.append("a statement (" + ", ".join(begins) + ")")
+    if rest >= _components():
+        rest -= _components()
+        added = (kind.example for kind in kinds().values() if kind.grammar)
+        words.append(", ".join(["a head such as `9.6`, `mlp`, `embed`", *(f"`{example}`" for example in added)]))
+    keywords = _keywords()
+    words += sorted(_THINGS.get(name) or f"`{keywords.get(name, name.lower())}`" for name in rest)
+    return either(words)
 
 
-def _either(words: Iterable[str]) -> str:
+def either(words: Iterable[str]) -> str:
+    """``a, b or c``."""
     *most, last = list(words) or ["nothing"]
     return f"{', '.join(most)} or {last}" if most else last
 
@@ -94,7 +116,7 @@ def word_at(text: str, start: int) -> str:
 
 def found_at(text: str, start: int, accepts: set[str]) -> str:
     """The word or sign at an offset; where a head could stand, also a head in another notation."""
-    head = _HEAD_LIKE.match(text, start) if accepts & _COMPONENTS else None
+    head = _HEAD_LIKE.match(text, start) if accepts & _components() else None
     word = head or WORD.match(text, start)
     return word[0] if word else text[start]
 
@@ -124,7 +146,7 @@ def remedy_of(found: str, accepts: set[str], before: str) -> str:
 
 
 def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
-    components, numeric = bool(accepts & _COMPONENTS), before.isdigit() or "NUMBER" in accepts
+    components, numeric = bool(accepts & _components()), before.isdigit() or "NUMBER" in accepts
     hints = (
         (found == "." and before == ".", "write `..`"),
         (found == "." and "INPUTS" in accepts, "the inputs are `.q`, `.k`, `.v` and `.kv`"),
@@ -151,18 +173,18 @@ def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
 def _word_remedy(found: str, accepts: set[str]) -> str:
     if not found.isidentifier():
         return ""
-    near = nearest(found, [word for name, word in _KEYWORDS.items() if name in accepts])
+    near = nearest(found, [word for name, word in _keywords().items() if name in accepts])
     if near and near != found:
         return f"did you mean `{near}`?"
-    if accepts & _COMPONENTS and found == "logits":
+    if accepts & _components() and found == "logits":
         return "the logits receive, and send nothing"
-    if found in _KEYWORDS.values() and accepts & {"NAME", "MODEL_NAME"}:
+    if found in _keywords().values() and accepts & {"NAME", "MODEL_NAME"}:
         return f"`{found}` is a word of the language and cannot be a name"
     if found in TOP:
         return f"`{found}` stands by itself, not within a block"
-    if found in STATEMENTS and "CIRCUIT" in accepts:
+    if found in statements() and "CIRCUIT" in accepts:
         return f"`{found}` stands within a block: `circuit name {{ ... }}`"
-    if accepts & _COMPONENTS and "NAME" not in accepts:
+    if accepts & _components() and "NAME" not in accepts:
         return "a role lists components; which roles it talks to is said by `edge`"
     if "STRING" in accepts and "NAME" not in accepts:
         return "put it in double quotes"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from circuitdsl.language.circuit import Circuit, Mlp, Node, Nodes
+from circuitdsl.components import Mlp, Node
+from circuitdsl.language.circuit import Circuit, Nodes
 from circuitdsl.language.environment import NOT_NEGATIVE, RANDOM_HEADS, MeasureInfo, Parameter
 from circuitdsl.measures.controls import RANDOM_SETS, quantile_of, random_nodes
-from circuitdsl.measures.experiments import Ablated, Clean, Isolated
+from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Isolated
 from circuitdsl.measures.measurement import (
     Array,
     Asking,
@@ -21,6 +22,9 @@ from circuitdsl.measures.measurement import (
     relative_change,
     sample,
 )
+
+Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, tuple[Array, Array]]]
+"""Part of a measurement at work (``Asking``): in the end it gives two columns [prompts] for each named set."""
 
 RANDOM_SUBSETS = 5
 GREEDY_STEPS = 5
@@ -99,9 +103,9 @@ def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Nod
     return random_nodes(nodes, request.circuit.geometry, request.method.seed)
 
 
-def _of_random_sets(request: Request, figures: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
+def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
     """What a claim against random sets must pass, if it is one."""
-    return None if request.control is None else quantile_of(request.control, request.method, figures)
+    return None if request.control is None else quantile_of(request.control, request.method, estimates)
 
 
 # --- minimality and completeness -------------------------------------------------------------------
@@ -173,7 +177,7 @@ def _completeness(request: Request) -> Asking:
     )
 
 
-def _without(request: Request, sets: dict[str, frozenset[Node]]):
+def _without(request: Request, sets: dict[str, frozenset[Node]]) -> Columns:
     """F(C \\ K) and F(M \\ K) for each named K."""
     everything = frozenset(request.circuit.nodes)
     source = request.source()
@@ -188,7 +192,7 @@ def _without(request: Request, sets: dict[str, frozenset[Node]]):
     return {name: (results[c], results[m]) for name, (c, m) in asked.items()}
 
 
-def _greedy(request: Request, nodes: frozenset[Node]):
+def _greedy(request: Request, nodes: frozenset[Node]) -> Columns:
     """K grown by the node that widens the gap most (Wang et al. 2022), at most GREEDY_STEPS times."""
     taken: frozenset[Node] = frozenset()
     best: tuple[Array, Array] | None = None
@@ -217,6 +221,21 @@ def _random_subsets(request: Request) -> dict[str, frozenset[Node]]:
 
 _PART = partial(Parameter, "heads", "heads")
 
+FAITHFULNESS = Measure(
+    MeasureInfo(
+        "faithfulness",
+        "share",
+        "(F(C) - F(none)) / (F(M) - F(none)): how much of the metric the circuit keeps when every head at every "
+        "position outside it is ablated (MLPs too if the circuit names some). Compared with `random heads` it must "
+        f"exceed the 95% quantile (the method's confidence) of {RANDOM_SETS} random circuits matched by layer, "
+        "number and position.",
+        "Mueller et al. 2025 (MIB); Wang et al. 2022; Shi et al. 2024 for the control",
+        places=("circuit",),
+        controls=(RANDOM_HEADS,),
+    ),
+    _faithfulness,
+)
+
 MEASURES = (
     Measure(
         MeasureInfo(
@@ -230,20 +249,7 @@ MEASURES = (
         ),
         _knockout,
     ),
-    Measure(
-        MeasureInfo(
-            "faithfulness",
-            "share",
-            "(F(C) - F(none)) / (F(M) - F(none)): how much of the metric the circuit keeps when every head at every "
-            "position outside it is ablated (MLPs too if the circuit names some). Compared with `random heads` it must "
-            f"exceed the 95% quantile (the method's confidence) of {RANDOM_SETS} random circuits matched by layer, "
-            "number and position.",
-            "Mueller et al. 2025 (MIB); Wang et al. 2022; Shi et al. 2024 for the control",
-            places=("circuit",),
-            controls=(RANDOM_HEADS,),
-        ),
-        _faithfulness,
-    ),
+    FAITHFULNESS,
     Measure(
         MeasureInfo(
             "faithfulness_gap",

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitdsl.language.circuit import FromTo, Head, Method, Node, Position
+from circuitdsl.components import Head, Node, Position
+from circuitdsl.language.circuit import FromTo, Method
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 from circuitdsl.measures.experiments import Attention, Intervened, Patched
 from circuitdsl.measures.heads import HEADS, heads_of

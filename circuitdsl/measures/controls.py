@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from circuitdsl.language.circuit import Control, Head, Method, Node
-from circuitdsl.language.environment import Geometry
+from circuitdsl.components import Geometry, Head, Node
+from circuitdsl.language.circuit import Control, Method
 from circuitdsl.measures.measurement import Array, CannotMeasure
 
 RANDOM_SETS = 20
@@ -56,11 +56,11 @@ def exchanged(nodes: Iterable[Node], stand_in: Mapping[Head, Head]) -> Iterator[
         yield Node(stand_in[node.component], node.position) if isinstance(node.component, Head) else node
 
 
-def quantile_of(control: Control, method: Method, figures: Callable[[Array], Array]) -> Callable[[Array], Array]:
+def quantile_of(control: Control, method: Method, estimates: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """The bound that a claim against random sets must pass: their quantile at the method's confidence.
 
-    ``figures`` maps means to figures of the sets, of shape [..., sets]; ``>`` has to pass the upper quantile, ``<`` the
-    lower one (Shi et al. 2024).
+    ``estimates`` maps means to the sets' estimates, of shape [..., sets]; ``>`` has to pass the upper quantile, ``<``
+    the lower one (Shi et al. 2024).
     """
     level = method.confidence if control.op == ">" else 1 - method.confidence
-    return lambda means: np.quantile(figures(means), level, axis=-1)
+    return lambda means: np.quantile(estimates(means), level, axis=-1)

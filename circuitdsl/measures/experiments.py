@@ -6,11 +6,12 @@ or by two files, is one experiment. Results are one float per prompt, shape [pro
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
-from circuitdsl.language.circuit import Action, FromTo, Head, Node, Reads, Token
+from circuitdsl.actions import Action
+from circuitdsl.components import Head, Node
+from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 
 # --- data ------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of the logits at END."""
+    """A number computed from the logits at END."""
 
     name: Literal["logit_diff", "accuracy", "accuracy among options", "probability", "probability_diff"]
 
@@ -178,41 +179,3 @@ class Experiment:
     data: Data
     world: World
     reading: Reading
-
-
-def passes(world: World) -> int:
-    """Forward passes over each prompt that the plain engine needs for a world, shared caches not counted."""
-    match world:
-        case Patched(receivers=receivers):
-            return 2 if receivers else 1
-        case _:
-            return 1
-
-
-def shared_passes(world: World) -> frozenset[Hashable]:
-    """The caches over the prompts that a world reads, by what tells them apart; each costs one pass, shared by all
-    worlds."""
-    match world:
-        case Patched(counterfactual=name, under=under):
-            found = frozenset[Hashable]({"clean cache", f"{name} cache"})
-            return found if under is None else found | shared_passes(under) | {under}
-        case Ablated(source=source) | Isolated(source=source):
-            return _source_cache(source)
-        case Intervened(sources=sources, actions=actions):
-            freezes = any(action.kind == "freeze" for action in actions)
-            needed = frozenset[Hashable]({"clean cache"} if freezes else ())
-            return needed.union(*(_source_cache(s) for s in sources if s is not None))
-        case _:
-            return frozenset()
-
-
-def _source_cache(source: Source) -> frozenset[Hashable]:
-    match source:
-        case Zero():
-            return frozenset()
-        case Mean(counterfactual=name):
-            return frozenset({f"{name} mean"})
-        case Resample(counterfactual=name, seed=seed):
-            return frozenset({f"{name} resampled {seed}"})
-        case FromCounterfactual(counterfactual=name):
-            return frozenset({f"{name} cache"})

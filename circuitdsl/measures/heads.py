@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from circuitdsl.language.circuit import FromTo, Head, Nodes, Reads
+from circuitdsl.components import Head
+from circuitdsl.language.circuit import FromTo, Nodes, Reads
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter, TaskRef
 from circuitdsl.measures.experiments import Attention, Clean, Copying, Data, Experiment, HeadScore
 from circuitdsl.measures.measurement import (
@@ -35,7 +36,7 @@ READS = Parameter("reads", "reads", "the position that is read, or position -> t
 
 
 def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, shares: bool = False) -> Asking:
-    """The mean over heads of one reading each, with every head's own figure as a part."""
+    """The mean over heads of one reading each, with every head's own estimate as a part."""
     heads = heads_of(request)
     experiments = {head: ask(head) for head in heads}
     results = yield list(experiments.values())

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from circuitdsl.language.circuit import ALL, Ablation, Argument, Circuit, Control, Method, Node, Term
+from circuitdsl.actions import Ablation
+from circuitdsl.components import ALL, Node
+from circuitdsl.language.circuit import Argument, Circuit, Control, Method, Term
 from circuitdsl.language.environment import MeasureInfo
 from circuitdsl.measures.experiments import (
     Clean,
@@ -38,12 +40,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure as a function of means over prompts, so that an interval can be had for any of them.
+    """An estimate as a function of means over prompts, so that an interval can be computed for any of them.
 
-    ``combine`` maps means of all samples' columns, joined to shape [..., columns], to figures of shape [...]; where the
-    figure is undefined it gives NaN. ``control`` maps them to the control's figure where the claim compares with one.
-    ``shares``: there is one column, of zeros and ones, and the figure is its mean.
-    ``parts`` are figures of parts of the subject, for reports.
+    ``combine`` maps means of all samples' columns, joined to shape [..., columns], to estimates of shape [...]; where
+    the estimate is undefined it gives NaN. ``control`` maps them to the control's estimate where the claim compares
+    with one. ``shares``: there is one column, of zeros and ones, and the estimate is its mean.
+    ``parts`` are estimates for parts of the subject, for reports.
     """
 
     samples: tuple[Sample, ...]
@@ -71,7 +73,7 @@ class Request:
     """What an estimator works on: a term of a claim, about a circuit, under a method, in a world.
 
     ``method`` is the circuit's or a variant of it. ``world`` is what outputs and attention are read in (interventions).
-    ``parts`` says whether figures of single heads are wanted too.
+    ``parts`` says whether estimates for single heads are wanted too.
     """
 
     circuit: Circuit
@@ -116,6 +118,17 @@ class CannotMeasure(Exception):
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why an experiment or a measurement could not be had, for a person."""
+
+    message: str
+
+
+Results = Mapping[Experiment, Array | Failure]
+"""What was read of experiments, one array [prompts] each, or why it could not be."""
+
+
+@dataclass(frozen=True)
 class Measure:
     """An entry of the registry: what the measurement is, and how it is estimated.
 
@@ -123,8 +136,30 @@ class Measure:
     """
 
     info: MeasureInfo
-    estimate: Estimator
+    estimator: Estimator
     adaptive: frozenset[str] = frozenset()
+
+
+Align = Iterable[tuple[str, str]]
+"""Roles that are each other's counterparts, (role of the left circuit, role of the right one)."""
+
+
+@dataclass(frozen=True)
+class PairRequest:
+    """What an estimator of two circuits works on: the circuits in the order of the term, and their counterparts."""
+
+    first: Circuit
+    second: Circuit
+    align: tuple[tuple[str, str], ...] = ()
+    control: Control | None = None
+
+
+@dataclass(frozen=True)
+class ComparisonMeasure:
+    """An entry of the registry for compare blocks; without an estimator the two descriptions decide, and no model."""
+
+    info: MeasureInfo
+    estimator: Callable[[PairRequest], Asking] | None = None
 
 
 def ablation_source(method: Method, ablate: Ablation) -> Source:
@@ -148,7 +183,7 @@ def sample(data: Data, *columns: Array) -> Sample:
 def together(
     askings: Iterable[Asking],
 ) -> Generator[Sequence[Experiment], Mapping[Experiment, Array], tuple[Measurement, ...]]:
-    """Several measurements at work side by side: what they ask at the same time is asked at once."""
+    """Several measurements run in lockstep: what they ask in the same round is asked at once."""
     waiting, done, results = dict(enumerate(askings)), dict[int, Measurement](), None
     while waiting:
         asked: dict[Experiment, None] = {}
@@ -163,8 +198,8 @@ def together(
     return tuple(done[place] for place in sorted(done))
 
 
-def combined(measurements: Sequence[Measurement], figure: Callable[..., Array]) -> Measurement:
-    """A figure of several measurements' figures.
+def combined(measurements: Sequence[Measurement], estimate: Callable[..., Array]) -> Measurement:
+    """An estimate computed from several measurements' estimates.
 
     Columns of the same data become one sample, whose prompts are resampled and left out together, so it is paired.
     """
@@ -183,7 +218,7 @@ def combined(measurements: Sequence[Measurement], figure: Callable[..., Array]) 
     own = [[column for sample in each.samples for column in place(sample)] for each in measurements]
 
     def combine(means: Array) -> Array:
-        return figure(*(each.combine(means[..., some]) for each, some in zip(measurements, own, strict=True)))
+        return estimate(*(each.combine(means[..., some]) for each, some in zip(measurements, own, strict=True)))
 
     return Measurement(samples, combine)
 

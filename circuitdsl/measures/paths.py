@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from circuitdsl.language.circuit import Node, Path, Receivers
+from circuitdsl.components import Node
+from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.language.environment import MeasureInfo, Parameter
 from circuitdsl.measures.experiments import Corrupted, Intervened, Patched
 from circuitdsl.measures.measurement import (

@@ -11,9 +11,17 @@ def spearman(left: Array, right: Array) -> Array:
     """Spearman's rank correlation over the last axis (``scipy.stats.spearmanr``, over leading axes at once).
 
     NaN where one side is constant.
-    """
-    from scipy import stats  # half a second, which what needs no figures (lint, plan) does without
 
-    ranks = [stats.rankdata(each, axis=-1) for each in (left, right)]
+    >>> import numpy as np
+    >>> spearman(np.array([0.1, 0.2, 0.7]), np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])).tolist()
+    [1.0, -1.0]
+    """
+    # Here, for its import takes half a second, and lint and plan compute no correlation.
+    from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
+
+    ranks: list[Array] = [
+        stats.rankdata(each, axis=-1)  # pyright: ignore[reportUnknownMemberType]
+        for each in (left, right)
+    ]
     ours, theirs = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
     return ratio((ours * theirs).sum(axis=-1), np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from circuitdsl.language.environment import Geometry, UnknownName
-from circuitdsl.models.folders import find_folder, hub_name
+from circuitdsl.components import Geometry
+from circuitdsl.language.environment import UnknownName
+from circuitdsl.models.families import ALWAYS, Family, families
+from circuitdsl.models.folders import find_folder
 from circuitdsl.models.planted.plans import PLANTED
 
 
@@ -53,7 +55,7 @@ _PUBLIC: dict[str, tuple[int, int, int, int, int, int, int]] = {
 
 def _public(name: str) -> Geometry:
     layers, heads, kv_heads, d_model, d_mlp, d_vocab, n_ctx = _PUBLIC[name]
-    parallel = "pythia" in hub_name(name)
+    parallel = name.startswith("pythia-")
     return Geometry(name, layers, heads, kv_heads, d_model, d_model // heads, d_mlp, d_vocab, n_ctx, parallel)
 
 
@@ -65,11 +67,18 @@ _WIDTH = ("hidden_size", "n_embd", "d_model", "n_embed")
 _MLP = ("intermediate_size", "n_inner", "ffn_dim")
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
 
-# Architectures without a longest prompt, whose config.json need not name one, and the length that they were trained on.
-_TRAINED_ON = {"bloom": 2048}
+# Families that can be described but not measured, whose attention and MLP read the same residual stream.
+_NOT_MEASURED = (
+    Family("cohere", "Cohere", parallel=ALWAYS),
+    Family("falcon", "Falcon", parallel="parallel_attn"),
+    Family("gptj", "GPT-J", parallel=ALWAYS),
+)
 
-# Architectures whose attention and MLP read the same residual stream, and the setting that may say otherwise.
-_PARALLEL = {"gpt_neox": "use_parallel_residual", "falcon": "parallel_attn", "gptj": "", "phi": "", "cohere": ""}
+
+def _family(model_type: str) -> Family:
+    """What is known of a family; of an unknown one, nothing."""
+    described = {family.model_type: family for family in (*_NOT_MEASURED, *families().values())}
+    return described.get(model_type, Family(model_type, ""))
 
 
 def _from_config(name: str, path: Path) -> Geometry:
@@ -90,7 +99,7 @@ def _from_config(name: str, path: Path) -> Geometry:
         return value
 
     heads, width = required(_HEADS), required(_WIDTH)
-    model_type = str(config.get("model_type", ""))
+    family = _family(str(config.get("model_type", "")))
     return Geometry(
         model=name,
         n_layers=required(_LAYERS),
@@ -100,12 +109,12 @@ def _from_config(name: str, path: Path) -> Geometry:
         d_head=_first(config, ("head_dim",)) or width // heads,
         d_mlp=_first(config, _MLP) or 4 * width,
         d_vocab=required(("vocab_size",)),
-        n_ctx=_first(config, _CONTEXT) or _TRAINED_ON.get(model_type) or required(_CONTEXT),
-        parallel_attn_mlp=model_type in _PARALLEL and bool(config.get(_PARALLEL[model_type], True)),
+        n_ctx=_first(config, _CONTEXT) or family.trained_on or required(_CONTEXT),
+        parallel_attn_mlp=family.is_parallel(config),
     )
 
 
-def _first(config: dict[str, Any], names: tuple[str, ...]) -> int | None:
+def _first(config: Mapping[str, object], names: tuple[str, ...]) -> int | None:
     """The first whole number that ``config`` has under one of ``names``."""
     values = (config.get(name) for name in names)
     return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)

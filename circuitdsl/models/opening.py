@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
-from circuitdsl.language.environment import Geometry
-from circuitdsl.models.families import FAMILIES
+from circuitdsl.models.families import families
 from circuitdsl.models.folders import ADDABLE, added_folder, cache_folder, downloaded_revisions, find_folder, hub_name
 from circuitdsl.models.planted.plans import PLANTED
 
@@ -71,7 +71,7 @@ class Model:
     """An open model, in evaluation mode.
 
     ``name`` is the one it was asked for by, with ``@revision`` if one was named; ``tokenizer`` is a fast Hugging Face
-    tokenizer; ``geometry`` is read off the open model.
+    tokenizer; ``geometry`` is read off the open model. ``revision`` is the one that was named, None if none was.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Model:
     geometry: Geometry
     tokenizer: Any
     processing: Processing
+    revision: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -118,7 +119,7 @@ def open_model(
             bridge.enable_compatibility_mode(disable_warnings=True)
         _cast(bridge, dtype)
         bridge.requires_grad_(False)
-    return _opened(name if opening.revision is None else f"{name}@{opening.revision}", bridge, processing)
+    return _opened(name, bridge, processing, opening.revision)
 
 
 def _cast(bridge: TransformerBridge, dtype: Dtype) -> None:
@@ -132,6 +133,7 @@ def _cast(bridge: TransformerBridge, dtype: Dtype) -> None:
 
 
 def _given(bridge: TransformerBridge, processing: Processing, opening: Opening) -> Model:
+    _require_bridge(bridge)
     if opening.revision is not None:
         raise ModelError(
             f"the model was given as an object, which has no revision {opening.revision}",
@@ -157,11 +159,22 @@ def _given(bridge: TransformerBridge, processing: Processing, opening: Opening) 
     return opened
 
 
-def _opened(name: str, bridge: TransformerBridge, processing: Processing) -> Model:
+def _require_bridge(given: object) -> None:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    if not isinstance(given, TransformerBridge):
+        raise ModelError(
+            f"a model is given by its name, its folder or as a TransformerBridge, not as a {type(given).__name__}",
+            "TransformerBridge.boot_transformers(...) of TransformerLens opens one",
+        )
+
+
+def _opened(name: str, bridge: TransformerBridge, processing: Processing, revision: str | None = None) -> Model:
+    name = name if revision is None else f"{name}@{revision}"
     if bridge.tokenizer is None:
         raise ModelError(f"the model {name} has no tokenizer", "open it with one: tasks are written as text")
     bridge.eval()
-    return Model(name, bridge, _geometry(name, bridge), bridge.tokenizer, processing)
+    return Model(name, bridge, _geometry(name, bridge), bridge.tokenizer, processing, revision)
 
 
 def _geometry(name: str, bridge: TransformerBridge) -> Geometry:
@@ -224,11 +237,11 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _require_family(name: str, family: str) -> None:
-    if family not in FAMILIES:
+def _require_family(name: str, model_type: str) -> None:
+    if model_type not in families():
         raise ModelError(
-            f"the model {name} is of the family {family}, on which circuitdsl has not been tried",
-            f"the families that it measures: {', '.join(FAMILIES)} (docs/models.md)",
+            f"the model {name} is of the family {model_type}, on which circuitdsl has not been tried",
+            f"the families that it measures: {', '.join(families())} (docs/models.md)",
         )
 
 

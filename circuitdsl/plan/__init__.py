@@ -1,1 +1,1 @@
-"""From claims to a deduplicated set of experiments, with their cost."""
+"""Document -> Plan: jobs by block, started once, with their experiments and their cost."""

@@ -1,15 +1,24 @@
-"""The plan of a call: which distinct experiments its claims need, and what they cost, before anything runs."""
+"""Document -> Plan: every job by block, started once, with its distinct experiments and their cost.
+
+The plan is what is printed, what is run, what progress counts, and what the cost is compared with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from circuitdsl.measures.experiments import Data, Experiment, Mean, World, passes, shared_passes
-from circuitdsl.plan.drive import Failure, first_round
-from circuitdsl.plan.fast import Prompts, own_runs, shared_runs
-from circuitdsl.plan.jobs import Job, Round
-from circuitdsl.tasks import open_task
+from circuitdsl.engine.base import engines
+from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.measures.experiments import Data, Experiment, World
+from circuitdsl.measures.measurement import Failure
+from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
+from circuitdsl.plan.comparison import ComparisonPlan, plan_comparison
+from circuitdsl.plan.function import FunctionPlan
+from circuitdsl.plan.intervention import InterventionPlan, plan_intervention
+from circuitdsl.plan.job import Job, Round, Started
+from circuitdsl.tasks import Layout, open_task
 
 
 @dataclass(frozen=True)
@@ -42,22 +51,121 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a call and their cost at the first look, in forward passes over ``prompts`` prompts.
+    """All jobs of a call, by block, and their cost at the first look, in forward passes over ``prompts`` prompts.
 
-    ``asked`` counts experiments with repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs
-    worlds one by one, ``fast`` what the fast engine is foretold to need. Both are lower bounds where ``adaptive`` jobs
-    will ask for more once they have seen results. ``prompts`` are the most that any job begins with; a pass over fewer
-    counts as that part of one.
+    ``used`` are circuits that the blocks only refer to. ``asked`` counts experiments with repetitions, ``distinct``
+    without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the fast engine is expected
+    to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen results. ``prompts``
+    are the most that any job begins with; a pass over fewer counts as that part of one.
     """
 
-    lines: tuple[Line, ...]
-    asked: int
-    distinct: int
-    worlds: int
-    plain: Planned
-    fast: Planned
-    prompts: int
-    adaptive: int
+    circuits: tuple[CircuitPlan, ...] = ()
+    comparisons: tuple[ComparisonPlan, ...] = ()
+    interventions: tuple[InterventionPlan, ...] = ()
+    functions: tuple[FunctionPlan, ...] = ()
+    used: tuple[Circuit, ...] = ()
+
+    def jobs(self) -> Iterator[Started]:
+        """Every job, in order."""
+        for block in (*self.circuits, *self.comparisons, *self.interventions, *self.functions):
+            yield from block.jobs()
+
+    @property
+    def all_circuits(self) -> tuple[Circuit, ...]:
+        """Every circuit that is checked or referred to."""
+        return (*(block.circuit for block in self.circuits), *self.used)
+
+    def rounds(self) -> Mapping[Round, tuple[Experiment, ...]]:
+        """The first questions of all jobs as an engine is given them, searches for unlisted heads apart."""
+        found: dict[Round, list[Experiment]] = {}
+        for started in self.jobs():
+            found.setdefault(started.job.round, []).extend(started.experiments)
+        return {each: tuple(experiments) for each, experiments in found.items()}
+
+    # --- cost ------------------------------------------------------------------------------------
+
+    @property
+    def asked(self) -> int:
+        return sum(ask.experiments for ask in self._asks)
+
+    @property
+    def distinct(self) -> int:
+        return sum(ask.new for ask in self._asks)
+
+    @property
+    def worlds(self) -> int:
+        return sum(len(ask.worlds) for ask in self._asks)
+
+    @cached_property
+    def prompts(self) -> int:
+        return max((started.job.method.prompts_first for started in self.jobs()), default=0)
+
+    @property
+    def adaptive(self) -> int:
+        return sum(started.job.adaptive for started in self.jobs())
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """A line a job. Raises UnknownName for a task that is not there."""
+        plain, fast = self._own("plain"), self._own("fast")
+        return tuple(
+            Line(
+                ask.job,
+                ask.experiments,
+                ask.new,
+                int(sum(plain[run][world] for run, world in ask.worlds)),
+                sum(fast[run][world] for run, world in ask.worlds),
+                ask.note or ("asks for more once it has seen results" if ask.job.adaptive else ""),
+            )
+            for ask in self._asks
+        )
+
+    @cached_property
+    def plain(self) -> Planned:
+        return self._planned("plain", (line.passes for line in self.lines))
+
+    @cached_property
+    def fast(self) -> Planned:
+        return self._planned("fast", (line.fast for line in self.lines))
+
+    def cost(self, engine: str) -> Planned:
+        """What a built-in engine is expected to need: the plain one, or the fast one for any other name."""
+        return self.plain if engine == "plain" else self.fast
+
+    @cached_property
+    def _asks(self) -> tuple[_Ask, ...]:
+        return tuple(_asks(self.jobs()))
+
+    @cached_property
+    def _together(self) -> Mapping[_Run, tuple[World, ...]]:
+        """The worlds that an engine is given at once, each with the first job that needs it."""
+        found: dict[_Run, list[World]] = {}
+        for ask in self._asks:
+            for run, world in ask.worlds:
+                found.setdefault(run, []).append(world)
+        return {run: tuple(worlds) for run, worlds in found.items()}
+
+    def _own(self, engine: str) -> Mapping[_Run, Mapping[World, float]]:
+        cost = engines()[engine].cost
+        return {run: cost.own(worlds, _typical(run), run.layers) for run, worlds in self._together.items()}
+
+    def _planned(self, engine: str, own: Iterable[float]) -> Planned:
+        if not self.prompts:
+            return Planned(0, 0)
+        shared = self._shared(engine)
+        lines = zip(self.lines, own, strict=True)
+        total = shared + sum(line.job.round.prompts * each for line, each in lines)
+        return Planned(shared / self.prompts, total / self.prompts)
+
+    def _shared(self, engine: str) -> int:
+        """What is shared, in prompts through the model."""
+        cost = engines()[engine].cost
+        runs: dict[Hashable, int] = {}
+        for run, worlds in self._together.items():
+            for shared in cost.shared(worlds):
+                place = (run.round.model, run.round.processing, run.data) if shared.once else run
+                runs[place, shared.key] = run.round.prompts if shared.prompts is None else shared.prompts
+        return sum(runs.values())
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -84,45 +192,23 @@ class Plan:
         }
 
 
-def make_plan(jobs: Sequence[Job]) -> Plan:
-    """The plan of these jobs, in their order. No model and no tokenizer is needed.
+def make_plan(document: Document, unexplained: bool = True) -> Plan:
+    """Start every job of a document, in order. No model and no tokenizer is needed.
 
-    Raises UnknownName for a task that is not there.
+    ``unexplained`` looks for heads that matter and are not listed.
     """
-    asks = _asks(jobs)
-    prompts = max((job.method.prompts_first for job in jobs), default=0)
-    together: dict[_Run, list[World]] = {}
-    for ask in asks:
-        for run, world in ask.worlds:
-            together.setdefault(run, []).append(world)
-    fast = {run: own_runs(worlds, _typical(run)) for run, worlds in together.items()}
-    lines = tuple(
-        Line(
-            ask.job,
-            ask.experiments,
-            ask.new,
-            sum(passes(world) for _, world in ask.worlds),
-            sum(fast[run][world] for run, world in ask.worlds),
-            ask.note or ("asks for more once it has seen results" if ask.job.adaptive else ""),
-        )
-        for ask in asks
-    )
-
-    def planned(shared: float, own: Iterable[tuple[Job, float]]) -> Planned:
-        if not prompts:
-            return Planned(0, 0)
-        return Planned(shared / prompts, (shared + sum(job.round.prompts * each for job, each in own)) / prompts)
-
     return Plan(
-        lines=lines,
-        asked=sum(ask.experiments for ask in asks),
-        distinct=sum(ask.new for ask in asks),
-        worlds=sum(len(ask.worlds) for ask in asks),
-        plain=planned(_shared_by_plain(together), ((line.job, line.passes) for line in lines)),
-        fast=planned(_shared_by_fast(together), ((line.job, line.fast) for line in lines)),
-        prompts=prompts,
-        adaptive=sum(job.adaptive for job in jobs),
+        circuits=tuple(plan_circuit(circuit, unexplained) for circuit in document.circuits),
+        comparisons=tuple(plan_comparison(document, comparison) for comparison in document.comparisons),
+        interventions=tuple(
+            plan_intervention(intervention, document.circuit(intervention.on))
+            for intervention in document.interventions
+        ),
+        used=document.used,
     )
+
+
+# --- what is asked, and what of it is new ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -145,15 +231,15 @@ class _Ask:
     note: str = ""
 
 
-def _asks(jobs: Iterable[Job]) -> list[_Ask]:
+def _asks(jobs: Iterable[Started]) -> Iterator[_Ask]:
     seen: set[tuple[str, str, Experiment]] = set()
     worlds: set[tuple[str, str, Data, World]] = set()
-    asks: list[_Ask] = []
-    for job in jobs:
-        experiments = first_round(job)
-        if isinstance(experiments, Failure):
-            asks.append(_Ask(job, 0, 0, (), experiments.message))
+    for started in jobs:
+        job = started.job
+        if isinstance(started.first, Failure):
+            yield _Ask(job, 0, 0, (), started.first.message)
             continue
+        experiments = started.first
         model = (job.model, job.method.processing)
         new = {(*model, e) for e in experiments} - seen
         seen |= new
@@ -162,34 +248,9 @@ def _asks(jobs: Iterable[Job]) -> list[_Ask]:
             (_Run(job.round, world[2], job.geometry.n_layers), world[3]) for world in own if world not in worlds
         )
         worlds |= set(own)
-        asks.append(_Ask(job, len(experiments), len(new), mine))
-    return asks
+        yield _Ask(job, len(experiments), len(new), mine)
 
 
-def _typical(run: _Run) -> Prompts:
+def _typical(run: _Run) -> tuple[Layout, ...]:
     layouts = open_task(run.data.task).layouts()
-    return Prompts(tuple(each.after_bos() for each in layouts) if run.data.bos else layouts, run.layers)
-
-
-# --- what is shared, in prompts through the model --------------------------------------------------
-
-
-def _shared_by_plain(together: Mapping[_Run, Iterable[World]]) -> int:
-    """Every cache is made once for a model and some data."""
-    caches: dict[Hashable, int] = {}
-    for run, worlds in together.items():
-        for name in frozenset[Hashable]().union(*map(shared_passes, worlds)):
-            caches[run.round.model, run.round.processing, run.data, name] = run.round.prompts
-    return sum(caches.values())
-
-
-def _shared_by_fast(together: Mapping[_Run, Iterable[World]]) -> int:
-    """Every round makes its own, but for means, which are made once for a model and some data."""
-    runs: dict[Hashable, int] = {}
-    for run, worlds in together.items():
-        for shared in shared_runs(worlds):
-            if isinstance(shared, Mean):
-                runs[run.round.model, run.round.processing, run.data, shared] = shared.reference
-            else:
-                runs[run, shared] = run.round.prompts
-    return sum(runs.values())
+    return tuple(each.after_bos() for each in layouts) if run.data.bos else layouts

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import assert_never
 
-from circuitdsl.language.circuit import Action, Circuit, Head, Intervention, Method
+from circuitdsl.actions import Action, ByAblation, ByCleanRun, ByCounterfactual
+from circuitdsl.components import Head
+from circuitdsl.language.circuit import Circuit, Intervention, Method
 from circuitdsl.measures.controls import exchanged, stand_ins
 from circuitdsl.measures.experiments import FromCounterfactual, Intervened, Source
 from circuitdsl.measures.measurement import ablation_source
@@ -28,8 +31,13 @@ def random_worlds(intervention: Intervention, circuit: Circuit) -> Iterator[Inte
 
 
 def _source(action: Action, method: Method) -> Source | None:
-    if action.kind == "ablate":
-        return ablation_source(method, action.ablation or method.ablate)
-    if action.kind == "patch":
-        return FromCounterfactual(action.counterfactual)
-    return None
+    """Where an action's outputs come from; None for one that takes none, or the clean run's own."""
+    match action.takes:
+        case ByAblation(ablation=ablation):
+            return ablation_source(method, ablation or method.ablate)
+        case ByCounterfactual(counterfactual=name):
+            return FromCounterfactual(name)
+        case ByCleanRun() | None:
+            return None
+        case never:
+            assert_never(never)

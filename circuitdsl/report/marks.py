@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuitdsl.judge.outcome import Verdict
+from circuitdsl.judge.estimates import Verdict
 
 MARKS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.UNDECIDED: "?", Verdict.ERROR: "!"}
 STYLES = {Verdict.HOLDS: "green", Verdict.FAILS: "bold red", Verdict.UNDECIDED: "yellow", Verdict.ERROR: "bold magenta"}

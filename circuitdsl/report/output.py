@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
 from errno import EISDIR
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,24 @@ from circuitdsl.errors import InputError
 
 PLAIN_WIDTH = 100
 """Columns of text that goes to no terminal, unless COLUMNS says otherwise."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How a person sees a text: in full (``verbose``), only what does not hold (``quiet``), in so many columns."""
+
+    verbose: bool = False
+    quiet: bool = False
+    width: int = PLAIN_WIDTH
+    colour: bool = False
+
+    def text(self, renderable: RenderableType) -> str:
+        """A renderable as text. Of colours come as many as the environment says (TERM, COLORTERM, NO_COLOR)."""
+        if not self.colour:
+            return to_text(renderable, self.width)
+        stream = StringIO()
+        Console(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False).print(renderable)
+        return stream.getvalue()
 
 
 def to_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:
@@ -29,12 +48,12 @@ def plain_width() -> int:
     return max(40, int(columns)) if columns.isdigit() else PLAIN_WIDTH
 
 
-def show(renderable: RenderableType, output: Path | None = None) -> None:
-    """Print for a person: with colours and in the width of the terminal if standard output is one."""
+def view_of(output: Path | None = None, verbose: bool = False, quiet: bool = False) -> View:
+    """The view of a person before what goes to ``output``: with the colours and the width of the terminal if that is
+    standard output and a terminal."""
     if output is None and sys.stdout.isatty():
-        Console(highlight=False, markup=False).print(renderable)
-    else:
-        put(to_text(renderable, plain_width()), output)
+        return View(verbose, quiet, Console().width, colour=True)
+    return View(verbose, quiet, plain_width())
 
 
 def put(text: str, output: Path | None = None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from circuitdsl.language.environment import MeasureInfo
-from circuitdsl.report.explain import measure_text
+from circuitdsl.report.pages.explain import measure_text
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMAND = "python -m circuitdsl.report.reference"
@@ -37,8 +37,8 @@ def diagnostics_page(codes: Mapping[str, str]) -> str:
 
 def main() -> None:
     """Write both pages."""
-    from circuitdsl.api import measure_infos
     from circuitdsl.language.diagnostics import codes
+    from circuitdsl.measures.registry import measure_infos
 
     (DOCS / "measurements.md").write_text(measurements_page(measure_infos()), encoding="utf-8")
     (DOCS / "diagnostics.md").write_text(diagnostics_page(codes()), encoding="utf-8")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from circuitdsl.judge.outcome import ClaimOutcome, Report, Verdict
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.outcome import ClaimOutcome, Report
 
 
 @dataclass(frozen=True)

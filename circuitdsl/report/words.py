@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from circuitdsl.judge.outcome import ClaimOutcome, Figure, Verdict
+from collections.abc import Mapping
+
+from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.measures.comparisons import Kind
+from circuitdsl.outcome import ClaimOutcome
+
+CURVE_KINDS: Mapping[Kind, str] = {
+    "direct": "direct effect on the logits",
+    "knockout": "knockout",
+    "stages": "path patching, stage by stage",
+}
+"""What the heads of an overlap curve are ranked by."""
 
 
 def number(value: float | None, unit: str, digits: int | None = None) -> str:
-    """``87.3%`` for a share, ``3.52`` for anything else, ``-`` for a value that is undefined."""
+    """A number in a unit; ``-`` for a value that is undefined.
+
+    >>> number(0.873, "share"), number(3.519, "logits"), number(None, "score")
+    ('87.3%', '3.52', '-')
+    """
     if value is None:
         return "-"
     scaled = value * 100 if unit == "share" else value
@@ -18,8 +33,12 @@ def number(value: float | None, unit: str, digits: int | None = None) -> str:
     return f"{written}%" if unit == "share" else written
 
 
-def figure(value: Figure, unit: str, digits: int | None = None) -> str:
-    """``87.3% [86.1, 88.5]``; a figure whose interval rounds to the figure itself has no brackets."""
+def estimate(value: Estimate, unit: str, digits: int | None = None) -> str:
+    """A value with its interval; one whose interval rounds to the value itself has no brackets.
+
+    >>> estimate(Estimate(0.873, 0.861, 0.885), "share"), estimate(Estimate(2.0, 2.0, 2.0), "logits")
+    ('87.3% [86.1, 88.5]', '2.00')
+    """
     said = number(value.value, unit, digits)
     ends = [number(end, unit, digits) for end in (value.low, value.high)]
     if value.low is None or value.high is None or set(ends) == {said}:
@@ -34,10 +53,14 @@ def exact(value: float | None, unit: str) -> str:
     return f"{value * 100:.10g}%" if unit == "share" else f"{value:.10g}"
 
 
-def bound(wanted: Bound | Control, unit: str, control: Figure | None = None) -> str:
-    """What a claim wants, in words."""
+def bound(wanted: Bound | Control, unit: str, control: Estimate | None = None) -> str:
+    """What a claim wants, in words.
+
+    >>> bound(Bound("in", 0.4, 0.65), "share"), bound(Control("random heads", ">"), "share", Estimate(0.5, 0.4, 0.6))
+    ('40% to 65%', 'more than random heads (50.0% [40.0, 60.0])')
+    """
     if isinstance(wanted, Control):
-        against = f" ({figure(control, unit)})" if control is not None and control.value is not None else ""
+        against = f" ({estimate(control, unit)})" if control is not None and control.value is not None else ""
         return f"{'more' if wanted.op == '>' else 'less'} than {wanted.name}{against}"
     low, high = exact(wanted.low, unit), exact(wanted.high, unit)
     match wanted.op:
@@ -67,7 +90,7 @@ def measured_and_wanted(outcome: ClaimOutcome) -> str:
 
 def measured(outcome: ClaimOutcome) -> str:
     """A claim's figure, never rounded onto a bound that it misses."""
-    return figure(outcome.figure, outcome.unit, _digits(outcome))
+    return estimate(outcome.estimate, outcome.unit, _digits(outcome))
 
 
 def _digits(outcome: ClaimOutcome) -> int | None:
@@ -76,7 +99,7 @@ def _digits(outcome: ClaimOutcome) -> int | None:
     if isinstance(wanted, Control):
         return None
     ends = [end for end in (wanted.low, wanted.high) if end is not None]
-    seen = [x for x in (outcome.figure.value, outcome.figure.low, outcome.figure.high) if x is not None]
+    seen = [x for x in (outcome.estimate.value, outcome.estimate.low, outcome.estimate.high) if x is not None]
     usual = 1 if outcome.unit == "share" else 2
     for digits in range(usual, usual + 3):
         if not any(
@@ -89,7 +112,11 @@ def _digits(outcome: ClaimOutcome) -> int | None:
 
 
 def p_value(value: float | None) -> str:
-    """``0.03``, ``< 0.0001``, or ``-`` where it is undefined."""
+    """A p-value; ``-`` where it is undefined.
+
+    >>> p_value(0.031), p_value(0.00003), p_value(None)
+    ('0.031', '< 0.0001', '-')
+    """
     if value is None:
         return "-"
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
@@ -102,12 +129,20 @@ def p_said(value: float | None) -> str:
 
 
 def plural(count: int, word: str, many: str = "") -> str:
-    """``1 head``, ``3 heads``."""
+    """A number of things.
+
+    >>> plural(1, "head"), plural(1200, "head"), plural(2, "axis", "axes")
+    ('1 head', '1,200 heads', '2 axes')
+    """
     return f"{count:,} {word if count == 1 else many or word + 's'}"
 
 
 def seconds(duration: float) -> str:
-    """``0.42 s``, ``12.3 s``, ``4 min 5 s``."""
+    """A duration.
+
+    >>> seconds(0.42), seconds(12.34), seconds(245)
+    ('0.42 s', '12.3 s', '4 min 5 s')
+    """
     if duration < 1:
         return f"{duration:.2f} s"
     if duration < 59.95:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from ..language.environment import PositionInfo, TaskInfo, TaskRef
-from .arguments import refuse_all
-from .drawing import Selection, write_prompts
-from .layout import Layout, layouts_of
-from .prompts import PromptSet, TextPrompt
-from .task import TaskError
-from .words import TITLES, fill
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.tasks.arguments import refuse_all
+from circuitdsl.tasks.drawing import Selection, WrittenTask
+from circuitdsl.tasks.prompts import TextPrompt
+from circuitdsl.tasks.task import TaskError
+from circuitdsl.tasks.words import TITLES, fill
 
 PATTERNS: tuple[str, ...] = (
     "The {W1} {W2} {W3} ({L1}{L2}",
@@ -26,6 +25,9 @@ PATTERNS: tuple[str, ...] = (
     "We wrote a letter to the {W1} {W2} {W3} ({L1}{L2}",
     "They are members of the {W1} {W2} {W3} ({L1}{L2}",
 )
+
+TEMPLATES: tuple[str, ...] = tuple(map(str, range(len(PATTERNS))))
+"""``0``, ``1``, ... one for each sentence."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,6 @@ class Pools:
 
     words: Mapping[str, tuple[str, ...]]
     thirds: Mapping[str, tuple[str, ...]]
-
-
-def template_names() -> tuple[str, ...]:
-    """``0``, ``1``, ... one for each sentence."""
-    return tuple(str(number) for number in range(len(PATTERNS)))
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
@@ -93,34 +90,8 @@ _INFO = TaskInfo(
         ("other_words", "three other words with other initials; the two letters stay"),
     ),
     default_counterfactual="other_third",
-    templates=len(PATTERNS),
+    templates=len(TEMPLATES),
 )
-
-
-@dataclass(frozen=True)
-class Acronyms:
-    """The task ``acronyms``."""
-
-    info: TaskInfo = _INFO
-
-    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
-        """See :class:`circuitdsl.tasks.Task`."""
-        selection = Selection("acronyms", tokenizer)
-        pools = _pools(tokenizer, selection.words("words", TITLES, at_least=30))
-        return write_prompts(
-            selection,
-            template_names(),
-            lambda template, rng: draw_text(template, pools, rng),
-            count,
-            seed,
-            bos,
-        )
-
-    def layouts(self) -> tuple[Layout, ...]:
-        """See :class:`circuitdsl.tasks.Task`."""
-        words = _by_initial(TITLES)
-        pools = Pools(words, {start + second: tuple(words) for start, second in permutations(words, 2)})
-        return layouts_of(draw_text(template, pools, random.Random(0)) for template in template_names())
 
 
 def _by_initial(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -130,9 +101,15 @@ def _by_initial(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _pools(tokenizer: Any, words: Iterable[str]) -> Pools:
-    by_initial = _by_initial(words)
-    thirds = _thirds(tokenizer, sorted(by_initial))
+def _all_pools() -> Pools:
+    """All words, as if any two letters could be followed by any third."""
+    words = _by_initial(TITLES)
+    return Pools(words, {start + second: tuple(words) for start, second in permutations(words, 2)})
+
+
+def _choose(selection: Selection) -> Pools:
+    by_initial = _by_initial(selection.words("words", TITLES, at_least=30))
+    thirds = _thirds(selection.tokenizer, sorted(by_initial))
     if not thirds:
         raise TaskError(
             "the task acronyms needs three capital letters that stay three tokens, and this tokenizer joins them all",
@@ -158,7 +135,7 @@ def _thirds(tokenizer: Any, letters: Sequence[str]) -> dict[str, tuple[str, ...]
     return {start: options for start, options in thirds.items() if len(options) > 1}
 
 
-def open_acronyms(ref: TaskRef) -> Acronyms:
+def open_acronyms(ref: TaskRef) -> WrittenTask[Pools]:
     """The task of ``task acronyms``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return Acronyms()
+    return WrittenTask(_INFO, TEMPLATES, _all_pools(), _choose, draw_text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..language.environment import TaskRef, UnknownName
+from circuitdsl.language.environment import TaskRef, UnknownName
 
 
 def refuse_all(ref: TaskRef) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
-from ..language.environment import PositionInfo, TaskInfo, TaskRef
-from .arguments import whole_number
-from .drawing import Selection, write_prompts
-from .layout import Layout, layouts_of
-from .prompts import PromptSet, Span, TextPrompt
-from .words import COLORS, SIGHTINGS, SURFACES, THINGS, article, fill
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.tasks.arguments import whole_number
+from circuitdsl.tasks.drawing import Selection, WrittenTask
+from circuitdsl.tasks.prompts import Span, TextPrompt
+from circuitdsl.tasks.words import COLORS, SIGHTINGS, SURFACES, THINGS, article, fill
 
 _SCENE = (
     "Q: On the {SURFACE}, {SIGHTING} {A1} {C1} {O1}, {A2} {C2} {O2}, and {A3} {C3} {O3}. What color is the {QUERY}?\nA:"
 )
+
+TEMPLATES: tuple[str, ...] = tuple(f"{surface}-{sighting}" for surface in SURFACES for sighting in SIGHTINGS)
+"""One for each place and wording of the scene in question: ``table-there is``, ..."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,8 @@ def _exchanged(words: tuple[str, ...], one: int, other: int) -> tuple[str, ...]:
     return tuple(words[place] for place in places)
 
 
-def template_names() -> tuple[str, ...]:
-    """One template for each place and wording of the scene in question: ``table-there is``, ..."""
-    return tuple(f"{surface}-{sighting}" for surface in SURFACES for sighting in SIGHTINGS)
-
-
-def draw_text(template: str, shots: int, pools: Pools, rng: random.Random) -> TextPrompt:
-    """One prompt of ``template``; needs three colours and three things for each scene."""
+def draw_text(template: str, pools: Pools, rng: random.Random, shots: int) -> TextPrompt:
+    """One prompt of ``template`` after ``shots`` worked examples, 0 or 1; each scene takes three colours and things."""
     colors = rng.sample(pools.colors, 3 * (shots + 1))
     things = rng.sample(pools.things, 3 * (shots + 1))
     surface, sighting = template.split("-")
@@ -123,60 +120,40 @@ def _described(prefix: str, scene: str) -> tuple[PositionInfo, ...]:
     )
 
 
-@dataclass(frozen=True)
-class ColoredObjects:
-    """The task ``colored_objects``, with or without a worked example."""
-
-    shots: int = 1
-
-    @property
-    def info(self) -> TaskInfo:
-        """What the task offers; without an example there are no ``X_`` positions."""
-        return TaskInfo(
-            name="colored_objects",
-            about="Colored Objects: of three coloured objects one is asked for, and the answer is its colour "
-            f"({'one worked example first' if self.shots else 'no example'}; Merullo et al. 2024)",
-            positions=(
-                *_described("", "the scene in question"),
-                *(_described("X_", "the worked example") if self.shots else ()),
-                PositionInfo("ANSWER_COLOR", "the colour that is the answer, where the scene names it"),
-                PositionInfo("DISTRACTORS", "the two other colours of the scene", many=True),
-                PositionInfo("QUERY", "the object asked for, in the question"),
-                PositionInfo("END", "the last token, where the answer is predicted"),
-            ),
-            counterfactuals=(
-                ("other_query", "the same scene, another of its objects asked for"),
-                ("exchanged_colors", "the same question, the colours of the object asked for and of another exchanged"),
-                ("exchanged_objects", "the same question and colours, the object asked for and another exchanged"),
-            ),
-            default_counterfactual="other_query",
-            templates=len(template_names()),
-        )
-
-    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
-        """See :class:`circuitdsl.tasks.Task`."""
-        selection = Selection("colored_objects", tokenizer)
-        needed = 3 * (self.shots + 1)
-        pools = Pools(
-            colors=selection.colors(COLORS, at_least=needed),
-            things=selection.words("objects", THINGS, at_least=needed),
-        )
-
-        def write(template: str, rng: random.Random) -> TextPrompt:
-            return draw_text(template, self.shots, pools, rng)
-
-        return write_prompts(selection, template_names(), write, count, seed, bos)
-
-    def layouts(self) -> tuple[Layout, ...]:
-        """See :class:`circuitdsl.tasks.Task`. Several of each template, since the order of the question varies."""
-        seeds = range(5)
-        return layouts_of(
-            draw_text(template, self.shots, Pools(), random.Random(seed))
-            for template in template_names()
-            for seed in seeds
-        )
+def _info(shots: int) -> TaskInfo:
+    """What the task offers; without an example there are no ``X_`` positions."""
+    return TaskInfo(
+        name="colored_objects",
+        about="Colored Objects: of three coloured objects one is asked for, and the answer is its colour "
+        f"({'one worked example first' if shots else 'no example'}; Merullo et al. 2024)",
+        positions=(
+            *_described("", "the scene in question"),
+            *(_described("X_", "the worked example") if shots else ()),
+            PositionInfo("ANSWER_COLOR", "the colour that is the answer, where the scene names it"),
+            PositionInfo("DISTRACTORS", "the two other colours of the scene", many=True),
+            PositionInfo("QUERY", "the object asked for, in the question"),
+            PositionInfo("END", "the last token, where the answer is predicted"),
+        ),
+        counterfactuals=(
+            ("other_query", "the same scene, another of its objects asked for"),
+            ("exchanged_colors", "the same question, the colours of the object asked for and of another exchanged"),
+            ("exchanged_objects", "the same question and colours, the object asked for and another exchanged"),
+        ),
+        default_counterfactual="other_query",
+        templates=len(TEMPLATES),
+    )
 
 
-def open_colored_objects(ref: TaskRef) -> ColoredObjects:
+def _choose(selection: Selection, shots: int) -> Pools:
+    needed = 3 * (shots + 1)
+    return Pools(
+        colors=selection.colors(COLORS, at_least=needed),
+        things=selection.words("objects", THINGS, at_least=needed),
+    )
+
+
+def open_colored_objects(ref: TaskRef) -> WrittenTask[Pools]:
     """The task of ``task colored_objects(shots: 1)``. Raises :class:`UnknownName` for other arguments."""
-    return ColoredObjects(whole_number(ref, "shots", default=1, low=0, high=1))
+    shots = whole_number(ref, "shots", default=1, low=0, high=1)
+    choose, write = partial(_choose, shots=shots), partial(draw_text, shots=shots)
+    return WrittenTask(_info(shots), TEMPLATES, Pools(), choose, write, samples=5)  # any of three things may be asked

@@ -1,15 +1,18 @@
-"""What the tasks that write their own prompts share: choosing words a tokenizer has, and taking turns."""
+"""What the tasks that write their own prompts share: choosing words that a tokenizer has, turns, and layouts."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from .prompts import PromptSet, TextPrompt
-from .task import TaskError
-from .tokenise import is_known, single_tokens, tokenise
+from circuitdsl.language.environment import TaskInfo
+from circuitdsl.tasks.layout import Layout, layouts_of
+from circuitdsl.tasks.prompts import PromptSet, TextPrompt
+from circuitdsl.tasks.task import TaskError
+from circuitdsl.tasks.tokenise import is_known, single_tokens, tokenise
 
 
 class Selection:
@@ -51,20 +54,48 @@ def turns(items: Sequence[str], rng: random.Random) -> Iterator[str]:
         yield from rng.sample(items, len(items))
 
 
-def write_prompts(
-    selection: Selection,
-    templates: Sequence[str],
-    write: Callable[[str, random.Random], TextPrompt],
-    count: int,
-    seed: int,
-    bos: bool,
-) -> PromptSet:
-    """``count`` prompts by ``write(template, rng)``, those templates taking turns whose words the vocabulary has."""
-    known = selection.templates(templates, lambda template: write(template, random.Random(0)).text)
-    rng = random.Random(f"prompts {seed}")
-    texts = (write(template, rng) for template in islice(turns(known, rng), count))
-    prompts = (
-        tokenise(text, selection.tokenizer, bos, where=f"prompt {number} (template {text.template})")
-        for number, text in enumerate(texts, start=1)
-    )
-    return PromptSet(tuple(prompts), selection.notes)
+PoolsT = TypeVar("PoolsT")
+"""The words that a task draws from."""
+
+
+@dataclass(frozen=True)
+class WrittenTask(Generic[PoolsT]):
+    """A task that writes its own prompts: sentences of drawn words, in templates that take turns.
+
+    * ``pools``: all words of the task, for layouts, which no tokenizer has a say in;
+    * ``choose``: those of them that one tokenizer has; it raises :class:`TaskError` if they do not suffice;
+    * ``write``: one prompt of a template from some pools. It must draw the same from generators of the same state;
+    * ``samples``: how many prompts of a template show all places where its positions may stand.
+    """
+
+    info: TaskInfo
+    templates: tuple[str, ...]
+    pools: PoolsT
+    choose: Callable[[Selection], PoolsT]
+    write: Callable[[str, PoolsT, random.Random], TextPrompt]
+    samples: int = 1
+
+    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
+        """See :class:`circuitdsl.tasks.Task`. Of the templates those are used whose words the vocabulary has."""
+        selection = Selection(self.info.name, tokenizer)
+        pools = self.choose(selection)
+
+        def example(template: str) -> str:
+            return self.write(template, pools, random.Random(0)).text
+
+        known = selection.templates(self.templates, example)
+        rng = random.Random(f"prompts {seed}")
+        texts = (self.write(template, pools, rng) for template in islice(turns(known, rng), count))
+        prompts = (
+            tokenise(text, tokenizer, bos, where=f"prompt {number} (template {text.template})")
+            for number, text in enumerate(texts, start=1)
+        )
+        return PromptSet(tuple(prompts), selection.notes)
+
+    def layouts(self) -> tuple[Layout, ...]:
+        """See :class:`circuitdsl.tasks.Task`. Those of ``samples`` prompts of each template."""
+        return layouts_of(
+            self.write(template, self.pools, random.Random(seed))
+            for template in self.templates
+            for seed in range(self.samples)
+        )

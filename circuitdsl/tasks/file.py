@@ -10,17 +10,17 @@ import difflib
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from ..language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName
-from .drawing import turns
-from .layout import Layout, layouts_of
-from .prompts import PromptSet, Span, TextPrompt
-from .tokenise import tokenise
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName
+from circuitdsl.tasks.drawing import turns
+from circuitdsl.tasks.layout import Layout, layouts_of
+from circuitdsl.tasks.prompts import PromptSet, Span, TextPrompt
+from circuitdsl.tasks.tokenise import tokenise
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINE = 256 * 1024  # characters
@@ -35,6 +35,10 @@ _REMEDY = (
     'write one JSON object a line, such as {"prompt": "When Mary and John met, John waved to", "answer": " Mary", '
     '"wrong": [" John"], "positions": {"S2": [24, 28]}}'
 )
+
+
+_Object = dict[str, object]
+"""An object of JSON, whose values have not been looked at."""
 
 
 class _Mistake(Exception):
@@ -66,18 +70,28 @@ class FileTask:
         return layouts_of(prompt for _, prompt in self.lines[:MAX_LAYOUTS])
 
 
-def open_file(ref: TaskRef) -> FileTask:
-    """The task of ``task file("my.jsonl")``; a relative name counts from the specification's folder.
+class _FileOpener:
+    """Opens ``task file("my.jsonl")``; a relative name counts from the specification's folder."""
 
-    Raises :class:`UnknownName` for other arguments, a file that cannot be read, and mistakes in it, with their lines.
-    """
-    name = _name(ref)
-    lines = _parse(name, _read(file_path(ref), name))
-    return FileTask(_info(ref, [prompt for _, prompt in lines]), tuple(lines), name)
+    def __call__(self, ref: TaskRef) -> FileTask:
+        """The task that ``ref`` names.
+
+        Raises :class:`UnknownName` for other arguments, a file that cannot be read, and mistakes in it, with their
+        lines.
+        """
+        name = _name(ref)
+        lines = _parse(name, _read(_path(ref), name))
+        return FileTask(_info(ref, [prompt for _, prompt in lines]), tuple(lines), name)
+
+    def files(self, ref: TaskRef) -> tuple[Path, ...]:
+        """See :class:`circuitdsl.tasks.ReadsFiles`."""
+        return (_path(ref),)
 
 
-def file_path(ref: TaskRef) -> Path:
-    """The file of ``task file("my.jsonl")``. Raises :class:`UnknownName` for other arguments."""
+open_file = _FileOpener()
+
+
+def _path(ref: TaskRef) -> Path:
     return Path(ref.folder) / _name(ref)
 
 
@@ -152,11 +166,11 @@ def _uneven(name: str, lines: Sequence[tuple[int, TextPrompt]]) -> list[str]:
     ]
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _object(line: str) -> dict[str, Any]:
+def _object(line: str) -> _Object:
     if len(line) > MAX_LINE:
         raise _Mistake(f"{len(line)} characters, more than the limit of {MAX_LINE}")
     try:
@@ -167,11 +181,11 @@ def _object(line: str) -> dict[str, Any]:
         raise _Mistake("nested too deeply") from error
     if not isinstance(found, dict):
         raise _Mistake(f"{_kind(found)} where an object {{...}} should be")
-    return found
+    return cast(_Object, found)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _without_repeats(pairs: list[tuple[str, object]]) -> _Object:
+    found: _Object = {}
     for key, value in pairs:
         if key in found:
             raise _Mistake(f'"{key}" is given twice')
@@ -179,7 +193,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _prompt(fields: dict[str, Any]) -> TextPrompt:
+def _prompt(fields: _Object) -> TextPrompt:
     for key in fields:
         if key not in _FIELDS:
             near = difflib.get_close_matches(key, _FIELDS, n=1)
@@ -209,10 +223,11 @@ def _prompt(fields: dict[str, Any]) -> TextPrompt:
     )
 
 
-def _names(fields: dict[str, Any], key: str) -> list[tuple[str, Any]]:
-    named = fields.get(key, {})
-    if not isinstance(named, dict):
-        raise _Mistake(f'"{key}" is {_kind(named)}, not an object of names')
+def _names(fields: _Object, key: str) -> list[tuple[str, object]]:
+    given = fields.get(key, {})
+    if not isinstance(given, dict):
+        raise _Mistake(f'"{key}" is {_kind(given)}, not an object of names')
+    named = cast(_Object, given)
     for name in named:
         if not _NAME.fullmatch(name):
             raise _Mistake(f'"{name}" in "{key}" is not a name of letters, digits and _')
@@ -221,7 +236,7 @@ def _names(fields: dict[str, Any], key: str) -> list[tuple[str, Any]]:
     return list(named.items())
 
 
-def _text(value: Any, what: str) -> str:
+def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise _Mistake(f'"{what}" is {_kind(value)}, not a string')
     if not value.strip():
@@ -231,24 +246,22 @@ def _text(value: Any, what: str) -> str:
     return value
 
 
-def _texts(value: Any, what: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
+def _texts(value: object, what: str) -> tuple[str, ...]:
+    listed = _list(value)
+    if not listed:
         raise _Mistake(f'"{what}" is {_kind(value)}, not a list of strings')
-    return tuple(_text(one, what) for one in value)
+    return tuple(_text(one, what) for one in listed)
 
 
-def _spans(value: Any, name: str, text: str) -> tuple[Span, ...]:
+def _spans(value: object, name: str, text: str) -> tuple[Span, ...]:
     """``[start, end]`` or a list of such, each within ``text`` and not empty."""
-    listed = value if isinstance(value, list) and value and isinstance(value[0], list) else [value]
-    spans = []
-    for span in listed:
-        if (
-            not isinstance(span, list)
-            or len(span) != 2
-            or any(not isinstance(end, int) or isinstance(end, bool) for end in span)
-        ):
+    listed = _list(value)
+    spans: list[Span] = []
+    for span in listed if listed and isinstance(listed[0], list) else (value,):
+        ends = _list(span)
+        start, end = map(_character, ends) if len(ends) == 2 else (None, None)
+        if start is None or end is None:
             raise _Mistake(f"position {name} is {json.dumps(span)}, not [start, end] in characters, or a list of these")
-        start, end = span
         if not 0 <= start < end <= len(text):
             raise _Mistake(f"position {name} is [{start}, {end}], but the prompt has characters 0 to {len(text)}")
         if not text[start:end].strip():
@@ -257,11 +270,33 @@ def _spans(value: Any, name: str, text: str) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    if value == []:
-        return "an empty list"
-    return kinds.get(type(value), "a number")
+def _list(value: object) -> list[object]:
+    """What a list holds, nothing if ``value`` is something else."""
+    return cast(list[object], value) if isinstance(value, list) else []
+
+
+def _character(value: object) -> int | None:
+    """A place in a text, if ``value`` is a whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _kind(value: object) -> str:
+    """A value of JSON in words."""
+    match value:
+        case []:
+            return "an empty list"
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case str():
+            return "a string"
+        case bool():
+            return "true or false"
+        case None:
+            return "null"
+        case _:
+            return "a number"
 
 
 def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:

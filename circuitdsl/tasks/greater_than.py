@@ -10,13 +10,12 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from ..language.environment import PositionInfo, TaskInfo, TaskRef
-from .arguments import refuse_all
-from .drawing import Selection, write_prompts
-from .layout import Layout, layouts_of
-from .prompts import PromptSet, TextPrompt
-from .task import TaskError
-from .words import EVENTS, fill
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.tasks.arguments import refuse_all
+from circuitdsl.tasks.drawing import Selection, WrittenTask
+from circuitdsl.tasks.prompts import TextPrompt
+from circuitdsl.tasks.task import TaskError
+from circuitdsl.tasks.words import EVENTS, fill
 
 PATTERNS: tuple[str, ...] = (
     "The {EVENT} lasted from the year {CENTURY}{YEAR} to the year {END}",
@@ -24,6 +23,9 @@ PATTERNS: tuple[str, ...] = (
     "It was the year {CENTURY}{YEAR} when the {EVENT} started, and it went on until the year {END}",
     "From {CENTURY}{YEAR}, when it opened, the {EVENT} continued until {END}",
 )
+
+TEMPLATES: tuple[str, ...] = tuple(map(str, range(len(PATTERNS))))
+"""``0``, ``1``, ... one for each wording."""
 
 CENTURIES = tuple(range(11, 19))
 FIRST, LAST = 2, 98  # so that there are earlier and later years in the century, and 01 is earlier than all
@@ -37,11 +39,6 @@ class Pools:
 
     events: tuple[str, ...]
     endings: tuple[tuple[str, tuple[str, ...]], ...]  # (century, all of 00 .. 99 that follow it as one token)
-
-
-def template_names() -> tuple[str, ...]:
-    """``0``, ``1``, ... one for each wording."""
-    return tuple(str(number) for number in range(len(PATTERNS)))
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
@@ -77,34 +74,18 @@ _INFO = TaskInfo(
     ),
     counterfactuals=(("from_01", "it began in the year 01 of the century, so that every other year is later"),),
     default_counterfactual="from_01",
-    templates=len(PATTERNS),
+    templates=len(TEMPLATES),
 )
 
 
-@dataclass(frozen=True)
-class GreaterThan:
-    """The task ``greater_than``."""
+def _all_pools() -> Pools:
+    """All events, and every century with all its years."""
+    years = tuple(f"{year:02d}" for year in range(100))
+    return Pools(EVENTS, tuple((str(century), years) for century in CENTURIES))
 
-    info: TaskInfo = _INFO
 
-    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
-        """See :class:`circuitdsl.tasks.Task`."""
-        selection = Selection("greater_than", tokenizer)
-        pools = Pools(selection.words("events", EVENTS, at_least=1), _years(tokenizer))
-        return write_prompts(
-            selection,
-            template_names(),
-            lambda template, rng: draw_text(template, pools, rng),
-            count,
-            seed,
-            bos,
-        )
-
-    def layouts(self) -> tuple[Layout, ...]:
-        """See :class:`circuitdsl.tasks.Task`."""
-        years = tuple(f"{year:02d}" for year in range(100))
-        pools = Pools(EVENTS, tuple((str(century), years) for century in CENTURIES))
-        return layouts_of(draw_text(template, pools, random.Random(0)) for template in template_names())
+def _choose(selection: Selection) -> Pools:
+    return Pools(selection.words("events", EVENTS, at_least=1), _years(selection.tokenizer))
 
 
 def _years(tokenizer: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -134,7 +115,7 @@ def _endings(tokenizer: Any, century: str) -> tuple[str, ...]:
     )
 
 
-def open_greater_than(ref: TaskRef) -> GreaterThan:
+def open_greater_than(ref: TaskRef) -> WrittenTask[Pools]:
     """The task of ``task greater_than``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return GreaterThan()
+    return WrittenTask(_INFO, TEMPLATES, _all_pools(), _choose, draw_text)

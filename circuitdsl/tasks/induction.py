@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ..language.environment import PositionInfo, TaskInfo, TaskRef
-from .arguments import whole_number
-from .drawing import turns
-from .layout import Layout
-from .prompts import Prompt, PromptSet
-from .task import TaskError
-from .tokenise import bos_tokens
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.tasks.arguments import whole_number
+from circuitdsl.tasks.drawing import turns
+from circuitdsl.tasks.layout import Layout
+from circuitdsl.tasks.prompts import Prompt, PromptSet
+from circuitdsl.tasks.task import TaskError
+from circuitdsl.tasks.tokenise import bos_tokens
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
-from ..language.environment import PositionInfo, TaskInfo, TaskRef
-from .arguments import refuse_all
-from .drawing import Selection, write_prompts
-from .layout import Layout, layouts_of
-from .prompts import PromptSet, Span, TextPrompt
-from .words import GIFTS, NAMES, PLACES, fill
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.tasks.arguments import refuse_all
+from circuitdsl.tasks.drawing import Selection, WrittenTask
+from circuitdsl.tasks.prompts import Span, TextPrompt
+from circuitdsl.tasks.words import GIFTS, NAMES, PLACES, fill
 
 PATTERNS: tuple[str, ...] = (
     "Then, {FIRST} and {SECOND} went to the {PLACE}. {S2} gave a {GIFT} to",
@@ -37,6 +35,9 @@ PATTERNS: tuple[str, ...] = (
 ORDERS: tuple[str, ...] = ("ABBA", "BABA")
 """Whose name comes first: in ABBA the indirect object's, in BABA the subject's."""
 
+TEMPLATES: tuple[str, ...] = tuple(f"{number:02d}-{order}" for number in range(len(PATTERNS)) for order in ORDERS)
+"""``00-ABBA``, ``00-BABA``, ... one for each sentence and order."""
+
 
 @dataclass(frozen=True)
 class Pools:
@@ -45,11 +46,6 @@ class Pools:
     names: tuple[str, ...] = NAMES
     places: tuple[str, ...] = PLACES
     gifts: tuple[str, ...] = GIFTS
-
-
-def template_names() -> tuple[str, ...]:
-    """``00-ABBA``, ``00-BABA``, ... one for each sentence and order."""
-    return tuple(f"{number:02d}-{order}" for number in range(len(PATTERNS)) for order in ORDERS)
 
 
 def sentence(pattern: str, names: tuple[str, str, str], place: str, gift: str) -> tuple[str, dict[str, Span]]:
@@ -97,34 +93,19 @@ _INFO = TaskInfo(
         ("flip_order", "the first two names change places; the answer stays"),
     ),
     default_counterfactual="abc",
-    templates=len(PATTERNS) * len(ORDERS),
+    templates=len(TEMPLATES),
 )
 
 
-@dataclass(frozen=True)
-class Ioi:
-    """The task ``ioi``."""
-
-    info: TaskInfo = _INFO
-
-    def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
-        """See :class:`circuitdsl.tasks.Task`."""
-        selection = Selection("ioi", tokenizer)
-        pools = Pools(
-            names=selection.words("names", NAMES, at_least=5),
-            places=selection.words("places", PLACES, at_least=1),
-            gifts=selection.words("gifts", GIFTS, at_least=1),
-        )
-        return write_prompts(
-            selection, template_names(), lambda template, rng: draw_text(template, pools, rng), count, seed, bos
-        )
-
-    def layouts(self) -> tuple[Layout, ...]:
-        """See :class:`circuitdsl.tasks.Task`."""
-        return layouts_of(draw_text(template, Pools(), random.Random(0)) for template in template_names())
+def _choose(selection: Selection) -> Pools:
+    return Pools(
+        names=selection.words("names", NAMES, at_least=5),
+        places=selection.words("places", PLACES, at_least=1),
+        gifts=selection.words("gifts", GIFTS, at_least=1),
+    )
 
 
-def open_ioi(ref: TaskRef) -> Ioi:
+def open_ioi(ref: TaskRef) -> WrittenTask[Pools]:
     """The task of ``task ioi``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return Ioi()
+    return WrittenTask(_INFO, TEMPLATES, Pools(), _choose, draw_text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .prompts import TextPrompt
+from circuitdsl.tasks.prompts import TextPrompt
 
 _TOKEN = re.compile(r"\d\d?|[^\W\d]+|[^\w\s]|\n")
 """A word, a punctuation mark, a line's end, two digits: what most vocabularies have as one token."""
@@ -27,7 +27,11 @@ class Layout:
 
 
 def layout_of(prompt: TextPrompt) -> Layout:
-    """Where the tokens of a prompt stand if every word and mark is one, and tokens end where spans do."""
+    """Where the tokens of a prompt stand if every word and mark is one, and tokens end where spans do.
+
+    >>> layout_of(TextPrompt("Anna met Bob.", " He", (), (), {"NAME": ((9, 12),)}, {}, "one"))
+    Layout(length=4, positions={'NAME': (2,), 'END': (3,)})
+    """
     cuts = sorted({end for spans in prompt.spans.values() for span in spans for end in span})
     ends = [end for piece in _pieces(prompt.text, cuts) for end in _ends(prompt.text, *piece)] or [len(prompt.text)]
 

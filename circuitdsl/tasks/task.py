@@ -1,13 +1,15 @@
-"""What every task is, and the error it raises when a model's tokenizer cannot carry it."""
+"""What every task is, how it is opened, and the error it raises when a model's tokenizer cannot carry it."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
-from ..errors import InputError
-from ..language.environment import TaskInfo
-from .layout import Layout
-from .prompts import PromptSet
+from circuitdsl.errors import InputError
+from circuitdsl.language.environment import TaskInfo, TaskRef
+from circuitdsl.tasks.layout import Layout
+from circuitdsl.tasks.prompts import PromptSet
 
 
 class TaskError(InputError):
@@ -29,5 +31,21 @@ class Task(Protocol):
         ...
 
     def layouts(self) -> tuple[Layout, ...]:
-        """Where the tokens of typical prompts stand, one of each template at least, as no tokenizer has said."""
+        """Where the tokens of typical prompts stand, at least one of each template; found without a tokenizer."""
+        ...
+
+
+Opener = Callable[[TaskRef], Task]
+"""What an entry point of the group ``circuitdsl.tasks`` is: it reads the arguments that the specification gives.
+
+It raises :class:`UnknownName` for arguments that the task does not take.
+"""
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """An opener of tasks whose prompts lie in files of the user's."""
+
+    def files(self, ref: TaskRef) -> tuple[Path, ...]:
+        """The files that the task reads, whether they exist or not. Raises :class:`UnknownName` for wrong arguments."""
         ...

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .prompts import Prompt, Span, TextPrompt
-from .task import TaskError
+from circuitdsl.tasks.prompts import Prompt, Span, TextPrompt
+from circuitdsl.tasks.task import TaskError
 
 Offsets = Sequence[Span]
 """The half-open character span of every token; a BPE token's includes the space before the word."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .prompts import Span
+from circuitdsl.tasks.prompts import Span
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -14,13 +14,14 @@ from pathlib import Path
 import grids
 
 from circuitdsl import api
-from circuitdsl.checking import Workbench
+from circuitdsl.check.sweep import effects
+from circuitdsl.check.workbench import Workbench
 from circuitdsl.compare.curve import Curve, Effects, curve
-from circuitdsl.compare.measures import Kind
-from circuitdsl.compare.sweeps import all_heads, effects
+from circuitdsl.components import all_heads
 from circuitdsl.engine.store import Store, default_folder
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.report.curve import curves_svg
+from circuitdsl.measures.comparisons import Kind
+from circuitdsl.report.pages.function import curves_svg
 
 FOLDER = Path(__file__).parent
 SPECS = FOLDER.parents[1] / "specs" / "smollm2-135m"

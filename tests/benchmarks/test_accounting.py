@@ -10,7 +10,7 @@ from benchmarks.columns import plain_passes
 from benchmarks.floor import Floor
 from benchmarks.models import DATA, SHAPES, model_of, prompts_of
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.plain.engine import PlainEngine
 
 PROMPTS = 2
 

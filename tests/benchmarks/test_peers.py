@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.cases import CASES
 from benchmarks.models import SHAPES, model_of, prompts_of
 from benchmarks.peers import Missing, Peers, _asked, _code, _is_a_path, _path
+from circuitdsl.components import Head
 from circuitdsl.engine.batch import tokens_at
+from circuitdsl.measures.experiments import Ablated, Patched
 
 PROMPTS = prompts_of(2, 16, SHAPES["tiny"].vocabulary)
 
@@ -30,7 +33,10 @@ def test_a_path_as_path_patching_is_given_it(case, geometry):
     receivers = {"a": 0, "a-total": 0, "b": 3, "d": 1}[case]
     for world in CASES[case].worlds(geometry):
         path = _path(world, PROMPTS[0])
-        (sender,) = world.nodes if case == "a-total" else world.senders
+        assert isinstance(world, Ablated | Patched)
+        (sender,) = world.nodes if isinstance(world, Ablated) else world.senders
+        assert isinstance(world, Ablated) == (case == "a-total")
+        assert isinstance(sender.component, Head)
         assert path["sender"] == [sender.component.layer, sender.component.index]
         assert (path["token"],) == tokens_at(PROMPTS[0], sender.position)
         assert len(path["receivers"]) == receivers
@@ -39,7 +45,7 @@ def test_a_path_as_path_patching_is_given_it(case, geometry):
 
 def test_a_python_without_what_the_peer_needs(tmp_path):
     (tmp_path / "path_patching.py").write_text("", encoding="utf-8")
-    peers = Peers(python=sys.executable, path_patching=tmp_path)
+    peers = Peers(python=Path(sys.executable), path_patching=tmp_path)
     answer = _asked("path_patching", tmp_path, "path_patching.py", "tiny", PROMPTS, {"sweeps": {}}, peers)
     assert isinstance(answer, Missing)
     assert answer.reason.startswith("could not run: ImportError: ")  # HookedTransformer left TransformerLens in 4.0
@@ -60,10 +66,11 @@ def test_code_comes_from_a_folder_or_from_a_bare_repository(tmp_path):
     git("add", ".")
     git("commit", "-m", "eap")
     code = _code(tree / ".git", "src/eap", tmp_path / "code")
+    assert isinstance(code, Path)
     assert (code / "eap" / "graph.py").read_text(encoding="utf-8") == "NAME = 'graph'\n"
 
 
 def test_a_repository_without_the_peer_is_named(tmp_path):
-    peers = Peers(python=sys.executable, eap_ig=tmp_path)
+    peers = Peers(python=Path(sys.executable), eap_ig=tmp_path)
     answer = _asked("eap_ig", tmp_path, "src/eap", "tiny", PROMPTS, {}, peers)
     assert answer == Missing(f"{tmp_path} is neither a folder with src/eap nor a git repository that holds it")

@@ -167,8 +167,8 @@ def test_another_model_by_name_and_by_folder(spec):
     path = spec("expect logit_diff >= 0")
     assert report(path, "--model", "planted-ioi")["circuits"][0]["model"] == "planted-ioi"
     folder = ROOT / "circuitdsl" / "models" / "mini"
-    figures = [report(path, *model)["circuits"][0]["claims"][0]["value"] for model in ((), ("--model", folder))]
-    assert figures[0] == figures[1]
+    estimates = [report(path, *model)["circuits"][0]["claims"][0]["value"] for model in ((), ("--model", folder))]
+    assert estimates[0] == estimates[1]
 
 
 def test_both_engines_say_the_same(spec):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -117,8 +118,8 @@ def test_a_file_with_a_name_that_is_not_utf8(tmp_path: Path):
 class Watching:
     """``check --watch`` in a process of its own, whose reports are read line by line."""
 
-    def __init__(self, spec: Path, cache: Path):
-        command = [sys.executable, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
+    def __init__(self, spec: Path, cache: Path, caller: Sequence[str] = ()):
+        command = [*caller, sys.executable, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
         environ = environment(CIRCUITDSL_CACHE=str(cache))
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environ
@@ -186,6 +187,23 @@ def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_pa
         second = watching.report()
         assert "0 hold, 1 fails" in second
         assert "0 experiments run" in second  # the model and its readings are at hand
+        watching.process.send_signal(signal.SIGINT)
+        assert watching.error_line("interrupted") == "interrupted\n"
+        assert watching.process.wait(timeout=60) == 130
+    finally:
+        watching.end()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells elsewhere start nothing with interrupts ignored")
+def test_an_interrupt_ends_a_watch_that_was_started_with_interrupts_ignored(tmp_path: Path):
+    """As a shell starts what stands before `&` in a script: whoever interrupts it means it all the same."""
+    spec = tmp_path / "my.circuit"
+    spec.write_text(SPEC)
+    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
+    watching = Watching(spec, tmp_path / "cache", ignoring)
+    try:
+        assert "1 holds, 0 fail" in watching.report()
+        watching.error_line("watching; Ctrl-C ends it")
         watching.process.send_signal(signal.SIGINT)
         assert watching.error_line("interrupted") == "interrupted\n"
         assert watching.process.wait(timeout=60) == 130

@@ -274,8 +274,8 @@ def test_diff_names_what_the_block_the_circuits_and_their_roles_cite(tmp_path: P
 
 
 def test_what_diff_prints_as_json_is_an_entry_of_the_report(tmp_path: Path):
-    validator = Draft202012Validator(json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8")))
-    entry = validator.evolve(schema={"$ref": "#/$defs/comparison", "$defs": validator.schema["$defs"]})
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
+    entry = Draft202012Validator(schema).evolve(schema={"$ref": "#/$defs/comparison", "$defs": schema["$defs"]})
     ioi, medium = PLANTED / "ioi.circuit", ROOT / "specs" / "gpt2-medium"
     for arguments in ((PLANTED / "reuse.circuit",), (ioi, ioi), (medium / "reuse.circuit",)):
         data = json.loads(run("diff", *arguments, "-f", "json").out)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import circuitdsl as cd
-from circuitdsl.compare.versions import Change, changes
+from circuitdsl.compare.versions import Difference, changes
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.resolve import resolve_text
 
@@ -28,7 +28,7 @@ def circuit(text: str) -> Circuit:
     return resolve_text(text, "x.circuit", cd.environment()).circuits[0]
 
 
-def changed(old: str, new: str) -> tuple[Change, ...]:
+def changed(old: str, new: str) -> tuple[Difference, ...]:
     assert TEXT.count(old) == 1
     return changes(circuit(TEXT), circuit(TEXT.replace(old, new)))
 
@@ -47,7 +47,7 @@ def test_nothing_became_of_a_spec_that_is_the_same(spec: str):
 
 
 def test_another_head_is_one_change_whatever_speaks_of_its_role():
-    assert changed("{ 3.0 3.2 }", "{ 3.0 3.3 }") == (Change("role", "mover", "3.2 at END", "3.3 at END"),)
+    assert changed("{ 3.0 3.2 }", "{ 3.0 3.3 }") == (Difference("role", "mover", "3.2 at END", "3.3 at END"),)
 
 
 def test_another_bound_is_a_change_of_a_claim():
@@ -64,7 +64,7 @@ def test_what_is_new_and_what_is_gone():
 
 def test_method_and_task():
     assert changed("  task ioi\n", "  task ioi\n  method {\n    ablate zero\n  }\n") == (
-        Change("method", "ablate", "mean by template", "zero"),
+        Difference("method", "ablate", "mean by template", "zero"),
     )
     (change,) = changed("  expect accuracy >= 90%\n", "")
     assert change.to_dict() == {

@@ -27,19 +27,19 @@ class Mixed(Exception):
 
 
 class Elsewhere(Tensor):
-    """A tensor on the other device; ``inner`` holds its values."""
+    """A tensor on the other device; ``wrapped`` holds its values."""
 
-    inner: Tensor
+    wrapped: Tensor
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> Elsewhere:
         made = Tensor._make_wrapper_subclass(
             cls, inner.shape, inner.stride(), inner.storage_offset(), dtype=inner.dtype, device=DEVICE
         )
-        made.inner = inner
+        made.wrapped = inner
         return made
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__: Any = torch._C._disabled_torch_function_impl
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -95,7 +95,7 @@ def two_devices() -> Iterator[None]:
 
 
 def _inner(tree: Any) -> Any:
-    return tree_map_only(Elsewhere, lambda tensor: tensor.inner, tree)
+    return tree_map_only(Elsewhere, lambda tensor: tensor.wrapped, tree)
 
 
 def move(bridge: Any) -> Any:

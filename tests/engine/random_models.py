@@ -27,22 +27,10 @@ from transformers import (
     PreTrainedModel,
 )
 
-from circuitdsl.language.circuit import (
-    ALL,
-    Action,
-    Component,
-    Embed,
-    FromTo,
-    Head,
-    Mlp,
-    Node,
-    PosEmbed,
-    Position,
-    Reads,
-    Target,
-    Token,
-)
-from circuitdsl.language.environment import Geometry, TaskRef
+from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Target
+from circuitdsl.components import ALL, Component, Embed, Geometry, Head, Mlp, Node, PosEmbed, Position
+from circuitdsl.language.circuit import FromTo, Reads, Token
+from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
@@ -124,7 +112,8 @@ def _gemma() -> str:
 
 
 def _phi() -> str:
-    return folder(PhiForCausalLM(PhiConfig(**SHAPE, **IDS, partial_rotary_factor=0.5)))
+    settings: dict[str, Any] = SHAPE | IDS | {"partial_rotary_factor": 0.5}
+    return folder(PhiForCausalLM(PhiConfig(**settings)))
 
 
 def _gpt2() -> str:
@@ -134,16 +123,14 @@ def _gpt2() -> str:
 
 
 def _bloom() -> str:
-    return folder(
-        BloomForCausalLM(
-            BloomConfig(n_layer=LAYERS, n_head=HEADS, hidden_size=16, vocab_size=VOCABULARY, seq_length=32, **IDS)
-        )
-    )
+    shape = {"n_layer": LAYERS, "n_head": HEADS, "hidden_size": 16, "vocab_size": VOCABULARY, "seq_length": 32}
+    settings: dict[str, Any] = IDS | shape
+    return folder(BloomForCausalLM(BloomConfig(**settings)))
 
 
 def _mpt() -> str:
     """Its own scale of scores too, as its configuration allows."""
-    own_scale = {"attn_config": {"softmax_scale": 0.4}}
+    own_scale: dict[str, Any] = {"attn_config": {"softmax_scale": 0.4}}
     return folder(
         MptForCausalLM(
             MptConfig(
@@ -310,10 +297,17 @@ class Draw:
         if kind == "attend":
             query, keys = self.rng.choice(list(ATTENDS.items()))
             heads = tuple(Node(self.head(), Position(query)) for _ in range(2))
-            return Action("attend", heads, targets=self.targets(keys), text="attend"), None
+            return Attend(heads, self.targets(keys), text="attend"), None
         nodes = tuple(sorted(self.nodes(2), key=str))
         source = self.source() if kind in ("ablate", "patch") else None
-        return Action(kind, nodes, factor=self.rng.choice((0.0, 0.5, 2.0, -1.0)), text=kind), source
+        factor = self.rng.choice((0.0, 0.5, 2.0, -1.0))
+        made: dict[str, Action] = {
+            "ablate": Ablate(nodes, text="ablate"),
+            "patch": Patch(nodes, "x", text="patch"),
+            "scale": Scale(nodes, factor, text="scale"),
+            "freeze": Freeze(nodes, text="freeze"),
+        }
+        return made[kind], source
 
     def targets(self, keys: tuple[Position, ...]) -> tuple[Target, ...]:
         some = self.rng.sample(keys, self.rng.choice((1, 2, 3)))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from circuitdsl.engine.fast.live import Stack
+from circuitdsl.engine.fast.full_pass import FullPass
 
 
 def leave_room_for_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on a stack of more than three worlds is out of memory."""
-    run = Stack.run
+    """From now on a pass of more than three worlds is out of memory."""
+    run = FullPass.run
 
-    def small(stack: Stack, *rest):
-        if len(stack.worlds) > 3:
+    def small(full: FullPass, *rest):
+        if len(full.worlds) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return run(stack, *rest)
+        return run(full, *rest)
 
-    monkeypatch.setattr(Stack, "run", small)
+    monkeypatch.setattr(FullPass, "run", small)

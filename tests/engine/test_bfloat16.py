@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,15 +14,15 @@ from hypothesis import strategies as st
 from random_models import ARCHITECTURES, DATA, HEADS, LAYERS, VOCABULARY, Draw, architecture, folder, prompts
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.architecture import in_dtype
-from circuitdsl.engine.fast.engine import FastEngine, coarser, engine_for
-from circuitdsl.engine.hooks import no_change
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.fast.engine import FastEngine, engine_for
+from circuitdsl.engine.guard import no_change
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.judge.screen import screen
-from circuitdsl.language.circuit import Head, Node, Position
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Metric, Patched, Zero
+from circuitdsl.measures.measurement import Failure
 from circuitdsl.models import Model, Opening, open_model
-from circuitdsl.plan.drive import Failure
 
 EPS = torch.finfo(torch.bfloat16).eps
 LOGIT_DIFF = Metric("logit_diff")
@@ -43,7 +44,7 @@ def coarse(name: str) -> Model:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=2, deadline=None, suppress_health_check=list[Any](HealthCheck), derandomize=True)
 @given(seed=st.integers(0, 10**6), tokens=st.sampled_from((60, 4096)))
 def test_the_fast_engine_equals_the_plain_engine_to_what_bfloat16_can_tell(name, seed, tokens):
     exact, model, stream = architecture(name), coarse(name), prompts(30, seed % 5)
@@ -150,6 +151,6 @@ def test_a_screen_in_bfloat16_keeps_every_head_of_a_random_model_that_reaches_th
 
     true = effects(fine, list(asked))
     floor = float(np.quantile(np.abs(list(true.values())), share))
-    rough = coarser(fine, torch.bfloat16)
+    rough = fine.in_dtype("bfloat16")
     rest = screen(list(asked), floor, 0.95, partial(effects, rough), partial(effects, fine)).rest
     assert {item for item in asked if abs(true[item]) >= floor} <= set(rest)

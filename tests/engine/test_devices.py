@@ -8,9 +8,10 @@ import torch
 from elsewhere import DEVICE, Elsewhere, Mixed, move, two_devices
 from random_models import ARCHITECTURES, DATA, Draw, prompts
 
+from arrays import array
+from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import Head, Node, Position
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.measures.experiments import Ablated, Experiment, Metric, Zero
 
 
@@ -40,7 +41,7 @@ def test_engines_give_the_same_figures_on_another_device(name):
                 if not isinstance(found, np.ndarray):
                     assert found == expected[experiment]
                 elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
-                    np.testing.assert_allclose(found, expected[experiment], rtol=1e-3, atol=1e-4)
+                    np.testing.assert_allclose(found, array(expected[experiment]), rtol=1e-3, atol=1e-4)
 
 
 def test_the_pretended_device_refuses_what_a_gpu_refuses():

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from ioi_data import IOI
 
+from arrays import arrays
+from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import Head, Node, Position
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Metric, Zero
 
 MOVERS = frozenset(Node(Head(3, head), Position("END")) for head in (2, 3, 6))
@@ -31,7 +32,8 @@ def test_several_answers(mini, ioi_prompts, metric):
         prompts.append(replace(prompt, right=right, wrong=wrong, options=(*right, *wrong)))
     experiments = [Experiment(IOI, world, Metric(metric)) for world in (Clean(), Ablated(MOVERS, Zero()))]
     plain, fast = (
-        engine.run(IOI, prompts, 0, len(prompts), experiments) for engine in (PlainEngine(mini), FastEngine(mini))
+        arrays(engine.run(IOI, prompts, 0, len(prompts), experiments))
+        for engine in (PlainEngine(mini), FastEngine(mini))
     )
     for experiment in experiments:
         np.testing.assert_allclose(fast[experiment], plain[experiment], rtol=1e-4, atol=1e-4)

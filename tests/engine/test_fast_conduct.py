@@ -9,12 +9,13 @@ from random_models import DATA, HEADS, LAYERS, VOCABULARY, Draw, architecture, f
 from scarce import leave_room_for_three
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from arrays import array, arrays
+from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
 from circuitdsl.engine.fast.memory import in_chunks
 from circuitdsl.engine.fast.region import only, onward
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import Head, Node, Position
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
@@ -26,8 +27,8 @@ from circuitdsl.measures.experiments import (
     Patched,
     Zero,
 )
+from circuitdsl.measures.measurement import Failure
 from circuitdsl.models import open_model
-from circuitdsl.plan.drive import Failure
 
 END = Position("END")
 LOGIT_DIFF = Metric("logit_diff")
@@ -96,8 +97,8 @@ def test_senders_that_cannot_reach_the_receiver_leave_the_clean_figure():
     both = frozenset({Node(Head(0, 1), Position("A")), Node(Head(1, 1), END)})
     worlds = [Patched(senders, receivers, "x", False) for senders in (both, frozenset({Node(Head(2, 3), END)}))]
     experiments = [Experiment(DATA, world, LOGIT_DIFF) for world in (*worlds, Clean())]
-    ours = FastEngine(model).run(DATA, stream, 0, 8, experiments)
-    theirs = PlainEngine(model).run(DATA, stream, 0, 8, experiments)
+    ours = arrays(FastEngine(model).run(DATA, stream, 0, 8, experiments))
+    theirs = arrays(PlainEngine(model).run(DATA, stream, 0, 8, experiments))
     assert all(np.allclose(ours[each], theirs[each], rtol=1e-4, atol=1e-5) for each in experiments)
     assert np.allclose(ours[experiments[1]], ours[experiments[2]])
     assert not np.allclose(ours[experiments[0]], ours[experiments[2]])
@@ -120,8 +121,8 @@ def test_readings_that_it_leaves_to_the_plain_engine_still_come_back():
     experiment = Experiment(DATA, Isolated(frozenset(), Zero(), mlps=False), reading)
     engine, stream = FastEngine(model), prompts(5, 0)
     assert not engine.covers(experiment)
-    ours = engine.run(DATA, stream, 0, 5, [experiment])[experiment]
-    assert np.allclose(ours, PlainEngine(model).run(DATA, stream, 0, 5, [experiment])[experiment])
+    ours = array(engine.run(DATA, stream, 0, 5, [experiment])[experiment])
+    assert np.allclose(ours, array(PlainEngine(model).run(DATA, stream, 0, 5, [experiment])[experiment]))
 
 
 def test_a_sweep_at_the_end_counts_a_few_passes_and_not_one_for_each_head():
@@ -154,10 +155,10 @@ def test_chunks_halve_when_memory_runs_out_and_nothing_is_run_twice():
 
 def test_an_engine_that_runs_out_of_memory_stacks_half_and_goes_on(monkeypatch: pytest.MonkeyPatch):
     model, stream = architecture("gpt2"), prompts(6, 0)
-    expected = FastEngine(model).run(DATA, stream, 0, 6, sweep())
+    expected = arrays(FastEngine(model).run(DATA, stream, 0, 6, sweep()))
     leave_room_for_three(monkeypatch)
     engine = FastEngine(model, memory=10**9)
-    found = engine.run(DATA, stream, 0, 6, sweep())
+    found = arrays(engine.run(DATA, stream, 0, 6, sweep()))
     assert engine.memory < 10**9
     assert all(np.allclose(found[each], expected[each], rtol=1e-5, atol=1e-6) for each in expected)
 
@@ -180,9 +181,9 @@ def test_worlds_share_a_row_as_long_as_their_edits_are_the_same():
         return Edit(f"blocks.{layer}.attn.hook_z", key, torch.ones(1, 1, 1, 1, dtype=torch.bool), torch.zeros(()))
 
     rows = Rows([[edit(0, "a"), edit(1, "b")], [edit(0, "a")], [], [edit(1, "c")]])
-    (x,) = rows.part(1, torch.zeros(1, 1, 1))
+    (x,) = rows.split(1, torch.zeros(1, 1, 1))
     assert (rows.member, x.shape[1]) == ([0, 0, 1, 1], 2)
-    (x,) = rows.part(3, torch.tensor([[[1.0], [2.0]]]))
+    (x,) = rows.split(3, torch.tensor([[[1.0], [2.0]]]))
     assert rows.member == [0, 1, 2, 3]
     assert x[0, :, 0].tolist() == [1.0, 1.0, 2.0, 2.0]
 

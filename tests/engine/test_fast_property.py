@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_models import ARCHITECTURES, DATA, Draw, architecture, prompts
 
+from circuitdsl.actions import Attend, actions
+from circuitdsl.components import ALL, kinds
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.fast.weights import network_of
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.readings import BEHAVIOURS, METRICS
-from circuitdsl.language.circuit import ALL, Action, Component
 from circuitdsl.measures.experiments import (
     Ablated,
     Copying,
@@ -29,7 +30,7 @@ from circuitdsl.measures.experiments import (
     Source,
     World,
 )
-from circuitdsl.plan.drive import Failure
+from circuitdsl.measures.measurement import Failure
 
 # --- everything is drawn ---------------------------------------------------------------------------
 
@@ -64,11 +65,11 @@ def of_experiment(world: World, reading: Reading) -> set[str]:
             nodes = [*senders, *(node for node, _ in receivers)]
             found |= {f"into {which or 'MLP'}" for _, which in receivers} or {"into logits"}
             found.add("strict" if strict else "not strict")
-            found |= set() if under is None else {f"paths under {action.kind}" for action in under.actions}
-        case Intervened(actions=actions, sources=some):
-            nodes, sources = [node for action in actions for node in action.nodes], [s for s in some if s is not None]
-            found |= {action.kind for action in actions}
-            found |= {f"shared among {len(action.targets)}" for action in actions if action.targets}
+            found |= set() if under is None else {f"paths under {action.word}" for action in under.actions}
+        case Intervened(actions=acting, sources=some):
+            nodes, sources = [node for action in acting for node in action.nodes], [s for s in some if s is not None]
+            found |= {action.word for action in acting}
+            found |= {f"shared among {len(action.targets)}" for action in acting if isinstance(action, Attend)}
     if isinstance(world, Isolated):
         found.add("MLPs replaced" if world.mlps else "MLPs kept")
     found |= {type(source).__name__ for source in sources}
@@ -92,9 +93,9 @@ def of_position(position) -> str:
 def test_every_kind_of_experiment_is_drawn():
     geometry = architecture("gpt2").geometry
     drawn = [pair for seed in range(40) for pair in Draw(geometry, seed).experiments(10)]
-    wanted = {kind.__name__ for union in (World, Reading, Source, Component) for kind in get_args(union)}
-    kinds = get_args(get_type_hints(Action)["kind"])
-    wanted |= {*METRICS, *BEHAVIOURS, *kinds, *(f"paths under {kind}" for kind in kinds)}
+    wanted = {kind.__name__ for union in (World, Reading, Source) for kind in get_args(union)}
+    wanted |= {kind.__name__ for kind in kinds().values()}
+    wanted |= {*METRICS, *BEHAVIOURS, *actions(), *(f"paths under {word}" for word in actions())}
     wanted |= {"into q", "into k", "into v", "into MLP", "into logits", "strict", "not strict"}
     wanted |= {f"shared among {count}" for count in (1, 2, 3)}
     wanted |= {
@@ -129,7 +130,7 @@ def assert_same(ours, theirs, experiment):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=4, deadline=None, suppress_health_check=list[Any](HealthCheck), derandomize=True)
 @given(seed=st.integers(0, 10**6), tokens=st.sampled_from((20, 60, 4096)), memory=st.sampled_from((1, 60_000, 10**9)))
 def test_fast_engine_equals_the_plain_engine(name, seed, tokens, memory):
     model = architecture(name)

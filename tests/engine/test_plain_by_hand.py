@@ -10,8 +10,10 @@ from gpt2_by_hand import GPT2
 from ioi_data import IOI
 from transformers import GPT2LMHeadModel
 
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Mlp, Node, Position, Reads, Target, Token
+from circuitdsl.actions import Ablate, Attend, Scale, Target
+from circuitdsl.components import ALL, Embed, Head, Mlp, Node, Position
+from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
@@ -25,6 +27,7 @@ from circuitdsl.measures.experiments import (
     Mean,
     Metric,
     Patched,
+    Reading,
     Resample,
     TokenProbability,
     Zero,
@@ -42,7 +45,7 @@ def by_hand(mini) -> GPT2:
     return GPT2.of(GPT2LMHeadModel.from_pretrained(find_folder("mini"), dtype="float32"))
 
 
-def run(model, prompts, world, reading=LOGIT_DIFF):
+def run(model, prompts, world, reading: Reading = LOGIT_DIFF):
     experiment = Experiment(IOI, world, reading)
     result = PlainEngine(model).run(IOI, prompts, 0, len(prompts), [experiment])[experiment]
     assert isinstance(result, np.ndarray), result
@@ -189,15 +192,16 @@ def test_path_patching_under_an_intervention(mini, by_hand, ioi_prompts, senders
     ioi_prompts = ioi_prompts[::6]
     less, twice, half = Node(Head(0, 3), AFTER_S1), Node(Head(2, 5), END), Node(Mlp(2), ALL)
     actions = (
-        Action("ablate", (less,), ablation="zero", text="less"),
-        Action("scale", (twice,), factor=2.0, text="twice"),
-        Action("scale", (half,), factor=0.5, text="half"),
+        Ablate((less,), "zero", text="less"),
+        Scale((twice,), 2.0, text="twice"),
+        Scale((half,), 0.5, text="half"),
     )
 
     def intervention(prompt):
         def edit(name, value):
             if name in ("z 0", "z 2"):
                 node, factor = (less, 0.0) if name == "z 0" else (twice, 2.0)
+                assert isinstance(node.component, Head)
                 value = value.copy()
                 value[where(prompt, node.position), node.component.index] *= factor
             return value * 0.5 if name == "mlp 2" else value
@@ -316,7 +320,7 @@ SHARED = (Target(S2, 0.5), Target(IO, 0.2), Target(NAMES, 0.3))
 def test_interventions(mini, by_hand, ioi_prompts, targets, row):
     """A row of attention is what its targets say: where two name one token, the sum of their shares."""
     heads = (Node(Head(3, 2), END), Node(Head(2, 1), END))
-    attend = Action("attend", heads, targets=targets)
+    attend = Attend(heads, targets)
     together = ("IO", "S1", "S2")
     ioi_prompts = tuple(
         replace(p, positions={**p.positions, "NAMES": tuple(p.positions[name][0] for name in together)})
@@ -326,10 +330,12 @@ def test_interventions(mini, by_hand, ioi_prompts, targets, row):
     def edit_for(prompt, factor):
         def edit(name, value):
             for node in heads:
-                if name == f"pattern {node.component.layer}":
-                    value[node.component.index, prompt.positions["END"][0]] = 0
+                head = node.component
+                assert isinstance(head, Head)
+                if name == f"pattern {head.layer}":
+                    value[head.index, prompt.positions["END"][0]] = 0
                     for place, share in row.items():
-                        value[node.component.index, prompt.positions["END"][0], prompt.positions[place][0]] = share
+                        value[head.index, prompt.positions["END"][0], prompt.positions[place][0]] = share
             if factor is not None and name == "z 1":
                 value[where(prompt, S2), 5] *= factor
             return value
@@ -338,7 +344,7 @@ def test_interventions(mini, by_hand, ioi_prompts, targets, row):
 
     world = Intervened((attend,), (None,))
     close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit_for(p, None)), p) for p in ioi_prompts])
-    scale = Action("scale", (Node(Head(1, 5), S2),), factor=-2.0)
+    scale = Scale((Node(Head(1, 5), S2),), -2.0)
     world = Intervened((attend, scale), (None, None))
     close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit_for(p, -2.0)), p) for p in ioi_prompts])
 

@@ -9,10 +9,13 @@ from gpt2_by_hand import GPT2
 from ioi_data import IOI
 
 import circuitdsl as cd
+from arrays import array, arrays
+from circuitdsl.actions import Attend, Patch, Scale, Target
+from circuitdsl.components import ALL, Embed, Head, Node, PosEmbed, Position
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Session
-from circuitdsl.language.circuit import ALL, Action, Embed, FromTo, Head, Node, PosEmbed, Position, Target
+from circuitdsl.language.circuit import FromTo
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -28,13 +31,13 @@ from circuitdsl.measures.experiments import (
     Resample,
     Zero,
 )
-from circuitdsl.plan.drive import Failure
+from circuitdsl.measures.measurement import Failure
 
 END = Position("END")
 MOVER = Node(Head(3, 2), END)
 LOGIT_DIFF = Metric("logit_diff")
 
-HALF = Intervened((Action("scale", (Node(Head(1, 5), ALL),), factor=0.5, text="half"),), (None,))
+HALF = Intervened((Scale((Node(Head(1, 5), ALL),), 0.5, text="half"),), (None,))
 
 WORLDS = [
     Clean(),
@@ -54,9 +57,9 @@ def answers(model, prompts, experiments, **settings):
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: type(world).__name__)
 def test_prompts_together_give_what_each_gives_alone(mini, ioi_prompts, world):
     experiment = Experiment(IOI, world, LOGIT_DIFF)
-    together = answers(mini, ioi_prompts, [experiment])[experiment]
+    together = array(answers(mini, ioi_prompts, [experiment])[experiment])
     assert len({len(p.tokens) for p in ioi_prompts}) > 1
-    alone = PlainEngine(mini, tokens=1).run(IOI, ioi_prompts, 0, 60, [experiment])[experiment]
+    alone = array(PlainEngine(mini, tokens=1).run(IOI, ioi_prompts, 0, 60, [experiment])[experiment])
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4)
 
 
@@ -122,18 +125,18 @@ def test_a_path_that_carries_nothing_is_an_answer(mini, ioi_prompts):
     """A sender in a later layer than the receiver changes nothing: the effect is zero, not an error."""
     world = Patched(frozenset({MOVER}), frozenset({(Node(Head(1, 1), END), "q")}), "abc", strict=False)
     clean, patched = Experiment(IOI, Clean(), LOGIT_DIFF), Experiment(IOI, world, LOGIT_DIFF)
-    results = answers(mini, ioi_prompts, [clean, patched])
+    results = arrays(answers(mini, ioi_prompts, [clean, patched]))
     np.testing.assert_allclose(results[patched], results[clean], atol=1e-5)
 
 
 def test_under_an_intervention_that_does_nothing_a_path_carries_what_it_does_without(mini, ioi_prompts):
-    nothing = Intervened((Action("scale", (Node(Head(1, 5), ALL),), factor=1.0, text="as it is"),), (None,))
+    nothing = Intervened((Scale((Node(Head(1, 5), ALL),), 1.0, text="as it is"),), (None,))
     paths = [(frozenset({MOVER}), frozenset()), (frozenset({Node(Head(2, 3), END)}), frozenset({(MOVER, "q")}))]
     for senders, receivers in paths:
         plain, under = (
             Experiment(IOI, Patched(senders, receivers, "abc", False, each), LOGIT_DIFF) for each in (None, nothing)
         )
-        results = answers(mini, ioi_prompts, [plain, under, Experiment(IOI, Clean(), LOGIT_DIFF)])
+        results = arrays(answers(mini, ioi_prompts, [plain, under, Experiment(IOI, Clean(), LOGIT_DIFF)]))
         np.testing.assert_allclose(results[under], results[plain], rtol=1e-4, atol=1e-4)
         assert np.abs(results[plain] - results[Experiment(IOI, Clean(), LOGIT_DIFF)]).mean() > 0.01
 
@@ -141,7 +144,7 @@ def test_under_an_intervention_that_does_nothing_a_path_carries_what_it_does_wit
 @pytest.mark.parametrize("engine", [PlainEngine, FastEngine])
 def test_where_all_that_is_upstream_is_the_counterfactuals_already_a_path_carries_nothing(mini, ioi_prompts, engine):
     """The embeddings are patched, so that every head gives what it gives there: an answer, though nothing changes."""
-    everything = Action("patch", (Node(Embed(), ALL), Node(PosEmbed(), ALL)), counterfactual="abc", text="all")
+    everything = Patch((Node(Embed(), ALL), Node(PosEmbed(), ALL)), "abc", text="all")
     under = Intervened((everything,), (FromCounterfactual("abc"),))
     senders = [frozenset({MOVER}), frozenset({Node(Head(3, 6), END), Node(Head(2, 6), END)})]
     patched = [Experiment(IOI, Patched(some, frozenset(), "abc", False, under), LOGIT_DIFF) for some in senders]
@@ -153,7 +156,7 @@ def test_where_all_that_is_upstream_is_the_counterfactuals_already_a_path_carrie
 
 @pytest.mark.parametrize("engine", [PlainEngine, FastEngine])
 def test_an_intervention_that_cannot_be_done_fails_the_paths_under_it(mini, ioi_prompts, engine):
-    later = Intervened((Action("attend", (Node(Head(0, 0), Position("S1")),), targets=(Target(END),)),), (None,))
+    later = Intervened((Attend((Node(Head(0, 0), Position("S1")),), (Target(END),)),), (None,))
     wrong = Experiment(IOI, Patched(frozenset({MOVER}), frozenset(), "abc", False, later), LOGIT_DIFF)
     failure = engine(mini).run(IOI, ioi_prompts, 0, 6, [wrong])[wrong]
     assert isinstance(failure, Failure)
@@ -169,7 +172,7 @@ def test_an_intervention_that_cannot_be_done_fails_the_paths_under_it(mini, ioi_
         (Ablated(frozenset({Node(Embed(), END)}), Mean("abc", 5, True)), LOGIT_DIFF, "has the template"),
         (Clean(), Attention(Head(0, 0), FromTo(END, Position("C1"))), "has no position C1"),
         (
-            Intervened((Action("attend", (Node(Head(0, 0), Position("S1")),), targets=(Target(END),)),), (None,)),
+            Intervened((Attend((Node(Head(0, 0), Position("S1")),), (Target(END),)),), (None,)),
             LOGIT_DIFF,
             "S1 cannot attend to END",
         ),
@@ -203,10 +206,10 @@ def test_zeroing_a_head_is_editing_its_weights(mini, ioi_prompts):
     edited = GPT2LMHeadModel.from_pretrained(find_folder("mini"), dtype="float32")
     size = edited.config.n_embd // edited.config.n_head
     with torch.no_grad():
-        edited.transformer.h[2].attn.c_proj.weight[3 * size : 4 * size] = 0
+        edited.get_parameter("transformer.h.2.attn.c_proj.weight")[3 * size : 4 * size] = 0
     model = GPT2.of(edited)
     experiment = Experiment(IOI, Ablated(frozenset({Node(Head(2, 3), ALL)}), Zero()), LOGIT_DIFF)
-    found = answers(mini, ioi_prompts, [experiment])[experiment]
+    found = array(answers(mini, ioi_prompts, [experiment])[experiment])
     logits = [model(prompt.tokens) for prompt in ioi_prompts]
     expected = [row[p.answer] - row[list(p.wrong)].mean() for row, p in zip(logits, ioi_prompts, strict=True)]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -225,7 +228,7 @@ def test_a_session_runs_no_experiment_twice_on_a_prompt(mini):
     assert all(len(result) == 70 for result in longer.values() if not isinstance(result, Failure))
     fresh = Session(PlainEngine(mini)).run(experiments, 70)
     for experiment in experiments:
-        np.testing.assert_allclose(fresh[experiment], longer[experiment], atol=1e-5)
+        np.testing.assert_allclose(array(fresh[experiment]), array(longer[experiment]), atol=1e-5)
 
 
 def test_the_plan_says_what_the_plain_engine_takes(mini):

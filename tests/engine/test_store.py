@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ioi_data import IOI
 
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.actions import Ablate
+from circuitdsl.components import Head, Node, Position
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store, canonical, default_folder, key_of
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Action, Head, Node, Position
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Intervened, Mean, Metric, Patched, Zero
-from circuitdsl.plan.drive import Failure
+from circuitdsl.measures.measurement import Failure
 
 HEADS = frozenset(Node(Head(3, i), Position("END")) for i in range(4))
 EXPERIMENTS = [
@@ -45,7 +47,7 @@ def test_a_second_call_runs_nothing_and_answers_the_same(mini, tmp_path):
     second, again = session(mini, Store.in_folder(tmp_path))
     kept = second.run(EXPERIMENTS, 60)
     assert again == []
-    assert second.kept == len(EXPERIMENTS)
+    assert second.answered == len(EXPERIMENTS)
     for experiment in EXPERIMENTS:
         np.testing.assert_array_equal(kept[experiment], answers[experiment])
 
@@ -60,7 +62,7 @@ def test_one_more_experiment_runs_alone(mini, tmp_path):
 
 def test_the_means_of_an_intervention_are_over_their_own_prompts_for_paths_under_it_too(mini, tmp_path):
     """More of them than are measured, so that a key of the measured prompts alone would not tell them apart."""
-    less = Action("ablate", tuple(HEADS), text="less")
+    less = Ablate(tuple(HEADS), text="less")
     under = [Intervened((less,), (Mean("abc", reference, by_template=True),)) for reference in (70, 90)]
     sender = frozenset({Node(Head(2, 3), Position("END"))})
     paths = [Experiment(IOI, Patched(sender, frozenset(), "abc", False, each), Metric("logit_diff")) for each in under]
@@ -144,14 +146,14 @@ for i in range(100_000):
 
 
 def test_a_kill_in_the_middle_leaves_whole_batches(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.5)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        os.kill(process.pid, signal.SIGKILL)
     store = Store.in_folder(tmp_path)
-    with sqlite3.connect(store.path) as connection:
+    with closing(sqlite3.connect(store.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         keys = [key for (key,) in connection.execute("SELECT key FROM readings")]
     batches = {int(key.split("-")[0]) for key in keys}

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import circuitdsl as cd
-from circuitdsl.checking import Workbench
-from circuitdsl.engine.fast.engine import coarser
+from circuitdsl.check.circuit import check_circuit
+from circuitdsl.check.workbench import Workbench
 from circuitdsl.errors import InputError
-from circuitdsl.judge.outcome import CircuitReport
 from circuitdsl.judge.screen import margin, screen
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.resolve import resolve_text
+from circuitdsl.outcome import CircuitReport
+from circuitdsl.plan.circuit import plan_circuit
 
 torch.set_num_threads(1)
 
@@ -31,9 +32,9 @@ def screened(coarse, fine, floor=FLOOR):
     """The screen of these figures, and what was measured finely and coarsely, in order."""
     asked, roughly = [], []
 
-    def measure(figures, seen, items):
+    def measure(estimates, seen, items):
         seen.extend(items)
-        return {item: figures[item] for item in items}
+        return {item: estimates[item] for item in items}
 
     left = screen(list(coarse), floor, 0.95, partial(measure, coarse, roughly), partial(measure, fine, asked))
     return left, asked, roughly
@@ -115,27 +116,27 @@ def test_the_margin_is_students_prediction_limit():
 # --- whole checks ----------------------------------------------------------------------------------
 
 
-def circuit(model: str, settings: str, task: str = "ioi") -> Circuit:
-    body = f"model {model}\n task {task}\n method {{ prompts 40\n {settings} }}\n role r at END {{ 0.0 }}"
+def circuit(model: str, settings: str, task: str = "ioi", prompts: int = 16) -> Circuit:
+    body = f"model {model}\n task {task}\n method {{ prompts {prompts}\n {settings} }}\n role r at END {{ 0.0 }}"
     return resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
 
 
 def checked(given: Circuit, screen: str) -> CircuitReport:
     bench = Workbench(screen=screen)
-    return bench.judge(given).circuit(given)
+    return check_circuit(plan_circuit(given, unexplained=True), bench.bench(given))
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "task"),
+    ("model", "settings", "task", "prompts"),
     [
-        ("mini", "floor 1%", "ioi"),
-        ("mini", "floor 10%", "ioi"),
-        ("mini", "floor 5%\n ablate zero", "colored_objects"),
-        ("planted-ioi", "floor 1%", "ioi"),
+        ("mini", "floor 1%", "ioi", 40),  # of fewer prompts the margin is wider than the floor
+        ("mini", "floor 10%", "ioi", 16),
+        ("mini", "floor 5%\n ablate zero", "colored_objects", 16),
+        ("planted-ioi", "floor 1%", "ioi", 16),
     ],
 )
-def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(model, settings, task):
-    given = circuit(model, settings, task)
+def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(model, settings, task, prompts):
+    given = circuit(model, settings, task, prompts)
     whole, quick = checked(given, ""), checked(given, "bf16")
     assert quick.unexplained == whole.unexplained
     assert whole.unexplained
@@ -157,22 +158,23 @@ def test_a_floor_below_what_bfloat16_can_tell_is_searched_in_float32():
 def test_a_screen_leaves_the_model_as_it_was_and_runs_less_of_it_in_float32():
     bench = Workbench(screen="bf16")
     given = circuit("mini", "floor 10%")
-    judge = bench.judge(given)
-    before = judge.session.engine.model.fingerprint
-    report = judge.circuit(given)
-    del judge.session.engine.model.__dict__["fingerprint"]
-    assert judge.session.engine.model.fingerprint == before
-    assert judge.coarse is not None and report.screening is not None
-    assert judge.coarse.engine.settings != judge.session.engine.settings  # so that the store tells them apart
-    assert judge.coarse.ran == 32  # the clean run and every unlisted head
-    whole = Workbench().judge(given)
-    whole.circuit(given)
-    assert judge.session.ran == whole.session.ran - report.screening.sorted_out
+    own = bench.bench(given)
+    before = own.session.engine.model.fingerprint
+    report = check_circuit(plan_circuit(given, unexplained=True), own)
+    del own.session.engine.model.__dict__["fingerprint"]
+    assert own.session.engine.model.fingerprint == before
+    assert own.coarse is not None and report.screening is not None
+    assert own.coarse.engine.settings != own.session.engine.settings  # so that the store tells them apart
+    assert own.coarse.ran == 32  # the clean run and every unlisted head
+    whole = Workbench().bench(given)
+    check_circuit(plan_circuit(given, unexplained=True), whole)
+    assert own.session.ran == whole.session.ran - report.screening.sorted_out
 
 
 def test_the_plain_engine_is_not_screened_and_says_so():
     given = circuit("planted-ioi", "floor 1%")
-    report = Workbench(engine="plain", screen="bf16").judge(given).circuit(given)
+    bench = Workbench(engine="plain", screen="bf16").bench(given)
+    report = check_circuit(plan_circuit(given, unexplained=True), bench)
     assert report.screening is None
     assert any("nothing was screened" in note for note in report.notes)
 
@@ -186,6 +188,6 @@ def test_what_makes_no_sense_is_refused():
 
 
 def test_a_coarse_engine_has_the_memory_and_the_progress_of_the_other():
-    engine = Workbench().judge(circuit("mini", "floor 1%")).session.engine
-    coarse = coarser(engine, torch.bfloat16)  # type: ignore[arg-type]
+    engine = Workbench().bench(circuit("mini", "floor 1%")).session.engine
+    coarse = engine.in_dtype("bfloat16")
     assert (coarse.memory, coarse.tokens, coarse.tick) == (engine.memory, engine.tokens, engine.tick)  # type: ignore[attr-defined]

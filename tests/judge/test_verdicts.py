@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from test_intervals import bootstrap, measured
 
-from circuitdsl.judge.outcome import Verdict, exit_code
-from circuitdsl.judge.verdicts import decide, holm, judge, looks, split_confidence
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.judge.verdicts import decide, holm, judge, prompt_counts, split_confidence
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.outcome import exit_code
 
 HOLDS, FAILS, OPEN, ERROR = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED, Verdict.ERROR
 
@@ -84,7 +86,8 @@ def test_p_values_are_small_where_the_bound_is_met():
         assert found is not None
         return found
 
-    t_test = stats.ttest_1samp(values, 0, alternative="greater").pvalue
+    scipys: Any = stats.ttest_1samp(values, 0, alternative="greater")  # SciPy does not declare what it gives
+    t_test = scipys.pvalue
     assert p(Bound(">=", low=0.0)) == pytest.approx(t_test, rel=0.5)
     assert p(Bound("<=", high=0.0)) == pytest.approx(1 - t_test, rel=0.1)
     assert p(Bound("in", -1.0, 0.0)) == p(Bound("<=", high=0.0))
@@ -104,7 +107,7 @@ def test_holm_by_hand():
 
 @given(st.integers(1, 500), st.integers(0, 5000))
 def test_looks_double_up_to_the_most(first, more):
-    counts = looks(first, first + more)
+    counts = prompt_counts(first, first + more)
     assert counts[0] == first
     assert counts[-1] == first + more
     assert all(b <= 2 * a and b > a for a, b in pairwise(counts))

@@ -1,10 +1,10 @@
 """A small fixed environment: what the language's tests resolve against, whatever the real registry holds."""
 
+from circuitdsl.components import Geometry
 from circuitdsl.language.environment import (
     NOT_NEGATIVE,
     PROPORTION,
     Environment,
-    Geometry,
     MeasureInfo,
     Parameter,
     PositionInfo,

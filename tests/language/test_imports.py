@@ -30,7 +30,8 @@ def test_reading_and_resolving_loads_nothing_heavy():
 
 
 def test_the_language_imports_nothing_that_stands_after_it():
-    allowed = ("circuitdsl.language", "circuitdsl.errors")
+    before = ("errors", "plugins", "components", "actions")
+    allowed = tuple(f"circuitdsl.{name}" for name in ("language", *before))
     for path in FOLDER.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

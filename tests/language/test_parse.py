@@ -6,7 +6,8 @@ import pytest
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.format import print_tree
-from circuitdsl.language.parse import grammar_text, parse, parse_tolerantly, tokens
+from circuitdsl.language.grammar import grammar_text
+from circuitdsl.language.parse import parse, parse_tolerantly, tokens
 from circuitdsl.language.source import Source, Span
 
 

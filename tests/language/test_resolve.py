@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from language_environment import ENVIRONMENT, TASKS
 
+from circuitdsl.actions import Ablate, Attend, Freeze, Patch, Scale, Target
+from circuitdsl.components import ALL, Embed, Head, Mlp, Node, PosEmbed, Position
 from circuitdsl.language.circuit import (
-    ALL,
-    Action,
     At,
     Bound,
     Circuit,
@@ -17,22 +17,15 @@ from circuitdsl.language.circuit import (
     Control,
     Document,
     Elements,
-    Embed,
     FromTo,
-    Head,
     Intervention,
     LogitsReceiver,
     Method,
-    Mlp,
-    Node,
     Nodes,
     Path,
-    PosEmbed,
-    Position,
     Reads,
     Receivers,
     Role,
-    Target,
     Term,
     Token,
 )
@@ -353,28 +346,27 @@ def test_an_intervention_acts_and_claims():
     assert isinstance(made, Intervention)
     before = Position("END", -1)
     assert made.actions == (
-        Action(
-            "attend",
+        Attend(
             nodes("9.6", "9.9", at=before),
-            targets=(Target(Position("DISTRACTORS")),),
+            (Target(Position("DISTRACTORS")),),
             text="attend { 9.6 9.9 } from END-1 to DISTRACTORS evenly",
         ),
-        Action("ablate", nodes("9.6"), text="ablate mover"),
-        Action(
-            "ablate", (Node(Mlp(3), END),), ablation="mean by template", text="ablate mlp 3 at END mean by template"
-        ),
-        Action("patch", nodes("1.1"), counterfactual="other_query", text="patch 1.1 at END from other_query"),
-        Action("scale", nodes("2.2", at=ALL), factor=-0.5, text="scale 2.2 by -0.5"),
-        Action("freeze", nodes("3.3"), text="freeze 3.3 at END"),
+        Ablate(nodes("9.6"), text="ablate mover"),
+        Ablate((Node(Mlp(3), END),), "mean by template", text="ablate mlp 3 at END mean by template"),
+        Patch(nodes("1.1"), "other_query", text="patch 1.1 at END from other_query"),
+        Scale(nodes("2.2", at=ALL), -0.5, text="scale 2.2 by -0.5"),
+        Freeze(nodes("3.3"), text="freeze 3.3 at END"),
     )
     assert [(claim.id, claim.term.minus_baseline) for claim in made.claims] == [("i:11", True), ("i:12", False)]
 
 
-def attending(targets: str) -> Action:
+def attending(targets: str) -> Attend:
     (made,) = document(
         TWO + f"intervention i on a {{ attend 9.6 at END from END to {targets} expect accuracy <= 9% }}"
     ).interventions
-    return made.actions[0]
+    (action,) = made.actions
+    assert isinstance(action, Attend)
+    return action
 
 
 def test_attention_is_shared_among_positions():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from circuitdsl.actions.attend import WHOLE
 from circuitdsl.language import tree as t
 from circuitdsl.language.parse import tokens
 
@@ -22,9 +23,9 @@ offsets = st.integers(-9, 9)
 places = st.builds(t.Place, name_texts, offsets)
 maybe_places = st.none() | places
 
-heads = st.builds(t.Heads, small, st.none() | small)
-mlps = st.builds(t.Mlps, small, st.none() | small)
-components = st.one_of(heads, heads, mlps, st.builds(t.Embedding, st.sampled_from(("embed", "pos_embed"))))
+heads = st.builds(t.Component, st.just("HEAD"), st.tuples(small, st.none() | small))
+mlps = st.builds(t.Component, st.just("mlp"), st.tuples(small, st.none() | small))
+components = st.one_of(heads, heads, mlps, st.builds(t.Component, st.sampled_from(("embed", "pos_embed"))))
 members = st.builds(t.Member, components, maybe_places)
 bare_members = st.builds(t.Member, components)
 items = names | members
@@ -37,7 +38,8 @@ receivers = readings | st.builds(t.Logits)
 
 def is_operand(group: t.Group) -> bool:
     """A lone name is ``Words`` among arguments."""
-    return bool(len(group.items) > 1 or group.inputs or group.at or not isinstance(group.items[0], t.Name))
+    lone = len(group.items) == 1 and isinstance(next(iter(group.items)), t.Name)
+    return bool(group.inputs or group.at) or not lone
 
 
 operands = st.one_of(
@@ -101,13 +103,14 @@ statements = st.one_of(
     expects,
 )
 shared = st.lists(st.builds(t.Target, places, numbers), min_size=1, max_size=4).map(tuple)
-evenly = places.map(lambda place: (t.Target(place, t.Number(t.WHOLE)),))
+evenly = places.map(lambda place: (t.Target(place, t.Number(WHOLE)),))
+attending = st.tuples(places, evenly | shared).map(lambda rows: (rows[0], *rows[1]))
 actions = st.one_of(
-    st.builds(t.Attend, senders, places, evenly | shared),
-    st.builds(t.Ablate, senders, st.none() | words),
-    st.builds(t.Patch, senders, names),
-    st.builds(t.Scale, senders, numbers),
-    st.builds(t.Freeze, senders),
+    st.builds(t.Action, st.just("attend"), senders, attending),
+    st.builds(t.Action, st.just("ablate"), senders, st.just(()) | st.tuples(words)),
+    st.builds(t.Action, st.just("patch"), senders, st.tuples(names)),
+    st.builds(t.Action, st.just("scale"), senders, st.tuples(numbers)),
+    st.builds(t.Action, st.just("freeze"), senders),
 )
 aligns = st.builds(t.Align, st.lists(st.tuples(names, names), min_size=1, max_size=3).map(tuple))
 blocks = st.one_of(

@@ -9,12 +9,12 @@ import numpy as np
 from circuitdsl.language.circuit import Circuit, Control, Term
 from circuitdsl.measures.experiments import Experiment
 from circuitdsl.measures.measurement import Measurement, Request
-from circuitdsl.measures.registry import MEASURES
+from circuitdsl.measures.registry import measures
 
 
 def carry_out(request: Request, answer: Callable[[Experiment], float]) -> tuple[Measurement, list[Experiment]]:
     """The measurement when every prompt of an experiment reads ``answer(experiment)``, and all that it asked."""
-    asking = MEASURES[request.term.measure].estimate(request)
+    asking = measures()[request.term.measure].estimator(request)
     asked: list[Experiment] = []
     experiments = next(asking)
     while True:

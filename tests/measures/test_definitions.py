@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from answering import carry_out, request, value
 
-from circuitdsl.language.circuit import ALL, Action, Control, FromTo, Head, Mlp, Node, Nodes, Reads, Role, Token
+from circuitdsl.actions import Ablate
+from circuitdsl.components import ALL, Head, Mlp, Node
+from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
 from circuitdsl.measures.controls import random_nodes, stand_ins
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -18,6 +20,7 @@ from circuitdsl.measures.experiments import (
     Clean,
     Corrupted,
     Experiment,
+    HeadScore,
     Intervened,
     Isolated,
     Mean,
@@ -28,7 +31,7 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, ablation_source
-from circuitdsl.plan.jobs import against_random_heads, less_baseline, over_random_heads
+from circuitdsl.plan.terms import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
 
 END = position("END")
@@ -44,8 +47,8 @@ def nodes(role: str) -> Nodes:
 
 def test_effect_is_the_change_over_the_clean_metric():
     path = edge_path(IOI.roles, "inhibition -> mover.q")
-    figures = {Clean: 4.0, Patched: 3.0}
-    found, asked = carry_out(request(IOI, "effect", path=path), lambda e: figures[type(e.world)])
+    estimates = {Clean: 4.0, Patched: 3.0}
+    found, asked = carry_out(request(IOI, "effect", path=path), lambda e: estimates[type(e.world)])
     assert value(found) == pytest.approx(-0.25)
     assert [label for label, _ in found.parts] == ["1.2", "1.5"]
     receivers = frozenset((node, "q") for node in MOVER)
@@ -54,17 +57,17 @@ def test_effect_is_the_change_over_the_clean_metric():
 
 def test_effect_of_a_negative_metric_keeps_its_sign():
     path = edge_path(IOI.roles, "mover -> logits")
-    figures = {Clean: -4.0, Patched: -3.0}
-    found, asked = carry_out(request(IOI, "effect", path=path), lambda e: figures[type(e.world)])
+    estimates = {Clean: -4.0, Patched: -3.0}
+    found, asked = carry_out(request(IOI, "effect", path=path), lambda e: estimates[type(e.world)])
     assert value(found) == pytest.approx(0.25)
     assert Patched(MOVER, frozenset(), "abc", strict=False) in {e.world for e in asked}
 
 
 def test_normalised_and_strict_effects():
     path = edge_path(IOI.roles, "inhibition -> mover.kv")
-    figures = {Clean: 4.0, Patched: 3.0, Corrupted: -1.0}
+    estimates = {Clean: 4.0, Patched: 3.0, Corrupted: -1.0}
     asked_for = request(IOI, "effect", options=("normalised", "strict"), path=path)
-    found, asked = carry_out(asked_for, lambda e: figures[type(e.world)])
+    found, asked = carry_out(asked_for, lambda e: estimates[type(e.world)])
     assert value(found) == pytest.approx(-1 / 5)
     patched = [e.world for e in asked if isinstance(e.world, Patched)]
     assert all(world.strict for world in patched)
@@ -72,7 +75,7 @@ def test_normalised_and_strict_effects():
 
 
 def test_knockout_and_its_control():
-    def answer(experiment):
+    def answer(experiment) -> float:
         match experiment.world:
             case Clean():
                 return 4.0
@@ -80,6 +83,8 @@ def test_knockout_and_its_control():
                 return 1.0
             case Ablated():
                 return 3.0
+            case other:
+                raise AssertionError(other)
 
     found, asked = carry_out(request(IOI, "knockout", Control("random heads", "<"), heads=nodes("mover")), answer)
     assert value(found) == pytest.approx(-0.75)
@@ -97,17 +102,17 @@ def test_positions_all_patches_everywhere():
 
 
 def test_faithfulness_and_gap():
-    figures = {EVERYTHING: 3.0, frozenset(): 1.0}
+    estimates = {EVERYTHING: 3.0, frozenset(): 1.0}
 
     def answer(experiment):
-        return 5.0 if experiment.world == Clean() else figures[experiment.world.kept]
+        return 5.0 if experiment.world == Clean() else estimates[experiment.world.kept]
 
     assert value(carry_out(request(IOI, "faithfulness"), answer)[0]) == pytest.approx(0.5)
     assert value(carry_out(request(IOI, "faithfulness_gap"), answer)[0]) == pytest.approx(2.0)
 
 
 def test_faithfulness_against_random_heads_takes_their_upper_quantile():
-    def answer(experiment):
+    def answer(experiment) -> float:
         match experiment.world:
             case Clean():
                 return 1.0
@@ -115,6 +120,8 @@ def test_faithfulness_against_random_heads_takes_their_upper_quantile():
                 return 0.0
             case Isolated(kept=kept):
                 return 0.9 if kept == EVERYTHING else 0.25
+            case other:
+                raise AssertionError(other)
 
     found, asked = carry_out(request(IOI, "faithfulness", Control("random heads")), answer)
     assert found.control is not None
@@ -125,10 +132,18 @@ def test_faithfulness_against_random_heads_takes_their_upper_quantile():
 
 
 def test_mlps_are_ablated_only_if_the_circuit_names_some():
-    assert not any(e.world.mlps for e in carry_out(request(IOI, "faithfulness"), float_of)[1] if e.world != Clean())
+    assert not any(world.mlps for world in isolated(carry_out(request(IOI, "faithfulness"), float_of)[1]))
     with_mlp = replace(IOI, roles=(*IOI.roles, Role("mlps", (Node(Mlp(0), END),))))
     asked = carry_out(request(with_mlp, "faithfulness"), float_of)[1]
-    assert all(e.world.mlps for e in asked if e.world != Clean())
+    assert all(world.mlps for world in isolated(asked))
+
+
+def isolated(asked: Iterable[Experiment]) -> Iterator[Isolated]:
+    """The worlds that are not clean, which must all isolate something."""
+    for world in (experiment.world for experiment in asked):
+        if world != Clean():
+            assert isinstance(world, Isolated)
+            yield world
 
 
 def float_of(experiment) -> float:
@@ -210,7 +225,8 @@ def test_copying_of_one_head_is_a_share_and_of_two_is_not():
 def test_behaviour_scores_are_read_on_repeated_tokens(kind):
     _, asked = carry_out(request(IOI, f"{kind}_score", heads=nodes("mover")), lambda e: 0.5)
     assert {e.data.task.name for e in asked} == {"induction"}
-    assert {e.reading.kind for e in asked} == {kind}
+    readings = [e.reading for e in asked]
+    assert {reading.kind if isinstance(reading, HeadScore) else reading for reading in readings} == {kind}
 
 
 def test_head_measurements_refuse_what_is_not_a_head():
@@ -227,15 +243,15 @@ def test_accuracy_among_options_reads_another_metric():
 
 def test_less_baseline_is_paired_with_the_clean_world():
     asked_for = replace(request(IOI, "logit_diff"), world=INTERVENED)
-    figures = {INTERVENED: np.array([1.0, 2.0, 4.0]), CLEAN: np.ones(3)}
-    found, (after, before) = answered(less_baseline(asked_for), figures)
+    estimates: dict[World, np.ndarray] = {INTERVENED: np.array([1.0, 2.0, 4.0]), CLEAN: np.ones(3)}
+    found, (after, before) = answered(less_baseline(asked_for), estimates)
     assert (after.world, before.world) == (INTERVENED, CLEAN)
     assert value(found) == pytest.approx(4 / 3)
 
 
 # --- random heads in an intervention's place -------------------------------------------------------
 
-SETS = tuple(Intervened((Action("ablate", (Node(Head(1, i), END),)),), (Zero(),)) for i in range(20))
+SETS = tuple(Intervened((Ablate((Node(Head(1, i), END),)),), (Zero(),)) for i in range(20))
 ONES = np.ones(4)
 
 
@@ -248,22 +264,24 @@ def answered(asking: Asking, by_world: Mapping[World, np.ndarray]) -> tuple[Meas
 
 
 def test_the_figure_of_random_heads_is_the_mean_of_their_sets():
-    figures = {world: i * ONES for i, world in enumerate(SETS)} | {CLEAN: 2 * ONES}
-    found, asked = answered(over_random_heads(request(IOI, "logit_diff"), SETS), figures)
+    estimates: dict[World, np.ndarray] = {CLEAN: 2 * ONES}
+    estimates |= {world: i * ONES for i, world in enumerate(SETS)}
+    found, asked = answered(over_random_heads(request(IOI, "logit_diff"), SETS), estimates)
     assert (value(found), len(asked)) == (pytest.approx(9.5), 20)
     less = request(IOI, "logit_diff")
     less = replace(less, term=replace(less.term, minus_baseline=True))
-    found, asked = answered(over_random_heads(less, SETS), figures)
+    found, asked = answered(over_random_heads(less, SETS), estimates)
     assert (value(found), len(asked)) == (pytest.approx(7.5), 21)
 
 
 @pytest.mark.parametrize(("op", "level"), [(">", 0.95), ("<", 0.05)])
 @pytest.mark.parametrize("minus_baseline", [False, True])
 def test_the_control_is_the_quantile_of_the_sets_as_for_faithfulness(op: Literal[">", "<"], level, minus_baseline):
-    figures = {world: i * ONES for i, world in enumerate(SETS)} | {CLEAN: 2 * ONES, INTERVENED: 30 * ONES}
+    estimates: dict[World, np.ndarray] = {CLEAN: 2 * ONES, INTERVENED: 30 * ONES}
+    estimates |= {world: i * ONES for i, world in enumerate(SETS)}
     asked_for = replace(request(IOI, "logit_diff", Control("random heads", op)), world=INTERVENED)
     asked_for = replace(asked_for, term=replace(asked_for.term, minus_baseline=minus_baseline))
-    found, _ = answered(against_random_heads(asked_for, SETS), figures)
+    found, _ = answered(against_random_heads(asked_for, SETS), estimates)
     means = np.concatenate([sample.columns.mean(axis=0) for sample in found.samples])
     assert found.control is not None and len(found.samples) == 1
     assert float(found.control(means)) == pytest.approx(np.quantile(np.arange(20), level) - 2 * minus_baseline)
@@ -273,8 +291,9 @@ def test_the_control_is_the_quantile_of_the_sets_as_for_faithfulness(op: Literal
 def test_repaired_prompts_of_random_heads_are_counted_set_by_set():
     """Half of the sets repair the second half of the prompts: a quarter of the prompts, on average."""
     before, after = np.array([1.0, 1.0, 0.0, 0.0]), np.ones(4)
-    figures = {world: after if i % 2 else before for i, world in enumerate(SETS)} | {CLEAN: before}
-    found, _ = answered(over_random_heads(request(IOI, "repaired"), SETS), figures)
+    estimates: dict[World, np.ndarray] = {CLEAN: before}
+    estimates |= {world: after if i % 2 else before for i, world in enumerate(SETS)}
+    found, _ = answered(over_random_heads(request(IOI, "repaired"), SETS), estimates)
     assert value(found) == pytest.approx(0.25)
 
 
@@ -341,11 +360,12 @@ def test_change_by_importance_ranks_heads_by_the_size_of_their_effect(moved: tup
     }
     where = FromTo(END, position("IO"))
 
-    def answer(experiment) -> float:
+    def answer(experiment: Experiment) -> float:
         if isinstance(experiment.reading, Attention):
             return heads[experiment.reading.head][0] if experiment.world == INTERVENED else 0.5
         if isinstance(experiment.world, Patched):
             (sender,) = experiment.world.senders
+            assert isinstance(sender.component, Head)
             return 4 + heads[sender.component][1]
         return 4.0
 
@@ -355,12 +375,12 @@ def test_change_by_importance_ranks_heads_by_the_size_of_their_effect(moved: tup
 
 
 def test_an_effect_under_an_intervention_is_a_share_of_the_metric_under_it():
-    figures = {Clean: -4.0, Intervened: 2.0}
+    estimates = {Clean: -4.0, Intervened: 2.0}
 
     def answer(experiment) -> float:
         if isinstance(experiment.world, Patched):
             return 1.0 if experiment.world.under == INTERVENED else -3.0
-        return figures[type(experiment.world)]
+        return estimates[type(experiment.world)]
 
     asked_for = under("effect", path=edge_path(IOI.roles, "mover -> logits"))
     found, asked = carry_out(asked_for, answer)

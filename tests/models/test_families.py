@@ -17,9 +17,12 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+from arrays import array, arrays
+from circuitdsl.actions import Attend, Target
+from circuitdsl.components import Head, Mlp, Node, Position
 from circuitdsl.engine.fast.engine import engine_for
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.language.circuit import Action, FromTo, Head, Mlp, Node, Position, Reads, Target, Token
+from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -36,7 +39,7 @@ from circuitdsl.measures.experiments import (
     Patched,
 )
 from circuitdsl.models import ModelError, geometry_of, open_model
-from circuitdsl.models.families import FAMILIES
+from circuitdsl.models.families import families
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.tasks import open_task
 from circuitdsl.tasks.words import GIFTS, NAMES, PLACES
@@ -70,7 +73,8 @@ CONFIGS = {
 }
 IOI = Data(TaskRef("ioi"), seed=5, bos=False)
 END, S2 = Position("END"), Position("S2")
-EARLY, LATE = Node(Head(0, 1), S2), Node(Head(1, 3), END)
+LATE_HEAD = Head(1, 3)
+EARLY, LATE = Node(Head(0, 1), S2), Node(LATE_HEAD, END)
 
 
 def byte_level() -> PreTrainedTokenizerFast:
@@ -101,7 +105,7 @@ def saved(family: str, folder) -> None:
     byte_level().save_pretrained(folder)
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=families())
 def opened(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     saved(request.param, folder)
@@ -117,7 +121,7 @@ def prompts(opened):
 
 
 def test_every_listed_family_is_tried():
-    assert set(CONFIGS) == set(FAMILIES)
+    assert set(CONFIGS) == set(families())
 
 
 def assert_same_logits(folder, model, prompts):
@@ -132,7 +136,8 @@ def assert_same_logits(folder, model, prompts):
 
 
 def test_logits_are_hugging_faces_own(opened, prompts):
-    assert_same_logits(*opened, prompts)
+    folder, model = opened
+    assert_same_logits(folder, model, prompts)
 
 
 def test_the_shape_read_off_the_folder_is_the_open_models(opened):
@@ -144,9 +149,9 @@ MEAN = Mean("abc", 15, by_template=False)
 EXPERIMENTS = [
     Experiment(IOI, Clean(), Metric("logit_diff")),
     Experiment(IOI, Clean(), Metric("probability")),
-    Experiment(IOI, Clean(), Attention(LATE.component, FromTo(END, S2))),
-    Experiment(IOI, Clean(), HeadScore(LATE.component, "duplicate_token")),
-    Experiment(IOI, Clean(), Copying(LATE.component, Reads(S2, Token(S2)), negated=False, k=20)),
+    Experiment(IOI, Clean(), Attention(LATE_HEAD, FromTo(END, S2))),
+    Experiment(IOI, Clean(), HeadScore(LATE_HEAD, "duplicate_token")),
+    Experiment(IOI, Clean(), Copying(LATE_HEAD, Reads(S2, Token(S2)), negated=False, k=20)),
     Experiment(IOI, Ablated(frozenset({EARLY, Node(Mlp(0), END)}), MEAN), Metric("logit_diff")),
     Experiment(IOI, Isolated(frozenset({EARLY, LATE}), MEAN, mlps=False), Metric("logit_diff")),
     Experiment(IOI, Patched(frozenset({LATE}), frozenset(), "abc", strict=False), Metric("logit_diff")),
@@ -162,7 +167,7 @@ EXPERIMENTS = [
     ),
     Experiment(
         IOI,
-        Intervened((Action("attend", (Node(Head(0, 1), END),), targets=(Target(Position("S1")),)),), (None,)),
+        Intervened((Attend((Node(Head(0, 1), END),), (Target(Position("S1")),)),), (None,)),
         Metric("logit_diff"),
     ),
 ]
@@ -176,10 +181,9 @@ def label(experiment: Experiment) -> str:
 def test_every_kind_of_experiment_runs_and_padding_changes_nothing(opened, prompts, experiment):
     _, model = opened
     together, alone = (
-        PlainEngine(model, tokens=tokens).run(IOI, prompts, 0, len(prompts), [experiment])[experiment]
+        array(PlainEngine(model, tokens=tokens).run(IOI, prompts, 0, len(prompts), [experiment])[experiment])
         for tokens in (4096, 1)
     )
-    assert isinstance(together, np.ndarray), together
     np.testing.assert_allclose(alone, together, atol=1e-3)
 
 
@@ -188,7 +192,7 @@ def test_what_is_done_to_the_model_reaches_its_logits(opened, prompts, world):
     """TransformerLens discards changes to the patterns of some families (OPT, GPT-J, GPT-Neo): those are not listed."""
     _, model = opened
     changed, clean = (Experiment(IOI, each, Metric("logit_diff")) for each in (world, Clean()))
-    results = PlainEngine(model).run(IOI, prompts, 0, len(prompts), [changed, clean])
+    results = arrays(PlainEngine(model).run(IOI, prompts, 0, len(prompts), [changed, clean]))
     assert np.abs(results[changed] - results[clean]).max() > 1e-4
 
 
@@ -204,7 +208,9 @@ def test_folded_weights_are_the_same_model(opened, prompts):
 
 def test_the_page_on_models_lists_every_family():
     page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \| (.*?) \|", page, flags=re.M) == list(FAMILIES.items())
+    assert re.findall(r"^\| `(\w+)` \| (.*?) \|", page, flags=re.M) == [
+        (name, each.about) for name, each in families().items()
+    ]
 
 
 REFUSED = ("opt", "gptj", "gpt_neo", "falcon", "mixtral", "bert")
@@ -217,7 +223,7 @@ def test_another_family_is_refused_by_name_with_the_list(tmp_path, family):
     with pytest.raises(ModelError) as caught:
         open_model(tmp_path)
     assert f"is of the family {family}, on which circuitdsl has not been tried" in caught.value.message
-    assert all(family in caught.value.remedy for family in FAMILIES)
+    assert all(family in caught.value.remedy for family in families())
 
 
 @pytest.mark.parametrize("processing", ["none", "fold"])
@@ -244,6 +250,7 @@ def test_smollm2_gives_hugging_faces_logits_and_padding_changes_nothing(bos):
     assert_same_logits(added_folder(SMOLLM2), model, prompts)
     experiment = Experiment(data, Clean(), Metric("logit_diff"))
     together, alone = (
-        PlainEngine(model, tokens=tokens).run(data, prompts, 0, 8, [experiment])[experiment] for tokens in (4096, 1)
+        array(PlainEngine(model, tokens=tokens).run(data, prompts, 0, 8, [experiment])[experiment])
+        for tokens in (4096, 1)
     )
     np.testing.assert_allclose(alone, together, atol=1e-3)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from circuitdsl.language.environment import Geometry, UnknownName
+from circuitdsl.components import Geometry
+from circuitdsl.language.environment import UnknownName
 from circuitdsl.models import geometry_of, model_names, open_model
 
 GPT2 = {"model_type": "gpt2", "n_layer": 3, "n_head": 4, "n_embd": 32, "n_inner": None, "vocab_size": 99}

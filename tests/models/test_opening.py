@@ -10,6 +10,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Processing
 from circuitdsl.models import ModelError, Opening, open_model
 
 TOKENS = torch.tensor([[5, 6, 7, 8, 9, 10]])
@@ -113,7 +114,7 @@ def test_rotations_keep_their_frequencies_in_bfloat16(tmp_path):
 # --- what cannot be opened ---------------------------------------------------------------------------------
 
 
-def refused(model, processing="none") -> ModelError:
+def refused(model, processing: Processing = "none") -> ModelError:
     with pytest.raises(ModelError) as error:
         open_model(model, processing)
     assert isinstance(error.value, InputError)

@@ -6,6 +6,7 @@ import shutil
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ import circuitdsl as cd
 from circuitdsl.errors import InputError
 from circuitdsl.models import Opening, geometry_of, open_model, opening
 from circuitdsl.models.folders import MINI
+from circuitdsl.outcome import Report
 
 NAME, TAG = "someone/mini", "v1"
 OLD, NEW = "1" * 40, "2" * 40
@@ -30,7 +32,9 @@ def shallow(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("shallow")
     shutil.copytree(MINI, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "*.py*"))
     model = AutoModelForCausalLM.from_pretrained(MINI)
-    model.transformer.h = model.transformer.h[:2]
+    layers = model.get_submodule("transformer.h")
+    assert isinstance(layers, torch.nn.ModuleList)
+    model.get_submodule("transformer").h = layers[:2]
     model.config.n_layer = model.config.num_hidden_layers = 2
     model.config.layer_types = None
     model.save_pretrained(folder)
@@ -74,14 +78,21 @@ def test_a_downloaded_revision_opens_by_branch_tag_or_commit(cache, revision, la
     assert (model.fingerprint == own.fingerprint) is (layers == 4)
 
 
+def only_circuit(report: Report) -> dict[str, Any]:
+    """The one circuit of a report, as the JSON has it."""
+    written: dict[str, Any] = report.to_dict()
+    (circuit,) = written["circuits"]
+    return circuit
+
+
 def test_the_report_and_the_results_are_of_the_revision(cache, tmp_path):
     (tmp_path / "my.circuit").write_text(SPEC)
     found = {}
     for revision in (None, TAG):
         document = cd.load(tmp_path / "my.circuit", revision=revision)
-        (circuit,) = cd.check(document, revision=revision, unexplained=False).to_dict()["circuits"]
+        circuit = only_circuit(cd.check(document, revision=revision, unexplained=False))
         found[circuit["model"]] = circuit["claims"][0]["value"]
-    (own,) = cd.check(cd.load(tmp_path / "my.circuit", model="mini"), "mini", unexplained=False).to_dict()["circuits"]
+    own = only_circuit(cd.check(cd.load(tmp_path / "my.circuit", model="mini"), "mini", unexplained=False))
     assert found[f"{NAME}@{TAG}"] == pytest.approx(own["claims"][0]["value"], rel=1e-5)
     assert found[NAME] != pytest.approx(found[f"{NAME}@{TAG}"], rel=1e-2)
 
@@ -188,7 +199,12 @@ def test_the_devices_are_torchs(monkeypatch):
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("llama")
-    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    shape: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+    }
     LlamaForCausalLM(LlamaConfig(vocab_size=2000, max_position_embeddings=32, **shape)).save_pretrained(folder)
     open_model("mini").tokenizer.save_pretrained(folder)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitdsl.language.circuit import ALL, Bound, Head, Term
-from circuitdsl.measures.experiments import Clean, Isolated, Patched, passes, shared_passes
-from circuitdsl.plan.drive import Failure, first_round, measure
-from circuitdsl.plan.jobs import claim_job, head_jobs, unlisted_jobs, variant_jobs
-from circuitdsl.plan.plan import make_plan
+from circuitdsl.components import ALL, Head
+from circuitdsl.engine.plain.cost import PlainCost, passes
+from circuitdsl.language.circuit import Bound, Term
+from circuitdsl.measures.experiments import Clean, Isolated, Patched
+from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.plan.circuit import CircuitPlan, claim_job, head_jobs, unlisted_jobs, variant_jobs
+from circuitdsl.plan.job import Job, Started
+from circuitdsl.plan.lockstep import measure
+from circuitdsl.plan.plan import Plan
 from samples import circuit, expect, geometry
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +34,17 @@ IOI = circuit("ioi", ROLES, ["inhibition -> mover.q", "mover -> logits"], SHAPE,
 
 
 def jobs(of=IOI):
-    return [claim_job(of.name, of, claim) for claim in of.claims]
+    return [claim_job(of, claim) for claim in of.claims]
+
+
+def make_plan(some: Iterable[Job]) -> Plan:
+    """The plan of these jobs and no others, in their order."""
+    started = {replace(FAITHFUL, id=str(number)): Started(job) for number, job in enumerate(some)}
+    return Plan((CircuitPlan(IOI, started, {}, {}, {}, False),))
+
+
+def measured(some: Iterable[Job], run) -> dict[Job, Measurement | Failure]:
+    return {started.job: result for started, result in measure(list(map(Started, some)), run).items()}
 
 
 def test_costs_by_hand():
@@ -63,18 +78,18 @@ def test_two_models_share_nothing():
 
 
 def test_unlisted_heads_are_all_the_others_everywhere():
-    unlisted = unlisted_jobs("ioi", IOI)
+    unlisted = unlisted_jobs(IOI)
     assert len(unlisted) == 4 * 8 - 4
     assert all(node.position == ALL for node in unlisted)
     assert not {Head(1, 2), Head(2, 4)} & {node.component for node in unlisted}
-    assert [str(node) for node in head_jobs("ioi", IOI)] == ["1.2 at END", "1.5 at END", "2.0 at END", "2.4 at END"]
+    assert [str(node) for node in head_jobs(IOI)] == ["1.2 at END", "1.5 at END", "2.0 at END", "2.4 at END"]
 
 
 def test_variants_ask_under_another_method():
     varied = replace(IOI, method=replace(IOI.method, vary=(("ablate", "zero"), ("positions", "all"))))
-    zero, everywhere = variant_jobs("ioi", varied, FAITHFUL)
+    zero, everywhere = variant_jobs(varied, FAITHFUL)
     assert zero.method.ablate == "zero"
-    experiments = first_round(everywhere)
+    experiments = Started(everywhere).first
     assert not isinstance(experiments, Failure)
     worlds = [e.world for e in experiments if isinstance(e.world, Isolated) and e.world.kept]
     assert all(node.position == ALL for world in worlds for node in world.kept)
@@ -82,7 +97,7 @@ def test_variants_ask_under_another_method():
 
 def test_a_claim_that_cannot_be_measured_is_a_failure_of_its_own():
     blind = replace(IOI, method=replace(IOI.method, against=""))
-    outcome = measure(jobs(blind), lambda experiments: {e: np.ones(3) for e in experiments})
+    outcome = measured(jobs(blind), lambda experiments: {e: np.ones(3) for e in experiments})
     by_measure = {job.key[1]: result for job, result in outcome.items()}
     assert isinstance(by_measure["ioi:9"], Failure)
     assert not isinstance(by_measure["ioi:11"], Failure)
@@ -94,7 +109,7 @@ def test_a_failed_experiment_fails_only_the_claims_that_need_it():
     def run(experiments):
         return {e: Failure("broken") if isinstance(e.world, Patched) else np.ones(3) for e in experiments}
 
-    results = {job.key[1]: result for job, result in measure(jobs(), run).items()}
+    results = {job.key[1]: result for job, result in measured(jobs(), run).items()}
     assert results["ioi:4"] == Failure("broken")
     assert not isinstance(results["ioi:11"], Failure)
 
@@ -106,7 +121,7 @@ def test_all_jobs_are_asked_in_one_round():
         rounds.append(experiments)
         return {e: np.ones(3) for e in experiments}
 
-    measure(jobs(), run)
+    measured(jobs(), run)
     assert len(rounds) == 1
     assert Clean() in {e.world for e in rounds[0]}
 
@@ -123,15 +138,15 @@ def test_the_cost_does_not_depend_on_the_order(order, repeats):
 
 def test_passes_are_those_of_the_worlds():
     for job in jobs():
-        experiments = first_round(job)
+        experiments = Started(job).first
         assert not isinstance(experiments, Failure)
         worlds = {e.world for e in experiments}
-        shared = {name for world in worlds for name in shared_passes(world)}
+        shared = PlainCost().shared(worlds)
         assert make_plan([job]).plain.total == sum(map(passes, worlds)) + len(shared)
 
 
 @pytest.mark.parametrize(
-    "module", ["circuitdsl", "circuitdsl.plan.plan", "circuitdsl.plan.arms", "circuitdsl.measures.registry"]
+    "module", ["circuitdsl", "circuitdsl.plan.plan", "circuitdsl.plan.intervention", "circuitdsl.measures.registry"]
 )
 def test_planning_loads_no_model_library(module):
     code = f"import sys, {module}; print(sorted({{'torch', 'transformers', 'transformer_lens'}} & set(sys.modules)))"

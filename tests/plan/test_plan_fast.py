@@ -9,13 +9,14 @@ import torch
 
 import circuitdsl as cd
 from circuitdsl import api
-from circuitdsl.checking import Workbench
-from circuitdsl.engine.plain import PlainEngine
-from circuitdsl.judge.outcome import Cost
-from circuitdsl.language.circuit import ALL, Action, Head, Node, Position
+from circuitdsl.actions import Ablate
+from circuitdsl.check.workbench import Workbench
+from circuitdsl.components import ALL, Head, Node, Position
+from circuitdsl.engine.fast.cost import Prompts, own_runs
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Intervened, Isolated, Patched, Zero
-from circuitdsl.plan.fast import Prompts, own_runs
+from circuitdsl.outcome import Cost
 from circuitdsl.plan.plan import Plan
 from circuitdsl.tasks import Layout
 
@@ -38,7 +39,8 @@ GROUPS = {
 def planned_and_taken(names: list[str], engine: str = "fast", **options: bool) -> tuple[Plan, Cost]:
     """The plan of these specs, and what checking them cost; every claim has its first look only."""
     document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
-    return api.plan(document, **options), Workbench(engine=engine).check(document, **options).cost
+    plan = api.plan(document, **options)
+    return plan, Workbench(engine=engine).check(plan).cost
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -84,7 +86,8 @@ def test_methods_that_vary_and_own_prompts(tmp_path: Path):
         f"circuit c {{{body}}}\nintervention i on c {{ freeze late\n ablate {{ 1.2 }} at S2\n expect accuracy >= 1% }}"
     )
     document = resolve_text(text, str(tmp_path / "my.circuit"), cd.environment())
-    plan, cost = api.plan(document), Workbench().check(document).cost
+    plan = api.plan(document)
+    cost = Workbench().check(plan).cost
     assert cost.experiments == plan.distinct
     assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
 
@@ -119,7 +122,7 @@ def test_paths_run_from_the_receivers_token_on_and_equal_ones_once():
 
 
 def test_paths_under_an_intervention_run_it_once():
-    less = Action("ablate", (Node(Head(1, 0), A),), text="less")
+    less = Ablate((Node(Head(1, 0), A),), text="less")
     under = Intervened((less,), (Zero(),))
     senders = [frozenset({Node(Head(2, i), END)}) for i in range(2)]
     costs = own_runs([Patched(each, frozenset(), "x", False, under) for each in senders], TEN)

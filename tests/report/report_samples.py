@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 import samples
 from circuitdsl.compare.structure import Structure, compare
-from circuitdsl.judge.outcome import Report
+from circuitdsl.outcome import Report
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def structure() -> Structure:
 
 def report() -> Report:
     """Every verdict, variants, parts, controls, a comparison and an intervention."""
-    return samples.report(structure().to_dict())
+    return samples.report(structure())
 
 
 def schema() -> Draft202012Validator:

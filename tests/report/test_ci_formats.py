@@ -12,11 +12,12 @@ import pytest
 from report_samples import report
 
 import samples
-from circuitdsl.judge.outcome import Report, Verdict
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.diagnostics import SpecError, codes
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.report.junit import to_junit
-from circuitdsl.report.sarif import diagnostics_to_sarif, report_to_sarif
+from circuitdsl.outcome import Report
+from circuitdsl.report.data.junit import to_junit
+from circuitdsl.report.data.sarif import diagnostics_to_sarif, report_to_sarif
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,16 +11,16 @@ from report_samples import LEFT, RIGHT, structure
 from rich.cells import cell_len
 
 import circuitdsl as cd
-from circuitdsl.compare.versions import Change, changes
+from circuitdsl.compare.versions import Difference, changes
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.report.comparison import draw_comparison
 from circuitdsl.report.output import to_text
+from circuitdsl.report.pages.comparison import draw_comparison
 from samples import circuit, geometry
 
 SPECS = Path(__file__).parents[2] / "specs"
 
 
-def page(left: Circuit, right: Circuit, width: int = 100, became: Sequence[Change] | None = None) -> str:
+def page(left: Circuit, right: Circuit, width: int = 100, became: Sequence[Difference] | None = None) -> str:
     return to_text(draw_comparison(left, right, cd.compare(left, right), width, became), width)
 
 
@@ -40,9 +40,9 @@ def test_side_by_side_and_below_each_other_where_it_is_narrow():
     assert len(titles) == 1
     assert not any(re.fullmatch(r" +left +right", line) for line in narrow.splitlines())
     assert max(map(cell_len, narrow.splitlines())) <= 44
-    medium = circuits("gpt2-medium/ioi", "gpt2-medium/colored_objects")
+    ioi, colors = circuits("gpt2-medium/ioi", "gpt2-medium/colored_objects")
     for width in (80, 100):
-        assert max(map(cell_len, page(*medium, width).splitlines())) <= width
+        assert max(map(cell_len, page(ioi, colors, width).splitlines())) <= width
 
 
 def test_each_cell_of_the_grids_says_whose_it_is():
@@ -106,7 +106,8 @@ def test_every_column_is_explained_and_every_pair_of_roles_says_why_it_is_one():
 
 
 def test_the_sources_say_that_the_published_list_is_not_whole():
-    text = page(*circuits("gpt2-medium/ioi", "gpt2-medium/colored_objects"))
+    ioi, colors = circuits("gpt2-medium/ioi", "gpt2-medium/colored_objects")
+    text = page(ioi, colors)
     assert "7 heads shared of 11 and 10: 70% of the smaller circuit." in text
     sources = " ".join(block(text, "Sources").split())
     assert "25 of 32" in sources

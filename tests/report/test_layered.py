@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitdsl.report.layered import Layout, layout
+from circuitdsl.report.pictures.layered import Layout, layout
 
 GAP = 60.0
 

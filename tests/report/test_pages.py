@@ -8,13 +8,13 @@ from types import MappingProxyType
 import pytest
 
 import circuitdsl as cd
-from circuitdsl.api import measure_infos
 from circuitdsl.language.diagnostics import codes
 from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.registry import measure_infos
 from circuitdsl.report import output, reference
-from circuitdsl.report.explain import measure_text
-from circuitdsl.report.plans import render_plan
-from circuitdsl.report.prompts import render_prompts
+from circuitdsl.report.pages.explain import measure_text
+from circuitdsl.report.pages.plan import render_plan
+from circuitdsl.report.pages.prompts import render_prompts
 from circuitdsl.tasks.prompts import Prompt, PromptSet
 
 ROOT = Path(__file__).parents[2]

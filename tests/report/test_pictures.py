@@ -15,11 +15,11 @@ import circuitdsl as cd
 import samples
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.report import output
-from circuitdsl.report.comparison import draw_comparison
-from circuitdsl.report.comparison_svg import COLOURS, DASHES, comparison_svg
-from circuitdsl.report.draw import draw_circuit
+from circuitdsl.report.pages.circuit import draw_circuit
+from circuitdsl.report.pages.comparison import draw_comparison
 from circuitdsl.report.palette import role_colours, text_on
-from circuitdsl.report.svg import circuit_svg
+from circuitdsl.report.pictures.circuit import circuit_svg
+from circuitdsl.report.pictures.comparison import COLOURS, DASHES, comparison_svg
 
 SPECS = Path(__file__).parents[2] / "specs"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,34 +9,42 @@ import numpy as np
 import pytest
 from report_samples import schema
 
+from circuitdsl.actions import Attend
 from circuitdsl.compare.curve import Curve, Effects, curve
-from circuitdsl.compare.reuse import PARTS, SIDES, Cell, Dissociation, Function, Reuse
 from circuitdsl.compare.structure import compare
+from circuitdsl.components import Head
+from circuitdsl.judge.estimates import NOTHING, Estimate
 from circuitdsl.judge.intervals import Bootstrap
-from circuitdsl.judge.outcome import (
+from circuitdsl.language.circuit import Intervention
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.comparisons import PARTS, SIDES
+from circuitdsl.measures.experiments import Data
+from circuitdsl.outcome import (
     Arm,
+    Cell,
     Change,
+    CircuitDiff,
     DirectEffect,
+    Dissociation,
     Downstream,
     Example,
-    Figure,
+    Function,
     HeadChange,
     InterventionReport,
+    Reuse,
 )
-from circuitdsl.language.circuit import Action, Head, Intervention
-from circuitdsl.language.environment import TaskRef
-from circuitdsl.measures.experiments import Data
-from circuitdsl.report.arms import intervention_summary
-from circuitdsl.report.curve import curves_svg, landmarks, reuse_summary, sparkline
 from circuitdsl.report.output import to_text
+from circuitdsl.report.pages.comparison import draw_diff
+from circuitdsl.report.pages.function import landmarks, reuse_summary, sparkline
+from circuitdsl.report.pages.intervention import intervention_summary
+from circuitdsl.report.pictures.curves import curves_svg
 from samples import circuit, geometry
 
 HEADS = tuple(Head(layer, index) for layer in range(4) for index in range(5))
-NOTHING = Figure(None, None, None)
 
 
-def figure(value: float) -> Figure:
-    return Figure(value, value - 0.05, value + 0.05)
+def estimate(value: float) -> Estimate:
+    return Estimate(value, value - 0.05, value + 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +67,13 @@ def reuse(drawn: Curve) -> Reuse:
     cells = tuple(
         Cell(part, side, 0, NOTHING, NOTHING, "no heads")
         if part == "left only"
-        else Cell(part, side, 2, figure(0.8), figure(-0.6))
+        else Cell(part, side, 2, estimate(0.8), estimate(-0.6))
         for part in PARTS
         for side in SIDES
     )
-    dissociation = Dissociation(figure(0.3), figure(0.2), figure(0.2), figure(0.25), "double", figure(0.01), 20, 1 / 21)
+    dissociation = Dissociation(
+        estimate(0.3), estimate(0.2), estimate(0.2), estimate(0.25), "double", estimate(0.01), 20, 1 / 21
+    )
     function = Function("first", "second", ("ioi", "colored_objects"), cells, dissociation, ("a note",))
     return Reuse(compare(left, right), function, (drawn,))
 
@@ -75,27 +85,35 @@ def test_a_sparkline_is_as_long_as_it_may_be_and_as_high_as_its_shares():
 
 
 def test_a_table_shows_the_usual_thresholds_and_the_quoted_ones(drawn: Curve):
-    written = drawn.to_dict()
-    counts = [point["count"] for point in landmarks(written)]
+    counts = [point.count for point in landmarks(drawn)]
     assert {1, 2, 4, 10, drawn.points[-1].count} <= set(counts)
     assert counts == sorted(counts)
     assert set(drawn.arises[:1]) <= set(counts)
 
 
 def test_what_is_shown_of_two_circuits(reuse: Reuse):
-    text = to_text(reuse_summary(reuse.to_dict()), 160)
+    text = to_text(reuse_summary(reuse), 160)
     assert "a double dissociation" in text
     assert "only first" in text
     assert "80% [75, 85]" in text
     assert "rank correlation of all 20 heads' effects" in text
     assert "an overlap of 75%, the share to look for, arises at" in text
     assert "p = 0.048" in text
-    assert to_text(reuse_summary(reuse.structure.to_dict())).strip() == ""  # nothing was measured
+    assert "Overlap at every threshold" not in to_text(reuse_summary(replace(reuse, curves=())), 160)
+
+
+def test_below_the_page_of_two_circuits_stands_what_was_measured_of_them(reuse: Reuse):
+    shape = geometry(4, 5, "mini")
+    left, right = (circuit(name, {"mover": "2.0 2.4 at END"}, shape=shape) for name in ("first", "second"))
+    described = CircuitDiff(left, right, reuse.structure)
+    alone, whole = (to_text(draw_diff(each, 160), 160) for each in (described, replace(described, reuse=reuse)))
+    assert whole == alone + to_text(reuse_summary(reuse), 160)
+    assert "What each part does" not in alone  # nothing was measured
 
 
 def test_the_picture_is_well_formed_and_shows_every_line_of_every_curve(drawn: Curve):
     other = replace(drawn, kind="stages", quoted=None, arises=())
-    root = ET.fromstring(curves_svg([drawn.to_dict(), other.to_dict()]))
+    root = ET.fromstring(curves_svg([drawn, other]))
     space = "{http://www.w3.org/2000/svg}"
     panels = root.findall(f"{space}g")
     assert len(panels) == 2
@@ -119,16 +137,16 @@ def test_the_json_of_a_comparison_obeys_the_schema(reuse: Reuse):
 
 
 def change(before: float, after: float, certain: bool = False) -> Change:
-    return Change(figure(before), figure(after), figure(after - before), 0.01 if certain else 0.5, certain)
+    return Change(estimate(before), estimate(after), estimate(after - before), 0.01 if certain else 0.5, certain)
 
 
 def arm(name: str, accuracy: float, repaired: float = 0, **rest) -> Arm:
-    return Arm(name, figure(accuracy), figure(accuracy - 0.4), figure(2.0), figure(1.5), repaired, 0, **rest)
+    return Arm(name, estimate(accuracy), estimate(accuracy - 0.4), estimate(2.0), estimate(1.5), repaired, 0, **rest)
 
 
 def test_what_is_shown_of_an_intervention():
     report = InterventionReport(
-        Intervention("repair", "second", "x.circuit", (Action("attend", (), text="attend 2.0 ..."),), ()),
+        Intervention("repair", "second", "x.circuit", (Attend((), (), text="attend 2.0 ..."),), ()),
         "mini",
         60,
         (),
@@ -144,14 +162,16 @@ def test_what_is_shown_of_an_intervention():
             Downstream(
                 "END -> IO",
                 (
-                    HeadChange("3.1", ("mover",), True, change(0.3, 0.5), *map(figure, (-0.1, -0.4, -0.5))),
+                    HeadChange("3.1", ("mover",), True, change(0.3, 0.5), *map(estimate, (-0.1, -0.4, -0.5))),
                     *(
-                        HeadChange(f"4.{i}", (), False, change(0.1, 0.2 + i / 100, i > 1), NOTHING, NOTHING, figure(0))
+                        HeadChange(
+                            f"4.{i}", (), False, change(0.1, 0.2 + i / 100, i > 1), NOTHING, NOTHING, estimate(0)
+                        )
                         for i in range(9)
                     ),
                 ),
-                figure(0.69),
-                figure(0.12),
+                estimate(0.69),
+                estimate(0.12),
             ),
             Downstream(
                 "END -> S2", (HeadChange("4.0", (), False, change(0.1, 0.1), *[NOTHING] * 3),), NOTHING, NOTHING

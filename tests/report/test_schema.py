@@ -15,10 +15,11 @@ from report_samples import LEFT, report, schema
 from rich.cells import cell_len
 
 import circuitdsl as cd
-from circuitdsl.judge.outcome import Report
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.report import output, terminal
-from circuitdsl.report.json import to_json
+from circuitdsl.outcome import Report
+from circuitdsl.report import output
+from circuitdsl.report.data.json import to_json
+from circuitdsl.report.pages import report as terminal
 
 torch.set_num_threads(1)
 
@@ -80,7 +81,7 @@ def real(checked: Report) -> dict[str, Any]:
     return checked.to_dict()
 
 
-def problems(data: object) -> list[str]:
+def problems(data: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in schema().iter_errors(data)]
 
 
@@ -109,8 +110,8 @@ def test_a_real_report_fits_80_columns_with_every_interval_on_one_line(checked: 
 
 
 def test_a_comparison_in_full_with_its_curves_obeys_it_too():
-    circuits = resolve_text(SPEC, "real.circuit", cd.environment()).circuits
-    entry = cd.compare_function(*circuits, prompts=12, kinds=("knockout",)).to_dict()
+    first, second = resolve_text(SPEC, "real.circuit", cd.environment()).circuits
+    entry: dict[str, Any] = cd.compare_function(first, second, prompts=12, kinds=("knockout",)).to_dict()
     assert entry["curves"] and entry["function"]["cells"] and entry["transfer"]
     whole = report().to_dict()
     whole["comparisons"] = [entry | {"file": "x", "exit": 0, "claims": []}]
@@ -123,6 +124,9 @@ def test_what_circuits_are_made_of_is_told_in_the_report(real):
     assert (first["task"], second["task"]) == ("ioi", "colored_objects(shots: 0)")
     assert first["method"]["prompts"] == [12, 12]
     assert {claim["id"].split(":")[0] for claim in first["claims"]} == {"first"}
+    for part in (*real["circuits"], *real["interventions"]):
+        assert part["fingerprint"] == first["fingerprint"]
+        assert part["revision"] is None
     assert sum(real["summary"].values()) == sum(
         len(part["claims"]) for kind in ("circuits", "comparisons", "interventions") for part in real[kind]
     )
@@ -144,7 +148,7 @@ def missing_note(data: Any) -> None:
     del data["circuits"][0]["claims"][0]["note"]
 
 
-def figure_with_more(data: Any) -> None:
+def estimate_with_more(data: Any) -> None:
     data["interventions"][0]["claims"][0]["bound"]["tolerance"] = 1
 
 
@@ -161,6 +165,14 @@ def half_a_function(data: Any) -> None:
     data["comparisons"][0]["transfer"] = {"left_to_right": nothing, "right_to_left": nothing}
 
 
+def half_a_fingerprint(data: Any) -> None:
+    data["circuits"][0]["fingerprint"] = "1a2b3c4d5e6f"
+
+
+def no_revision(data: Any) -> None:
+    del data["interventions"][0]["revision"]
+
+
 def p_above_one(data: Any) -> None:
     data["circuits"][0]["claims"][5]["p_value"] = 1.5
 
@@ -172,11 +184,13 @@ def p_above_one(data: Any) -> None:
         text_for_number,
         unknown_verdict,
         missing_note,
-        figure_with_more,
+        estimate_with_more,
         line_zero,
         exit_of_wrong_input,
         half_a_function,
         p_above_one,
+        half_a_fingerprint,
+        no_revision,
     ],
 )
 def test_what_it_does_not_allow_is_refused(spoil: Callable[[Any], None]):

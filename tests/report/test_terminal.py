@@ -9,10 +9,11 @@ from report_samples import report
 from rich.cells import cell_len
 
 import samples
-from circuitdsl.judge.outcome import Figure, Verdict
+from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Bound
-from circuitdsl.report import output, terminal
-from circuitdsl.report.words import bound, figure, measured_and_wanted, number, plural, seconds, summary
+from circuitdsl.report import output
+from circuitdsl.report.pages import report as terminal
+from circuitdsl.report.words import bound, estimate, measured_and_wanted, number, plural, seconds, summary
 
 
 def text(verbose: bool = False, width: int = 80) -> str:
@@ -96,8 +97,10 @@ def test_heads_and_what_is_unexplained_and_notes_and_the_example(shown: str):
     assert "e.g. 'When Mary and John went" in shown
 
 
-def test_the_method_is_told(shown: str):
-    assert "model mini (weights as they are), task ioi, 200 prompts" in shown
+def test_the_weights_and_the_method_are_told(shown: str):
+    said = " ".join(shown.split())
+    weights = "model mini (weights as they are), fingerprint 1a2b3c4d5e6f, revision step3000"
+    assert f"{weights}, task ioi, 200 prompts" in said
     assert "metric logit_diff, patches from abc, ablation mean by template of heads" in shown
     assert "confidence 95%" in shown
 
@@ -153,10 +156,10 @@ def test_numbers():
 
 
 def test_figures():
-    assert figure(Figure(0.873, 0.861, 0.885), "share") == "87.3% [86.1, 88.5]"
-    assert figure(Figure(1.0, 1.0, 1.0), "share") == "100.0%"
-    assert figure(Figure(0.0, -1e-9, 1e-9), "share") == "0.0%"
-    assert figure(Figure(None, None, None), "share") == "-"
+    assert estimate(Estimate(0.873, 0.861, 0.885), "share") == "87.3% [86.1, 88.5]"
+    assert estimate(Estimate(1.0, 1.0, 1.0), "share") == "100.0%"
+    assert estimate(Estimate(0.0, -1e-9, 1e-9), "share") == "0.0%"
+    assert estimate(Estimate(None, None, None), "share") == "-"
 
 
 @pytest.mark.parametrize(

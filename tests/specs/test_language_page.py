@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args, get_type_hints
 
 import pytest
 
 import circuitdsl as cd
-from circuitdsl.language.circuit import Action, Method
+from circuitdsl.actions import actions
+from circuitdsl.language.circuit import Method
 from circuitdsl.language.methods import CHOICES
 from circuitdsl.language.resolve import resolve_source
 from circuitdsl.language.source import Source
-from circuitdsl.report.explain import SETTINGS
+from circuitdsl.report.pages.explain import SETTINGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -51,4 +51,4 @@ def test_the_settings_are_those_of_the_language():
 
 
 def test_the_actions_are_those_of_the_language():
-    assert {action.split()[0] for action in rows("## intervention")} == set(get_args(get_type_hints(Action)["kind"]))
+    assert {action.split()[0] for action in rows("## intervention")} == set(actions())

@@ -18,9 +18,9 @@ def mini():
 def gpt2():
     if not GPT2.is_dir():
         pytest.skip(f"no tokenizer at {GPT2}")
-    from transformers import GPT2TokenizerFast
+    from transformers import GPT2Tokenizer
 
-    tokenizer = GPT2TokenizerFast.from_pretrained(GPT2)
+    tokenizer = GPT2Tokenizer.from_pretrained(GPT2)
     assert len(tokenizer) == 50257
     return tokenizer
 

@@ -13,7 +13,7 @@ from statistics import mean
 import torch
 from torch import Tensor
 
-from circuitdsl.language.circuit import Head, Node
+from circuitdsl.components import Head, Node
 from circuitdsl.models.planted.build import planted_weights
 from circuitdsl.models.planted.plans import PlantedModel
 from circuitdsl.tasks.prompts import Prompt
@@ -155,13 +155,13 @@ class Measuring:
         return mean(self._replaced(outside))
 
     def _replaced(self, where) -> list[float]:
-        figures = []
+        estimates = []
         for prompt in self.prompts:
             outputs: dict[Head, dict[int, Tensor]] = {}
             for head, index in where(prompt):
                 outputs.setdefault(head, {})[index] = self.means[prompt.template][head][index]
-            figures.append(logit_diff(self.algebra.run(prompt.tokens, Edits(outputs)).logits, prompt))
-        return figures
+            estimates.append(logit_diff(self.algebra.run(prompt.tokens, Edits(outputs)).logits, prompt))
+        return estimates
 
     def knockout(self, nodes: Iterable[Node]) -> float:
         return (self.without(nodes) - self.metric()) / abs(self.metric())
@@ -181,7 +181,7 @@ class Measuring:
     def effect(self, senders: Iterable[Node], receivers: Iterable[tuple[Node, str]]) -> float:
         """Path patching by addition: what the senders' change adds to the residual stream that a receiver reads."""
         senders, receivers = tuple(senders), tuple(receivers)
-        figures = []
+        estimates = []
         for prompt, clean, corrupted in zip(self.prompts, self.clean, self.corrupted, strict=True):
             change = {head: torch.zeros_like(clean.before[0]) for head in {_head_of(n) for n in senders}}
             for node in senders:
@@ -190,7 +190,7 @@ class Measuring:
                     change[head][index] = corrupted.outputs[head][index] - clean.outputs[head][index]
             if not receivers:
                 moved = torch.stack([rows[-1] for rows in change.values()]).sum(dim=0)
-                figures.append(logit_diff(clean.logits + self.algebra.unembedding @ moved, prompt))
+                estimates.append(logit_diff(clean.logits + self.algebra.unembedding @ moved, prompt))
                 continue
             inputs: dict[tuple[Head, str], dict[int, Tensor]] = {}
             for node, name in receivers:
@@ -200,5 +200,5 @@ class Measuring:
                 )
                 for index in places(node, prompt):
                     inputs.setdefault((head, name), {})[index] = arriving[index]
-            figures.append(logit_diff(self.algebra.run(prompt.tokens, Edits(inputs=inputs)).logits, prompt))
-        return (mean(figures) - self.metric()) / abs(self.metric())
+            estimates.append(logit_diff(self.algebra.run(prompt.tokens, Edits(inputs=inputs)).logits, prompt))
+        return (mean(estimates) - self.metric()) / abs(self.metric())

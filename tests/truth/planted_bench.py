@@ -11,21 +11,25 @@ from pathlib import Path
 import torch
 
 from circuitdsl import api
-from circuitdsl.compare.verdicts import judge_overlap
+from circuitdsl.check import bench as one_model
+from circuitdsl.check.intervention import check_intervention
+from circuitdsl.check.overlap import judge_overlap
+from circuitdsl.compare.structure import compare
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Engine, Session
-from circuitdsl.judge.check import Judge
 from circuitdsl.judge.intervals import Bootstrap
-from circuitdsl.judge.outcome import ClaimOutcome
-from circuitdsl.language.circuit import Circuit, Claim, Document
+from circuitdsl.language.circuit import Circuit, Claim, Document, Intervention
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model, open_model
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.vocabulary import word_tokenizer
-from circuitdsl.plan.jobs import claim_job
+from circuitdsl.outcome import ClaimOutcome, InterventionReport
+from circuitdsl.plan.circuit import claim_job
+from circuitdsl.plan.intervention import plan_intervention
+from circuitdsl.plan.job import Started
 from circuitdsl.tasks import open_task
 from circuitdsl.tasks.prompts import Prompt
 
@@ -56,17 +60,17 @@ class Bench:
     """Experiments are remembered over all tests of a session, so that a changed spec costs only what it changes."""
 
     engine: Callable[[Model], Engine]
-    judges: dict[str, Judge] = field(default_factory=dict)
+    benches: dict[str, one_model.Bench] = field(default_factory=dict)
 
-    def judge(self, model: str) -> Judge:
-        if model not in self.judges:
+    def of(self, model: str) -> one_model.Bench:
+        if model not in self.benches:
             session = Session(self.engine(open_model(model)))
 
             def templates(data: Data, count: int) -> list[str]:
                 return [prompt.template for prompt in session.prompts(data, count)]
 
-            self.judges[model] = Judge(session, Bootstrap(templates, 0), api.measure_infos())
-        return self.judges[model]
+            self.benches[model] = one_model.Bench(session, Bootstrap(templates, 0))
+        return self.benches[model]
 
     def outcome(self, document: Document, text: str) -> ClaimOutcome:
         """What becomes of the one claim with this text, wherever in the document it stands."""
@@ -78,20 +82,20 @@ class Bench:
             for claim in comparison.claims:
                 if claim.text == text:
                     left, right = document.circuit(comparison.left), document.circuit(comparison.right)
-                    return judge_overlap(claim, comparison, left, right)
+                    return judge_overlap(claim, compare(left, right, comparison.align), left, right)
         for intervention in document.interventions:
-            circuit = document.circuit(intervention.on)
-            for outcome in self.judge(circuit.model).intervention(intervention, circuit).claims:
+            for outcome in self.intervention(intervention, document.circuit(intervention.on)).claims:
                 if outcome.claim.text == text:
                     return outcome
         raise KeyError(f"no claim {text!r} among {[c.text for circuit in document.circuits for c in circuit.claims]}")
 
     def outcomes(self, circuit: Circuit, claims: Sequence[Claim]) -> tuple[ClaimOutcome, ...]:
         """What becomes of some of a circuit's claims, in their order."""
-        judge = self.judge(circuit.model)
-        jobs = {claim: claim_job(circuit.name, circuit, claim) for claim in claims}
-        judged = judge.claims({job: claim for claim, job in jobs.items()})
-        return judge.outcomes({claim: judged[job] for claim, job in jobs.items()})
+        return self.of(circuit.model).judge({claim: Started(claim_job(circuit, claim)) for claim in claims})
+
+    def intervention(self, intervention: Intervention, circuit: Circuit) -> InterventionReport:
+        """An intervention checked and taken apart."""
+        return check_intervention(plan_intervention(intervention, circuit), self.of(circuit.model))
 
 
 @cache

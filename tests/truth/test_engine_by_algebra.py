@@ -11,7 +11,8 @@ from planted_algebra import Algebra, Measuring
 from planted_bench import bench, drawn
 
 from circuitdsl import api
-from circuitdsl.language.circuit import Circuit, Head, Node, Position
+from circuitdsl.components import Head, Node, Position
+from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.models import open_model
 from circuitdsl.models.planted.plans import PLANTED
@@ -19,7 +20,7 @@ from circuitdsl.models.planted.truth import TRUTHS, TrueRole, Truth
 
 AGAINST = {"ioi": "abc", "colored_objects": "other_query", "induction": "other"}
 TASK = {"ioi": "ioi", "colored_objects": "colored_objects(shots: 0)", "induction": "induction"}
-FEW = 8
+FEW = 4
 REPEATED = {"ioi": 36, "colored_objects": 20, "induction": 12}  # some templates more than once, for means
 NAMES = [f"{truth.model}-{truth.task}" for truth in TRUTHS]
 
@@ -50,7 +51,7 @@ def agree(truth: Truth, count: int, expected: dict[str, float], method: str = ""
     for engine in ("plain", "fast"):
         outcomes = bench(engine).outcomes(made, [claim for claim in made.claims if claim.kind == "expect"])
         for (name, value), outcome in zip(expected.items(), outcomes, strict=True):
-            assert outcome.figure.value == pytest.approx(value, rel=1e-4, abs=1e-4), (engine, name, outcome.note)
+            assert outcome.estimate.value == pytest.approx(value, rel=1e-4, abs=1e-4), (engine, name, outcome.note)
 
 
 def at_least(measurement: str) -> str:
@@ -124,11 +125,11 @@ def metric_without(truth: Truth, silenced: set[Head]) -> float:
         for head in silenced:
             name = f"layers.{head.layer}._original_component.attn._original_component.o._original_component.weight"
             weights[name][:, head.index * d_head : (head.index + 1) * d_head] = 0
-        figures = []
+        estimates = []
         for prompt in drawn(truth.model, truth.task, FEW):
             logits = bridge(torch.tensor([prompt.tokens]))[0, -1]
-            figures.append(float(logits[prompt.answer] - logits[list(prompt.wrong)].mean()))
-    return sum(figures) / len(figures)
+            estimates.append(float(logits[prompt.answer] - logits[list(prompt.wrong)].mean()))
+    return sum(estimates) / len(estimates)
 
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=NAMES)

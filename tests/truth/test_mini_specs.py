@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from circuitdsl.api import load, measure_infos
-from circuitdsl.checking import Workbench
-from circuitdsl.judge.outcome import Report, Verdict
+from circuitdsl.api import load, plan
+from circuitdsl.check.workbench import Workbench
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Document
 from circuitdsl.language.format import format_source
+from circuitdsl.measures.registry import measure_infos
+from circuitdsl.outcome import Report
 
 SPECS = Path(__file__).parents[2] / "specs" / "mini"
 NAMES = ("ioi", "colored_objects", "reuse")
@@ -26,7 +28,7 @@ def bench() -> Workbench:
 
 @pytest.fixture(scope="module")
 def report(bench: Workbench) -> Report:
-    return bench.check(load(*(SPECS / f"{name}.circuit" for name in NAMES)))
+    return bench.check(plan(load(*(SPECS / f"{name}.circuit" for name in NAMES))))
 
 
 def test_every_claim_holds(report: Report):
@@ -37,8 +39,8 @@ def test_every_claim_holds(report: Report):
 def test_every_figure_lies_within_its_measurements_limits(report: Report):
     for outcome in report.outcomes:
         low, high = measure_infos()[outcome.claim.term.measure].limits
-        figures = (outcome.figure, *(part.figure for part in outcome.parts))
-        ends = [end for f in figures for end in (f.low, f.value, f.high) if end is not None]
+        estimates = (outcome.estimate, *(part.estimate for part in outcome.parts))
+        ends = [end for f in estimates for end in (f.low, f.value, f.high) if end is not None]
         assert [end for end in ends if not low - 1e-12 <= end <= high + 1e-12] == [], outcome.claim.text
 
 
@@ -52,8 +54,8 @@ def test_no_head_that_matters_is_left_out(report: Report):
 def test_the_circuits_beat_random_ones_by_far(report: Report):
     for circuit in report.circuits:
         (outcome,) = [o for o in circuit.claims if "random heads" in o.claim.text]
-        assert outcome.control is not None and outcome.control.high is not None and outcome.figure.low is not None
-        assert outcome.figure.low > outcome.control.high
+        assert outcome.control is not None and outcome.control.high is not None and outcome.estimate.low is not None
+        assert outcome.estimate.low > outcome.control.high
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -104,7 +106,7 @@ def test_what_is_nearly_so_is_told_from_what_is_so(
             text = text.replace(said, says)
         (tmp_path / f"{other}.circuit").write_text(text, encoding="utf-8")
     document = only(load(tmp_path / f"{name}.circuit"), claim)
-    (outcome,) = bench.check(document, unexplained=False).outcomes
+    (outcome,) = bench.check(plan(document, unexplained=False)).outcomes
     assert outcome.verdict is Verdict.FAILS
 
 

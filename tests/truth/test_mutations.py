@@ -6,7 +6,7 @@ import pytest
 from mutations import TABLES, Change
 from planted_bench import bench, plain_text, resolved
 
-from circuitdsl.judge.outcome import Verdict
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.diagnostics import SpecError
 
 ALL = [(spec, change) for spec, changes in TABLES.items() for change in changes]
@@ -37,7 +37,7 @@ def test_the_right_claim_finds_it_out(spec: str, change: Change):
     claim = change.fails or change.edits[-1][1]
     claim = claim if claim.split()[0] in ("expect", "edge", "no", "role") else f"expect {claim}"
     outcome = bench().outcome(resolved(text), claim)
-    assert outcome.verdict is Verdict.FAILS, (outcome.figure, outcome.note)
+    assert outcome.verdict is Verdict.FAILS, (outcome.estimate, outcome.note)
 
 
 def test_there_are_enough():

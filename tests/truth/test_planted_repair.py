@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from planted_algebra import Algebra, Edits, Run, logit_diff
 from planted_bench import bench, drawn, plain_text, resolved
+from torch import Tensor
 
-from circuitdsl.judge.outcome import Arm, InterventionReport, Verdict
-from circuitdsl.language.circuit import Head
+from circuitdsl.components import Head
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.models.planted.plans import PLANTED
+from circuitdsl.outcome import Arm, InterventionReport
 
 DOCUMENT = resolved(plain_text("repair"))
 PROMPTS = drawn("planted-broken", "colored_objects", 30)
@@ -25,11 +28,10 @@ def algebra() -> Algebra:
 
 @pytest.fixture(scope="module")
 def reports() -> dict[str, InterventionReport]:
-    judge = bench().judge("planted-broken")
-    return {each.name: judge.intervention(each, DOCUMENT.circuit(each.on)) for each in DOCUMENT.interventions}
+    return {each.name: bench().intervention(each, DOCUMENT.circuit(each.on)) for each in DOCUMENT.interventions}
 
 
-def forced(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[np.ndarray]:
+def forced(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[Tensor]:
     """The logits of every prompt with these heads' attention at the end shared among places, and nothing else."""
     return [run.logits for run in forced_runs(algebra, heads, shares)]
 
@@ -44,8 +46,8 @@ def forced_runs(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, flo
             own = slice(head.index * width, (head.index + 1) * width)
             weights = algebra.layers[head.layer]
             values = clean.before[head.layer] @ weights["v"][own].T
-            moved = sum(share * values[list(prompt.positions[place])].mean(axis=0) for place, share in shares.items())
-            outputs[head] = {end: moved @ weights["o"][:, own].T}
+            read = [share * values[list(prompt.positions[place])].mean(dim=0) for place, share in shares.items()]
+            outputs[head] = {end: torch.stack(read).sum(dim=0) @ weights["o"][:, own].T}
         runs.append(algebra.run(prompt.tokens, Edits(outputs)))
     return runs
 
@@ -62,11 +64,11 @@ def direct(algebra: Algebra, head: Head, runs: list[Run]) -> float:
     return float(np.mean(changes))
 
 
-def right(logits: list[np.ndarray]) -> np.ndarray:
-    return np.array([each.argmax() == prompt.answer for each, prompt in zip(logits, PROMPTS, strict=True)])
+def right(logits: list[Tensor]) -> np.ndarray:
+    return np.array([int(each.argmax()) == prompt.answer for each, prompt in zip(logits, PROMPTS, strict=True)])
 
 
-def agrees(arm: Arm, logits: list[np.ndarray], clean: list[np.ndarray]) -> None:
+def agrees(arm: Arm, logits: list[Tensor], clean: list[Tensor]) -> None:
     after, before = right(logits), right(clean)
     assert arm.accuracy.value == pytest.approx(after.mean())
     assert arm.accuracy_change.value == pytest.approx(after.mean() - before.mean())
@@ -81,7 +83,7 @@ def agrees(arm: Arm, logits: list[np.ndarray], clean: list[np.ndarray]) -> None:
 def test_every_claim_of_the_spec_holds(reports):
     circuits = {c.name: bench().outcomes(c, c.claims) for c in DOCUMENT.circuits}
     outcomes = [o for some in circuits.values() for o in some] + [o for r in reports.values() for o in r.claims]
-    assert [(o.claim.text, o.figure) for o in outcomes if o.verdict is not Verdict.HOLDS] == []
+    assert [(o.claim.text, o.estimate) for o in outcomes if o.verdict is not Verdict.HOLDS] == []
 
 
 def test_every_arm_is_what_the_weights_say(reports, algebra):
@@ -105,7 +107,7 @@ def test_from_chance_to_every_prompt_only_by_the_right_heads_and_place(reports):
     assert none.low < 1 / 3 < none.high
     assert accuracy["repair"]["all"].value == 1
     assert [a for name in accuracy for a in accuracy[name].values() if a.value == 1] == [accuracy["repair"]["all"]]
-    alone = [figure.value for name, figure in accuracy["repair"].items() if name.startswith("attend")]
+    alone = [estimate.value for name, estimate in accuracy["repair"].items() if name.startswith("attend")]
     assert len(alone) == 2
     assert all(none.value < value < 1 for value in alone)
     assert accuracy["other_place"]["all"].value == accuracy["other_heads"]["all"].value == none.value
@@ -113,9 +115,9 @@ def test_from_chance_to_every_prompt_only_by_the_right_heads_and_place(reports):
 
 
 def test_attention_that_is_shared_is_read_back_and_colors_inhibited_alike_are_not_told_apart(reports):
-    figures = {outcome.claim.text.partition(" in ")[0]: outcome.figure for outcome in reports["all_alike"].claims}
+    estimates = {outcome.claim.text.partition(" in ")[0]: outcome.estimate for outcome in reports["all_alike"].claims}
     for place, share in (("DISTRACTORS", 0.667), ("ANSWER_COLOR", 0.333)):
-        read = figures[f"expect attention({{ 2.0 2.3 }} at END, END -> {place})"]
+        read = estimates[f"expect attention({{ 2.0 2.3 }} at END, END -> {place})"]
         assert (read.low, read.value, read.high) == pytest.approx((share,) * 3, abs=1e-6)
     arms = {arm.name: arm for arm in reports["all_alike"].arms}
     assert arms["all"].repaired == arms["all"].broken == 0

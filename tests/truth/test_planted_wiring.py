@@ -9,7 +9,7 @@ import torch
 from planted_algebra import Algebra, Edits, logit_diff
 from planted_bench import drawn
 
-from circuitdsl.language.circuit import Head
+from circuitdsl.components import Head
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.truth import TRUTHS, Truth
 

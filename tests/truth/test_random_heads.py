@@ -9,14 +9,17 @@ import pytest
 from planted_bench import bench, plain_text, resolved
 
 import circuitdsl as cd
-from circuitdsl.engine.plain import PlainEngine
+from circuitdsl.check.bench import Bench
+from circuitdsl.check.intervention import check_intervention
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Session
-from circuitdsl.judge.check import Judge
-from circuitdsl.judge.outcome import Arm, ClaimOutcome, Figure, InterventionReport, Report, Verdict
+from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Document
 from circuitdsl.measures.experiments import Experiment
-from circuitdsl.plan.drive import first_round
-from circuitdsl.plan.jobs import intervention_jobs
+from circuitdsl.outcome import Arm, ClaimOutcome, InterventionReport, Report
+from circuitdsl.plan.intervention import claim_job, plan_intervention
+from circuitdsl.plan.job import Started
+from samples import known
 
 MINI = Path(__file__).parents[2] / "specs" / "mini"
 
@@ -30,8 +33,8 @@ CLAIMS = (
     "expect broken(random heads) >= 0%",
 )
 AGAINST = tuple(
-    f"expect {figure} {op} random heads"
-    for figure in ("accuracy", "accuracy - baseline", "logit_diff", "probability", "repaired", "broken")
+    f"expect {estimate} {op} random heads"
+    for estimate in ("accuracy", "accuracy - baseline", "logit_diff", "probability", "repaired", "broken")
     for op in "<>"
 )
 
@@ -54,9 +57,10 @@ def claiming(*claims: str) -> Document:
     return replace(document, circuits=tuple(map(one_look, document.circuits)))
 
 
-def reports(judge: Judge, *claims: str) -> dict[str, InterventionReport]:
+def reports(judge: Bench, *claims: str) -> dict[str, InterventionReport]:
     document = claiming(*claims)
-    return {each.name: judge.intervention(each, document.circuit(each.on)) for each in document.interventions}
+    plans = (plan_intervention(each, document.circuit(each.on)) for each in document.interventions)
+    return {plan.intervention.name: check_intervention(plan, judge) for plan in plans}
 
 
 def by_text(report: InterventionReport) -> dict[str, ClaimOutcome]:
@@ -67,14 +71,14 @@ def arm(report: InterventionReport, name: str) -> Arm:
     return next(arm for arm in report.arms if arm.name == name)
 
 
-def same(claimed: ClaimOutcome, of_arm: Figure) -> None:
+def same(claimed: ClaimOutcome, of_arm: Estimate) -> None:
     """Shares of prompts tie, and rounding breaks ties: an end may be that of a replicate further."""
-    assert claimed.figure.value == pytest.approx(of_arm.value, rel=1e-9, abs=1e-12)
-    assert astuple(claimed.figure) == pytest.approx(astuple(of_arm), abs=0.01)
+    assert claimed.estimate.value == pytest.approx(of_arm.value, rel=1e-9, abs=1e-12)
+    assert astuple(claimed.estimate) == pytest.approx(astuple(of_arm), abs=0.01)
 
 
 def test_the_claimed_figure_is_that_of_the_arm_with_its_interval():
-    for report in reports(bench().judge("planted-broken"), *CLAIMS).values():
+    for report in reports(bench().of("planted-broken"), *CLAIMS).values():
         randoms, claimed = arm(report, "random heads"), by_text(report)
         same(claimed["expect accuracy(random heads) >= 0%"], randoms.accuracy)
         same(claimed["expect accuracy(random heads) - baseline >= -100%"], randoms.accuracy_change)
@@ -83,13 +87,13 @@ def test_the_claimed_figure_is_that_of_the_arm_with_its_interval():
         same(claimed["expect logit_diff - baseline >= -100"], arm(report, "all").logit_diff_change)
         for name, count in (("repaired", randoms.repaired), ("broken", randoms.broken)):
             outcome = claimed[f"expect {name}(random heads) >= 0%"]
-            assert outcome.figure.value == pytest.approx(count / outcome.prompts)
+            assert outcome.estimate.value == pytest.approx(count / outcome.prompts)
 
 
 def test_only_the_right_heads_at_the_right_place_do_more_than_random_ones():
     """The planted heads repair all and decoys nothing; made to look at the answer the planted ones
     break all, and so does either of them alone, which random pairs may hold: only how far tells them apart."""
-    found = {name: by_text(report) for name, report in reports(bench().judge("planted-broken"), *AGAINST).items()}
+    found = {name: by_text(report) for name, report in reports(bench().of("planted-broken"), *AGAINST).items()}
     holding = {
         name: {text for text, outcome in some.items() if outcome.verdict is Verdict.HOLDS}
         for name, some in found.items()
@@ -103,8 +107,8 @@ def test_only_the_right_heads_at_the_right_place_do_more_than_random_ones():
     for text in more:
         outcome = found["repair"][text]
         assert found["repair"][text.replace(">", "<")].verdict is Verdict.FAILS
-        assert outcome.control is not None and outcome.control.value is not None
-        assert outcome.figure.value > outcome.control.value
+        assert outcome.control is not None
+        assert known(outcome.estimate.value) > known(outcome.control.value)
 
 
 def test_no_experiment_is_run_for_claims_of_random_heads_that_the_arms_do_not_run():
@@ -119,8 +123,8 @@ def test_no_experiment_is_run_for_claims_of_random_heads_that_the_arms_do_not_ru
 
 
 def test_a_claim_is_measured_in_one_round():
-    """What the plan foretells of a claim is all that it asks for."""
-    judge = bench().judge("planted-broken")
+    """What the plan states of a claim is all that it asks for."""
+    judge = bench().of("planted-broken")
     document = claiming("expect accuracy - baseline > random heads", "expect logit_diff(random heads) - baseline >= -9")
     session = Session(judge.session.engine)
     rounds: list[frozenset[Experiment]] = []
@@ -132,23 +136,25 @@ def test_a_claim_is_measured_in_one_round():
 
     session.run = counted  # type: ignore[method-assign]
     (repair,) = [each for each in document.interventions if each.name == "repair"]
-    jobs = intervention_jobs("repair", repair, document.circuit(repair.on))
-    Judge(session, judge.bootstrap, judge.measures).claims({job: claim for claim, job in jobs.items()})
+    circuit = document.circuit(repair.on)
+    jobs = {claim: Started(claim_job(repair, circuit, claim)) for claim in repair.claims}
+    Bench(session, judge.bootstrap).judge(jobs)
     assert len(rounds) == 1
-    foretold = {experiment for job in jobs.values() for experiment in first_round(job)}
-    assert rounds[0] == frozenset(foretold)
+    planned = {experiment for job in jobs.values() for experiment in job.experiments}
+    assert rounds[0] == frozenset(planned)
 
 
 def test_both_engines_agree():
-    plain = bench().judge("planted-broken")
-    other = Judge(Session(PlainEngine(plain.session.engine.model)), plain.bootstrap, plain.measures)
-    wanted = CLAIMS[:4] + AGAINST[:6]
-    for fast, slow in zip(
-        reports(plain, *wanted)["repair"].claims, reports(other, *wanted)["repair"].claims, strict=True
-    ):
+    plain = bench().of("planted-broken")
+    other = Bench(Session(PlainEngine(plain.session.engine.model)), plain.bootstrap)
+    document = claiming(*CLAIMS[:4], *AGAINST[:6])
+    (repair,) = [each for each in document.interventions if each.name == "repair"]
+    plan = plan_intervention(repair, document.circuit(repair.on))
+    for fast, slow in zip(check_intervention(plan, plain).claims, check_intervention(plan, other).claims, strict=True):
         assert fast.verdict is slow.verdict
-        assert fast.figure.value == pytest.approx(slow.figure.value, rel=1e-4, abs=1e-5)
+        assert fast.estimate.value == pytest.approx(slow.estimate.value, rel=1e-4, abs=1e-5)
         if fast.control:
+            assert slow.control is not None
             assert fast.control.value == pytest.approx(slow.control.value, rel=1e-4, abs=1e-5)
 
 
@@ -168,7 +174,8 @@ def test_minis_lookup_needs_this_head_and_not_any_of_its_layer(mini: Report):
     (broken,) = [each for each in mini.interventions if each.intervention.name == "broken_lookup"]
     claimed = by_text(broken)
     randoms = claimed["expect logit_diff(random heads) - baseline in -0.5 .. 0.5"]
-    assert randoms.figure.value == pytest.approx(arm(broken, "random heads").logit_diff_change.value)
+    assert randoms.estimate.value == pytest.approx(arm(broken, "random heads").logit_diff_change.value)
     less = claimed["expect logit_diff < random heads"]
-    assert less.control is not None and less.figure.high < less.control.low
-    assert less.control.value < arm(broken, "random heads").logit_diff.value  # a quantile under their mean
+    assert less.control is not None and known(less.estimate.high) < known(less.control.low)
+    mean = known(arm(broken, "random heads").logit_diff.value)
+    assert known(less.control.value) < mean  # a quantile under their mean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planted_bench import bench, plain_text, resolved
 
-from circuitdsl.judge.outcome import Verdict
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Circuit, Claim, LogitsReceiver, Path, Receivers
 from circuitdsl.models.planted.truth import TRUTHS, Truth
 
@@ -29,7 +29,7 @@ def all_claims() -> list[tuple[str, Claim]]:
 @pytest.mark.parametrize(("spec", "claim"), all_claims(), ids=lambda value: getattr(value, "text", value))
 def test_every_claim_holds(spec: str, claim: Claim):
     outcome = bench().outcome(DOCUMENTS[spec], claim.text)
-    assert outcome.verdict is Verdict.HOLDS, (outcome.figure, outcome.note)
+    assert outcome.verdict is Verdict.HOLDS, (outcome.estimate, outcome.note)
 
 
 def truth_name(truth: Truth) -> str:

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from circuitdsl.engine.plain import nothing_changed
+from circuitdsl.engine.guard import nothing_changed
 from circuitdsl.measures.experiments import Clean, Corrupted, Experiment, Reading, World
-from circuitdsl.measures.measurement import Array
-from circuitdsl.plan.drive import Failure
+from circuitdsl.measures.measurement import Array, Failure
 
 
 class Answers:
@@ -41,7 +40,7 @@ class Answers:
 
     @contextmanager
     def all_or_none(self) -> Iterator[None]:
-        """Takes back the readings that were added within if not all of them could be."""
+        """Removes the readings that were added within, if an error ends it before all of them were."""
         before = {key: len(pieces) for key, pieces in self._pieces.items()}
         try:
             yield
@@ -51,15 +50,19 @@ class Answers:
             raise
 
     def changed(self, world: World) -> None:
+        """The world's patch changed something."""
         self._changed.add(world)
 
     def unread(self, world: World, reading: Reading, reason: Exception) -> None:
+        """A reading cannot be taken."""
         self._unread[world, reading] = Failure(str(reason))
 
     def unmade(self, world: World, reason: Exception) -> None:
+        """A world cannot be made."""
         self._unmade[world] = Failure(str(reason))
 
     def results(self) -> dict[Experiment, Array | Failure]:
+        """The readings of all batches, one array [prompts] an experiment, or why there are none."""
         return {experiment: self._result(*key) for key, experiment in self._experiments.items()}
 
     def _result(self, world: World, reading: Reading) -> Array | Failure:

@@ -1,7 +1,7 @@
 """The transformer itself, as plain functions of tensors. Families differ by the data below, not by branches.
 
-Shapes: a residual stream is [prompts, worlds, tokens, d_model], where worlds are different runs of the same prompts;
-one run alone has one world. Heads' tensors add [heads, d_head] in place of d_model.
+Worlds are different runs of the same prompts; one run alone has one world. In shapes, "places" stands for any axes
+before the last.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -26,14 +27,14 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Norm:
-    """LayerNorm, RMSNorm or nothing. ``weight`` and ``bias`` [d_model] may be missing."""
+    """LayerNorm, RMSNorm or nothing. ``weight`` and ``bias`` may be missing."""
 
     kind: Literal["layer", "rms", "none"]
-    weight: Tensor | None = None
-    bias: Tensor | None = None
+    weight: Float[Tensor, " d_model"] | None = None
+    bias: Float[Tensor, " d_model"] | None = None
     eps: float = 1e-5
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places d_model"]:
         match self.kind:
             case "layer":
                 return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, self.eps)
@@ -42,7 +43,9 @@ class Norm:
             case "none":
                 return x
 
-    def with_scale_of(self, clean: Tensor, x: Tensor) -> Tensor:
+    def with_scale_of(
+        self, clean: Float[Tensor, "prompts 1 tokens d_model"], x: Float[Tensor, "prompts worlds tokens d_model"]
+    ) -> Float[Tensor, "prompts worlds tokens d_model"]:
         """The norm of ``x``, divided by the scale that ``clean`` has (strict path patching)."""
         if self.kind == "none":
             return x
@@ -51,18 +54,18 @@ class Norm:
         normed = normed if self.weight is None else normed * self.weight
         return normed if self.bias is None else normed + self.bias
 
-    def _centred(self, x: Tensor) -> Tensor:
+    def _centred(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places d_model"]:
         return x - x.mean(-1, keepdim=True) if self.kind == "layer" else x
 
 
 @dataclass(frozen=True)
 class Linear:
-    """x W^T + b; ``weight`` [out, in], ``bias`` [out] or missing."""
+    """x W^T + b; ``bias`` may be missing."""
 
-    weight: Tensor
-    bias: Tensor | None = None
+    weight: Float[Tensor, "d_out d_in"]
+    bias: Float[Tensor, " d_out"] | None = None
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Float[Tensor, "*places d_in"]) -> Float[Tensor, "*places d_out"]:
         return F.linear(x, self.weight, self.bias)
 
 
@@ -75,7 +78,7 @@ class Mlp:
     activation: Callable[[Tensor], Tensor]
     gate: Linear | None = None
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places d_model"]:
         if self.gate is None:
             return self.out(self.activation(self.into(x)))
         return self.out(self.activation(self.gate(x)) * self.into(x))
@@ -85,16 +88,18 @@ class Mlp:
 class Rotary:
     """Rotation of queries and keys by position: x * cos + x[partner] * sin.
 
-    ``cos``, ``sin`` [positions, d_head], with ones and zeros where nothing rotates; the signs of the rotation are in
-    ``sin``. ``partner`` [d_head] says which coordinate each one rotates with.
+    ``cos`` is one and ``sin`` zero where nothing rotates; the signs of the rotation are in ``sin``. ``partner`` says
+    which coordinate each one rotates with.
     """
 
-    cos: Tensor
-    sin: Tensor
-    partner: Tensor
+    cos: Float[Tensor, "positions d_head"]
+    sin: Float[Tensor, "positions d_head"]
+    partner: Int[Tensor, " d_head"]
 
-    def __call__(self, x: Tensor, at: Tensor) -> Tensor:
-        """``x`` [prompts, worlds, tokens, heads, d_head] at positions ``at`` [prompts, tokens]."""
+    def __call__(
+        self, x: Float[Tensor, "prompts worlds tokens heads d_head"], at: Int[Tensor, "prompts tokens"]
+    ) -> Float[Tensor, "prompts worlds tokens heads d_head"]:
+        """``x``, whose tokens stand at the positions ``at``, rotated."""
         cos, sin = self.cos[at][:, None, :, None], self.sin[at][:, None, :, None]
         return x * cos + x[..., self.partner] * sin
 
@@ -103,13 +108,15 @@ class Rotary:
 class Alibi:
     """Attention with linear biases (Press et al. 2022, arXiv:2108.12409): scores fall with the distance to the key.
 
-    ``slopes`` [heads] say how fast.
+    ``slopes`` say how fast.
     """
 
-    slopes: Tensor
+    slopes: Float[Tensor, " heads"]
 
-    def __call__(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """What scores get at the positions of queries and keys, [prompts, n] each: [prompts, heads, queries, keys]."""
+    def __call__(
+        self, queries: Int[Tensor, "prompts queries"], keys: Int[Tensor, "prompts keys"]
+    ) -> Float[Tensor, "prompts heads queries keys"]:
+        """What is added to scores at the positions of queries and keys."""
         distance = queries[:, None, :, None] - keys[:, None, None, :]
         return -self.slopes[:, None, None] * distance
 
@@ -132,14 +139,14 @@ class Block:
 class Network:
     """A decoder-only transformer.
 
-    ``embedding`` [vocabulary, d_model], and ``embedded_norm`` what is done to it before the first layer; ``positions``
-    [positions, d_model] where positions are learned; ``parallel``: attention and MLP read the same residual stream;
-    ``longest`` is the most tokens that a prompt may have.
+    ``embedded_norm`` is applied to the embeddings before the first layer; ``positions`` are the learned ones, if any;
+    ``parallel``: attention and MLP read the same residual stream; ``longest`` is the most tokens that a prompt may
+    have.
     """
 
-    embedding: Tensor
+    embedding: Float[Tensor, "vocabulary d_model"]
     embedded_norm: Norm
-    positions: Tensor | None
+    positions: Float[Tensor, "positions d_model"] | None
     rotary: Rotary | None
     alibi: Alibi | None
     blocks: tuple[Block, ...]
@@ -151,20 +158,27 @@ class Network:
     parallel: bool
     longest: int
 
-    def embedded(self, tokens: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of tokens and of their positions, [prompts, n] each, as one world: [prompts, 1, n, d_model]."""
+    def embedded(
+        self, tokens: Int[Tensor, "prompts n"], at: Int[Tensor, "prompts n"]
+    ) -> tuple[Float[Tensor, "prompts 1 n d_model"], Float[Tensor, "prompts 1 n d_model"]]:
+        """Embeddings of tokens and of their positions, as one world."""
         words = self.embedding[tokens][:, None]
         return words, torch.zeros_like(words) if self.positions is None else self.positions[at][:, None]
 
-    def rotate(self, x: Tensor, at: Tensor) -> Tensor:
+    def rotate(
+        self, x: Float[Tensor, "prompts worlds tokens heads d_head"], at: Int[Tensor, "prompts tokens"]
+    ) -> Float[Tensor, "prompts worlds tokens heads d_head"]:
+        """Queries or keys at the positions ``at`` as attention uses them."""
         return x if self.rotary is None else self.rotary(x, at)
 
-    def bias(self, queries: Tensor, keys: Tensor) -> Tensor | None:
-        """What is added to scores at the positions of queries and keys, [prompts, n] each."""
+    def bias(
+        self, queries: Int[Tensor, "prompts queries"], keys: Int[Tensor, "prompts keys"]
+    ) -> Float[Tensor, "prompts heads queries keys"] | None:
+        """What is added to scores at the positions of queries and keys, if anything."""
         return None if self.alibi is None else self.alibi(queries, keys)
 
-    def heads(self, x: Tensor) -> Tensor:
-        """[..., columns * d_head] -> [..., columns, d_head]."""
+    def heads(self, x: Float[Tensor, "*places joined"]) -> Float[Tensor, "*places heads d_head"]:
+        """Queries, keys or values by head."""
         return x.unflatten(-1, (-1, self.d_head))
 
 
@@ -187,36 +201,39 @@ def _converted(part: Any, dtype: torch.dtype) -> Any:
 class Keys:
     """What queries attend to.
 
-    ``k``, ``v`` [prompts, worlds, keys, kv heads, d_head]; worlds is 1 where all worlds share them. ``visible``
-    [prompts, queries, keys]. ``bias`` [prompts, heads, queries, keys] is added to scores, if there is any.
+    With grouped queries the heads of a group share keys and values. ``shared`` is the number of worlds, or 1 where all
+    worlds share them. ``bias`` is added to scores, if there is any.
     """
 
-    k: Tensor
-    v: Tensor
-    visible: Tensor
-    bias: Tensor | None = None
+    k: Float[Tensor, "prompts shared keys groups d_head"]
+    v: Float[Tensor, "prompts shared keys groups d_head"]
+    visible: Bool[Tensor, "prompts queries keys"]
+    bias: Float[Tensor, "prompts heads queries keys"] | None = None
 
 
-def attention(q: Tensor, sources: list[Keys], scaling: float) -> list[Tensor]:
-    """Attention probabilities over each source of keys, [prompts, worlds, heads, queries, keys].
-
-    ``q`` [prompts, worlds, queries, heads, d_head]. Heads share the keys of their group.
-    """
+def attention(
+    q: Float[Tensor, "prompts worlds queries heads d_head"], sources: list[Keys], scaling: float
+) -> list[Float[Tensor, "prompts worlds heads queries _"]]:
+    """Attention probabilities over the keys of each source, one tensor a source."""
     scores = [
         _scores(q * scaling, source).masked_fill(~source.visible[:, None, None], -torch.inf) for source in sources
     ]
     return list(torch.cat(scores, -1).softmax(-1).split([s.shape[-1] for s in scores], -1))
 
 
-def mixed(patterns: list[Tensor], sources: list[Keys]) -> Tensor:
-    """Values mixed by the patterns: z [prompts, worlds, queries, heads, d_head]."""
+def mixed(
+    patterns: list[Float[Tensor, "prompts worlds heads queries _"]], sources: list[Keys]
+) -> Float[Tensor, "prompts worlds queries heads d_head"]:
+    """Values weighted by the patterns: what heads put out, before W_O."""
     total = _mixed(patterns[0], sources[0])
     for pattern, source in zip(patterns[1:], sources[1:], strict=True):
         total = total + _mixed(pattern, source)
     return total
 
 
-def _scores(q: Tensor, keys: Keys) -> Tensor:
+def _scores(
+    q: Float[Tensor, "prompts worlds queries heads d_head"], keys: Keys
+) -> Float[Tensor, "prompts worlds heads queries keys"]:
     prompts, worlds, queries, heads, d_head = q.shape
     shared, count, groups = keys.k.shape[1:4]
     # Worlds that share their keys become more queries of one product.
@@ -228,7 +245,9 @@ def _scores(q: Tensor, keys: Keys) -> Tensor:
     return scores if keys.bias is None else scores + keys.bias[:, None]
 
 
-def _mixed(pattern: Tensor, keys: Keys) -> Tensor:
+def _mixed(
+    pattern: Float[Tensor, "prompts worlds heads queries keys"], keys: Keys
+) -> Float[Tensor, "prompts worlds queries heads d_head"]:
     prompts, worlds, heads, queries, count = pattern.shape
     shared, _, groups, d_head = keys.v.shape[1:]
     p = pattern.reshape(prompts, shared, worlds // shared, groups, heads // groups, queries, count)

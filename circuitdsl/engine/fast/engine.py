@@ -11,38 +11,35 @@ from dataclasses import InitVar, dataclass, field
 
 import torch
 
-from circuitdsl.engine.batch import Batch, batch_of, in_batches
-from circuitdsl.engine.fast import wants
+from circuitdsl.engine.base import Engine
+from circuitdsl.engine.batch import TOKENS_A_PASS, Batch, batch_of, in_batches
+from circuitdsl.engine.fast import coverage
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network, in_dtype
+from circuitdsl.engine.fast.cached import Required, joined
 from circuitdsl.engine.fast.caches import Caches, reusing, sources_of
-from circuitdsl.engine.fast.held import Wanted, joined
-from circuitdsl.engine.fast.memory import default_memory, default_shelf
-from circuitdsl.engine.fast.readers import reads_inside
-from circuitdsl.engine.fast.shelf import CLEAN, Shelf
+from circuitdsl.engine.fast.memory import default_memory, default_run_cache
+from circuitdsl.engine.fast.required import required_of_clean, required_of_sources
+from circuitdsl.engine.fast.run_cache import CLEAN_RUN, RunCache
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
-from circuitdsl.engine.fast.worlds import Places, components, exists
-from circuitdsl.engine.hooks import Activations
-from circuitdsl.engine.plain import TOKENS_A_PASS, PlainEngine
+from circuitdsl.engine.fast.worlds import Places
+from circuitdsl.engine.hook_names import Activations
+from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.readings import needed
-from circuitdsl.engine.session import Engine
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
     Corrupted,
     Data,
     Experiment,
     FromCounterfactual,
-    Isolated,
     Mean,
-    Patched,
     Reading,
     Source,
     World,
 )
-from circuitdsl.measures.measurement import Array, CannotMeasure
+from circuitdsl.measures.measurement import Array, CannotMeasure, Failure
 from circuitdsl.models import Model
-from circuitdsl.plan.drive import Failure
 from circuitdsl.tasks.prompts import Prompt
 
 
@@ -52,7 +49,7 @@ class FastEngine:
 
     ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
     counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
-    may take, and as many again the shared runs that are kept for the next call; both are halved when memory runs out.
+    may take, and as many again the shared runs that are cached for the next call; both are halved when memory runs out.
     ``over``: a network to run in place of the model's own, as its copy in another precision. Raises NotCovered for a
     model whose architecture it does not compute.
     """
@@ -64,7 +61,7 @@ class FastEngine:
     means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
     over: InitVar[Network | None] = None
     network: Network = field(init=False)
-    shelf: Shelf = field(init=False)
+    run_cache: RunCache = field(init=False)
     note: str = field(default="", init=False)
 
     name = "fast"
@@ -72,14 +69,14 @@ class FastEngine:
     def __post_init__(self, over: Network | None) -> None:
         self.network = over or network_of(self.model)
         device = self.network.embedding.device
-        self.shelf = Shelf(self.memory or default_shelf(device))
+        self.run_cache = RunCache(self.memory or default_run_cache(device))
         self.memory = self.memory or default_memory(device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
         self._owed = 0.0
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What its figures depend on besides the model and the experiment."""
+        """What its readings depend on besides the model and the experiment."""
         embedding = self.network.embedding
         return (self.name, str(embedding.dtype), embedding.device.type)
 
@@ -107,11 +104,8 @@ class FastEngine:
         return results | (self._plain.run(data, stream, start, stop, theirs) if theirs else {})
 
     def covers(self, experiment: Experiment) -> bool:
-        """Whether this engine runs an experiment itself: attention is not read in isolated circuits or on paths."""
-        inside = reads_inside(experiment.reading)
-        return (not inside or not isinstance(experiment.world, Isolated | Patched)) and all(
-            exists(component, self.network) for component in components(experiment.world)
-        )
+        """Whether this engine runs an experiment itself, and not the plain one."""
+        return coverage.covers(experiment, self.network)
 
     def _run(
         self, data: Data, stream: Sequence[Prompt], prompts: Sequence[Prompt], experiments: Sequence[Experiment]
@@ -127,41 +121,43 @@ class FastEngine:
             work.run(asked)
             if work.memory < self.memory:
                 self.memory = work.memory
-                self.shelf = Shelf(self.shelf.capacity // 2)
-            self.shelf.put(batch.prompts, caches.runs)
+                self.run_cache = RunCache(self.run_cache.capacity // 2)
+            self.run_cache.put(batch.prompts, caches.runs)
         return answers.results()
 
     def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
-        """Caches that keep what these worlds will read, where they will read it, beside what earlier ones read."""
+        """Caches of what these worlds require of the runs that they share, beside what earlier ones required."""
         geometry = self.model.geometry
         places = Places(batch, geometry)
-        clean: Wanted = {}
-        found: dict[str, Wanted] = {}
+        clean: Required = {}
+        counterfactuals: dict[str, Required] = {}
         for world, readings in asked.items():
-            inside: Wanted = dict.fromkeys(needed(readings))
+            inside: Required = dict.fromkeys(needed(readings))
             if isinstance(world, Corrupted):
-                wanted: dict[Source, Wanted] = {FromCounterfactual(world.counterfactual): inside}
+                of_sources: dict[Source, Required] = {FromCounterfactual(world.counterfactual): inside}
             else:  # where an edit has not reached, all is as in the clean run
-                clean, wanted = joined(clean, inside), {}
-            # What a prompt lacks is the world's failure, once it is begun.
+                clean, of_sources = joined(clean, inside), {}
+            # That a prompt lacks something is found again, and reported, when the world is run.
             with suppress(CannotMeasure):
-                clean, wanted = joined(clean, wants.of_clean(world, places)), wanted | wants.of_sources(world, places)
-            for source, points in wanted.items():
-                if isinstance(source, FromCounterfactual):
-                    found[source.counterfactual] = joined(found.get(source.counterfactual, {}), points)
-        widened, runs = reusing(self.shelf.find(batch.prompts), {CLEAN: clean} | found)
+                clean = joined(clean, required_of_clean(world, places))
+                of_sources |= required_of_sources(world, places)
+            for source, required in of_sources.items():
+                if isinstance(source, FromCounterfactual):  # the runs of other sources are not cached between calls
+                    name = source.counterfactual
+                    counterfactuals[name] = joined(counterfactuals.get(name, {}), required)
+        widened, runs = reusing(self.run_cache.find(batch.prompts), {CLEAN_RUN: clean} | counterfactuals)
         return Caches(self.network, geometry, batch, sources, widened, runs, self._did)
+
+    def in_dtype(self, dtype: str) -> FastEngine:
+        """The same engine over a copy of its network in a lower precision. The model is not touched."""
+        over = in_dtype(self.network, getattr(torch, dtype))
+        return FastEngine(self.model, self.tick, self.memory, self.tokens, over=over)
 
     def _did(self, work: float) -> None:
         self._owed += work
         if self._owed >= 1:
             self.tick(int(self._owed))
             self._owed -= int(self._owed)
-
-
-def coarser(engine: FastEngine, dtype: torch.dtype) -> FastEngine:
-    """The same engine over a copy of its network in a lower precision. The model is not touched."""
-    return FastEngine(engine.model, engine.tick, engine.memory, engine.tokens, over=in_dtype(engine.network, dtype))
 
 
 def engine_for(model: Model, tick: Callable[[int], None] = lambda prompts: None, memory: int = 0) -> Engine:

@@ -1,4 +1,4 @@
-"""How many worlds fit side by side, and what to do when they did not."""
+"""How many worlds fit in memory side by side, and what is done when they did not."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from circuitdsl.engine.fast.architecture import Network
 
 Item = TypeVar("Item")
 
-SHARE = 0.25  # of the free memory, by default
-SHELF_SHARE = 0.125  # of the free memory, for runs kept between calls
-SHELF_MOST = 512 << 20  # bytes
-ENOUGH = 256 << 20  # bytes; on a CPU larger stacks gain nothing
-UNKNOWN = 1 << 30  # bytes taken to be free where the system does not tell
+STACK_SHARE = 0.25  # of the free memory, for worlds side by side, by default
+RUN_CACHE_SHARE = 0.125  # of the free memory, for runs cached between calls
+RUN_CACHE_MOST = 512 << 20  # bytes, by default
+CPU_MOST = 256 << 20  # bytes; on a CPU larger stacks gain nothing
+UNKNOWN = 1 << 30  # bytes taken to be free where the operating system does not say
 
 
 def default_memory(device: torch.device) -> int:
     """Bytes that stacked runs may take: a share of what is free, and on a CPU no more than helps."""
-    share = int(_free(device) * SHARE)
-    return share if device.type == "cuda" else min(share, ENOUGH)
+    share = int(_free(device) * STACK_SHARE)
+    return share if device.type == "cuda" else min(share, CPU_MOST)
 
 
-def default_shelf(device: torch.device) -> int:
-    """Bytes that runs kept for the next call may take."""
-    return min(int(_free(device) * SHELF_SHARE), SHELF_MOST)
+def default_run_cache(device: torch.device) -> int:
+    """Bytes that runs cached for the next call may take."""
+    return min(int(_free(device) * RUN_CACHE_SHARE), RUN_CACHE_MOST)
 
 
 def _free(device: torch.device) -> int:
@@ -37,8 +37,8 @@ def _free(device: torch.device) -> int:
 
 
 def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, patterns: int = 0) -> int:
-    """What one world of a stack needs at its widest, for ``tokens`` of each prompt that see ``keys`` tokens, while the
-    patterns of so many layers are kept."""
+    """Bytes that one world of a pass needs at most at a time, for ``tokens`` of each prompt that attend to ``keys``
+    tokens, while the patterns of so many layers are recorded."""
     d_model = network.embedding.shape[1]
     hidden = max((block.mlp.into.weight.shape[0] for block in network.blocks if block.mlp), default=0)
     floats = (

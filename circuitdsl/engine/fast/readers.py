@@ -1,4 +1,4 @@
-"""Figures of the logits at END for many worlds at once, from the final norm's output."""
+"""Readings of the logits at END for many worlds at once, from the final norm's output."""
 
 from __future__ import annotations
 
@@ -8,34 +8,33 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from circuitdsl.engine import hooks
+from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.region import Region
 from circuitdsl.engine.readings import read, require_wrong
-from circuitdsl.measures.experiments import Attention, Copying, HeadScore, Metric, Reading
+from circuitdsl.measures.experiments import Metric, Reading
 from circuitdsl.measures.measurement import Array
 
 
-def reads_inside(reading: Reading) -> bool:
-    """Whether a reading is of something else than the logits."""
-    return isinstance(reading, Attention | HeadScore | Copying)
+def laid_over(
+    below: Float[Tensor, "prompts first *rest"], name: str, recorded: Float[Tensor, "prompts m *more"], region: Region
+) -> Float[Tensor, "prompts first *rest"]:
+    """What passed a hook point in a run of a region, over what passed it in the run ``below``, at all tokens.
 
-
-def laid_over(below: Tensor, name: str, seen: Tensor, region: Region) -> Tensor:
-    """What passed a point in a run of a region, over what passed it in the run below, [prompts, tokens, ...].
-
-    A pattern is [prompts, heads, queries, keys]; ``seen`` has the region's queries, and its keys as ``live.Seen`` says.
+    A pattern is [prompts, heads, queries, keys]; ``recorded`` has the region's queries, and its keys as
+    :class:`~circuitdsl.engine.fast.full_pass.Recorded` says. The first block's output is [prompts, tokens, d_model].
     """
     prompts = torch.arange(len(below), device=below.device)[:, None]
     whole = below.clone()
-    if name == hooks.FIRST_BLOCK:
-        whole[prompts, region.at] = seen
+    if name == hook_names.FIRST_BLOCK:
+        whole[prompts, region.at] = recorded
         return whole
-    inside, back = seen.split([region.at.shape[1], seen.shape[-1] - region.at.shape[1]], -1)
-    rows = torch.zeros((*seen.shape[:-1], below.shape[-1]), dtype=seen.dtype, device=seen.device)
+    inside, back = recorded.split([region.at.shape[1], recorded.shape[-1] - region.at.shape[1]], -1)
+    rows = torch.zeros((*recorded.shape[:-1], below.shape[-1]), dtype=recorded.dtype, device=recorded.device)
     rows.scatter_add_(-1, region.at[:, None, None].expand_as(inside), inside)
     whole[prompts, :, region.at] = (rows + back if back.shape[-1] else rows).transpose(1, 2)
     return whole
@@ -49,11 +48,10 @@ class Reader:
     network: Network
     bridge: Any
 
-    def figures(self, reading: Reading, x: Tensor) -> Array:
-        """A reading of each prompt in each world, [prompts, worlds].
+    def readings(self, reading: Reading, x: Float[Tensor, "prompts worlds d_model"]) -> Array:
+        """A reading of each prompt in each world, [prompts, worlds], from the final norm's output at END.
 
-        ``x`` [prompts, worlds, d_model] is the final norm's output at END. Raises CannotMeasure where a prompt has not
-        what the reading needs.
+        Raises CannotMeasure where a prompt lacks what the reading needs.
         """
         if reading == Metric("logit_diff"):
             direction, offset = self._logit_diff
@@ -63,8 +61,8 @@ class Reader:
         return np.stack([read(reading, logits, {}, self.batch, self.bridge) for logits in unembedded], axis=1)
 
     @cached_property
-    def _logit_diff(self) -> tuple[Tensor, Tensor]:
-        """logit(answer) - mean logit(wrong answers) as a direction [prompts, d_model] and an offset [prompts, 1]."""
+    def _logit_diff(self) -> tuple[Float[Tensor, "prompts d_model"], Float[Tensor, "prompts 1"]]:
+        """logit(answer) - mean logit(wrong answers) as a direction and an offset."""
         for prompt in self.batch.prompts:
             require_wrong(prompt, "logit difference")
 

@@ -6,16 +6,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 
-def take(values: Tensor, at: Tensor) -> Tensor:
-    """Rows ``at`` [prompts, n] of ``values`` [prompts, tokens, ...]: [prompts, n, ...]."""
+def take(
+    values: Shaped[Tensor, "prompts tokens *rest"], at: Int[Tensor, "prompts n"]
+) -> Shaped[Tensor, "prompts n *rest"]:
+    """The tokens ``at`` of ``values``."""
     return values[torch.arange(len(at), device=at.device)[:, None], at]
 
 
-def narrow(x: Tensor, index: Tensor) -> Tensor:
-    """Tokens ``index`` [prompts, n] of ``x`` [prompts, worlds, tokens, ...]."""
+def narrow(
+    x: Shaped[Tensor, "prompts worlds tokens *rest"], index: Int[Tensor, "prompts n"]
+) -> Shaped[Tensor, "prompts worlds n *rest"]:
+    """The tokens ``index`` of ``x``, the same ones in every world."""
     return x[torch.arange(len(x), device=x.device)[:, None], :, index].transpose(1, 2)
 
 
@@ -23,59 +28,59 @@ def narrow(x: Tensor, index: Tensor) -> Tensor:
 class Region:
     """The tokens that are computed again; at all others a run is as the one that it is stacked on.
 
-    ``at`` [prompts, n] are their indices, of which those in ``real`` count and the rest repeat one of them. ``asked``
-    [prompts, a] says at which of the n the last layer's output is wanted. ``inside`` [prompts, tokens] is true on them.
+    ``at`` are their indices, of which those in ``real`` count and the rest repeat one of them. ``asked`` says at which
+    of the n the last layer's output is needed. ``inside`` is true on the tokens of the region.
     """
 
-    at: Tensor
-    real: Tensor
-    asked: Tensor
-    inside: Tensor
+    at: Int[Tensor, "prompts n"]
+    real: Bool[Tensor, "prompts n"]
+    asked: Int[Tensor, "prompts asked"]
+    inside: Bool[Tensor, "prompts tokens"]
 
     @cached_property
-    def tokens(self) -> Tensor:
-        """The index of every token of the prompts, [prompts, tokens]."""
+    def tokens(self) -> Int[Tensor, "prompts tokens"]:
+        """The index of every token of the prompts."""
         return torch.arange(self.inside.shape[1], device=self.at.device).expand_as(self.inside)
 
     @cached_property
     def looks_back(self) -> bool:
-        """Whether any key outside the region is seen from inside."""
+        """Whether any token of the region can attend to a key outside it."""
         return bool(self.before.any())
 
     @cached_property
-    def keys(self) -> tuple[tuple[Tensor, Tensor], ...]:
-        """The tokens [prompts, keys] of each source of keys, and which of them count: inside, then those looked back
-        on."""
+    def keys(self) -> tuple[tuple[Int[Tensor, "prompts _"], Bool[Tensor, "prompts _"]], ...]:
+        """The tokens of each source of keys, and which of them count: first the region's, then those outside it, if
+        any can be attended to."""
         inside = self.at, self.real
         if not self.looks_back:
             return (inside,)
         return inside, (self.tokens, ~self.inside)
 
     @cached_property
-    def visible(self) -> Tensor:
-        """[prompts, n queries, n keys]."""
+    def visible(self) -> Bool[Tensor, "prompts n n"]:
+        """Which of the region's tokens (last axis) each of them can attend to."""
         return (self.at[:, None, :] <= self.at[:, :, None]) & self.real[:, None, :]
 
     @cached_property
-    def before(self) -> Tensor:
-        """[prompts, n queries, tokens]: which keys outside are seen."""
+    def before(self) -> Bool[Tensor, "prompts n tokens"]:
+        """Which tokens outside the region (last axis) each of its tokens can attend to."""
         return ~self.inside[:, None, :] & (self.tokens[:, None, :] <= self.at[:, :, None])
 
 
 def all_asked(region: Region) -> Region:
-    """The same tokens, all of them wanted."""
+    """The same tokens; the last layer's output is needed at all of them."""
     return replace(region, asked=torch.arange(region.at.shape[1], device=region.at.device).expand_as(region.at))
 
 
 def whole(prompts: int, length: int, device: torch.device) -> Region:
-    """All tokens, all of them wanted."""
+    """All tokens; the last layer's output is needed at all of them."""
     at = torch.arange(length, device=device).expand(prompts, -1)
     everywhere = torch.ones_like(at, dtype=torch.bool)
     return Region(at, everywhere, at, everywhere)
 
 
-def only(mask: Tensor, ends: Tensor) -> Region:
-    """The tokens where ``mask`` [prompts, tokens] is true, in order, and the end [prompts], which alone is wanted."""
+def only(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) -> Region:
+    """The tokens where ``mask`` is true, in order, and the end, at which alone the last layer's output is needed."""
     mask = mask | (torch.arange(mask.shape[1], device=mask.device) == ends[:, None])
     count = int(mask.sum(1).max())
     order = torch.argsort(~mask, dim=1, stable=True)[:, :count]
@@ -85,7 +90,7 @@ def only(mask: Tensor, ends: Tensor) -> Region:
     return Region(at, real, asked, mask)
 
 
-def onward(mask: Tensor, ends: Tensor) -> Region:
-    """From the first token where ``mask`` [prompts, tokens] is true up to the end, which alone is wanted."""
+def onward(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) -> Region:
+    """From the first token where ``mask`` is true up to the end, at which alone the last layer's output is needed."""
     tokens = torch.arange(mask.shape[1], device=mask.device)
     return only((mask.cumsum(1) > 0) & (tokens <= ends[:, None]), ends)

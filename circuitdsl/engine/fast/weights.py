@@ -1,15 +1,16 @@
-"""Read a network off an open TransformerLens model, and prove that the two compute the same."""
+"""Read a network from an open TransformerLens model, and test that the two compute the same."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from circuitdsl.engine import hooks
+from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.architecture import (
     ACTIVATIONS,
     Alibi,
@@ -21,18 +22,16 @@ from circuitdsl.engine.fast.architecture import (
     Rotary,
     in_dtype,
 )
-from circuitdsl.engine.fast.live import Stack
-from circuitdsl.engine.fast.points import mlp_output
+from circuitdsl.engine.fast.full_pass import FullPass
+from circuitdsl.engine.fast.hook_points import mlp_output
 from circuitdsl.engine.fast.region import whole
 from circuitdsl.models import Model
+from circuitdsl.models.families import families
 
-LONGEST = 4096  # tokens for which rotation tables are made
-COVERED = (torch.float32, torch.bfloat16)
+LONGEST = 4096  # tokens of a prompt; rotation tables are made for so many
+PRECISIONS = (torch.float32, torch.bfloat16)
 TOLERANCE = 1e-4  # of float32, over the largest value
-SLACK = 8  # coarser precisions round in another order, and may lose so many times what we do
-
-FIXED_ACTIVATIONS = {"bloom": "gelu_new", "mpt": "gelu"}
-"""Activations of families whose configuration names none (TransformerLens then says relu), by ``model_type``."""
+SLACK = 8  # so many times our own rounding error may be another's, who computes in another order
 
 
 class NotCovered(Exception):
@@ -40,15 +39,15 @@ class NotCovered(Exception):
 
 
 def network_of(model: Model) -> Network:
-    """The model as a network that has been seen to agree with it on random tokens. Raises NotCovered."""
+    """The model as a network that agrees with it on random tokens. Raises NotCovered."""
     dtype = next(model.bridge.parameters()).dtype
-    if dtype not in COVERED:
+    if dtype not in PRECISIONS:
         raise NotCovered(f"its weights are in {str(dtype).removeprefix('torch.')}")
     try:
         network = in_dtype(_read(model), dtype)  # tables and absent biases may be in another precision
     except (AttributeError, KeyError, RuntimeError, ValueError) as reason:
         raise NotCovered(f"its weights are not laid out as expected ({reason})") from reason
-    _prove(model, network)
+    _test(model, network)
     return network
 
 
@@ -79,7 +78,7 @@ def _read(model: Model) -> Network:
 
 
 def _window(model: Model) -> int:
-    """The tokens that attention can look back on, where the architecture limits them."""
+    """How many tokens back attention reaches, where the architecture limits them."""
     windows = [_setting(model, name) for name in ("sliding_window", "window_size", "attention_chunk_size")]
     return min([LONGEST, *(window for window in windows if isinstance(window, int) and window > 0)])
 
@@ -92,7 +91,7 @@ def _setting(model: Model, name: str) -> Any:
 def _embedding(bridge: Any) -> tuple[Tensor, Norm]:
     """Token embeddings as they pass ``hook_embed``, and the norm after it.
 
-    With folded weights TransformerLens moves that point to the other side of the embeddings' norm.
+    With folded weights TransformerLens moves that hook point to the other side of the embeddings' norm.
     """
     embedding, scale = bridge.W_E.detach(), getattr(bridge.embed.original_component, "embed_scale", None)
     if scale is not None:
@@ -156,7 +155,8 @@ def _parameter(module: Any, name: str) -> Tensor | None:
 
 
 def _mlp(mlp: Any, model: Model) -> Mlp:
-    activation = FIXED_ACTIVATIONS.get(_setting(model, "model_type"), model.bridge.cfg.act_fn)
+    family = families().get(_setting(model, "model_type"))
+    activation = (family and family.activation) or model.bridge.cfg.act_fn
     if activation not in ACTIVATIONS:
         raise NotCovered(f"its activation function is {activation}")
     gate = getattr(mlp, "W_gate", None)
@@ -206,23 +206,23 @@ def alibi_slopes(heads: int) -> Tensor:
     return torch.cat([below, above[::2]])[:heads]
 
 
-# --- proving ---------------------------------------------------------------------------------------
+# --- testing ---------------------------------------------------------------------------------------
 
 
-def _prove(model: Model, network: Network) -> None:
-    """Compare logits and what passes the points that experiments touch with the bridge's. Raises NotCovered."""
+def _test(model: Model, network: Network) -> None:
+    """Compare logits, and what passes the hook points of experiments, with the bridge's. Raises NotCovered."""
     geometry, device = model.geometry, network.embedding.device
     length = min(12, network.longest)
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(0, geometry.d_vocab, (2, length), generator=generator).to(device)
-    names = [name for layer in range(geometry.n_layers) for name in (hooks.z(layer), hooks.pattern(layer))]
+    names = [name for layer in range(geometry.n_layers) for name in (hook_names.z(layer), hook_names.pattern(layer))]
     if geometry.d_mlp:
         names += [mlp_output(layer) for layer in range(geometry.n_layers)]
-    names += [hooks.EMBEDDINGS[0], hooks.FIRST_BLOCK]
+    names += [hook_names.EMBEDDINGS[0], hook_names.FIRST_BLOCK]
     theirs: dict[str, Tensor] = {}
     with torch.inference_mode():
-        captures: list[Any] = list(hooks.capture(names, theirs))
-        theirs["the logits"] = model.bridge.run_with_hooks(tokens, fwd_hooks=captures, return_type="logits")
+        hooks: list[Any] = [(name, partial(_record, theirs, name)) for name in names]
+        theirs["the logits"] = model.bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
         ours, exact = (_passing(each, tokens, names) for each in (network, in_dtype(network, torch.float32)))
     for name, value in theirs.items():
         if value.shape != ours[name].shape or not _close(value, ours[name], exact[name]):
@@ -231,12 +231,17 @@ def _prove(model: Model, network: Network) -> None:
         raise NotCovered(f"TransformerLens gives no {min(missing)}")
 
 
+def _record(into: dict[str, Tensor], name: str, activation: Tensor, hook: object) -> None:
+    """A hook that copies what passes."""
+    into[name] = activation.detach().clone()
+
+
 def _passing(network: Network, tokens: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """What passes some points of the network, and its logits."""
+    """What passes some hook points of the network, and its logits."""
     prompts, length = tokens.shape
     region = whole(prompts, length, tokens.device)
-    x, passing = Stack(network, tokens, region, {}, 0, [()]).run(frozenset(names))
-    return {name: seen.of(0) for name, seen in passing.items()} | {
+    x, passing = FullPass(network, tokens, region, {}, 0, [()]).run(frozenset(names))
+    return {name: each.of(0) for name, each in passing.items()} | {
         "the logits": network.unembedding(network.final(x))[:, 0]
     }
 

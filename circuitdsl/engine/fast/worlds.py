@@ -1,22 +1,21 @@
-"""From worlds to edits: what each changes, where, and which activations of other runs it needs for that."""
+"""From worlds to edits: what each world changes, where, and what it puts there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
-from circuitdsl.engine import hooks
+from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale
+from circuitdsl.components import Geometry, Head, Node, Position
+from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch, mask_of
-from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.edits import Edit
-from circuitdsl.engine.fast.held import Held
-from circuitdsl.engine.fast.points import keys_at, values_at
-from circuitdsl.engine.interventions import attend
-from circuitdsl.language.circuit import Action, Component, Head, Mlp, Node, PosEmbed, Position
-from circuitdsl.language.environment import Geometry
+from circuitdsl.engine.fast.hook_points import keys_at, values_at
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -28,46 +27,12 @@ from circuitdsl.measures.experiments import (
     Source,
     World,
 )
-
-# --- before anything runs --------------------------------------------------------------------------
-
-
-def components(world: World) -> frozenset[Component]:
-    """Everything in the model that a world names."""
-    match world:
-        case Ablated(nodes=nodes) | Isolated(kept=nodes):
-            return frozenset(node.component for node in nodes)
-        case Patched(senders=senders, receivers=receivers, under=under):
-            named = frozenset(node.component for node in (*senders, *(node for node, _ in receivers)))
-            return named if under is None else named | components(under)
-        case Intervened(actions=actions):
-            return frozenset(node.component for action in actions for node in action.nodes)
-        case Clean() | Corrupted():
-            return frozenset()
-
-
-def exists(component: Component, network: Network) -> bool:
-    """Whether the network has such a component to be patched."""
-    match component:
-        case Mlp(layer=layer):
-            return network.blocks[layer].mlp is not None
-        case PosEmbed():
-            return network.positions is not None
-        case _:
-            return True
-
-
-def everything(mlps: bool, geometry: Geometry) -> tuple[str, ...]:
-    """The points that an isolated circuit replaces where it keeps nothing."""
-    return hooks.heads_and_mlps(geometry) if mlps else tuple(map(hooks.z, range(geometry.n_layers)))
+from circuitdsl.measures.measurement import CannotMeasure
 
 
 def keys_and_values(layers: Iterable[int]) -> frozenset[str]:
-    """The points of the keys and values that attention uses in some layers."""
+    """The hook points of the keys and values that attention uses in some layers."""
     return frozenset(name for layer in layers for name in (keys_at(layer), values_at(layer)))
-
-
-# --- over a batch of prompts -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -86,35 +51,45 @@ class Places:
 
     def outputs(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
         """Where the nodes' outputs stand, by hook point."""
-        return self._masks((node, hooks.output(node.component), self.geometry.n_heads) for node in nodes)
+        return self._masks((node, node.component.output, "") for node in nodes)
 
     def inputs(self, receivers: Iterable[tuple[Node, str]]) -> dict[str, Tensor]:
         """Where the receivers' inputs stand; a key or value belongs to its group of heads."""
-        geometry = self.geometry
-        return self._masks(
-            (node, hooks.receiver(node, which), geometry.n_kv_heads if which in ("k", "v") else geometry.n_heads)
-            for node, which in receivers
-        )
+        return self._masks((node, node.component.receives(which), which) for node, which in receivers)
 
-    def _masks(self, marks: Iterable[tuple[Node, str, int]]) -> dict[str, Tensor]:
+    def rows(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
+        """Where the rows of heads' patterns stand, by hook point: [prompts, heads, queries, 1]."""
         result: dict[str, Tensor] = {}
-        for node, name, columns in marks:
-            where, component = self.where(node.position), node.component
-            if not isinstance(component, Head):
+        for node in nodes:
+            if not isinstance(node.component, Head):
+                raise CannotMeasure(f"{node.component} has no attention pattern to set")
+            where, name = self.where(node.position), node.component.pattern
+            if name not in result:
+                shape = (where.shape[0], self.geometry.n_heads, where.shape[1], 1)
+                result[name] = torch.zeros(shape, dtype=torch.bool, device=where.device)
+            result[name][:, node.component.index, :, 0] |= where
+        return result
+
+    def _masks(self, marks: Iterable[tuple[Node, str, str]]) -> dict[str, Tensor]:
+        result: dict[str, Tensor] = {}
+        for node, name, which in marks:
+            where, column = self.where(node.position), node.component.column(which, self.geometry)
+            if column is None:
                 result[name] = result[name] | where[..., None] if name in result else where[..., None]
                 continue
+            index, columns = column
             if name not in result:
                 result[name] = torch.zeros((*where.shape, columns, 1), dtype=torch.bool, device=where.device)
-            result[name][..., component.index * columns // self.geometry.n_heads, 0] |= where
+            result[name][..., index, 0] |= where
         return result
 
 
-Values = Mapping[str, Tensor | Held]
-"""What is put in by hook point: held by token, or a tensor that broadcasts to every token."""
+Values = Mapping[str, Tensor | Cached]
+"""What is put in by hook point: cached by token, or a tensor that broadcasts to every token."""
 
 
 def edits_of(
-    world: World, places: Places, values: Callable[[Source], Values], clean: Mapping[str, Held]
+    world: World, places: Places, values: Callable[[Source], Values], clean: Mapping[str, Cached]
 ) -> tuple[Edit, ...]:
     """A world's edits in their order; of path patching, those at the senders alone. Raises CannotMeasure."""
     match world:
@@ -127,18 +102,21 @@ def edits_of(
             return _replaced(senders, source, places.outputs(senders), values(source))
         case Intervened(actions=actions, sources=sources):
             pairs = zip(actions, sources, strict=True)
-            return tuple(edit for action, source in pairs for edit in _acts(action, source, places, values, clean))
+            acting = ((action, _Acting(places, source, values, clean)) for action, source in pairs)
+            return tuple(edit for action, run in acting for edit in _edits(action, run))
         case Clean() | Corrupted():
             return ()
+        case _:
+            assert_never(world)
 
 
 def _replaced(
     nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Tensor], values: Values
 ) -> tuple[Edit, ...]:
-    """Edits known by the nodes at each point, and by the source (None for the clean run)."""
+    """Edits whose keys are the nodes at each hook point and the source (None for the clean run)."""
     keys: dict[str, frozenset[Node]] = {}
     for node in nodes:
-        name = hooks.output(node.component)
+        name = node.component.output
         keys[name] = keys.get(name, frozenset()) | {node}
     return tuple(Edit(name, (keys.get(name), source), mask, values[name]) for name, mask in masks.items())
 
@@ -147,31 +125,78 @@ def _outside(world: Isolated, places: Places) -> dict[str, Tensor]:
     """Where the outputs of everything outside the kept nodes stand."""
     geometry, real = places.geometry, places.batch.real
     kept = places.outputs(world.kept)
-    shapes = {hooks.z(layer): (*real.shape, geometry.n_heads, 1) for layer in range(geometry.n_layers)}
-    points = {
+    by_head = (*real.shape, geometry.n_heads, 1)
+    shapes = dict.fromkeys(hook_names.all_heads(geometry), by_head)
+    marks = {
         name: real[..., None, None].expand(shapes[name]) if name in shapes else real[..., None]
-        for name in everything(world.mlps, geometry)
+        for name in hook_names.replaced_outside(world.mlps, geometry)
     }
-    return {name: mask & ~kept[name] if name in kept else mask for name, mask in points.items()}
+    return {name: mask & ~kept[name] if name in kept else mask for name, mask in marks.items()}
 
 
-def _acts(
-    action: Action,
-    source: Source | None,
-    places: Places,
-    values: Callable[[Source], Values],
-    clean: Mapping[str, Held],
-) -> tuple[Edit, ...]:
-    where = places.outputs(action.nodes)
-    if action.kind == "attend":
-        writes = attend(action, places.batch, places.geometry)
-        return tuple(Edit(w.name, action, w.mask.to(w.new(w.mask).device), w.new(w.mask)) for w in writes)
-    if action.kind == "scale":
-        zero = torch.zeros((), device=places.batch.tokens.device)
-        return tuple(Edit(name, action, mask, zero, action.factor) for name, mask in where.items())
-    if action.kind == "freeze":
-        return _replaced(action.nodes, None, where, clean)
-    return () if source is None else _replaced(action.nodes, source, where, values(source))
+# --- actions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Acting:
+    """What an action is given of a batch: where its nodes stand, and what it takes from its source, or clean run."""
+
+    places: Places
+    source: Source | None
+    values: Callable[[Source], Values]
+    clean: Mapping[str, Cached]
+
+    def replacing(self, action: Action) -> tuple[Edit, ...]:
+        """Outputs become what the action takes."""
+        values = self.clean if self.source is None else self.values(self.source)
+        return _replaced(action.nodes, self.source, self.places.outputs(action.nodes), values)
+
+
+def _edits(action: Action, run: _Acting) -> tuple[Edit, ...]:
+    match action:
+        case Attend():
+            return _attending(action, run.places)
+        case Scale(factor=factor):
+            zero = torch.zeros((), device=run.places.batch.tokens.device)
+            return tuple(
+                Edit(name, action, mask, zero, factor) for name, mask in run.places.outputs(action.nodes).items()
+            )
+        case Ablate() | Patch() | Freeze():
+            return run.replacing(action)
+        case _:
+            raise LookupError(f"the fast engine does not cover `{action.text}`")
+
+
+def _attending(action: Attend, places: Places) -> tuple[Edit, ...]:
+    """Rows of patterns set to the targets' shares, each spread evenly over its tokens, and to 0 elsewhere.
+
+    Raises CannotMeasure where a row would attend to a token after its own.
+    """
+    if not action.targets:
+        raise CannotMeasure(f"`{action.text}` does not say what to attend to")
+    batch = places.batch
+    rows = places.rows(action.nodes)
+    row = torch.zeros(batch.tokens.shape, device=batch.tokens.device)
+    for target in action.targets:
+        keys = places.where(target.position)
+        last = _last(keys)
+        for query in dict.fromkeys(node.position for node in action.nodes):
+            late = (_first(places.where(query)) < last).nonzero()
+            if len(late):
+                prompt = batch.prompts[int(late[0])]
+                raise CannotMeasure(f"{query} cannot attend to {target.position}, which comes later in {prompt.text!r}")
+        row += target.share * keys.float() / keys.float().sum(-1, keepdim=True)
+    return tuple(Edit(name, action, mask, row[:, None, None, :]) for name, mask in rows.items())
+
+
+def _first(mask: Tensor) -> Tensor:
+    """The index of each prompt's first marked token."""
+    return mask.int().argmax(-1)
+
+
+def _last(mask: Tensor) -> Tensor:
+    """The index of each prompt's last marked token."""
+    return mask.shape[-1] - 1 - mask.int().flip(-1).argmax(-1)
 
 
 def touched(edits: Iterable[Edit], batch: Batch) -> Tensor:

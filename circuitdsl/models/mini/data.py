@@ -11,9 +11,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ...tasks import colored_objects, ioi
-from ...tasks.prompts import TextPrompt
-from . import tokenizer
+from circuitdsl.models.mini import tokenizer
+from circuitdsl.tasks import colored_objects, ioi
+from circuitdsl.tasks.prompts import TextPrompt
 
 POOLS = ioi.Pools(names=tokenizer.NAMES)
 _SCENES = colored_objects.Pools()
@@ -76,7 +76,7 @@ class Writer:
     def ioi(self, rng: random.Random) -> Example:
         """An IOI sentence of two names that may be trained on."""
         while True:
-            prompt = ioi.draw_text(rng.choice(ioi.template_names()), POOLS, rng)
+            prompt = ioi.draw_text(rng.choice(ioi.TEMPLATES), POOLS, rng)
             if not held_out_names(prompt):
                 return self._answered(prompt)
 
@@ -104,7 +104,7 @@ class Writer:
 
     def _scenes(self, rng: random.Random, shots: int) -> Example:
         while True:
-            prompt = colored_objects.draw_text(rng.choice(colored_objects.template_names()), shots, _SCENES, rng)
+            prompt = colored_objects.draw_text(rng.choice(colored_objects.TEMPLATES), _SCENES, rng, shots)
             if not any(unseen_things(prompt)):
                 return self._answered(prompt)
 
@@ -118,7 +118,7 @@ def unseen_ioi(count: int, seed: int) -> list[TextPrompt]:
     rng = random.Random(f"ioi {seed}")
     found: list[TextPrompt] = []
     while len(found) < count:
-        prompt = ioi.draw_text(rng.choice(ioi.template_names()), POOLS, rng)
+        prompt = ioi.draw_text(rng.choice(ioi.TEMPLATES), POOLS, rng)
         found += [prompt] if held_out_names(prompt) else []
     return found
 
@@ -128,6 +128,6 @@ def unseen_colored_objects(count: int, shots: int, seed: int) -> list[TextPrompt
     rng = random.Random(f"colored_objects {shots} {seed}")
     found: list[TextPrompt] = []
     while len(found) < count:
-        prompt = colored_objects.draw_text(rng.choice(colored_objects.template_names()), shots, _SCENES, rng)
+        prompt = colored_objects.draw_text(rng.choice(colored_objects.TEMPLATES), _SCENES, rng, shots)
         found += [prompt] if held_out_query(prompt) else []
     return found

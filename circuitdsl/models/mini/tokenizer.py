@@ -8,7 +8,7 @@ from functools import cache
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ...tasks import colored_objects, ioi, words
+from circuitdsl.tasks import colored_objects, ioi, words
 
 CONTEXT = 96  # tokens that the model can read
 PAD, BOS, UNK = "<pad>", "<bos>", "<unk>"

@@ -26,7 +26,7 @@ import transformers
 from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from . import data, tokenizer
+from circuitdsl.models.mini import data, tokenizer
 
 PACKAGE = Path(__file__).parent
 BATCH = 64

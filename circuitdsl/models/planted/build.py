@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from circuitdsl.language.circuit import Head
+from circuitdsl.components import Head
 from circuitdsl.models.planted.plans import PlantedModel
 from circuitdsl.models.planted.vocabulary import word_tokenizer
 from circuitdsl.models.planted.wiring import TEXTURES, Direction, HeadPlan, Wire, clock_features, texture

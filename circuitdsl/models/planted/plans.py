@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from circuitdsl.language.circuit import Head
-from circuitdsl.language.environment import Geometry
+from circuitdsl.components import Geometry, Head
 from circuitdsl.models.planted import parts
 from circuitdsl.models.planted.parts import CAPITALISED
 from circuitdsl.models.planted.vocabulary import (

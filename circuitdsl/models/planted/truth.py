@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from circuitdsl.language.circuit import Head, Node, Position
+from circuitdsl.components import Head, Node, Position
 from circuitdsl.models.planted.plans import PLANTED
 
 

@@ -1,0 +1,125 @@
+"""One check: carry out a plan round by round, have everything judged, and fill the report.
+
+1. The models of all circuits are opened, so that a wrong one is refused before anything is run.
+2. The first questions of all jobs are run in as few rounds as can be; what is common to them is shared.
+3. Block by block, the jobs are resumed, judged, and asked again on more prompts while a claim is open.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from circuitdsl.check.circuit import check_circuit
+from circuitdsl.check.comparison import check_comparison
+from circuitdsl.check.intervention import check_intervention
+from circuitdsl.check.open_models import OpenModels
+from circuitdsl.check.progress import Progress
+from circuitdsl.engine.session import Session
+from circuitdsl.outcome import CircuitReport, ComparisonReport, Cost, InterventionReport, Report, argue
+from circuitdsl.plan.circuit import CircuitPlan
+from circuitdsl.plan.comparison import ComparisonPlan
+from circuitdsl.plan.intervention import InterventionPlan
+from circuitdsl.plan.job import Round
+from circuitdsl.plan.plan import Plan, Planned
+from circuitdsl.version import __version__
+
+PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
+
+
+@dataclass
+class Conductor:
+    """One check of a plan on open models."""
+
+    models: OpenModels
+    plan: Plan
+    progress: Progress
+    done: int = field(default=0, init=False)  # prompts that went through a model
+    what: str = field(default="", init=False)
+
+    def report(self) -> Report:
+        """Check everything. Raises InputError for a model or a task that cannot be had."""
+        started = time.monotonic()
+        ran, answered = self.models.ran, self.models.answered
+        self._first_rounds()
+        circuits = tuple(map(self._circuit, self.plan.circuits))
+        interventions = tuple(map(self._intervention, self.plan.interventions))
+        comparisons = tuple(map(self._comparison, self.plan.comparisons))
+        self.progress(self.done, self.done, self.what)  # what was expected is an estimate
+        return Report(
+            circuits=circuits,
+            comparisons=comparisons,
+            interventions=interventions,
+            versions=versions(),
+            seconds=time.monotonic() - started,
+            cost=self._cost(self.models.ran - ran, self.models.answered - answered),
+            engine=self.models.engines,
+            dtype=self.models.dtypes,
+            device=self.models.devices,
+            argument=argue(circuits, comparisons, interventions),
+        )
+
+    # --- blocks -----------------------------------------------------------------------------------
+
+    def _first_rounds(self) -> None:
+        """Run what all jobs ask for at first but the searches for unlisted heads, which come by themselves. The
+        sessions remember it for whoever asks again."""
+        self.what = "all claims"
+        for circuit in self.plan.all_circuits:
+            self.models.bench(circuit)
+        sessions: dict[Round, Session] = {}
+        for started in self.plan.jobs():
+            job = started.job
+            if not job.round.search:
+                sessions.setdefault(job.round, self.models.bench_of(job.model, job.method).session)
+        rounds = self.plan.rounds()
+        for each, session in sessions.items():
+            session.run(rounds[each], each.prompts)
+
+    def _circuit(self, plan: CircuitPlan) -> CircuitReport:
+        self.what = plan.circuit.name
+        return check_circuit(plan, self.models.bench(plan.circuit))
+
+    def _intervention(self, plan: InterventionPlan) -> InterventionReport:
+        self.what = plan.intervention.name
+        return check_intervention(plan, self.models.bench(plan.questions.circuit))
+
+    def _comparison(self, plan: ComparisonPlan) -> ComparisonReport:
+        self.what = f"{plan.left.name} with {plan.right.name}"
+        return check_comparison(plan, self.models.bench)
+
+    # --- progress and cost -----------------------------------------------------------------------
+
+    def tick(self, prompts: int) -> None:
+        """Work done, in prompts through a model."""
+        self.done += prompts
+        self.progress(self.done, max(self.done, self._expected), self.what)
+
+    @property
+    def _expected(self) -> int:
+        """Prompts through the model if every claim is decided at the first look and nothing is known."""
+        return round(self._planned.total * self.plan.prompts)
+
+    @property
+    def _planned(self) -> Planned:
+        """What the plan says of the engine at work."""
+        return self.plan.cost(self.models.engines)
+
+    def _cost(self, ran: int, answered: int) -> Cost:
+        return Cost(
+            experiments=ran,
+            prompt_passes=self.done,
+            passes=round(self.done / max(1, self.plan.prompts), 2),
+            kept=answered,
+            planned=round(self._planned.total, 2),
+            plain=round(self.plan.plain.total, 2),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a reading may depend on."""
+    return {"circuitdsl": __version__, "python": platform.python_version()} | {
+        package: version(package) for package in PACKAGES
+    }

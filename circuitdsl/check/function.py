@@ -1,0 +1,170 @@
+"""Two circuits compared in function: parts on both tasks, whether they dissociate, overlap at every threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from circuitdsl.check.bench import Bench
+from circuitdsl.check.sweep import effects
+from circuitdsl.compare.curve import Curve, curve
+from circuitdsl.compare.structure import compare
+from circuitdsl.components import ALL, all_heads
+from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
+from circuitdsl.judge.intervals import Bootstrap, interval
+from circuitdsl.judge.verdicts import decide
+from circuitdsl.language.circuit import Bound
+from circuitdsl.measures.comparisons import PARTS, SIDES, Kind, Part, Side, grafted
+from circuitdsl.measures.measurement import Array, CannotMeasure, Failure, Measurement
+from circuitdsl.outcome import Cell, Dissociation, Function, Reuse
+from circuitdsl.outcome.function import Dissociated
+from circuitdsl.plan.function import FunctionPlan, PartPlan, components_of
+from circuitdsl.plan.job import Started
+
+
+def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None) -> Reuse:
+    """Compare two circuits of one model in structure and in function, and draw the curves that are planned.
+
+    ``quoted`` is the overlap whose threshold the curves look for, by itself that of the two circuits.
+    """
+    structure = compare(plan.left, plan.right, plan.align)
+    looked_for = structure.heads.of_smaller if quoted is None else quoted
+    curves: list[Curve] = []
+    notes: list[str] = []
+    for kind in plan.sweeps:
+        try:
+            curves.append(_curve(plan, kind, bench, looked_for))
+        except CannotMeasure as reason:
+            notes.append(f"no {kind} curve: {reason}")
+    return Reuse(structure, _function(plan, bench), tuple(curves), tuple(notes))
+
+
+def _curve(plan: FunctionPlan, kind: Kind, bench: Bench, quoted: float | None) -> Curve:
+    ours, theirs = (effects(sweep, bench) for sweep in plan.sweeps[kind])
+    left, right = plan.left, plan.right
+    return curve(
+        kind,
+        (left.name, right.name),
+        all_heads(left.geometry),
+        ours,
+        theirs,
+        bench.bootstrap,
+        max(left.method.confidence, right.method.confidence),
+        left.geometry.n_heads,
+        quoted,
+    )
+
+
+def _function(plan: FunctionPlan, bench: Bench) -> Function:
+    """What the parts do on both tasks, on each task's first prompts under its own method."""
+    cells = [cell for side in SIDES for cell in _cells(plan, side, bench)]
+    return Function(
+        left=plan.left.name,
+        right=plan.right.name,
+        tasks=(str(plan.left.task), str(plan.right.task)),
+        cells=tuple(sorted(cells, key=lambda cell: PARTS.index(cell.part))),
+        dissociation=_dissociation(plan, bench),
+        notes=(*_precision(bench.session.engine.dtype), *_notes(plan)),
+    )
+
+
+def _precision(dtype: str) -> tuple[str, ...]:
+    return () if dtype == "float32" else (f"the model ran in {dtype}",)
+
+
+# --- parts -----------------------------------------------------------------------------------------
+
+
+def _cells(plan: FunctionPlan, side: Side, bench: Bench) -> Iterator[Cell]:
+    """All parts on one task."""
+    method = (plan.left if side == "left" else plan.right).method
+    parts = plan.parts[side]
+    jobs = [job for part in parts.values() for job in (part.kept, part.removed) if job]
+    measured = bench.measure(jobs, method.prompts_first)
+    for name, part in parts.items():
+        yield _cell(name, side, part, measured, bench.bootstrap, method.confidence)
+
+
+def _cell(
+    name: Part,
+    side: Side,
+    part: PartPlan,
+    measured: Mapping[Started, Measurement | Failure],
+    bootstrap: Bootstrap,
+    confidence: float,
+) -> Cell:
+    if part.kept is None or part.removed is None:
+        return Cell(name, side, 0, NOTHING, NOTHING, "no heads")
+    results = [measured[job] for job in (part.kept, part.removed)]
+    kept, removed = (_interval(result, bootstrap, confidence) for result in results)
+    reasons = dict.fromkeys(result.message for result in results if isinstance(result, Failure))
+    return Cell(name, side, len(components_of(part.circuit)), kept, removed, "; ".join(reasons))
+
+
+def _interval(result: Measurement | Failure, bootstrap: Bootstrap, confidence: float) -> Estimate:
+    return NOTHING if isinstance(result, Failure) else interval(result, bootstrap, confidence)
+
+
+# --- dissociation ----------------------------------------------------------------------------------
+
+
+def _dissociation(plan: FunctionPlan, bench: Bench) -> Dissociation:
+    left, right = plan.left.method, plan.right.method
+    both = bench.measure([plan.dissociation], max(left.prompts_first, right.prompts_first))[plan.dissociation]
+    if isinstance(both, Failure):
+        return Dissociation(NOTHING, NOTHING, NOTHING, NOTHING, "undecided", NOTHING, 0, None, both.message)
+    return _judged(both, plan.randoms, bench.bootstrap, max(left.confidence, right.confidence), plan.note)
+
+
+def _judged(both: Measurement, randoms: int, bootstrap: Bootstrap, confidence: float, note: str) -> Dissociation:
+    def estimate(of: Callable[[Array], Array]) -> Estimate:
+        return interval(replace(both, combine=lambda means: of(both.combine(means)[..., 0, :])), bootstrap, confidence)
+
+    left, right = estimate(lambda way: way[..., 0]), estimate(lambda way: way[..., 1])
+    smaller = both.combine(np.concatenate([each.columns.mean(axis=0) for each in both.samples])).min(axis=-1)
+    return Dissociation(
+        left=left,
+        right=right,
+        smaller=estimate(lambda way: way.min(axis=-1)),
+        interaction=estimate(lambda way: way.mean(axis=-1)),
+        kind=_kind(left, right),
+        random=Estimate(float(smaller[1:].mean()), *map(float, np.quantile(smaller[1:], [0.05, 0.95])))
+        if randoms
+        else NOTHING,
+        pairs=randoms,
+        p_value=float(np.mean(smaller >= smaller[0])) if randoms else None,
+        note=note,
+    )
+
+
+def _kind(left: Estimate, right: Estimate) -> Dissociated:
+    ours, theirs = (_above_zero(estimate) for estimate in (left, right))
+    if Verdict.UNDECIDED in (ours, theirs):
+        return "undecided"
+    names: dict[tuple[bool, bool], Dissociated] = {
+        (True, True): "double",
+        (True, False): "left only",
+        (False, True): "right only",
+        (False, False): "none",
+    }
+    return names[ours is Verdict.HOLDS, theirs is Verdict.HOLDS]
+
+
+def _above_zero(estimate: Estimate) -> Verdict:
+    if estimate.low is None or estimate.high is None:
+        return Verdict.UNDECIDED
+    return decide(Bound(">", low=0.0), estimate.low, estimate.high)
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def _notes(plan: FunctionPlan) -> Iterator[str]:
+    for source, onto in ((plan.left, plan.right), (plan.right, plan.left)):
+        roles = [
+            role.name for role in grafted(source, onto, plan.align).roles if {n.position for n in role.nodes} == {ALL}
+        ]
+        if roles:
+            yield f"on {onto.name}'s task {', '.join(roles)} of {source.name} stand at all positions"

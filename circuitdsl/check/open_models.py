@@ -1,0 +1,133 @@
+"""Open models, each with what was measured on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuitdsl.check.bench import Bench
+from circuitdsl.check.screens import SCREENS
+from circuitdsl.engine.base import engines
+from circuitdsl.engine.session import Session
+from circuitdsl.engine.store import Store
+from circuitdsl.errors import InputError
+from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.language.circuit import Circuit, Method
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models import Model, Opening, device_of, open_model
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+
+@dataclass
+class OpenModels:
+    """Opens each model once, for one check or for many in a row.
+
+    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls;
+    ``engine`` is a name of ``engine.base.engines``, ``memory`` the bytes that stacked runs of the fast engine may take
+    (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a name of ``SCREENS``: heads
+    whose effect is surely under the floor in that precision are sorted out of the search for heads that matter and
+    are not listed. Raises InputError for an engine or a screen that is not there, and for a negative ``memory``.
+    """
+
+    model: str | Path | TransformerBridge | None = None
+    store: Store | None = None
+    engine: str = "fast"
+    memory: int = 0
+    opening: Opening = field(default_factory=Opening)
+    screen: str = ""
+    benches: dict[tuple[str, str], Bench] = field(default_factory=dict, init=False)
+    listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.engine not in engines():
+            raise InputError(f"no engine is called {self.engine}", f"engines: {', '.join(engines())}")
+        if self.screen and self.screen not in SCREENS:
+            raise InputError(f"no screen is called {self.screen}", f"screens: {', '.join(SCREENS)}")
+        if self.memory < 0:
+            raise InputError(
+                f"a memory of {self.memory} bytes is less than nothing", "give 0 for a share of what is free"
+            )
+        if self.screen and self.opening.dtype == "bfloat16":
+            raise InputError(
+                "a model that runs in bfloat16 has nothing coarser to be screened by",
+                "leave out the screen, or run the model in float32",
+            )
+
+    def bench(self, circuit: Circuit) -> Bench:
+        """The bench of the circuit's model. Raises InputError for a model of another shape."""
+        bench = self.bench_of(circuit.model, circuit.method)
+        _check_shape(circuit, bench.session.engine.model)
+        return bench
+
+    def bench_of(self, model: str, method: Method) -> Bench:
+        """The bench of a model processed as a method says, which is opened at first use."""
+        key = (model, method.processing)
+        if key not in self.benches:
+            opened = open_model(self.model or model, method.processing, self.opening)
+            engine = engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
+            session = Session(engine, self.store)
+            coarse, notes = self._coarse(session) if self.screen else (None, ())
+            self.benches[key] = Bench(session, _bootstrap(session, method.seed), coarse, notes)
+        return self.benches[key]
+
+    def _coarse(self, session: Session) -> tuple[Session | None, tuple[str, ...]]:
+        """A session on the same prompts in the screen's precision, or why there is none."""
+        coarser = session.engine.in_dtype(SCREENS[self.screen])
+        if coarser is None:
+            return None, (f"nothing was screened, since the {session.engine.name} engine runs the model",)
+        return Session(coarser, self.store, session.streams), ()
+
+    # --- what is at work -------------------------------------------------------------------------
+
+    @property
+    def dtypes(self) -> str:
+        """The precisions of the models at work, or the one asked for if there are none."""
+        used = sorted({bench.session.engine.dtype for bench in self.benches.values()})
+        return ", ".join(used) or self.opening.dtype or "float32"
+
+    @property
+    def devices(self) -> str:
+        """Where the models at work run, or where models would be opened if there are none."""
+        used = sorted({bench.session.engine.device for bench in self.benches.values()})
+        return ", ".join(used) or device_of(self.opening)
+
+    @property
+    def engines(self) -> str:
+        """The names of the engines at work: the one asked for, or plain where it does not cover a model."""
+        return ", ".join(sorted({bench.session.engine.name for bench in self.benches.values()})) or self.engine
+
+    @property
+    def ran(self) -> int:
+        """Experiments that engines have run so far."""
+        return sum(session.ran for session in self._sessions())
+
+    @property
+    def answered(self) -> int:
+        """Experiments that the store has answered so far."""
+        return sum(session.answered for session in self._sessions())
+
+    def _sessions(self) -> Iterator[Session]:
+        for bench in self.benches.values():
+            yield from filter(None, (bench.session, bench.coarse))
+
+
+def _bootstrap(session: Session, seed: int) -> Bootstrap:
+    def templates(data: Data, count: int) -> Sequence[str]:
+        return [prompt.template for prompt in session.prompts(data, count)]
+
+    return Bootstrap(templates, seed)
+
+
+def _check_shape(circuit: Circuit, model: Model) -> None:
+    """Raise InputError if the circuit was resolved against a model of another shape than the open one."""
+    wanted, has = circuit.geometry, model.geometry
+    if (wanted.n_layers, wanted.n_heads) != (has.n_layers, has.n_heads):
+        raise InputError(
+            f"{circuit.name} was resolved for {wanted.n_layers} layers of {wanted.n_heads} heads and {model.name} has "
+            f"{has.n_layers} of {has.n_heads}",
+            "load the spec with model= (on the command line: --model) naming the model that it is to be checked on",
+        )

@@ -1,0 +1,27 @@
+"""The workbench: open models, and the plans that are carried out on them."""
+
+from __future__ import annotations
+
+from circuitdsl.check.conductor import Conductor
+from circuitdsl.check.function import check_function
+from circuitdsl.check.open_models import OpenModels
+from circuitdsl.check.progress import Progress, unwatched
+from circuitdsl.outcome import Report, Reuse
+from circuitdsl.plan.function import FunctionPlan
+from circuitdsl.plan.plan import Plan
+
+
+class Workbench(OpenModels):
+    """Carries out plans on models that it opens once; its arguments are those of :class:`OpenModels`."""
+
+    def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
+        """Carry out a plan. Raises InputError for a model or a task that cannot be had."""
+        if any(circuit.task.name == "file" for circuit in plan.all_circuits):
+            self.benches.clear()  # the file's prompts may not be those of the last check
+        conductor = Conductor(self, plan, progress)
+        self.listener = conductor.tick
+        return conductor.report()
+
+    def compare(self, plan: FunctionPlan, quoted: float | None = None) -> Reuse:
+        """Compare two circuits of one model in structure and in function."""
+        return check_function(plan, self.bench(plan.right), quoted)

@@ -1,0 +1,84 @@
+"""The options that commands share, and what a name on the command line stands for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from circuitdsl import api
+from circuitdsl.check.screens import SCREENS
+from circuitdsl.cli.app import coloured
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.library import find_spec
+from circuitdsl.models.opening import DTYPES
+from circuitdsl.plugins import installed
+
+Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
+OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
+Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
+Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
+ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
+Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.")]
+TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", "-f")]
+
+
+def choices(name: str, names: Iterable[str], first: str = "") -> object:
+    """Names of a registry as an enum, of which typer makes a choice; ``first`` is listed first."""
+    ordered = sorted(names, key=lambda each: each != first)
+    return StrEnum(name, [(each.upper(), each) for each in ordered])
+
+
+# Names are looked up here and their entry points are not loaded: help stays light.
+if TYPE_CHECKING:
+    FormatName = EngineName = ScreenName = str
+    DtypeName = Literal["float32", "bfloat16"]
+else:
+    FormatName = choices("FormatName", installed("formats"), "text")
+    EngineName = choices("EngineName", installed("engines"), "fast")
+    ScreenName = choices("ScreenName", SCREENS)
+    DtypeName = choices("DtypeName", DTYPES)
+
+ReportFormat = Annotated[FormatName, typer.Option("--format", "-f")]
+Precision = Annotated[DtypeName, typer.Option("--dtype", help="The precision that the model runs in.")]
+
+
+def warn(findings: api.Findings) -> None:
+    """Say on standard error what is suspicious in specifications."""
+    print(findings.render(color=coloured(sys.stderr)), file=sys.stderr)
+
+
+def load(paths: Iterable[str], model: str | None, revision: str | None = None) -> Document:
+    """The document of some files; warnings go to standard error. Raises SpecError."""
+    return api.load(*paths, model=model, revision=revision, warned=warn)
+
+
+def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -> Document:
+    """A document with something to check in it. Raises SpecError, and InputError if nothing would be checked."""
+    paths = [find_spec(name) for name in files]
+    document = load(paths, model, revision)
+    api.require_blocks(document, paths)
+    return document
+
+
+def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
+    """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
+    path, name = file_and_name(spec)
+    circuits = load([path], model, revision).circuits
+    named = [circuit for circuit in circuits if not name or circuit.name == name]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(circuit.name for circuit in circuits) or "none"
+    problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
+    raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+
+
+def file_and_name(spec: str) -> tuple[str, str]:
+    """``file:name`` as its two parts; no name where it is a file, colon and all."""
+    path, colon, name = spec.rpartition(":")
+    return (path, name) if colon and not Path(spec).exists() else (spec, "")

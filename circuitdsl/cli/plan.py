@@ -1,0 +1,36 @@
+"""``circuitdsl plan``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from circuitdsl import api
+from circuitdsl.cli.app import app
+from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision, TextOrJson, load_blocks
+from circuitdsl.report import output
+
+
+@app.command()
+def plan(
+    files: Files,
+    model: ModelName = None,
+    plan_format: TextOrJson = "text",
+    output_file: OutputFile = None,
+    unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
+    revision: Revision = None,
+    # A plan opens no model and needs no network: accepted since scripts say it.
+    offline: Annotated[bool, typer.Option("--offline", hidden=True)] = True,
+) -> None:
+    """Print the experiments that checking needs and their cost, and run none."""
+    document = load_blocks(files, model, revision)
+    api.require_shapes((*document.circuits, *document.used), model, revision)
+    made = api.plan(document, unexplained)
+    if plan_format == "json":
+        from circuitdsl.report.data.json import to_json
+
+        output.put(to_json(made.to_dict()), output_file)
+    else:
+        output.put(api.show(made, view=output.view_of(output_file, verbose)), output_file)

@@ -1,0 +1,28 @@
+"""What a circuit can be made of, one file a kind, and the shape of the models that have it. No torch."""
+
+from circuitdsl.components.base import Absent, Component, Numbers, can_carry
+from circuitdsl.components.embedding import Embed, PosEmbed
+from circuitdsl.components.geometry import Geometry
+from circuitdsl.components.head import Head, all_heads
+from circuitdsl.components.mlp import Mlp, all_mlps
+from circuitdsl.components.node import ALL, END, Node, Position
+from circuitdsl.components.registry import kinds
+
+__all__ = [
+    "ALL",
+    "END",
+    "Absent",
+    "Component",
+    "Embed",
+    "Geometry",
+    "Head",
+    "Mlp",
+    "Node",
+    "Numbers",
+    "PosEmbed",
+    "Position",
+    "all_heads",
+    "all_mlps",
+    "can_carry",
+    "kinds",
+]

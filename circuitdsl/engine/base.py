@@ -1,0 +1,113 @@
+"""The contract of engines: what each runs, what it states of its cost, and the engines of this installation by name.
+
+An engine is an entry point of the group ``circuitdsl.engines``: an :class:`EngineInfo`. Nothing here needs torch, for
+plans read the costs and open no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from circuitdsl.measures.experiments import Data, Experiment, World
+from circuitdsl.measures.measurement import Array, Failure
+from circuitdsl.plugins import installed
+from circuitdsl.tasks import Layout, Prompt
+
+if TYPE_CHECKING:
+    from circuitdsl.models import Model
+
+Tick = Callable[[int], None]
+"""Called with a number of prompts that went through a whole forward pass."""
+
+
+class Engine(Protocol):
+    """Anything that runs experiments on one model.
+
+    ``settings`` names what its readings depend on besides the model and the experiment (its name, its precision);
+    ``dtype`` and ``device`` are the precision and the device as a report names them: "float32", "cpu", "cuda:0".
+    ``note`` says why this engine runs where another was asked for; "" where it was asked for.
+    """
+
+    name: str
+    model: Model
+    note: str
+
+    @property
+    def settings(self) -> tuple[str, ...]: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def run(
+        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
+
+        ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
+        """
+        ...
+
+    def in_dtype(self, dtype: str) -> Engine | None:
+        """The same engine over a copy of the model in a lower precision; None if it can have none."""
+        ...
+
+
+# --- what it costs -----------------------------------------------------------------------------------
+
+
+class SharedRun(NamedTuple):
+    """A run that several worlds share, by what tells it apart.
+
+    ``once``: it is made once for a model and some data; else anew for whatever the engine is given at once.
+    ``prompts``: over how many; None for all that are run.
+    """
+
+    key: Hashable
+    once: bool
+    prompts: int | None = None
+
+
+class Cost(Protocol):
+    """What worlds will cost an engine, in forward passes over all prompts; estimated without a model or a tokenizer."""
+
+    def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
+        """The whole runs that worlds which are given at once share."""
+        ...
+
+    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], layers: int) -> Mapping[World, float]:
+        """What each of these worlds costs beyond the shared runs, over prompts laid out as these, in a model of so
+        many layers."""
+        ...
+
+
+# --- the engines by name -----------------------------------------------------------------------------
+
+
+class Opened(Protocol):
+    """How an engine is made: of a model; it reports work to ``tick``, and what it runs at once may take ``memory``
+    bytes (0: as much as it chooses)."""
+
+    def __call__(self, model: Model, tick: Tick, memory: int) -> Engine: ...
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """An engine as the registry has it. ``open`` may hand a model that it does not cover to the plain engine."""
+
+    name: str
+    about: str
+    cost: Cost
+    open: Opened
+
+
+@cache
+def engines() -> Mapping[str, EngineInfo]:
+    """Every engine by name."""
+    found = (entry.load() for entry in installed("engines").values())
+    return {engine.name: engine for engine in found}

@@ -1,0 +1,256 @@
+"""What worlds will cost the fast engine, estimated without a model or a tokenizer.
+
+The unit is the one in which the engine counts its work: forward passes over all prompts, a run of some tokens through
+some layers counting as that part of one. Where tokens stand is taken from typical prompts (``tasks.Layout``).
+
+The order of computation (``hook_points``), what the engine covers (``coverage``) and :data:`ALMOST` are the engine's
+own. Which tokens and layers a world is run on, and which worlds share a run, the engine decides on tensors
+(``region.only``, ``region.onward``, ``work``), so that those rules are written a second time here, without torch:
+tests/plan/test_plan_fast.py, which compares plans with what checks have run, keeps the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import assert_never
+
+from circuitdsl.components import ALL, END, Head, Node, Position
+from circuitdsl.engine.base import SharedRun
+from circuitdsl.engine.fast.coverage import covers_world
+from circuitdsl.engine.fast.hook_points import before_attention, before_outputs, first_layer, step_of
+from circuitdsl.engine.plain.cost import PlainCost
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    FromCounterfactual,
+    Intervened,
+    Isolated,
+    Mean,
+    Patched,
+    World,
+    Zero,
+)
+from circuitdsl.tasks import Layout
+
+ALMOST = 1.5
+"""Isolated circuits run over the tokens of a larger one if these are no more than so many times their own."""
+
+Tokens = tuple[frozenset[int], ...]
+"""Indices of tokens in each of some typical prompts."""
+
+
+@dataclass(frozen=True)
+class EditedAt:
+    """A step of the engine's order of computation (``hook_points``) in which a world is edited, and the nodes there."""
+
+    step: int
+    nodes: frozenset[Node]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Typical prompts, side by side as the engine pads them, and the number of layers that they run through."""
+
+    layouts: tuple[Layout, ...]
+    layers: int
+
+    @cached_property
+    def length(self) -> int:
+        return max(layout.length for layout in self.layouts)
+
+    def tokens(self, positions: Iterable[Position]) -> Tokens:
+        """The tokens at any of some positions; a prompt that lacks one of them has fewer."""
+        distinct = frozenset(positions)
+        return tuple(frozenset(i for position in distinct for i in _indices(each, position)) for each in self.layouts)
+
+    def only(self, tokens: Tokens) -> float:
+        """The share of a whole run's tokens that these and END are."""
+        ends = self.tokens([END])
+        return max(len(some | end) for some, end in zip(tokens, ends, strict=True)) / self.length
+
+    def onward(self, tokens: Tokens) -> float:
+        """The share from the first of these up to END."""
+        ends = (max(end) for end in self.tokens([END]))
+        reach = (end - min(some, default=end) + 1 for some, end in zip(tokens, ends, strict=True))
+        return max(reach) / self.length
+
+    def deep(self, edited: Sequence[EditedAt]) -> float:
+        """The share of the layers from the first edit on."""
+        first = first_layer(min((each.step for each in edited), default=0))
+        return (self.layers - first) / self.layers
+
+
+def _indices(layout: Layout, position: Position) -> Iterable[int]:
+    if position == ALL:
+        return range(layout.length)
+    found = (index + position.offset for index in layout.positions.get(position.name, ()))
+    return (index for index in found if 0 <= index < layout.length)
+
+
+# --- runs that many worlds share -------------------------------------------------------------------
+
+
+def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
+    """The whole runs that worlds of one round share, each by what tells it apart.
+
+    A ``Mean`` is among them by itself: it is made once for all rounds.
+    """
+    found: set[Hashable] = set()
+    for world in worlds:
+        match world:
+            case Corrupted(counterfactual=name):
+                found.add(FromCounterfactual(name))
+            case Clean():
+                found.add("clean")
+            case Ablated(source=source):
+                found |= {"clean", source}
+            case Isolated(source=source, mlps=mlps):
+                found |= {"clean", source, (source, mlps)}  # the last is the run that keeps nothing
+            case Patched(counterfactual=name, under=under):
+                found |= {"clean", FromCounterfactual(name), *shared_runs([under] if under else [])}
+            case Intervened(sources=sources):
+                found |= {"clean", *(source for source in sources if source is not None)}
+            case _:
+                assert_never(world)
+    return frozenset(run for run in found if not _is_free(run))
+
+
+def _is_free(run: Hashable) -> bool:
+    """Whether it is a source that takes no run: zeros."""
+    return isinstance(run, Zero)
+
+
+# --- runs of single worlds -------------------------------------------------------------------------
+
+
+class FastCost:
+    """As ``engine.base.Cost`` has it. Means are made once for all rounds, every other shared run once a round.
+
+    Worlds that name components or actions which the engine does not cover cost what they do the plain engine.
+    """
+
+    def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
+        ours, theirs = _divided(worlds)
+        runs = (
+            SharedRun(run, once=True, prompts=run.reference) if isinstance(run, Mean) else SharedRun(run, once=False)
+            for run in shared_runs(ours)
+        )
+        return frozenset(runs) | PlainCost().shared(theirs)
+
+    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], layers: int) -> dict[World, float]:
+        ours, theirs = _divided(worlds)
+        return own_runs(ours, Prompts(tuple(layouts), layers)) | PlainCost().own(theirs, layouts, layers)
+
+
+def _divided(worlds: Iterable[World]) -> tuple[list[World], list[World]]:
+    """The worlds that the fast engine covers, and the others."""
+    ours: list[World] = []
+    theirs: list[World] = []
+    for world in worlds:
+        (ours if covers_world(world) else theirs).append(world)
+    return ours, theirs
+
+
+def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
+    """What each world of a round costs beyond the shared runs. Two worlds that come to the same run count it once."""
+    costs: dict[World, float] = {}
+    paths: dict[Hashable, list[Patched]] = {}
+    circuits: dict[Hashable, list[Isolated]] = {}
+    bases: dict[Intervened, Patched] = {}  # the first of the worlds that an intervention is run for
+    for world in worlds:
+        match world:
+            case Clean() | Corrupted():
+                costs[world] = 0.0
+            case Ablated() | Intervened():
+                costs[world] = _recomputed_cost(world, prompts)
+            case Patched(under=under):
+                if under is not None:
+                    bases.setdefault(under, world)
+                paths.setdefault((world.receivers, world.strict, world.under), []).append(world)
+            case Isolated():
+                circuits.setdefault((world.source, world.mlps), []).append(world)
+            case _:
+                assert_never(world)
+    for group in paths.values():
+        costs |= _path_costs(group, prompts)
+    for under, first in bases.items():
+        costs[first] += _recomputed_cost(under, prompts)
+    for group in circuits.values():
+        costs |= _circuit_costs(group, prompts)
+    return costs
+
+
+def _recomputed_cost(world: Ablated | Intervened, prompts: Prompts) -> float:
+    edited = _edited(world)
+    positions = (node.position for each in edited for node in each.nodes)
+    return prompts.onward(prompts.tokens(positions)) * prompts.deep(edited)
+
+
+def _edited(world: Ablated | Intervened) -> tuple[EditedAt, ...]:
+    if isinstance(world, Ablated):
+        return _outputs(world.nodes)
+    attending = [node for action in world.actions if action.of_pattern for node in action.nodes]
+    others = [node for action in world.actions if not action.of_pattern for node in action.nodes]
+    patterns = (EditedAt(before_attention(node.component.layer), frozenset({node})) for node in attending)
+    return (*patterns, *_outputs(others))
+
+
+def _outputs(nodes: Iterable[Node]) -> tuple[EditedAt, ...]:
+    """Replaced outputs by hook point: all heads of a layer together, its MLP by itself."""
+    together: dict[str, set[Node]] = {}
+    for node in nodes:
+        together.setdefault(node.component.output, set()).add(node)
+    return tuple(EditedAt(step_of(name), frozenset(some)) for name, some in together.items())
+
+
+def _path_costs(worlds: Sequence[Patched], prompts: Prompts) -> dict[World, float]:
+    """Of worlds with the same receivers: on from the first sender whose change can reach them."""
+    receivers = worlds[0].receivers
+    steps = (step_of(node.component.receives(which)) for node, which in receivers)
+    last = max(steps, default=before_outputs(prompts.layers - 1))
+    received = prompts.tokens([node.position for node, _ in receivers] or [END])
+    costs: dict[World, float] = {}
+    runs: set[Hashable] = set()
+    for world in worlds:
+        arriving = tuple(
+            sent
+            for sent in _outputs(world.senders)
+            if sent.step <= last and _meet(prompts.tokens(node.position for node in sent.nodes), received)
+        )
+        run = (world.counterfactual, frozenset(arriving))
+        known = not arriving or run in runs
+        costs[world] = 0.0 if known else prompts.onward(received) * prompts.deep(arriving)
+        runs.add(run)
+    return costs
+
+
+def _meet(some: Tokens, others: Tokens) -> bool:
+    return any(one & other for one, other in zip(some, others, strict=True))
+
+
+def _circuit_costs(worlds: Sequence[Isolated], prompts: Prompts) -> dict[World, float]:
+    """Of isolated circuits on the same replaced model: on from the first layer in which a world keeps something, over
+    the tokens of what is kept and END."""
+    kept = {world: prompts.tokens(node.position for node in world.kept) for world in worlds}
+    costs: dict[World, float] = {}
+    groups: list[Tokens] = []  # as ``work`` groups them
+    for world, tokens in sorted(kept.items(), key=lambda item: -_count(item[1])):
+        joined = next((g for g in groups if _count(g) <= ALMOST * _count(tokens) and _within(tokens, g)), None)
+        if joined is None:
+            groups.append(tokens)
+        layers = (node.component.layer for node in world.kept if world.mlps or isinstance(node.component, Head))
+        first = min((max(layer, 0) for layer in layers), default=prompts.layers - 1)
+        share = prompts.only(tokens if joined is None else joined)
+        costs[world] = share * (prompts.layers - first) / prompts.layers
+    return costs
+
+
+def _count(tokens: Tokens) -> int:
+    return sum(map(len, tokens))
+
+
+def _within(some: Tokens, others: Tokens) -> bool:
+    return all(one <= other for one, other in zip(some, others, strict=True))

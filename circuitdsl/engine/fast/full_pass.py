@@ -1,0 +1,199 @@
+"""Runs in which everything after an edit is computed again: ablation, isolation, intervention, and the clean run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from circuitdsl.engine import hook_names
+from circuitdsl.engine.fast.architecture import Block, Keys, Network, attention, mixed
+from circuitdsl.engine.fast.cached import Cached
+from circuitdsl.engine.fast.edits import Edit, Rows
+from circuitdsl.engine.fast.hook_points import (
+    before_attention,
+    before_outputs,
+    keys_at,
+    mlp_input,
+    mlp_output,
+    q_k_v,
+    residual,
+    step_of,
+    values_at,
+)
+from circuitdsl.engine.fast.region import Region, narrow, take
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What a hook point is given on the region's tokens: ``values`` where ``mask`` is true.
+
+    After the tokens, ``mask`` has the axes heads and 1, or 1 alone for an MLP.
+    """
+
+    mask: Bool[Tensor, "prompts 1 n *places"]
+    values: Float[Tensor, "prompts worlds n *rest"]
+
+    def __call__(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *rest"]:
+        return torch.where(self.mask, self.values, x)
+
+    def at(self, index: Int[Tensor, "prompts asked"]) -> Arrivals:
+        """The same for some of the region's tokens."""
+        return Arrivals(narrow(self.mask, index), narrow(self.values, index))
+
+
+Watcher = Callable[[str, Tensor, Sequence[int]], None]
+"""Given a hook point, what passes it [prompts, rows, ...], and in which of the rows each world is."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What passed a hook point, and in which of the rows each world was then.
+
+    Of a pattern, the keys are the region's tokens and then, where these attend outside it, all tokens of the run below.
+    """
+
+    values: Float[Tensor, "prompts rows *rest"]
+    rows: tuple[int, ...]
+
+    def of(self, world: int) -> Float[Tensor, " prompts *rest"]:
+        """One world's."""
+        return self.values[:, self.rows[world]]
+
+
+@dataclass(frozen=True)
+class FullPass:
+    """Different worlds of the same prompts, over the same region, on top of a run that is known already.
+
+    ``base`` holds that run's activations: the residual stream that layer ``first`` reads, and from there on the keys
+    and values outside the region. With ``arrivals``, by hook point, every world has a row of its own from the first
+    receiver on.
+    """
+
+    network: Network
+    tokens: Int[Tensor, "prompts tokens"]
+    region: Region
+    base: Mapping[str, Cached]
+    first: int
+    worlds: Sequence[Sequence[Edit]]
+    arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
+
+    def run(
+        self, names: frozenset[str] = frozenset()
+    ) -> tuple[Float[Tensor, "prompts worlds asked d_model"], dict[str, Recorded]]:
+        """The last residual stream where the region asks for it, and what passed the named hook points."""
+        recorded: dict[str, Recorded] = {}
+
+        def record(name: str, values: Tensor, rows: Sequence[int]) -> None:
+            recorded[name] = Recorded(values, tuple(rows))
+
+        return self.watched(dict.fromkeys(names, record)), recorded
+
+    def watched(self, watchers: Mapping[str, Watcher]) -> Float[Tensor, "prompts worlds asked d_model"]:
+        """The last residual stream where the region asks for it; ``watchers`` by hook point are called on the way."""
+        return _Layers(self, watchers).run()
+
+
+class _Layers:
+    """One pass through the layers."""
+
+    def __init__(self, asked: FullPass, watchers: Mapping[str, Watcher]):
+        self.asked, self.watchers = asked, watchers
+        self.network, self.region = asked.network, asked.region
+        self.rows = Rows(asked.worlds)
+        self.received = min(map(step_of, asked.arrivals), default=None)
+
+    def run(self) -> Float[Tensor, "prompts worlds asked d_model"]:
+        first = self.asked.first
+        x = self.asked.base[residual(first)].take(self.region.at)[:, None] if first else self._embedded()
+        for layer in range(first, len(self.network.blocks)):
+            x = self._layer(layer, x)
+        return self.rows.split_all(x)[0]
+
+    def _embedded(self) -> Float[Tensor, "prompts rows n d_model"]:
+        at = self.region.at
+        tokens, places = self.network.embedded(take(self.asked.tokens, at), at)
+        tokens, places = self.rows.split(-1, tokens, places)
+        embedded = self._edited("hook_embed", tokens, at) + self._edited("hook_pos_embed", places, at)
+        return self.network.embedded_norm(embedded)
+
+    def _layer(
+        self, layer: int, x: Float[Tensor, "prompts before n d_model"]
+    ) -> Float[Tensor, "prompts rows m d_model"]:
+        """The residual stream after a layer, at the region's n tokens; after the last layer, at those asked for."""
+        network, block, at = self.network, self.network.blocks[layer], self.region.at
+        self._tell(residual(layer), x)
+        normed = block.ln1(x)
+        k, v = network.heads(block.k(normed)), network.heads(block.v(normed))
+        asked = None
+        if layer == len(network.blocks) - 1:  # the last layer is asked for some tokens only
+            asked = self.region.asked
+            x, normed, at = narrow(x, asked), narrow(normed, asked), at.gather(1, asked)
+        q = network.heads(block.q(normed))
+        x, q, k, v = self._split(before_attention(layer), x, q, k, v)
+        names = q_k_v(layer)
+        q = self._edited(names[0], q, at, asked)
+        k, v = self._edited(names[1], k, self.region.at), self._edited(names[2], v, self.region.at)
+        z = self._attention(layer, block, network.rotate(q, at), network.rotate(k, self.region.at), v, at, asked)
+        x, z = self._split(before_outputs(layer), x, z)
+        z = self._edited(hook_names.z(layer), z, at)
+        after = x + block.o(z.flatten(-2))
+        if block.mlp is not None:
+            normed = self._edited(mlp_input(layer), block.ln2(x if network.parallel else after), at, asked)
+            after = after + self._edited(mlp_output(layer), block.mlp(normed), at)
+        if layer == 0:
+            self._tell(hook_names.FIRST_BLOCK, after)
+        return after
+
+    def _attention(
+        self,
+        layer: int,
+        block: Block,
+        q: Float[Tensor, "prompts rows m heads d_head"],
+        k: Float[Tensor, "prompts rows n groups d_head"],
+        v: Float[Tensor, "prompts rows n groups d_head"],
+        at: Int[Tensor, "prompts m"],
+        asked: Int[Tensor, "prompts m"] | None,
+    ) -> Float[Tensor, "prompts rows m heads d_head"]:
+        """What heads put out for queries at the tokens ``at``, of the region the ones ``asked``; None: all of them."""
+        self._tell(keys_at(layer), k)
+        self._tell(values_at(layer), v)
+        region, base, bias, name = self.region, self.asked.base, self.network.bias, hook_names.pattern(layer)
+        visible = region.visible if asked is None else take(region.visible, asked)
+        sources = [Keys(k, v, visible, bias(at, region.at))]
+        if region.looks_back:
+            before = region.before if asked is None else take(region.before, asked)
+            past = base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None]
+            sources.append(Keys(*past, before, bias(at, region.tokens)))
+        patterns = [
+            self.rows.edit_pattern(name, pattern, at, *keys)
+            for pattern, keys in zip(attention(q, sources, block.scaling), region.keys, strict=True)
+        ]
+        if name in self.watchers:
+            self._tell(name, torch.cat(patterns, -1))
+        return mixed(patterns, sources)
+
+    def _split(self, step: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return self.rows.split_all(*tensors) if step == self.received else self.rows.split(step, *tensors)
+
+    def _edited(
+        self,
+        name: str,
+        x: Float[Tensor, "prompts rows m *rest"],
+        at: Int[Tensor, "prompts m"],
+        asked: Int[Tensor, "prompts m"] | None = None,
+    ) -> Float[Tensor, "prompts rows m *rest"]:
+        """What passes a hook point after the edits and arrivals there, on the tokens ``at``."""
+        x = self.rows.edit(name, x, at)
+        if name in self.asked.arrivals:
+            arrivals = self.asked.arrivals[name]
+            x = arrivals(x) if asked is None else arrivals.at(asked)(x)
+        self._tell(name, x)
+        return x
+
+    def _tell(self, name: str, x: Tensor) -> None:
+        if name in self.watchers:
+            self.watchers[name](name, x, self.rows.member)

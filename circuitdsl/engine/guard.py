@@ -1,0 +1,37 @@
+"""The guard against patches that do nothing: what counts as no change, and what is said of a world without any."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import torch
+
+from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, Intervened, Isolated, Patched, World
+
+NO_CHANGE = 1e-6
+"""A difference of less than this share of what is replaced is rounding, not a change, however fine the precision."""
+
+
+def no_change(dtype: torch.dtype) -> float:
+    """The share of the largest value at a hook point below which a difference is rounding in this precision.
+
+    At least the distance from one to the next number: in bfloat16 that is 2^-7.
+    """
+    return max(NO_CHANGE, torch.finfo(dtype).eps)
+
+
+def nothing_changed(world: World) -> str:
+    """What is said of a world whose patch changed nothing on any prompt."""
+    match world:
+        case Patched(senders=senders, counterfactual=counterfactual):
+            names = ", ".join(sorted(map(str, senders)))
+            return (
+                f"the patch changed nothing: {names} gives the same output on every prompt and on its counterfactual "
+                f"{counterfactual}; choose another counterfactual with `against`"
+            )
+        case Ablated(nodes=nodes):
+            return f"the patch changed nothing: {', '.join(sorted(map(str, nodes)))} already gives the ablated output"
+        case Isolated() | Intervened() | Clean() | Corrupted():
+            return "the patch changed nothing on any prompt"
+        case _:
+            assert_never(world)

@@ -1,0 +1,56 @@
+"""TransformerLens's hook points by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from circuitdsl.components import Geometry, all_mlps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Activations = Mapping[str, "Tensor"]
+"""Activations by hook point."""
+
+FIRST_BLOCK = "blocks.0.hook_resid_post"
+"""The residual stream [prompts, length, d_model] after the first layer."""
+
+EMBEDDINGS = ("hook_embed", "hook_pos_embed")
+"""The embeddings of tokens and of positions: [prompts, length, d_model]."""
+
+
+def z(layer: int) -> str:
+    """Outputs of a layer's heads before W_O: [prompts, length, heads, d_head]."""
+    return f"blocks.{layer}.attn.hook_z"
+
+
+def pattern(layer: int) -> str:
+    """Attention probabilities: [prompts, heads, query, key]."""
+    return f"blocks.{layer}.attn.hook_pattern"
+
+
+def all_heads(geometry: Geometry) -> tuple[str, ...]:
+    """The hook points of the outputs of every head, one a layer."""
+    return tuple(map(z, range(geometry.n_layers)))
+
+
+def all_mlp_outputs(geometry: Geometry) -> tuple[str, ...]:
+    """The hook points of the outputs of every MLP; none in an attention-only model."""
+    return tuple(mlp.output for mlp in all_mlps(geometry))
+
+
+def heads_and_mlps(geometry: Geometry) -> tuple[str, ...]:
+    """The hook points of the outputs of every head and MLP."""
+    return all_heads(geometry) + all_mlp_outputs(geometry)
+
+
+def replaced_outside(mlps: bool, geometry: Geometry) -> tuple[str, ...]:
+    """The hook points that an isolated circuit replaces where it keeps nothing: of all heads, and MLPs if ``mlps``."""
+    return heads_and_mlps(geometry) if mlps else all_heads(geometry)
+
+
+def norm_scales(geometry: Geometry) -> tuple[str, ...]:
+    """The hook points of the scales that norms divide by; a model has those of its norms."""
+    blocks = [f"blocks.{layer}.{norm}.hook_scale" for layer in range(geometry.n_layers) for norm in ("ln1", "ln2")]
+    return ("embed_ln.hook_scale", *blocks, "ln_final.hook_scale")

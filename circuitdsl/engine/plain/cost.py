@@ -1,0 +1,72 @@
+"""What worlds cost the plain engine: a forward pass each, two for a path that ends at an input, and shared caches."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import assert_never
+
+from circuitdsl.actions import ByCleanRun
+from circuitdsl.engine.base import SharedRun
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    FromCounterfactual,
+    Intervened,
+    Isolated,
+    Mean,
+    Patched,
+    Resample,
+    Source,
+    World,
+    Zero,
+)
+from circuitdsl.tasks import Layout
+
+
+class PlainCost:
+    """Every cache is made once for a model and some data."""
+
+    def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
+        caches = frozenset[Hashable]().union(*map(_caches, worlds))
+        return frozenset(SharedRun(cache, once=True) for cache in caches)
+
+    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], layers: int) -> dict[World, float]:
+        return {world: passes(world) for world in worlds}
+
+
+def passes(world: World) -> int:
+    """Forward passes over each prompt that a world needs, shared caches not counted."""
+    return 2 if isinstance(world, Patched) and world.receivers else 1
+
+
+def _caches(world: World) -> frozenset[Hashable]:
+    """The caches over the prompts that a world reads, by what tells them apart; each costs one pass."""
+    match world:
+        case Patched(counterfactual=name, under=under):
+            found = frozenset[Hashable]({"clean cache", f"{name} cache"})
+            return found if under is None else found | _caches(under) | {under}
+        case Ablated(source=source) | Isolated(source=source):
+            return _cache_of(source)
+        case Intervened(sources=sources, actions=actions):
+            freezes = any(action.takes == ByCleanRun() for action in actions)
+            needed = frozenset[Hashable]({"clean cache"} if freezes else ())
+            return needed.union(*(_cache_of(source) for source in sources if source is not None))
+        case Clean() | Corrupted():
+            return frozenset()
+        case _:
+            assert_never(world)
+
+
+def _cache_of(source: Source) -> frozenset[Hashable]:
+    match source:
+        case Zero():
+            return frozenset()
+        case Mean(counterfactual=name):
+            return frozenset({f"{name} mean"})
+        case Resample(counterfactual=name, seed=seed):
+            return frozenset({f"{name} resampled {seed}"})
+        case FromCounterfactual(counterfactual=name):
+            return frozenset({f"{name} cache"})
+        case _:
+            assert_never(source)

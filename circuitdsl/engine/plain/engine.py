@@ -1,0 +1,352 @@
+"""The plain engine: one hooked full forward pass for every experiment. Slow, obviously correct, the oracle.
+
+Whatever it does is done through TransformerLens's hook points on the model that it is given; no hook outlives a pass
+(``run_with_hooks`` takes its own hooks away even when a pass raises).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NoReturn, assert_never
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from circuitdsl.components import Geometry, Node, Position
+from circuitdsl.engine import hook_names
+from circuitdsl.engine.batch import (
+    TOKENS_A_PASS,
+    Batch,
+    batch_of,
+    counterfactual_tokens,
+    in_batches,
+    mask_of,
+    tokens_at,
+)
+from circuitdsl.engine.guard import nothing_changed
+from circuitdsl.engine.hook_names import Activations
+from circuitdsl.engine.named import components
+from circuitdsl.engine.plain import writes
+from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Write, made_a_difference, put, would_change
+from circuitdsl.engine.readings import needed, read
+from circuitdsl.engine.sources import Sources
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    Data,
+    Experiment,
+    FromCounterfactual,
+    Intervened,
+    Isolated,
+    Mean,
+    Patched,
+    Source,
+    World,
+)
+from circuitdsl.measures.measurement import Array, CannotMeasure, Failure
+from circuitdsl.models import Model
+from circuitdsl.tasks.prompts import Prompt
+
+
+@dataclass
+class PlainEngine:
+    """Runs experiments on one model.
+
+    ``tick`` is told of every forward pass with its number of prompts; ``means`` caches the means that ablation uses.
+    """
+
+    model: Model
+    tick: Callable[[int], None] = lambda prompts: None
+    tokens: int = TOKENS_A_PASS
+    means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
+    note: str = ""  # why this engine and not the fast one
+
+    name = "plain"
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What its readings depend on besides the model and the experiment."""
+        return (self.name, str(next(self.model.bridge.parameters()).dtype), self._device.type)
+
+    @property
+    def dtype(self) -> str:
+        """The precision in which it runs: the model's."""
+        return self.model.dtype
+
+    @property
+    def device(self) -> str:
+        """Where it runs: the model's device."""
+        return str(self._device)
+
+    def run(
+        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
+
+        ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
+        """
+        asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
+        further = self._further(asked)
+        outputs = partial(self._outputs, further)
+        sources = Sources(stream, outputs, self.tokens, self.means.setdefault(data, {}), further)
+        for group in in_batches(stream[start:stop], self.tokens):
+            caches = _Caches(batch_of(group, self._device), sources)
+            for world, each in asked.items():
+                self._world(world, each, caches)
+        return {experiment: result for world, each in asked.items() for experiment, result in each.results(world)}
+
+    def in_dtype(self, dtype: str) -> None:
+        """None: it runs the model itself, whose weights stay as they are."""
+
+    # --- one world -------------------------------------------------------------------------------
+
+    def _world(self, world: World, asked: _Asked, caches: _Caches) -> None:
+        """Run a world on a batch and file what was asked of it, unless it has failed before."""
+        if asked.failure:
+            return
+        try:
+            ran = self._run_world(world, caches, asked.names)
+        except CannotMeasure as reason:
+            asked.failure = str(reason)
+            return
+        asked.changed |= ran.changed
+        for experiment in asked.experiments:
+            try:
+                reading = read(experiment.reading, ran.logits, ran.activations, caches.batch, self.model.bridge)
+                asked.pieces[experiment].append(reading)
+            except CannotMeasure as reason:
+                asked.failures[experiment] = str(reason)
+
+    def _run_world(self, world: World, caches: _Caches, names: frozenset[str]) -> _Ran:
+        batch = caches.batch
+        match world:
+            case Clean():
+                return self._forward(batch, batch.tokens, (), names)
+            case Corrupted(counterfactual=name):
+                return self._forward(batch, counterfactual_tokens(batch, name), (), names)
+            case Ablated(nodes=nodes, source=source):
+                where = writes.masks(nodes, batch, self.model.geometry)
+                return self._replace(batch, where, caches.values(source), names)
+            case Isolated(source=source):
+                return self._replace(batch, self._outside(world, batch), caches.values(source), names)
+            case Patched():
+                return self._path_patch(world, caches, names)
+            case Intervened():
+                return self._intervene(world, caches, names)
+            case _:
+                assert_never(world)
+
+    def _replace(self, batch: Batch, where: Mapping[str, Tensor], values: Activations, names: frozenset[str]) -> _Ran:
+        """A run with the outputs marked in ``where`` replaced, and everything after them recomputed."""
+        replacing = writes.replacing(where, values)
+        ran = self._forward(batch, batch.tokens, replacing, names)
+        return replace(ran, changed=made_a_difference(replacing))
+
+    def _outside(self, world: Isolated, batch: Batch) -> dict[str, Tensor]:
+        """Where the outputs of everything outside the kept nodes stand."""
+        geometry = self.model.geometry
+        kept = writes.masks(world.kept, batch, geometry)
+        by_head = frozenset(hook_names.all_heads(geometry))
+        everything = {
+            name: batch.real[..., None, None] if name in by_head else batch.real[..., None]
+            for name in hook_names.replaced_outside(world.mlps, geometry)
+        }
+        return {name: mask & ~kept[name] if name in kept else mask for name, mask in everything.items()}
+
+    # --- path patching ---------------------------------------------------------------------------
+
+    def _path_patch(self, world: Patched, caches: _Caches, names: frozenset[str]) -> _Ran:
+        """First the senders' change is carried to the receivers' inputs; then these alone enter a run without it.
+
+        That run is the clean one, or the one under an intervention, whose writes come first in every pass.
+        """
+        batch, geometry = caches.batch, self.model.geometry
+        senders = writes.masks(world.senders, batch, geometry)
+        frozen = self._frozen(world.strict)
+        clean = self._clean(caches, (*frozen, *(name for name in senders if world.under and name not in frozen)))
+        corrupted = caches.values(FromCounterfactual(world.counterfactual))
+        sent = writes.replacing(senders, corrupted)
+        receivers = writes.receiver_masks(world.receivers, batch, geometry)
+        under = () if world.under is None else self._acting(world.under, caches)
+        base = clean if world.under is None else self._under(world.under, caches, frozen)
+        # Senders are written after the freeze, so that the guard compares them with the run that is patched.
+        freeze = [put(name, EVERYWHERE, base[name]) for name in frozen]
+        travelled = self._forward(batch, batch.tokens, [*under, *freeze, *sent], names | frozenset(receivers))
+        # Under an intervention they are compared with the clean run all the same: that they already give what they
+        # give on the counterfactual may be what it does. So may a path carry nothing: only the senders are guarded.
+        if world.under is None:
+            changed = made_a_difference(sent)
+        else:
+            changed = would_change(writes.replacing(senders, corrupted), clean)
+        if not receivers:
+            return replace(travelled, changed=changed)
+        arrivals = [put(name, mask, travelled.activations[name]) for name, mask in receivers.items()]
+        return replace(self._forward(batch, batch.tokens, [*under, *arrivals], names), changed=changed)
+
+    def _frozen(self, strict: bool) -> tuple[str, ...]:
+        """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too."""
+        geometry = self.model.geometry
+        heads = hook_names.all_heads(geometry)
+        if not strict:
+            return heads
+        scales = (name for name in hook_names.norm_scales(geometry) if name in self.model.bridge.hook_dict)
+        return (*heads, *hook_names.all_mlp_outputs(geometry), *scales)
+
+    # --- interventions ---------------------------------------------------------------------------
+
+    def _intervene(self, world: Intervened, caches: _Caches, names: frozenset[str]) -> _Ran:
+        acting = self._acting(world, caches)
+        ran = self._forward(caches.batch, caches.batch.tokens, acting, names)
+        return replace(ran, changed=made_a_difference(acting))
+
+    def _acting(self, world: Intervened, caches: _Caches) -> list[Write]:
+        """What an intervention's actions write, in their order. Raises CannotMeasure."""
+        pairs = zip(world.actions, world.sources, strict=True)
+        return [Write(*write) for action, source in pairs for write in action.writes(_Acting(self, caches, source))]
+
+    def taken(self, source: Source | None, names: tuple[str, ...], caches: _Caches) -> Activations:
+        """What an action takes at some hook points: of its source, or of the clean run where it has none."""
+        values = self._clean(caches, names) if source is None else caches.values(source)
+        return writes.present(values, names)
+
+    # --- forward passes --------------------------------------------------------------------------
+
+    def _forward(self, batch: Batch, tokens: Tensor, made: Sequence[Write], names: frozenset[str]) -> _Ran:
+        """One pass in which some writes are made, and the named activations as they leave the writes."""
+        writes.check_there({*names, *(write.name for write in made)}, self.model.bridge.hook_dict)
+        passed: dict[str, Tensor] = {}
+        hooks: list[tuple[str, Hook]] = [(write.name, write) for write in made]
+        logits = self._pass(tokens, [*hooks, *writes.capture(names, passed)])
+        writes.check_fired(made)
+        return _Ran(logits[torch.arange(len(batch)), batch.ends], passed)
+
+    def _clean(self, caches: _Caches, names: tuple[str, ...]) -> Activations:
+        """What the named hook points carry in the clean run."""
+        if names not in caches.clean:
+            ran = self._forward(caches.batch, caches.batch.tokens, (), frozenset(names))
+            caches.clean[names] = ran.activations
+        return caches.clean[names]
+
+    def _under(self, world: Intervened, caches: _Caches, names: tuple[str, ...]) -> Activations:
+        """What the named hook points carry under an intervention."""
+        if (world, names) not in caches.under:
+            ran = self._forward(caches.batch, caches.batch.tokens, self._acting(world, caches), frozenset(names))
+            caches.under[world, names] = ran.activations
+        return caches.under[world, names]
+
+    def _further(self, worlds: Iterable[World]) -> frozenset[str]:
+        """The hook points of components that worlds name, other than embeddings, heads and MLPs, as far as the model
+        has them."""
+        named = {component.output for world in worlds for component in components(world)}
+        usual = {*hook_names.EMBEDDINGS, *hook_names.heads_and_mlps(self.model.geometry)}
+        return frozenset(name for name in named - usual if name in self.model.bridge.hook_dict)
+
+    def _outputs(self, further: frozenset[str], tokens: Tensor) -> Activations:
+        """The outputs of the embeddings, all heads and all MLPs on some tokens, and what passes further hook points."""
+        passed: dict[str, Tensor] = {}
+        embeddings = (name for name in hook_names.EMBEDDINGS if name in self.model.bridge.hook_dict)
+        names = (*embeddings, *hook_names.heads_and_mlps(self.model.geometry), *sorted(further))
+        self._pass(tokens.to(self._device), writes.capture(names, passed))
+        return passed
+
+    def _pass(self, tokens: Tensor, hooked: list[tuple[str, Hook]]) -> Tensor:
+        with torch.inference_mode():
+            logits = self.model.bridge.run_with_hooks(tokens, fwd_hooks=list(hooked), return_type="logits")
+        self.tick(len(tokens))
+        return logits
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.bridge.parameters()).device
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What a run leaves: logits at END [prompts, vocabulary], activations, and whether its patch changed anything."""
+
+    logits: Tensor
+    activations: Activations
+    changed: bool = True
+
+
+@dataclass
+class _Caches:
+    """What the experiments on one batch share, made at first use and dropped with the batch."""
+
+    batch: Batch
+    sources: Sources
+    clean: dict[tuple[str, ...], Activations] = field(default_factory=dict)
+    under: dict[tuple[Intervened, tuple[str, ...]], Activations] = field(default_factory=dict)
+    replaced: dict[Source, Activations] = field(default_factory=dict)
+
+    def values(self, source: Source) -> Activations:
+        """Where replaced activations come from; see ``Sources.values``."""
+        if source not in self.replaced:
+            self.replaced[source] = self.sources.values(source, self.batch)
+        return self.replaced[source]
+
+
+@dataclass(frozen=True)
+class _Acting:
+    """What an action is given of a batch (``actions.base.Run``)."""
+
+    engine: PlainEngine
+    caches: _Caches
+    source: Source | None
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.engine.model.geometry
+
+    def outputs(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
+        return writes.masks(nodes, self.caches.batch, self.geometry)
+
+    def patterns(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
+        return writes.pattern_masks(nodes, self.caches.batch, self.geometry)
+
+    def mask(self, position: Position) -> Tensor:
+        return mask_of(self.caches.batch, position)
+
+    def taken(self, names: Iterable[str]) -> Activations:
+        return self.engine.taken(self.source, tuple(names), self.caches)
+
+    def require_causal(self, query: Position, key: Position) -> None:
+        for prompt in self.caches.batch.prompts:
+            if min(tokens_at(prompt, query)) < max(tokens_at(prompt, key)):
+                self.refuse(f"{query} cannot attend to {key}, which comes later in {prompt.text!r}")
+
+    def refuse(self, reason: str) -> NoReturn:
+        raise CannotMeasure(reason)
+
+
+@dataclass
+class _Asked:
+    """The experiments of one world, and what the batches so far gave. ``failure`` is of the world as a whole."""
+
+    experiments: tuple[Experiment, ...]
+    pieces: dict[Experiment, list[Array]] = field(default_factory=lambda: defaultdict(list))
+    failures: dict[Experiment, str] = field(default_factory=dict)
+    failure: str = ""
+    changed: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        return needed(experiment.reading for experiment in self.experiments)
+
+    def results(self, world: World) -> Iterator[tuple[Experiment, Array | Failure]]:
+        failure = self.failure or ("" if self.changed else nothing_changed(world))
+        for experiment in self.experiments:
+            reason = failure or self.failures.get(experiment, "")
+            yield experiment, Failure(reason) if reason else np.concatenate(self.pieces[experiment])
+
+
+def _by_world(experiments: Iterable[Experiment]) -> dict[World, list[Experiment]]:
+    groups: dict[World, list[Experiment]] = {}
+    for experiment in experiments:
+        groups.setdefault(experiment.world, []).append(experiment)
+    return groups

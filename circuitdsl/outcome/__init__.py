@@ -1,0 +1,62 @@
+"""What was found, as typed records, and the JSON contract; one file a kind of block."""
+
+from circuitdsl.outcome.argument import Fact, Step, StepKind, argue
+from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, Screening
+from circuitdsl.outcome.claims import (
+    EXIT_ERROR,
+    EXIT_FAILS,
+    EXIT_HOLDS,
+    EXIT_INPUT,
+    EXIT_UNDECIDED,
+    ClaimOutcome,
+    Part,
+    Variant,
+    exit_code,
+)
+from circuitdsl.outcome.comparison import ComparisonReport
+from circuitdsl.outcome.diff import CircuitDiff
+from circuitdsl.outcome.function import Cell, Dissociation, Function, Reuse
+from circuitdsl.outcome.intervention import (
+    Arm,
+    Change,
+    DirectEffect,
+    Downstream,
+    Example,
+    HeadChange,
+    InterventionReport,
+)
+from circuitdsl.outcome.report import Cost, Report
+
+__all__ = [
+    "EXIT_ERROR",
+    "EXIT_FAILS",
+    "EXIT_HOLDS",
+    "EXIT_INPUT",
+    "EXIT_UNDECIDED",
+    "Arm",
+    "Cell",
+    "Change",
+    "CircuitDiff",
+    "CircuitReport",
+    "ClaimOutcome",
+    "ComparisonReport",
+    "Cost",
+    "DirectEffect",
+    "Dissociation",
+    "Downstream",
+    "Example",
+    "Fact",
+    "Function",
+    "HeadChange",
+    "HeadOutcome",
+    "InterventionReport",
+    "Part",
+    "Report",
+    "Reuse",
+    "Screening",
+    "Step",
+    "StepKind",
+    "Variant",
+    "argue",
+    "exit_code",
+]

@@ -1,0 +1,102 @@
+"""A circuit checked on a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from circuitdsl.judge.estimates import Estimate
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.outcome.claims import ClaimOutcome, exit_code
+
+
+@dataclass(frozen=True)
+class HeadOutcome:
+    """The knockout effect of one node: (F_ablated - F) / |F|."""
+
+    head: str
+    position: str
+    roles: tuple[str, ...]
+    estimate: Estimate
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "head": self.head,
+            "position": self.position,
+            "roles": list(self.roles),
+            "effect": self.estimate.value,
+            "low": self.estimate.low,
+            "high": self.estimate.high,
+        }
+
+
+@dataclass(frozen=True)
+class Screening:
+    """How a sweep was screened: in which precision, how many heads were sorted out, and by which margin.
+
+    ``margin`` is how far the effects in that precision were taken to be off at most; None where nothing told.
+    """
+
+    dtype: str
+    sorted_out: int
+    margin: float | None
+
+    def to_dict(self) -> dict[str, object]:
+        return {"dtype": self.dtype, "sorted_out": self.sorted_out, "margin": self.margin}
+
+
+@dataclass(frozen=True)
+class CircuitReport:
+    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
+
+    ``screening`` says how the search for them was screened, if it was. ``fingerprint`` is the SHA-256 of the weights as
+    they were used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if one was.
+    """
+
+    circuit: Circuit
+    model: str
+    processing: str  # how the weights were processed, in words
+    prompts: int
+    claims: tuple[ClaimOutcome, ...]
+    heads: tuple[HeadOutcome, ...] = ()
+    unexplained: tuple[HeadOutcome, ...] = ()
+    unexplained_note: str = ""
+    screening: Screening | None = None
+    notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
+    example: str = ""  # one prompt, for people
+    fingerprint: str = ""
+    revision: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return exit_code(outcome.verdict for outcome in self.claims)
+
+    def to_dict(self) -> dict[str, object]:
+        method = self.circuit.method
+        return {
+            "name": self.circuit.name,
+            "file": self.circuit.file,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "revision": self.revision,
+            "processing": self.processing,
+            "task": str(self.circuit.task),
+            "prompts": self.prompts,
+            "method": {
+                "metric": method.metric,
+                "against": method.against,
+                "ablate": method.ablate,
+                "prompts": [method.prompts_first, method.prompts_most],
+                "positions": method.positions,
+                "floor": method.floor,
+                "confidence": method.confidence,
+                "seed": method.seed,
+                "bos": method.bos,
+            },
+            "exit": self.exit_code,
+            "claims": [outcome.to_dict() for outcome in self.claims],
+            "heads": [head.to_dict() for head in self.heads],
+            "unexplained": [head.to_dict() for head in self.unexplained],
+            "unexplained_note": self.unexplained_note,
+            "screening": self.screening.to_dict() if self.screening else None,
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,105 @@
+"""Claims and what became of them, with the exit code of a set of verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
+from circuitdsl.language.circuit import Bound, Claim, Control
+
+EXIT_HOLDS, EXIT_FAILS, EXIT_INPUT, EXIT_UNDECIDED, EXIT_ERROR = 0, 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """An estimate of one part of a claim's subject, usually one head of a role."""
+
+    label: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A claim judged again with one setting of the method changed (``vary``)."""
+
+    setting: str
+    setting_value: str
+    estimate: Estimate
+    verdict: Verdict
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimOutcome:
+    """A claim and what became of it.
+
+    ``p_value`` is one-sided, against "the bound is not met" (small supports the claim; None for an error),
+    ``p_holm`` the same after Holm's correction over the circuit's claims. ``subject`` is a JSON-ready description of
+    the arguments. ``control`` is the control's estimate where the claim compares with one.
+    """
+
+    claim: Claim
+    unit: str
+    estimate: Estimate
+    verdict: Verdict
+    confidence: float
+    prompts: int
+    note: str = ""
+    parts: tuple[Part, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    control: Estimate | None = None
+    p_value: float | None = None
+    p_holm: float | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "id": self.claim.id,
+            "line": self.claim.line,
+            "kind": self.claim.kind,
+            "text": self.claim.text,
+            "measure": self.claim.term.measure,
+            "unit": self.unit,
+            "subject": self.claim.term.to_dict(),
+            **self.estimate.to_dict(),
+            "confidence": self.confidence,
+            "bound": _bound(self.claim.bound, self.control),
+            "verdict": str(self.verdict),
+            "prompts": self.prompts,
+            "note": self.note,
+            "p_value": self.p_value,
+            "p_holm": self.p_holm,
+            "parts": [{"label": part.label, **part.estimate.to_dict()} for part in self.parts],
+            "variants": [
+                {
+                    "setting": v.setting,
+                    "value_of_setting": v.setting_value,
+                    **v.estimate.to_dict(),
+                    "verdict": str(v.verdict),
+                    "note": v.note,
+                }
+                for v in self.variants
+            ],
+        }
+
+
+def exit_code(verdicts: Iterable[Verdict]) -> int:
+    """The exit code of a set of verdicts: an error outweighs a failure, which outweighs an open question.
+
+    >>> exit_code([Verdict.HOLDS, Verdict.UNDECIDED]), exit_code([Verdict.FAILS, Verdict.UNDECIDED])
+    (3, 1)
+    """
+    seen = set(verdicts)
+    if Verdict.ERROR in seen:
+        return EXIT_ERROR
+    if Verdict.FAILS in seen:
+        return EXIT_FAILS
+    if Verdict.UNDECIDED in seen:
+        return EXIT_UNDECIDED
+    return EXIT_HOLDS
+
+
+def _bound(bound: Bound | Control, control: Estimate | None) -> dict[str, object]:
+    if isinstance(bound, Bound):
+        return {"op": bound.op, "low": bound.low, "high": bound.high}
+    return {"op": bound.op, "control": bound.name, **(control or NOTHING).to_dict()}

@@ -1,0 +1,38 @@
+"""Two circuits side by side, as ``diff`` prints them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from circuitdsl.compare.cites import cited
+from circuitdsl.compare.structure import Structure
+from circuitdsl.compare.versions import Difference
+from circuitdsl.language.circuit import Circuit, Comparison
+from circuitdsl.outcome.function import Reuse
+
+
+@dataclass(frozen=True)
+class CircuitDiff:
+    """Two circuits and what they share; ``to_dict`` is an entry of the report's "comparisons" that claims nothing.
+
+    ``changes``: what two descriptions of one thing say differently; None for those of two things. ``block`` is the
+    compare block that names the two, ``reuse`` what was measured of them in function, None where there is none.
+    """
+
+    left: Circuit
+    right: Circuit
+    structure: Structure
+    changes: tuple[Difference, ...] | None = None
+    block: Comparison | None = None
+    reuse: Reuse | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        found = self.structure.to_dict() if self.reuse is None else self.reuse.to_dict()
+        listed = {} if self.changes is None else {"changes": [change.to_dict() for change in self.changes]}
+        return {
+            **found,
+            "claims": [],
+            "about": self.block.about if self.block else "",
+            "sources": [source.to_dict() for source in cited(self.left, self.right, self.block)],
+            **listed,
+        }

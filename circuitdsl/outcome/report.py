@@ -1,0 +1,85 @@
+"""Everything that one call of ``check`` found out, and the JSON contract (docs/report.schema.json).
+
+Numbers are floats or None with a note; nothing here is NaN or infinite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.outcome.argument import Step
+from circuitdsl.outcome.circuit import CircuitReport
+from circuitdsl.outcome.claims import ClaimOutcome, exit_code
+from circuitdsl.outcome.comparison import ComparisonReport
+from circuitdsl.outcome.intervention import InterventionReport
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a check took: experiments run, prompts through the model, experiments that the store answered.
+
+    For comparison what was planned, in passes over all prompts and with nothing in the store: ``planned`` for the
+    engine at work, ``plain`` for the plain engine, which runs one experiment after the other.
+    """
+
+    experiments: int
+    prompt_passes: int
+    passes: float  # prompt_passes over the prompts of one full pass
+    kept: int = 0
+    planned: float = 0.0
+    plain: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one call of ``check`` found out; ``argument`` is what its blocks say together."""
+
+    circuits: tuple[CircuitReport, ...]
+    comparisons: tuple[ComparisonReport, ...]
+    interventions: tuple[InterventionReport, ...]
+    versions: Mapping[str, str]
+    seconds: float
+    cost: Cost
+    engine: str = "plain"
+    dtype: str = "float32"  # the precision of the models; estimates are accumulated in float64
+    device: str = "cpu"  # where the models ran: "cuda:0"
+    argument: tuple[Step, ...] = ()
+
+    @property
+    def outcomes(self) -> tuple[ClaimOutcome, ...]:
+        parts = (*self.circuits, *self.comparisons, *self.interventions)
+        return tuple(outcome for part in parts for outcome in part.claims)
+
+    @property
+    def exit_code(self) -> int:
+        return exit_code(outcome.verdict for outcome in self.outcomes)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        verdicts = [outcome.verdict for outcome in self.outcomes]
+        return {str(verdict): verdicts.count(verdict) for verdict in Verdict}
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "schema": "circuitdsl/report/2",
+            "versions": dict(self.versions),
+            "seconds": round(self.seconds, 3),
+            "engine": self.engine,
+            "dtype": self.dtype,
+            "device": self.device,
+            "cost": {
+                "experiments": self.cost.experiments,
+                "prompt_passes": self.cost.prompt_passes,
+                "passes": self.cost.passes,
+                "kept": self.cost.kept,
+                "planned": self.cost.planned,
+                "plain": self.cost.plain,
+            },
+            "circuits": [report.to_dict() for report in self.circuits],
+            "comparisons": [report.to_dict() for report in self.comparisons],
+            "interventions": [report.to_dict() for report in self.interventions],
+            "story": [step.to_dict() for step in self.argument],
+            "summary": self.summary,
+        }

@@ -1,0 +1,108 @@
+"""One thing to be measured or read, and the same once it is started: what it asks for before it has seen anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from circuitdsl.components import Geometry
+from circuitdsl.language.circuit import Circuit, Method
+from circuitdsl.measures.experiments import Experiment
+from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
+
+Purpose = Literal["claim", "variant", "head", "unlisted", "arms", "part", "sweep"]
+"""What it is for: a claim, a claim under another method, a row of the table of heads, the search for heads that are not
+listed, an intervention taken apart, a part of two circuits on a task, or a sweep over all heads."""
+
+
+class Round(NamedTuple):
+    """What an engine is given at once: the first questions of all jobs about one model and as many prompts.
+
+    Each circuit's search for heads that matter and are not listed comes by itself, after what is claimed; ``search``
+    names that circuit.
+    """
+
+    model: str
+    processing: str
+    prompts: int
+    search: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to be measured. ``start`` gives a fresh asking; ``key`` tells the jobs of one plan apart.
+
+    ``about`` says what is measured, for a person: a claim as it is written, a head. ``adaptive``: it asks for more once
+    it has seen results.
+    """
+
+    key: tuple[str, ...]
+    purpose: Purpose
+    model: str
+    method: Method
+    geometry: Geometry
+    start: Callable[[], Asking]
+    about: str = ""
+    adaptive: bool = False
+
+    @property
+    def round(self) -> Round:
+        """The round that its first questions are part of."""
+        search = self.key[0] if self.purpose == "unlisted" else ""
+        return Round(self.model, self.method.processing, self.method.prompts_first, search)
+
+
+@dataclass(eq=False)
+class Started:
+    """A job that has asked its first questions. What it asked is what a plan shows, and what is run.
+
+    ``first`` are these questions, or why there are none. The asking itself is taken up once, by :meth:`asking`; whoever
+    measures the same again, on more prompts, gets one that is as far.
+    """
+
+    job: Job
+    first: tuple[Experiment, ...] | Failure = field(init=False)
+    done: Measurement | None = field(default=None, init=False)
+    _waiting: Asking | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            self._waiting = self.job.start()
+            self.first = tuple(next(self._waiting))
+        except StopIteration as stop:  # it needs no experiment
+            self.first, self.done, self._waiting = (), stop.value, None
+        except CannotMeasure as reason:
+            self.first, self._waiting = Failure(str(reason)), None
+
+    @property
+    def experiments(self) -> tuple[Experiment, ...]:
+        """The first questions; none where there are only reasons."""
+        return () if isinstance(self.first, Failure) else self.first
+
+    def asking(self) -> Asking:
+        """The asking, waiting for the results of the first questions. Only of a job that has some."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            waiting = self.job.start()
+            next(waiting)
+        return waiting
+
+
+def reading_job(
+    key: tuple[str, ...], purpose: Purpose, circuit: Circuit, ask: Callable[[], Iterable[Experiment]], about: str
+) -> Job:
+    """A job that ends with what it asks: its readings are taken one by one, so that one may fail alone.
+
+    ``ask`` is called when the job is started: a world that cannot be had is this job's failure.
+    """
+
+    def start() -> Asking:
+        return _asked_once(tuple(dict.fromkeys(ask())))
+
+    return Job(key, purpose, circuit.model, circuit.method, circuit.geometry, start, about)
+
+
+def _asked_once(experiments: Sequence[Experiment]) -> Asking:
+    yield experiments
+    raise AssertionError("the readings of such a job are taken one by one")

@@ -1,0 +1,63 @@
+"""From a term of a claim to its asking: alone, less its value without the intervention, or beside random heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from circuitdsl.components import Node
+from circuitdsl.language.circuit import Circuit, Claim, Control, Nodes, Term
+from circuitdsl.measures.controls import quantile_of
+from circuitdsl.measures.experiments import World
+from circuitdsl.measures.measurement import CLEAN, Asking, Request, combined, together
+from circuitdsl.measures.registry import measures
+from circuitdsl.plan.job import Job, Purpose
+
+
+def control_of(claim: Claim) -> Control | None:
+    """The control that a claim compares with, if it is one."""
+    return claim.bound if isinstance(claim.bound, Control) else None
+
+
+def term_job(key: tuple[str, ...], purpose: Purpose, request: Request, about: str) -> Job:
+    """The job of a term."""
+    circuit, term = request.circuit, request.term
+    adaptive = not measures()[term.measure].adaptive.isdisjoint(term.options)
+    return Job(key, purpose, circuit.model, request.method, circuit.geometry, lambda: ask(request), about, adaptive)
+
+
+def knockout_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node) -> Job:
+    """The job of one node's knockout effect."""
+    term = Term("knockout", (("heads", Nodes(str(node.component), (node,))),))
+    return term_job(key, purpose, Request(circuit, circuit.method, term), str(node))
+
+
+def ask(request: Request) -> Asking:
+    """A term at work, in the request's world."""
+    if request.term.minus_baseline:
+        return less_baseline(request)
+    return measures()[request.term.measure].estimator(request)
+
+
+def less_baseline(request: Request) -> Asking:
+    """A measurement in the request's world less the same in the clean world, on the same prompts."""
+    plain = replace(request, term=replace(request.term, minus_baseline=False), parts=False)
+    after, before = yield from together(map(ask, (plain, replace(plain, world=CLEAN))))
+    return combined([after, before], lambda intervened, clean: intervened - clean)
+
+
+def over_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
+    """The mean of a measurement over the worlds of random heads, on the same prompts."""
+    measured = yield from together(ask(replace(request, world=world)) for world in worlds)
+    return combined(measured, lambda *estimates: np.mean(estimates, axis=0))
+
+
+def against_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
+    """A measurement in the request's world with the bound that random heads set it, on the same prompts."""
+    assert request.control is not None
+    measured = yield from together(ask(replace(request, world=world)) for world in (request.world, *worlds))
+    others = combined(measured, lambda _, *estimates: np.stack(estimates, axis=-1))
+    bound = quantile_of(request.control, request.method, others.combine)
+    return replace(combined(measured, lambda own, *_: own), control=bound)

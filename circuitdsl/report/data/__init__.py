@@ -1,0 +1,1 @@
+"""A report for programs: JSON, JUnit, SARIF; one file a format."""

@@ -1,0 +1,1 @@
+"""Pages for people in a terminal; one file a page."""

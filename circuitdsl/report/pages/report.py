@@ -1,0 +1,322 @@
+"""A report for a person at a terminal: what does not hold comes first and in full, the verdict comes last.
+
+Everything here returns rich renderables; whether colours show is the console's business (a terminal, NO_COLOR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.language.circuit import Intervention
+from circuitdsl.outcome import (
+    CircuitReport,
+    ClaimOutcome,
+    ComparisonReport,
+    HeadOutcome,
+    InterventionReport,
+    Report,
+    Variant,
+)
+from circuitdsl.report.formats import Format
+from circuitdsl.report.marks import MARKS, OPEN, STYLES, WORDS
+from circuitdsl.report.output import View
+from circuitdsl.report.pages.argument import story_summary
+from circuitdsl.report.pages.comparison import structure_summary
+from circuitdsl.report.pages.intervention import intervention_summary
+from circuitdsl.report.sections import Section, sections
+from circuitdsl.report.words import bound, estimate, measured, measured_and_wanted, number, plural, summary
+
+
+def _rendered(report: Report, view: View) -> str:
+    return view.text(render_summary(report) if view.quiet else render(report, view.verbose))
+
+
+FORMAT = Format("text", "for people: what does not hold first, then every claim with its figure", _rendered)
+
+_BAR = 16  # columns of the longest bar of a heads table
+_DIGITS = 12  # of a fingerprint
+
+
+def render(report: Report, verbose: bool = False) -> RenderableType:
+    """The whole report; ``verbose`` shows every member claim, every part and every variant of its own."""
+    blocks: list[RenderableType] = []
+    for circuit in report.circuits:
+        blocks += [_circuit(circuit, verbose), Text()]
+    for comparison in report.comparisons:
+        blocks += [_comparison(comparison, verbose), Text()]
+    for intervention in report.interventions:
+        blocks += [_intervention(intervention, verbose), Text()]
+    if report.argument:
+        blocks += [_rule("the whole, step by step"), story_summary(report.argument), Text()]
+    return Group(*blocks, render_summary(report))
+
+
+def render_summary(report: Report) -> RenderableType:
+    """What does not hold, a line each with its place, and the count."""
+    lines = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    lines.add_column(no_wrap=True)
+    lines.add_column(ratio=1, overflow="fold")
+    for section in sections(report):
+        for outcome in section.of(*OPEN):
+            lines.add_row(*_summary_row(section, outcome))
+    style = next((STYLES[verdict] for verdict in OPEN if report.summary[str(verdict)]), STYLES[Verdict.HOLDS])
+    last = Text(summary(report.summary, report.seconds), style=style)
+    found = [_rule("what does not hold"), lines, Text()] if lines.rows else []
+    return Group(*found, Text(_took(report), style="dim"), last)
+
+
+def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[Text, Text]:
+    place = f"{section.file}:{outcome.claim.line}"
+    what = Text.assemble(f"{place}  {outcome.claim.text}\n", (measured_and_wanted(outcome), "dim"))
+    return Text(WORDS[outcome.verdict], style=STYLES[outcome.verdict]), what
+
+
+def _took(report: Report) -> str:
+    """What the check cost: work done, and work that the results store spared."""
+    cost = report.cost
+    kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
+    fast = f"planned: about {cost.planned:,.0f}; " if cost.planned != cost.plain else ""
+    return (
+        f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
+        f"({fast}one by one: {cost.plain:,.0f}), "
+        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
+    )
+
+
+# --- blocks ----------------------------------------------------------------------------------------
+
+
+def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
+    circuit, method = report.circuit, report.circuit.method
+    kept = "at their roles' positions" if method.positions == "role" else "at every position"
+    sources = f", patches from {method.against}" if method.against else ""
+    sure = f"confidence {number(method.confidence, 'share', 0)}"
+    facts = [*_model(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
+    return Group(
+        _title(f"circuit {circuit.name}", circuit.file, circuit.about),
+        Text(", ".join(facts), style="dim"),
+        Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}, {sure}", style="dim"),
+        *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
+        *_claims(report.claims, verbose),
+        *_heads(report),
+        *_unexplained(report),
+        *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
+    )
+
+
+def _model(report: CircuitReport) -> Iterator[str]:
+    """Which weights were checked, as far as a line has room for it: JSON has the whole fingerprint."""
+    yield f"model {report.model} ({report.processing})" if report.processing else f"model {report.model}"
+    if report.fingerprint:
+        yield f"fingerprint {report.fingerprint[:_DIGITS]}"
+    if report.revision is not None:
+        yield f"revision {report.revision}"
+
+
+def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
+    pair = report.comparison
+    return Group(
+        _title(f"compare {pair.left} with {pair.right}", pair.file, pair.about),
+        structure_summary(report.structure),
+        *_claims(report.claims, verbose),
+    )
+
+
+def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
+    done = report.intervention
+    return Group(
+        _title(f"intervention {done.name} on {done.on}", done.file, done.about),
+        Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
+        *_actions(done),
+        *_claims(report.claims, verbose),
+        intervention_summary(report),
+    )
+
+
+def _actions(done: Intervention) -> Iterator[Text]:
+    """Numbered if there are several, as the arms of the intervention are named."""
+    for place, action in enumerate(done.actions, start=1):
+        yield Text(f"  {place}. {action.text}" if len(done.actions) > 1 else f"  {action.text}")
+
+
+def _title(name: str, file: str, about: str) -> RenderableType:
+    return Group(_rule(name), Text(file, style="dim"), *([Text(about)] if about else []))
+
+
+def _rule(title: str) -> Rule:
+    """A line across with its title at the left, so that blocks are found again in a long scroll."""
+    return Rule(Text(title, style="bold"), align="left", style="dim")
+
+
+# --- claims ----------------------------------------------------------------------------------------
+
+
+def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[RenderableType]:
+    """First what does not hold, in full; then a line for each claim, a role's members together."""
+    unsettled = [outcome for outcome in outcomes if outcome.verdict in OPEN]
+    for outcome in sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)):
+        yield Text()
+        yield _expanded(outcome)
+    yield Text()
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(no_wrap=True)
+    for group in _grouped(outcomes, verbose):
+        if len(group) == 1:
+            for row in _rows(group[0], verbose):
+                table.add_row(*row)
+        else:
+            table.add_row(*_members_row(group))
+    yield table
+
+
+def _expanded(outcome: ClaimOutcome) -> RenderableType:
+    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts."""
+    style = STYLES[outcome.verdict]
+    head = Text.assemble(
+        (f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}", style),
+        (f"  line {outcome.claim.line}  ", "dim"),
+        (outcome.claim.text, "bold"),
+    )
+    why = Text(measured_and_wanted(outcome))
+    lines: list[RenderableType] = [why]
+    if outcome.verdict is not Verdict.ERROR:
+        if outcome.verdict is Verdict.UNDECIDED:
+            open_after = f"the interval straddles the bound after {plural(outcome.prompts, 'prompt')}"
+            lines.append(Text(f"{open_after}; more may decide it" if outcome.prompts else open_after))
+        if outcome.note:
+            lines.append(Text(outcome.note, style="dim"))
+    widest = max((len(part.label) for part in outcome.parts), default=0)
+    lines += [
+        Text.assemble((f"  {part.label:<{widest}}  ", "cyan"), estimate(part.estimate, outcome.unit))
+        for part in outcome.parts
+    ]
+    return Group(head, Padding(Group(*lines), (0, 0, 0, 2), expand=False))
+
+
+def _grouped(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[list[ClaimOutcome]]:
+    """Claims one by one, but the member claims of a role (consecutive ones) as one group unless verbose."""
+    group: list[ClaimOutcome] = []
+    for outcome in outcomes:
+        together = bool(group) and not verbose and _member_key(outcome) == _member_key(group[-1]) != ("", "", "")
+        if group and not together:
+            yield group
+            group = []
+        group.append(outcome)
+    if group:
+        yield group
+
+
+def _member_key(outcome: ClaimOutcome) -> tuple[str, str, str]:
+    claim = outcome.claim
+    return (claim.role, claim.term.measure, outcome.unit) if claim.kind == "member" else ("", "", "")
+
+
+def _rows(outcome: ClaimOutcome, verbose: bool) -> Iterator[tuple[RenderableType, ...]]:
+    claim = outcome.claim
+    yield (_mark(outcome.verdict), str(claim.line), Text(claim.text), _estimate(outcome))
+    shown = [v for v in outcome.variants if verbose or v.verdict is not outcome.verdict]
+    for variant in shown:
+        yield _variant_row(variant, outcome)
+    if verbose:
+        for part in outcome.parts:
+            yield (
+                "",
+                "",
+                Text(f"  {part.label}", style="cyan"),
+                Text(estimate(part.estimate, outcome.unit), style="dim"),
+            )
+        if outcome.note:
+            yield ("", "", Text(f"  {outcome.note}", style="dim"), "")
+
+
+def _variant_row(variant: Variant, outcome: ClaimOutcome) -> tuple[RenderableType, ...]:
+    named = f"  with {variant.setting} {variant.setting_value}: {WORDS[variant.verdict]}"
+    seen = variant.note if variant.verdict is Verdict.ERROR else estimate(variant.estimate, outcome.unit)
+    return (_mark(variant.verdict), "", Text(named, style="dim"), Text(seen, style="dim"))
+
+
+def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
+    """All member claims of a role in one line: how many hold, and the figure closest to having no effect."""
+    holding = sum(outcome.verdict is Verdict.HOLDS for outcome in group)
+    worst = next((v for v in OPEN if any(outcome.verdict is v for outcome in group)), Verdict.HOLDS)
+    known = [outcome for outcome in group if outcome.estimate.value is not None]
+    weakest = min(known, key=lambda outcome: abs(outcome.estimate.value or 0.0), default=None)
+    line = str(min(outcome.claim.line for outcome in group))
+    wanted = bound(group[0].claim.bound, group[0].unit, group[0].control).replace("at least", ">=")
+    count = f"{holding} of {len(group)} matter"
+    text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
+    least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")
+    return (_mark(worst), line, Text(text), least)
+
+
+def _mark(verdict: Verdict) -> Text:
+    return Text(MARKS[verdict], style=STYLES[verdict])
+
+
+def _estimate(outcome: ClaimOutcome) -> Text:
+    if outcome.verdict is Verdict.ERROR:
+        return Text("not measured", style=STYLES[Verdict.ERROR])
+    return Text(measured(outcome))
+
+
+def _holm_note(report: CircuitReport) -> Iterator[str]:
+    """Which verdicts would not stand if all claims of the circuit had to be right at once (Holm)."""
+    level = 1 - report.circuit.method.confidence
+    holding = (outcome for outcome in report.claims if outcome.verdict is Verdict.HOLDS)
+    lost = [outcome for outcome in holding if outcome.p_holm is not None and outcome.p_holm > level]
+    if lost:
+        lines = ", ".join(dict.fromkeys(str(outcome.claim.line) for outcome in lost))
+        yield (
+            f"{plural(len(lost), 'claim')} of {len(report.claims)} would not be significant with all corrected "
+            f"for each other (Holm): line {lines}"
+        )
+
+
+# --- heads -----------------------------------------------------------------------------------------
+
+
+def _heads(report: CircuitReport) -> Iterator[RenderableType]:
+    if not report.heads:
+        return
+    yield Text()
+    yield Text(f"Each knocked out alone: change of {report.circuit.method.metric}", style="bold")
+    yield _head_table(report.heads, ("head", "at", "role"))
+
+
+def _unexplained(report: CircuitReport) -> Iterator[RenderableType]:
+    if report.unexplained:
+        yield Text()
+        yield Text(f"Not in the circuit, yet they matter: {report.unexplained_note}", style="bold yellow")
+        yield _head_table(report.unexplained, ("head", "at"))
+    elif report.unexplained_note:
+        yield Text(f"heads outside the circuit: {report.unexplained_note}", style="dim")
+
+
+def _head_table(heads: Sequence[HeadOutcome], columns: Sequence[str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    most = max((abs(head.estimate.value or 0.0) for head in heads), default=0.0)
+    for head in heads:
+        cells = {"head": head.head, "at": f"at {head.position}", "role": ", ".join(head.roles)}
+        table.add_row(
+            "",
+            *(Text(cells[column], style="cyan" if column == "head" else "") for column in columns),
+            Text(estimate(head.estimate, "share"), justify="right"),
+            _bar(head.estimate.value or 0.0, most),
+        )
+    return table
+
+
+def _bar(value: float, most: float) -> Text:
+    """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
+    length = round(_BAR * abs(value) / most) if most else 0
+    return Text("▪" * length, style="red" if value < 0 else "blue")

@@ -1,0 +1,61 @@
+"""Which page and which picture a thing has."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.outcome import CircuitDiff, Report, Reuse
+from circuitdsl.plan.plan import Plan
+from circuitdsl.report.output import View
+
+
+def page(what: Circuit | CircuitDiff | Reuse | Plan | Report, view: View) -> str:
+    """A page of text, as the command line prints it."""
+    match what:
+        case Circuit():
+            from circuitdsl.report.pages.circuit import draw_circuit
+
+            return view.text(draw_circuit(what))
+        case CircuitDiff():
+            from circuitdsl.report.pages.comparison import draw_diff
+
+            return view.text(draw_diff(what, view.width))
+        case Reuse():
+            from circuitdsl.report.pages.function import reuse_summary
+
+            return view.text(reuse_summary(what))
+        case Plan():
+            from circuitdsl.report.pages.plan import render_plan
+
+            return view.text(render_plan(what, view.verbose))
+        case Report():
+            from circuitdsl.report.pages.report import FORMAT
+
+            return FORMAT.render(what, view)
+        case _:
+            assert_never(what)
+
+
+def picture(what: Circuit | CircuitDiff | Reuse | Plan | Report) -> str:
+    """A picture as SVG. Raises InputError for what has none."""
+    match what:
+        case Circuit():
+            from circuitdsl.report.pictures.circuit import circuit_svg
+
+            return circuit_svg(what)
+        case CircuitDiff():
+            from circuitdsl.report.pictures.comparison import comparison_svg
+
+            return comparison_svg(what.left, what.right, what.structure)
+        case Reuse():
+            from circuitdsl.report.pictures.curves import curves_svg
+
+            if not what.curves:
+                raise InputError("there is no curve to draw", "; ".join(what.notes))
+            return curves_svg(what.curves)
+        case Plan() | Report():
+            raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
+        case _:
+            assert_never(what)

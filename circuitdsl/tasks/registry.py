@@ -1,0 +1,48 @@
+"""The tasks of this installation by name. A task is an entry point of the group ``circuitdsl.tasks``: an opener."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from circuitdsl.language.environment import TaskInfo, TaskRef, UnknownName
+from circuitdsl.plugins import installed, load
+from circuitdsl.tasks.task import Opener, ReadsFiles, Task
+
+
+def task_names() -> tuple[str, ...]:
+    """The names that a specification may write after ``task``: in alphabetical order, the user's own prompts last."""
+    return tuple(sorted(installed("tasks"), key=lambda name: (name == "file", name)))
+
+
+def open_task(ref: TaskRef) -> Task:
+    """The task that ``ref`` names.
+
+    Raises :class:`UnknownName` for an unknown name, arguments that the task does not take, and a file that cannot
+    be read or holds mistakes; the message then says the file, the lines and what is wrong with them.
+    """
+    return _opener(ref.name)(ref)
+
+
+def describe(ref: TaskRef) -> TaskInfo:
+    """What the task that ``ref`` names offers to a specification. Raises as :func:`open_task` does."""
+    return open_task(ref).info
+
+
+def files_of(ref: TaskRef) -> tuple[Path, ...]:
+    """The files that the task reads its prompts from, whether they exist or not.
+
+    Raises :class:`UnknownName` for an unknown name and for wrong arguments.
+    """
+    opener = _opener(ref.name)
+    return opener.files(ref) if isinstance(opener, ReadsFiles) else ()
+
+
+def _opener(name: str) -> Opener:
+    """Loads the one task that is asked for, and no other."""
+    if name not in installed("tasks"):
+        raise UnknownName(
+            f"there is no task called {name}",
+            known=task_names(),
+            remedy=f'the tasks are {", ".join(task_names())}; file("my.jsonl") brings your own prompts',
+        )
+    return load(installed("tasks")[name])

@@ -1,0 +1,173 @@
+"""``import circuitdsl as cd``: everything that the command line does, and its checks of arguments."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import circuitdsl as cd
+from circuitdsl.language.diagnostics import SpecError
+from circuitdsl.outcome import Report
+from cli.command_line import ROOT, environment, run
+
+SPEC = "circuit c {\n  model planted-broken\n  task  ioi\n  method { prompts 12 }\n  expect accuracy >= 1%\n}\n"
+SHIPPED = "specs/mini/ioi.circuit"
+PAIR = ("specs/planted/ioi.circuit", "specs/planted/colored_objects.circuit")
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "my.circuit"
+    path.write_text(SPEC)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Any, Any]:
+    left, right = (cd.load(path).circuits[0] for path in PAIR)
+    return left, right
+
+
+def test_importing_loads_no_torch_nor_do_reading_and_explaining():
+    script = (
+        "import sys, circuitdsl as cd\n"
+        f"assert cd.load({SHIPPED!r}) and cd.lint({SHIPPED!r}) is not None and cd.explain('ioi')\n"
+        "print(sorted({'torch', 'transformers', 'scipy'} & set(sys.modules)))\n"
+        "print(cd.Workbench.__name__, cd.Store.__name__)\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120
+    )
+    assert (shown.stdout, shown.stderr) == ("[]\nWorkbench Store\n", "")
+    with pytest.raises(AttributeError):
+        _ = cd.nope  # type: ignore[attr-defined]
+
+
+# --- what the command line prints ------------------------------------------------------------------
+
+
+def test_the_texts_are_those_of_the_command_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    document = cd.load(SHIPPED)
+    assert cd.show(cd.plan(document)) == run("plan", SHIPPED).out
+    assert cd.show(document.circuits[0]) == run("show", SHIPPED).out
+    assert cd.explain("faithfulness") == run("explain", "faithfulness").out
+    assert cd.explain() == run("explain").out
+    left, right = (cd.load(path).circuits[0] for path in PAIR)
+    assert cd.show(cd.diff(left, right)) == run("diff", *PAIR).out
+    assert cd.diff(left, right).to_dict() == json.loads(run("diff", *PAIR, "-f", "json").out)
+
+
+def test_pictures(pair: tuple[Any, Any]):
+    for thing in (pair[0], cd.diff(*pair)):
+        assert cd.show(thing, "svg").startswith("<svg")
+    with pytest.raises(cd.InputError, match="no picture of a plan"):
+        cd.show(cd.plan(cd.load(SHIPPED)), "svg")
+    with pytest.raises(cd.InputError, match="nothing is shown as png"):
+        cd.show(pair[0], cast(Any, "png"))
+
+
+def test_lint_gives_diagnostics_and_their_text(spec: Path):
+    assert list(cd.lint(spec)) == []
+    spec.write_text(SPEC.replace("accuracy", "acuracy"))
+    found = cd.lint(spec)
+    assert [(each.severity, each.span.line, each.span.column) for each in found] == [("error", 5, 10)]
+    assert found.render() + "\n" == run("lint", spec).out
+
+
+def test_loading_tells_of_what_is_suspicious(spec: Path):
+    spec.write_text(SPEC.replace("  expect accuracy >= 1%\n", ""))
+    told: list[str] = []
+    cd.load(spec, warned=lambda findings: told.extend(each.code for each in findings))
+    assert told == ["C590"]
+
+
+def test_format():
+    once = cd.format("circuit  c {\n model mini # small\n task ioi\n}\n")
+    assert once == "circuit c {\n  model mini  # small\n  task  ioi\n}\n"
+    assert cd.format(once) == once
+    with pytest.raises(SpecError):
+        cd.format("circuit {")
+
+
+def test_a_check_in_a_few_bytes_says_the_same(spec: Path):
+    document = cd.load(spec)
+    whole, narrow = (cd.check(document, memory=memory, unexplained=False) for memory in (0, 200_000))
+    assert whole.circuits[0].claims == narrow.circuits[0].claims
+
+
+def test_watching_gives_a_report_after_each_save_and_errors_in_between(spec: Path):
+    reports = cd.watch(spec, unexplained=False, prompts=10)
+    first = next(reports)
+    assert isinstance(first, Report) and first.circuits[0].prompts == 10
+    spec.write_text(SPEC.replace("accuracy", "acuracy"))
+    assert isinstance(next(reports), SpecError)
+    spec.write_text(SPEC.replace("accuracy >= 1%", "logit_diff <= -1000"))
+    second = next(reports)
+    assert isinstance(second, Report) and second.summary["fails"] == 1
+    spec.write_text("")
+    empty = next(reports)
+    assert isinstance(empty, cd.InputError) and "nothing to check" in empty.message
+
+
+def test_the_first_check_of_a_watch_raises(tmp_path: Path):
+    with pytest.raises(SpecError):
+        next(cd.watch(tmp_path / "missing.circuit"))
+
+
+# --- arguments -------------------------------------------------------------------------------------
+
+WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
+    "engine": (lambda document, left, right: cd.check(document, engine="warp"), "no engine is called warp"),
+    "screen": (lambda document, left, right: cd.check(document, screen="fp4"), "no screen is called fp4"),
+    "precision": (lambda document, left, right: cd.check(document, dtype=cast(Any, "int4")), "no model runs in int4"),
+    "device": (lambda document, left, right: cd.check(document, device="tpu"), "there is no device tpu here"),
+    "one prompt": (lambda document, left, right: cd.check(document, prompts=1), "1 prompts cannot be measured on"),
+    "no prompts": (lambda document, left, right: cd.check(document, prompts=0), "0 prompts cannot be measured on"),
+    "half a prompt": (lambda d, left, right: cd.check(d, prompts=cast(Any, 2.5)), "2.5 prompts cannot be measured"),
+    "memory": (lambda document, left, right: cd.check(document, memory=-1), "less than nothing"),
+    "model": (lambda document, left, right: cd.check(document, cast(Any, 7)), "as a TransformerBridge, not as a int"),
+    "model to load": (lambda d, left, right: cd.load(SHIPPED, model=cast(Any, 7)), "not by a int"),
+    "path to check": (lambda document, left, right: cd.check(cast(Any, SHIPPED)), "check takes a document, not a str"),
+    "path to plan": (lambda document, left, right: cd.plan(cast(Any, SHIPPED)), "plan takes a document, not a str"),
+    "paths to compare": (lambda d, left, right: cd.compare(*cast(Any, PAIR)), "two circuits, not a str"),
+    "align that is no pair": (lambda d, left, right: cd.compare(left, right, cast(Any, ["mover"])), "pairs of roles"),
+    "one prompt each": (lambda d, left, right: cd.compare_function(left, right, prompts=1), "cannot be measured on"),
+    "no such curve": (lambda d, left, right: cd.compare_function(left, right, kinds=cast(Any, ["x"])), "no curve is"),
+    "no such engine": (lambda d, left, right: cd.compare_function(left, right, engine="warp"), "no engine is called"),
+    "quoted per cent": (lambda d, left, right: cd.compare_function(left, right, quoted=78), "is no share"),
+    "no such name": (lambda document, left, right: cd.explain("atention"), "nothing is called atention"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_arguments_say_what_and_what_to_do(case: str, spec: Path, pair: tuple[Any, Any]):
+    call, says = WRONG[case]
+    with pytest.raises(cd.InputError) as caught:
+        call(cd.load(spec), *pair)
+    assert says in caught.value.message
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("function", [cd.compare, cd.compare_function, cd.diff])
+@pytest.mark.parametrize(
+    ("align", "code", "says"),
+    [
+        ([("nosuch", "mover")], "C203", "circuit planted_ioi has no role `nosuch`"),
+        ([("mover", "nosuch")], "C203", "circuit planted_colored_objects has no role `nosuch`"),
+        ([("mover", "mover"), ("mover", "backup_mover")], "C603", "role `mover` of planted_ioi is aligned twice"),
+    ],
+)
+def test_roles_to_align_are_checked_as_those_of_a_compare_block(
+    function: Callable[..., object], align: list[tuple[str, str]], code: str, says: str, pair: tuple[Any, Any]
+):
+    with pytest.raises(SpecError) as caught:
+        function(*pair, align=align)
+    assert [(each.code, each.message) for each in caught.value.diagnostics] == [(code, says)]
+    assert caught.value.diagnostics[0].remedy

@@ -1,0 +1,230 @@
+"""Each kind of component: how it is spelled, which a model has, when it is computed, where it is read and replaced."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from circuitdsl.components import (
+    ALL,
+    END,
+    Absent,
+    Component,
+    Embed,
+    Geometry,
+    Head,
+    Mlp,
+    Node,
+    PosEmbed,
+    Position,
+    all_heads,
+    all_mlps,
+    can_carry,
+    kinds,
+)
+
+GPT2 = Geometry("gpt2", 12, 12, 12, 768, 64, 3072, 50257, 1024)
+ATTENTION_ONLY = Geometry("attn-only", 2, 8, 8, 512, 64, 0, 48262, 1024)
+GROUPED = Geometry("grouped", 2, 6, 2, 48, 8, 96, 100, 64)
+
+geometries = st.builds(
+    lambda layers, groups, size, mlp: Geometry("m", layers, groups * size, groups, 8, 4, mlp, 100, 64),
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.sampled_from((0, 16)),
+)
+
+
+# --- spelling --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "numbers", "text"),
+    [
+        ("HEAD", (9, 6), "9.6"),
+        ("HEAD", (9, None), "9.*"),
+        ("mlp", (5, None), "mlp 5"),
+        ("mlp", (0, 3), "mlp 0 .. 3"),
+        ("embed", (), "embed"),
+        ("pos_embed", (), "pos_embed"),
+    ],
+)
+def test_a_kind_is_spelled_as_specifications_write_it(rule: str, numbers: tuple[int | None, ...], text: str):
+    assert kinds()[rule].spelled(numbers) == text
+
+
+@pytest.mark.parametrize("component", [Head(9, 6), Mlp(5), Embed(), PosEmbed()], ids=str)
+def test_a_component_is_called_as_its_kind_spells_it(component: Component):
+    numbers = {"HEAD": (9, 6), "mlp": (5, None)}.get(component.rule, ())
+    assert str(component) == component.spelled(numbers)
+    assert component.members(numbers, GPT2) == (component,)
+
+
+def test_kinds_are_found_by_the_rules_that_spell_them():
+    assert dict(kinds()) == {"HEAD": Head, "mlp": Mlp, "embed": Embed, "pos_embed": PosEmbed}
+
+
+def test_nodes_and_positions_are_called_as_they_are_written():
+    assert str(Node(Mlp(5), Position("S1", 1))) == "mlp 5 at S1+1"
+    assert str(Position("END", -2)) == "END-2"
+    assert (str(ALL), str(END)) == ("all", "END")
+
+
+# --- members ---------------------------------------------------------------------------------------
+
+
+@given(geometries)
+def test_a_star_stands_for_all_heads_of_a_layer(geometry: Geometry):
+    layers = [Head.members((layer, None), geometry) for layer in range(geometry.n_layers)]
+    assert tuple(head for layer in layers for head in layer) == all_heads(geometry)
+    assert all(Head.members((head.layer, head.index), geometry) == (head,) for head in all_heads(geometry))
+    assert list(all_heads(geometry)) == sorted(set(all_heads(geometry)))
+
+
+@given(geometries, st.data())
+def test_a_range_stands_for_each_of_its_mlps(geometry: Geometry, data: st.DataObject):
+    first = data.draw(st.integers(0, geometry.n_layers - 1))
+    last = data.draw(st.integers(first, geometry.n_layers - 1))
+    if geometry.d_mlp:
+        assert Mlp.members((first, last), geometry) == all_mlps(geometry)[first : last + 1]
+        return
+    assert all_mlps(geometry) == ()
+    with pytest.raises(Absent, match="attention only"):
+        Mlp.members((first, last), geometry)
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "geometry", "code", "message", "remedy"),
+    [
+        (Head, (12, 0), GPT2, "C301", "gpt2 has no layer 12", "0.0 to 11.11"),
+        (Head, (12, None), GPT2, "C301", "gpt2 has no layer 12", "12 layers of 12 heads"),
+        (Head, (3, 12), GPT2, "C302", "gpt2 has no head 12 in layer 3", "0.0 to 11.11"),
+        (Mlp, (12, None), GPT2, "C301", "gpt2 has no layer 12", "12 layers"),
+        (Mlp, (0, 12), GPT2, "C301", "gpt2 has no layer 12", "12 layers"),
+        (Mlp, (0, None), ATTENTION_ONLY, "C303", "attn-only has no MLPs: it is attention only", "leave it out"),
+        (Mlp, (3, 2), GPT2, "C304", "the range `mlp 3 .. 2` ends before it begins", "write `mlp 2 .. 3`"),
+        (Mlp, (3, 2), None, "C304", "the range `mlp 3 .. 2` ends before it begins", "write `mlp 2 .. 3`"),
+    ],
+)
+def test_what_a_model_does_not_have(
+    kind: type[Component],
+    numbers: tuple[int | None, ...],
+    geometry: Geometry | None,
+    code: str,
+    message: str,
+    remedy: str,
+):
+    with pytest.raises(Absent) as absent:
+        kind.members(numbers, geometry)
+    assert (absent.value.code, absent.value.message, str(absent.value)) == (code, message, message)
+    assert remedy in absent.value.remedy
+
+
+def test_of_an_unknown_model_is_known_what_is_written():
+    assert Head.members((99, 98), None) == (Head(99, 98),)
+    assert Head.members((99, None), None) == ()
+    assert Mlp.members((99, None), None) == (Mlp(99),)
+    assert Embed.members((), None) == (Embed(),)
+
+
+# --- order of computation --------------------------------------------------------------------------
+
+SAMPLE: tuple[Component, ...] = (Embed(), PosEmbed(), Head(0, 0), Head(0, 1), Mlp(0), Head(1, 0), Mlp(1), Head(2, 1))
+
+
+def carries(sender: Component, receiver: Component, parallel: bool) -> bool:
+    """By the definition of a decoder-only transformer, kind by kind."""
+    match sender, receiver:
+        case _, Embed() | PosEmbed():
+            return False
+        case ((Embed() | PosEmbed()), _):
+            return True
+        case Head(), Mlp():
+            return sender.layer < receiver.layer or (sender.layer == receiver.layer and not parallel)
+        case _:
+            return sender.layer < receiver.layer
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["sequential", "parallel"])
+@pytest.mark.parametrize(("sender", "receiver"), list(product(SAMPLE, SAMPLE)), ids=str)
+def test_what_can_carry(sender: Component, receiver: Component, parallel: bool):
+    assert can_carry(sender, receiver, parallel) == carries(sender, receiver, parallel)
+
+
+def test_nothing_carries_to_itself_or_in_a_circle():
+    for parallel, one, other in product((False, True), SAMPLE, SAMPLE):
+        assert not (can_carry(one, other, parallel) and can_carry(other, one, parallel))
+
+
+def test_a_component_says_what_it_reads():
+    assert Head(9, 6).reading == "head 9.6 reads what layers below 9 have written"
+    assert Mlp(5).reading == "mlp 5 reads what stands in the residual stream before it"
+
+
+# --- hook points -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("component", "output"),
+    [
+        (Head(9, 6), "blocks.9.attn.hook_z"),
+        (Mlp(5), "blocks.5.hook_mlp_out"),
+        (Embed(), "hook_embed"),
+        (PosEmbed(), "hook_pos_embed"),
+    ],
+    ids=str,
+)
+def test_where_an_output_is_read_and_replaced(component: Component, output: str):
+    assert component.output == output
+
+
+def test_where_inputs_are_read_and_replaced():
+    points = {which: Head(9, 6).receives(which) for which in Head.inputs}
+    assert points == {which: f"blocks.9.attn.hook_{which}" for which in "qkv"}
+    assert Mlp.inputs == ""
+    assert Mlp(5).receives("") == "blocks.5.mlp.hook_in"
+    assert Head(9, 6).pattern == "blocks.9.attn.hook_pattern"
+
+
+@pytest.mark.parametrize("embedding", [Embed(), PosEmbed()], ids=str)
+def test_an_embedding_has_no_input(embedding: Component):
+    assert embedding.inputs == ""
+    with pytest.raises(LookupError, match="computed from the tokens alone"):
+        embedding.receives("")
+
+
+def test_heads_have_columns_of_their_own_and_share_those_of_their_group():
+    assert [Head(1, index).column("", GROUPED) for index in range(6)] == [(index, 6) for index in range(6)]
+    assert [Head(1, index).column("q", GROUPED) for index in range(6)] == [(index, 6) for index in range(6)]
+    for which in "kv":
+        assert [Head(1, index).column(which, GROUPED) for index in range(6)] == [(index // 3, 2) for index in range(6)]
+
+
+@given(geometries, st.sampled_from("qkv"))
+def test_every_column_of_an_input_belongs_to_as_many_heads(geometry: Geometry, which: str):
+    columns = [Head(0, index).column(which, geometry) for index in range(geometry.n_heads)]
+    many = geometry.n_heads if which == "q" else geometry.n_kv_heads
+    each = geometry.n_heads // many
+    assert columns == [(column, many) for column in range(many) for _ in range(each)]
+
+
+@pytest.mark.parametrize("component", [Mlp(0), Embed(), PosEmbed()], ids=str)
+def test_what_is_no_head_has_a_hook_point_for_itself(component: Component):
+    assert component.column("", GROUPED) is None
+
+
+# --- what the language asks of a kind --------------------------------------------------------------
+
+
+def test_heads_and_mlps_matter_and_embeddings_stand_everywhere():
+    assert {kind.rule for kind in kinds().values() if kind.claims_to_matter} == {"HEAD", "mlp"}
+    assert {kind.rule for kind in kinds().values() if kind.everywhere} == {"embed", "pos_embed"}
+
+
+def test_components_sort_within_their_kind_and_hash_by_value():
+    assert sorted([Head(1, 0), Head(0, 11), Head(0, 2)]) == [Head(0, 2), Head(0, 11), Head(1, 0)]
+    assert len({Head(1, 0), Head(1, 0), Mlp(1), Mlp(1), Embed(), Embed(), PosEmbed()}) == 4

@@ -1,0 +1,29 @@
+"""The shapes that annotations state are those of the tensors, in every call of runs on several architectures.
+
+In a process of its own: the checks must be put into modules before anything imports them, and they double the time that
+the fast engine takes, so that other tests go without.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+FAST = ("architecture", "cached", "frozen_pass", "full_pass", "readers", "region")
+CHECKED = ("circuitdsl.engine.batch", *(f"circuitdsl.engine.fast.{name}" for name in FAST))
+
+RANDOM_WORLDS = "test_fast_property.py::test_fast_engine_equals_the_plain_engine"
+MODELS = ("llama, grouped queries", "bloom, ALiBi", "attention only, normed")
+"""Rotated, biased and learned positions; grouped queries and none; gated MLPs, plain ones and none."""
+
+
+def test_shapes_are_those_that_annotations_state():
+    tests = [f"{HERE / RANDOM_WORLDS}[{model}]" for model in MODELS]
+    options = ["-n", "0", "-p", "no:cacheprovider", f"--jaxtyping-packages={','.join(CHECKED)},beartype.beartype"]
+    command = [sys.executable, "-m", "pytest", *options, "-vv", str(HERE / "wrong_shapes.py"), *tests]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[1])
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
+    for name in [*MODELS, "test_a_wrong_shape_is_an_error", "test_right_shapes_are_none"]:
+        assert name in ran.stdout
