@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/circuitdsl diff $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit
 
 test: lint
-	$(BIN)/python -m pytest -n auto --maxprocesses=4
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
