@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.engine.store import Store
     from circuitdsl.models import Dtype
-    from circuitdsl.outcome import CircuitDiff, Report, Reuse
+    from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report
     from circuitdsl.report.output import View
 
     AnyModel = str | Path | TransformerBridge
-    Showable = Circuit | CircuitDiff | Reuse | Plan | Report
+    Showable = Circuit | CircuitDiff | FunctionalComparison | Plan | Report
 
 Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
@@ -330,7 +330,7 @@ def compare_function(
     quoted: float | None = None,
     engine: str = "fast",
     memory: int = 0,
-) -> Reuse:
+) -> FunctionalComparison:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
     Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
@@ -359,18 +359,18 @@ def diff(
     right: Circuit,
     align: Align = (),
     block: Comparison | None = None,
-    reuse: Reuse | None = None,
+    functional: FunctionalComparison | None = None,
 ) -> CircuitDiff:
     """Two circuits side by side, for :func:`show`: what they share, and what two versions of one say differently.
 
-    ``block`` is the compare block that names them, ``reuse`` what :func:`compare_function` found, where there are such.
-    Raises as :func:`compare` does.
+    ``block`` is the compare block that names them, ``functional`` what :func:`compare_function` found, where there are
+    such. Raises as :func:`compare` does.
     """
     from circuitdsl.outcome import CircuitDiff
 
     compared = compare(left, right, align)
     same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
-    return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, reuse)
+    return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, functional)
 
 
 def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, str], ...]:

@@ -18,13 +18,13 @@ from circuitdsl.judge.verdicts import decide
 from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.comparisons import PARTS, SIDES, Kind, Part, Side, grafted
 from circuitdsl.measures.measurement import Array, CannotMeasure, Failure, Measurement
-from circuitdsl.outcome import Cell, Dissociation, Function, Reuse
+from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
 from circuitdsl.plan.function import FunctionPlan, PartPlan, components_of
 from circuitdsl.plan.job import Started
 
 
-def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None) -> Reuse:
+def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None) -> FunctionalComparison:
     """Compare two circuits of one model in structure and in function, and draw the curves that are planned.
 
     ``quoted`` is the overlap whose threshold the curves look for, by itself that of the two circuits.
@@ -38,7 +38,7 @@ def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None
             curves.append(_curve(plan, kind, bench, looked_for))
         except CannotMeasure as reason:
             notes.append(f"no {kind} curve: {reason}")
-    return Reuse(structure, _function(plan, bench), tuple(curves), tuple(notes))
+    return FunctionalComparison(structure, _function(plan, bench), tuple(curves), tuple(notes))
 
 
 def _curve(plan: FunctionPlan, kind: Kind, bench: Bench, quoted: float | None) -> Curve:

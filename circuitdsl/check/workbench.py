@@ -6,7 +6,7 @@ from circuitdsl.check.conductor import Conductor
 from circuitdsl.check.function import check_function
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
-from circuitdsl.outcome import Report, Reuse
+from circuitdsl.outcome import FunctionalComparison, Report
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
 
@@ -22,6 +22,6 @@ class Workbench(OpenModels):
         self.listener = conductor.tick
         return conductor.report()
 
-    def compare(self, plan: FunctionPlan, quoted: float | None = None) -> Reuse:
+    def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""
         return check_function(plan, self.bench(plan.right), quoted)

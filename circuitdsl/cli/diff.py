@@ -67,7 +67,7 @@ def diff(
     if measured:
         from circuitdsl.engine.store import Store
 
-        reuse = api.compare_function(
+        functional = api.compare_function(
             ours,
             theirs,
             pairs,
@@ -79,8 +79,8 @@ def diff(
             quoted=share,
         )
         if curve is not None:
-            output.write_file(curve, api.show(reuse, "svg"))
-        found = api.diff(ours, theirs, pairs, block, reuse)
+            output.write_file(curve, api.show(functional, "svg"))
+        found = api.diff(ours, theirs, pairs, block, functional)
     if diff_format == "json":
         from circuitdsl.report.data.json import to_json
 

@@ -15,7 +15,7 @@ from circuitdsl.outcome.claims import (
 )
 from circuitdsl.outcome.comparison import ComparisonReport
 from circuitdsl.outcome.diff import CircuitDiff
-from circuitdsl.outcome.function import Cell, Dissociation, Function, Reuse
+from circuitdsl.outcome.function import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.intervention import (
     Arm,
     Change,
@@ -47,12 +47,12 @@ __all__ = [
     "Example",
     "Fact",
     "Function",
+    "FunctionalComparison",
     "HeadChange",
     "HeadOutcome",
     "InterventionReport",
     "Part",
     "Report",
-    "Reuse",
     "Screening",
     "Step",
     "StepKind",

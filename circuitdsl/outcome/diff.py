@@ -8,7 +8,7 @@ from circuitdsl.compare.cites import cited
 from circuitdsl.compare.structure import Structure
 from circuitdsl.compare.versions import Difference
 from circuitdsl.language.circuit import Circuit, Comparison
-from circuitdsl.outcome.function import Reuse
+from circuitdsl.outcome.function import FunctionalComparison
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class CircuitDiff:
     """Two circuits and what they share; ``to_dict`` is an entry of the report's "comparisons" that claims nothing.
 
     ``changes``: what two descriptions of one thing say differently; None for those of two things. ``block`` is the
-    compare block that names the two, ``reuse`` what was measured of them in function, None where there is none.
+    compare block that names the two, ``functional`` what was measured of them in function, None where there is none.
     """
 
     left: Circuit
@@ -24,10 +24,10 @@ class CircuitDiff:
     structure: Structure
     changes: tuple[Difference, ...] | None = None
     block: Comparison | None = None
-    reuse: Reuse | None = None
+    functional: FunctionalComparison | None = None
 
     def to_dict(self) -> dict[str, object]:
-        found = self.structure.to_dict() if self.reuse is None else self.reuse.to_dict()
+        found = self.structure.to_dict() if self.functional is None else self.functional.to_dict()
         listed = {} if self.changes is None else {"changes": [change.to_dict() for change in self.changes]}
         return {
             **found,

@@ -105,7 +105,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Reuse:
+class FunctionalComparison:
     """All that is known of how two tasks share a circuit; ``to_dict`` is the contract's "comparisons" entry."""
 
     structure: Structure

@@ -95,8 +95,8 @@ class Questions:
 
     def attention(self, head: Head, where: FromTo) -> Pair:
         """A head's attention without and with the intervention."""
-        look = Attention(head, where)
-        return self.request.ask(CLEAN, look), self.request.ask(self.whole, look)
+        attended = Attention(head, where)
+        return self.request.ask(CLEAN, attended), self.request.ask(self.whole, attended)
 
     @property
     def metric(self) -> Pair:

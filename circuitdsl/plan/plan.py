@@ -51,7 +51,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a call, by block, and their cost at the first look, in forward passes over ``prompts`` prompts.
+    """All jobs of a call, by block, and their cost in the first round, in forward passes over ``prompts`` prompts.
 
     ``used`` are circuits that the blocks only refer to. ``asked`` counts experiments with repetitions, ``distinct``
     without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the fast engine is expected

@@ -6,12 +6,12 @@ from typing import assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import CircuitDiff, Report, Reuse
+from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report
 from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
 
-def page(what: Circuit | CircuitDiff | Reuse | Plan | Report, view: View) -> str:
+def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report, view: View) -> str:
     """A page of text, as the command line prints it."""
     match what:
         case Circuit():
@@ -22,10 +22,10 @@ def page(what: Circuit | CircuitDiff | Reuse | Plan | Report, view: View) -> str
             from circuitdsl.report.pages.comparison import draw_diff
 
             return view.text(draw_diff(what, view.width))
-        case Reuse():
-            from circuitdsl.report.pages.function import reuse_summary
+        case FunctionalComparison():
+            from circuitdsl.report.pages.function import functional_summary
 
-            return view.text(reuse_summary(what))
+            return view.text(functional_summary(what))
         case Plan():
             from circuitdsl.report.pages.plan import render_plan
 
@@ -38,7 +38,7 @@ def page(what: Circuit | CircuitDiff | Reuse | Plan | Report, view: View) -> str
             assert_never(what)
 
 
-def picture(what: Circuit | CircuitDiff | Reuse | Plan | Report) -> str:
+def picture(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report) -> str:
     """A picture as SVG. Raises InputError for what has none."""
     match what:
         case Circuit():
@@ -49,7 +49,7 @@ def picture(what: Circuit | CircuitDiff | Reuse | Plan | Report) -> str:
             from circuitdsl.report.pictures.comparison import comparison_svg
 
             return comparison_svg(what.left, what.right, what.structure)
-        case Reuse():
+        case FunctionalComparison():
             from circuitdsl.report.pictures.curves import curves_svg
 
             if not what.curves:

@@ -1,4 +1,4 @@
-"""What a plan foretells is what a check then reports: the same experiments, and the fast engine's work within 5%."""
+"""What a plan states is what a check then reports: the same experiments, and the fast engine's work within 5%."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GROUPS = {
 
 
 def planned_and_taken(names: list[str], engine: str = "fast", **options: bool) -> tuple[Plan, Cost]:
-    """The plan of these specs, and what checking them cost; every claim has its first look only."""
+    """The plan of these specs, and what checking them cost; every claim has its first round only."""
     document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
     plan = api.plan(document, **options)
     return plan, Workbench(engine=engine).check(plan).cost

@@ -24,7 +24,7 @@ from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.comparisons import PARTS, Side, grafted
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.truth import TRUTHS, Truth
-from circuitdsl.outcome import Function, Reuse
+from circuitdsl.outcome import Function, FunctionalComparison
 from circuitdsl.plan.function import part_on, plan_function
 from samples import known
 
@@ -191,7 +191,7 @@ def test_the_structure_is_that_of_the_planted_circuits():
 
 
 @cache
-def compared() -> Reuse:
+def compared() -> FunctionalComparison:
     text = SPEC.format(
         left_task=IOI,
         left=MOVERS + "\nedge mover -> logits",

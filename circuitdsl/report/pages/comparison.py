@@ -24,7 +24,7 @@ from circuitdsl.components import Head
 from circuitdsl.language.circuit import Circuit, Comparison
 from circuitdsl.outcome import CircuitDiff
 from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, role_pair, told_apart
-from circuitdsl.report.pages.function import reuse_summary
+from circuitdsl.report.pages.function import functional_summary
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 from circuitdsl.report.words import number, p_value
 
@@ -38,7 +38,7 @@ Names = tuple[str, str]
 def draw_diff(diff: CircuitDiff, width: int) -> RenderableType:
     """The page of two circuits, and below it what was measured of them in function."""
     page = draw_comparison(diff.left, diff.right, diff.structure, width, diff.changes, diff.block)
-    return Group(page, reuse_summary(diff.reuse) if diff.reuse is not None else Group())
+    return Group(page, functional_summary(diff.functional) if diff.functional is not None else Group())
 
 
 def draw_comparison(

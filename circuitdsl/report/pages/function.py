@@ -11,7 +11,7 @@ from rich.text import Text
 
 from circuitdsl.compare.curve import Curve, Point
 from circuitdsl.measures.comparisons import SIDES, Side
-from circuitdsl.outcome import Cell, Dissociation, Function, Reuse
+from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
 from circuitdsl.report.palette import SHARED
 from circuitdsl.report.words import CURVE_KINDS, estimate, number, p_said, p_value, plural
@@ -40,12 +40,12 @@ WORDS: Mapping[Dissociated, str] = {
 }
 
 
-def reuse_summary(reuse: Reuse) -> RenderableType:
+def functional_summary(functional: FunctionalComparison) -> RenderableType:
     """The table of function and all curves."""
-    blocks: list[RenderableType] = [function_summary(reuse.function), Text()]
-    if reuse.curves:
+    blocks: list[RenderableType] = [function_summary(functional.function), Text()]
+    if functional.curves:
         blocks += [*(Text(line, style="dim") for line in CURVES_EXPLAINED), Text()]
-    for curve in reuse.curves:
+    for curve in functional.curves:
         blocks += [curve_summary(curve), Text()]
     return Group(*blocks)
 

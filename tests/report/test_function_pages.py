@@ -29,13 +29,13 @@ from circuitdsl.outcome import (
     Downstream,
     Example,
     Function,
+    FunctionalComparison,
     HeadChange,
     InterventionReport,
-    Reuse,
 )
 from circuitdsl.report.output import to_text
 from circuitdsl.report.pages.comparison import draw_diff
-from circuitdsl.report.pages.function import landmarks, reuse_summary, sparkline
+from circuitdsl.report.pages.function import functional_summary, landmarks, sparkline
 from circuitdsl.report.pages.intervention import intervention_summary
 from circuitdsl.report.pictures.curves import curves_svg
 from samples import circuit, geometry
@@ -60,7 +60,7 @@ def drawn() -> Curve:
 
 
 @pytest.fixture(scope="module")
-def reuse(drawn: Curve) -> Reuse:
+def functional(drawn: Curve) -> FunctionalComparison:
     shape = geometry(4, 5, "mini")
     left = circuit("first", {"mover": "2.0 2.4 at END"}, shape=shape)
     right = circuit("second", {"mover": "2.0 3.1 at END"}, shape=shape)
@@ -75,7 +75,7 @@ def reuse(drawn: Curve) -> Reuse:
         estimate(0.3), estimate(0.2), estimate(0.2), estimate(0.25), "double", estimate(0.01), 20, 1 / 21
     )
     function = Function("first", "second", ("ioi", "colored_objects"), cells, dissociation, ("a note",))
-    return Reuse(compare(left, right), function, (drawn,))
+    return FunctionalComparison(compare(left, right), function, (drawn,))
 
 
 def test_a_sparkline_is_as_long_as_it_may_be_and_as_high_as_its_shares():
@@ -91,23 +91,25 @@ def test_a_table_shows_the_usual_thresholds_and_the_quoted_ones(drawn: Curve):
     assert set(drawn.arises[:1]) <= set(counts)
 
 
-def test_what_is_shown_of_two_circuits(reuse: Reuse):
-    text = to_text(reuse_summary(reuse), 160)
+def test_what_is_shown_of_two_circuits(functional: FunctionalComparison):
+    text = to_text(functional_summary(functional), 160)
     assert "a double dissociation" in text
     assert "only first" in text
     assert "80% [75, 85]" in text
     assert "rank correlation of all 20 heads' effects" in text
     assert "an overlap of 75%, the share to look for, arises at" in text
     assert "p = 0.048" in text
-    assert "Overlap at every threshold" not in to_text(reuse_summary(replace(reuse, curves=())), 160)
+    assert "Overlap at every threshold" not in to_text(functional_summary(replace(functional, curves=())), 160)
 
 
-def test_below_the_page_of_two_circuits_stands_what_was_measured_of_them(reuse: Reuse):
+def test_below_the_page_of_two_circuits_stands_what_was_measured_of_them(functional: FunctionalComparison):
     shape = geometry(4, 5, "mini")
     left, right = (circuit(name, {"mover": "2.0 2.4 at END"}, shape=shape) for name in ("first", "second"))
-    described = CircuitDiff(left, right, reuse.structure)
-    alone, whole = (to_text(draw_diff(each, 160), 160) for each in (described, replace(described, reuse=reuse)))
-    assert whole == alone + to_text(reuse_summary(reuse), 160)
+    described = CircuitDiff(left, right, functional.structure)
+    alone, whole = (
+        to_text(draw_diff(each, 160), 160) for each in (described, replace(described, functional=functional))
+    )
+    assert whole == alone + to_text(functional_summary(functional), 160)
     assert "What each part does" not in alone  # nothing was measured
 
 
@@ -127,11 +129,11 @@ def test_the_picture_is_well_formed_and_shows_every_line_of_every_curve(drawn: C
     assert (float(root.attrib["width"]), float(root.attrib["height"])) == (width, height)
 
 
-def test_the_json_of_a_comparison_obeys_the_schema(reuse: Reuse):
+def test_the_json_of_a_comparison_obeys_the_schema(functional: FunctionalComparison):
     validator = schema()
     definitions = {"$defs": dict(validator.schema)["$defs"]}  # type: ignore[arg-type]
     comparison = validator.evolve(schema={"$ref": "#/$defs/comparison", **definitions})
-    data = {**reuse.to_dict(), "claims": []}
+    data = {**functional.to_dict(), "claims": []}
     assert [error.message for error in comparison.iter_errors(data)] == []
     assert list(comparison.iter_errors({**data, "curves": [{}]}))
 
