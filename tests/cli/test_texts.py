@@ -345,6 +345,7 @@ def test_prompts_of_a_task_as_a_model_reads_them():
 
 
 @pytest.mark.parametrize("command", ["check", "diff"])
-def test_the_command_line_offers_every_precision(command: str):
+def test_the_command_line_offers_every_precision(command: str, monkeypatch: pytest.MonkeyPatch):
     """It lists them itself, since the package of models is too large to load for a help text."""
+    monkeypatch.setenv("COLUMNS", "120")
     assert f"<{'|'.join(DTYPES)}>" in run(command, "--help").out
