@@ -8,26 +8,30 @@ report = cd.check(document)
 report.to_dict()
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from circuitdsl.api import (
-    changes,
-    check,
-    compare,
-    compare_function,
-    diff,
-    environment,
-    explain,
-    format,
-    lint,
-    load,
-    plan,
-    show,
-    watch,
-)
 from circuitdsl.errors import InputError
 
 if TYPE_CHECKING:
+    from circuitdsl import api as api
+    from circuitdsl import models as models
+    from circuitdsl import tasks as tasks
+    from circuitdsl.api import (
+        changes,
+        check,
+        compare,
+        compare_function,
+        diff,
+        environment,
+        explain,
+        format,
+        lint,
+        load,
+        plan,
+        show,
+        watch,
+    )
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.engine.store import Store
 
@@ -50,15 +54,25 @@ __all__ = [
     "watch",
 ]
 
+_MODULES = ("api", "models", "tasks")
+_CLASSES = {"Store": "circuitdsl.engine.store", "Workbench": "circuitdsl.check.workbench"}
+
+# These packages are named like functions. Python writes a package into the one around it when it is first imported, and
+# never again: it is done here and taken back, so that the name is the function's, whatever is imported later.
+for _name in ("check", "compare", "plan"):
+    import_module(f"circuitdsl.{_name}")
+    del globals()[_name]
+del _name
+
 
 def __getattr__(name: str) -> object:
-    """The classes that need torch, loaded when they are first asked for."""
-    if name == "Workbench":
-        from circuitdsl.check.workbench import Workbench
-
-        return Workbench
-    if name == "Store":
-        from circuitdsl.engine.store import Store
-
-        return Store
+    """All of ``__all__`` and a few modules, loaded when they are first asked for: ``import circuitdsl`` is light."""
+    if name in _MODULES:
+        return import_module(f"circuitdsl.{name}")
+    if name in __all__:
+        return getattr(import_module(_CLASSES.get(name, "circuitdsl.api")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *__all__})

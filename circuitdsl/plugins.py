@@ -15,6 +15,8 @@ from circuitdsl.errors import InputError
 
 T = TypeVar("T")
 
+_entries = cache(entry_points)  # reads the metadata of all installed packages, whichever group is wanted: once
+
 
 @cache
 def installed(group: str) -> Mapping[str, EntryPoint]:
@@ -23,7 +25,7 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
     Raises InputError where two packages add something of the same name, or ours are missing from the metadata.
     """
     found: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=f"circuitdsl.{group}"), key=lambda entry: entry.name):
+    for entry in sorted(_entries().select(group=f"circuitdsl.{group}"), key=lambda entry: entry.name):
         known = found.setdefault(entry.name, entry)
         if known.value != entry.value:
             raise InputError(

@@ -2,7 +2,8 @@
 
 Python has all of it: ``circuitdsl.api``, and ``circuitdsl.models`` and ``circuitdsl.tasks`` for what their commands
 list, add and show. The modules are imported for the commands that they add to the application, in the
-order in which the help lists them.
+order in which the help lists them. A command loads what it needs when it is called: the API by the
+names of ``import circuitdsl as cd``, the rest inside its function. Help loads the signatures alone.
 """
 
 from circuitdsl.cli import check, plan, lint, show, diff, explain, models, tasks  # noqa: F401  # isort: skip

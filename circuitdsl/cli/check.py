@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import app, tell
 from circuitdsl.cli.options import (
     Device,
@@ -28,7 +28,6 @@ from circuitdsl.cli.options import (
 )
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
-from circuitdsl.report.formats import formats
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -63,15 +62,15 @@ def check(
     document = None if watch else load_blocks(files, model, revision)
     if output_file is not None:
         output.need_writable(output_file)  # not after an hour of experiments
-    from circuitdsl.engine.store import Store
+    from circuitdsl.report.formats import formats
 
     bar = _Bar()
-    checking: api.Checking = {
+    checking: cd.api.Checking = {
         "model": model,
         "prompts": prompts,
         "unexplained": unexplained,
         "progress": bar,
-        "store": Store.in_folder(cache_folder) if cache else None,
+        "store": cd.Store.in_folder(cache_folder) if cache else None,
         "engine": engine,
         "device": device,
         "revision": revision,
@@ -88,15 +87,15 @@ def check(
         _watch(files, checking, bar, out)
     else:
         with bar:
-            report = api.check(document, **checking)
+            report = cd.check(document, **checking)
         out(report)
         raise typer.Exit(report.exit_code)
 
 
-def _watch(files: list[str], checking: api.Checking, bar: _Bar, out: Callable[[Report], None]) -> None:
+def _watch(files: list[str], checking: cd.api.Checking, bar: _Bar, out: Callable[[Report], None]) -> None:
     """Show a report, and another whenever a file is saved, until interrupted. Wrong input is told, no more."""
     with bar:
-        for number, found in enumerate(api.watch(*files, warned=warn, **checking)):
+        for number, found in enumerate(cd.watch(*files, warned=warn, **checking)):
             bar.stop()
             if isinstance(found, InputError):
                 tell(found)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import (
     Device,
@@ -22,9 +22,10 @@ from circuitdsl.cli.options import (
     one_circuit,
 )
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Circuit, Comparison
-from circuitdsl.language.comparisons import read_align
 from circuitdsl.report import output
+
+if TYPE_CHECKING:
+    from circuitdsl.language.circuit import Circuit, Comparison
 
 
 @app.command()
@@ -54,39 +55,37 @@ def diff(
     """
     share = _share(quoted)
     ours, theirs, pairs, block = _two_circuits(left, right, align or (), revision)
-    found = api.diff(ours, theirs, pairs, block)
+    found = cd.diff(ours, theirs, pairs, block)
     measured = function or curve is not None or share is not None
     if not measured:
-        api.require_shapes((ours, theirs), None, revision)
+        cd.api.require_shapes((ours, theirs), None, revision)
     if svg is not None:
-        output.write_file(svg, api.show(found, "svg"))
+        output.write_file(svg, cd.show(found, "svg"))
         if not measured:
             return
     for file in filter(None, (output_file, curve)):
         output.need_writable(file)
     if measured:
-        from circuitdsl.engine.store import Store
-
-        functional = api.compare_function(
+        functional = cd.compare_function(
             ours,
             theirs,
             pairs,
             prompts=prompts,
-            store=Store.in_folder(),
+            store=cd.Store.in_folder(),
             device=device,
             revision=revision,
             dtype=dtype,
             quoted=share,
         )
         if curve is not None:
-            output.write_file(curve, api.show(functional, "svg"))
-        found = api.diff(ours, theirs, pairs, block, functional)
+            output.write_file(curve, cd.show(functional, "svg"))
+        found = cd.diff(ours, theirs, pairs, block, functional)
     if diff_format == "json":
         from circuitdsl.report.data.json import to_json
 
         output.put(to_json(found.to_dict()), output_file)
     else:
-        output.put(api.show(found, view=output.view_of(output_file)), output_file)
+        output.put(cd.show(found, view=output.view_of(output_file)), output_file)
 
 
 def _share(written: str) -> float | None:
@@ -109,6 +108,8 @@ def _two_circuits(
     Roles given as ``align`` take the place of a compare block's. Last comes the block, None if there is none. Raises
     InputError.
     """
+    from circuitdsl.language.comparisons import read_align
+
     if right is not None:
         ours, theirs = one_circuit(left, None, revision), one_circuit(right, None, revision)
         return ours, theirs, read_align(align, ours, theirs, "--align"), None

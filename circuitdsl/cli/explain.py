@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.report import output
 
@@ -16,4 +16,4 @@ def explain(
     name: Annotated[str, typer.Argument(help="A measurement, a diagnostic's code, a task, a model or a setting.")] = "",
 ) -> None:
     """Say what a name means; without one, list the names that have an explanation."""
-    output.put(api.explain(name))
+    output.put(cd.explain(name))

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import EXIT_INPUT, app, coloured
 from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision
 from circuitdsl.errors import InputError
@@ -25,7 +25,7 @@ def lint(
     revision: Revision = None,
 ) -> None:
     """Read and resolve spec files, and report all that is wrong in them. Runs no model."""
-    found = api.lint(*files, model=model, revision=revision)
+    found = cd.lint(*files, model=model, revision=revision)
     match lint_format:
         case "text":
             text = found.render(color=coloured(sys.stdout) and output_file is None)
@@ -53,7 +53,7 @@ def fmt(
     changed = False
     for name in files:
         before = sys.stdin.read() if name == "-" else _read(name)
-        after = api.format(before, name)
+        after = cd.format(before, name)
         changed |= after != before
         if show_diff:
             lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (formatted)")

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+import circuitdsl as cd
 from circuitdsl.cli.app import app
-from circuitdsl.models import model_names
-from circuitdsl.models.adding import add_model
 from circuitdsl.report import output
 from circuitdsl.report.pages.names import names_table
 
@@ -23,12 +22,12 @@ ANY_MODEL = 'A folder in Hugging Face\'s format and any name of its hub may stan
 def models_list(context: typer.Context) -> None:
     """List the models that ship or can be added."""
     if context.invoked_subcommand is None:
-        output.put(output.view_of().text(names_table(model_names())))
+        output.put(output.view_of().text(names_table(cd.models.model_names())))
         output.put(f"\n{ANY_MODEL}\n")
 
 
 @models_app.command("add")
 def models_add(name: Annotated[str, typer.Argument(help="smollm2-135m")]) -> None:
     """Obtain a model that is too large to ship, once, and keep it in the user's cache."""
-    folder = add_model(name, lambda step: print(step, file=sys.stderr))
+    folder = cd.models.add_model(name, lambda step: print(step, file=sys.stderr))
     output.put(f"{name} is in {folder}\n")

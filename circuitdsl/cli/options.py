@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.library import find_spec
-from circuitdsl.models.opening import DTYPES
 from circuitdsl.plugins import installed
+
+if TYPE_CHECKING:
+    from circuitdsl.language.circuit import Circuit, Document
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
@@ -37,32 +38,32 @@ def choices(name: str, names: Iterable[str], first: str = "") -> object:
 # Names are looked up here and their entry points are not loaded: help stays light.
 if TYPE_CHECKING:
     FormatName = EngineName = ScreenName = str
-    DtypeName = Literal["float32", "bfloat16"]
 else:
     FormatName = choices("FormatName", installed("formats"), "text")
     EngineName = choices("EngineName", installed("engines"), "fast")
     ScreenName = choices("ScreenName", SCREENS)
-    DtypeName = choices("DtypeName", DTYPES)
 
 ReportFormat = Annotated[FormatName, typer.Option("--format", "-f")]
-Precision = Annotated[DtypeName, typer.Option("--dtype", help="The precision that the model runs in.")]
+Precision = Annotated[
+    Literal["float32", "bfloat16"], typer.Option("--dtype", help="The precision that the model runs in.")
+]
 
 
-def warn(findings: api.Findings) -> None:
+def warn(findings: cd.api.Findings) -> None:
     """Say on standard error what is suspicious in specifications."""
     print(findings.render(color=coloured(sys.stderr)), file=sys.stderr)
 
 
 def load(paths: Iterable[str], model: str | None, revision: str | None = None) -> Document:
     """The document of some files; warnings go to standard error. Raises SpecError."""
-    return api.load(*paths, model=model, revision=revision, warned=warn)
+    return cd.load(*paths, model=model, revision=revision, warned=warn)
 
 
 def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -> Document:
     """A document with something to check in it. Raises SpecError, and InputError if nothing would be checked."""
     paths = [find_spec(name) for name in files]
     document = load(paths, model, revision)
-    api.require_blocks(document, paths)
+    cd.api.require_blocks(document, paths)
     return document
 
 

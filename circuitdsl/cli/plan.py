@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision, TextOrJson, load_blocks
 from circuitdsl.report import output
@@ -26,11 +26,11 @@ def plan(
 ) -> None:
     """Print the experiments that checking needs and their cost, and run none."""
     document = load_blocks(files, model, revision)
-    api.require_shapes((*document.circuits, *document.used), model, revision)
-    made = api.plan(document, unexplained)
+    cd.api.require_shapes((*document.circuits, *document.used), model, revision)
+    made = cd.plan(document, unexplained)
     if plan_format == "json":
         from circuitdsl.report.data.json import to_json
 
         output.put(to_json(made.to_dict()), output_file)
     else:
-        output.put(api.show(made, view=output.view_of(output_file, verbose)), output_file)
+        output.put(cd.show(made, view=output.view_of(output_file, verbose)), output_file)

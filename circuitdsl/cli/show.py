@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import ModelName, Revision, Svg, one_circuit
 from circuitdsl.report import output
@@ -21,8 +21,8 @@ def show(
 ) -> None:
     """Draw a circuit: layers from the embedding to the logits, roles, and the edges between them."""
     circuit = one_circuit(spec, model, revision)
-    api.require_shapes([circuit], model, revision)
+    cd.api.require_shapes([circuit], model, revision)
     if svg is not None:
-        output.write_file(svg, api.show(circuit, "svg"))
+        output.write_file(svg, cd.show(circuit, "svg"))
     else:
-        output.put(api.show(circuit, view=output.view_of()))
+        output.put(cd.show(circuit, view=output.view_of()))

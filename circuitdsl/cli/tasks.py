@@ -6,15 +6,11 @@ from typing import Annotated
 
 import typer
 
-from circuitdsl import api
+import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import Revision
-from circuitdsl.language.environment import TaskRef
-from circuitdsl.language.resolve import resolve_text
-from circuitdsl.models import Opening, open_model
 from circuitdsl.report import output
 from circuitdsl.report.pages.names import names_table
-from circuitdsl.tasks import describe, open_task, task_names
 
 tasks_app = typer.Typer(help="The tasks, and what their prompts look like.", invoke_without_command=True)
 app.add_typer(tasks_app, name="tasks")
@@ -24,7 +20,9 @@ app.add_typer(tasks_app, name="tasks")
 def tasks_list(context: typer.Context) -> None:
     """List the tasks."""
     if context.invoked_subcommand is None:
-        known = [(name, describe(TaskRef(name)).about) for name in task_names() if name != "file"]
+        from circuitdsl.language.environment import TaskRef
+
+        known = [(name, cd.tasks.describe(TaskRef(name)).about) for name in cd.tasks.task_names() if name != "file"]
         rows = [*known, ('file("my.jsonl")', "your own prompts, one JSON object a line")]
         output.put(output.view_of().text(names_table(rows)))
 
@@ -39,11 +37,12 @@ def tasks_show(
     revision: Revision = None,
 ) -> None:
     """Show prompts of a task as a model reads them, token by token, with the positions marked."""
+    from circuitdsl.language.resolve import resolve_text
     from circuitdsl.report.pages.prompts import render_prompts
 
     # A task is read as a spec reads it, so that it has the same spelling and the same errors here.
     written = f"circuit shown {{\n  model {model}\n  task  {task}\n}}\n"
-    reference = resolve_text(written, "command line", api.environment(model, revision)).circuits[0].task
-    tokenizer = open_model(model, opening=Opening("cpu", revision)).tokenizer
-    page = render_prompts(open_task(reference).draw(tokenizer, count, seed, bos), tokenizer)
+    reference = resolve_text(written, "command line", cd.environment(model, revision)).circuits[0].task
+    tokenizer = cd.models.open_model(model, opening=cd.models.Opening("cpu", revision)).tokenizer
+    page = render_prompts(cd.tasks.open_task(reference).draw(tokenizer, count, seed, bos), tokenizer)
     output.put(output.view_of().text(page))

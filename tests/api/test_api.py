@@ -41,12 +41,35 @@ def test_importing_loads_no_torch_nor_do_reading_and_explaining():
         "print(sorted({'torch', 'transformers', 'scipy'} & set(sys.modules)))\n"
         "print(cd.Workbench.__name__, cd.Store.__name__)\n"
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120
-    )
-    assert (shown.stdout, shown.stderr) == ("[]\nWorkbench Store\n", "")
+    assert _printed(script) == "[]\nWorkbench Store\n"
     with pytest.raises(AttributeError):
         _ = cd.nope  # type: ignore[attr-defined]
+
+
+def _printed(script: str) -> str:
+    """What a process of its own prints."""
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120)
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+def test_importing_loads_nothing_that_is_large():
+    large = {"torch", "networkx", "numpy", "scipy", "lark", "rich", "typer"}
+    assert _printed(f"import sys, circuitdsl; print(sorted({large!r} & set(sys.modules)))") == "[]\n"
+
+
+@pytest.mark.parametrize("package", ["check.progress", "compare.structure", "plan.plan"])
+def test_a_function_keeps_its_name_from_the_package_that_is_called_the_same(package: str):
+    name = package.partition(".")[0]
+    said = f"print(cd.{name}.__module__, type(cd.{name}).__name__)"
+    assert _printed(f"import circuitdsl.{package}, circuitdsl as cd; {said}") == "circuitdsl.api function\n"
+    assert _printed(f"import circuitdsl as cd; {said}; {said}") == "circuitdsl.api function\n" * 2
+
+
+def test_all_names_are_listed_before_they_are_loaded():
+    shown = "print(sorted({*cd.__all__, 'api', 'models', 'tasks'} - set(dir(cd))), cd.api.load is cd.load)"
+    assert _printed(f"import circuitdsl as cd; {shown}") == "[] True\n"
 
 
 # --- what the command line prints ------------------------------------------------------------------

@@ -36,29 +36,31 @@ SPEC = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 20 }\n  expec
     ids=" ".join,
 )
 def test_what_needs_no_model_loads_no_torch(arguments: list[str]):
+    assert _loaded(arguments, HEAVY) == "LOADED 0 []"
+
+
+@pytest.mark.parametrize("command", ["", "check", "plan", "diff", "models add", "tasks show"])
+def test_help_loads_no_more_than_the_command_line(command: str):
+    assert _loaded([*command.split(), "--help"], (*HEAVY, "networkx", "numpy", "lark")) == "LOADED 0 []"
+
+
+def test_comparing_descriptions_loads_no_torch_either():
+    compared = ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit"]
+    assert _loaded(compared, ("torch", "transformers", "transformer_lens")) == "LOADED 0 []"
+
+
+def _loaded(arguments: Sequence[str], packages: Sequence[str]) -> str:
+    """The last line of a process that runs a command: its exit code, and which of these packages it has loaded."""
     script = (
         "import sys\n"
         f"sys.argv = ['circuitdsl', *{arguments!r}]\n"
         "from circuitdsl.cli import main\n"
-        "try:\n    main()\nexcept SystemExit as ended:\n    code = ended.code or 0\n"
-        f"print('\\nLOADED', code, sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+        "try:\n    main()\n    code = 0\nexcept SystemExit as ended:\n    code = ended.code or 0\n"
+        f"print('\\nLOADED', code, sorted(set({packages!r}) & set(sys.modules)))\n"
     )
     command = [sys.executable, "-c", script]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
-    assert shown.splitlines()[-1] == "LOADED 0 []"
-
-
-def test_comparing_descriptions_loads_no_torch_either():
-    script = (
-        "import sys\n"
-        "sys.argv = ['circuitdsl', 'diff', 'specs/mini/ioi.circuit', 'specs/mini/colored_objects.circuit']\n"
-        "from circuitdsl.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('\\nLOADED', sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))\n"
-    )
-    command = [sys.executable, "-c", script]
-    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
-    assert shown.splitlines()[-1] == "LOADED []"
+    return shown.splitlines()[-1]
 
 
 def test_shipped_specs_are_found_from_any_folder(tmp_path: Path):

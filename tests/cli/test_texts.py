@@ -11,6 +11,8 @@ import pytest
 from command_line import ROOT, run
 from jsonschema import Draft202012Validator
 
+from circuitdsl.models.opening import DTYPES
+
 MINI = ROOT / "specs" / "mini"
 UGLY = "circuit  c {\n model mini # small\n\n\n task ioi\n   role a at END {0.1  0.2}\n}\n"
 
@@ -337,3 +339,13 @@ def test_prompts_of_a_task_as_a_model_reads_them():
     without = run("tasks", "show", "colored_objects(shots: 0)", "--model", "mini", "-n", 1)
     tokens = [int(shown.out.split(", ")[1].split()[0]) for shown in (with_bos, without)]
     assert tokens[0] == tokens[1] + 1
+
+
+# --- help ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["check", "diff"])
+def test_the_command_line_offers_every_precision(command: str, monkeypatch: pytest.MonkeyPatch):
+    """It lists them itself, since the package of models is too large to load for a help text."""
+    monkeypatch.setenv("COLUMNS", "120")
+    assert f"<{'|'.join(DTYPES)}>" in run(command, "--help").out
