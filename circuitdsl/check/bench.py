@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from circuitdsl.engine.session import Session
+from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
-from circuitdsl.judge.intervals import Bootstrap, interval
-from circuitdsl.judge.verdicts import Judgement, holm, judge, prompt_counts, split_confidence
-from circuitdsl.language.circuit import Bound, Claim, Control, Method
-from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.judge.units import Origin, Units, units_of
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, prompt_counts, split_confidence
+from circuitdsl.judge.weigh import Weighed
+from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
+from circuitdsl.measures.estimands import is_share_of_metric
+from circuitdsl.measures.measurement import Failure, Measurement, Sample
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.outcome import ClaimOutcome, Part
+from circuitdsl.outcome import ClaimOutcome, Part, Performance
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.lockstep import measure
+from circuitdsl.tasks.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,25 @@ class Bench:
     """
 
     session: Session
-    bootstrap: Bootstrap
+    seed: int = 0
     coarse: Session | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        return Bootstrap(self.units, self.seed)
+
+    def units(self, sample: Sample) -> Units:
+        """The units of a sample's prompts, and how much each counts."""
+        count = len(sample.columns)
+        prompts = self.session.prompts(sample.data, count)
+        groups = self.session.groups(sample.data, sample.source, count)
+        origins = [Origin(prompt.template, _item(prompt), group) for prompt, group in zip(prompts, groups, strict=True)]
+        return units_of(origins, self.session.shares(sample.data))
+
+    def weighed(self, measurement: Measurement) -> Weighed:
+        """A measurement with the units of its samples."""
+        return Weighed.of(measurement, self.units)
 
     # --- measuring -------------------------------------------------------------------------------
 
@@ -50,25 +70,45 @@ class Bench:
         """The intervals of jobs on the method's first prompts; NOTHING of those that cannot be measured."""
         measured = self.measure(jobs, method.prompts_first)
         return {
-            job: NOTHING if isinstance(result, Failure) else interval(result, self.bootstrap, method.confidence)
+            job: NOTHING if isinstance(result, Failure) else self.estimate(result, method.confidence)
             for job, result in measured.items()
         }
 
+    def estimate(self, measurement: Measurement, confidence: float) -> Estimate:
+        """A measurement's value with its interval."""
+        return estimated(self.weighed(measurement), confidence)
+
     # --- judging ---------------------------------------------------------------------------------
 
-    def judge(self, claims: Mapping[Claim, Started]) -> tuple[ClaimOutcome, ...]:
-        """Judge claims, drawing more prompts for those that stay open; p-values are corrected over all of them."""
-        judged = self._judge(claims)
+    def judge(self, claims: Mapping[Claim, Started], reason: str = "") -> tuple[ClaimOutcome, ...]:
+        """Judge claims, drawing more prompts for those that stay open; p-values are corrected over all of them.
+
+        With a ``reason`` why the model does not do the task, every share of the metric is undecided for it.
+        """
+        judged = {claim: meaningful(each, reason) for claim, each in self._judge(claims).items()}
         adjusted = holm([each.judgement.p_value for each in judged.values()])
         return tuple(self._outcome(claim, each, p) for (claim, each), p in zip(judged.items(), adjusted, strict=True))
 
-    def judged(self, measured: Measurement | Failure, bound: Bound | Control, confidence: float) -> Judged:
-        """The judgement of one measurement."""
+    def judged(
+        self, measured: Measurement | Failure, bound: Bound | Control, confidence: float, looks: int = 1
+    ) -> Judged:
+        """The judgement of one measurement that is looked at so many times, at one confidence over all of them."""
         if isinstance(measured, Failure):
             nothing = Judgement(NOTHING, Verdict.ERROR, None, note=measured.message)
             return Judged(nothing, 0, confidence)
-        judgement = judge(measured, bound, self.bootstrap, confidence)
-        return Judged(judgement, measured.prompts, confidence, measured)
+        judgement = judge(self.weighed(measured), bound, confidence, looks)
+        return Judged(judgement, measured.prompts, split_confidence(confidence, looks), measured)
+
+    def performance(self, job: Started, metric: str) -> Performance:
+        """Whether the model does a task, on more prompts while that is open."""
+        claim = Claim("", 0, "the model does the task", "expect", Term(metric), Bound(">", low=0.0))
+        judged = self._judge({claim: job})[claim]
+        parts = [part.estimate for part in self._parts(judged.measurement, judged.confidence)]
+        of_metric, accuracy, above = parts or (NOTHING, NOTHING, NOTHING)
+        judgement = judged.judgement
+        return Performance(
+            of_metric, accuracy, above, judgement.verdict, judged.confidence, judged.prompts, judgement.note
+        )
 
     def _judge(self, claims: Mapping[Claim, Started]) -> dict[Claim, Judged]:
         """Each claim's judgement, up to the most prompts that its method allows."""
@@ -79,13 +119,12 @@ class Bench:
 
     def _judge_alike(self, method: Method, claims: Mapping[Claim, Started]) -> dict[Claim, Judged]:
         counts = prompt_counts(method.prompts_first, method.prompts_most)
-        confidence = split_confidence(method.confidence, len(counts))
         done: dict[Claim, Judged] = {}
         for count in counts:
-            still_open = {job: claim for claim, job in claims.items() if _is_open(done.get(claim))}
+            still_open = {job: claim for claim, job in claims.items() if _is_open(claim, done.get(claim))}
             for job, measured in self.measure(still_open, count).items():
                 claim = still_open[job]
-                done[claim] = self.judged(measured, claim.bound, confidence)
+                done[claim] = self.judged(measured, claim.bound, method.confidence, len(counts))
         return done
 
     def _outcome(self, claim: Claim, judged: Judged, p_holm: float | None) -> ClaimOutcome:
@@ -108,11 +147,28 @@ class Bench:
     def _parts(self, measurement: Measurement | None, confidence: float) -> tuple[Part, ...]:
         if measurement is None:
             return ()
-        return tuple(Part(label, interval(part, self.bootstrap, confidence)) for label, part in measurement.parts)
+        return tuple(Part(label, self.estimate(part, confidence)) for label, part in measurement.parts)
 
 
-def _is_open(judged: Judged | None) -> bool:
-    return judged is None or judged.judgement.verdict is Verdict.UNDECIDED
+def meaningful(judged: Judged, reason: str) -> Judged:
+    """A judgement, undecided for a ``reason``, if there is one, why shares of the metric mean nothing."""
+    measurement = judged.measurement
+    if not reason or measurement is None or not is_share_of_metric(measurement.estimand):
+        return judged
+    nothing = replace(judged.judgement, verdict=Verdict.UNDECIDED, p_value=None, note=reason)
+    return replace(judged, judgement=nothing)
+
+
+def _item(prompt: Prompt) -> Hashable:
+    """What prompts share that are not independent of each other: the item that a file names, or all that they say."""
+    return prompt.item or (prompt.tokens, prompt.answer, prompt.wrong, tuple(sorted(prompt.counterfactuals.items())))
+
+
+def _is_open(claim: Claim, judged: Judged | None) -> bool:
+    """Whether more prompts may decide a claim. Against random sets they do not: the number of sets limits that test."""
+    if judged is None:
+        return True
+    return judged.judgement.verdict is Verdict.UNDECIDED and not isinstance(claim.bound, Control)
 
 
 def _by_method(claims: Mapping[Claim, Started]) -> dict[Method, dict[Claim, Started]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-
-import numpy as np
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.sweep import effects
@@ -13,11 +11,12 @@ from circuitdsl.compare.curve import Curve, curve
 from circuitdsl.compare.structure import compare
 from circuitdsl.components import ALL, all_heads
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
-from circuitdsl.judge.intervals import Bootstrap, interval
-from circuitdsl.judge.verdicts import decide
-from circuitdsl.language.circuit import Bound
+from circuitdsl.judge.verdicts import decide, judge
+from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.comparisons import PARTS, SIDES, Kind, Part, Side, grafted
-from circuitdsl.measures.measurement import Array, CannotMeasure, Failure, Measurement
+from circuitdsl.measures.controls import RANDOM_SETS
+from circuitdsl.measures.estimands import mean_of
+from circuitdsl.measures.measurement import CannotMeasure, Failure, Measurement
 from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
 from circuitdsl.plan.function import FunctionPlan, PartPlan, components_of
@@ -84,7 +83,7 @@ def _cells(plan: FunctionPlan, side: Side, bench: Bench) -> Iterator[Cell]:
     jobs = [job for part in parts.values() for job in (part.kept, part.removed) if job]
     measured = bench.measure(jobs, method.prompts_first)
     for name, part in parts.items():
-        yield _cell(name, side, part, measured, bench.bootstrap, method.confidence)
+        yield _cell(name, side, part, measured, bench, method.confidence)
 
 
 def _cell(
@@ -92,19 +91,19 @@ def _cell(
     side: Side,
     part: PartPlan,
     measured: Mapping[Started, Measurement | Failure],
-    bootstrap: Bootstrap,
+    bench: Bench,
     confidence: float,
 ) -> Cell:
     if part.kept is None or part.removed is None:
         return Cell(name, side, 0, NOTHING, NOTHING, "no heads")
     results = [measured[job] for job in (part.kept, part.removed)]
-    kept, removed = (_interval(result, bootstrap, confidence) for result in results)
+    kept, removed = (_interval(result, bench, confidence) for result in results)
     reasons = dict.fromkeys(result.message for result in results if isinstance(result, Failure))
     return Cell(name, side, len(components_of(part.circuit)), kept, removed, "; ".join(reasons))
 
 
-def _interval(result: Measurement | Failure, bootstrap: Bootstrap, confidence: float) -> Estimate:
-    return NOTHING if isinstance(result, Failure) else interval(result, bootstrap, confidence)
+def _interval(result: Measurement | Failure, bench: Bench, confidence: float) -> Estimate:
+    return NOTHING if isinstance(result, Failure) else bench.estimate(result, confidence)
 
 
 # --- dissociation ----------------------------------------------------------------------------------
@@ -115,26 +114,23 @@ def _dissociation(plan: FunctionPlan, bench: Bench) -> Dissociation:
     both = bench.measure([plan.dissociation], max(left.prompts_first, right.prompts_first))[plan.dissociation]
     if isinstance(both, Failure):
         return Dissociation(NOTHING, NOTHING, NOTHING, NOTHING, "undecided", NOTHING, 0, None, both.message)
-    return _judged(both, plan.randoms, bench.bootstrap, max(left.confidence, right.confidence), plan.note)
+    return _judged(both, bench, max(left.confidence, right.confidence), plan.note)
 
 
-def _judged(both: Measurement, randoms: int, bootstrap: Bootstrap, confidence: float, note: str) -> Dissociation:
-    def estimate(of: Callable[[Array], Array]) -> Estimate:
-        return interval(replace(both, combine=lambda means: of(both.combine(means)[..., 0, :])), bootstrap, confidence)
-
-    left, right = estimate(lambda way: way[..., 0]), estimate(lambda way: way[..., 1])
-    smaller = both.combine(np.concatenate([each.columns.mean(axis=0) for each in both.samples])).min(axis=-1)
+def _judged(both: Measurement, bench: Bench, confidence: float, note: str) -> Dissociation:
+    left, right = (bench.estimate(way, confidence) for _, way in both.parts)
+    ways = [way.estimand for _, way in both.parts]
+    halves = replace(both, estimand=mean_of(ways))
+    against = judge(bench.weighed(both), Control("random heads"), confidence) if both.control else None
     return Dissociation(
         left=left,
         right=right,
-        smaller=estimate(lambda way: way.min(axis=-1)),
-        interaction=estimate(lambda way: way.mean(axis=-1)),
+        smaller=bench.estimate(both, confidence),
+        interaction=bench.estimate(halves, confidence),
         kind=_kind(left, right),
-        random=Estimate(float(smaller[1:].mean()), *map(float, np.quantile(smaller[1:], [0.05, 0.95])))
-        if randoms
-        else NOTHING,
-        pairs=randoms,
-        p_value=float(np.mean(smaller >= smaller[0])) if randoms else None,
+        random=(against and against.control) or NOTHING,
+        pairs=RANDOM_SETS if both.control else 0,
+        p_value=against.p_value if against else None,
         note=note,
     )
 

@@ -5,7 +5,7 @@ Everything is measured on the same prompts, so that every difference is paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import ALL, Head
 from circuitdsl.judge.estimates import NOTHING, Estimate
-from circuitdsl.judge.intervals import Bootstrap, interval, mean_intervals, zero_p_values
-from circuitdsl.judge.verdicts import holm
+from circuitdsl.judge.evidence import Evidence, student
+from circuitdsl.judge.verdicts import holm, interval, zero_p_value
 from circuitdsl.language.circuit import Circuit, FromTo
-from circuitdsl.language.environment import RANDOM_HEADS
+from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS
 from circuitdsl.measures.changes import FEWEST, change_by_importance
-from circuitdsl.measures.experiments import Metric, World
+from circuitdsl.measures.estimands import Contrast, Estimand, Limits, Mean, average, column, proportion
+from circuitdsl.measures.experiments import Metric, World, reference_of
 from circuitdsl.measures.measurement import (
     CLEAN,
     Array,
@@ -27,8 +28,6 @@ from circuitdsl.measures.measurement import (
     Measurement,
     Request,
     Results,
-    Sample,
-    first,
     sample,
 )
 from circuitdsl.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
@@ -82,10 +81,6 @@ class _Taken:
         return self.plan.questions
 
     @property
-    def bootstrap(self) -> Bootstrap:
-        return self.bench.bootstrap
-
-    @property
     def circuit(self) -> Circuit:
         return self.questions.circuit
 
@@ -104,18 +99,22 @@ class _Taken:
         experiments = [experiment for job in jobs for experiment in job.experiments]
         return self.bench.session.run(experiments, self.circuit.method.prompts_first)
 
-    def estimate(self, columns: Sequence[Column], combine: Callable[[Array], Array]) -> Estimate:
-        """An estimate of the columns' means; None where one of them could not be read."""
+    def estimate(self, columns: Sequence[Column], estimand: Estimand) -> Estimate:
+        """An estimate from the columns' means; None where one of them could not be read."""
         whole = [column for column in columns if not isinstance(column, Failure)]
         if len(whole) < len(columns):
             return NOTHING
-        measured = Measurement((sample(self.request.data, *whole),), combine)
-        return interval(measured, self.bootstrap, self.circuit.method.confidence)
+        return self.bench.estimate(self.measured(whole, estimand), self.circuit.method.confidence)
 
     def share(self, column: Array) -> Estimate:
         """The share of prompts that a column of zeros and ones marks."""
-        measured = Measurement((sample(self.request.data, column),), first, shares=True)
-        return interval(measured, self.bootstrap, self.circuit.method.confidence)
+        return self.bench.estimate(self.measured([column], proportion()), self.circuit.method.confidence)
+
+    def measured(self, columns: Sequence[Array], estimand: Estimand) -> Measurement:
+        """Columns on the circuit's prompts, which may depend on the reference of its method or of an action."""
+        found = Measurement((sample(self.request.data, *columns),), estimand)
+        source = next(filter(None, map(reference_of, self.questions.worlds().values())), None)
+        return found.within(lambda _: source)
 
     # --- arms ------------------------------------------------------------------------------------
 
@@ -145,13 +144,16 @@ class _Taken:
             reasons = dict.fromkeys(column.message for column in right if isinstance(column, Failure))
             return Arm(name, NOTHING, NOTHING, NOTHING, NOTHING, 0.0, 0.0, note="; ".join(reasons))
         before, after = whole[0], np.stack(whole[1:])
-        shown = difference if len(worlds) == 1 else ()
+        one = len(worlds) == 1
+        shown = difference if one else ()
         return Arm(
             name=name,
-            accuracy=self.share(whole[1]) if len(worlds) == 1 else self.estimate(right, _after),
-            accuracy_change=self.estimate(right, _change),
-            logit_diff=self.estimate(difference, _after),
-            logit_diff_change=self.estimate(difference, _change),
+            accuracy=self.share(whole[1])
+            if len(worlds) == 1
+            else self.estimate(right, _after(len(worlds), PROPORTION)),
+            accuracy_change=self.estimate(right, _change(len(worlds), PROPORTION)),
+            logit_diff=self.estimate(difference, _after(len(worlds))),
+            logit_diff_change=self.estimate(difference, _change(len(worlds))),
             repaired=float((after > before).sum(axis=-1).mean()),
             broken=float((after < before).sum(axis=-1).mean()),
             repaired_examples=self.examples(np.flatnonzero(after[0] > before), shown),
@@ -236,8 +238,8 @@ class _Taken:
             return NOTHING, NOTHING
         (clean, whole), (before, after) = self.questions.metric, pair
         return (
-            self.estimate([results[clean], results[before]], _change),
-            self.estimate([results[whole], results[after]], _change),
+            self.estimate([results[clean], results[before]], _change(1, self.request.limits)),
+            self.estimate([results[whole], results[after]], _change(1, self.request.limits)),
         )
 
     def changes(self, columns: Mapping[Head, tuple[Column, Column]], scale: float) -> dict[Head, Change]:
@@ -248,14 +250,20 @@ class _Taken:
         if not known:
             return found
         before, after = (np.stack(each, axis=-1) for each in zip(*known.values(), strict=True))
-        data, confidence = self.request.data, self.circuit.method.confidence
-        befores, afters, differences = (
-            mean_intervals(Sample(data, each), self.bootstrap, confidence) for each in (before, after, after - before)
-        )
-        adjusted = holm(zero_p_values(Sample(data, after - before), self.bootstrap, UNCHANGED * scale))
-        for head, was, becomes, change, p in zip(known, befores, afters, differences, adjusted, strict=True):
+        confidence = self.circuit.method.confidence
+        befores, afters, differences = (self.every_mean(each) for each in (before, after, after - before))
+        adjusted = holm([zero_p_value(each, UNCHANGED * scale) for each in differences])
+        for head, *three, p in zip(known, befores, afters, differences, adjusted, strict=True):
+            was, becomes, change = (interval(each, confidence) for each in three)
             found[head] = Change(was, becomes, change, p, certain=p is not None and p < 1 - confidence)
         return found
+
+    def every_mean(self, columns: Array) -> list[Evidence]:
+        """Evidence on the mean of each column."""
+        samples = self.measured(list(columns.T), average()).samples
+        units = self.bench.units(samples[0])
+        means, residuals = units.mean(columns), units.residuals(columns)
+        return [student(float(mean), each, units) for mean, each in zip(means, residuals.T, strict=True)]
 
     def correlation(self, heads: Sequence[Head], where: FromTo, results: Results) -> Estimate:
         """Spearman's between the change of attention and the size of the direct effect, over heads."""
@@ -264,12 +272,12 @@ class _Taken:
         attention = [self.questions.attention(head, where) for head in heads]
         asked = [*(before for before, _ in attention), *(after for _, after in attention)]
         asked += [self.questions.direct(head)[0] for head in heads]
-        return self.estimate([results[e] for e in (*asked, self.questions.metric[0])], change_by_importance)
+        return self.estimate([results[e] for e in (*asked, self.questions.metric[0])], change_by_importance(len(heads)))
 
 
-def _after(means: Array) -> Array:
+def _after(worlds: int, limits: Limits | None = None) -> Mean:
     """Of columns before, after, ...: the mean of those after."""
-    return means[..., 1:].mean(axis=-1)
+    return Mean(Contrast(tuple((place, 1 / worlds) for place in range(1, worlds + 1)), limits))
 
 
 def _less(column: Column, base: Column) -> Column:
@@ -279,8 +287,9 @@ def _less(column: Column, base: Column) -> Column:
     return base if isinstance(base, Failure) else column - base
 
 
-def _change(means: Array) -> Array:
-    return _after(means) - means[..., 0]
+def _change(worlds: int, limits: Limits | None = None) -> Mean:
+    """Of columns before, after, ...: the mean of those after, less the one before."""
+    return Mean(_after(worlds, limits).of.less(column(0, limits)))
 
 
 def _at(column: Column, index: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,7 @@ from circuitdsl.engine.base import engines
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
-from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.language.circuit import Circuit, Method
-from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model, Opening, device_of, open_model
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ class OpenModels:
             engine = engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
             coarse, notes = self._coarse(session) if self.screen else (None, ())
-            self.benches[key] = Bench(session, _bootstrap(session, method.seed), coarse, notes)
+            self.benches[key] = Bench(session, method.seed, coarse, notes)
         return self.benches[key]
 
     def _coarse(self, session: Session) -> tuple[Session | None, tuple[str, ...]]:
@@ -113,13 +111,6 @@ class OpenModels:
     def _sessions(self) -> Iterator[Session]:
         for bench in self.benches.values():
             yield from filter(None, (bench.session, bench.coarse))
-
-
-def _bootstrap(session: Session, seed: int) -> Bootstrap:
-    def templates(data: Data, count: int) -> Sequence[str]:
-        return [prompt.template for prompt in session.prompts(data, count)]
-
-    return Bootstrap(templates, seed)
 
 
 def _check_shape(circuit: Circuit, model: Model) -> None:

@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 
 from circuitdsl.compare.chance import chance
 from circuitdsl.components import Head
-from circuitdsl.judge.estimates import Estimate
-from circuitdsl.judge.intervals import Bootstrap, interval
+from circuitdsl.judge.bootstrap import Bootstrap
+from circuitdsl.judge.estimates import NOTHING, Estimate
+from circuitdsl.judge.evidence import Ranks
+from circuitdsl.judge.verdicts import interval
 from circuitdsl.measures.comparisons import Kind
+from circuitdsl.measures.estimands import ratio
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Array, CannotMeasure, Measurement, Sample, ratio
+from circuitdsl.measures.measurement import Array, CannotMeasure, Sample
 from circuitdsl.measures.ranks import spearman
 
 IntArray = NDArray[np.intp]
@@ -144,7 +147,8 @@ def curve(
 
     Raises CannotMeasure if no head has an effect on one of the tasks.
     """
-    entries = [entry(each.changes.mean(axis=0)) for each in (left, right)]
+    means = [mean_changes(each, bootstrap) for each in (left, right)]
+    entries = [entry(each) for each in means]
     most = [int(each[each <= len(heads)].max(initial=0)) for each in entries]
     if not all(most):
         raise CannotMeasure(f"no head has an effect on {names[most.index(0)]}: there is nothing to rank")
@@ -155,7 +159,7 @@ def curve(
         right=names[1],
         heads=len(heads),
         points=points,
-        correlation=interval(correlation(left, right), bootstrap, confidence),
+        correlation=correlation(means[0], means[1], confidence),
         confidence=confidence,
         quoted=quoted,
         arises=arises([point.overlap for point in points], quoted) if quoted is not None else (),
@@ -219,17 +223,16 @@ def arises(overlap: Sequence[float], quoted: float) -> tuple[int, ...]:
     return tuple(count for count, (before, now) in steps if rounds(now) or jumps(before, now))
 
 
-def correlation(left: Effects, right: Effects) -> Measurement:
-    """Spearman's rank correlation between two tasks' strengths of all heads."""
-    shape = left.changes.shape[1:], right.changes.shape[1:]
-    width = int(np.prod(shape[0]))
+def correlation(left: Array, right: Array, confidence: float) -> Estimate:
+    """Spearman's rank correlation between two tasks' strengths of all heads, from mean changes [stages, heads]."""
+    value = float(spearman(strength(left), strength(right)))
+    return interval(Ranks(value, left.shape[-1]), confidence) if np.isfinite(value) else NOTHING
 
-    def estimate(means: Array) -> Array:
-        ours = strength(means[..., :width].reshape(*means.shape[:-1], *shape[0]))
-        theirs = strength(means[..., width:].reshape(*means.shape[:-1], *shape[1]))
-        return spearman(ours, theirs)
 
-    return Measurement((_sample(left), _sample(right)), estimate)
+def mean_changes(effects: Effects, bootstrap: Bootstrap) -> Array:
+    """What each head's patch changes on average: [stages, heads]."""
+    sample = _sample(effects)
+    return bootstrap.units_of(sample).mean(sample.columns).reshape(effects.changes.shape[1:])
 
 
 # --- points ----------------------------------------------------------------------------------------
@@ -244,13 +247,14 @@ def _points(
     population: int,
     most: int,
 ) -> Iterator[Point]:
-    ours, theirs = (entry(each.changes.mean(axis=0)) for each in (left, right))
+    means = [mean_changes(each, bootstrap) for each in (left, right)]
+    ours, theirs = map(entry, means)
     our_again, their_again = (resampled(each, bootstrap) for each in (left, right))
     overlap = overlaps(ours, theirs, most)
     again = overlaps(our_again, their_again, most)
     low, high = np.quantile(again, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     ceilings = [ceiling(each, most) for each in (our_again, their_again)]
-    least = [_least(each, most) for each in (left, right)]
+    least = [_least(each, most) for each in means]
     sizes = taken(ours, most), taken(theirs, most), taken(np.maximum(ours, theirs), most)
     for i in range(most):
         expected = chance(
@@ -278,7 +282,7 @@ def _points(
 
 def resampled(effects: Effects, bootstrap: Bootstrap) -> IntArray:
     """Entries [resamples, heads] of heads ranked anew on resampled prompts."""
-    means = bootstrap.means(Measurement((_sample(effects),), lambda means: means[..., 0]))[:RESAMPLES]
+    means = bootstrap.means(_sample(effects))[:RESAMPLES]
     return entry(means.reshape(len(means), *effects.changes.shape[1:]))
 
 
@@ -289,12 +293,12 @@ def ceiling(entries: IntArray, most: int) -> Array:
     return overlaps(entries[:half], entries[half : 2 * half], most).mean(axis=0)
 
 
-def _least(effects: Effects, most: int) -> list[float | None]:
+def _least(means: Array, most: int) -> list[float | None]:
     """The effect of the weakest head taken at each count: None for stages, whose effects are not comparable."""
-    if len(effects.stages) > 1:
+    if len(means) > 1:
         return [None] * most
-    sizes = np.abs(effects.changes[:, 0].mean(axis=0))
-    entries = entry(effects.changes.mean(axis=0))
+    sizes = np.abs(means[0])
+    entries = entry(means)
     return [float(sizes[entries <= count].min()) for count in range(1, most + 1)]
 
 

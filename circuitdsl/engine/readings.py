@@ -79,6 +79,11 @@ def accuracy_among_options(prompt: Prompt, logits: Tensor) -> Tensor:
     return torch.tensor(float(options[int(logits[options].argmax())] in prompt.answers))
 
 
+def chance_among_options(prompt: Prompt, logits: Tensor) -> Tensor:
+    """The share of the prompt's options that are right: how often a blind choice among them is."""
+    return torch.tensor(len(set(prompt.answers)) / len({*prompt.answers, *prompt.options}))
+
+
 def probability(prompt: Prompt, logits: Tensor) -> Tensor:
     """Softmax probability of the answer."""
     return logits.float().softmax(-1)[prompt.answer]
@@ -101,6 +106,7 @@ METRICS = {
     "logit_diff": logit_diff,
     "accuracy": accuracy,
     "accuracy among options": accuracy_among_options,
+    "chance among options": chance_among_options,
     "probability": probability,
     "probability_diff": probability_diff,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import assert_never
@@ -64,6 +64,14 @@ class Session:
     def notes(self, data: Data) -> tuple[str, ...]:
         """What the task had to leave out with this tokenizer; known once prompts were drawn."""
         return self.streams[data].notes
+
+    def shares(self, data: Data) -> Mapping[str, float]:
+        """How much each template of some data counts, if not equally; known once prompts were drawn."""
+        return self.streams[data].shares
+
+    def groups(self, data: Data, source: Source | None, count: int) -> tuple[str, ...]:
+        """The group of the reference that each of the first ``count`` prompts uses, "" where it uses none."""
+        return ("",) * len(self.prompts(data, count))
 
     def run(self, experiments: Iterable[Experiment], count: int) -> dict[Experiment, Array | Failure]:
         """The readings of the first ``count`` prompts of each experiment's data; only what is missing is run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,25 +11,35 @@ class Verdict(StrEnum):
     """How a claim fared."""
 
     HOLDS = "holds"
-    """The whole interval satisfies the bound."""
+    """The whole interval satisfies the bound: it is surely met."""
     FAILS = "fails"
-    """The whole interval violates the bound."""
+    """The whole interval violates the bound: it is surely not met."""
     UNDECIDED = "undecided"
-    """The interval holds values on both sides of the bound at the largest number of prompts that the method allows."""
+    """The prompts do not tell, at the largest number of them that the method allows."""
     ERROR = "error"
     """The experiment could not be run; never counts as one of the three."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value with its interval, in the unit of its measurement (shares as fractions); None: undefined."""
+    """A measured value with its interval, in the unit of its measurement (shares as fractions); None: undefined.
+
+    An end of the interval is infinite where the prompts exclude no value on that side.
+    """
 
     value: float | None
     low: float | None
     high: float | None
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether an end of the interval is infinite."""
+        return any(end is not None and math.isinf(end) for end in (self.low, self.high))
+
     def to_dict(self) -> dict[str, float | None]:
-        return {"value": self.value, "low": self.low, "high": self.high}
+        """For JSON, which has no infinity: an end that is infinite is null, as one that is undefined."""
+        ends = (None if end is None or math.isinf(end) else end for end in (self.low, self.high))
+        return {"value": self.value, **dict(zip(("low", "high"), ends, strict=True))}
 
 
 NOTHING = Estimate(None, None, None)

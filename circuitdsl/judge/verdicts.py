@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.judge.intervals import Bootstrap, Spread, bca, interval, spread
+from circuitdsl.judge.evidence import FEWEST, Binomial, Evidence
+from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
-from circuitdsl.measures.measurement import Measurement
 
-_INFINITY = float("inf")
+_INFINITY = math.inf
 
 UNDEFINED = "undefined: its denominator is zero on these prompts"
-ONE_PROMPT = "one prompt has no interval: give the task more prompts"
+NOT_TOLD = (
+    "its denominator is not told from zero on these prompts, so that the share can be anything: give the task more "
+    "prompts, or look whether the model does the task"
+)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with what led to it. ``p_value`` is small where the bound is hardly met by chance."""
+    """A verdict with what led to it.
+
+    ``p_value`` is the least 1 - confidence at which the claim would hold, all looks at it counted.
+    """
 
     estimate: Estimate
     verdict: Verdict
@@ -30,17 +36,87 @@ class Judgement:
     note: str = ""
 
 
-def judge(measurement: Measurement, bound: Bound | Control, bootstrap: Bootstrap, confidence: float) -> Judgement:
-    """Judge one measurement at one confidence level."""
-    if measurement.prompts < 2:
-        return Judgement(interval(measurement, bootstrap, confidence), Verdict.ERROR, None, note=ONE_PROMPT)
+def judge(weighed: Weighed, bound: Bound | Control, confidence: float, looks: int = 1) -> Judgement:
+    """Judge one measurement, which is looked at so many times, at one confidence over all of them (Bonferroni)."""
+    evidence = weighed.evidence()
+    if evidence is None:
+        return Judgement(Estimate(None, None, None), Verdict.UNDECIDED, None, note=UNDEFINED)
+    estimate = interval(evidence, split_confidence(confidence, looks))
     if isinstance(bound, Control):
-        return _against_control(measurement, bound, bootstrap, confidence)
-    estimate = interval(measurement, bootstrap, confidence)
-    if estimate.low is None or estimate.high is None:
-        return Judgement(estimate, Verdict.ERROR, None, note=UNDEFINED)
-    all_of_it = spread(measurement, measurement.combine, bootstrap)
-    return Judgement(estimate, decide(bound, estimate.low, estimate.high), p_value(bound, all_of_it))
+        return _against_control(weighed, estimate, bound, confidence)
+    note = _too_few(weighed, evidence) or (NOT_TOLD if estimate.unbounded else "")
+    if weighed.fewest < FEWEST and not evidence.exact:
+        return Judgement(estimate, Verdict.UNDECIDED, 1.0, note=note)
+    holds, fails = (min(1.0, 2 * looks * p) for p in (met(bound, evidence), broken(bound, evidence)))
+    return Judgement(estimate, _verdict(holds <= 1 - confidence, fails <= 1 - confidence), holds, note=note)
+
+
+def interval(evidence: Evidence, confidence: float) -> Estimate:
+    """The values that no test rejects, each side at half of 1 - confidence; infinite where none is rejected."""
+    level = (1 - confidence) / 2
+    return Estimate(evidence.value, evidence.low(level), evidence.high(level))
+
+
+def estimated(weighed: Weighed, confidence: float) -> Estimate:
+    """The value of a measurement with its interval; all None where it is undefined."""
+    evidence = weighed.evidence()
+    return Estimate(None, None, None) if evidence is None else interval(evidence, confidence)
+
+
+def zero_p_value(evidence: Evidence, least: float) -> float:
+    """The two-sided p-value of "the figure is zero"; one of at most ``least`` is rounding."""
+    if abs(evidence.value) <= least:
+        return 1.0
+    return min(1.0, 2 * min(evidence.above(0.0), evidence.below(0.0)))
+
+
+def _too_few(weighed: Weighed, evidence: Evidence) -> str:
+    if weighed.fewest >= FEWEST or evidence.exact:
+        return ""
+    number = weighed.fewest
+    return (
+        f"{number} independent prompt{'' if number == 1 else 's'}: with fewer than {FEWEST} nothing can be decided but "
+        "shares of prompts and other figures within limits"
+    )
+
+
+def met(bound: Bound, evidence: Evidence) -> float:
+    """The one-sided p-value of "the bound is not met"."""
+    low, high = bound.low, bound.high
+    match bound.op:
+        case ">=" | ">":
+            return evidence.above(_closed(low, -1, bound.op == ">="))
+        case "<=" | "<":
+            return evidence.below(_closed(high, 1, bound.op == "<="))
+        case "in" | "inside":
+            closed = bound.op == "in"
+            return max(evidence.above(_closed(low, -1, closed)), evidence.below(_closed(high, 1, closed)))
+        case "outside":  # beyond either side: what the other side may contribute is counted too
+            least, most = _closed(low, 1, True), _closed(high, -1, True)
+            over = evidence.above(most) + evidence.above(least)
+            return min(over, evidence.below(least) + evidence.below(most), 1.0)
+
+
+def broken(bound: Bound, evidence: Evidence) -> float:
+    """The one-sided p-value of "the bound is met"."""
+    low, high = bound.low, bound.high
+    match bound.op:
+        case ">=" | ">":
+            return evidence.below(_closed(low, 1, bound.op == ">"))
+        case "<=" | "<":
+            return evidence.above(_closed(high, -1, bound.op == "<"))
+        case "in" | "inside":
+            closed = bound.op == "inside"
+            return min(evidence.below(_closed(low, 1, closed)), evidence.above(_closed(high, -1, closed)))
+        case "outside":
+            return max(evidence.above(_closed(low, -1, False)), evidence.below(_closed(high, 1, False)))
+
+
+def _closed(end: float | None, way: int, closed: bool) -> float:
+    """The end of a bound, moved outwards by the least there is where the end itself is meant too. It makes a difference
+    only to figures that are the same on every prompt."""
+    assert end is not None, "the resolver gives every bound the ends that its operator needs"
+    return math.nextafter(end, way * _INFINITY) if closed else end
 
 
 def decide(bound: Bound, low: float, high: float) -> Verdict:
@@ -73,49 +149,41 @@ def _verdict(holds: bool, fails: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.UNDECIDED
 
 
-def p_value(bound: Bound, spread: Spread) -> float:
-    """One-sided p-value of "the bound is not met", normal with the bootstrap's standard error.
+def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confidence: float) -> Judgement:
+    """A Monte Carlo test: the share of sets, the real one among them, that do as well as the real one.
 
-    Counting replicates cannot tell 0.001 from 0.00001, which a correction for many claims needs.
+    Its p-value is exact whatever the number of prompts, since real and random sets are measured on the same ones
+    (Davison and Hinkley 1997, section 4.3). It fails where more than 1 - confidence of all random sets surely do as
+    well.
     """
-    error = float(np.std(spread.replicates))
-
-    def beyond(distance: float) -> float:
-        """How likely an estimate as far on the right side of a limit would be if the truth were at the limit."""
-        return float(stats.norm.sf(distance / error)) if error else float(distance < 0)
-
-    above = 0.0 if bound.low is None else beyond(spread.value - bound.low)
-    below = 0.0 if bound.high is None else beyond(bound.high - spread.value)
-    if bound.op == "outside":
-        return min(1 - above, 1 - below)
-    return max(above, below)
-
-
-def _against_control(measurement: Measurement, bound: Control, bootstrap: Bootstrap, confidence: float) -> Judgement:
-    """Judge the difference between the estimate and the control's, both from the same prompts."""
-    combine, control = measurement.combine, measurement.control
+    control = weighed.measurement.control
     assert control is not None, "the resolver lets a control stand only where the measurement has one"
-    estimate = bca(spread(measurement, combine, bootstrap), confidence)
-    other = bca(spread(measurement, control, bootstrap), confidence)
-    apart = spread(measurement, lambda means: combine(means) - control(means), bootstrap)
-    gap = bca(apart, confidence)
-    if gap.low is None or gap.high is None:
-        return Judgement(estimate, Verdict.ERROR, None, other, UNDEFINED)
-    zero = Bound(">", low=0.0) if bound.op == ">" else Bound("<", high=0.0)
-    return Judgement(estimate, decide(zero, gap.low, gap.high), p_value(zero, apart), other)
+    value, sets = estimate.value, np.asarray(control(weighed.means), dtype=np.float64)
+    if value is None or not math.isfinite(value) or not np.isfinite(sets).all():
+        return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
+    as_good = int(np.sum(sets >= value) if bound.op == ">" else np.sum(sets <= value))
+    p_value = (1 + as_good) / (1 + len(sets))
+    middle, low, high = (float(np.quantile(sets, level)) for level in (0.5, 0.05, 0.95))
+    others = Binomial(as_good, len(sets))
+    verdict = _verdict(p_value <= 1 - confidence, others.low((1 - confidence) / 2) > 1 - confidence)
+    note = f"{as_good} of {len(sets)} random sets do as well"
+    return Judgement(estimate, verdict, p_value, Estimate(middle, low, high), note)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
+def holm(p_values: Sequence[float | None], number: int = 0) -> list[float | None]:
     """Holm's step-down adjustment of the p-values that are there (Holm 1979).
+
+    They are the smallest of ``number`` where others were sorted out before, whose p-values are taken to be larger.
 
     >>> holm([0.01, None, 0.03, 0.02])
     [0.03, None, 0.04, 0.04]
     """
     known = [(p, i) for i, p in enumerate(p_values) if p is not None]
+    tests = max(number, len(known))
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, i) in enumerate(sorted(known)):
-        largest = max(largest, min(1.0, p * (len(known) - rank)))
+        largest = max(largest, min(1.0, p * (tests - rank)))
         adjusted[i] = largest
     return adjusted
 

@@ -10,7 +10,18 @@ import numpy as np
 from circuitdsl.components import Mlp, Node
 from circuitdsl.language.circuit import Circuit, Nodes
 from circuitdsl.language.environment import NOT_NEGATIVE, RANDOM_HEADS, MeasureInfo, Parameter
-from circuitdsl.measures.controls import RANDOM_SETS, quantile_of, random_nodes
+from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
+from circuitdsl.measures.estimands import (
+    Contrast,
+    Folded,
+    Largest,
+    Limits,
+    Mean,
+    Ratio,
+    column,
+    ratio,
+    relative_change,
+)
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Isolated
 from circuitdsl.measures.measurement import (
     Array,
@@ -18,8 +29,6 @@ from circuitdsl.measures.measurement import (
     Measure,
     Measurement,
     Request,
-    ratio,
-    relative_change,
     sample,
 )
 
@@ -48,15 +57,13 @@ def _knockout(request: Request) -> Asking:
     randoms = [request.ask(ablated(some)) for some in _random_sets(request, nodes.nodes)]
     results = yield [whole, clean, *singles.values(), *randoms]
     columns = [results[e] for e in (whole, clean, *randoms)]
+    change = relative_change(request.limits)
     return Measurement(
         (sample(request.data, *columns),),
-        relative_change,
+        change,
         control=_of_random_sets(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
         parts=tuple(
-            (
-                str(node.component),
-                Measurement((sample(request.data, results[e], results[clean]),), relative_change),
-            )
+            (str(node.component), Measurement((sample(request.data, results[e], results[clean]),), change))
             for node, e in singles.items()
         ),
     )
@@ -84,7 +91,7 @@ def _faithfulness(request: Request) -> Asking:
     columns = [results[e] for e in (circuit, nothing, model, *randoms)]
     return Measurement(
         (sample(request.data, *columns),),
-        lambda m: ratio(m[..., 0] - m[..., 1], m[..., 2] - m[..., 1]),
+        kept_share(request.limits),
         control=_of_random_sets(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
     )
 
@@ -92,9 +99,8 @@ def _faithfulness(request: Request) -> Asking:
 def _faithfulness_gap(request: Request) -> Asking:
     circuit, model = request.ask(isolated(request, request.circuit.nodes)), request.ask(Clean())
     results = yield [circuit, model]
-    return Measurement(
-        (sample(request.data, results[circuit], results[model]),), lambda m: np.abs(m[..., 1] - m[..., 0])
-    )
+    gap = Folded(Mean(Contrast(((1, 1.0), (0, -1.0)), request.limits)))
+    return Measurement((sample(request.data, results[circuit], results[model]),), gap)
 
 
 def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Node], ...]:
@@ -104,8 +110,14 @@ def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Nod
 
 
 def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
-    """What a claim against random sets must pass, if it is one."""
-    return None if request.control is None else quantile_of(request.control, request.method, estimates)
+    """The figures of random sets, of a claim that compares with them."""
+    return None if request.control is None else estimates
+
+
+def kept_share(limits: Limits | None) -> Ratio:
+    """(F(C) - F(none)) / (F(M) - F(none)) for columns F(C), F(none), F(M). F(M) must be above zero."""
+    model = column(2, limits)
+    return Ratio(Contrast(((0, 1.0), (1, -1.0)), limits), Contrast(((2, 1.0), (1, -1.0)), limits), needs=(model,))
 
 
 # --- minimality and completeness -------------------------------------------------------------------
@@ -128,15 +140,17 @@ def _minimality(request: Request) -> Asking:
     results = yield [clean, *(e for pair in pairs for e in pair)]
     columns = [results[clean], *(results[e] for pair in pairs for e in pair)]
 
-    def each(means: Array) -> Array:
-        return ratio(np.abs(means[..., 1::2] - means[..., 2::2]), np.abs(means[..., :1]))
-
+    adds = Largest(
+        tuple(
+            Folded(Ratio(Contrast(((i, 1.0), (i + 1, -1.0)), request.limits), column(0, request.limits)))
+            for i in range(1, len(columns), 2)
+        )
+    )
+    means = np.mean(np.stack(columns, axis=-1), axis=0)
     names = list(companions)
-    strongest = names[int(np.argmax(each(np.mean(np.stack(columns, axis=-1), axis=0))))]
+    strongest = names[int(np.argmax([abs(means[i] - means[i + 1]) for i in range(1, len(columns), 2)]))]
     return Measurement(
-        (sample(request.data, *columns),),
-        lambda means: np.max(each(means), axis=-1),
-        note=f"largest without {strongest}" if strongest else "",
+        (sample(request.data, *columns),), adds, note=f"largest without {strongest}" if strongest else ""
     )
 
 
@@ -161,16 +175,21 @@ def _completeness(request: Request) -> Asking:
         sets = {role.name: frozenset(role.nodes) for role in request.circuit.roles} | _random_subsets(request)
     columns: dict[str, tuple[Array, Array]] = {}
     columns |= yield from _without(request, sets)
+    given = len(columns)
     if "greedy" in request.term.options:
         columns |= yield from _greedy(request, frozenset(nodes))
     pairs = list(columns.values())
     worst = max(columns, key=lambda name: abs(_gap(*columns[name])))
+
+    def gap(place: int, chosen: bool) -> Folded:
+        return Folded(Mean(Contrast(((2 * place, 1.0), (2 * place + 1, -1.0)), request.limits, chosen)))
+
     return Measurement(
         (sample(request.data, *(column for pair in pairs for column in pair)),),
-        lambda m: np.max(np.abs(m[..., 0::2] - m[..., 1::2]), axis=-1),
+        Largest(tuple(gap(place, place >= given) for place in range(len(pairs)))),
         parts=tuple(
-            (name, Measurement((sample(request.data, *pair),), lambda m: np.abs(m[..., 0] - m[..., 1])))
-            for name, pair in columns.items()
+            (name, Measurement((sample(request.data, *pair),), gap(0, place >= given)))
+            for place, (name, pair) in enumerate(columns.items())
             if len(columns) > 1
         ),
         note=f"worst without {worst}" if len(columns) > 1 else "",
@@ -193,14 +212,17 @@ def _without(request: Request, sets: dict[str, frozenset[Node]]) -> Columns:
 
 
 def _greedy(request: Request, nodes: frozenset[Node]) -> Columns:
-    """K grown by the node that widens the gap most (Wang et al. 2022), at most GREEDY_STEPS times."""
+    """K grown by the node that widens the gap most (Wang et al. 2022), at most GREEDY_STEPS times.
+
+    It is chosen by every other prompt, so that the judge can take the others for what its gap is (``Contrast.chosen``).
+    """
     taken: frozenset[Node] = frozenset()
     best: tuple[Array, Array] | None = None
     for _ in range(min(GREEDY_STEPS, len(nodes))):
         tries = {str(node): taken | {node} for node in sorted(nodes - taken, key=str)}
         columns = yield from _without(request, tries)
-        widest = max(tries, key=lambda name: abs(_gap(*columns[name])))
-        if best is not None and abs(_gap(*columns[widest])) <= abs(_gap(*best)):
+        widest = max(tries, key=lambda name: _chooses(*columns[name]))
+        if best is not None and _chooses(*columns[widest]) <= _chooses(*best):
             break
         taken, best = tries[widest], columns[widest]
     names = ", ".join(sorted(str(node.component) for node in taken))
@@ -209,6 +231,11 @@ def _greedy(request: Request, nodes: frozenset[Node]) -> Columns:
 
 def _gap(circuit: Array, model: Array) -> float:
     return float(np.mean(circuit) - np.mean(model))
+
+
+def _chooses(circuit: Array, model: Array) -> float:
+    """The size of the gap on the prompts by which sets are chosen."""
+    return abs(_gap(circuit[::2], model[::2]))
 
 
 def _random_subsets(request: Request) -> dict[str, frozenset[Node]]:
@@ -227,8 +254,8 @@ FAITHFULNESS = Measure(
         "share",
         "(F(C) - F(none)) / (F(M) - F(none)): how much of the metric the circuit keeps when every head at every "
         "position outside it is ablated (MLPs too if the circuit names some). Compared with `random heads` it must "
-        f"exceed the 95% quantile (the method's confidence) of {RANDOM_SETS} random circuits matched by layer, "
-        "number and position.",
+        f"be among the best 5% (1 - the method's confidence) of itself and {RANDOM_SETS} random circuits matched by "
+        "layer, number and position.",
         "Mueller et al. 2025 (MIB); Wang et al. 2022; Shi et al. 2024 for the control",
         places=("circuit",),
         controls=(RANDOM_HEADS,),

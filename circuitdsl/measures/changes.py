@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.language.circuit import FromTo, Method
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
+from circuitdsl.measures.estimands import RankCorrelation, proportion
 from circuitdsl.measures.experiments import Attention, Intervened, Patched
 from circuitdsl.measures.heads import HEADS, heads_of
 from circuitdsl.measures.measurement import (
@@ -21,11 +22,9 @@ from circuitdsl.measures.measurement import (
     Measure,
     Measurement,
     Request,
-    first,
     sample,
 )
 from circuitdsl.measures.outputs import AMONG_OPTIONS, accuracy_of
-from circuitdsl.measures.ranks import spearman
 
 FEWEST = 3
 """A rank correlation needs three heads."""
@@ -36,11 +35,15 @@ def direct(head: Head, method: Method, under: Intervened | None = None) -> Patch
     return Patched(frozenset({Node(head, Position("END"))}), frozenset(), method.against, strict=False, under=under)
 
 
-def change_by_importance(means: Array) -> Array:
+def change_by_importance(heads: int) -> RankCorrelation:
     """Spearman's over heads, from columns [..., 3 heads + 1]: attention before, attention after, the metric with each
     head's way to the logits patched, and at last the metric itself."""
-    before, after, patched = np.split(means[..., :-1], 3, axis=-1)
-    return spearman(after - before, np.abs(patched - means[..., -1:]))
+
+    def sides(means: Array) -> tuple[Array, Array]:
+        before, after, patched = np.split(means[..., :-1], 3, axis=-1)
+        return after - before, np.abs(patched - means[..., -1:])
+
+    return RankCorrelation(sides, heads)
 
 
 def _change_by_importance(request: Request) -> Asking:
@@ -58,7 +61,7 @@ def _change_by_importance(request: Request) -> Asking:
         request.ask(CLEAN),
     ]
     results = yield asked
-    return Measurement((sample(request.data, *(results[e] for e in asked)),), change_by_importance)
+    return Measurement((sample(request.data, *(results[e] for e in asked)),), change_by_importance(len(heads)))
 
 
 def _turned(counts: Callable[[Array, Array], NDArray[np.bool_]]) -> Estimator:
@@ -68,7 +71,7 @@ def _turned(counts: Callable[[Array, Array], NDArray[np.bool_]]) -> Estimator:
         before, after = (request.ask(world, accuracy_of(request)) for world in (CLEAN, request.world))
         results = yield [before, after]
         column = counts(results[before], results[after]).astype(np.float64)
-        return Measurement((sample(request.data, column),), first, shares=True)
+        return Measurement((sample(request.data, column),), proportion())
 
     return estimate
 

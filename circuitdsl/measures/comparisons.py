@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +15,8 @@ from circuitdsl.components import ALL, Node, Position
 from circuitdsl.language.circuit import Circuit, Role, Term
 from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS, MeasureInfo, Parameter
 from circuitdsl.measures.ablation import FAITHFULNESS
-from circuitdsl.measures.controls import random_nodes
+from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
+from circuitdsl.measures.estimands import Smallest, Smooth, column, ratio
 from circuitdsl.measures.experiments import Ablated
 from circuitdsl.measures.measurement import (
     CLEAN,
@@ -28,7 +28,6 @@ from circuitdsl.measures.measurement import (
     Measurement,
     PairRequest,
     Request,
-    ratio,
     sample,
 )
 
@@ -91,33 +90,13 @@ class Pair(NamedTuple):
 def dissociation(asked: PairRequest) -> Asking:
     """How much more each circuit's knockout hurts its own task than the other circuit's: the smaller of the two.
 
-    The parts are the two differences. The control is the quantile of the same estimate for pairs of random circuits,
-    each with as many heads in each layer as the circuit that it replaces.
+    The parts are the two differences. The control is the same figure of pairs of random circuits, each with as many
+    heads in each layer as the circuit that it replaces.
     """
     left, right, align, control = asked.first, asked.second, asked.align, asked.control
     need_one_model(left, right)
-    pairs = [real_pair(left, right, align), *(random_pairs(left, right, align) if control is not None else ())]
-    both = yield from ways(left, right, pairs)
-    level = max(left.method.confidence, right.method.confidence)
-    names = (f"{left.name} hurts its own task more by", f"{right.name} hurts its own task more by")
-
-    def smaller(means: Array) -> Array:
-        return both.combine(means)[..., 0, :].min(axis=-1)
-
-    def of_random_pairs(means: Array) -> Array:
-        losses: Array = both.combine(means)[..., 1:, :].min(axis=-1)
-        return np.quantile(losses, level, axis=-1)
-
-    return replace(
-        both,
-        combine=smaller,
-        control=None if control is None else of_random_pairs,
-        parts=tuple((name, replace(both, combine=partial(_way, both, side))) for side, name in enumerate(names)),
-    )
-
-
-def _way(both: Measurement, side: int, means: Array) -> Array:
-    return both.combine(means)[..., 0, side]
+    randoms = tuple(random_pairs(left, right, align)) if control is not None else ()
+    return (yield from ways(left, right, (real_pair(left, right, align), *randoms)))
 
 
 def real_pair(left: Circuit, right: Circuit, align: Align) -> Pair:
@@ -141,10 +120,10 @@ def random_pairs(left: Circuit, right: Circuit, align: Align) -> Iterator[Pair]:
 
 
 def ways(left: Circuit, right: Circuit, pairs: Sequence[Pair]) -> Asking:
-    """A measurement whose estimates have shape [..., pairs, 2].
+    """The dissociation of the first pair, its two ways as the parts; the control is that of all other pairs.
 
-    They are the left circuit's loss on its own task less its loss on the other task, and the same for the right
-    circuit. A loss is (F - F ablated) / |F|.
+    A way is the left circuit's loss on its own task less its loss on the other task, or the same for the right circuit.
+    A loss is (F - F ablated) / |F|.
     """
     on_left, on_right = Request(left, left.method, _KNOCKOUT), Request(right, right.method, _KNOCKOUT)
     asked = [
@@ -160,7 +139,7 @@ def ways(left: Circuit, right: Circuit, pairs: Sequence[Pair]) -> Asking:
     results = yield [*clean, *(experiment for four in asked for experiment in four)]
     count = 2 * len(pairs)
 
-    def estimates(means: Array) -> Array:
+    def all_ways(means: Array) -> Array:
         columns = means[..., : 1 + count], means[..., 1 + count :]
         losses = [
             ratio(task[..., :1] - task[..., 1:], np.abs(task[..., :1])).reshape(*task.shape[:-1], -1, 2)
@@ -174,7 +153,18 @@ def ways(left: Circuit, right: Circuit, pairs: Sequence[Pair]) -> Asking:
         sample(on_left.data, results[clean[0]], *(results[e] for four in asked for e in four[:2])),
         sample(on_right.data, results[clean[1]], *(results[e] for four in asked for e in four[2:])),
     )
-    return Measurement(samples, estimates)
+    performing = column(0, on_left.limits), column(1 + count, on_right.limits)
+    each = (
+        Smooth(lambda means: all_ways(means)[..., 0, 0], performing),
+        Smooth(lambda means: all_ways(means)[..., 0, 1], performing),
+    )
+    names = (f"{left.name} hurts its own task more by", f"{right.name} hurts its own task more by")
+    return Measurement(
+        samples,
+        Smallest(each),
+        control=(lambda means: all_ways(means)[..., 1:, :].min(axis=-1)) if len(pairs) > 1 else None,
+        parts=tuple((name, Measurement(samples, way)) for name, way in zip(names, each, strict=True)),
+    )
 
 
 _KNOCKOUT = Term("knockout")
@@ -227,8 +217,8 @@ DISSOCIATION = MeasureInfo(
         "How much more each circuit's knockout hurts its own task than the other one's: the smaller of loss(left on "
         "left) - loss(left on right) and loss(right on right) - loss(right on left), a loss is (F - F ablated) / |F|. "
         "Above zero, both circuits serve their own task: a double dissociation. Compared with `random heads` it must "
-        "exceed the 95% quantile (the method's confidence) of pairs of random circuits of the same size in each layer. "
-        "Positions as for transfer."
+        f"be among the best 5% (1 - the method's confidence) of itself and {RANDOM_SETS} pairs of random circuits of "
+        "the same size in each layer. Positions as for transfer."
     ),
     source="the double dissociation of neuropsychology; Li & Subramani 2026 for why it matters",
     parameters=(Parameter("circuits", "circuits", "two circuits"),),

@@ -7,7 +7,7 @@ or by two files, is one experiment. Results are one float per prompt, shape [pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from circuitdsl.actions import Action
 from circuitdsl.components import Head, Node
@@ -126,6 +126,22 @@ class Patched:
 
 World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
 
+
+def reference_of(world: World) -> Mean | Resample | None:
+    """The source of replaced values that depends on reference prompts, if a world has one."""
+    match world:
+        case Ablated(source=source) | Isolated(source=source):
+            return source if isinstance(source, Mean | Resample) else None
+        case Patched(under=under):
+            return None if under is None else reference_of(under)
+        case Intervened(sources=sources):
+            return next((source for source in sources if isinstance(source, Mean | Resample)), None)
+        case Clean() | Corrupted():
+            return None
+        case _:
+            assert_never(world)
+
+
 # --- readings: what is written down, one float a prompt --------------------------------------------
 
 
@@ -133,7 +149,9 @@ World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
 class Metric:
     """A number computed from the logits at END."""
 
-    name: Literal["logit_diff", "accuracy", "accuracy among options", "probability", "probability_diff"]
+    name: Literal[
+        "logit_diff", "accuracy", "accuracy among options", "chance among options", "probability", "probability_diff"
+    ]
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import numpy as np
-
 from circuitdsl.components import Head
 from circuitdsl.language.circuit import FromTo, Nodes, Reads
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter, TaskRef
+from circuitdsl.measures.estimands import average, proportion
 from circuitdsl.measures.experiments import Attention, Clean, Copying, Data, Experiment, HeadScore
 from circuitdsl.measures.measurement import (
-    Array,
     Asking,
     CannotMeasure,
     Estimator,
     Measure,
     Measurement,
     Request,
-    first,
     sample,
 )
 
@@ -35,24 +32,18 @@ HEADS = Parameter("heads", "heads", "a role, or heads in braces; the figure is t
 READS = Parameter("reads", "reads", "the position that is read, or position -> token to be written")
 
 
-def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, shares: bool = False) -> Asking:
+def _mean_over_heads(request: Request, ask: Callable[[Head], Experiment], data: Data, binary: bool = False) -> Asking:
     """The mean over heads of one reading each, with every head's own estimate as a part."""
     heads = heads_of(request)
     experiments = {head: ask(head) for head in heads}
     results = yield list(experiments.values())
     columns = {head: results[experiment] for head, experiment in experiments.items()}
+    one = proportion() if binary else average(limits=PROPORTION)
     parts = tuple(
-        (str(head), Measurement((sample(data, column),), first, shares=shares))
-        for head, column in columns.items()
-        if len(heads) > 1
+        (str(head), Measurement((sample(data, column),), one)) for head, column in columns.items() if len(heads) > 1
     )
-    return Measurement(
-        (sample(data, *columns.values()),), _mean_of_columns, shares=shares and len(heads) == 1, parts=parts
-    )
-
-
-def _mean_of_columns(means: Array) -> Array:
-    return np.mean(means, axis=-1)
+    whole = one if len(heads) == 1 else average(len(heads), PROPORTION)
+    return Measurement((sample(data, *columns.values()),), whole, parts=parts)
 
 
 def heads_of(request: Request) -> tuple[Head, ...]:
@@ -84,7 +75,7 @@ def _copying(negated: bool) -> Estimator:
                 request,
                 lambda head: request.ask(Clean(), Copying(head, reads, negated)),
                 request.data,
-                shares=True,
+                binary=True,
             )
         )
 

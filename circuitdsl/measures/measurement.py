@@ -1,9 +1,9 @@
-"""What a measurement hands to the judge: per-prompt columns, and a function of their means."""
+"""What a measurement hands to the judge: per-prompt columns, and what is estimated from their means."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from circuitdsl.actions import Ablation
 from circuitdsl.components import ALL, Node
 from circuitdsl.language.circuit import Argument, Circuit, Control, Method, Term
 from circuitdsl.language.environment import MeasureInfo
+from circuitdsl.measures.estimands import Estimand, Limits
 from circuitdsl.measures.experiments import (
     Clean,
     Data,
@@ -29,29 +30,38 @@ Array = NDArray[np.float64]
 
 CLEAN = Clean()
 
+METRIC_LIMITS: Mapping[str, Limits] = {
+    "accuracy": (0.0, 1.0),
+    "probability": (0.0, 1.0),
+    "probability_diff": (-1.0, 1.0),
+}
+"""The metrics that cannot be of any size."""
+
 
 @dataclass(frozen=True)
 class Sample:
-    """Columns measured on the same prompts: shape [prompts, columns]; resampled together."""
+    """Columns measured on the same prompts: shape [prompts, columns].
+
+    ``source`` is where replaced values came from if they depend on reference prompts, whose noise the judge counts.
+    """
 
     data: Data
     columns: Array
+    source: Mean | Resample | None = None
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """An estimate as a function of means over prompts, so that an interval can be computed for any of them.
+    """What is estimated, a function of means over prompts, with the columns that these are taken of.
 
-    ``combine`` maps means of all samples' columns, joined to shape [..., columns], to estimates of shape [...]; where
-    the estimate is undefined it gives NaN. ``control`` maps them to the control's estimate where the claim compares
-    with one. ``shares``: there is one column, of zeros and ones, and the estimate is its mean.
-    ``parts`` are estimates for parts of the subject, for reports.
+    The columns of all samples, joined in their order, are what the ``estimand`` counts. ``control`` maps their means
+    [..., columns] to the same figure of random sets [..., sets], where the claim compares with them. ``parts`` are
+    estimates for parts of the subject, for reports.
     """
 
     samples: tuple[Sample, ...]
-    combine: Callable[[Array], Array]
+    estimand: Estimand
     control: Callable[[Array], Array] | None = None
-    shares: bool = False
     parts: tuple[tuple[str, Measurement], ...] = ()
     note: str = ""
 
@@ -59,6 +69,14 @@ class Measurement:
     def prompts(self) -> int:
         """The number of prompts of the smallest sample."""
         return min(len(sample.columns) for sample in self.samples)
+
+    def within(self, source_of: Callable[[Data], Mean | Resample | None]) -> Measurement:
+        """The same, its samples knowing the reference that they depend on."""
+        return replace(
+            self,
+            samples=tuple(replace(each, source=source_of(each.data)) for each in self.samples),
+            parts=tuple((name, part.within(source_of)) for name, part in self.parts),
+        )
 
 
 Asking = Generator[Sequence[Experiment], Mapping[Experiment, Array], Measurement]
@@ -90,6 +108,11 @@ class Request:
     @property
     def metric(self) -> Metric:
         return Metric(self.method.metric)
+
+    @property
+    def limits(self) -> Limits | None:
+        """The least and the greatest value of the method's metric on a prompt; None where there are none."""
+        return METRIC_LIMITS.get(self.method.metric)
 
     def argument(self, name: str) -> Argument | None:
         """The argument given for a parameter, or None where it was left out."""
@@ -198,42 +221,12 @@ def together(
     return tuple(done[place] for place in sorted(done))
 
 
-def combined(measurements: Sequence[Measurement], estimate: Callable[..., Array]) -> Measurement:
-    """An estimate computed from several measurements' estimates.
-
-    Columns of the same data become one sample, whose prompts are resampled and left out together, so it is paired.
-    """
-    columns: dict[Data, list[Array]] = {}
-    for each in (sample for measurement in measurements for sample in measurement.samples):
-        columns.setdefault(each.data, []).append(each.columns)
-    samples = tuple(Sample(data, np.concatenate(some, axis=1)) for data, some in columns.items())
-    widths = [sample.columns.shape[1] for sample in samples]
-    free = dict(zip(columns, np.cumsum([0, *widths[:-1]]).tolist(), strict=True))  # the next column not yet taken
-
-    def place(sample: Sample) -> range:
-        start = free[sample.data]
-        free[sample.data] += sample.columns.shape[1]
-        return range(start, free[sample.data])
-
-    own = [[column for sample in each.samples for column in place(sample)] for each in measurements]
-
-    def combine(means: Array) -> Array:
-        return estimate(*(each.combine(means[..., some]) for each, some in zip(measurements, own, strict=True)))
-
-    return Measurement(samples, combine)
-
-
-def first(means: Array) -> Array:
-    """The first column's mean: the ``combine`` of a plain average over prompts."""
-    return means[..., 0]
-
-
-def ratio(numerator: Array, denominator: Array) -> Array:
-    """numerator / denominator, NaN where the denominator is zero."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(denominator == 0, np.nan, numerator / np.where(denominator == 0, 1.0, denominator))
-
-
-def relative_change(means: Array) -> Array:
-    """(F_changed - F) / |F| for columns F_changed, F."""
-    return ratio(means[..., 0] - means[..., 1], np.abs(means[..., 1]))
+def joined(measurements: Sequence[Measurement]) -> tuple[tuple[Sample, ...], tuple[Estimand, ...]]:
+    """The columns of several measurements on the same prompts as one sample, and their estimands of these columns."""
+    samples = [sample for measurement in measurements for sample in measurement.samples]
+    assert len(samples) == len(measurements), "what is joined has one sample each"
+    assert len({each.data for each in samples}) == 1, "what is joined is measured on the same prompts"
+    widths = [each.columns.shape[1] for each in samples]
+    offsets = np.cumsum([0, *widths[:-1]]).tolist()
+    estimands = (each.estimand.moved(*place) for each, *place in zip(measurements, offsets, widths, strict=True))
+    return (Sample(samples[0].data, np.concatenate([each.columns for each in samples], axis=1)),), tuple(estimands)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from circuitdsl.language.circuit import Token
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
+from circuitdsl.measures.estimands import Mean, average, proportion
 from circuitdsl.measures.experiments import Metric, Reading, TokenProbability
-from circuitdsl.measures.measurement import Asking, Measure, Measurement, Request, first, sample
+from circuitdsl.measures.measurement import Asking, Measure, Measurement, Request, sample
 
 AMONG_OPTIONS = ("among options", "the top token among the task's options for the prompt, not all tokens")
 
@@ -15,27 +16,28 @@ def accuracy_of(request: Request) -> Metric:
     return Metric("accuracy among options" if AMONG_OPTIONS[0] in request.term.options else "accuracy")
 
 
-def _average(request: Request, reading: Reading, shares: bool = False) -> Asking:
+def _average(request: Request, reading: Reading, mean: Mean) -> Asking:
     experiment = request.ask(request.world, reading)
     results = yield [experiment]
-    return Measurement((sample(request.data, results[experiment]),), first, shares=shares)
+    return Measurement((sample(request.data, results[experiment]),), mean)
 
 
 def _logit_diff(request: Request) -> Asking:
-    return (yield from _average(request, Metric("logit_diff")))
+    return (yield from _average(request, Metric("logit_diff"), average()))
 
 
 def _accuracy(request: Request) -> Asking:
-    return (yield from _average(request, accuracy_of(request), shares=True))
+    return (yield from _average(request, accuracy_of(request), proportion()))
 
 
 def _probability(request: Request) -> Asking:
     token = request.argument("token")
-    return (yield from _average(request, TokenProbability(token if isinstance(token, Token) else Token(None))))
+    reading = TokenProbability(token if isinstance(token, Token) else Token(None))
+    return (yield from _average(request, reading, average(limits=PROPORTION)))
 
 
 def _probability_diff(request: Request) -> Asking:
-    return (yield from _average(request, Metric("probability_diff")))
+    return (yield from _average(request, Metric("probability_diff"), average(limits=(-1.0, 1.0))))
 
 
 MEASURES = (

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-
 from circuitdsl.components import Node
 from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.language.environment import MeasureInfo, Parameter
+from circuitdsl.measures.estimands import Contrast, Limits, Ratio, column, relative_change
 from circuitdsl.measures.experiments import Corrupted, Intervened, Patched
 from circuitdsl.measures.measurement import (
     Array,
@@ -17,8 +14,6 @@ from circuitdsl.measures.measurement import (
     Measure,
     Measurement,
     Request,
-    ratio,
-    relative_change,
     sample,
 )
 
@@ -45,19 +40,19 @@ def _effect(request: Request) -> Asking:
     singles = {node: request.ask(patched((node,))) for node in senders} if _wants_parts(request, senders) else {}
     results = yield [whole, base, *corrupted, *singles.values()]
 
-    combine = _normalised_change if normalised else relative_change
+    estimand = _normalised_change(request.limits) if normalised else _change(request)
     rest = [results[e] for e in (base, *corrupted)]
     return Measurement(
         (sample(request.data, results[whole], *rest),),
-        combine,
+        estimand,
         parts=tuple(
-            (str(node.component), _part(request, results[single], rest, combine)) for node, single in singles.items()
+            (str(node.component), _part(request, results[single], rest, estimand)) for node, single in singles.items()
         ),
     )
 
 
-def _part(request: Request, changed: Array, rest: list[Array], combine: Callable[[Array], Array]) -> Measurement:
-    return Measurement((sample(request.data, changed, *rest),), combine)
+def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) -> Measurement:
+    return Measurement((sample(request.data, changed, *rest),), estimand)
 
 
 def _wants_parts(request: Request, nodes: tuple[Node, ...]) -> bool:
@@ -72,9 +67,16 @@ def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:
     return frozenset((node, each) for node in nodes for each in inputs)
 
 
-def _normalised_change(means: Array) -> Array:
-    patched, clean, corrupted = np.moveaxis(means, -1, 0)
-    return ratio(patched - clean, clean - corrupted)
+def _change(request: Request) -> Ratio:
+    """A share of F, which must be above zero; of |F| under an intervention, which may have turned it."""
+    return relative_change(request.limits, either_sign=isinstance(request.world, Intervened))
+
+
+def _normalised_change(limits: Limits | None) -> Ratio:
+    """(F patched - F) / (F - F(counterfactual)) for these columns F patched, F, F(counterfactual)."""
+    return Ratio(
+        Contrast(((0, 1.0), (1, -1.0)), limits), Contrast(((1, 1.0), (2, -1.0)), limits), needs=(column(1, limits),)
+    )
 
 
 MEASURES = (

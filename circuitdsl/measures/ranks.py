@@ -1,10 +1,11 @@
-"""Rank correlation of many rows at once, for bootstrap intervals of it."""
+"""Rank correlation of many rows at once."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from circuitdsl.measures.measurement import Array, ratio
+Array = NDArray[np.float64]
 
 
 def spearman(left: Array, right: Array) -> Array:
@@ -24,4 +25,5 @@ def spearman(left: Array, right: Array) -> Array:
         for each in (left, right)
     ]
     ours, theirs = (each - each.mean(axis=-1, keepdims=True) for each in ranks)
-    return ratio((ours * theirs).sum(axis=-1), np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1)))
+    scale: Array = np.sqrt((ours**2).sum(axis=-1) * (theirs**2).sum(axis=-1))
+    return np.where(scale > 0, (ours * theirs).sum(axis=-1) / np.where(scale > 0, scale, 1.0), np.nan)

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from circuitdsl.judge.estimates import Estimate
+from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome.claims import ClaimOutcome, exit_code
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Whether the model does the circuit's task: the method's metric F and the accuracy without any patch.
+
+    ``above_chance`` is what tells F from chance (``measures.performance``), and ``verdict`` whether both it and F are
+    above zero. Where that does not hold, a share of F means nothing.
+    """
+
+    metric: Estimate
+    accuracy: Estimate
+    above_chance: Estimate
+    verdict: Verdict
+    confidence: float
+    prompts: int
+    note: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "metric": self.metric.to_dict(),
+            "accuracy": self.accuracy.to_dict(),
+            "above_chance": self.above_chance.to_dict(),
+            "verdict": str(self.verdict),
+            "confidence": self.confidence,
+            "prompts": self.prompts,
+            "note": self.note,
+        }
 
 
 @dataclass(frozen=True)
@@ -24,8 +52,8 @@ class HeadOutcome:
             "position": self.position,
             "roles": list(self.roles),
             "effect": self.estimate.value,
-            "low": self.estimate.low,
-            "high": self.estimate.high,
+            "low": self.estimate.to_dict()["low"],
+            "high": self.estimate.to_dict()["high"],
         }
 
 
@@ -57,6 +85,7 @@ class CircuitReport:
     processing: str  # how the weights were processed, in words
     prompts: int
     claims: tuple[ClaimOutcome, ...]
+    performance: Performance | None = None
     heads: tuple[HeadOutcome, ...] = ()
     unexplained: tuple[HeadOutcome, ...] = ()
     unexplained_note: str = ""
@@ -93,6 +122,7 @@ class CircuitReport:
                 "bos": method.bos,
             },
             "exit": self.exit_code,
+            "performance": self.performance.to_dict() if self.performance else None,
             "claims": [outcome.to_dict() for outcome in self.claims],
             "heads": [head.to_dict() for head in self.heads],
             "unexplained": [head.to_dict() for head in self.unexplained],

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
-from circuitdsl.language.circuit import Circuit, Claim, Method
+from circuitdsl.language.circuit import Circuit, Claim, Method, Term
 from circuitdsl.measures.measurement import Request
+from circuitdsl.measures.performance import performance
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.terms import control_of, knockout_job, term_job
 
@@ -18,6 +19,7 @@ class CircuitPlan:
     """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for."""
 
     circuit: Circuit
+    performance: Started
     claims: Mapping[Claim, Started]
     variants: Mapping[Claim, tuple[Started, ...]]
     heads: Mapping[Node, Started]
@@ -26,6 +28,7 @@ class CircuitPlan:
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
+        yield self.performance
         yield from self.claims.values()
         for variants in self.variants.values():
             yield from variants
@@ -37,11 +40,26 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
     """Start every job of a circuit; ``unexplained`` looks for heads that matter and are not listed."""
     return CircuitPlan(
         circuit,
+        Started(performance_job(circuit)),
         {claim: Started(claim_job(circuit, claim)) for claim in circuit.claims},
         {claim: tuple(map(Started, variant_jobs(circuit, claim))) for claim in circuit.claims},
         {node: Started(job) for node, job in head_jobs(circuit).items()},
         {node: Started(job) for node, job in unlisted_jobs(circuit).items()} if unexplained else {},
         unexplained,
+    )
+
+
+def performance_job(circuit: Circuit) -> Job:
+    """Whether the model does the circuit's task, by the circuit's method."""
+    request = Request(circuit, circuit.method, Term(circuit.method.metric))
+    return Job(
+        key=(circuit.name, "performance"),
+        purpose="performance",
+        model=circuit.model,
+        method=circuit.method,
+        geometry=circuit.geometry,
+        start=lambda: performance(request),
+        about="whether the model does the task",
     )
 
 

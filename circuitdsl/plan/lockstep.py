@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from circuitdsl.measures.experiments import Experiment
+from circuitdsl.measures.experiments import Data, Experiment, Mean, Resample, reference_of
 from circuitdsl.measures.measurement import Array, Asking, CannotMeasure, Failure, Measurement, Results
 from circuitdsl.plan.job import Started
 
@@ -27,8 +28,11 @@ def measure(
 
 @dataclass(frozen=True)
 class _Waiting:
+    """``asked`` are all experiments so far, ``experiments`` those that it waits for."""
+
     asking: Asking
     experiments: tuple[Experiment, ...]
+    asked: tuple[Experiment, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _Desk:
         elif job.done is not None:
             self.done[job] = job.done
         else:
-            self.waiting[job] = _Waiting(job.asking(), job.first)
+            self.waiting[job] = _Waiting(job.asking(), job.first, job.first)
 
     def resume(self, job: Started, results: Results) -> None:
         """Send a waiting job its results and file what comes back: more questions, a measurement, or a failure."""
@@ -55,11 +59,17 @@ class _Desk:
             self.done[job] = answer
             return
         try:
-            self.waiting[job] = _Waiting(waiting.asking, tuple(waiting.asking.send(answer)))
+            more = tuple(waiting.asking.send(answer))
+            self.waiting[job] = _Waiting(waiting.asking, more, (*waiting.asked, *more))
         except StopIteration as stop:
-            self.done[job] = stop.value
+            self.done[job] = stop.value.within(partial(_source, waiting.asked))
         except CannotMeasure as reason:
             self.done[job] = Failure(str(reason))
+
+
+def _source(asked: Iterable[Experiment], data: Data) -> Mean | Resample | None:
+    """The reference that what was asked of some data depends on, if it does."""
+    return next((source for e in asked if e.data == data and (source := reference_of(e.world))), None)
 
 
 def _answer(experiments: tuple[Experiment, ...], results: Results) -> Mapping[Experiment, Array] | Failure:

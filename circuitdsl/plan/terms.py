@@ -9,9 +9,9 @@ import numpy as np
 
 from circuitdsl.components import Node
 from circuitdsl.language.circuit import Circuit, Claim, Control, Nodes, Term
-from circuitdsl.measures.controls import quantile_of
+from circuitdsl.measures.estimands import difference, mean_of
 from circuitdsl.measures.experiments import World
-from circuitdsl.measures.measurement import CLEAN, Asking, Request, combined, together
+from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, joined, together
 from circuitdsl.measures.registry import measures
 from circuitdsl.plan.job import Job, Purpose
 
@@ -44,20 +44,20 @@ def ask(request: Request) -> Asking:
 def less_baseline(request: Request) -> Asking:
     """A measurement in the request's world less the same in the clean world, on the same prompts."""
     plain = replace(request, term=replace(request.term, minus_baseline=False), parts=False)
-    after, before = yield from together(map(ask, (plain, replace(plain, world=CLEAN))))
-    return combined([after, before], lambda intervened, clean: intervened - clean)
+    measured = yield from together(map(ask, (plain, replace(plain, world=CLEAN))))
+    samples, (after, before) = joined(measured)
+    return Measurement(samples, difference(after, before))
 
 
 def over_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
     """The mean of a measurement over the worlds of random heads, on the same prompts."""
     measured = yield from together(ask(replace(request, world=world)) for world in worlds)
-    return combined(measured, lambda *estimates: np.mean(estimates, axis=0))
+    samples, estimands = joined(measured)
+    return Measurement(samples, mean_of(estimands))
 
 
 def against_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
-    """A measurement in the request's world with the bound that random heads set it, on the same prompts."""
-    assert request.control is not None
+    """A measurement in the request's world with the same of random heads, on the same prompts."""
     measured = yield from together(ask(replace(request, world=world)) for world in (request.world, *worlds))
-    others = combined(measured, lambda _, *estimates: np.stack(estimates, axis=-1))
-    bound = quantile_of(request.control, request.method, others.combine)
-    return replace(combined(measured, lambda own, *_: own), control=bound)
+    samples, (own, *others) = joined(measured)
+    return Measurement(samples, own, control=lambda means: np.stack([each.value(means) for each in others], axis=-1))

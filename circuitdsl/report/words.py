@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from circuitdsl.judge.estimates import Estimate, Verdict
@@ -25,6 +26,8 @@ def number(value: float | None, unit: str, digits: int | None = None) -> str:
     """
     if value is None:
         return "-"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
     scaled = value * 100 if unit == "share" else value
     places = digits if digits is not None else (1 if unit == "share" else 2)
     written = f"{scaled:.{places}f}"
@@ -38,8 +41,12 @@ def estimate(value: Estimate, unit: str, digits: int | None = None) -> str:
 
     >>> estimate(Estimate(0.873, 0.861, 0.885), "share"), estimate(Estimate(2.0, 2.0, 2.0), "logits")
     ('87.3% [86.1, 88.5]', '2.00')
+    >>> estimate(Estimate(0.5, float("-inf"), float("inf")), "share")
+    '50.0%, which can be anything'
     """
     said = number(value.value, unit, digits)
+    if value.low == -math.inf and value.high == math.inf:
+        return f"{said}, which can be anything"
     ends = [number(end, unit, digits) for end in (value.low, value.high)]
     if value.low is None or value.high is None or set(ends) == {said}:
         return said

@@ -49,6 +49,7 @@ class Prompt:
     counterfactuals: Mapping[str, tuple[int, ...]]
     template: str
     right: tuple[int, ...] = ()  # see ``answers``
+    item: str = ""
 
     @property
     def answers(self) -> tuple[int, ...]:
@@ -66,4 +67,5 @@ class PromptSet:
 
     prompts: tuple[Prompt, ...]
     notes: tuple[str, ...] = field(default=())
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])
     exhausted: bool = False

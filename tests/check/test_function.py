@@ -146,7 +146,7 @@ def test_dissociation_is_the_smaller_of_the_two_ways():
             measured = stop.value
             break
     means = np.concatenate([sample.columns.mean(axis=0) for sample in measured.samples])
-    assert float(measured.combine(means)) == pytest.approx(min(ways), abs=1e-6)
+    assert float(measured.estimand.value(means)) == pytest.approx(min(ways), abs=1e-6)
 
 
 def test_everything_about_two_circuits_in_one_call():

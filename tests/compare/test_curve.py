@@ -24,22 +24,30 @@ from circuitdsl.compare.curve import (
     correlation,
     curve,
     entry,
+    mean_changes,
     overlaps,
     resampled,
 )
 from circuitdsl.components import Head
-from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.judge.bootstrap import Bootstrap
+from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.measures.measurement import CannotMeasure, Sample
 from circuitdsl.measures.ranks import spearman
 from samples import known
 
 torch.set_num_threads(1)
 
+
+def one_template(sample: Sample) -> Units:
+    """Independent prompts, all of one template."""
+    return units_of([Origin("one", i) for i in range(len(sample.columns))], {})
+
+
 LEFT, RIGHT = Data(TaskRef("left"), 0, False), Data(TaskRef("right"), 0, False)
 HEADS = tuple(Head(layer, index) for layer in range(2) for index in range(3))
-BOOTSTRAP = Bootstrap(lambda data, count: ["one"] * count)
+BOOTSTRAP = Bootstrap(one_template)
 
 
 def constant(data: Data, *stages: list[float]) -> Effects:
@@ -132,7 +140,7 @@ def test_the_ceiling_by_enumeration():
     # From three prompts two are drawn at a time (see Bootstrap), each draw any of the three.
     first = np.mean([changes[list(draw), 0].sum(axis=0).argmax() == 0 for draw in product(range(3), repeat=2)])
     truth = first**2 + (1 - first) ** 2
-    draws = (Bootstrap(lambda data, count: ["one"] * count, seed, replicates=200) for seed in range(30))
+    draws = (Bootstrap(one_template, seed, replicates=200) for seed in range(30))
     found = np.mean([ceiling(resampled(effects, each), 1)[0] for each in draws])
     assert found == pytest.approx(truth, abs=0.03)  # against the prompts as they are it would be 0.44
 
@@ -152,7 +160,7 @@ def test_p_values_of_unrelated_tasks_are_valid():
     """Strongest heads of independent noise: P(p <= a) is at most a (it is discrete), and not far below."""
     generator = np.random.default_rng(2)
     heads = tuple(Head(layer, index) for layer in range(3) for index in range(8))
-    few = Bootstrap(lambda data, count: ["one"] * count, replicates=4)
+    few = Bootstrap(one_template, replicates=4)
     p_values = []
     for _ in range(300):
         left, right = (Effects(data, ("direct",), generator.normal(size=(2, 1, 24))) for data in (LEFT, RIGHT))
@@ -164,7 +172,5 @@ def test_p_values_of_unrelated_tasks_are_valid():
 
 def test_the_correlation_is_of_both_tasks_prompts():
     left, right = constant(LEFT, [1.0, 2.0, 3.0]), constant(RIGHT, [1.0, -2.0, 3.0])
-    measured = correlation(left, right)
-    assert len(measured.samples) == 2
-    means = np.concatenate([sample.columns.mean(axis=0) for sample in measured.samples])
-    assert measured.combine(means) == pytest.approx(1.0)
+    found = correlation(mean_changes(left, BOOTSTRAP), mean_changes(right, BOOTSTRAP), 0.95)
+    assert found.value == pytest.approx(1.0)

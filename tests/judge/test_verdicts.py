@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from test_intervals import bootstrap, measured
+from weighing import weighed
 
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.judge.verdicts import decide, holm, judge, prompt_counts, split_confidence
+from circuitdsl.judge.units import Origin, units_of
+from circuitdsl.judge.verdicts import UNDEFINED, decide, holm, judge, prompt_counts, split_confidence
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.measures.estimands import proportion, relative_change
 from circuitdsl.outcome import exit_code
 
 HOLDS, FAILS, OPEN, ERROR = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED, Verdict.ERROR
@@ -55,47 +57,97 @@ def test_edge_and_no_edge_never_both_hold_nor_both_fail(low, width, floor):
     assert inside is opposite[outside]
 
 
-def test_a_measurement_against_a_control_is_paired():
-    """A figure that beats the control on every prompt holds, however much both vary together."""
-    values = np.random.default_rng(0).normal(size=100) * 100
-    below = measured(values, values - 1, control=lambda means: means[..., 1])
-    above = measured(values, values + 1, control=lambda means: means[..., 1])
-    assert judge(below, Control("random heads", ">"), bootstrap(), 0.95).verdict is HOLDS
-    assert judge(above, Control("random heads", ">"), bootstrap(), 0.95).verdict is FAILS
-    assert judge(above, Control("random heads", "<"), bootstrap(), 0.95).verdict is HOLDS
+def test_a_claim_holds_exactly_where_its_p_value_is_at_most_one_less_the_confidence():
+    values = np.random.default_rng(1).normal(0.25, 1, size=100)
+    for bound in (Bound(">=", low=0.0), Bound("<=", high=0.6), Bound("in", -0.1, 0.5), Bound("outside", -0.02, 0.02)):
+        for confidence, looks in product((0.5, 0.8, 0.95, 0.99), (1, 3)):
+            found = judge(weighed(values), bound, confidence, looks)
+            assert found.p_value is not None
+            assert (found.verdict is HOLDS) == (found.p_value <= 1 - confidence)
+            assert found.estimate.low is not None and found.estimate.high is not None
+            if bound.op != "outside":  # which pays for both sides
+                assert found.verdict is decide(bound, found.estimate.low, found.estimate.high)
 
 
-def test_an_undefined_figure_is_an_error_not_a_failure():
-    nothing = measured(np.ones(20), np.zeros(20), combine=lambda m: m[..., 0] / np.where(m[..., 1] == 0, np.nan, 1))
-    judgement = judge(nothing, Bound(">=", low=0.0), bootstrap(), 0.95)
-    assert judgement.verdict is ERROR
-    assert judgement.p_value is None
+def test_p_values_are_those_of_the_two_sided_test():
+    values = np.random.default_rng(1).normal(0.3, 1, size=50)
+    values = np.concatenate([values, 0.6 - values])  # no skewness
 
-
-def test_one_prompt_decides_nothing():
-    alone = measured(np.array([1.0]), np.array([0.5]), control=lambda means: means[..., 1])
-    for bound in (Bound(">=", low=0.0), Control("random heads")):
-        assert judge(alone, bound, bootstrap(), 0.95).verdict is ERROR
-
-
-def test_p_values_are_small_where_the_bound_is_met():
-    values = np.random.default_rng(1).normal(0.3, 1, size=100)
-
-    def p(bound: Bound) -> float:
-        found = judge(measured(values), bound, bootstrap(), 0.95).p_value
+    def p(bound: Bound, looks: int = 1) -> float:
+        found = judge(weighed(values), bound, 0.95, looks).p_value
         assert found is not None
         return found
 
-    scipys: Any = stats.ttest_1samp(values, 0, alternative="greater")  # SciPy does not declare what it gives
-    t_test = scipys.pvalue
-    assert p(Bound(">=", low=0.0)) == pytest.approx(t_test, rel=0.5)
-    assert p(Bound("<=", high=0.0)) == pytest.approx(1 - t_test, rel=0.1)
+    scipys: Any = stats.ttest_1samp(values, 0)  # SciPy does not declare what it gives
+    assert p(Bound(">=", low=0.0)) == pytest.approx(scipys.pvalue)
+    assert p(Bound(">=", low=0.0), looks=4) == pytest.approx(4 * scipys.pvalue)
+    assert p(Bound("<=", high=0.0)) == 1.0
     assert p(Bound("in", -1.0, 0.0)) == p(Bound("<=", high=0.0))
     assert p(Bound("outside", -1.0, 0.0)) == pytest.approx(p(Bound(">=", low=0.0)))
     assert p(Bound(">=", low=-5.0)) < 1e-12
-    constant = measured(np.ones(20))
-    assert judge(constant, Bound(">=", low=1.0), bootstrap(), 0.95).p_value == 0.0
-    assert judge(constant, Bound("<", high=0.5), bootstrap(), 0.95).p_value == 1.0
+
+
+def test_an_effect_of_unstated_sign_pays_for_both_sides():
+    """At the bound of a floor that is small beside the error, either side would otherwise hold in 2.5%."""
+    one = weighed(np.random.default_rng(2).normal(0.2, 1, size=100))
+    p = judge(one, Bound("outside", -0.001, 0.001), 0.95).p_value
+    assert p == pytest.approx(2 * (2 * one.evidence().above(0.0)), rel=0.1)  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_a_figure_that_is_the_same_on_every_prompt_is_on_the_side_that_it_is_on():
+    constant = weighed(np.ones(20))
+    assert judge(constant, Bound(">=", low=1.0), 0.95).verdict is HOLDS
+    assert judge(constant, Bound(">", low=1.0), 0.95).verdict is FAILS
+    assert judge(constant, Bound("<=", high=1.0), 0.95).verdict is HOLDS
+    assert judge(constant, Bound("<", high=0.5), 0.95).p_value == 1.0
+    assert judge(constant, Bound("inside", 0.0, 1.0), 0.95).verdict is FAILS
+    assert judge(constant, Bound("outside", 0.0, 1.0), 0.95).verdict is HOLDS
+
+
+@pytest.mark.parametrize("better", [0, 4, 5, 60])
+def test_random_sets_are_a_monte_carlo_test(better):
+    """(1 + b) / (1 + B): of 99 sets four may do as well, and five may not."""
+    values = np.random.default_rng(3).normal(1.0, 0.2, size=50)
+    sets = np.concatenate([np.full(better, 2.0), np.full(99 - better, 0.0)])
+    found = judge(weighed(values, control=lambda means: sets), Control("random heads", ">"), 0.95)
+    assert found.p_value == pytest.approx((1 + better) / 100)
+    assert found.verdict is (HOLDS if better < 5 else FAILS if better == 60 else OPEN)
+    less = judge(weighed(values, control=lambda means: 2 - sets), Control("random heads", "<"), 0.95)
+    assert less.p_value == pytest.approx((1 + better) / 100)
+
+
+def test_a_random_circuit_passes_against_random_sets_one_time_in_twenty():
+    """However many prompts there are: real and random sets share them, so that noise of prompts cannot help."""
+    draw = np.random.default_rng(4)
+    holds = 0
+    for _ in range(600):
+        means = draw.normal(size=100)
+        values = means[0] + draw.normal(size=40)
+        values += means[0] - values.mean()
+        found = judge(weighed(values, control=lambda _, m=means: m[1:]), Control("random heads", ">"), 0.95)
+        holds += found.verdict is HOLDS
+    assert stats.binomtest(holds, 600, 0.05, alternative="greater").pvalue > 1e-4
+    assert stats.binomtest(holds, 600, 0.05, alternative="less").pvalue > 1e-4
+
+
+def test_an_undefined_figure_is_undecided_not_a_failure():
+    nothing = weighed(np.ones(20), np.zeros(20), estimand=relative_change())
+    judgement = judge(nothing, Bound(">=", low=0.0), 0.95)
+    assert judgement.verdict is OPEN
+    assert (judgement.p_value, judgement.note) == (None, UNDEFINED)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7])
+def test_a_few_prompts_decide_nothing_but_exact_tests(count):
+    """The cases `two`, `three` and `copies`."""
+    few = weighed(np.linspace(9.9, 10.1, count))
+    judgement = judge(few, Bound(">=", low=0.0), 0.95)
+    assert judgement.verdict is OPEN
+    assert f"{count} independent prompt" in judgement.note
+    copies = weighed(np.full(40, 10.0), units=units_of([Origin("t", "same")] * 40, {}))
+    assert judge(copies, Bound(">=", low=0.0), 0.95).verdict is OPEN
+    exact = judge(weighed(np.ones(count), estimand=proportion()), Bound(">=", low=0.3), 0.95)
+    assert exact.verdict is (HOLDS if 0.3**count <= 0.025 else OPEN)
 
 
 def test_holm_by_hand():
@@ -103,6 +155,7 @@ def test_holm_by_hand():
     assert adjusted[2] is None
     assert [adjusted[i] for i in (0, 1, 3)] == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([0.001], number=10) == [0.01]
 
 
 @given(st.integers(1, 500), st.integers(0, 5000))

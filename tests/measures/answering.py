@@ -27,7 +27,7 @@ def carry_out(request: Request, answer: Callable[[Experiment], float]) -> tuple[
 
 def value(measurement: Measurement) -> float:
     means = np.concatenate([sample.columns.mean(axis=0) for sample in measurement.samples])
-    return float(measurement.combine(means))
+    return float(measurement.estimand.value(means))
 
 
 def request(circuit: Circuit, measure: str, control: Control | None = None, options=(), **arguments) -> Request:

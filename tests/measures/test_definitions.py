@@ -274,9 +274,9 @@ def test_the_figure_of_random_heads_is_the_mean_of_their_sets():
     assert (value(found), len(asked)) == (pytest.approx(7.5), 21)
 
 
-@pytest.mark.parametrize(("op", "level"), [(">", 0.95), ("<", 0.05)])
+@pytest.mark.parametrize("op", [">", "<"])
 @pytest.mark.parametrize("minus_baseline", [False, True])
-def test_the_control_is_the_quantile_of_the_sets_as_for_faithfulness(op: Literal[">", "<"], level, minus_baseline):
+def test_the_control_is_the_figure_of_every_set_as_for_faithfulness(op: Literal[">", "<"], minus_baseline):
     estimates: dict[World, np.ndarray] = {CLEAN: 2 * ONES, INTERVENED: 30 * ONES}
     estimates |= {world: i * ONES for i, world in enumerate(SETS)}
     asked_for = replace(request(IOI, "logit_diff", Control("random heads", op)), world=INTERVENED)
@@ -284,7 +284,7 @@ def test_the_control_is_the_quantile_of_the_sets_as_for_faithfulness(op: Literal
     found, _ = answered(against_random_heads(asked_for, SETS), estimates)
     means = np.concatenate([sample.columns.mean(axis=0) for sample in found.samples])
     assert found.control is not None and len(found.samples) == 1
-    assert float(found.control(means)) == pytest.approx(np.quantile(np.arange(20), level) - 2 * minus_baseline)
+    assert found.control(means) == pytest.approx(np.arange(len(SETS)) - 2 * minus_baseline)
     assert value(found) == 30 - 2 * minus_baseline
 
 

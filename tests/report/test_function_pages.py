@@ -13,8 +13,9 @@ from circuitdsl.actions import Attend
 from circuitdsl.compare.curve import Curve, Effects, curve
 from circuitdsl.compare.structure import compare
 from circuitdsl.components import Head
+from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate
-from circuitdsl.judge.intervals import Bootstrap
+from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.language.circuit import Intervention
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.comparisons import PARTS, SIDES
@@ -55,7 +56,7 @@ def drawn() -> Curve:
         Effects(Data(TaskRef(name), 0, False), ("logits",), common + generator.normal(size=(30, 1, 20)))
         for name in ("a", "b")
     )
-    bootstrap = Bootstrap(lambda data, count: ["one"] * count)
+    bootstrap = Bootstrap(lambda sample: units_of([Origin("one", i) for i in range(len(sample.columns))], {}))
     return curve("direct", ("first", "second"), HEADS, left, right, bootstrap, 0.95, 5, quoted=0.75)
 
 

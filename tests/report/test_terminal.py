@@ -72,7 +72,7 @@ def test_a_failing_claim_shows_its_parts_and_an_open_one_its_prompts(shown: str)
     lines = shown.splitlines()
     at = lines.index("✗ FAILS  line 8  expect attention(mover, END -> IO) >= 40%")
     assert [line.split()[0] for line in lines[at + 1 : at + 5]] == ["measured", "averaged", "2.0", "2.4"]
-    assert "the interval straddles the bound after 2,000 prompts" in shown
+    assert "not decided by 2,000 prompts" in shown
 
 
 def test_a_figure_is_never_rounded_onto_the_bound_that_it_misses(shown: str):

@@ -18,11 +18,9 @@ from circuitdsl.compare.structure import compare
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Engine, Session
-from circuitdsl.judge.intervals import Bootstrap
 from circuitdsl.language.circuit import Circuit, Claim, Document, Intervention
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model, open_model
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.vocabulary import word_tokenizer
@@ -65,11 +63,7 @@ class Bench:
     def of(self, model: str) -> one_model.Bench:
         if model not in self.benches:
             session = Session(self.engine(open_model(model)))
-
-            def templates(data: Data, count: int) -> list[str]:
-                return [prompt.template for prompt in session.prompts(data, count)]
-
-            self.benches[model] = one_model.Bench(session, Bootstrap(templates, 0))
+            self.benches[model] = one_model.Bench(session)
         return self.benches[model]
 
     def outcome(self, document: Document, text: str) -> ClaimOutcome:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Intervention
+from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import (
     CircuitReport,
     ClaimOutcome,
@@ -103,12 +104,32 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
         Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}, {sure}", style="dim"),
+        *_performance(report),
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
         *_heads(report),
         *_unexplained(report),
         *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
     )
+
+
+def _performance(report: CircuitReport) -> Iterator[Text]:
+    """How well the model does the task, and that it does not where it does not."""
+    found = report.performance
+    if found is None:
+        return
+    metric = report.circuit.method.metric
+    unit = measure_infos()[metric].unit
+    said = f"without any patch: {metric} {estimate(found.metric, unit)}"
+    if metric != "accuracy":
+        said += f", accuracy {estimate(found.accuracy, 'share')}"
+    yield Text(said, style="dim")
+    if found.verdict is not Verdict.HOLDS:
+        style = STYLES[Verdict.FAILS if found.verdict is Verdict.FAILS else Verdict.UNDECIDED]
+        surely = "" if found.verdict is Verdict.FAILS else ", as far as can be told"
+        yield Text(
+            f"the model does not do this task on these prompts{surely}: {metric} is not above chance", style=style
+        )
 
 
 def _model(report: CircuitReport) -> Iterator[str]:
@@ -191,8 +212,10 @@ def _expanded(outcome: ClaimOutcome) -> RenderableType:
     lines: list[RenderableType] = [why]
     if outcome.verdict is not Verdict.ERROR:
         if outcome.verdict is Verdict.UNDECIDED:
-            open_after = f"the interval straddles the bound after {plural(outcome.prompts, 'prompt')}"
-            lines.append(Text(f"{open_after}; more may decide it" if outcome.prompts else open_after))
+            open_after = f"not decided by {plural(outcome.prompts, 'prompt')}"
+            lines.append(
+                Text(open_after if outcome.note or not outcome.prompts else f"{open_after}; more may decide it")
+            )
         if outcome.note:
             lines.append(Text(outcome.note, style="dim"))
     widest = max((len(part.label) for part in outcome.parts), default=0)

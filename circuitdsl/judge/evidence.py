@@ -1,0 +1,416 @@
+"""What prompts tell of one figure: its value, and p-values of every bound on it, on both sides.
+
+An interval is what no test rejects, so that a p-value, an interval and a verdict never disagree: all come from here.
+
+* ``Student``: t for a mean or a smooth figure, the variance within strata (Satterthwaite's degrees of freedom). Where
+  Hall's (1992) correction for skewness makes a p-value greater, it is taken; where it makes it smaller, it is not: at
+  few prompts the skewness is known too badly.
+* ``Binomial``: Clopper and Pearson (1934) for a share of prompts.
+* ``Betting``: for means of bounded values, after Waudby-Smith and Ramdas (2024), valid at any number of prompts.
+* ``Share``: Fieller's (1954) test of a ratio of means, inverted; unbounded where the denominator is not above zero.
+* ``Size``, ``Extreme``: the size of a signed figure, and the largest or smallest of several.
+* ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy import optimize, stats
+
+from circuitdsl.judge.units import Array, Units
+
+INFINITY = math.inf
+
+FEWEST = 8
+"""With fewer units only tests that are exact at any number may decide."""
+
+BETS = 8
+"""Over how many sizes of the bet the capital is averaged."""
+
+
+class Evidence(Protocol):
+    """What is known of a figure.
+
+    ``exact``: its p-values are valid at any number of units. ``above(b)`` is the p-value of "the figure is at most b",
+    small where it is surely above; ``below(b)`` that of "it is at least b". ``low(level)`` is the least b with
+    ``above(b)`` beyond ``level``, minus infinity where there is none; ``high`` the same on the other side.
+    """
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def exact(self) -> bool: ...
+
+    def above(self, bound: float) -> float: ...
+
+    def below(self, bound: float) -> float: ...
+
+    def low(self, level: float) -> float: ...
+
+    def high(self, level: float) -> float: ...
+
+
+# --- means -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Student:
+    """An estimate with its standard error, the degrees of freedom of that, and the skewness of the estimate."""
+
+    value: float
+    error: float
+    freedom: float
+    skewness: float = 0.0
+    exact = False
+
+    def above(self, bound: float) -> float:
+        if self.error == 0:
+            return float(self.value <= bound)
+        t = (self.value - bound) / self.error
+        return float(stats.t.sf(min(t, self._corrected(t)), self.freedom))
+
+    def below(self, bound: float) -> float:
+        if self.error == 0:
+            return float(self.value >= bound)
+        t = (self.value - bound) / self.error
+        return float(stats.t.cdf(max(t, self._corrected(t)), self.freedom))
+
+    def low(self, level: float) -> float:
+        t = float(stats.t.isf(level, self.freedom))
+        return self.value - self.error * max(t, self._uncorrected(t))
+
+    def high(self, level: float) -> float:
+        t = float(stats.t.ppf(level, self.freedom))
+        return self.value - self.error * min(t, self._uncorrected(t))
+
+    # Hall's transformation of a skewed t; it is monotone, so that it can be undone.
+    def _corrected(self, t: float) -> float:
+        s = self.skewness
+        return t + s * t * t / 3 + s * s * t**3 / 27 + s / 6
+
+    def _uncorrected(self, g: float) -> float:
+        s = self.skewness
+        if abs(s) < 1e-9:
+            return g
+        return 3 / s * (float(np.cbrt(1 + s * (g - s / 6))) - 1)
+
+
+def student(value: float, residuals: Array, units: Units) -> Student:
+    """A figure's t from what each unit adds to it, [units] (``Units.residuals``)."""
+    sizes = units.sizes
+    squares = np.bincount(units.stratum, residuals**2)
+    variances = squares * sizes / np.maximum(sizes - 1, 1)
+    total = float(variances.sum())
+    if len(units) < 2 or not math.isfinite(total):
+        return Student(value, INFINITY, 1.0)  # a single unit says nothing of its spread
+    if total <= 0:
+        return Student(value, 0.0, float(len(units) - len(sizes)))
+    freedom = total**2 / float((variances**2 / np.maximum(sizes - 1, 1)).sum())
+    cubes = np.bincount(units.stratum, residuals**3)
+    third = float((cubes * sizes**2 / np.maximum((sizes - 1) * (sizes - 2), 1)).sum())
+    return Student(value, math.sqrt(total), freedom, float(np.clip(third / total**1.5, -1.0, 1.0)))
+
+
+@dataclass(frozen=True)
+class Binomial:
+    """So many successes of so many independent prompts, all of which count the same (Clopper and Pearson 1934).
+
+    Templates may have shares of their own: the test is conservative then (Hoeffding 1956).
+    """
+
+    successes: int
+    prompts: int
+    exact = True
+
+    @property
+    def value(self) -> float:
+        return self.successes / self.prompts
+
+    def above(self, bound: float) -> float:
+        if bound < 0:
+            return 0.0
+        return 1.0 if bound >= 1 else float(stats.binom.sf(self.successes - 1, self.prompts, bound))
+
+    def below(self, bound: float) -> float:
+        if bound > 1:
+            return 0.0
+        return 1.0 if bound <= 0 else float(stats.binom.cdf(self.successes, self.prompts, bound))
+
+    def low(self, level: float) -> float:
+        k, n = self.successes, self.prompts
+        return 0.0 if k == 0 else float(stats.beta.ppf(level, k, n - k + 1))
+
+    def high(self, level: float) -> float:
+        k, n = self.successes, self.prompts
+        return 1.0 if k == n else float(stats.beta.isf(level, k + 1, n - k))
+
+
+@dataclass(frozen=True)
+class Betting:
+    """The mean of values within limits, by the capital of bets against a bound (Waudby-Smith and Ramdas 2024).
+
+    Who bets a fixed share of the capital on each unit being above a bound has an expected capital of at most one if the
+    mean is not above it: the product of 1 + bet x (value - bound) over independent units, whatever their own means are,
+    as long as these average to the mean (by the inequality of means; values count by the units' weights). So one over
+    the capital is a p-value, at any number of units. The bets are fixed beforehand by the number of units, and averaged
+    over.
+
+    ``values`` [units] and ``shares`` [units], which sum to one; ``least`` and ``most`` are the limits.
+    """
+
+    values: Array
+    shares: Array
+    least: float
+    most: float
+    exact = True
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    @cached_property
+    def _value(self) -> float:
+        return float(self.shares @ self.values)
+
+    def above(self, bound: float) -> float:
+        if bound < self.least:
+            return 0.0
+        return 1.0 if bound >= self.value else self._p(self.values - bound, bound - self.least)
+
+    def below(self, bound: float) -> float:
+        if bound > self.most:
+            return 0.0
+        return 1.0 if bound <= self.value else self._p(bound - self.values, self.most - bound)
+
+    def low(self, level: float) -> float:
+        return _root(self.above, self.value, self.least, level)
+
+    def high(self, level: float) -> float:
+        return _root(self.below, self.value, self.most, level)
+
+    def _p(self, gains: Array, room: float) -> float:
+        """One over the capital. ``room`` is the most that a unit can lose."""
+        counts = len(self.values) * self.shares
+        if room <= 0:  # at the end of the range: only units that are at the end too leave anything
+            return 0.0 if bool((gains > 0).any()) else 1.0
+        largest = 1 / (room * float(counts.max()))
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.maximum(1 + np.outer(self._bets * largest, counts * gains), 0.0)).sum(axis=1)
+        best = float(logs.max())
+        if best == -INFINITY:
+            return 1.0
+        return float(min(1.0, math.exp(-best) / float(np.mean(np.exp(logs - best)))))
+
+    @cached_property
+    def _bets(self) -> Array:
+        """Shares of the largest bet there can be: from all of it down to what suits the widest spread there can be at
+        this number of units."""
+        least = min(0.5, math.sqrt(2 * math.log(40) / (0.25 * len(self.values))) / 2)
+        return np.geomspace(least, 0.999, BETS)
+
+
+def _root(p: Callable[[float], float], start: float, end: float, level: float) -> float:
+    """Where p, which falls from ``start`` towards ``end``, passes ``level``; the end where it stays above."""
+    if end == start or p(end) > level:
+        return end
+    found = optimize.root_scalar(lambda bound: p(bound) - level, bracket=(start, end), method="brentq", xtol=1e-9)
+    return float(found.root)
+
+
+def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, binary: bool = False) -> Evidence:
+    """Evidence on the mean of a column [prompts], by the test that is valid for it."""
+    if binary and units.single:
+        return Binomial(round(float(column.sum())), len(column))
+    if limits is not None:
+        low, high = limits
+        return Betting(np.clip(units.values(column), low, high), units.shares, low, high)
+    return student(float(units.weights @ column), units.residuals(column[:, None])[:, 0], units)
+
+
+# --- ratios ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Share:
+    """mean(over) / mean(under): above b where over - b under is above zero and under is (Fieller 1954).
+
+    ``contrast(b)`` is the evidence on over - b under; ``needed`` the p-value of "what must be above zero is not".
+    """
+
+    value: float
+    contrast: Callable[[float], Evidence]
+    needed: float
+    scale: float
+    exact: bool = False
+
+    def above(self, bound: float) -> float:
+        return max(self.needed, self.contrast(bound).above(0.0))
+
+    def below(self, bound: float) -> float:
+        return max(self.needed, self.contrast(bound).below(0.0))
+
+    def low(self, level: float) -> float:
+        return self._end(self.above, -1.0, level)
+
+    def high(self, level: float) -> float:
+        return self._end(self.below, 1.0, level)
+
+    def _end(self, p: Callable[[float], float], way: float, level: float) -> float:
+        if self.needed > level:
+            return way * INFINITY
+        step = self.scale
+        for _ in range(60):
+            end = self.value + way * step
+            if p(end) <= level:
+                return _root(p, self.value, end, level)
+            step *= 2
+        return way * INFINITY
+
+
+# --- of others ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Evidence that is worth nothing unless something else is above zero, of which ``needed`` is the p-value."""
+
+    of: Evidence
+    needed: float
+
+    @property
+    def value(self) -> float:
+        return self.of.value
+
+    @property
+    def exact(self) -> bool:
+        return self.of.exact
+
+    def above(self, bound: float) -> float:
+        return max(self.needed, self.of.above(bound))
+
+    def below(self, bound: float) -> float:
+        return max(self.needed, self.of.below(bound))
+
+    def low(self, level: float) -> float:
+        return -INFINITY if self.needed > level else self.of.low(level)
+
+    def high(self, level: float) -> float:
+        return INFINITY if self.needed > level else self.of.high(level)
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a signed figure. That it is beyond a bound may be due to either side, and both are counted."""
+
+    of: Evidence
+
+    @property
+    def value(self) -> float:
+        return abs(self.of.value)
+
+    @property
+    def exact(self) -> bool:
+        return self.of.exact
+
+    def above(self, bound: float) -> float:
+        if bound < 0:
+            return 0.0
+        if self.of.value >= 0:
+            return min(1.0, self.of.above(bound) + self.of.above(-bound))
+        return min(1.0, self.of.below(-bound) + self.of.below(bound))
+
+    def below(self, bound: float) -> float:
+        return 1.0 if bound <= 0 else max(self.of.below(bound), self.of.above(-bound))
+
+    def low(self, level: float) -> float:
+        return 0.0 if self.above(0.0) > level else _root(self.above, self.value, 0.0, level)
+
+    def high(self, level: float) -> float:
+        return max(self.of.high(level), -self.of.low(level))
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The largest of several figures (``sign`` 1) or the smallest (``sign`` -1).
+
+    That the largest is above a bound may be due to any of them, so that the smallest p-value is multiplied by their
+    number (Bonferroni); that it is below has to be shown of each, at the level itself.
+    """
+
+    of: Sequence[Evidence]
+    sign: int
+
+    @property
+    def value(self) -> float:
+        return max(each.value for each in self.of) if self.sign > 0 else min(each.value for each in self.of)
+
+    @property
+    def exact(self) -> bool:
+        return all(each.exact for each in self.of)
+
+    def above(self, bound: float) -> float:
+        return (
+            self._outward([e.above(bound) for e in self.of]) if self.sign > 0 else max(e.above(bound) for e in self.of)
+        )
+
+    def below(self, bound: float) -> float:
+        return (
+            max(e.below(bound) for e in self.of) if self.sign > 0 else self._outward([e.below(bound) for e in self.of])
+        )
+
+    def low(self, level: float) -> float:
+        if self.sign > 0:
+            return max(each.low(level / len(self.of)) for each in self.of)
+        return min(each.low(level) for each in self.of)
+
+    def high(self, level: float) -> float:
+        if self.sign > 0:
+            return max(each.high(level) for each in self.of)
+        return min(each.high(level / len(self.of)) for each in self.of)
+
+    def _outward(self, p_values: Sequence[float]) -> float:
+        return min(1.0, len(self.of) * min(p_values))
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Spearman's correlation over ``pairs`` pairs: normal after Fisher's z, variance (1 + r^2 / 2) / (pairs - 3).
+
+    Bonett and Wright (2000). The pairs, not the prompts, are what varies.
+    """
+
+    value: float
+    pairs: int
+    exact = False
+
+    def above(self, bound: float) -> float:
+        return self._tail(bound, 1)
+
+    def below(self, bound: float) -> float:
+        return self._tail(bound, -1)
+
+    def low(self, level: float) -> float:
+        return math.tanh(self._z - self._error * float(stats.norm.isf(level)))
+
+    def high(self, level: float) -> float:
+        return math.tanh(self._z + self._error * float(stats.norm.isf(level)))
+
+    def _tail(self, bound: float, way: int) -> float:
+        if abs(bound) >= 1:
+            return float(way * bound > 0) if abs(bound) > 1 else 1.0 if way * bound > 0 else 0.0
+        return float(stats.norm.sf(way * (self._z - math.atanh(bound)) / self._error))
+
+    @property
+    def _z(self) -> float:
+        return math.atanh(float(np.clip(self.value, -1 + 1e-9, 1 - 1e-9)))
+
+    @property
+    def _error(self) -> float:
+        return math.sqrt((1 + self.value**2 / 2) / max(self.pairs - 3, 0.5))

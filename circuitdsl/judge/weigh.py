@@ -1,0 +1,164 @@
+"""From a measurement to evidence: for each form of estimand the test that is valid for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+import numpy as np
+
+from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Ranks, Share, Size, Student, of_mean, student
+from circuitdsl.judge.units import Array, Units
+from circuitdsl.measures.estimands import (
+    Contrast,
+    Estimand,
+    Folded,
+    Largest,
+    Mean,
+    RankCorrelation,
+    Ratio,
+    Smallest,
+    Smooth,
+)
+from circuitdsl.measures.measurement import Measurement, Sample
+
+UnitsOf = Callable[[Sample], Units]
+"""The units of a sample's prompts."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A measurement with the units of its samples."""
+
+    measurement: Measurement
+    units: tuple[Units, ...]
+
+    @classmethod
+    def of(cls, measurement: Measurement, units_of: UnitsOf) -> Weighed:
+        return cls(measurement, tuple(map(units_of, measurement.samples)))
+
+    @property
+    def fewest(self) -> int:
+        """The number of units of the smallest sample."""
+        return min(map(len, self.units))
+
+    @property
+    def means(self) -> Array:
+        """Means of all samples' columns, [columns]."""
+        pairs = zip(self.measurement.samples, self.units, strict=True)
+        return np.concatenate([units.mean(sample.columns) for sample, units in pairs])
+
+    @property
+    def value(self) -> float:
+        return float(self.measurement.estimand.value(self.means))
+
+    def evidence(self) -> Evidence | None:
+        """None where the figure is undefined on these prompts: its denominator is zero."""
+        return self._evidence(self.measurement.estimand)
+
+    def above_zero(self, contrast: Contrast) -> float:
+        """The p-value of "the mean of this contrast is at most zero"."""
+        return self._mean(contrast).above(0.0)
+
+    def _evidence(self, estimand: Estimand) -> Evidence | None:
+        match estimand:
+            case Mean(of=contrast, binary=binary):
+                return self._mean(contrast, binary)
+            case Ratio():
+                return self._ratio(estimand)
+            case Folded(of=inner):
+                found = self._evidence(inner)
+                return found and Size(found)
+            case Largest(of=several):
+                return self._extreme(several, 1)
+            case Smallest(of=several):
+                return self._extreme(several, -1)
+            case Smooth(function=function, needs=needs):
+                return self._smooth(function, needs)
+            case RankCorrelation(pairs=pairs):
+                value = float(estimand.value(self.means))
+                return Ranks(value, pairs) if math.isfinite(value) else None
+            case _:
+                assert_never(estimand)
+
+    def _mean(self, contrast: Contrast, binary: bool = False) -> Evidence:
+        values, units = self._rows(contrast)
+        return of_mean(values, units, contrast.range, binary)
+
+    def _rows(self, contrast: Contrast) -> tuple[Array, Units]:
+        """A contrast on each prompt of the sample that its columns stand in, and these prompts' units.
+
+        Of one that was chosen on the first half of the prompts, every other one, only the second half is taken.
+        """
+        offset = 0
+        first = contrast.terms[0][0]
+        for sample, units in zip(self.measurement.samples, self.units, strict=True):
+            width = sample.columns.shape[1]
+            if offset <= first < offset + width:
+                values = contrast.moved(-offset).of(sample.columns)
+                if not contrast.chosen:
+                    return values, units
+                second = np.arange(len(values)) % 2 == 1
+                return values[second], units.part(second)
+            offset += width
+        raise AssertionError("a contrast is of columns that the measurement has")
+
+    def _ratio(self, estimand: Ratio) -> Evidence | None:
+        over, units = self._rows(estimand.over)
+        under, _ = self._rows(estimand.under)
+        mean = float(units.weights @ under)
+        if mean == 0:
+            return None
+        sign = -1.0 if estimand.either_sign and mean < 0 else 1.0
+        under_contrast = Contrast(tuple((c, sign * w) for c, w in estimand.under.terms), estimand.under.limits)
+        tails = 2.0 if estimand.either_sign else 1.0
+        needed = max(min(1.0, tails * self.above_zero(under_contrast)), *map(self.above_zero, estimand.needs), 0.0)
+        value = float(units.weights @ over) / (sign * mean)
+
+        exact = estimand.over.limits is not None and estimand.under.limits is not None
+        over_parts, under_parts = units.residuals(np.stack([over, sign * under], axis=1)).T
+        spread = float(np.abs(over_parts - value * under_parts).sum()) / abs(mean)
+
+        def bounded(bound: float) -> Evidence:
+            return self._mean(estimand.over.less(under_contrast, bound))
+
+        def unbounded(bound: float) -> Evidence:
+            difference = (value - bound) * sign * mean
+            return student(difference, over_parts - bound * under_parts, units)
+
+        return Share(value, bounded if exact else unbounded, needed, spread or max(abs(value), 1.0) * 1e-6, exact)
+
+    def _extreme(self, several: Sequence[Estimand], sign: int) -> Evidence | None:
+        found = [self._evidence(each) for each in several]
+        known = [each for each in found if each is not None]
+        return Extreme(known, sign) if len(known) == len(found) else None
+
+    def _smooth(self, function: Callable[[Array], Array], needs: Sequence[Contrast]) -> Evidence | None:
+        """Student's t with the jackknife's variance: what the figure changes by where a unit is left out."""
+        means = self.means
+        value = float(function(means))
+        if not math.isfinite(value):
+            return None
+        parts, offset = [], 0
+        for sample, units in zip(self.measurement.samples, self.units, strict=True):
+            residuals = units.residuals(sample.columns)
+            left_out = np.tile(means, (len(units), 1))
+            left_out[:, offset : offset + residuals.shape[1]] -= residuals
+            parts.append(value - function(left_out))
+            offset += residuals.shape[1]
+        each = [student(value, influence, units) for influence, units in zip(parts, self.units, strict=True)]
+        joined = _joined(value, [(one.error, one.freedom, one.skewness) for one in each])
+        needed = max([self.above_zero(need) for need in needs], default=0.0)
+        return Guarded(joined, needed) if needs else joined
+
+
+def _joined(value: float, samples: Sequence[tuple[float, float, float]]) -> Evidence:
+    """The t of a figure to which independent samples add, each with its error, degrees of freedom and skewness."""
+    total = sum(error**2 for error, _, _ in samples)
+    if total == 0:
+        return Student(value, 0.0, 1.0)
+    freedom = total**2 / sum(error**4 / freedom for error, freedom, _ in samples)
+    skewness = sum(skewness * error**3 for error, _, skewness in samples) / total**1.5
+    return Student(value, math.sqrt(total), freedom, skewness)

@@ -1,0 +1,260 @@
+"""What a measurement estimates: functions of means over prompts whose form tells the judge which interval is valid.
+
+A mean of bounded values, a ratio of means, the size of a signed figure and the largest of several need different
+statistics, so that a measurement says which of them it is, and hands over no bare function. Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuitdsl.measures.ranks import spearman
+
+Array = NDArray[np.float64]
+
+Limits = tuple[float, float]
+"""The least and the greatest value that there can be on a single prompt."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of columns, as (column, weight) pairs.
+
+    ``limits`` are those of every single column, None where a value can be of any size. ``chosen``: these columns were
+    chosen among others by what the even-numbered prompts gave, so that only the odd-numbered ones tell the truth.
+    """
+
+    terms: tuple[tuple[int, float], ...]
+    limits: Limits | None = None
+    chosen: bool = False
+
+    def of(self, columns: Array) -> Array:
+        """Columns [..., columns] -> [...]."""
+        (first, weight), *others = self.terms
+        total = weight * columns[..., first]
+        for column, each in others:
+            total = total + each * columns[..., column]
+        return total
+
+    @property
+    def range(self) -> Limits | None:
+        """The limits of the sum on a single prompt."""
+        if self.limits is None:
+            return None
+        low, high = self.limits
+        ends = [(weight * low, weight * high) for _, weight in self._merged()]
+        return sum(map(min, ends)), sum(map(max, ends))
+
+    def less(self, other: Contrast, times: float = 1.0) -> Contrast:
+        """This contrast less the other one so many times; bounded where both are, within the wider limits."""
+        terms = (*self.terms, *((column, -times * weight) for column, weight in other.terms))
+        chosen = self.chosen or other.chosen
+        if self.limits is None or other.limits is None:
+            return Contrast(terms, None, chosen)
+        low, high = min(self.limits[0], other.limits[0]), max(self.limits[1], other.limits[1])
+        return Contrast(terms, (low, high), chosen)
+
+    def moved(self, offset: int) -> Contrast:
+        """The same of columns that stand so many places further on."""
+        return replace(self, terms=tuple((column + offset, weight) for column, weight in self.terms))
+
+    def _merged(self) -> Iterable[tuple[int, float]]:
+        weights: dict[int, float] = {}
+        for column, weight in self.terms:
+            weights[column] = weights.get(column, 0.0) + weight
+        return weights.items()
+
+
+def column(index: int, limits: Limits | None = None) -> Contrast:
+    """A column by itself."""
+    return Contrast(((index, 1.0),), limits)
+
+
+# --- estimands ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of a contrast over prompts. ``binary``: the contrast is a single column of zeros and ones."""
+
+    of: Contrast
+    binary: bool = False
+
+    def value(self, means: Array) -> Array:
+        return self.of.of(means)
+
+    def moved(self, offset: int, width: int) -> Mean:
+        return replace(self, of=self.of.moved(offset))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A share of a mean that must be above zero for the share to mean anything: mean(over) / mean(under).
+
+    ``needs`` are further means that must be above zero: of a share of F(M) - F(none), F(M) itself. ``either_sign``: the
+    share is one of |mean(under)|, which must be told from zero and may be below it.
+    """
+
+    over: Contrast
+    under: Contrast
+    needs: tuple[Contrast, ...] = ()
+    either_sign: bool = False
+
+    def value(self, means: Array) -> Array:
+        under = self.under.of(means)
+        return ratio(self.over.of(means), np.abs(under) if self.either_sign else under)
+
+    def moved(self, offset: int, width: int) -> Ratio:
+        needs = tuple(each.moved(offset) for each in self.needs)
+        return replace(self, over=self.over.moved(offset), under=self.under.moved(offset), needs=needs)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The size of a signed figure."""
+
+    of: Mean | Ratio
+
+    def value(self, means: Array) -> Array:
+        return np.abs(self.of.value(means))
+
+    def moved(self, offset: int, width: int) -> Folded:
+        return Folded(self.of.moved(offset, width))
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The largest of several figures; which one it is, is not known beforehand."""
+
+    of: tuple[Estimand, ...]
+
+    def value(self, means: Array) -> Array:
+        return np.max(np.stack([each.value(means) for each in self.of], axis=-1), axis=-1)
+
+    def moved(self, offset: int, width: int) -> Largest:
+        return Largest(tuple(each.moved(offset, width) for each in self.of))
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest of several figures; which one it is, is not known beforehand."""
+
+    of: tuple[Estimand, ...]
+
+    def value(self, means: Array) -> Array:
+        return np.min(np.stack([each.value(means) for each in self.of], axis=-1), axis=-1)
+
+    def moved(self, offset: int, width: int) -> Smallest:
+        return Smallest(tuple(each.moved(offset, width) for each in self.of))
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Any smooth function of means of shape [..., columns]; ``needs`` are means that must be above zero for it."""
+
+    function: Callable[[Array], Array]
+    needs: tuple[Contrast, ...] = ()
+
+    def value(self, means: Array) -> Array:
+        return self.function(means)
+
+    def moved(self, offset: int, width: int) -> Smooth:
+        function, needs = self.function, tuple(each.moved(offset) for each in self.needs)
+        return Smooth(lambda means: function(means[..., offset : offset + width]), needs)
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's correlation over ``pairs`` pairs of means, of which ``sides`` makes the two sides [..., pairs]."""
+
+    sides: Callable[[Array], tuple[Array, Array]]
+    pairs: int
+
+    def value(self, means: Array) -> Array:
+        return spearman(*self.sides(means))
+
+    def moved(self, offset: int, width: int) -> RankCorrelation:
+        sides = self.sides
+        return RankCorrelation(lambda means: sides(means[..., offset : offset + width]), self.pairs)
+
+
+Estimand = Mean | Ratio | Folded | Largest | Smallest | Smooth | RankCorrelation
+
+
+def is_share_of_metric(estimand: Estimand) -> bool:
+    """Whether the figure is a share of the metric, and so means nothing where the model does not do the task."""
+    match estimand:
+        case Ratio():
+            return True
+        case Folded(of=inner):
+            return is_share_of_metric(inner)
+        case Largest(of=several) | Smallest(of=several):
+            return any(map(is_share_of_metric, several))
+        case Smooth(needs=needs):
+            return bool(needs)
+        case Mean() | RankCorrelation():
+            return False
+
+
+# --- usual ones --------------------------------------------------------------------------------------
+
+
+def proportion() -> Mean:
+    """The share of prompts that the first column marks with a one."""
+    return Mean(column(0, (0.0, 1.0)), binary=True)
+
+
+def average(columns: int = 1, limits: Limits | None = None) -> Mean:
+    """The mean over the first columns and over prompts; ``limits`` are those of each column."""
+    return Mean(Contrast(tuple((index, 1 / columns) for index in range(columns)), limits))
+
+
+def relative_change(limits: Limits | None = None, either_sign: bool = False) -> Ratio:
+    """(F changed - F) / |F| for columns F changed, F."""
+    return Ratio(Contrast(((0, 1.0), (1, -1.0)), limits), column(1, limits), either_sign=either_sign)
+
+
+def difference(left: Estimand, right: Estimand) -> Estimand:
+    """One figure less another, on the same prompts."""
+    if isinstance(left, Mean) and isinstance(right, Mean):
+        return Mean(left.of.less(right.of))
+    return Smooth(lambda means: left.value(means) - right.value(means), (*needs_of(left), *needs_of(right)))
+
+
+def mean_of(several: Sequence[Estimand]) -> Estimand:
+    """The mean of several figures, on the same prompts."""
+    if all(isinstance(each, Mean) for each in several):
+        contrasts = [each.of for each in several if isinstance(each, Mean)]
+        terms = tuple((c, weight / len(several)) for contrast in contrasts for c, weight in contrast.terms)
+        limits = {contrast.limits for contrast in contrasts}
+        return Mean(Contrast(terms, limits.pop() if len(limits) == 1 else None))
+
+    def averaged(means: Array) -> Array:
+        return np.mean(np.stack([each.value(means) for each in several], axis=-1), axis=-1)
+
+    return Smooth(averaged, tuple(need for each in several for need in needs_of(each)))
+
+
+def needs_of(estimand: Estimand) -> tuple[Contrast, ...]:
+    """The means that must be above zero for a figure to be defined."""
+    match estimand:
+        case Ratio(under=under, needs=needs, either_sign=either):
+            return needs if either else (under, *needs)
+        case Smooth(needs=needs):
+            return needs
+        case Folded(of=inner):
+            return needs_of(inner)
+        case Largest(of=several) | Smallest(of=several):
+            return tuple(need for each in several for need in needs_of(each))
+        case Mean() | RankCorrelation():
+            return ()
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """numerator / denominator, NaN where the denominator is zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominator == 0, np.nan, numerator / np.where(denominator == 0, 1.0, denominator))
