@@ -111,10 +111,11 @@ class Weighed:
         mean = float(units.weights @ under)
         if mean == 0:
             return None
-        sign = -1.0 if estimand.either_sign and mean < 0 else 1.0
+        sign = -1.0 if estimand.of_size and mean < 0 else 1.0
         under_contrast = Contrast(tuple((c, sign * w) for c, w in estimand.under.terms), estimand.under.limits)
         tails = 2.0 if estimand.either_sign else 1.0
-        needed = max(min(1.0, tails * self.above_zero(under_contrast)), *map(self.above_zero, estimand.needs), 0.0)
+        told = under_contrast if estimand.either_sign else estimand.under
+        needed = max(min(1.0, tails * self.above_zero(told)), *map(self.above_zero, estimand.needs), 0.0)
         value = float(units.weights @ over) / (sign * mean)
 
         exact = estimand.over.limits is not None and estimand.under.limits is not None

@@ -95,18 +95,19 @@ class Mean:
 class Ratio:
     """A share of a mean that must be above zero for the share to mean anything: mean(over) / mean(under).
 
-    ``needs`` are further means that must be above zero: of a share of F(M) - F(none), F(M) itself. ``either_sign``: the
-    share is one of |mean(under)|, which must be told from zero and may be below it.
+    ``needs`` are further means that must be above zero: of a share of F(M) - F(none), F(M) itself. ``of_size``: it is
+    divided by |mean(under)|. ``either_sign``: so it is, and mean(under) has only to be told from zero.
     """
 
     over: Contrast
     under: Contrast
     needs: tuple[Contrast, ...] = ()
+    of_size: bool = False
     either_sign: bool = False
 
     def value(self, means: Array) -> Array:
         under = self.under.of(means)
-        return ratio(self.over.of(means), np.abs(under) if self.either_sign else under)
+        return ratio(self.over.of(means), np.abs(under) if self.of_size else under)
 
     def moved(self, offset: int, width: int) -> Ratio:
         needs = tuple(each.moved(offset) for each in self.needs)
@@ -215,7 +216,8 @@ def average(columns: int = 1, limits: Limits | None = None) -> Mean:
 
 def relative_change(limits: Limits | None = None, either_sign: bool = False) -> Ratio:
     """(F changed - F) / |F| for columns F changed, F."""
-    return Ratio(Contrast(((0, 1.0), (1, -1.0)), limits), column(1, limits), either_sign=either_sign)
+    change = Contrast(((0, 1.0), (1, -1.0)), limits)
+    return Ratio(change, column(1, limits), of_size=True, either_sign=either_sign)
 
 
 def difference(left: Estimand, right: Estimand) -> Estimand:

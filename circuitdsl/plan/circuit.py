@@ -19,7 +19,7 @@ class CircuitPlan:
     """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for."""
 
     circuit: Circuit
-    performance: Started
+    performance: Started | None
     claims: Mapping[Claim, Started]
     variants: Mapping[Claim, tuple[Started, ...]]
     heads: Mapping[Node, Started]
@@ -28,7 +28,8 @@ class CircuitPlan:
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
-        yield self.performance
+        if self.performance is not None:
+            yield self.performance
         yield from self.claims.values()
         for variants in self.variants.values():
             yield from variants

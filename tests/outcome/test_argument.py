@@ -21,7 +21,7 @@ SPEC = """
 circuit names {
   model planted-broken
   task  ioi
-  method { prompts 12 }
+  method { prompts 18 }
   role inhibition at END { 2.0 2.3 }
   role mover at END { 3.1 3.4 }
   edge mover -> logits : raises
@@ -34,7 +34,7 @@ circuit names {
 circuit colors {
   model planted-broken
   task  colored_objects(shots: 0)
-  method { prompts 12 }
+  method { prompts 18 }
   role mover at END { 3.1 3.4 }
   expect logit_diff >= -1000
   expect attention(2.0 at END, END -> DISTRACTORS) >= 0%
@@ -129,7 +129,7 @@ def test_an_intervention_is_told_by_its_arms(report: Report):
         arms["all"].broken,
     )
     shares = (repaired.estimate.value, broken.estimate.value)
-    assert shares == pytest.approx((arms["all"].repaired / 12, arms["all"].broken / 12))
+    assert shares == pytest.approx((arms["all"].repaired / 18, arms["all"].broken / 18))
     alone = "attend 2.3 at END from END to DISTRACTORS evenly"
     assert fact(told, f"{alone} alone").estimate == arms[alone].accuracy
     assert fact(told, "random heads").estimate == arms["random heads"].accuracy

@@ -13,6 +13,7 @@ from circuitdsl.plan.plan import Line, Plan
 from circuitdsl.report.words import plural
 
 _PURPOSES = {
+    "performance": "doing the task",
     "claim": "claims",
     "variant": "claims, settings varied",
     "head": "each of its heads",
