@@ -31,8 +31,8 @@ from circuitdsl.engine.fast.region import Region, narrow, take
 class Arrivals:
     """What a hook point is given on the region's tokens: ``values`` where ``mask`` is true.
 
-    After the tokens, ``mask`` has the axes heads and 1, or 1 alone for an MLP. With grouped queries ``values`` have keys
-    and values by group, and what passes afterwards is each head's own copy.
+    After the tokens, ``mask`` has the axes heads and 1, or 1 alone for an MLP. With grouped queries ``values`` of keys
+    and values are by group, and what passes afterwards is every head's own copy.
     """
 
     mask: Bool[Tensor, "prompts 1 n *places"]

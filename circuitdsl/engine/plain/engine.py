@@ -191,12 +191,12 @@ class PlainEngine:
     def _arrivals(
         self, receivers: Iterable[Receiver], sent: Activations, batch: Batch, under: Sequence[Write]
     ) -> list[Write]:
-        """Writes that give the receivers, and nothing else, what is ``sent`` to them. ``under`` is in force in any case.
+        """Writes that give the receivers, and nothing else, what is ``sent`` to them. ``under`` is always in force.
 
-        With grouped queries several heads read one key or value, and no hook point has the copy that each of them reads.
-        So a run is made for each such head in which its whole group's is written: there the head's pattern and output are
-        those that its own copy gives it, and of that run these alone are taken. They depend on whatever arrives in
-        layers before, which is why heads are taken in order.
+        With grouped queries several heads read one key or value, and no hook point has the copy that each of them
+        reads. So a run is made for each such head in which the key of its whole group is written: there the head's
+        pattern and output are those that its own copy gives it, and of that run these alone are taken. They depend on
+        what arrives in layers before, which is why heads are taken in order.
         """
         geometry = self.model.geometry
         copied = writes.by_copied_head(receivers, geometry)
