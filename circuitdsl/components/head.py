@@ -13,8 +13,8 @@ from circuitdsl.components.geometry import Geometry
 class Head(Component):
     """An attention head, written ``9.6``; ``9.*`` stands for all heads of layer 9.
 
-    Its output is ``hook_z``, before W_O. With grouped queries the heads of a group share a column of the
-    hook point of keys, and of that of values; what each of them reads there is its own copy, which can be patched alone.
+    Its output is ``hook_z``, before W_O. With grouped queries the heads of a group share a column where keys
+    pass, and one where values do; what each of them reads there is its own copy, which can be patched alone.
 
     >>> Head.spelled((9, None)), str(Head(9, 6)), Head(9, 6).receives("q")
     ('9.*', '9.6', 'blocks.9.attn.hook_q')

@@ -6,7 +6,7 @@ Both engines are compared with a Llama written out in numpy, in which every head
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -32,6 +32,12 @@ HEADS, GROUPS = 6, 2
 Receivers = Iterable[tuple[Node, str]]
 
 
+def mark(what: str, node: Node) -> tuple[str, int, Position]:
+    """Where the computation by hand has a head's query, key, value or output."""
+    assert isinstance(node.component, Head)
+    return f"{what} {node.component.layer}", node.component.index, node.position
+
+
 class Both(NamedTuple):
     model: Model
     by_hand: Llama
@@ -39,7 +45,11 @@ class Both(NamedTuple):
 
 @pytest.fixture(scope="module")
 def llama() -> Both:
-    shape = SHAPE | {"num_attention_heads": HEADS, "num_key_value_heads": GROUPS, "hidden_size": 4 * HEADS}
+    shape: dict[str, Any] = SHAPE | {
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": GROUPS,
+        "hidden_size": 4 * HEADS,
+    }
     path = folder(LlamaForCausalLM(LlamaConfig(**shape)))
     return Both(open_model(path), Llama.of(LlamaForCausalLM.from_pretrained(path, dtype="float32")))
 
@@ -71,7 +81,7 @@ def patched(by_hand: Llama, prompt: Prompt, senders: Iterable[Node], receivers: 
     elsewhere = by_hand.seen
     by_hand(prompt.tokens, base)
     kept = by_hand.seen
-    sending = into(prompt, elsewhere, [(f"z {n.component.layer}", n.component.index, n.position) for n in senders])
+    sending = into(prompt, elsewhere, [mark("z", node) for node in senders])
     frozen = ("z ", "mlp ", "scale ") if strict else ("z ",)
 
     def first(name: str, value: np.ndarray) -> np.ndarray:
@@ -81,7 +91,7 @@ def patched(by_hand: Llama, prompt: Prompt, senders: Iterable[Node], receivers: 
     receiving = into(
         prompt,
         by_hand.seen,
-        [(f"{which} {n.component.layer}", n.component.index, n.position) for n, which in receivers],
+        [mark(which, node) for node, which in receivers],
     )
     return by_hand(prompt.tokens, lambda name, value: receiving(name, base(name, value)))
 
