@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmarks.models import ANSWER, COUNTERFACTUAL, DATA, WRONG
 from benchmarks.timing import timed
+from circuitdsl.components import Geometry
 from circuitdsl.engine.plain.cost import PlainCost, passes
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.measures.experiments import Experiment, World
@@ -26,9 +27,9 @@ def sample_of(asked: Sequence[Experiment]) -> list[Experiment]:
     return list(asked[:: max(1, len(asked) // SAMPLE)][:SAMPLE])
 
 
-def plain_passes(worlds: Collection[World]) -> int:
+def plain_passes(worlds: Collection[World], geometry: Geometry) -> int:
     """Forward passes over the prompts that the plain engine needs for these worlds, with the caches they share."""
-    return sum(map(passes, worlds)) + len(PlainCost().shared(worlds))
+    return sum(passes(world, geometry) for world in worlds) + len(PlainCost().shared(worlds))
 
 
 def plain_time(model: Model, prompts: Sequence[Prompt], few: int, asked: Sequence[Experiment]) -> tuple[float, Results]:
@@ -40,7 +41,8 @@ def plain_time(model: Model, prompts: Sequence[Prompt], few: int, asked: Sequenc
     sample = sample_of(asked)
     engine = PlainEngine(model, ran.append)
     seconds, results = timed(lambda: engine.run(DATA, prompts, 0, few, sample))
-    return seconds / sum(ran) * plain_passes({each.world for each in asked}) * len(prompts), results
+    needed = plain_passes({each.world for each in asked}, model.geometry)
+    return seconds / sum(ran) * needed * len(prompts), results
 
 
 def helper_time(case: str, model: Model, prompts: Sequence[Prompt], count: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from circuitdsl.components import Component, Head, Mlp
@@ -12,7 +12,10 @@ End = Nodes | Receivers | LogitsReceiver
 
 
 class Edge(NamedTuple):
-    """Information that flows into one input, "q", "k" or "v"; "" for the logits and for an MLP."""
+    """Information that flows into one input, "q", "k" or "v"; "" for the logits and for an MLP.
+
+    "k of group" is the key of all heads that share it, which is another input than the own copies of single heads.
+    """
 
     sender: str
     receiver: str
@@ -20,6 +23,12 @@ class Edge(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.sender} -> {self.receiver}" + (f".{self.input}" if self.input else "")
+
+
+def inputs_text(inputs: Iterable[str]) -> str:
+    """Inputs of edges between the same two, as one label: ``kv``, or ``k, v of group``."""
+    some = tuple(inputs)
+    return (", " if any(" " in each for each in some) else "").join(some)
 
 
 Stated = Literal["edge", "no edge"]
@@ -65,8 +74,9 @@ def _paths(circuit: Circuit, stated: Stated) -> Iterator[Path]:
 
 
 def _inputs(path: Path) -> tuple[str, ...]:
-    letters = path.receivers.inputs if isinstance(path.receivers, Receivers) else ""
-    return tuple(letters) or ("",)
+    if not isinstance(path.receivers, Receivers) or not path.receivers.inputs:
+        return ("",)
+    return tuple(letter + " of group" * path.receivers.of_group for letter in path.receivers.inputs)
 
 
 def _roles(circuit: Circuit, end: End) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from circuitdsl.components.geometry import Geometry
 class Head(Component):
     """An attention head, written ``9.6``; ``9.*`` stands for all heads of layer 9.
 
-    Its output is ``hook_z``, before W_O. With grouped queries a key or value belongs to the head's group.
+    Its output is ``hook_z``, before W_O. With grouped queries the heads of a group share a column where keys
+    pass, and one where values do; what each of them reads there is its own copy, which can be patched alone.
 
     >>> Head.spelled((9, None)), str(Head(9, 6)), Head(9, 6).receives("q")
     ('9.*', '9.6', 'blocks.9.attn.hook_q')
@@ -25,6 +26,8 @@ class Head(Component):
 
     >>> Head(1, 3).column("q", geometry), Head(1, 3).column("k", geometry)
     ((3, 4), (1, 2))
+    >>> [str(head) for head in Head(1, 3).group(geometry)]
+    ['1.2', '1.3']
     """
 
     layer: int
@@ -81,6 +84,12 @@ class Head(Component):
     def column(self, which: str, geometry: Geometry) -> tuple[int, int] | None:
         columns = geometry.n_kv_heads if which in ("k", "v") else geometry.n_heads
         return self.index * columns // geometry.n_heads, columns
+
+    def group(self, geometry: Geometry) -> tuple[Head, ...]:
+        """The heads that share its keys and values, itself among them; itself alone without grouped queries."""
+        size = geometry.n_heads // geometry.n_kv_heads
+        first = self.index // size * size
+        return tuple(Head(self.layer, index) for index in range(first, first + size))
 
 
 def all_heads(geometry: Geometry) -> tuple[Head, ...]:

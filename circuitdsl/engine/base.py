@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from circuitdsl.components import Geometry
 from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.plugins import installed
@@ -80,9 +81,9 @@ class Cost(Protocol):
         """The whole runs that worlds which are given at once share."""
         ...
 
-    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], layers: int) -> Mapping[World, float]:
-        """What each of these worlds costs beyond the shared runs, over prompts laid out as these, in a model of so
-        many layers."""
+    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], geometry: Geometry) -> Mapping[World, float]:
+        """What each of these worlds costs beyond the shared runs, over prompts laid out as these, in a model of this
+        shape."""
         ...
 
 

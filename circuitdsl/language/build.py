@@ -93,9 +93,9 @@ class Builder(Transformer[Token, t.File]):
         return t.Group(tuple(self._item(item) for item in items), "", place, span=self._span(meta))
 
     def reading(self, meta: Any, children: list[Any]) -> t.Group:
-        *items, inputs, place = children
+        *items, inputs, of_group, place = children
         made = tuple(self._item(item) for item in items)
-        return t.Group(made, _inputs(inputs), place, span=self._span(meta))
+        return t.Group(made, _inputs(inputs), place, of_group is not None, span=self._span(meta))
 
     def logits(self, meta: Any, children: list[Any]) -> t.Logits:
         return t.Logits(span=self._span(meta))
@@ -116,9 +116,10 @@ class Builder(Transformer[Token, t.File]):
 
     def named(self, meta: Any, children: list[Any]) -> t.Group:
         name, *rest = children
-        inputs = next((_inputs(child) for child in rest if isinstance(child, Token)), "")
+        words = {child.type: child for child in rest if isinstance(child, Token)}
         place = next((child for child in rest if isinstance(child, t.Place)), None)
-        return t.Group((self._name(name),), inputs, place, span=self._span(meta))
+        inputs = _inputs(words.get("INPUTS"))
+        return t.Group((self._name(name),), inputs, place, "OF_GROUP" in words, span=self._span(meta))
 
     def argument(self, meta: Any, children: list[Any]) -> t.Argument:
         child = children[0]
@@ -288,7 +289,7 @@ def _inputs(token: Token | None) -> str:
 
 def _plain(operand: t.Operand) -> t.Operand:
     """A lone name is ``Words``, with or without braces."""
-    if not isinstance(operand, t.Group) or operand.inputs or operand.at or len(operand.items) > 1:
+    if not isinstance(operand, t.Group) or operand != t.Group(operand.items) or len(operand.items) > 1:
         return operand
     item = next(iter(operand.items))
     return t.Words((item.text,), span=operand.span) if isinstance(item, t.Name) else operand

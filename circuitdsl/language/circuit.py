@@ -56,17 +56,23 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Receivers:
-    """Inputs of heads or MLPs that see a patch. ``inputs`` is a subset of "qkv" in that order; "" for an MLP."""
+    """Inputs of heads or MLPs that see a patch. ``inputs`` is a subset of "qkv" in that order; "" for an MLP.
+
+    With grouped queries a head's key or value is its own copy of what it shares with others. ``of_group``: the label
+    stands for its heads' whole groups, all of whose heads are among ``nodes``.
+    """
 
     label: str
     nodes: tuple[Node, ...]  # for q the query position; for k and v the key position
     inputs: str
+    of_group: bool = False
 
     def __str__(self) -> str:
-        return f"{self.label}.{self.inputs}" if self.inputs else self.label
+        return f"{self.label}.{self.inputs}{' of group' * self.of_group}" if self.inputs else self.label
 
     def to_dict(self) -> dict[str, object]:
-        return {"label": self.label, "input": self.inputs, "nodes": _nodes(self.nodes)}
+        described: dict[str, object] = {"label": self.label, "input": self.inputs, "nodes": _nodes(self.nodes)}
+        return described | ({"of_group": True} if self.of_group else {})
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,9 @@ CODES = MappingProxyType(
         "C516": "An option or a value of `vary` is given twice, or a group names a component twice.",
         "C517": "A claim is about attention heads, and the nodes named are none: an MLP and the embeddings have no "
         "attention pattern.",
+        "C518": "`b.k of group` is the key of all heads that share it with b, in a model with grouped queries: fewer "
+        "key-value heads than heads. Where each head has keys and values of its own, and of queries, which are never "
+        "shared, there is no such group, and other heads than b are not meant.",
         "C590": "A warning: a circuit, a comparison or an intervention claims nothing, so that there is nothing to "
         "check.",
         "C591": "A warning: every value that the measurement can have satisfies this bound, so that the claim cannot "

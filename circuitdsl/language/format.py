@@ -79,7 +79,7 @@ def group_text(group: t.Group) -> str:
     items = [item_text(item) for item in group.items]
     braces = len(items) > 1 or any(isinstance(item, t.Member) and item.at for item in group.items)
     whole = "{ " + " ".join(items) + " }" if braces else items[0]
-    return f"{whole}{'.' * bool(group.inputs)}{group.inputs}{at_text(group.at)}"
+    return f"{whole}{'.' * bool(group.inputs)}{group.inputs}{' of group' * group.of_group}{at_text(group.at)}"
 
 
 def argument_text(argument: t.Argument) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from circuitdsl.components import ALL, Component, Node, Position, can_carry
+from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position, can_carry
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import LogitsReceiver, Nodes, Path, Receivers
 from circuitdsl.language.format import argument_text
@@ -32,7 +32,7 @@ def resolve_path(scope: Scope, left: t.Operand, right: t.Operand) -> Path | None
         scope.report("C502", message, right.span, "write a measurement for each")
         return None
     label = argument_text(right).partition("}")[0] + "}" if "}" in argument_text(right) else targets[0].label
-    return Path(senders, Receivers(label, nodes, targets[0].inputs))
+    return Path(senders, Receivers(label, nodes, targets[0].inputs, targets[0].of_group))
 
 
 def _joined(parts: Sequence[Nodes], label: str) -> Nodes:
@@ -112,7 +112,20 @@ def _inputs_are_sound(scope: Scope, target: t.Group) -> bool:
         remedy = f"write two edges, into `{whole}.q` and into `{whole}.{inputs[1:]}`"
         scope.report("C511", message, target.span, remedy)
         return False
-    return True
+    return not target.of_group or _heads_share(scope, target)
+
+
+def _heads_share(scope: Scope, target: t.Group) -> bool:
+    """Whether an input is one that several heads of the model share."""
+    geometry = scope.geometry
+    if "q" in target.inputs:
+        message = "the heads of a group share keys and values, and each has queries of its own"
+    elif geometry and geometry.n_kv_heads == geometry.n_heads:
+        message = f"the heads of {geometry.model} have no groups: each has keys and values of its own"
+    else:
+        return True
+    scope.report("C518", message, target.span, "leave `of group` out")
+    return False
 
 
 def _into(scope: Scope, sender: Nodes, target: t.Group) -> list[Path] | None:
@@ -130,9 +143,33 @@ def _into(scope: Scope, sender: Nodes, target: t.Group) -> list[Path] | None:
         if inputs in ("k", "v", "kv"):
             keys = _key_positions(scope, sender, target)
             components = dict.fromkeys(node.component for node in nodes)
+            if target.of_group:
+                components = _with_their_groups(components, scope.geometry)
             nodes = tuple(Node(component, key) for component in components for key in keys)
-        paths.append(Path(sender, Receivers(receiver.label, nodes, inputs)))
+        paths.append(Path(sender, Receivers(receiver.label, nodes, inputs, target.of_group)))
+    _say_same_groups(scope, paths, target)
     return paths
+
+
+def _with_their_groups(components: Iterable[Component], geometry: Geometry | None) -> dict[Component, None]:
+    """Heads with those that share their keys and values, each once; as they are where the model is unknown."""
+    if geometry is None:
+        return dict.fromkeys(components)
+    heads = (component for component in components if isinstance(component, Head))
+    return dict.fromkeys(sharing for head in heads for sharing in head.group(geometry))
+
+
+def _say_same_groups(scope: Scope, paths: Iterable[Path], target: t.Group) -> None:
+    """Report receivers that are named differently and are the same groups."""
+    if not target.of_group:
+        return
+    firsts: dict[frozenset[Node], str] = {}
+    for path in paths:
+        label = path.receivers.label
+        assert isinstance(path.receivers, Receivers)
+        first = firsts.setdefault(frozenset(path.receivers.nodes), label)
+        if first != label:
+            scope.report("C516", f"`{first}` and `{label}` are of the same group", target.span, "leave one out")
 
 
 def _key_positions(scope: Scope, sender: Nodes, target: t.Group) -> list[Position]:

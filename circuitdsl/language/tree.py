@@ -102,11 +102,13 @@ class Group(Syntax):
     """Senders, receivers or the heads of an argument: ``{ name_mover 9.6 }.kv at S2``.
 
     ``inputs`` holds letters of "qkv" in that order, unless they are not inputs at all; then it is as written.
+    ``of_group``: the heads stand for all that share their keys and values, ``17.3.k of group``.
     """
 
     items: tuple[Item, ...]
     inputs: str = ""
     at: Place | None = None
+    of_group: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ _THINGS = {
     "INT": "a layer",
     "OFFSET": "an offset such as `+1`",
     "INPUTS": "an input such as `.q`",
+    "OF_GROUP": "`of group`",
     "OP": "`>=`, `<=`, `>` or `<`",
     "YES_NO": "`yes` or `no`",
     "BASELINE": "`- baseline`",

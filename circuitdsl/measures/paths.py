@@ -86,12 +86,18 @@ MEASURES = (
             "share",
             "Path patching. The senders take their output on the counterfactual; all other heads keep their clean "
             "output while MLPs and norms on the way recompute; only the named input of the receivers sees it, and the "
-            "receivers alone are replaced in a clean run. (F patched - F) / |F|, F being the method's "
+            "receivers alone are replaced in a clean run. Where heads share keys and values (grouped queries), `.k` "
+            "and `.v` are a head's own copy, which no other head sees, and `.k of group` is that of every head that "
+            "shares it. (F patched - F) / |F|, F being the method's "
             "metric: negative where the path raises the metric. In an intervention its actions are in force in all "
             "runs but the counterfactual's, other heads keep the output that they have under it, and F is the metric "
             "under it; with `- baseline` each effect is a share of its own run's |F|.",
             "Wang et al. 2022; Merullo et al. 2024",
-            parameters=(Parameter("path", "path", "senders -> receivers.q, .k, .v, or senders -> logits"),),
+            parameters=(
+                Parameter(
+                    "path", "path", "senders -> receivers.q, .k, .v, .k of group, .v of group, or senders -> logits"
+                ),
+            ),
             options=(
                 ("strict", "MLPs and norms on the way keep their clean values too"),
                 ("normalised", "divide by F - F(counterfactual) in place of |F|"),

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from circuitdsl.components import Geometry
 from circuitdsl.engine.base import engines
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.measures.experiments import Data, Experiment, World
@@ -147,7 +148,7 @@ class Plan:
 
     def _own(self, engine: str) -> Mapping[_Run, Mapping[World, float]]:
         cost = engines()[engine].cost
-        return {run: cost.own(worlds, _typical(run), run.layers) for run, worlds in self._together.items()}
+        return {run: cost.own(worlds, _typical(run), run.geometry) for run, worlds in self._together.items()}
 
     def _planned(self, engine: str, own: Iterable[float]) -> Planned:
         if not self.prompts:
@@ -213,11 +214,11 @@ def make_plan(document: Document, unexplained: bool = True) -> Plan:
 
 @dataclass(frozen=True)
 class _Run:
-    """What an engine runs at once: a round's experiments on the same data, in a model of so many layers."""
+    """What an engine runs at once: a round's experiments on the same data, in a model of this shape."""
 
     round: Round
     data: Data
-    layers: int
+    geometry: Geometry
 
 
 @dataclass(frozen=True)
@@ -244,9 +245,7 @@ def _asks(jobs: Iterable[Started]) -> Iterator[_Ask]:
         new = {(*model, e) for e in experiments} - seen
         seen |= new
         own = dict.fromkeys((*model, e.data, e.world) for e in experiments if (*model, e) in new)
-        mine = tuple(
-            (_Run(job.round, world[2], job.geometry.n_layers), world[3]) for world in own if world not in worlds
-        )
+        mine = tuple((_Run(job.round, world[2], job.geometry), world[3]) for world in own if world not in worlds)
         worlds |= set(own)
         yield _Ask(job, len(experiments), len(new), mine)
 

@@ -30,7 +30,7 @@ def test_the_plain_engine_makes_as_many_passes_as_are_extrapolated(case, tiny, p
     worlds = CASES[case].worlds(tiny.geometry)
     told: list[int] = []
     PlainEngine(tiny, told.append).run(DATA, prompts, 0, PROMPTS, experiments(worlds))
-    assert sum(told) == plain_passes(worlds) * PROMPTS
+    assert sum(told) == plain_passes(worlds, tiny.geometry) * PROMPTS
 
 
 @pytest.mark.parametrize("case", ["a", "a-total", "b", "d"])  # in c worlds share parts, which the floor does not know

@@ -204,6 +204,24 @@ def test_heads_have_columns_of_their_own_and_share_those_of_their_group():
         assert [Head(1, index).column(which, GROUPED) for index in range(6)] == [(index // 3, 2) for index in range(6)]
 
 
+def test_a_group_is_the_heads_that_share_keys_and_values():
+    assert [[head.index for head in Head(1, index).group(GROUPED)] for index in (0, 2, 3, 5)] == [
+        [0, 1, 2],
+        [0, 1, 2],
+        [3, 4, 5],
+        [3, 4, 5],
+    ]
+    assert {head.layer for head in Head(1, 0).group(GROUPED)} == {1}
+
+
+@given(geometries)
+def test_groups_are_the_heads_of_one_column(geometry: Geometry):
+    heads = [Head(0, index) for index in range(geometry.n_heads)]
+    for head in heads:
+        sharing = tuple(each for each in heads if each.column("k", geometry) == head.column("k", geometry))
+        assert head.group(geometry) == sharing
+
+
 @given(geometries, st.sampled_from("qkv"))
 def test_every_column_of_an_input_belongs_to_as_many_heads(geometry: Geometry, which: str):
     columns = [Head(0, index).column(which, geometry) for index in range(geometry.n_heads)]

@@ -32,6 +32,7 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.tasks import Layout
+from samples import geometry
 
 END, S2 = Position("END"), Position("S2")
 LOGIT_DIFF = Metric("logit_diff")
@@ -196,7 +197,8 @@ def test_unknown_kinds_cost_what_they_do_the_plain_engine():
     known = Ablated(heads(2, END), Zero())
     unknown = [Ablated(whole(2, END), SOURCES[1]), Patched(whole(1, ALL), frozenset(), "abc", strict=False)]
     cost = FastCost()
-    own = cost.own([known, *unknown], layouts, 4)
-    assert own == cost.own([known], layouts, 4) | PlainCost().own(unknown, layouts, 4)
+    shape = geometry(layers=4)
+    own = cost.own([known, *unknown], layouts, shape)
+    assert own == cost.own([known], layouts, shape) | PlainCost().own(unknown, layouts, shape)
     assert own[known] < 1 == own[unknown[0]]
     assert cost.shared([known, *unknown]) == cost.shared([known]) | PlainCost().shared(unknown)

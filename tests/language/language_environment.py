@@ -17,6 +17,7 @@ GEOMETRIES = {
     "gpt2": Geometry("gpt2", 12, 12, 12, 768, 64, 3072, 50257, 1024),
     "gpt2-medium": Geometry("gpt2-medium", 24, 16, 16, 1024, 64, 4096, 50257, 1024),
     "attn-only-2l": Geometry("attn-only-2l", 2, 8, 8, 512, 64, 0, 48262, 1024),
+    "grouped": Geometry("grouped", 4, 6, 2, 48, 8, 96, 100, 64),
     "parallel": Geometry("parallel", 6, 8, 8, 512, 64, 2048, 50304, 2048, parallel_attn_mlp=True),
 }
 

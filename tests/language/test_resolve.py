@@ -6,6 +6,7 @@ import pytest
 from language_environment import ENVIRONMENT, TASKS
 
 from circuitdsl.actions import Ablate, Attend, Freeze, Patch, Scale, Target
+from circuitdsl.compare.edges import role_edges
 from circuitdsl.components import ALL, Embed, Head, Mlp, Node, PosEmbed, Position
 from circuitdsl.language.circuit import (
     At,
@@ -149,6 +150,29 @@ def test_keys_are_read_at_every_position_of_the_senders():
     made = circuit("role a { 1.1 at S1 1.1 at S2 }  role b at END { 9.6 }  edge a -> b.k").claims[-1]
     found = dict(made.term.arguments)["path"]
     assert found.receivers.nodes == (*nodes("9.6", at=S1), *nodes("9.6", at=S2))  # type: ignore[union-attr]
+
+
+def test_a_head_of_a_group_is_its_own_copy_or_the_whole_group():
+    made = circuit(
+        "role a at S2 { 0.0 }  role b at END { 1.1 2.4 }  edge a -> b.k  edge a -> b.k of group", model="grouped"
+    )
+    own, group = (dict(claim.term.arguments)["path"].receivers for claim in made.edge_claims())  # type: ignore[union-attr]
+    assert own == Receivers("b", nodes("1.1", "2.4", at=S2), "k")
+    assert group == Receivers("b", nodes("1.0", "1.1", "1.2", "2.3", "2.4", "2.5", at=S2), "k", of_group=True)
+    assert [claim.text for claim in made.edge_claims()] == ["edge a -> b.k", "edge a -> b.k of group"]
+    assert [str(own), str(group)] == ["b.k", "b.k of group"]
+    assert "of_group" not in own.to_dict() and group.to_dict()["of_group"] is True
+    assert [str(edge) for edge in role_edges(made)] == ["a -> b.k", "a -> b.k of group"]
+
+
+def test_a_group_may_be_an_argument():
+    made = circuit("role a at S2 { 0.0 }  expect effect(a -> { 1.1 1.3 }.kv of group) >= -10%", model="grouped").claims[
+        -1
+    ]
+    assert str(made.term) == "effect(a -> { 1.1 1.3 }.kv of group)"
+    found = dict(made.term.arguments)["path"]
+    assert isinstance(found, Path) and isinstance(found.receivers, Receivers)
+    assert found.receivers.nodes == nodes(*(f"1.{index}" for index in range(6)), at=S2)
 
 
 def test_a_position_after_a_group_goes_before_the_roles_own():

@@ -9,7 +9,23 @@ from circuitdsl.language import tree as t
 from circuitdsl.language.parse import tokens
 
 # Words that mean something elsewhere in the language but may be names are the interesting ones.
-NAMES = ("mover", "name_mover", "S2", "END", "all", "answer", "baseline", "yes", "modelled", "at_END", "A1", "_", "q")
+NAMES = (
+    "mover",
+    "of",
+    "group",
+    "name_mover",
+    "S2",
+    "END",
+    "all",
+    "answer",
+    "baseline",
+    "yes",
+    "modelled",
+    "at_END",
+    "A1",
+    "_",
+    "q",
+)
 name_texts = st.sampled_from(NAMES)
 names = st.builds(t.Name, name_texts)
 words = st.builds(t.Words, st.lists(name_texts, min_size=1, max_size=3).map(tuple)) | st.just(
@@ -30,9 +46,9 @@ members = st.builds(t.Member, components, maybe_places)
 bare_members = st.builds(t.Member, components)
 items = names | members
 item_lists = st.lists(items, min_size=1, max_size=4).map(tuple)
-inputs = st.sampled_from(("", "q", "k", "v", "kv", "qk", "qkv", "z"))
+inputs = st.sampled_from(("q", "k", "v", "kv", "qk", "qkv", "z"))
 senders = st.builds(t.Group, item_lists, st.just(""), maybe_places)
-readings = st.builds(t.Group, item_lists, inputs, maybe_places)
+readings = senders | st.builds(t.Group, item_lists, inputs, maybe_places, st.booleans())
 receivers = readings | st.builds(t.Logits)
 
 

@@ -142,7 +142,7 @@ def test_passes_are_those_of_the_worlds():
         assert not isinstance(experiments, Failure)
         worlds = {e.world for e in experiments}
         shared = PlainCost().shared(worlds)
-        assert make_plan([job]).plain.total == sum(map(passes, worlds)) + len(shared)
+        assert make_plan([job]).plain.total == sum(passes(world, job.geometry) for world in worlds) + len(shared)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
-from circuitdsl.components import ALL, END, Head, Node, Position
+from circuitdsl.components import ALL, END, Geometry, Head, Node, Position
 from circuitdsl.engine.base import SharedRun
 from circuitdsl.engine.fast.coverage import covers_world
 from circuitdsl.engine.fast.hook_points import before_attention, before_outputs, first_layer, step_of
@@ -140,9 +140,9 @@ class FastCost:
         )
         return frozenset(runs) | PlainCost().shared(theirs)
 
-    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], layers: int) -> dict[World, float]:
+    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], geometry: Geometry) -> dict[World, float]:
         ours, theirs = _divided(worlds)
-        return own_runs(ours, Prompts(tuple(layouts), layers)) | PlainCost().own(theirs, layouts, layers)
+        return own_runs(ours, Prompts(tuple(layouts), geometry.n_layers)) | PlainCost().own(theirs, layouts, geometry)
 
 
 def _divided(worlds: Iterable[World]) -> tuple[list[World], list[World]]:

@@ -31,14 +31,21 @@ from circuitdsl.engine.fast.region import Region, narrow, take
 class Arrivals:
     """What a hook point is given on the region's tokens: ``values`` where ``mask`` is true.
 
-    After the tokens, ``mask`` has the axes heads and 1, or 1 alone for an MLP.
+    After the tokens, ``mask`` has the axes heads and 1, or 1 alone for an MLP. With grouped queries ``values`` of keys
+    and values are by group, and what passes afterwards is every head's own copy.
     """
 
     mask: Bool[Tensor, "prompts 1 n *places"]
     values: Float[Tensor, "prompts worlds n *rest"]
 
     def __call__(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *rest"]:
-        return torch.where(self.mask, self.values, x)
+        return torch.where(self.mask, self._copied(self.values), self._copied(x))
+
+    def _copied(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *rest"]:
+        """As each head reads it: ``x``, or a copy of its group's key or value for every head."""
+        if x.dim() < 5 or x.shape[3] == self.mask.shape[3]:
+            return x
+        return x.repeat_interleave(self.mask.shape[3] // x.shape[3], 3)
 
     def at(self, index: Int[Tensor, "prompts asked"]) -> Arrivals:
         """The same for some of the region's tokens."""

@@ -51,11 +51,11 @@ class Places:
 
     def outputs(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
         """Where the nodes' outputs stand, by hook point."""
-        return self._masks((node, node.component.output, "") for node in nodes)
+        return self._masks((node, node.component.output) for node in nodes)
 
     def inputs(self, receivers: Iterable[tuple[Node, str]]) -> dict[str, Tensor]:
-        """Where the receivers' inputs stand; a key or value belongs to its group of heads."""
-        return self._masks((node, node.component.receives(which), which) for node, which in receivers)
+        """Where the receivers' inputs stand; of a key or value, each head's own copy."""
+        return self._masks((node, node.component.receives(which)) for node, which in receivers)
 
     def rows(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
         """Where the rows of heads' patterns stand, by hook point: [prompts, heads, queries, 1]."""
@@ -70,10 +70,10 @@ class Places:
             result[name][:, node.component.index, :, 0] |= where
         return result
 
-    def _masks(self, marks: Iterable[tuple[Node, str, str]]) -> dict[str, Tensor]:
+    def _masks(self, marks: Iterable[tuple[Node, str]]) -> dict[str, Tensor]:
         result: dict[str, Tensor] = {}
-        for node, name, which in marks:
-            where, column = self.where(node.position), node.component.column(which, self.geometry)
+        for node, name in marks:
+            where, column = self.where(node.position), node.component.column("", self.geometry)
             if column is None:
                 result[name] = result[name] | where[..., None] if name in result else where[..., None]
                 continue

@@ -1,4 +1,4 @@
-"""What worlds cost the plain engine: a forward pass each, two for a path that ends at an input, and shared caches."""
+"""What worlds cost the plain engine: a forward pass each, more for a path that ends at an input, and shared caches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import assert_never
 
 from circuitdsl.actions import ByCleanRun
+from circuitdsl.components import Geometry, Head
 from circuitdsl.engine.base import SharedRun
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -31,13 +32,20 @@ class PlainCost:
         caches = frozenset[Hashable]().union(*map(_caches, worlds))
         return frozenset(SharedRun(cache, once=True) for cache in caches)
 
-    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], layers: int) -> dict[World, float]:
-        return {world: passes(world) for world in worlds}
+    def own(self, worlds: Iterable[World], layouts: Sequence[Layout], geometry: Geometry) -> dict[World, float]:
+        return {world: passes(world, geometry) for world in worlds}
 
 
-def passes(world: World) -> int:
-    """Forward passes over each prompt that a world needs, shared caches not counted."""
-    return 2 if isinstance(world, Patched) and world.receivers else 1
+def passes(world: World, geometry: Geometry) -> int:
+    """Forward passes over each prompt that a world needs, shared caches not counted.
+
+    A path that ends at an input takes two, and one more for each head whose own copy of a shared key or value it
+    patches.
+    """
+    if not isinstance(world, Patched) or not world.receivers:
+        return 1
+    reading = {node.component for node, which in world.receivers if which in ("k", "v")}
+    return 2 + sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
 
 
 def _caches(world: World) -> frozenset[Hashable]:

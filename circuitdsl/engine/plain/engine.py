@@ -31,7 +31,7 @@ from circuitdsl.engine.guard import nothing_changed
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
-from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Write, made_a_difference, put, would_change
+from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
@@ -171,12 +171,12 @@ class PlainEngine:
         clean = self._clean(caches, (*frozen, *(name for name in senders if world.under and name not in frozen)))
         corrupted = caches.values(FromCounterfactual(world.counterfactual))
         sent = writes.replacing(senders, corrupted)
-        receivers = writes.receiver_masks(world.receivers, batch, geometry)
+        receivers = frozenset(node.component.receives(which) for node, which in world.receivers)
         under = () if world.under is None else self._acting(world.under, caches)
         base = clean if world.under is None else self._under(world.under, caches, frozen)
         # Senders are written after the freeze, so that the guard compares them with the run that is patched.
         freeze = [put(name, EVERYWHERE, base[name]) for name in frozen]
-        travelled = self._forward(batch, batch.tokens, [*under, *freeze, *sent], names | frozenset(receivers))
+        travelled = self._forward(batch, batch.tokens, [*under, *freeze, *sent], names | receivers)
         # Under an intervention they are compared with the clean run all the same: that they already give what they
         # give on the counterfactual may be what it does. So may a path carry nothing: only the senders are guarded.
         if world.under is None:
@@ -185,8 +185,31 @@ class PlainEngine:
             changed = would_change(writes.replacing(senders, corrupted), clean)
         if not receivers:
             return replace(travelled, changed=changed)
-        arrivals = [put(name, mask, travelled.activations[name]) for name, mask in receivers.items()]
+        arrivals = self._arrivals(world.receivers, travelled.activations, batch, under)
         return replace(self._forward(batch, batch.tokens, [*under, *arrivals], names), changed=changed)
+
+    def _arrivals(
+        self, receivers: Iterable[Receiver], sent: Activations, batch: Batch, under: Sequence[Write]
+    ) -> list[Write]:
+        """Writes that give the receivers, and nothing else, what is ``sent`` to them. ``under`` is always in force.
+
+        With grouped queries several heads read one key or value, and no hook point has the copy that each of them
+        reads. So a run is made for each such head in which the key of its whole group is written: there the head's
+        pattern and output are those that its own copy gives it, and of that run these alone are taken. They depend on
+        what arrives in layers before, which is why heads are taken in order.
+        """
+        geometry = self.model.geometry
+        copied = writes.by_copied_head(receivers, geometry)
+
+        def given(some: Iterable[Receiver]) -> list[Write]:
+            return writes.replacing(writes.receiver_masks(some, batch, geometry), sent)
+
+        arrivals = given(frozenset(receivers).difference(*copied.values()))
+        for head, inputs in copied.items():
+            own = writes.whole_head(head, geometry, batch.tokens.device)
+            ran = self._forward(batch, batch.tokens, [*under, *arrivals, *given(inputs)], frozenset(own))
+            arrivals += writes.replacing(own, ran.activations)
+        return arrivals
 
     def _frozen(self, strict: bool) -> tuple[str, ...]:
         """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too."""

@@ -18,6 +18,10 @@ Hook = Callable[[Tensor, object], Tensor | None]
 """Given what passes a hook point, and the hook point; what it returns, if anything, passes in its place."""
 
 
+Receiver = tuple[Node, str]
+"""A node and the name of its input."""
+
+
 @dataclass
 class Write:
     """Replace what a hook point carries by ``new`` of it where ``mask`` is true; both broadcast to its shape.
@@ -70,13 +74,32 @@ def masks(nodes: Iterable[Node], batch: Batch, geometry: Geometry) -> dict[str, 
     return result
 
 
-def receiver_masks(receivers: Iterable[tuple[Node, str]], batch: Batch, geometry: Geometry) -> dict[str, Tensor]:
-    """Where the receivers' inputs stand, by hook point; with grouped queries a key or value belongs to its group."""
+def receiver_masks(receivers: Iterable[Receiver], batch: Batch, geometry: Geometry) -> dict[str, Tensor]:
+    """Where the receivers' inputs stand, by hook point; with grouped queries a key or value is there for its group."""
     result: dict[str, Tensor] = {}
     for node, which in receivers:
         component = node.component
         _mark(result, component.receives(which), mask_of(batch, node.position), component.column(which, geometry))
     return result
+
+
+def by_copied_head(receivers: Iterable[Receiver], geometry: Geometry) -> dict[Head, frozenset[Receiver]]:
+    """The receivers that are a head's own copies of a key or value which other heads read too, by head, in order.
+
+    None without grouped queries.
+    """
+    found: dict[Head, frozenset[Receiver]] = {}
+    for receiver in receivers:
+        head, which = receiver[0].component, receiver[1]
+        if isinstance(head, Head) and which in ("k", "v") and len(head.group(geometry)) > 1:
+            found[head] = found.get(head, frozenset()) | {receiver}
+    return dict(sorted(found.items()))
+
+
+def whole_head(head: Head, geometry: Geometry, device: torch.device) -> dict[str, Tensor]:
+    """Where a head's pattern and output stand, at all tokens: [1, heads, 1, 1] and [1, 1, heads, 1]."""
+    its = torch.arange(geometry.n_heads, device=device) == head.index
+    return {head.pattern: its[None, :, None, None], head.output: its[None, None, :, None]}
 
 
 def pattern_masks(nodes: Iterable[Node], batch: Batch, geometry: Geometry) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from circuitdsl.compare.chance import Chance
 from circuitdsl.compare.cites import Cited, cited
+from circuitdsl.compare.edges import inputs_text
 from circuitdsl.compare.graph import Graph, Link, Vertex, Whose
 from circuitdsl.compare.overlap import Overlap
 from circuitdsl.compare.structure import RolePair, Structure, chance_share
@@ -193,7 +194,7 @@ def _overlay(graph: Graph, names: Names) -> RenderableType:
         )
         for links in _incoming(graph, vertex):
             whose, sender = links[0].whose, links[0].sender
-            arrow = "".join(link.input for link in links).center(2, LINES[whose])
+            arrow = inputs_text(link.input for link in links).center(2, LINES[whose])
             said = [sides[whose], *(f"contradicted for {link.input or 'it'}" for link in links if link.denied)]
             table.add_row(
                 Text(f"    ◀{LINES[whose]}{arrow}{LINES[whose]} {sender}", style=COLOURS[whose]),

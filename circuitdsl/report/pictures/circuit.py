@@ -89,7 +89,7 @@ class _Graph:
         """Labels (inputs) of the edges between roles, and to the logits."""
         found: dict[tuple[str, str], list[str]] = {}
         for edge in filter(self._has, role_edges(self.circuit)):
-            found.setdefault((edge.sender, edge.receiver), []).extend(edge.input)
+            found.setdefault((edge.sender, edge.receiver), []).extend([edge.input] if edge.input else [])
         return found
 
     @property

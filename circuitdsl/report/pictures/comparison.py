@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
+from circuitdsl.compare.edges import inputs_text
 from circuitdsl.compare.graph import WHOSE, Graph, Vertex, Whose
 from circuitdsl.compare.structure import Structure
 from circuitdsl.language.circuit import Circuit
@@ -141,11 +142,11 @@ def _key(root: ET.Element, names: tuple[str, str], y: float) -> None:
 
 def _arrows(graph: Graph) -> dict[tuple[str, str, Whose], str]:
     """Sender, receiver and whose it is -> the inputs that the edges feed; × after an input that the other denies."""
-    found: dict[tuple[str, str, Whose], str] = {}
+    found: dict[tuple[str, str, Whose], list[str]] = {}
     for link in graph.links:
-        key = (link.sender, link.receiver, link.whose)
-        found[key] = found.get(key, "") + link.input + ("×" if link.denied else "")
-    return found
+        inputs = found.setdefault((link.sender, link.receiver, link.whose), [])
+        inputs.append(link.input + ("×" if link.denied else ""))
+    return {arrow: inputs_text(inputs) for arrow, inputs in found.items()}
 
 
 def _box_size(vertex: Vertex, graph: Graph) -> tuple[float, float]:
