@@ -11,23 +11,18 @@ def performance(request: Request) -> Asking:
     """The metric above zero and what tells it from chance above chance: the smaller of the two, which must be positive.
 
     The parts are the metric, the accuracy, and what the metric is told from chance by: of a logit or probability
-    difference, itself; of a probability, the logit difference, since any token has some probability; of an accuracy,
-    that among the task's options less the share of these that are right, since a model that always says the same
-    reaches that.
+    difference, itself; of a probability or an accuracy, the accuracy among the task's options less the share of these
+    that are right, since any token has some probability, and who always says the same is right as often as that.
     """
     metric, accuracy = request.ask(CLEAN), request.ask(CLEAN, Metric("accuracy"))
-    told = {"probability": ("logit_diff",), "accuracy": ("accuracy among options", "chance among options")}
-    readings = [Metric(name) for name in told.get(request.method.metric, ())]
+    among: tuple[Metric, ...] = (Metric("accuracy among options"), Metric("chance among options"))
+    readings = among if request.method.metric in ("probability", "accuracy") else ()
     asked = [metric, accuracy, *(request.ask(CLEAN, reading) for reading in readings)]
     results = yield asked
     columns = [results[e] for e in asked]
     samples = (sample(request.data, *columns),)
     level = Mean(column(0, request.limits))
-    chance = {
-        0: level,
-        1: Mean(column(2)),
-        2: Mean(Contrast(((2, 1.0), (3, -1.0)), (0.0, 1.0))),
-    }[len(readings)]
+    chance = Mean(Contrast(((2, 1.0), (3, -1.0)), (0.0, 1.0))) if readings else level
     of_metric = proportion() if request.method.metric == "accuracy" else average(limits=request.limits)
     parts = (
         (request.method.metric, Measurement((sample(request.data, columns[0]),), of_metric)),

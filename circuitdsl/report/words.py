@@ -64,10 +64,13 @@ def bound(wanted: Bound | Control, unit: str, control: Estimate | None = None) -
     """What a claim wants, in words.
 
     >>> bound(Bound("in", 0.4, 0.65), "share"), bound(Control("random heads", ">"), "share", Estimate(0.5, 0.4, 0.6))
-    ('40% to 65%', 'more than random heads (50.0% [40.0, 60.0])')
+    ('40% to 65%', 'more than random heads (median 50.0%)')
     """
     if isinstance(wanted, Control):
-        against = f" ({estimate(control, unit)})" if control is not None and control.value is not None else ""
+        against = ""
+        if control is not None and control.value is not None:
+            spread = "" if control.low == control.high else "median "
+            against = f" ({spread}{number(control.value, unit)})"
         return f"{'more' if wanted.op == '>' else 'less'} than {wanted.name}{against}"
     low, high = exact(wanted.low, unit), exact(wanted.high, unit)
     match wanted.op:

@@ -91,7 +91,7 @@ def test_an_experiment_that_cannot_be_run_is_an_error_and_the_rest_is_judged(min
     ]
     path = tmp_path / "my.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    body = "method { prompts 2 }\n expect attention({3.0 at END}, END -> IO) >= 0%\n expect logit_diff >= -100\n"
+    body = "method { prompts 2 }\n expect attention({3.0 at END}, END -> IO) >= 0%\n expect probability >= 0.1%\n"
     report = checked(body, mini, head=f'model mini\n task file("{path}")', unexplained=False)
     error, fine = report.circuits[0].claims
     assert error.verdict is Verdict.ERROR
@@ -103,7 +103,7 @@ def test_an_experiment_that_cannot_be_run_is_an_error_and_the_rest_is_judged(min
 def test_the_report_is_json_without_nan(mini):
     report = checked("method { prompts 30 }\n role r at END { 3.0 3.1 }\n expect faithfulness > random heads\n", mini)
     text = json.dumps(report.to_dict(), allow_nan=False)
-    assert json.loads(text)["schema"] == "circuitdsl/report/2"
+    assert json.loads(text)["schema"] == "circuitdsl/report/3"
     assert report.cost.passes == pytest.approx(report.cost.prompt_passes / 30, abs=0.01)
     assert all(math.isfinite(o.estimate.value) for o in report.circuits[0].claims if o.estimate.value is not None)
 

@@ -64,8 +64,18 @@ def planned(plan: Plan) -> set[Experiment]:
 def test_a_check_runs_what_its_plan_holds_and_starts_every_job_once(names, ran, starts):
     document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
     plan = api.plan(document)
-    Workbench().check(plan)
-    assert ran == planned(plan)
+    report = Workbench().check(plan)
+    # What is not listed is looked for where the model does the task, which so few prompts may leave open.
+    idle = {c.circuit.name for c in report.circuits if c.performance and c.performance.verdict is not Verdict.HOLDS}
+    spared = {
+        experiment
+        for circuit in plan.circuits
+        if circuit.circuit.name in idle
+        for started in circuit.unlisted.values()
+        for experiment in started.experiments
+    }
+    assert ran <= planned(plan)
+    assert planned(plan) - ran <= spared
     assert set(starts.values()) == {1}
     assert len(starts) == len(plan.lines) == len({started.job.key for started in plan.jobs()})
 
