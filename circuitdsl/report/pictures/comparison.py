@@ -14,7 +14,7 @@ from itertools import pairwise
 from circuitdsl.compare.graph import WHOSE, Graph, Vertex, Whose
 from circuitdsl.compare.structure import Structure
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, told_apart
+from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, opposites, told_apart
 from circuitdsl.report.palette import IDLE, LEFT, RIGHT, SHARED
 from circuitdsl.report.pictures.layered import Layout, layout
 from circuitdsl.report.pictures.parts import (
@@ -94,6 +94,8 @@ def _footnotes(structure: Structure) -> Iterator[str]:
         yield f"* {line}"
     for line in contradictions(structure):
         yield f"× {line}"
+    for line in opposites(structure):
+        yield f"≠ {line}"
 
 
 # --- grids -----------------------------------------------------------------------------------------
@@ -140,11 +142,14 @@ def _key(root: ET.Element, names: tuple[str, str], y: float) -> None:
 
 
 def _arrows(graph: Graph) -> dict[tuple[str, str, Whose], str]:
-    """Sender, receiver and whose it is -> the inputs that the edges feed; × after an input that the other denies."""
+    """Sender, receiver and whose it is -> the inputs that the edges feed.
+
+    × stands after an input that the other circuit denies, ≠ after one of which it says the opposite.
+    """
     found: dict[tuple[str, str, Whose], str] = {}
     for link in graph.links:
         key = (link.sender, link.receiver, link.whose)
-        found[key] = found.get(key, "") + link.input + ("×" if link.denied else "")
+        found[key] = found.get(key, "") + link.input + ("×" if link.denied else "≠" if link.opposed else "")
     return found
 
 
