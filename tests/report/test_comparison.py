@@ -125,7 +125,7 @@ def test_two_versions_are_told_apart():
     assert "only mini_ioi (second)" in text
 
 
-def opposites() -> list[Circuit]:
+def opposites() -> tuple[Circuit, Circuit]:
     """Two circuits that agree on one edge and say the opposite of another."""
     roles = {"look": "1.0 at S2", "fetch": "2.0 at END"}
 
@@ -134,7 +134,7 @@ def opposites() -> list[Circuit]:
         first, second = found.claims
         return replace(found, claims=(replace(first, bound=edge), second))
 
-    return [made("one", Bound("<=", high=-0.01)), made("two", Bound(">=", low=0.01))]
+    return made("one", Bound("<=", high=-0.01)), made("two", Bound(">=", low=0.01))
 
 
 def test_edges_that_say_the_opposite_are_contradictions():
