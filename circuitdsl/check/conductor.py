@@ -1,6 +1,6 @@
 """One check: carry out a plan round by round, have everything judged, and fill the report.
 
-1. The models of all circuits are opened, so that a wrong one is refused before anything is run.
+1. The models that are needed are opened, so that a wrong one is refused before anything is run.
 2. The first questions of all jobs are run in as few rounds as can be; what is common to them is shared.
 3. Block by block, the jobs are resumed, judged, and asked again on more prompts while a claim is open.
 """
@@ -67,7 +67,7 @@ class Conductor:
         """Run what all jobs ask for at first but the searches for unlisted heads, which come by themselves. The
         sessions remember it for whoever asks again."""
         self.what = "all claims"
-        for circuit in self.plan.all_circuits:
+        for circuit in self.plan.measured:
             self.models.bench(circuit)
         sessions: dict[Round, Session] = {}
         for started in self.plan.jobs():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from circuitdsl.components import Component, Head, Mlp
-from circuitdsl.language.circuit import Circuit, LogitsReceiver, Nodes, Path, Receivers
+from circuitdsl.language.circuit import Bound, Circuit, Control, LogitsReceiver, Nodes, Path, Receivers
 
 End = Nodes | Receivers | LogitsReceiver
 
@@ -33,44 +33,67 @@ def inputs_text(inputs: Iterable[str]) -> str:
 
 Stated = Literal["edge", "no edge"]
 
+Direction = Literal["raises", "lowers", ""]
+"""What an edge's senders are claimed to do to the metric; "" where that is not said, or not the same everywhere."""
 
-def role_edges(circuit: Circuit, stated: Stated = "edge") -> tuple[Edge, ...]:
-    """The claimed edges between roles, one for each input, each once; an end without a role is a component.
+
+def opposed(one: Direction, other: Direction) -> bool:
+    """Whether one raises the metric and the other lowers it."""
+    return {one, other} == {"raises", "lowers"}
+
+
+def role_edges(circuit: Circuit, stated: Stated = "edge") -> Mapping[Edge, Direction]:
+    """The claimed edges between roles, one for each input; an end without a role is a component.
 
     With ``"no edge"`` those that the circuit claims not to be there.
     """
-    found = (
-        Edge(sender, receiver, letter)
-        for path in _paths(circuit, stated)
+    return _directed(
+        (Edge(sender, receiver, letter), direction)
+        for path, direction in _paths(circuit, stated)
         for sender in _roles(circuit, path.senders)
         for receiver in _roles(circuit, path.receivers)
         for letter in _inputs(path)
     )
-    return tuple(dict.fromkeys(found))
 
 
-def head_edges(circuit: Circuit) -> tuple[Edge, ...]:
+def head_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
     """The claimed edges between single components, one for each input, without positions.
 
     A pair that the model's order of computation rules out (a later layer to an earlier one) is no edge.
     """
-    found = (
-        Edge(_written(sender), _written(receiver), letter)
-        for path in _paths(circuit, "edge")
+    return _directed(
+        (Edge(_written(sender), _written(receiver), letter), direction)
+        for path, direction in _paths(circuit, "edge")
         for sender in _components(path.senders)
         for receiver in _components(path.receivers)
         if _depth(sender) < _depth(receiver)
         for letter in _inputs(path)
     )
-    return tuple(dict.fromkeys(found))
 
 
-def _paths(circuit: Circuit, stated: Stated) -> Iterator[Path]:
+def _directed(claimed: Iterable[tuple[Edge, Direction]]) -> Mapping[Edge, Direction]:
+    found: dict[Edge, set[Direction]] = {}
+    for edge, direction in claimed:
+        found.setdefault(edge, set()).add(direction)
+    said = {edge: directions - {""} for edge, directions in found.items()}
+    return {edge: next(iter(directions)) if len(directions) == 1 else "" for edge, directions in said.items()}
+
+
+def _paths(circuit: Circuit, stated: Stated) -> Iterator[tuple[Path, Direction]]:
     for claim in circuit.claims:
         if claim.kind == stated:
             path = dict(claim.term.arguments)["path"]
             assert isinstance(path, Path)
-            yield path
+            yield path, _direction(claim.bound)
+
+
+def _direction(bound: Bound | Control) -> Direction:
+    """On which side of zero a bound lets an effect be: senders raise the metric if it falls without them."""
+    if not isinstance(bound, Bound) or bound.op in ("outside", "inside"):
+        return ""
+    if bound.high is not None and bound.high <= 0:
+        return "raises"
+    return "lowers" if bound.low is not None and bound.low >= 0 else ""
 
 
 def _inputs(path: Path) -> tuple[str, ...]:

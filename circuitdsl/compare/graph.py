@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from circuitdsl.compare.edges import Edge, role_edges
+from circuitdsl.compare.edges import Direction, Edge, opposed, role_edges
 from circuitdsl.compare.matching import Match
 from circuitdsl.compare.overlap import Overlap, overlap
 from circuitdsl.components import Component, Head, Mlp
@@ -72,6 +72,8 @@ class Link:
     """An edge between two vertices into one input, "q", "k" or "v"; "" for the logits and for an MLP.
 
     ``spelling`` is the left circuit's if it has the edge. ``denied``: the circuit that has not got it says ``no edge``.
+    ``opposed``: what this circuit says that the senders do to the metric where the other says the opposite, else "".
+    Such an edge is not shared: it is two links, one of each circuit.
     """
 
     sender: str
@@ -79,7 +81,8 @@ class Link:
     input: str
     whose: Whose
     spelling: str
-    denied: bool
+    denied: bool = False
+    opposed: Direction = ""
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -88,6 +91,7 @@ class Link:
             "input": self.input,
             "in": self.whose,
             "denied": self.denied,
+            "opposed": self.opposed,
         }
 
 
@@ -128,21 +132,30 @@ def _links(left: Circuit, right: Circuit, matches: Iterable[Match]) -> Iterator[
         *_renamed(role_edges(left, "no edge"), names[0]).keys() & theirs.keys(),
         *_renamed(role_edges(right, "no edge"), names[1]).keys() & ours.keys(),
     }
-    for edge, spelling in ours.items():
-        yield Link(*edge, "both" if edge in theirs else "left", spelling, edge in denied)
-    for edge, spelling in theirs.items():
+    for edge, (spelling, direction) in ours.items():
+        if edge not in theirs:
+            yield Link(*edge, "left", spelling, denied=edge in denied)
+        elif opposed(direction, theirs[edge][1]):
+            yield Link(*edge, "left", spelling, opposed=direction)
+            yield Link(*edge, "right", theirs[edge][0], opposed=theirs[edge][1])
+        else:
+            yield Link(*edge, "both", spelling, denied=edge in denied)
+    for edge, (spelling, _) in theirs.items():
         if edge not in ours:
-            yield Link(*edge, "right", spelling, edge in denied)
+            yield Link(*edge, "right", spelling, denied=edge in denied)
 
 
-def _renamed(edges: Iterable[Edge], vertex: Mapping[str | None, str]) -> dict[Edge, str]:
-    """Edges between vertices, each with the circuit's own spelling.
+def _renamed(edges: Mapping[Edge, Direction], vertex: Mapping[str | None, str]) -> dict[Edge, tuple[str, Direction]]:
+    """Edges between vertices, each with the circuit's own spelling and what it says that the senders do.
 
     An end that is no role is itself (a head, ``logits``), the same in both circuits.
     """
     return {
-        Edge(vertex.get(edge.sender, edge.sender), vertex.get(edge.receiver, edge.receiver), edge.input): str(edge)
-        for edge in edges
+        Edge(vertex.get(edge.sender, edge.sender), vertex.get(edge.receiver, edge.receiver), edge.input): (
+            str(edge),
+            direction,
+        )
+        for edge, direction in edges.items()
     }
 
 

@@ -6,12 +6,12 @@ the share of the smaller set that the other has too; it is the estimate that Mer
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from circuitdsl.compare.chance import Chance, chance
-from circuitdsl.compare.edges import head_edges
+from circuitdsl.compare.chance import Chance, chance, chance_of_nodes
+from circuitdsl.compare.edges import Direction, Edge, head_edges, opposed
 from circuitdsl.compare.graph import Graph, overlay
 from circuitdsl.compare.matching import Match, Rule, match_roles
 from circuitdsl.compare.overlap import Overlap, overlap
@@ -101,18 +101,29 @@ def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()
     same_shape = _shape(left) == _shape(right)
     heads = overlap(map(str, left.heads), map(str, right.heads))
     nodes = overlap(map(str, left.nodes), map(str, right.nodes))
+    nodes_chance = _chance_of_nodes(left, right) if same_shape else None
     return Structure(
         left=left.name,
         right=right.name,
         heads=heads,
         heads_chance=_chance_of_heads(left.heads, right.heads, left) if same_shape else None,
         nodes=nodes,
-        nodes_chance=_chance_of_nodes(left, right) if same_shape else None,
+        nodes_chance=nodes_chance,
         roles=tuple(_role_pair(left, right, pair, same_shape) for pair in pairs),
         graph=overlay(left, right, pairs),
-        head_edges=overlap(map(str, head_edges(left)), map(str, head_edges(right))),
+        head_edges=_same_edges(head_edges(left), head_edges(right)),
         moved=tuple(_moved(left, right, pairs)),
-        notes=tuple(_notes(left, right)),
+        notes=(*_notes(left, right), *_drawn_note(nodes_chance)),
+    )
+
+
+def _same_edges(left: Mapping[Edge, Direction], right: Mapping[Edge, Direction]) -> Overlap:
+    """An edge of which the two circuits say the opposite is each one's own."""
+    shared = {edge for edge in left if edge in right and not opposed(left[edge], right[edge])}
+    return Overlap(
+        shared=tuple(str(edge) for edge in left if edge in shared),
+        left_only=tuple(str(edge) for edge in left if edge not in shared),
+        right_only=tuple(str(edge) for edge in right if edge not in shared),
     )
 
 
@@ -165,14 +176,23 @@ def _chance_of_heads(left: Iterable[Head], right: Iterable[Head], circuit: Circu
 
 
 def _chance_of_nodes(left: Circuit, right: Circuit) -> Chance | None:
-    """Chance by layer and position; None if a circuit has nodes that are not heads."""
+    """Chance of heads that keep their positions; None if a circuit has nodes that are not heads."""
     if not all(isinstance(node.component, Head) for node in left.nodes + right.nodes):
         return None
-    return chance(_strata(left), _strata(right), left.geometry.n_heads, len(set(left.nodes) & set(right.nodes)))
+    shared = len(set(left.nodes) & set(right.nodes))
+    return chance_of_nodes(_placed(left), _placed(right), left.geometry.n_heads, shared)
 
 
-def _strata(circuit: Circuit) -> Counter[tuple[int, Position]]:
-    return Counter((node.component.layer, node.position) for node in circuit.nodes if isinstance(node.component, Head))
+def _placed(circuit: Circuit) -> Mapping[int, Sequence[frozenset[Position]]]:
+    """By layer, the positions of each head that a circuit has there."""
+    positions: defaultdict[Head, set[Position]] = defaultdict(set)
+    for node in circuit.nodes:
+        if isinstance(node.component, Head):
+            positions[node.component].add(node.position)
+    layers: defaultdict[int, list[frozenset[Position]]] = defaultdict(list)
+    for head, found in positions.items():
+        layers[head.layer].append(frozenset(found))
+    return layers
 
 
 def chance_share(chance: Chance | None, overlap: Overlap) -> float | None:
@@ -202,3 +222,12 @@ def _notes(left: Circuit, right: Circuit) -> Iterator[str]:
         )
     elif left.model != right.model:
         yield (f"{left.model} and {right.model} are different models: the same head number need not be the same head")
+
+
+def _drawn_note(nodes_chance: Chance | None) -> Iterator[str]:
+    if nodes_chance is not None and nodes_chance.draws:
+        draws = nodes_chance.draws
+        yield (
+            f"chance of nodes comes from {draws} placements that were drawn, as there are too many to count: "
+            f"p = (1 + those as extreme) / {1 + draws}"
+        )

@@ -187,10 +187,11 @@ OVERLAP = MeasureInfo(
         "(heads with positions), roles (those with a counterpart by `align`, by name or by the most shared heads) or "
         "edges (between roles, each of q, k and v by itself); `overlap(role ~ role)` counts the heads of one role of "
         "each circuit, as a share of the smaller role. It is a figure about two descriptions and has no sampling "
-        "error. `> chance` holds if the exact p-value is below 1 - confidence, under circuits that keep their number "
-        "of heads in each layer and have them placed at random."
+        "error. `> chance` holds if the p-value is below 1 - confidence, under circuits whose heads are permuted at "
+        "random within their layers and take their positions along. An edge that raises the metric in one circuit and "
+        "lowers it in the other is not shared."
     ),
-    source="Merullo et al. 2024 quote this share; the exact test is hypergeometric, stratified by layer",
+    source="Merullo et al. 2024 quote this share; the exact test of heads is hypergeometric, by layer",
     parameters=(Parameter("elements", "elements", "heads, nodes, roles, edges, or two roles as `role ~ role`"),),
     places=("compare",),
     controls=("chance",),

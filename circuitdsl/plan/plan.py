@@ -76,6 +76,16 @@ class Plan:
         """Every circuit that is checked or referred to."""
         return (*(block.circuit for block in self.circuits), *self.used)
 
+    @property
+    def measured(self) -> tuple[Circuit, ...]:
+        """The circuits whose models are needed, each once: all but those that are only compared in structure."""
+        found = [
+            *(block.circuit for block in self.circuits),
+            *(block.questions.circuit for block in self.interventions),
+            *(circuit for block in self.comparisons if block.claims for circuit in (block.left, block.right)),
+        ]
+        return tuple({circuit.name: circuit for circuit in found}.values())
+
     def rounds(self) -> Mapping[Round, tuple[Experiment, ...]]:
         """The first questions of all jobs as an engine is given them, searches for unlisted heads apart."""
         found: dict[Round, list[Experiment]] = {}

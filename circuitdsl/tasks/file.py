@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName
 from circuitdsl.tasks.drawing import turns
+from circuitdsl.tasks.file_notes import notes_of_texts, notes_of_tokens
 from circuitdsl.tasks.layout import Layout, layouts_of
 from circuitdsl.tasks.prompts import PromptSet, Span, TextPrompt
 from circuitdsl.tasks.tokenise import tokenise
@@ -28,7 +29,7 @@ MAX_LAYOUTS = 500  # prompts whose layout is looked at for an estimate
 MAX_SHOWN = 10  # mistakes in one message
 
 _REQUIRED = ("prompt", "answer", "wrong")
-_FIELDS = (*_REQUIRED, "options", "counterfactuals", "positions", "template")
+_FIELDS = (*_REQUIRED, "options", "counterfactuals", "positions", "template", "item")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ("END", "all")
 _REMEDY = (
@@ -62,8 +63,16 @@ class FileTask:
         for group in by_template.values():
             rng.shuffle(group)
         drawn = islice(_in_turns(by_template, rng), count)
-        prompts = tuple(tokenise(prompt, tokenizer, bos, f"{self.name}, line {number}") for number, prompt in drawn)
-        return PromptSet(prompts, exhausted=len(prompts) == len(self.lines))
+        made = tuple(
+            (number, prompt, tokenise(prompt, tokenizer, bos, f"{self.name}, line {number}"))
+            for number, prompt in drawn
+        )
+        return PromptSet(
+            tuple(prompt for _, _, prompt in made),
+            (*notes_of_texts(self.name, self.lines), *notes_of_tokens(self.name, made, tokenizer)),
+            exhausted=len(made) == len(self.lines),
+            shares={template: len(group) / len(self.lines) for template, group in by_template.items()},
+        )
 
     def layouts(self) -> tuple[Layout, ...]:
         """See :class:`circuitdsl.tasks.Task`. Those of the file's first lines."""
@@ -220,6 +229,7 @@ def _prompt(fields: _Object) -> TextPrompt:
             name: _text(value, f"counterfactual {name}") for name, value in _names(fields, "counterfactuals")
         },
         template=_text(fields.get("template", "file"), "template"),
+        item=_text(fields["item"], "item") if "item" in fields else "",
     )
 
 

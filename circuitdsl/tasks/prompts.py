@@ -19,7 +19,8 @@ class TextPrompt:
     ``spans`` maps a position's name to half-open character spans of ``text``; each means the last token that the
     span touches. END need not be listed. ``answer`` and ``wrong`` are spelled as they continue the text (" Mary").
     ``options`` are the answers that the task allows, for ``accuracy(among options)``. ``right`` are all right answers,
-    ``answer`` among them, where there are several.
+    ``answer`` among them, where there are several. ``item`` is what the prompt is about, for items that are written in
+    several templates: prompts of one item are not independent of each other. "" is none.
     """
 
     text: str
@@ -30,6 +31,7 @@ class TextPrompt:
     counterfactuals: Mapping[str, str]
     template: str
     right: tuple[str, ...] = ()
+    item: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,12 @@ class PromptSet:
     """Prompts in a fixed order: drawing more with the same seed only appends.
 
     ``notes`` says what the tokenizer made the task leave out, for people ("18 of 20 names are one token").
-    ``exhausted`` is true if the task has no more prompts than these.
+    ``exhausted`` is true if the task has no more prompts than these. ``shares`` is the share of a file's lines in each
+    template, which add up to one; {} for tasks that write their own prompts, whose templates count equally.
     """
 
     prompts: tuple[Prompt, ...]
     notes: tuple[str, ...] = field(default=())
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     exhausted: bool = False
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])

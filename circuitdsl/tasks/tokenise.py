@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from circuitdsl.tasks.prompts import Prompt, Span, TextPrompt
@@ -14,6 +14,8 @@ Offsets = Sequence[Span]
 
 def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the prompt") -> Prompt:
     """``prompt`` as the model behind ``tokenizer`` reads it; ``where`` names it in errors ("my.jsonl, line 3").
+
+    Answers that are one token are one, and each wrong answer and option stands once, in the order in which they come.
 
     Raises :class:`TaskError` for an answer that does not continue the text by exactly one token, a counterfactual
     of another length, a word that the vocabulary lacks, a span that touches no token, or no BOS where one is wanted.
@@ -52,13 +54,28 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
         text=prompt.text,
         tokens=first + tokens,
         answer=continued[prompt.answer],
-        wrong=tuple(continued[wrong] for wrong in prompt.wrong),
-        options=tuple(continued[option] for option in prompt.options),
+        wrong=tuple(dict.fromkeys(continued[wrong] for wrong in prompt.wrong)),
+        options=tuple(dict.fromkeys(continued[option] for option in prompt.options)),
         positions={name: tuple(len(first) + i for i in found) for name, found in positions.items()},
         counterfactuals={name: first + found for name, found in counterfactuals.items()},
         template=prompt.template,
-        right=tuple(continued[right] for right in prompt.right),
+        right=tuple(dict.fromkeys(continued[right] for right in prompt.right)),
+        item=prompt.item,
     )
+
+
+def tokens_of_spans(prompt: TextPrompt, tokenizer: Any) -> Iterator[tuple[str, Span, int]]:
+    """Every span of a prompt, with its position's name and how many tokens it touches."""
+    offsets: Offsets = tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    for name, spans in prompt.spans.items():
+        for span in spans:
+            yield name, span, len(_all_touched(span, prompt.text, offsets))
+
+
+def continuations(text: str, endings: Sequence[str], tokenizer: Any) -> list[int | None]:
+    """The one known token by which each of ``endings`` continues ``text``; None where it is not one."""
+    before, *found = tokenizer([text, *(text + ending for ending in endings)], add_special_tokens=False)["input_ids"]
+    return [ids[-1] if ids and ids[:-1] == before and ids[-1] != tokenizer.unk_token_id else None for ids in found]
 
 
 def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
@@ -124,11 +141,16 @@ def _continuation(tokens: tuple[int, ...], longer: tuple[int, ...], what: str) -
 
 
 def _touched(span: Span, text: str, offsets: Offsets, where: str) -> int:
-    """The last token that ``span`` touches, the white space at the span's own ends left aside."""
-    start, end = span
-    inside = text[start:end]
-    start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
-    touched = [i for i, (low, high) in enumerate(offsets) if max(low, start) < min(high, end)]
+    """The last token that ``span`` touches."""
+    touched = _all_touched(span, text, offsets)
     if not touched:
         raise TaskError(f"{where}: the characters {list(span)} touch no token", "let them cover a word of the prompt")
     return touched[-1]
+
+
+def _all_touched(span: Span, text: str, offsets: Offsets) -> list[int]:
+    """The tokens that ``span`` touches, the white space at the span's own ends left aside."""
+    start, end = span
+    inside = text[start:end]
+    start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
+    return [i for i, (low, high) in enumerate(offsets) if max(low, start) < min(high, end)]

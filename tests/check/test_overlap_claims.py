@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import circuitdsl as cd
+from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.overlap import judge_overlap
 from circuitdsl.compare.structure import compare
 from circuitdsl.judge.estimates import Verdict
@@ -77,3 +79,53 @@ def test_an_empty_circuit_is_an_error_not_a_failure():
 def test_the_registry_entry_is_for_compare_blocks():
     assert measure_infos()["overlap"].places == ("compare",)
     assert measure_infos()["overlap"].controls == ("chance",)
+
+
+SAME_HEAD = """
+circuit {name} {{
+  model planted-reuse
+  task  colored_objects(shots: 0)
+  role previous_token {{ 0.1 at O1  0.1 at O2  0.1 at O3 }}
+}}
+"""
+
+
+def refuse(self, *_):
+    raise AssertionError("a structural claim opened a model")
+
+
+def test_one_head_at_three_positions_is_one_draw_and_no_model_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(OpenModels, "bench_of", refuse)
+    for name in ("na", "nb"):
+        (tmp_path / f"{name}.circuit").write_text(SAME_HEAD.format(name=name))
+    (tmp_path / "both.circuit").write_text(
+        'use "na.circuit"\nuse "nb.circuit"\n'
+        "compare na with nb { expect overlap(heads) > chance  expect overlap(nodes) > chance }\n"
+    )
+    report = cd.check(cd.load(tmp_path / "both.circuit"))
+    assert [outcome.p_value for outcome in report.outcomes] == pytest.approx([1 / 6, 1 / 6])
+    assert {outcome.verdict for outcome in report.outcomes} == {Verdict.FAILS}
+
+
+def test_structural_claims_need_no_weights(tmp_path, monkeypatch):
+    """GPT-2's weights are not here, and two circuits that a file only uses do not need them."""
+    monkeypatch.setattr(OpenModels, "bench_of", refuse)
+    (tmp_path / "a.circuit").write_text(
+        "circuit a { model gpt2 task ioi role r at END { 9.9 9.6 } }\n"
+        "circuit b { model gpt2 task ioi role r at END { 9.9 10.0 } }\n"
+    )
+    (tmp_path / "ovl.circuit").write_text('use "a.circuit"\ncompare a with b { expect overlap(heads) >= 50% }\n')
+    document = cd.load(tmp_path / "ovl.circuit")
+    assert cd.plan(document).measured == ()
+    (outcome,) = cd.check(document).outcomes
+    assert (outcome.verdict, outcome.estimate.value) == (Verdict.HOLDS, 0.5)
+
+
+def test_a_claim_of_function_beside_one_of_structure_needs_both_models(tmp_path):
+    for name in ("na", "nb"):
+        (tmp_path / f"{name}.circuit").write_text(SAME_HEAD.format(name=name))
+    (tmp_path / "both.circuit").write_text(
+        'use "na.circuit"\nuse "nb.circuit"\n'
+        "compare na with nb { expect overlap(heads) >= 50%  expect transfer(na -> nb) >= 0% }\n"
+    )
+    assert [circuit.name for circuit in cd.plan(cd.load(tmp_path / "both.circuit")).measured] == ["na", "nb"]

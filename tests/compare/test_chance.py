@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from math import comb
 
 import numpy as np
@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from circuitdsl.compare.chance import chance, overlap_distribution
+from circuitdsl.compare import chance as chance_module
+from circuitdsl.compare.chance import DRAWS, chance, chance_of_nodes, overlap_distribution
 from circuitdsl.compare.structure import compare
 from circuitdsl.language.circuit import Circuit
 from samples import circuit, geometry
@@ -112,3 +113,96 @@ def test_a_p_value_is_as_likely_as_it_says(left, right):
     for level in p_values:
         assert np.mean(np.array(p_values) <= level + 1e-12) == pytest.approx(level)
     assert np.mean(mid) == pytest.approx(0.5)
+
+
+# --- heads that take their positions along ---------------------------------------------------------
+
+
+def node_overlaps(left, right, population: int) -> Counter[int]:
+    """Of all permutations of the right circuit's heads in their layers, how many share k nodes with the left one."""
+    seen = Counter({0: 1})
+    for layer in left.keys() | right.keys():
+        ours, theirs = (
+            [*heads.get(layer, ()), *[frozenset()] * (population - len(heads.get(layer, ())))]
+            for heads in (left, right)
+        )
+        here = Counter(
+            sum(len(a & theirs[i]) for a, i in zip(ours, places, strict=True))
+            for places in permutations(range(population))
+        )
+        both: Counter[int] = Counter()
+        for (one, ways), (other, more) in product(seen.items(), here.items()):
+            both[one + other] += ways * more
+        seen = both
+    return seen
+
+
+def layers_of_heads(population: int):
+    positions = st.frozensets(st.sampled_from(["S1", "S2", "IO", "END"]), min_size=1)
+    return st.dictionaries(st.integers(0, 2), st.lists(positions, max_size=population), max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(population=st.integers(1, 5), data=st.data())
+def test_nodes_by_chance_are_those_of_all_permutations(population, data):
+    left, right = (data.draw(layers_of_heads(population)) for _ in range(2))
+    seen = node_overlaps(left, right, population)
+    for observed in range(max(seen) + 2):
+        found = chance_of_nodes(left, right, population, observed)
+        assert found.draws == 0
+        assert found.expected == pytest.approx(sum(k * ways for k, ways in seen.items()) / seen.total())
+        for p, tail in (
+            (found.p_value, sum(ways for k, ways in seen.items() if k >= observed)),
+            (found.p_fewer, sum(ways for k, ways in seen.items() if k <= observed)),
+        ):
+            assert p == pytest.approx(tail / seen.total(), abs=1e-12)
+    turned = chance_of_nodes(right, left, population, 1)
+    assert turned.p_value == pytest.approx(chance_of_nodes(left, right, population, 1).p_value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(population=st.integers(1, 16), data=st.data())
+def test_with_one_position_a_head_nodes_are_heads(population, data):
+    counts = st.dictionaries(st.integers(0, 3), st.integers(0, population))
+    left, right = data.draw(counts), data.draw(counts)
+    observed = data.draw(st.integers(0, sum(min(left[n], right[n]) for n in left.keys() & right.keys())))
+    heads = chance(left, right, population, observed)
+    one, other = ({layer: [frozenset({"END"})] * count for layer, count in some.items()} for some in (left, right))
+    nodes = chance_of_nodes(one, other, population, observed)
+    assert (nodes.expected, nodes.p_value, nodes.p_fewer) == pytest.approx(
+        (heads.expected, heads.p_value, heads.p_fewer), rel=1e-9, abs=1e-15
+    )
+
+
+def test_what_cannot_be_counted_is_drawn(monkeypatch):
+    """Twelve heads of twelve, each at positions of its own: counting takes too long, drawing does not."""
+    names = [f"P{i}" for i in range(4)]
+    places = [frozenset(some) for size in (1, 2, 3) for some in combinations(names, size)][:12]
+    found = chance_of_nodes({0: places}, {0: places}, 12, observed=21)
+    assert found.draws == DRAWS
+    assert found == chance_of_nodes({0: places}, {0: places}, 12, observed=21)
+    assert found.p_value == 1 / (1 + DRAWS)
+    few = {0: places[:3], 1: places[5:8]}
+    exact = chance_of_nodes(few, few, 6, observed=2)
+    monkeypatch.setattr(chance_module, "MOST_STEPS", 0)
+    drawn = chance_of_nodes(few, few, 6, observed=2)
+    assert (exact.draws, drawn.draws) == (0, DRAWS)
+    assert drawn.expected == pytest.approx(exact.expected)
+    for p, wanted in ((drawn.p_value, exact.p_value), (drawn.p_fewer, exact.p_fewer)):
+        assert p == pytest.approx(wanted, abs=4 * np.sqrt(wanted * (1 - wanted) / DRAWS))
+
+
+@pytest.mark.parametrize("positions", [["S1", "S2"], ["S1", "S2", "END"]])
+def test_a_p_value_of_nodes_is_too_small_no_more_often_than_it_says(positions):
+    """Two heads of six at several positions: over all placements, P(p <= a) is a at each value that p takes."""
+    shape = geometry(1, 6)
+    fixed = circuit("left", {f"r{p}": f"0.0 0.1 at {p}" for p in positions}, shape=shape)
+    p_values = []
+    for placed in combinations(range(6), 2):
+        heads = " ".join(f"0.{i}" for i in placed)
+        found = compare(fixed, circuit("right", {f"r{p}": f"{heads} at {p}" for p in positions}, shape=shape))
+        assert found.nodes_chance is not None and found.heads_chance is not None
+        p_values.append(found.nodes_chance.p_value)
+        assert found.nodes_chance.p_value == pytest.approx(found.heads_chance.p_value)
+    for level in p_values:
+        assert np.mean(np.array(p_values) <= level + 1e-12) == pytest.approx(level)

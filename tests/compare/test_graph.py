@@ -55,11 +55,11 @@ def test_counterparts_are_one_vertex():
 def test_every_edge_says_whose_it_is():
     graph = compare(IOI, COLORED).graph
     assert [(*link.to_dict().values(),) for link in graph.links] == [
-        ("duplicate", "inhibition ~ s_inhibition", "v", "left", False),
-        ("inhibition ~ s_inhibition", "mover", "q", "both", False),
-        ("mover", "logits", "", "both", False),
-        ("negative", "logits", "", "left", False),
-        ("gatherer", "inhibition ~ s_inhibition", "k", "right", False),
+        ("duplicate", "inhibition ~ s_inhibition", "v", "left", False, ""),
+        ("inhibition ~ s_inhibition", "mover", "q", "both", False, ""),
+        ("mover", "logits", "", "both", False, ""),
+        ("negative", "logits", "", "left", False, ""),
+        ("gatherer", "inhibition ~ s_inhibition", "k", "right", False, ""),
     ]
 
 
@@ -88,6 +88,57 @@ def test_an_edge_that_the_other_circuit_denies():
         links = compare(left, right).graph.links
         assert [(link.input, link.whose, link.denied) for link in links] == [("q", whose, True), ("v", whose, False)]
     assert not any(link.denied for link in compare(states, states).graph.links)
+
+
+OPPOSITES = """
+circuit one {
+  model planted-ioi
+  task ioi
+  role inhibition at END { 2.1 }
+  role mover at END { 3.0 3.1 }
+  edge inhibition -> mover.q : raises
+  edge inhibition -> mover.v : <= -10%
+  edge inhibition -> mover.k
+  edge mover -> logits : in -80% .. -5%
+  edge 1.0 at END -> logits : raises
+}
+circuit two {
+  model planted-ioi
+  task ioi
+  role inhibition at END { 2.1 }
+  role caller at END { 3.0 }
+  edge inhibition -> caller.q : lowers
+  edge inhibition -> caller.v : >= 5%
+  edge inhibition -> caller.k : lowers
+  edge caller -> logits : <= 0%
+  edge 1.0 at END -> logits : lowers
+}
+"""
+
+
+def test_edges_that_say_the_opposite_are_not_shared():
+    document = resolve_text(OPPOSITES, "x.circuit", cd.environment())
+    found = compare(document.circuit("one"), document.circuit("two"))
+    assert [(link.receiver, link.input, link.whose, link.opposed) for link in found.graph.links] == [
+        ("mover ~ caller", "q", "left", "raises"),
+        ("mover ~ caller", "q", "right", "lowers"),
+        ("mover ~ caller", "v", "left", "raises"),
+        ("mover ~ caller", "v", "right", "lowers"),
+        ("mover ~ caller", "k", "both", ""),
+        ("logits", "", "both", ""),
+        ("logits", "", "left", "raises"),
+        ("logits", "", "right", "lowers"),
+    ]
+    assert found.edges.shared == ("inhibition -> mover.k", "mover -> logits")
+    assert found.edges.left == found.edges.right == 5
+    assert found.edges.right_only == ("inhibition -> caller.q", "inhibition -> caller.v", "1.0 -> logits")
+    assert found.head_edges.shared == ("2.1 -> 3.0.k", "3.0 -> logits")
+    assert {"2.1 -> 3.0.q", "2.1 -> 3.0.v", "1.0 -> logits"} <= set(found.head_edges.left_only)
+    assert {"2.1 -> 3.0.q", "2.1 -> 3.0.v", "1.0 -> logits"} == set(found.head_edges.right_only)
+    assert {vertex.name: vertex.whose for vertex in found.graph.vertices}["1.0"] == "both"
+    (_, _, mover_q, *_) = compare(document.circuit("two"), document.circuit("one")).graph.links
+    assert (mover_q.input, mover_q.opposed) == ("v", "lowers")
+    assert not any(link.opposed for link in compare(document.circuit("one"), document.circuit("one")).graph.links)
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from rich.cells import cell_len
 
 import circuitdsl as cd
 from circuitdsl.compare.versions import Difference, changes
-from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.circuit import Bound, Circuit
 from circuitdsl.report.output import to_text
 from circuitdsl.report.pages.comparison import draw_comparison
+from circuitdsl.report.pictures.comparison import comparison_svg
 from samples import circuit, geometry
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -121,6 +123,31 @@ def test_two_versions_are_told_apart():
     assert text.startswith("mini_ioi (first) and mini_ioi (second)\n")
     assert "both say the same of roles, method and claims" in text
     assert "only mini_ioi (second)" in text
+
+
+def opposites() -> tuple[Circuit, Circuit]:
+    """Two circuits that agree on one edge and say the opposite of another."""
+    roles = {"look": "1.0 at S2", "fetch": "2.0 at END"}
+
+    def made(name: str, edge: Bound) -> Circuit:
+        found = circuit(name, roles, ["look -> fetch.v", "fetch -> logits"], geometry(4, 8))
+        first, second = found.claims
+        return replace(found, claims=(replace(first, bound=edge), second))
+
+    return made("one", Bound("<=", high=-0.01)), made("two", Bound(">=", low=0.01))
+
+
+def test_edges_that_say_the_opposite_are_contradictions():
+    text = page(*opposites())
+    assert "2 edges between roles stated by both, 0 only by one and 0 only by two." in text
+    said = "On 1 edge that both state they say the opposite, and do not share it: one that it raises the metric,"
+    assert said in " ".join(text.split())
+    graph = block(text, "The two graphs")
+    assert re.search(r"◀─v── look +only one, v raises the metric, in the other circuit it lowers it\n", graph)
+    assert re.search(r"◀╌v╌╌ look +only two, v lowers the metric, in the other circuit it raises it\n", graph)
+    assert "look -> fetch.v: raises the metric in one, lowers it in two" in block(text, "Contradictions")
+    svg = comparison_svg(*opposites(), cd.compare(*opposites()))
+    assert ">v≠<" in svg and "≠ look -&gt; fetch.v: raises the metric in one, lowers it in two" in svg
 
 
 @pytest.mark.parametrize("name", ["mini", "planted"])

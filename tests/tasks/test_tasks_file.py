@@ -108,6 +108,8 @@ def test_a_relative_name_counts_from_the_spec_s_folder(tmp_path, monkeypatch, wr
         (LINE | {"anser": 1}, 'unknown field "anser"; did you mean "answer"?'),
         (LINE | {"zzz": 1}, 'unknown field "zzz"; the fields are prompt, answer, wrong'),
         (LINE | {"prompt": 3}, '"prompt" is a number, not a string'),
+        (LINE | {"item": 3}, '"item" is a number, not a string'),
+        (LINE | {"item": " "}, '"item" is empty'),
         (LINE | {"prompt": " "}, '"prompt" is empty'),
         (LINE | {"prompt": "\ud800"}, '"prompt" holds half of a surrogate pair'),
         (LINE | {"wrong": " John"}, '"wrong" is a string, not a list of strings'),

@@ -24,7 +24,14 @@ from circuitdsl.compare.versions import Difference
 from circuitdsl.components import Head
 from circuitdsl.language.circuit import Circuit, Comparison
 from circuitdsl.outcome import CircuitDiff
-from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, role_pair, told_apart
+from circuitdsl.report.pages.conclusions import (
+    conclusion,
+    contradictions,
+    moved_heads,
+    opposites,
+    role_pair,
+    told_apart,
+)
 from circuitdsl.report.pages.function import functional_summary
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 from circuitdsl.report.words import number, p_value
@@ -76,7 +83,7 @@ def draw_comparison(
         Text(),
         *_listed("Heads", zip(_sides(names), (heads.shared, heads.left_only, heads.right_only), strict=True)),
         *_paragraphs("Heads that both have, in roles that are not counterparts", moved_heads(structure)),
-        *_paragraphs("Contradictions", contradictions(structure)),
+        *_paragraphs("Contradictions", (*contradictions(structure), *opposites(structure))),
         *_paragraphs("Sources, as the files give them", _sources(cited(left, right, block), names)),
     )
 
@@ -195,7 +202,7 @@ def _overlay(graph: Graph, names: Names) -> RenderableType:
         for links in _incoming(graph, vertex):
             whose, sender = links[0].whose, links[0].sender
             arrow = inputs_text(link.input for link in links).center(2, LINES[whose])
-            said = [sides[whose], *(f"contradicted for {link.input or 'it'}" for link in links if link.denied)]
+            said = [sides[whose], *filter(None, map(_contradiction, links))]
             table.add_row(
                 Text(f"    ◀{LINES[whose]}{arrow}{LINES[whose]} {sender}", style=COLOURS[whose]),
                 Text(", ".join(said), style="dim"),
@@ -203,6 +210,14 @@ def _overlay(graph: Graph, names: Names) -> RenderableType:
     star = "  * the other circuit has this head in another role, see below"
     moved = [Text(star, style="dim")] if any(vertex.moved for vertex in graph.vertices) else []
     return Group(table, *moved)
+
+
+def _contradiction(link: Link) -> str:
+    """What the other circuit says against an edge, if it does."""
+    if link.opposed:
+        other = "lowers" if link.opposed == "raises" else "raises"
+        return f"{link.input or 'it'} {link.opposed} the metric, in the other circuit it {other} it"
+    return f"contradicted for {link.input or 'it'}" if link.denied else ""
 
 
 def _incoming(graph: Graph, vertex: Vertex) -> Iterator[list[Link]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from circuitdsl.compare.chance import Chance
+from circuitdsl.compare.graph import Link
 from circuitdsl.compare.overlap import Overlap
 from circuitdsl.compare.structure import RolePair, Structure, chance_share
 from circuitdsl.report.words import number, p_said, plural
@@ -65,7 +66,9 @@ def _nodes(nodes: Overlap, by_chance: Chance | None) -> str:
 
 def _edges(structure: Structure, names: tuple[str, str]) -> Iterator[str]:
     edges = structure.edges
-    both, left, right = len(edges.shared), len(edges.left_only), len(edges.right_only)
+    opposed = sum(link.opposed != "" for link in structure.graph.links) // 2
+    both = len(edges.shared) + opposed
+    left, right = len(edges.left_only) - opposed, len(edges.right_only) - opposed
     for name, count in zip(names, (left, right), strict=True):
         if both + count == 0:
             yield f"{name} states no edges between roles."
@@ -73,6 +76,11 @@ def _edges(structure: Structure, names: tuple[str, str]) -> Iterator[str]:
         yield (
             f"{plural(both, 'edge')} between roles stated by both, {left} only by {names[0]} and {right} only by "
             f"{names[1]}."
+        )
+    if opposed:
+        yield (
+            f"On {plural(opposed, 'edge')} that both state they say the opposite, and do not share it: one that it "
+            "raises the metric, the other that it lowers it."
         )
     denied = sum(link.denied for link in structure.graph.links)
     if denied:
@@ -95,5 +103,17 @@ def contradictions(structure: Structure) -> Iterator[str]:
     for link in structure.graph.links:
         if link.denied:
             states, denies = names if link.whose == "left" else names[::-1]
-            arrow = f"{link.sender} -> {link.receiver}" + (f".{link.input}" if link.input else "")
-            yield f"{arrow}: an edge in {states}, `no edge` in {denies}"
+            yield f"{_arrow(link)}: an edge in {states}, `no edge` in {denies}"
+
+
+def opposites(structure: Structure) -> Iterator[str]:
+    """Edges that raise the metric in one circuit and lower it in the other."""
+    names = told_apart(structure.left, structure.right)
+    for link in structure.graph.links:
+        if link.opposed and link.whose == "left":
+            raises, lowers = names if link.opposed == "raises" else names[::-1]
+            yield f"{_arrow(link)}: raises the metric in {raises}, lowers it in {lowers}"
+
+
+def _arrow(link: Link) -> str:
+    return f"{link.sender} -> {link.receiver}" + (f".{link.input}" if link.input else "")

@@ -19,8 +19,9 @@ SETTINGS: Mapping[str, str] = {setting.name: setting.about for setting in method
 """The settings of a ``method`` block, by the names that the language gives them."""
 
 OWN_PROMPTS = (
-    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), counterfactuals (texts by name), "
-    "positions (half-open character spans by name; each means the last token that it touches) and template. "
+    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), options (a list), counterfactuals "
+    "(texts by name), positions (half-open character spans by name; each means the last token that it touches), "
+    "template, and item (a string: prompts of one item, written in several templates, are not independent). "
     "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "
     "The file's name counts from the specification's folder. docs/tutorial.md has an example."
 )

@@ -15,7 +15,7 @@ from circuitdsl.compare.edges import inputs_text
 from circuitdsl.compare.graph import WHOSE, Graph, Vertex, Whose
 from circuitdsl.compare.structure import Structure
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, told_apart
+from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, opposites, told_apart
 from circuitdsl.report.palette import IDLE, LEFT, RIGHT, SHARED
 from circuitdsl.report.pictures.layered import Layout, layout
 from circuitdsl.report.pictures.parts import (
@@ -95,6 +95,8 @@ def _footnotes(structure: Structure) -> Iterator[str]:
         yield f"* {line}"
     for line in contradictions(structure):
         yield f"× {line}"
+    for line in opposites(structure):
+        yield f"≠ {line}"
 
 
 # --- grids -----------------------------------------------------------------------------------------
@@ -141,11 +143,14 @@ def _key(root: ET.Element, names: tuple[str, str], y: float) -> None:
 
 
 def _arrows(graph: Graph) -> dict[tuple[str, str, Whose], str]:
-    """Sender, receiver and whose it is -> the inputs that the edges feed; × after an input that the other denies."""
+    """Sender, receiver and whose it is -> the inputs that the edges feed.
+
+    × stands after an input that the other circuit denies, ≠ after one of which it says the opposite.
+    """
     found: dict[tuple[str, str, Whose], list[str]] = {}
     for link in graph.links:
         inputs = found.setdefault((link.sender, link.receiver, link.whose), [])
-        inputs.append(link.input + ("×" if link.denied else ""))
+        inputs.append(link.input + ("×" if link.denied else "≠" if link.opposed else ""))
     return {arrow: inputs_text(inputs) for arrow, inputs in found.items()}
 
 
