@@ -10,6 +10,7 @@ from typing import assert_never
 import numpy as np
 
 from circuitdsl.engine.base import Engine
+from circuitdsl.engine.shams import donors_of, with_shams
 from circuitdsl.engine.store import Store, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
@@ -27,6 +28,7 @@ from circuitdsl.measures.experiments import (
     Source,
     World,
     Zero,
+    takes_sham,
 )
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Model
@@ -99,29 +101,43 @@ class Session:
     ) -> dict[Experiment, Array | Failure]:
         """What the store has, and the engine's answers to the rest, which the store then keeps."""
         stream = self.prompts(data, max([stop, *(_reference(e.world) for e in experiments)]))
+        shammed = self._shammed(data, stream, experiments)
         if self.store is None:
             self.ran += len(experiments)
-            return self.engine.run(data, stream, start, stop, experiments)
-        keys = self._keys(stream, start, stop, experiments)
+            return self.engine.run(data, shammed, start, stop, experiments)
+        keys = self._keys(stream, shammed, start, stop, experiments)
         found = self.store.get(keys.values())
         answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
         self.answered += len(answers)
         rest = [e for e in experiments if e not in answers]
         if rest:
             self.ran += len(rest)
-            run = self.engine.run(data, stream, start, stop, rest)
+            run = self.engine.run(data, shammed, start, stop, rest)
             self.store.put({keys[e]: answer for e, answer in run.items() if not isinstance(answer, Failure)})
             answers |= run
         return answers
 
+    def _shammed(self, data: Data, stream: Sequence[Prompt], experiments: Iterable[Experiment]) -> Sequence[Prompt]:
+        """A stream from its beginning, with another prompt for each where an experiment takes outputs from there."""
+        if not any(takes_sham(experiment.world) for experiment in experiments):
+            return stream
+        donors, count = donors_of(data)
+        return with_shams(stream, self.prompts(donors, count))
+
     def _keys(
-        self, stream: Sequence[Prompt], start: int, stop: int, experiments: Sequence[Experiment]
+        self,
+        stream: Sequence[Prompt],
+        shammed: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Sequence[Experiment],
     ) -> dict[Experiment, str]:
         """A key for all that each experiment's readings depend on, the prompts of its means included."""
-        prompts = key_of(stream[start:stop])
+        prompts = {sham: key_of(some[start:stop]) for sham, some in ((False, stream), (True, shammed))}
         reference = {n: key_of(stream[:n]) for n in {_reference(e.world) for e in experiments}}
         return {
-            e: key_of(self._model_key, e.world, e.reading, prompts, reference[_reference(e.world)]) for e in experiments
+            e: key_of(self._model_key, e.world, e.reading, prompts[takes_sham(e.world)], reference[_reference(e.world)])
+            for e in experiments
         }
 
     @cached_property

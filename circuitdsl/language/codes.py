@@ -103,6 +103,9 @@ CODES = MappingProxyType(
         "C518": "`b.k of group` is the key of all heads that share it with b, in a model with grouped queries: fewer "
         "key-value heads than heads. Where each head has keys and values of its own, and of queries, which are never "
         "shared, there is no such group, and other heads than b are not meant.",
+        "C521": "A `control task` is the circuit's own task. It is a negative control: a task that the model does and "
+        "for which the circuit's heads should not matter.",
+        "C522": "A `control task` of a circuit that lists no heads: there is nothing to knock out on that task.",
         "C590": "A warning: a circuit, a comparison or an intervention claims nothing, so that there is nothing to "
         "check.",
         "C591": "A warning: every value that the measurement can have satisfies this bound, so that the claim cannot "

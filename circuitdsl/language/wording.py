@@ -11,7 +11,7 @@ from circuitdsl.language.grammar import grammar
 
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
-    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
+    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control"),
     *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
     *("vary", "align"),
 )
