@@ -192,10 +192,17 @@ def _against_shuffles(estimate: Estimate, sets: Array, confidence: float, looks:
     """A permutation test, all looks counted. That it finds nothing proves nothing, so that nothing fails by it."""
     if estimate.value is None or not np.isfinite(sets).all():
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
-    as_good = int(np.sum(sets >= estimate.value))
+    as_good = _as_good(sets, estimate.value, ">")
     p_value = min(1.0, looks * (1 + as_good) / (1 + len(sets)))
     note = f"{as_good} of {len(sets)} permutations of prompts within templates give as much"
     return Judgement(estimate, _verdict(p_value <= 1 - confidence, False), p_value, _spread(sets), note)
+
+
+def _as_good(sets: Array, value: float, op: str) -> int:
+    """How many figures are at least the value, or at most (``<``). Equal ones differ by rounding: a set may be the real
+    one, or may differ from it in heads that do nothing."""
+    slack = ROUNDING * max(1.0, abs(value))
+    return int(np.sum(sets >= value - slack) if op == ">" else np.sum(sets <= value + slack))
 
 
 def _spread(sets: Array) -> Estimate:
@@ -213,7 +220,7 @@ def _against_sets(estimate: Estimate, sets: Array, bound: Control, confidence: f
     value = estimate.value
     if value is None or not math.isfinite(value) or not np.isfinite(sets).all():
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
-    as_good = int(np.sum(sets >= value) if bound.op == ">" else np.sum(sets <= value))
+    as_good = _as_good(sets, value, bound.op)
     p_value = (1 + as_good) / (1 + len(sets))
     others = Binomial(as_good, len(sets))
     verdict = _verdict(p_value <= 1 - confidence, others.low((1 - confidence) / 2) > 1 - confidence)
