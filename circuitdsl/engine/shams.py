@@ -15,7 +15,7 @@ from circuitdsl.measures.experiments import SHAM, Data
 from circuitdsl.tasks.prompts import Prompt
 
 POOLS = (2_000, 10_000)
-"""So many are drawn, and more only for prompts whose answer none of them has: few of a template have the same answer."""
+"""So many are drawn, and more only for prompts whose answer none of them has: in a template few have the same one."""
 
 _FURTHER = 1_000_003  # beyond any seed that a specification would name
 
