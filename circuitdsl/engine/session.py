@@ -105,7 +105,7 @@ class Session:
         if self.store is None:
             self.ran += len(experiments)
             return self.engine.run(data, shammed, start, stop, experiments)
-        keys = self._keys(stream, shammed, start, stop, experiments)
+        keys = self._keys(stream, start, stop, experiments, shammed)
         found = self.store.get(keys.values())
         answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
         self.answered += len(answers)
@@ -126,10 +126,10 @@ class Session:
     def _keys(
         self,
         stream: Sequence[Prompt],
-        shammed: Sequence[Prompt],
         start: int,
         stop: int,
         experiments: Sequence[Experiment],
+        shammed: Sequence[Prompt] = (),
     ) -> dict[Experiment, str]:
         """A key for all that each experiment's readings depend on, the prompts of its means included."""
         prompts = {sham: key_of(some[start:stop]) for sham, some in ((False, stream), (True, shammed))}

@@ -83,8 +83,11 @@ def _student(x: Array, y: Array, units: Units) -> Student | None:
         return None
     value = float(own / np.sqrt(of_left * of_right))
     influence = (value - without / np.sqrt(left_without * right_without)) * (1 - 1 / len(units))
-    of_strata = np.bincount(units.stratum, influence) / units.sizes
-    return student(value, influence - of_strata[units.stratum], units)
+    # Values less their stratum's mean are not independent: of two in a stratum, the one mirrors the other.
+    sizes = units.sizes[units.stratum]
+    parts = (influence - influence.mean()) * np.sqrt(sizes / np.maximum(sizes - 1, 1))
+    whole = student(value, parts, replace(units, stratum=np.zeros_like(units.stratum)))
+    return replace(whole, freedom=float(max(1, len(units) - len(units.sizes))))
 
 
 def shuffled(left: Array, right: Array, units: Units, times: int, seed: int) -> Array:

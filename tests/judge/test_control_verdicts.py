@@ -169,6 +169,16 @@ def test_a_bound_at_the_truth_is_seldom_said_to_be_met():
     assert wrong <= 14  # 5%, and chance
 
 
+def test_two_prompts_a_template_are_told_apart_too():
+    """Each then mirrors the other, and the figure still has an error."""
+    rng, verdicts = np.random.default_rng(9), []
+    for _ in range(60):
+        x, noise = rng.normal(size=(2, 60)) + 3 * (np.arange(60) % 30)
+        figure = pairs(x, 0.334 * x + 0.943 * noise, templates=30, control=None)
+        verdicts.append(judge(figure, Bound("<=", high=0.3), 0.9).verdict)
+    assert verdicts.count(Verdict.HOLDS) <= 8 and verdicts.count(Verdict.FAILS) <= 8
+
+
 def test_what_does_not_vary_has_none():
     assert judge(pairs(np.ones(20), np.arange(20.0)), CHANCE, 0.95).verdict is Verdict.UNDECIDED
     assert np.isnan(shuffled(np.ones(20), np.arange(20.0), in_templates(20), 9, 0)).all()
