@@ -60,7 +60,7 @@ def performance_job(circuit: Circuit) -> Job:
         method=circuit.method,
         geometry=circuit.geometry,
         start=lambda: performance(request),
-        about="whether the model does the task",
+        about="the task itself",
     )
 
 

@@ -72,4 +72,3 @@ class PromptSet:
     notes: tuple[str, ...] = field(default=())
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     exhausted: bool = False
-    shares: Mapping[str, float] = field(default_factory=dict[str, float])
