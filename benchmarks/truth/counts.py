@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from scipy import stats
 
@@ -43,7 +44,8 @@ class Counts:
     p_at_most: list[int] = field(default_factory=none_yet)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(**{each.name: _sum(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)})
+        both = {each.name: _sum(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)}
+        return Counts.from_dict(both)
 
     def add(self, truth: float, false: tuple[Judged, Judged], true: tuple[Judged, Judged]) -> None:
         """Count a sample: the judgements of "at least" and "at most", each false by a hair, and each true by a hair."""
@@ -76,8 +78,9 @@ class Counts:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, written: Mapping[str, object]) -> Counts:
-        return cls(**written)  # pyright: ignore[reportArgumentType]
+    def from_dict(cls, written: Mapping[str, Any]) -> Counts:
+        """What ``to_dict`` gave."""
+        return cls(**written)
 
 
 def hair(truth: float) -> float:
@@ -85,7 +88,7 @@ def hair(truth: float) -> float:
     return 1e-9 * max(1.0, abs(truth))
 
 
-def _sum(left, right):
+def _sum(left: Any, right: Any) -> Any:
     return [a + b for a, b in zip(left, right, strict=True)] if isinstance(left, list) else left + right
 
 

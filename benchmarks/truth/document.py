@@ -69,7 +69,9 @@ def _summary(results: Results) -> Iterator[str]:
     if "relay" in results.tallies:
         for count in COUNTS:
             wrong, of = _verdicts(results, count, "false", "holds")
-            lines.append(f"* Planted models, {count} prompts: of {of} false claims {wrong} hold ({_limits(wrong, of)}).")
+            lines.append(
+                f"* Planted models, {count} prompts: of {of} false claims {wrong} hold ({_limits(wrong, of)})."
+            )
     if "untrained" in results.tallies:
         for count in COUNTS:
             held, of = (results.tally("untrained", count, "coin", what) for what in ("holds", "claims"))
@@ -84,11 +86,11 @@ def _calibration(results: Results) -> Iterator[str]:
     suites = sorted({each.suite for each in results.calibrations})
     yield "## Samples of a pool"
     yield (
-        f"Everything that {len(results.calibrations)} claims of mini ask for ({', '.join(suites)}) was read on a pool of "
-        f"{results.settings['pool']} prompts, whose figures are the truth. Samples of it, drawn with replacement and "
-        "balanced over templates, are judged with the bound put at the truth, a hair to either side: what is then false "
-        f"may hold in {SIDE:.1%} of samples, and what is true may fail as often. Three numbers of prompts stand for "
-        "looks, as a check looks again while a claim is open. The error is that of counting so many samples. False "
+        f"Everything that {len(results.calibrations)} claims of mini ask for ({', '.join(suites)}) was read on a pool "
+        f"of {results.settings['pool']} prompts, whose figures are the truth. Samples of it, drawn with replacement "
+        "and balanced over templates, are judged with the bound put at the truth, a hair to either side: what is false "
+        f"then may hold in {SIDE:.1%} of samples, and what is true may fail as often. Three numbers of prompts stand "
+        "for looks, as a check looks again while a claim is open. The error is that of counting so many samples. False "
         "verdicts are those of the worse side; `!` marks what is beyond the stated rate by more than chance (95%). The "
         "lowest coverage is that of the worst claim."
     )
@@ -159,14 +161,31 @@ def _beyond(counts: Counts) -> bool:
 def _planted(results: Results) -> Iterator[str]:
     yield "## Planted models"
     yield (
-        "Relays of random depth (2 to 5 layers), width and redundancy, with decoys, noise, idle heads and MLPs, whose truth "
-        "follows from their wires (`benchmarks/truth/relay.py`). Each has a specification with true and false claims, "
-        "bounds half of a per cent to half of F off the truth on either side, and is checked whole. In brackets the limits "
-        "of a rate (Clopper and Pearson, 95%); claims of one model are not independent, so that they are too narrow."
+        "Relays of random depth (2 to 5 layers), width and redundancy, with decoys, noise, idle heads and "
+        "MLPs, whose truth follows from their wires (`benchmarks/truth/relay.py`). Each has a specification "
+        "with true and false claims, bounds half of a per cent to half of F off the truth on either side, and"
+        " is checked whole. In brackets the limits of a rate (Clopper and Pearson, 95%); claims of one model "
+        "are not independent, so that they are too narrow."
     )
-    head = ("prompts", "claims", "false claims", "that hold", "true claims", "that fail", "false left open", "true left open")
+    head = (
+        "prompts",
+        "claims",
+        "false claims",
+        "that hold",
+        "true claims",
+        "that fail",
+        "false left open",
+        "true left open",
+    )
     yield _table(head, (_claims_row(results, count, kind) for count in COUNTS for kind in _kinds(results, count)))
-    head = ("prompts", "models", "with a false verdict", "false claims' p ≤ 0.01", "p ≤ 0.05", "`random heads` that hold")
+    head = (
+        "prompts",
+        "models",
+        "with a false verdict",
+        "false claims' p ≤ 0.01",
+        "p ≤ 0.05",
+        "`random heads` that hold",
+    )
     yield _table(head, (_models_row(results, count) for count in COUNTS))
     yield "### What is detected"
     yield "![detection](trust-detection.svg)"
@@ -174,10 +193,18 @@ def _planted(results: Results) -> Iterator[str]:
     yield _table(head, ([str(n), *(_share(*detected(results, n, size)) for size in EDGES)] for n in COUNTS))
     yield "### The search for heads that are not listed"
     yield (
-        "A head is false if what it does is below the floor. The last column is how large the true ones that it lists are "
-        "said to be, over how large they are: above 100% is the winner's curse."
+        "A head is false if what it does is below the floor. The last column is how large the true ones that "
+        "it lists are said to be, over how large they are: above 100% is the winner's curse."
     )
-    head = ("prompts", "models", "heads found", "false ones", "models with a false one", "true ones found", "said over true")
+    head = (
+        "prompts",
+        "models",
+        "heads found",
+        "false ones",
+        "models with a false one",
+        "true ones found",
+        "said over true",
+    )
     yield _table(head, (_search_row(results, count) for count in COUNTS))
 
 
@@ -255,8 +282,9 @@ def _search_row(results: Results, count: int) -> Sequence[str]:
 def _random(results: Results) -> Iterator[str]:
     yield "## Random circuits against random heads"
     yield (
-        "Circuits of mini with random heads in each layer. They are no better than random heads, so that `> random heads` "
-        f"and `< random heads` may hold in {1 - CONFIDENCE:.0%}. Fifteen circuits share each set of random heads."
+        "Circuits of mini with random heads in each layer. They are no better than random heads, so that `> "
+        f"random heads` and `< random heads` may hold in {1 - CONFIDENCE:.0%}. Fifteen circuits share each set"
+        " of random heads."
     )
     rows: list[Sequence[str]] = []
     for count in sorted(map(int, results.names("random"))):
@@ -272,8 +300,8 @@ def _random(results: Results) -> Iterator[str]:
 def _untrained(results: Results) -> Iterator[str]:
     yield "## Untrained models"
     yield (
-        "Llama- and GPT-2-shaped models of random weights. In `coin` the answer is a random word, so that F is exactly zero "
-        "and no share of it is true. On `ioi` F is some small number, of which shares exist."
+        "Llama- and GPT-2-shaped models of random weights. In `coin` the answer is a random word, so that F "
+        "is exactly zero and no share of it is true. On `ioi` F is some small number, of which shares exist."
     )
     rows: list[Sequence[str]] = []
     for task in ("coin", "ioi"):
@@ -283,7 +311,15 @@ def _untrained(results: Results) -> Iterator[str]:
             if models:
                 held = f"{holds} ({_limits(holds, claims)})"
                 rows.append((task, str(count), str(models), str(claims), held, _share(some, models), str(heads)))
-    head = ("task", "prompts", "models", "shares of F claimed", "that hold", "models with one", "heads found by the search")
+    head = (
+        "task",
+        "prompts",
+        "models",
+        "shares of F claimed",
+        "that hold",
+        "models with one",
+        "heads found by the search",
+    )
     yield _table(head, rows)
 
 

@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from benchmarks.truth.calibration import Calibrated
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 2
@@ -71,19 +75,18 @@ class Piece:
 
 def pieces(settings: Settings, parts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
     """All pieces, in groups of which each needs the ones before: pools are read before samples are drawn of them."""
-    kinds = [kind for part in parts for kind in PARTS[part]]
+    kinds: list[Kind] = [kind for part in parts for kind in PARTS[part]]
     reads = [Piece("read", suite=suite, pool=settings.pool) for suite in settings.suites if "read" in kinds]
     others: list[Piece] = []
     for kind in kinds:
+        if kind == "read":
+            continue
+        batches = tuple(_batches(settings.numbers[kind], BATCH[kind]))
         if kind == "pool":
-            others += [
-                Piece(kind, seeds, suite, settings.pool, looks)
-                for suite in settings.suites
-                for looks in settings.counts
-                for seeds in _batches(settings.samples, BATCH[kind])
-            ]
-        elif kind != "read":
-            others += [Piece(kind, seeds) for seeds in _batches(settings.numbers[kind], BATCH[kind])]
+            several = product(settings.suites, settings.counts, batches)
+            others += [Piece(kind, seeds, suite, settings.pool, looks) for suite, looks, seeds in several]
+        else:
+            others += [Piece(kind, seeds) for seeds in batches]
     return tuple(filter(None, (tuple(reads), tuple(others))))
 
 
@@ -136,7 +139,9 @@ def _made(some: Sequence[Piece], folder: Path, processes: int) -> Iterator[tuple
 
 
 def make(piece: Piece, folder: Path) -> dict[str, Any]:
-    """Carry out one piece; ``seconds`` are those of the processor."""
+    """Carry out one piece; ``seconds`` are those of the processor.
+
+    What is found can be written as JSON: a list of claims with their counts, counts by name, or nothing of a read."""
     import torch
 
     from benchmarks.truth import calibration, pools, random_circuits, trials, untrained
@@ -161,7 +166,7 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
     return {"found": found, "seconds": time.process_time() - started}
 
 
-def _written(each) -> dict[str, Any]:
+def _written(each: Calibrated) -> dict[str, Any]:
     claim = each.claim
     measure = str(claim.term.measure) + (" - baseline" if claim.term.minus_baseline else "")
     return {"claim": claim.text, "id": claim.id, "measure": measure, "truth": each.truth, "counts": asdict(each.counts)}

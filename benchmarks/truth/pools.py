@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from circuitdsl.engine.base import engines
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
 from circuitdsl.language.circuit import Claim, Document
+from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import open_model
 from circuitdsl.plan.job import Started
@@ -60,7 +61,7 @@ def read(suite: Suite, size: int, folder: Path) -> Pool:
     """
     session = Session(engines()["fast"].open(open_model(suite.model), _untold, 0), Store.in_folder(folder))
     asked = tuple(dict.fromkeys(each for job in suite.claims.values() for each in job.experiments))
-    columns: dict = {}
+    columns: dict[Experiment, Array] = {}
     for experiment, result in session.run(asked, size).items():
         if isinstance(result, Failure):
             raise ValueError(f"suite {suite.name}: {result.message}")
@@ -68,7 +69,7 @@ def read(suite: Suite, size: int, folder: Path) -> Pool:
     return Pool(columns, {data: _records(session, data, size) for data in {each.data for each in asked}})
 
 
-def _records(session: Session, data, size: int) -> tuple[Record, ...]:
+def _records(session: Session, data: Data, size: int) -> tuple[Record, ...]:
     return tuple(Record(prompt.template) for prompt in session.prompts(data, size))
 
 

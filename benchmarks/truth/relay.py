@@ -2,9 +2,9 @@
 
 A relay has stages. The heads of stage i stand at place i, look a fixed distance back to place i - 1, and copy the word
 that they find there, each by a share of its own; the last stage stands at END and writes the answer. An MLP may add to
-what a stage wrote. All other heads are decoys, which attend as a working head and write what nothing reads; noise, which
-writes on the answers at random so that it helps no answer on average; or idle. Words are drawn uniformly and heads are
-linear where their attention is settled, so that every effect is an average over words: see ``Relay``.
+what a stage wrote. All other heads are decoys, which attend as a working head and write what nothing reads; noise,
+which writes on the answers at random so that it helps none on average; or idle. Words are drawn uniformly, and heads
+are linear where their attention is settled, so that every effect is an average over words: see ``Relay``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Stage:
     @property
     def gained(self) -> Array:
         """What the MLP makes of the heads' copies, [words]."""
-        return 1 + (0 if self.mlp is None else self.mlp[1])
+        return np.ones(len(WORDS)) if self.mlp is None else 1 + self.mlp[1]
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,9 @@ def random_relay(seed: int) -> Relay:
     number = int(rng.integers(2, layers + 1))
     noise = float(rng.choice([0.0, 0.0, 0.0002]))
     starts = [0, *sorted(rng.choice(np.arange(1, layers), number - 1, replace=False).tolist()), layers]
+    spread = float(rng.uniform(0.2, 0.8))
     stages = tuple(
-        _random_stage(rng, place, range(starts[place], starts[place + 1]), width, last=place + 1 == number)
+        _random_stage(rng, place, range(starts[place], starts[place + 1]), width, spread, last=place + 1 == number)
         for place in range(number)
     )
     plans = {head: _copier(number, stage, head) for number, stage in enumerate(stages) for head in stage.heads}
@@ -211,25 +212,25 @@ def random_relay(seed: int) -> Relay:
         for index in range(width)
         if Head(layer, index) not in plans
     }
-    loud = float(np.exp(rng.uniform(np.log(0.05), np.log(0.5))))
+    loud = float(np.exp(rng.uniform(np.log(0.05), 0)))
     for head, kind in others.items():
         plans[head] = _other(rng, kind, [plan for plan in plans.values() if plan.name == "copier"], loud)
     return Relay(_planted(rng, plans, layers, width, number), stages, others, noise)
 
 
-def _random_stage(rng: np.random.Generator, number: int, layers: range, width: int, last: bool) -> Stage:
+def _random_stage(rng: np.random.Generator, number: int, layers: range, width: int, spread: float, last: bool) -> Stage:
     room = [Head(layer, index) for layer in layers for index in range(width)]
     heads = [room[place] for place in rng.choice(len(room), int(rng.integers(1, min(5, len(room)))), replace=False)]
     # Shares from less than a hundredth to nearly all.
-    shares = np.exp(rng.uniform(np.log(0.005), 0, len(heads)))
+    shares = np.exp(rng.uniform(np.log(0.003), 0, len(heads)))
     total = float(rng.uniform(0.8, 1.2))
     gains = {
-        head: total * share / shares.sum() * np.exp(rng.normal(0, 0.3, len(WORDS)))
+        head: total * share / shares.sum() * np.exp(rng.normal(0, spread, len(WORDS)))
         for head, share in zip(sorted(heads), shares, strict=True)
     }
     # An MLP is linear on what is never negative, which answers are, where noise is written on them.
     works = not last and rng.random() < 0.4
-    mlp = (layers[-1], rng.uniform(0.05, 0.8) * np.exp(rng.normal(0, 0.3, len(WORDS)))) if works else None
+    mlp = (layers[-1], rng.uniform(0.05, 0.8) * np.exp(rng.normal(0, spread, len(WORDS)))) if works else None
     place = END if last else Position(f"P{number + 1}")
     return Stage(place, int(rng.integers(1, 4)), gains, mlp)
 

@@ -49,9 +49,7 @@ class Spec:
 
     def resolved(self, folder: File) -> Document:
         """The document, its prompts in a file of the folder."""
-        known = Environment(
-            geometry=lambda name: self.relay.geometry, task=tasks.describe, measures=measure_infos()
-        )
+        known = Environment(geometry=lambda name: self.relay.geometry, task=tasks.describe, measures=measure_infos())
         return resolve_text(self.text, str(folder / "relay.circuit"), known)
 
 

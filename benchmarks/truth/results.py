@@ -99,7 +99,7 @@ def gathered(settings: Settings, made: Mapping[Piece, Any]) -> Results:
         for (suite, _), each in by_claim.items()
     )
     about = {
-        **asdict(settings),
+        **asdict(settings) | {"suites": list(settings.suites), "counts": [list(looks) for looks in settings.counts]},
         "code": code(),
         "circuitdsl": version("circuitdsl"),
         "python": platform.python_version(),

@@ -21,8 +21,10 @@ EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Where classes of true effects begin, as shares of F; the first is the method's floor."""
 
 SLACK = 1e-3
-"""How exactly the truth is known: attention is not quite settled. With noise in the weights it is known less exactly."""
+"""How exactly the truth is known, as a share of F: attention is not quite settled."""
+
 NOISY = 0.008
+"""The same with noise in the weights."""
 
 
 @dataclass

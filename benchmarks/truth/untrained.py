@@ -25,7 +25,7 @@ from circuitdsl.tasks.words import NAMES
 SHARES = frozenset({"minimality", "effect", "knockout", "faithfulness"})
 """Measurements that are shares of F."""
 
-LAYERS, HEADS = 3, 4
+LAYERS, HEADS, WIDTH, CONTEXT = 3, 4, 64, 128
 LENGTH = 10  # words of a prompt of the task ``coin``
 
 _CLAIMS = """
@@ -67,9 +67,7 @@ def _trial(seed: int, folder: Path, tally: Tally) -> None:
         report = api.check(api.load(str(spec)))
         held = [c for c in report.circuits[0].claims if c.claim.term.measure in SHARES and c.verdict == "holds"]
         tally.count(prompts, task, "models")
-        tally.of[f"{prompts}/{task}/claims"] += sum(
-            c.claim.term.measure in SHARES for c in report.circuits[0].claims
-        )
+        tally.of[f"{prompts}/{task}/claims"] += sum(c.claim.term.measure in SHARES for c in report.circuits[0].claims)
         tally.of[f"{prompts}/{task}/holds"] += len(held)
         tally.of[f"{prompts}/{task}/models with a claim that holds"] += bool(held)
         tally.of[f"{prompts}/{task}/heads found"] += len(report.circuits[0].unexplained)
@@ -85,15 +83,33 @@ def save_model(kind: str, seed: int, folder: Path) -> tuple[str, ...]:
         shutil.copy(MINI / name, folder)
     with quiet(), redirect_stderr(io.StringIO()):  # a progress bar that heeds no setting
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        size = {"vocab_size": len(tokenizer), "hidden_size": 64, "num_hidden_layers": LAYERS} | special
+        bos, eos, size = tokenizer.bos_token_id, tokenizer.eos_token_id, len(tokenizer)
         torch.manual_seed(seed)
         if kind == "llama":
-            heads = {"num_attention_heads": HEADS, "num_key_value_heads": HEADS // 2}
-            model = LlamaForCausalLM(LlamaConfig(**size, **heads, intermediate_size=128, max_position_embeddings=128))
+            llama = LlamaConfig(
+                vocab_size=size,
+                hidden_size=WIDTH,
+                intermediate_size=2 * WIDTH,
+                num_hidden_layers=LAYERS,
+                num_attention_heads=HEADS,
+                num_key_value_heads=HEADS // 2,
+                max_position_embeddings=CONTEXT,
+                bos_token_id=bos,
+                eos_token_id=eos,
+            )
+            model = LlamaForCausalLM(llama)
         else:
-            shape = {"num_attention_heads": HEADS, "n_positions": 128, "initializer_range": 0.1}
-            model = GPT2LMHeadModel(GPT2Config(**size, **shape))
+            gpt2 = GPT2Config(
+                vocab_size=size,
+                n_embd=WIDTH,
+                n_layer=LAYERS,
+                n_head=HEADS,
+                n_positions=CONTEXT,
+                initializer_range=0.1,
+                bos_token_id=bos,
+                eos_token_id=eos,
+            )
+            model = GPT2LMHeadModel(gpt2)
         model.save_pretrained(folder)
     return single_tokens(tokenizer, NAMES)
 
