@@ -64,8 +64,7 @@ def _at_the_truth(
 ) -> tuple[tuple[Judged, Judged], tuple[Judged, Judged]]:
     """Judgements of "at least" and "at most": both false by a hair, and both true by a hair."""
     above, below = truth + hair(truth), truth - hair(truth)
-
-    def judged(at_least: float, at_most: float) -> tuple[Judged, Judged]:
-        return in_looks(looks, Bound(">=", low=at_least)), in_looks(looks, Bound("<=", high=at_most))
-
-    return judged(above, below), judged(below, above)
+    false = Bound(">=", low=above), Bound("<=", high=below)
+    true = Bound(">=", low=below), Bound("<=", high=above)
+    first, second, third, fourth = in_looks(looks, (*false, *true))
+    return (first, second), (third, fourth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.truth.sampling import Drawn
@@ -39,8 +39,13 @@ class Judge:
         bootstrap = intervals.Bootstrap(lambda data, count: [r.template for r in drawn.records(data)[:count]])
         object.__setattr__(self, "bootstrap", bootstrap)
 
-    def judge(self, measured: Measurement, bound: Bound | Control, confidence: float = CONFIDENCE) -> Judged:
-        """A single look."""
+    def judge(
+        self, measured: Measurement, bounds: Iterable[Bound | Control], confidence: float = CONFIDENCE
+    ) -> tuple[Judged, ...]:
+        """A single look, once for each bound. What is the same for all of them may be done once."""
+        return tuple(self._judged(measured, bound, confidence) for bound in bounds)
+
+    def _judged(self, measured: Measurement, bound: Bound | Control, confidence: float) -> Judged:
         found = verdicts.judge(measured, bound, self.bootstrap, confidence)
         low, high = found.estimate.low, found.estimate.high
         ends = (-math.inf if low is None else low, math.inf if high is None else high)
@@ -51,13 +56,12 @@ class Judge:
         return intervals.value(measured, measured.combine)
 
 
-def in_looks(looks: Sequence[tuple[Judge, Measurement]], bound: Bound | Control) -> Judged:
-    """The judgement of the first look that decides, or of the last: each look has more prompts (``Bench.judge``)."""
+def in_looks(looks: Sequence[tuple[Judge, Measurement]], bounds: Sequence[Bound]) -> tuple[Judged, ...]:
+    """For each bound the judgement of the first look that decides, or of the last: each look has more prompts
+    (``Bench.judge``)."""
     confidence = verdicts.split_confidence(CONFIDENCE, len(looks))
-    judged = None
+    found: dict[Bound, Judged] = {}
     for judge, measured in looks:
-        judged = judge.judge(measured, bound, confidence)
-        if judged.verdict is not Verdict.UNDECIDED:
-            return judged
-    assert judged is not None, "there is at least one look"
-    return judged
+        still = [each for each in bounds if each not in found or found[each].verdict is Verdict.UNDECIDED]
+        found.update(zip(still, judge.judge(measured, still, confidence), strict=True))
+    return tuple(found[each] for each in bounds)

@@ -98,7 +98,7 @@ def _square(
 ) -> tuple[ET.Element, Scale, Scale]:
     """A plot whose x is logarithmic; y too if it has marks of its own, else from 0 to 1."""
     left, top = 80, 76
-    root = canvas(left + SIDE + 60, top + SIDE + 60, title)
+    root = canvas(left + SIDE + 120, top + SIDE + 60, title)
     write(root, 20, 28, title, size=16)
 
     def x(value: float) -> float:

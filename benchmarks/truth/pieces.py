@@ -41,7 +41,7 @@ class Settings:
     suites: tuple[str, ...]
     pool: int = 1800
     samples: int = 400
-    planted: int = 1200
+    planted: int = 1020
     untrained: int = 60
     random: int = 20
     counts: tuple[tuple[int, ...], ...] = ((20,), (60,), (200,), (60, 120, 180))

@@ -33,7 +33,7 @@ def trials(seeds: Iterable[int], folder: Path) -> dict[str, int]:
             drawn = pool.whole().first(count)
             judge = Judge(drawn)
             for claim, measured in measured_on(drawn, suite).items():
-                judged = judge.judge(measured, claim.bound)
+                (judged,) = judge.judge(measured, [claim.bound])
                 name = (count, claim.term.measure)
                 tally.count(*name, judged.verdict)
                 tally.count(*name, "p-values")

@@ -17,6 +17,9 @@ from circuitdsl.judge.estimates import Verdict
 from circuitdsl.outcome import CircuitReport, ClaimOutcome
 
 COUNTS = (20, 60, 200)
+REFERENCE = 240
+"""Prompts that a file has beyond those that are measured, for means to be taken over."""
+
 EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Where classes of true effects begin, as shares of F; the first is the method's floor."""
 
@@ -50,7 +53,7 @@ def _trial(seed: int, tally: Tally) -> None:
     relay = random_relay(seed)
     spec = random_spec(relay, seed, prompts)
     with TemporaryDirectory() as folder:
-        (Path(folder) / "prompts.jsonl").write_text(relay.prompts(prompts, seed), encoding="utf-8")
+        (Path(folder) / "prompts.jsonl").write_text(relay.prompts(prompts + REFERENCE, seed), encoding="utf-8")
         report = api.check(spec.resolved(Path(folder)), model=relay.build())
     (circuit,) = report.circuits
     tally.count(prompts, "models")

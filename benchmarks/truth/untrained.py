@@ -15,7 +15,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.truth.trials import COUNTS, Tally
+from benchmarks.truth.trials import COUNTS, REFERENCE, Tally
 from circuitdsl import api
 from circuitdsl.models.folders import MINI
 from circuitdsl.models.opening import quiet
@@ -57,7 +57,7 @@ def trials(seeds: Iterable[int]) -> dict[str, int]:
 def _trial(seed: int, folder: Path, tally: Tally) -> None:
     prompts, kind = COUNTS[seed % len(COUNTS)], ("llama", "gpt2")[seed // len(COUNTS) % 2]
     words = save_model(kind, seed, folder / "model")
-    (folder / "coin.jsonl").write_text(coin(words, prompts, seed), encoding="utf-8")
+    (folder / "coin.jsonl").write_text(coin(words, prompts + REFERENCE, seed), encoding="utf-8")
     for task, written in TASKS.items():
         against = "other" if task == "coin" else "abc"
         method = f"method {{ against {against} prompts {prompts} seed {seed} }}"

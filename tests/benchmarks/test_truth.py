@@ -12,7 +12,7 @@ import pytest
 from benchmarks.truth.__main__ import main
 from benchmarks.truth.calibration import calibrate, measured_on
 from benchmarks.truth.counts import Counts, exact_limits, total
-from benchmarks.truth.judging import SIDE, Judge, Judged
+from benchmarks.truth.judging import SIDE, Judge, Judged, in_looks
 from benchmarks.truth.pieces import Piece, Settings, carry_out, pieces
 from benchmarks.truth.pools import open_suite, read
 from benchmarks.truth.relay import LEADS, Relay, random_relay
@@ -146,8 +146,23 @@ def test_a_bound_far_from_the_truth_is_decided(smooth):
     for claim, measured in measured_on(drawn, suite).items():
         truth = Judge(pool.whole()).value(whole[claim])
         far = truth - abs(truth) - 0.5
-        assert judge.judge(measured, Bound(">=", low=far)).verdict is Verdict.HOLDS
-        assert judge.judge(measured, Bound("<=", high=far)).verdict is Verdict.FAILS
+        judged = judge.judge(measured, [Bound(">=", low=far), Bound("<=", high=far)])
+        assert [each.verdict for each in judged] == [Verdict.HOLDS, Verdict.FAILS]
+
+
+def test_looks_stop_where_a_verdict_is_certain(smooth):
+    suite, pool = smooth
+    drawn = pool.draw(60, np.random.default_rng(2))
+    looks = [(Judge(part), measured_on(part, suite)) for part in (drawn.first(20), drawn)]
+    claim = next(iter(claim for claim in suite.claims if claim.term.measure == "logit_diff"))
+    mean = Judge(drawn).value(looks[1][1][claim])
+    far, near = Bound(">=", low=mean / 4), Bound(">=", low=mean)
+    found = in_looks([(judge, measured[claim]) for judge, measured in looks], [far, near])
+    assert [each.verdict for each in found] == [Verdict.HOLDS, Verdict.UNDECIDED]
+    widths = [each.high - each.low for each in found]
+    assert widths[0] > widths[1]  # the one was decided by twenty prompts, the other looked again
+    (alone,) = looks[1][0].judge(looks[1][1][claim], [near])
+    assert widths[1] > alone.high - alone.low  # and a look of several has less room for error
 
 
 def test_what_cannot_be_measured_on_the_pool_is_refused(tmp_path: Path):
