@@ -38,12 +38,30 @@ class Judgement:
 
 def judge(weighed: Weighed, bound: Bound | Control, confidence: float, looks: int = 1) -> Judgement:
     """Judge one measurement, which is looked at so many times, at one confidence over all of them (Bonferroni)."""
+    (judgement,) = judge_all(weighed, (bound,), confidence, looks)
+    return judgement
+
+
+def judge_all(
+    weighed: Weighed, bounds: Sequence[Bound | Control], confidence: float, looks: int = 1
+) -> tuple[Judgement, ...]:
+    """One measurement against several bounds, each by itself."""
     evidence = weighed.evidence()
     if evidence is None:
-        return Judgement(Estimate(None, None, None), Verdict.UNDECIDED, None, note=UNDEFINED)
+        nothing = Judgement(Estimate(None, None, None), Verdict.UNDECIDED, None, note=UNDEFINED)
+        return (nothing,) * len(bounds)
     estimate = interval(evidence, split_confidence(confidence, looks))
-    if isinstance(bound, Control):
-        return _against_control(weighed, estimate, bound, confidence)
+    return tuple(
+        _against_control(weighed, estimate, bound, confidence)
+        if isinstance(bound, Control)
+        else _against_bound(weighed, evidence, estimate, bound, confidence, looks)
+        for bound in bounds
+    )
+
+
+def _against_bound(
+    weighed: Weighed, evidence: Evidence, estimate: Estimate, bound: Bound, confidence: float, looks: int
+) -> Judgement:
     note = _too_few(weighed, evidence) or (NOT_TOLD if estimate.unbounded else "")
     if weighed.fewest < FEWEST and not evidence.exact:
         return Judgement(estimate, Verdict.UNDECIDED, 1.0, note=note)
