@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.references import notes_on, size_of, sources_of
 from circuitdsl.components import Node
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Estimate, Verdict
@@ -33,6 +34,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     variants = _variants(plan, bench)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
+    own, *varied = sources_of(circuit.method)
     found, screening = _unexplained(plan, bench)
     return CircuitReport(
         circuit=circuit,
@@ -44,7 +46,8 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         unexplained=found,
         unexplained_note=_unexplained_note(circuit, found, screening) if plan.searched else "not looked for",
         screening=screening,
-        notes=(*bench.notes, *session.notes(data)),
+        reference=size_of(session, data, own),
+        notes=(*bench.notes, *session.notes(data), *notes_on(session, data, own, *varied)),
         example=prompts[0].text if prompts else "",
         fingerprint=model.fingerprint,
         revision=model.revision,

@@ -36,7 +36,8 @@ class Zero:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over the counterfactuals of the first ``reference`` prompts.
+    """The mean over the counterfactuals of ``reference`` prompts (``engine.references``); ``counterfactual`` is "" for
+    the prompts themselves.
 
     ``by_template``: at the same token index of the same template (Wang et al. 2022); otherwise over all tokens.
     """
@@ -48,7 +49,8 @@ class Mean:
 
 @dataclass(frozen=True)
 class Resample:
-    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed``."""
+    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed`` among
+    ``reference`` prompts (``engine.references``)."""
 
     counterfactual: str
     reference: int
@@ -62,7 +64,10 @@ class FromCounterfactual:
     counterfactual: str
 
 
-Source = Zero | Mean | Resample | FromCounterfactual
+Drawn = Mean | Resample
+"""What takes its values from prompts of a reference."""
+
+Source = Zero | Drawn | FromCounterfactual
 
 # --- worlds: what is done to the model -------------------------------------------------------------
 

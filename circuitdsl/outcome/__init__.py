@@ -1,7 +1,7 @@
 """What was found, as typed records, and the JSON contract; one file a kind of block."""
 
 from circuitdsl.outcome.argument import Fact, Step, StepKind, argue
-from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, Screening
+from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, ReferenceSize, Screening
 from circuitdsl.outcome.claims import (
     EXIT_ERROR,
     EXIT_FAILS,
@@ -52,6 +52,7 @@ __all__ = [
     "HeadOutcome",
     "InterventionReport",
     "Part",
+    "ReferenceSize",
     "Report",
     "Screening",
     "Step",

@@ -63,7 +63,7 @@ class Report:
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/report/2",
+            "schema": "circuitdsl/report/3",
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,

@@ -103,7 +103,7 @@ def test_an_experiment_that_cannot_be_run_is_an_error_and_the_rest_is_judged(min
 def test_the_report_is_json_without_nan(mini):
     report = checked("method { prompts 30 }\n role r at END { 3.0 3.1 }\n expect faithfulness > random heads\n", mini)
     text = json.dumps(report.to_dict(), allow_nan=False)
-    assert json.loads(text)["schema"] == "circuitdsl/report/2"
+    assert json.loads(text)["schema"] == "circuitdsl/report/3"
     assert report.cost.passes == pytest.approx(report.cost.prompt_passes / 30, abs=0.01)
     assert all(math.isfinite(o.estimate.value) for o in report.circuits[0].claims if o.estimate.value is not None)
 
