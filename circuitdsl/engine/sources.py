@@ -75,10 +75,15 @@ class Sources:
         key = key_of(source, reference.key)
         groups = tuple(reference.labelled())
         known = store.get(key, device)
-        if known is None or not all(self.further <= known.get(group.label, {}).keys() for group in groups):
+        if known is None or not self._complete(known, groups):
             known = {group.label: self._mean(group, source) for group in groups}
             store.put(key, known)
         return known
+
+    def _complete(self, known: Means, groups: Sequence[Group]) -> bool:
+        """Whether there are means of every group, at the same hook points and at the further ones."""
+        hooks = [frozenset(known.get(group.label, {})) for group in groups]
+        return all(each and each == hooks[0] and self.further <= each for each in hooks)
 
     def _mean(self, group: Group, source: Mean) -> Activations:
         if source.by_template:

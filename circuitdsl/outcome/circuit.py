@@ -70,9 +70,9 @@ class ReferenceSize:
 class CircuitReport:
     """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
 
-    ``reference`` says what the method's ablation took its values from, if from a reference; ``screening`` how the search
-    for unexplained heads was screened, if it was. ``fingerprint`` is the SHA-256 of the weights as they were used
-    (``models.Model.fingerprint``), ``revision`` the one that was asked for, if one was.
+    ``reference`` says what the method's ablation took its values from, if from a reference; ``screening`` how the
+    search for unexplained heads was screened, if it was. ``fingerprint`` is the SHA-256 of the weights as they were
+    used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if one was.
     """
 
     circuit: Circuit

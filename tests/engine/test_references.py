@@ -145,8 +145,8 @@ def of_file(folder: Path, mini, lines: dict[str, int], counterfactual: bool = Tr
             prompt = alike[number % len(alike)]
             row = {
                 "prompt": prompt.text,
-                "answer": mini.tokenizer.decode([prompt.answer]),
-                "wrong": [mini.tokenizer.decode([prompt.wrong[0]])],
+                "answer": " " + mini.tokenizer.decode([prompt.answer]).strip(),
+                "wrong": [" " + mini.tokenizer.decode([prompt.wrong[0]]).strip()],
                 "template": template,
             }
             if counterfactual:
