@@ -9,10 +9,11 @@ from pathlib import Path
 from benchmarks.truth.sampling import Pool, Record
 from circuitdsl import api
 from circuitdsl.engine.base import engines
+from circuitdsl.engine.references import drawn_sources
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
 from circuitdsl.language.circuit import Claim, Document
-from circuitdsl.measures.experiments import Data, Experiment
+from circuitdsl.measures.experiments import Data, Experiment, Source
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import open_model
 from circuitdsl.plan.job import Started
@@ -66,11 +67,15 @@ def read(suite: Suite, size: int, folder: Path) -> Pool:
         if isinstance(result, Failure):
             raise ValueError(f"suite {suite.name}: {result.message}")
         columns[experiment] = result
-    return Pool(columns, {data: _records(session, data, size) for data in {each.data for each in asked}})
+    sources = {each.data: source for each in asked for source in drawn_sources(each.world)}
+    return Pool(columns, {each: _records(session, each, sources.get(each), size) for each in {e.data for e in asked}})
 
 
-def _records(session: Session, data: Data, size: int) -> tuple[Record, ...]:
-    return tuple(Record(prompt.template) for prompt in session.prompts(data, size))
+def _records(session: Session, data: Data, source: Source | None, size: int) -> tuple[Record, ...]:
+    groups = session.groups(data, source, size)
+    return tuple(
+        Record(prompt.template, group=group) for prompt, group in zip(session.prompts(data, size), groups, strict=True)
+    )
 
 
 def _untold(prompts: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from circuitdsl.check.bench import Bench, meaningful
+from circuitdsl.check.references import notes_on, size_of, sources_of
 from circuitdsl.components import Node
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
@@ -38,6 +39,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason
     found, screening = _unexplained(plan, bench) if searched else ((), None)
+    own, *varied = sources_of(circuit.method)
     return CircuitReport(
         circuit=circuit,
         model=model.name,
@@ -49,7 +51,8 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         unexplained=found,
         unexplained_note=_unexplained_note(circuit, found, screening) if searched else "not looked for",
         screening=screening,
-        notes=(*bench.notes, *session.notes(data)),
+        reference=size_of(session, data, own),
+        notes=(*bench.notes, *session.notes(data), *notes_on(session, data, own, *varied)),
         example=prompts[0].text if prompts else "",
         fingerprint=model.fingerprint,
         revision=model.revision,

@@ -278,6 +278,7 @@ class Method:
     metric: Metric = "logit_diff"
     against: str = ""  # the counterfactual that patches take activations from; "" if the task has none
     ablate: Ablation = "mean by template"
+    reference: int = 20  # prompts that a mean is taken over, of each template if it is by template
     prompts_first: int = 200
     prompts_most: int = 2000
     positions: Positions = "role"

@@ -59,6 +59,7 @@ class TaskInfo:
     counterfactuals: tuple[tuple[str, str], ...]  # (name, about)
     default_counterfactual: str | None
     templates: int
+    lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
 
 
 @dataclass(frozen=True)

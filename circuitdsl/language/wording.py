@@ -12,7 +12,19 @@ from circuitdsl.language.grammar import grammar
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
     *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
-    *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
+    *(
+        "metric",
+        "against",
+        "ablate",
+        "reference",
+        "prompts",
+        "positions",
+        "floor",
+        "confidence",
+        "seed",
+        "bos",
+        "processing",
+    ),
     *("vary", "align"),
 )
 _INNER = ("with", "on", "at", "in", "raises", "lowers", "logits", "from", "to", "by", "evenly")

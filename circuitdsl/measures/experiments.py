@@ -7,7 +7,7 @@ or by two files, is one experiment. Results are one float per prompt, shape [pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 from circuitdsl.actions import Action
 from circuitdsl.components import Head, Node
@@ -36,7 +36,8 @@ class Zero:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over the counterfactuals of the first ``reference`` prompts.
+    """The mean over the counterfactuals of ``reference`` prompts (``engine.references``); ``counterfactual`` is "" for
+    the prompts themselves.
 
     ``by_template``: at the same token index of the same template (Wang et al. 2022); otherwise over all tokens.
     """
@@ -48,7 +49,8 @@ class Mean:
 
 @dataclass(frozen=True)
 class Resample:
-    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed``."""
+    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed`` among
+    ``reference`` prompts (``engine.references``)."""
 
     counterfactual: str
     reference: int
@@ -62,7 +64,10 @@ class FromCounterfactual:
     counterfactual: str
 
 
-Source = Zero | Mean | Resample | FromCounterfactual
+Drawn = Mean | Resample
+"""What takes its values from prompts of a reference."""
+
+Source = Zero | Drawn | FromCounterfactual
 
 # --- worlds: what is done to the model -------------------------------------------------------------
 
@@ -125,22 +130,6 @@ class Patched:
 
 
 World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
-
-
-def reference_of(world: World) -> Mean | Resample | None:
-    """The source of replaced values that depends on reference prompts, if a world has one."""
-    match world:
-        case Ablated(source=source) | Isolated(source=source):
-            return source if isinstance(source, Mean | Resample) else None
-        case Patched(under=under):
-            return None if under is None else reference_of(under)
-        case Intervened(sources=sources):
-            return next((source for source in sources if isinstance(source, Mean | Resample)), None)
-        case Clean() | Corrupted():
-            return None
-        case _:
-            assert_never(world)
-
 
 # --- readings: what is written down, one float a prompt --------------------------------------------
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from answering import carry_out, request, value
 
-from circuitdsl.actions import Ablate
+from circuitdsl.actions import ABLATIONS, Ablate
 from circuitdsl.components import ALL, Head, Mlp, Node
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
@@ -21,6 +21,7 @@ from circuitdsl.measures.experiments import (
     Clean,
     Corrupted,
     Experiment,
+    FromCounterfactual,
     HeadScore,
     Intervened,
     Isolated,
@@ -310,12 +311,21 @@ def test_what_acts_on_no_head_has_no_random_heads():
 def test_ablation_sources():
     method = IOI.method
     assert ablation_source(method, "zero") == Zero()
-    assert ablation_source(method, "mean") == Mean("abc", 200, by_template=False)
-    assert ablation_source(method, "mean by template") == Mean("abc", 200, by_template=True)
-    assert ablation_source(method, "resample") == Resample("abc", 200, 0)
-    with pytest.raises(CannotMeasure, match="ablate zero"):
-        ablation_source(replace(method, against=""), "mean")
-    assert ablation_source(replace(method, against=""), "zero") == Zero()
+    assert ablation_source(method, "mean") == Mean("abc", 20, by_template=False)
+    assert ablation_source(replace(method, reference=5), "mean by template") == Mean("abc", 5, by_template=True)
+    assert ablation_source(method, "resample") == Resample("abc", 20, 0)
+    assert ablation_source(method, "counterfactual") == FromCounterfactual("abc")
+
+
+@pytest.mark.parametrize("ablate", ABLATIONS)
+def test_without_a_counterfactual_means_are_over_the_tasks_own_prompts(ablate):
+    method = replace(IOI.method, against="")
+    if ablate in ("resample", "counterfactual"):
+        with pytest.raises(CannotMeasure, match="the task has none: write `ablate mean`"):
+            ablation_source(method, ablate)
+    else:
+        found = ablation_source(method, ablate)
+        assert found == (Zero() if ablate == "zero" else Mean("", 20, by_template=ablate == "mean by template"))
 
 
 def test_random_nodes_match_layers_positions_and_identity():

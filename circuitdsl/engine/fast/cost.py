@@ -135,7 +135,7 @@ class FastCost:
     def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
         ours, theirs = _divided(worlds)
         runs = (
-            SharedRun(run, once=True, prompts=run.reference) if isinstance(run, Mean) else SharedRun(run, once=False)
+            SharedRun(run, once=True, over=run) if isinstance(run, Mean) else SharedRun(run, once=False)
             for run in shared_runs(ours)
         )
         return frozenset(runs) | PlainCost().shared(theirs)

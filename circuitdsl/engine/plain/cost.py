@@ -26,11 +26,11 @@ from circuitdsl.tasks import Layout
 
 
 class PlainCost:
-    """Every cache is made once for a model and some data."""
+    """Every cache and every mean is made once for a model and some data."""
 
     def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
         caches = frozenset[Hashable]().union(*map(_caches, worlds))
-        return frozenset(SharedRun(cache, once=True) for cache in caches)
+        return frozenset(SharedRun(run, once=True, over=run if isinstance(run, Mean) else None) for run in caches)
 
     def own(self, worlds: Iterable[World], layouts: Sequence[Layout], geometry: Geometry) -> dict[World, float]:
         return {world: passes(world, geometry) for world in worlds}
@@ -49,7 +49,7 @@ def passes(world: World, geometry: Geometry) -> int:
 
 
 def _caches(world: World) -> frozenset[Hashable]:
-    """The caches over the prompts that a world reads, by what tells them apart; each costs one pass."""
+    """The caches over the prompts, and the means, that a world reads, by what tells them apart; each costs one pass."""
     match world:
         case Patched(counterfactual=name, under=under):
             found = frozenset[Hashable]({"clean cache", f"{name} cache"})
@@ -70,10 +70,8 @@ def _cache_of(source: Source) -> frozenset[Hashable]:
     match source:
         case Zero():
             return frozenset()
-        case Mean(counterfactual=name):
-            return frozenset({f"{name} mean"})
-        case Resample(counterfactual=name, seed=seed):
-            return frozenset({f"{name} resampled {seed}"})
+        case Mean() | Resample():
+            return frozenset({source})
         case FromCounterfactual(counterfactual=name):
             return frozenset({f"{name} cache"})
         case _:

@@ -33,6 +33,7 @@ from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
+from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -43,7 +44,6 @@ from circuitdsl.measures.experiments import (
     FromCounterfactual,
     Intervened,
     Isolated,
-    Mean,
     Patched,
     Source,
     World,
@@ -57,13 +57,12 @@ from circuitdsl.tasks.prompts import Prompt
 class PlainEngine:
     """Runs experiments on one model.
 
-    ``tick`` is told of every forward pass with its number of prompts; ``means`` caches the means that ablation uses.
+    ``tick`` is told of every forward pass with its number of prompts.
     """
 
     model: Model
     tick: Callable[[int], None] = lambda prompts: None
     tokens: int = TOKENS_A_PASS
-    means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
     note: str = ""  # why this engine and not the fast one
 
     name = "plain"
@@ -84,16 +83,22 @@ class PlainEngine:
         return str(self._device)
 
     def run(
-        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Iterable[Experiment],
+        references: References = NO_REFERENCES,
     ) -> dict[Experiment, Array | Failure]:
         """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
 
-        ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
+        An experiment that cannot be run gives a Failure.
         """
         asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
         further = self._further(asked)
         outputs = partial(self._outputs, further)
-        sources = Sources(stream, outputs, self.tokens, self.means.setdefault(data, {}), further)
+        sources = Sources(outputs, self.tokens, references, further)
         for group in in_batches(stream[start:stop], self.tokens):
             caches = _Caches(batch_of(group, self._device), sources)
             for world, each in asked.items():

@@ -103,7 +103,10 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
-        Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}, {sure}", style="dim"),
+        Text(
+            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{_reference(report)}, {sure}",
+            style="dim",
+        ),
         *_performance(report),
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
@@ -130,6 +133,20 @@ def _performance(report: CircuitReport) -> Iterator[Text]:
         yield Text(
             f"the model does not do this task on these prompts{surely}: {metric} is not above chance", style=style
         )
+
+
+def _reference(report: CircuitReport) -> str:
+    """What the ablation took its values from, in words."""
+    if report.reference is None:
+        return ""
+    taken = report.reference
+    what = "from" if taken.resampled else "means over"
+    of_each = "" if taken.templates is None else f" of each of {plural(taken.templates, 'template')}"
+    return f", {what} {_range(*taken.groups)} x {_range(*taken.prompts)} prompts{of_each}"
+
+
+def _range(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def _model(report: CircuitReport) -> Iterator[str]:
