@@ -49,9 +49,8 @@ def head_edges(circuit: Circuit) -> tuple[Edge, ...]:
         Edge(_written(sender), _written(receiver), letter)
         for path in _paths(circuit, "edge")
         for sender in _components(path.senders)
-        for receiver in _components(path.receivers)
+        for receiver, letter in _read(path)
         if _depth(sender) < _depth(receiver)
-        for letter in _inputs(path)
     )
     return tuple(dict.fromkeys(found))
 
@@ -64,9 +63,16 @@ def _paths(circuit: Circuit, stated: Stated) -> Iterator[Path]:
             yield path
 
 
+def _read(path: Path) -> tuple[tuple[Component | LogitsReceiver, str], ...]:
+    """What the path ends at, by component and input, each once."""
+    if isinstance(path.receivers, LogitsReceiver):
+        return ((path.receivers, ""),)
+    return tuple(dict.fromkeys((node.component, letter) for node, letter in path.receivers.reads()))
+
+
 def _inputs(path: Path) -> tuple[str, ...]:
-    letters = path.receivers.inputs if isinstance(path.receivers, Receivers) else ""
-    return tuple(letters) or ("",)
+    """The inputs that the path leads into, each once; ``edge a -> b`` is three edges."""
+    return tuple(dict.fromkeys(letter for _, letter in _read(path)))
 
 
 def _roles(circuit: Circuit, end: End) -> tuple[str, ...]:

@@ -54,19 +54,35 @@ class Nodes:
         return {"label": self.label, "nodes": _nodes(self.nodes)}
 
 
+ANY_INPUT = "qkv"
+"""The inputs of heads where an edge into them names none."""
+
+
 @dataclass(frozen=True)
 class Receivers:
-    """Inputs of heads or MLPs that see a patch. ``inputs`` is a subset of "qkv" in that order; "" for an MLP."""
+    """Inputs of heads or MLPs that see a patch. ``inputs`` is a subset of "qkv" in that order; "" for an MLP.
+
+    With "qkv", where no input is named, ``nodes`` are the receivers as queries and MLPs read them, and ``keys`` the
+    heads as keys and values are read.
+    """
 
     label: str
     nodes: tuple[Node, ...]  # for q the query position; for k and v the key position
     inputs: str
+    keys: tuple[Node, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.label}.{self.inputs}" if self.inputs else self.label
+        return f"{self.label}.{self.inputs}" if self.inputs not in ("", ANY_INPUT) else self.label
+
+    def reads(self) -> tuple[tuple[Node, str], ...]:
+        """Every input that sees the patch with the node at which it is read, once: "q", "k", "v", or "" for an MLP."""
+        letters = "q" if self.inputs == ANY_INPUT else self.inputs
+        own = ((node, letter) for node in self.nodes for letter in (letters if node.component.inputs else ("",)))
+        return tuple(dict.fromkeys((*own, *((node, letter) for node in self.keys for letter in "kv"))))
 
     def to_dict(self) -> dict[str, object]:
-        return {"label": self.label, "input": self.inputs, "nodes": _nodes(self.nodes)}
+        keys = {"keys": _nodes(self.keys)} if self.keys else {}
+        return {"label": self.label, "input": self.inputs, "nodes": _nodes(self.nodes), **keys}
 
 
 @dataclass(frozen=True)

@@ -250,7 +250,8 @@ def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
     for path in paths:
         kind = "no edge" if written.absent else "edge"
         text = statement_text(written) if len(paths) == 1 else _pair_text(written, path)
-        yield Draft(written.span.line, text, kind, Term("effect", (("path", path),)), bound)
+        term = Term("effect", (("path", path),), ("strict",) if written.strict else ())
+        yield Draft(written.span.line, text, kind, term, bound)
 
 
 def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
@@ -264,7 +265,7 @@ def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
             message = "an edge is compared with a bound, not with a control"
             scope.report("C505", message, judgement.span, "write `expect effect(...)` for that, or a bound here")
             return None
-        case t.AtLeast() | t.Between():
+        case t.AtLeast() | t.Between() | t.Outside():
             measure = scope.environment.measures.get("effect", MeasureInfo("effect", "share", "", ""))
             return resolve_bound(scope, judgement, "effect", measure.unit, measure.limits)
         case _:

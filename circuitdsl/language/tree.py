@@ -134,6 +134,14 @@ class Between(Syntax):
 
 
 @dataclass(frozen=True)
+class Outside(Syntax):
+    """``outside -1% .. 1%``."""
+
+    low: Number
+    high: Number
+
+
+@dataclass(frozen=True)
 class Direction(Syntax):
     """``raises`` or ``lowers``."""
 
@@ -148,7 +156,7 @@ class Against(Syntax):
     control: Words
 
 
-Judgement = AtLeast | Between | Direction | Against
+Judgement = AtLeast | Between | Outside | Direction | Against
 
 
 @dataclass(frozen=True)
@@ -185,12 +193,13 @@ class Expect(Syntax):
 
 @dataclass(frozen=True)
 class Edge(Syntax):
-    """``edge senders -> receiver : judgement``; ``absent`` for ``no edge``."""
+    """``edge senders -> receiver : strict, judgement``; ``absent`` for ``no edge``."""
 
     senders: Group
     receiver: Group | Logits
     judgement: Judgement | None = None
     absent: bool = False
+    strict: bool = False
 
 
 # --- statements and blocks -------------------------------------------------------------------------

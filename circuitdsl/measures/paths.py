@@ -67,9 +67,7 @@ def _wants_parts(request: Request, nodes: tuple[Node, ...]) -> bool:
 def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:
     if not isinstance(path.receivers, Receivers):
         return frozenset()
-    nodes = request.placed(path.receivers.nodes)
-    inputs = path.receivers.inputs or ("",)
-    return frozenset((node, each) for node in nodes for each in inputs)
+    return frozenset((place, each) for node, each in path.receivers.reads() for place in request.placed([node]))
 
 
 def _normalised_change(means: Array) -> Array:
@@ -83,15 +81,20 @@ MEASURES = (
             "effect",
             "share",
             "Path patching. The senders take their output on the counterfactual; all other heads keep their clean "
-            "output while MLPs and norms on the way recompute; only the named input of the receivers sees it, and the "
-            "receivers alone are replaced in a clean run. (F patched - F) / |F|, F being the method's "
-            "metric: negative where the path raises the metric. In an intervention its actions are in force in all "
-            "runs but the counterfactual's, other heads keep the output that they have under it, and F is the metric "
-            "under it; with `- baseline` each effect is a share of its own run's |F|.",
+            "output while MLPs and norms on the way recompute (`strict`: they keep their clean values); only the named "
+            "input of the receivers sees it, or all of their inputs together where none is named, and the receivers "
+            "alone are replaced in a clean run. An `edge` is this effect, `edge ... : strict` the strict one. "
+            "(F patched - F) / |F|, F being the method's metric: negative where the path raises the metric. In an "
+            "intervention its actions are in force in all runs but the counterfactual's, other heads keep the output "
+            "that they have under it, and F is the metric under it; with `- baseline` each effect is a share of its "
+            "own run's |F|.",
             "Wang et al. 2022; Merullo et al. 2024",
-            parameters=(Parameter("path", "path", "senders -> receivers.q, .k, .v, or senders -> logits"),),
+            parameters=(Parameter("path", "path", "senders -> receivers.q, .k, .v, or all three, or logits"),),
             options=(
-                ("strict", "MLPs and norms on the way keep their clean values too"),
+                (
+                    "strict",
+                    "MLPs and norms on the way keep their clean values too: the direct edge alone",
+                ),
                 ("normalised", "divide by F - F(counterfactual) in place of |F|"),
             ),
             of_circuits=("normalised",),

@@ -46,7 +46,7 @@ class Sweep:
         if not circuit.method.against:
             raise CannotMeasure("an effect takes activations from a counterfactual and the task has none")
         receivers = (LogitsReceiver(),) if self.kind == "direct" else _receivers(circuit)
-        return {_label(receiver): _paths(heads, receiver, self.request) for receiver in receivers}
+        return {str(receiver): _paths(heads, receiver, self.request) for receiver in receivers}
 
     @cached_property
     def asked(self) -> Mapping[World, Experiment]:
@@ -73,13 +73,6 @@ def _paths(heads: Iterable[Head], receiver: Receivers | LogitsReceiver, request:
     if isinstance(receiver, LogitsReceiver):
         nothing: frozenset[tuple[Node, str]] = frozenset()
         return {head: Patched(frozenset({Node(head, END)}), nothing, against, False) for head in heads}
-    nodes = request.placed(receiver.nodes)
-    inputs = frozenset((node, each) for node in nodes for each in receiver.inputs or ("",))
-    last = max(node.component.reads(parallel=False) or 0 for node in nodes)
+    inputs = frozenset((place, each) for node, each in receiver.reads() for place in request.placed([node]))
+    last = max(node.component.reads(parallel=False) or 0 for node, _ in inputs)
     return {head: Patched(frozenset({Node(head, ALL)}), inputs, against, False) for head in heads if head.writes < last}
-
-
-def _label(receiver: Receivers | LogitsReceiver) -> str:
-    if isinstance(receiver, LogitsReceiver) or not receiver.inputs:
-        return receiver.label
-    return f"{receiver.label}.{receiver.inputs}"
