@@ -17,6 +17,7 @@ from circuitdsl.measures.experiments import (
     Clean,
     Corrupted,
     Data,
+    EdgesKept,
     Experiment,
     FromCounterfactual,
     Intervened,
@@ -156,7 +157,7 @@ def _reference(world: World) -> int:
             return 0 if under is None else _reference(under)
         case Intervened(sources=sources):
             return max((_reference_of(source) for source in sources if source is not None), default=0)
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():
             return 0
         case _:
             assert_never(world)

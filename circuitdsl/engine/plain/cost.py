@@ -7,10 +7,12 @@ from typing import assert_never
 
 from circuitdsl.actions import ByCleanRun
 from circuitdsl.engine.base import SharedRun
+from circuitdsl.engine.plain.arrivals import Arrivals
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
     Corrupted,
+    EdgesKept,
     FromCounterfactual,
     Intervened,
     Isolated,
@@ -37,7 +39,13 @@ class PlainCost:
 
 def passes(world: World) -> int:
     """Forward passes over each prompt that a world needs, shared caches not counted."""
-    return 2 if isinstance(world, Patched) and world.receivers else 1
+    match world:
+        case Patched(receivers=receivers):
+            return 2 if receivers else 1
+        case EdgesKept(edges=edges):
+            return Arrivals.of(edges).copies
+        case _:
+            return 1
 
 
 def _caches(world: World) -> frozenset[Hashable]:
@@ -52,7 +60,7 @@ def _caches(world: World) -> frozenset[Hashable]:
             freezes = any(action.takes == ByCleanRun() for action in actions)
             needed = frozenset[Hashable]({"clean cache"} if freezes else ())
             return needed.union(*(_cache_of(source) for source in sources if source is not None))
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():
             return frozenset()
         case _:
             assert_never(world)
