@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from circuitdsl.check.bench import Bench
-from circuitdsl.components import Node
+from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.judge.intervals import value
@@ -122,7 +122,8 @@ def _processing(method: Method, dtype: str) -> str:
 
 
 def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...], screening: Screening | None) -> str:
-    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(circuit.heads)
+    listed = {node.component for node in circuit.constituents if isinstance(node.component, Head)}
+    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(listed)
     note = (
         f"{len(found)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by more "
         f"than {100 * circuit.method.floor:g}% when knocked out at all positions"

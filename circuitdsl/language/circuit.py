@@ -13,7 +13,7 @@ from typing import Literal
 import networkx as nx
 
 from circuitdsl.actions import Ablation, Action
-from circuitdsl.components import Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position
 from circuitdsl.language.environment import TaskInfo, TaskRef
 
 
@@ -339,6 +339,35 @@ class Circuit:
     def edge_claims(self) -> Iterator[Claim]:
         """The claims that say that information flows (not the ``no edge`` ones)."""
         return (claim for claim in self.claims if claim.kind == "edge")
+
+    def paths(self) -> tuple[Path, ...]:
+        """The paths of the edges that it states, ``no edge`` not among them."""
+        found = (dict(claim.term.arguments)["path"] for claim in self.edge_claims())
+        return tuple(path for path in found if isinstance(path, Path))
+
+    @property
+    def of_edges(self) -> bool:
+        """Whether it is judged as edges: it states some, and its roles list no head and no MLP."""
+        return bool(self.paths()) and not any(node.component.claims_to_matter for node in self.nodes)
+
+    @property
+    def constituents(self) -> tuple[Node, ...]:
+        """What can be taken out of it: the nodes of its roles, or if it is one of edges, those that its edges name.
+
+        Not the embeddings, without which there is no prompt. A head of which edges name only keys or values, and which
+        sends nothing, stands at all positions.
+        """
+        if not self.of_edges:
+            return tuple(node for node in self.nodes if node.component.claims_to_matter)
+        found: dict[Component, dict[Position, None]] = {}
+        for path in self.paths():
+            read = path.receivers.reads() if isinstance(path.receivers, Receivers) else ()
+            for node, letter in (*((node, "") for node in path.senders.nodes), *read):
+                places = found.setdefault(node.component, {})
+                if letter not in ("k", "v"):
+                    places[node.position] = None
+        taken = ((component, places) for component, places in found.items() if component.claims_to_matter)
+        return tuple(Node(component, place) for component, places in taken for place in places or (ALL,))
 
     def graph(self) -> nx.MultiDiGraph[str]:
         """The circuit as a graph: roles and ``logits`` are vertices, each edge carries ``inputs`` and ``claim``."""

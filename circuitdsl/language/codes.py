@@ -99,6 +99,12 @@ CODES = MappingProxyType(
         "C516": "An option or a value of `vary` is given twice, or a group names a component twice.",
         "C517": "A claim is about attention heads, and the nodes named are none: an MLP and the embeddings have no "
         "attention pattern.",
+        "C518": "A measurement of the circuit as a whole (`faithfulness`, `completeness`, ...) in a circuit of which "
+        "nothing is said: it lists no heads and MLPs in roles, and states no edges; or `faithfulness(edges)` where no "
+        "edges are stated.",
+        "C519": "An edge or a path from `pos_embed` alone. Positions are the same in a prompt and in its "
+        "counterfactual, which has as many tokens, so that patching them changes nothing. Beside `embed` in a role it "
+        "does no harm.",
         "C590": "A warning: a circuit, a comparison or an intervention claims nothing, so that there is nothing to "
         "check.",
         "C591": "A warning: every value that the measurement can have satisfies this bound, so that the claim cannot "

@@ -163,6 +163,12 @@ def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
 
 
 def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
+    nodes = path.senders.nodes
+    if nodes and all(node.component.fixed for node in nodes):
+        message = f"{path.senders.label} is the same on a prompt and on its counterfactual, which has the same length"
+        remedy = "name `embed`, or leave it out; a role `{ embed pos_embed }` sends both together"
+        scope.report("C519", message, span, remedy)
+        return False
     if isinstance(path.receivers, LogitsReceiver) or not (path.senders.nodes and path.receivers.nodes):
         return True
     parallel = bool(scope.geometry and scope.geometry.parallel_attn_mlp)

@@ -42,7 +42,7 @@ def _effect(request: Request) -> Asking:
     whole = request.ask(patched(senders))
     base = request.ask(request.world)
     corrupted = [request.ask(Corrupted(against))] if normalised else []
-    singles = {node: request.ask(patched((node,))) for node in senders} if _wants_parts(request, senders) else {}
+    singles = {node: request.ask(patched((node,))) for node in _parts(request, senders)}
     results = yield [whole, base, *corrupted, *singles.values()]
 
     combine = _normalised_change if normalised else relative_change
@@ -60,8 +60,10 @@ def _part(request: Request, changed: Array, rest: list[Array], combine: Callable
     return Measurement((sample(request.data, changed, *rest),), combine)
 
 
-def _wants_parts(request: Request, nodes: tuple[Node, ...]) -> bool:
-    return request.parts and len(nodes) > 1
+def _parts(request: Request, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The senders that are measured alone too, if there are several: not those that no counterfactual changes."""
+    found = tuple(node for node in nodes if not node.component.fixed)
+    return found if request.parts and len(found) > 1 else ()
 
 
 def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:

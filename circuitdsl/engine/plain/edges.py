@@ -198,12 +198,14 @@ class EdgesRun:
 
     def _stream(self, counterfactual: Tensor, arriving: Arriving) -> Tensor:
         """The counterfactual's stream and what arrives in it. Raises CannotMeasure where a prompt lacks a position."""
+        meet: dict[Component, Tensor] = {}
+        for sender, position in arriving:
+            tokens = mask_of(self.batch, sender.position) & mask_of(self.batch, position)
+            meet[sender.component] = meet.get(sender.component, torch.zeros_like(tokens)) | tokens
         stream = counterfactual.clone()
-        for sender, position in sorted(arriving, key=str):
-            if sender.component not in self.changes:
-                continue  # no edge leads to the sender: its output is that on the counterfactual
-            meet = mask_of(self.batch, sender.position) & mask_of(self.batch, position)
-            stream += meet[..., None] * self.changes[sender.component]
+        for component in sorted(meet, key=str):
+            if component in self.changes:  # else no edge leads to it: its output is that on the counterfactual
+                stream += meet[component][..., None] * self.changes[component]
         return stream
 
     def _senders(self) -> set[Component]:
