@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -233,9 +234,7 @@ def test_one_edge_to_the_logits_is_strict_path_patching_from_the_other_side(send
     """Without norms: there the clean output of a sender on a counterfactual run is all that path patching moves."""
     model = architecture(NO_NORM)
     edges = upstream(model.geometry) | {NodeEdge(Node(sender, ALL))}
-    swapped = tuple(
-        Prompt(**(vars(p) | {"tokens": p.counterfactuals["x"], "counterfactuals": {"x": p.tokens}})) for p in PROMPTS
-    )
+    swapped = tuple(replace(p, tokens=p.counterfactuals["x"], counterfactuals={"x": p.tokens}) for p in PROMPTS)
     (found,) = readings(model, kept(edges))
     path = Patched(frozenset({Node(sender, ALL)}), frozenset(), "x", strict=True)
     (expected,) = readings(model, path, some=swapped)
@@ -303,7 +302,7 @@ def test_what_it_does_not_read_or_find_is_said():
     assert "has no position nowhere" in failure(model, world)
     attention = Attention(Head(0, 0), FromTo(END, END))
     assert "only the logits are read" in failure(model, kept(frozenset()), attention)
-    same = tuple(Prompt(**(vars(p) | {"counterfactuals": {"x": p.tokens}})) for p in PROMPTS)
+    same = tuple(replace(p, counterfactuals={"x": p.tokens}) for p in PROMPTS)
     assert "every prompt is its own counterfactual x" in failure(model, kept(frozenset()), some=same)
 
 
