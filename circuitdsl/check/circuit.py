@@ -9,7 +9,7 @@ from functools import partial
 
 from circuitdsl.check.bench import Bench, meaningful
 from circuitdsl.check.references import notes_on, size_of, sources_of
-from circuitdsl.components import Node
+from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.screen import screen
@@ -31,8 +31,8 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     """Judge every claim of a circuit, and measure its heads and those that it does not list."""
     circuit, session = plan.circuit, bench.session
     model = session.engine.model
-    performance = bench.performance(plan.performance, circuit.method.metric)
-    reason = "" if performance.verdict is Verdict.HOLDS else NOT_DONE
+    performance = plan.performance and bench.performance(plan.performance, circuit.method.metric)
+    reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE
     outcomes = bench.judge(plan.claims, reason)
     variants = _variants(plan, bench, reason)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
@@ -135,7 +135,8 @@ def _processing(method: Method, dtype: str) -> str:
 
 
 def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...], screening: Screening | None) -> str:
-    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(circuit.heads)
+    listed = {node.component for node in circuit.constituents if isinstance(node.component, Head)}
+    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(listed)
     note = (
         f"{len(found)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by more "
         f"than {100 * circuit.method.floor:g}% when knocked out at all positions"

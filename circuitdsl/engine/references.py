@@ -19,6 +19,7 @@ from circuitdsl.measures.experiments import (
     Clean,
     Corrupted,
     Drawn,
+    EdgesKept,
     Experiment,
     Intervened,
     Isolated,
@@ -178,7 +179,7 @@ def _sources(world: World) -> tuple[Source, ...]:
             return () if under is None else _sources(under)
         case Intervened(sources=sources):
             return tuple(source for source in sources if source is not None)
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():
             return ()
         case _:
             assert_never(world)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import assert_never
 
-from circuitdsl.components import ALL, Geometry, Node, Position
+from circuitdsl.components import ALL, Geometry, Node, Position, kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Role, Term
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
@@ -52,6 +52,7 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions))
     check_repeats(drafts, collector)
+    _check_wholes(block, drafts, scope)
     if not drafts and _error_count(collector) == errors:
         remedy = "list heads in a role, or write `edge` or `expect`"
         collector.add("C590", f"circuit {block.name.text} claims nothing", block.name.span, remedy)
@@ -222,6 +223,28 @@ def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions) -> Iterator[Plac
                 assert_never(statement)
 
 
+def _check_wholes(block: t.Circuit, drafts: Sequence[Placed], scope: Scope) -> None:
+    """Report measurements of the whole circuit where none of it, or none of its edges, is stated."""
+    members = (item for role in every(block.body, t.Role) for item in role.body if isinstance(item, t.Member))
+    lists = any(kinds()[member.component.rule].claims_to_matter for member in members)
+    states = any(not edge.absent for edge in every(block.body, t.Edge))
+    for placed in drafts:
+        term, known = placed.claim.term, scope.environment.measures
+        if placed.claim.kind != "expect" or not known[term.measure].of_whole or states:
+            continue
+        name = block.name.text
+        if "edges" in term.options:
+            message, remedy = f"circuit {name} states no edges", "state some: `edge 9.6 at END -> logits`"
+        elif not lists:
+            message = (
+                f"`{term.measure}` is a figure of the whole circuit, and {name} lists no heads and states no edges"
+            )
+            remedy = "list heads in a role, `role mover at END { 9.6 }`, or state edges"
+        else:
+            continue
+        scope.report("C519", message, placed.span, remedy)
+
+
 def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader) -> Iterator[Placed]:
     for node in role.nodes:
         if node.component.claims_to_matter:
@@ -250,7 +273,8 @@ def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
     for path in paths:
         kind = "no edge" if written.absent else "edge"
         text = statement_text(written) if len(paths) == 1 else _pair_text(written, path)
-        yield Draft(written.span.line, text, kind, Term("effect", (("path", path),)), bound)
+        term = Term("effect", (("path", path),), ("strict",) if written.strict else ())
+        yield Draft(written.span.line, text, kind, term, bound)
 
 
 def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
@@ -264,7 +288,7 @@ def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
             message = "an edge is compared with a bound, not with a control"
             scope.report("C505", message, judgement.span, "write `expect effect(...)` for that, or a bound here")
             return None
-        case t.AtLeast() | t.Between():
+        case t.AtLeast() | t.Between() | t.Outside():
             measure = scope.environment.measures.get("effect", MeasureInfo("effect", "share", "", ""))
             return resolve_bound(scope, judgement, "effect", measure.unit, measure.limits)
         case _:

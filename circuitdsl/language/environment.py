@@ -87,6 +87,7 @@ class MeasureInfo:
     of_circuits: tuple[str, ...] = ()  # options that have no meaning in an intervention
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
+    of_whole: bool = False  # of the circuit as a whole, which has to list nodes or state edges
     output: bool = False  # of what the model says, so that an intervention on random heads has it as well
 
     def controls_in(self, place: Place) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def check_repeats(drafts: Sequence[Placed], collector: Collector) -> None:
         claim = placed.claim
         if claim.kind == "member":
             continue
-        key = _path_key(claim.term) if claim.kind != "expect" else (claim.term, claim.bound)
+        key = (_path_key(claim.term), claim.term.options) if claim.kind != "expect" else (claim.term, claim.bound)
         if key in firsts:
             first = firsts[key]
             note = f"the first is at {first.span}"
@@ -86,5 +86,5 @@ def _path_key(term: Term) -> object:
     path = dict(term.arguments)["path"]
     assert isinstance(path, Path)
     receivers = path.receivers
-    target = () if isinstance(receivers, LogitsReceiver) else (frozenset(receivers.nodes), receivers.inputs)
+    target = frozenset[object]() if isinstance(receivers, LogitsReceiver) else frozenset(receivers.reads())
     return frozenset(path.senders.nodes), target

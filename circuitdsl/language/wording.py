@@ -27,7 +27,7 @@ _STATEMENTS = (
     ),
     *("vary", "align"),
 )
-_INNER = ("with", "on", "at", "in", "raises", "lowers", "logits", "from", "to", "by", "evenly")
+_INNER = ("with", "on", "at", "in", "outside", "strict", "raises", "lowers", "logits", "from", "to", "by", "evenly")
 _THINGS = {
     "NAME": "a name",
     "MODEL_NAME": "a model's name",
@@ -174,7 +174,7 @@ def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
         (found == "}" and "$END" in accepts, "no block is open here: leave it out"),
         (found == ")" and before == "(", "leave the parentheses out"),
         (found == ":" and "LBRACE" in accepts, "what belongs together stands in braces: `{ ... }`"),
-        (found == ":" and "RBRACE" in accepts, "`no edge` says all: that there is no effect"),
+        ("STRICT" in accepts and "OP" not in accepts, "`no edge` says all: that there is no effect"),
     )
     head = _HEAD_LIKE.fullmatch(found) if components else None
     if head:

@@ -129,7 +129,30 @@ class Patched:
     under: Intervened | None = None
 
 
-World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
+@dataclass(frozen=True)
+class NodeEdge:
+    """What ``sender`` writes at its position enters one input of ``receiver`` at its own: "q", "k", "v", or "" for an
+    MLP. Without a receiver it enters the logits, at END."""
+
+    sender: Node
+    receiver: Node | None = None
+    input: str = ""
+
+
+@dataclass(frozen=True)
+class EdgesKept:
+    """Every input sees the prompt's own counterfactual, but for what ``edges`` carry.
+
+    An input is the counterfactual's residual stream, in which the senders of edges into it have the output that they
+    have in this run; every other sender, the embeddings among them, has its output on the counterfactual (Miller et al.
+    2024; Mueller et al. 2025). An edge carries something where the positions of its ends are one token.
+    """
+
+    edges: frozenset[NodeEdge]
+    counterfactual: str
+
+
+World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened | EdgesKept
 
 # --- readings: what is written down, one float a prompt --------------------------------------------
 

@@ -86,13 +86,13 @@ def varied(method: Method, setting: str, value: str) -> Method:
 
 
 def head_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The knockout effect of every listed head where the circuit has it."""
-    heads = (node for node in circuit.nodes if isinstance(node.component, Head))
+    """The knockout effect of every head of the circuit where the circuit has it."""
+    heads = (node for node in circuit.constituents if isinstance(node.component, Head))
     return {node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in heads}
 
 
 def unlisted_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The knockout effect, at every position, of every head that the circuit does not list."""
-    listed = set(circuit.heads)
+    """The knockout effect, at every position, of every head that the circuit does not name."""
+    listed = {node.component for node in circuit.constituents}
     nodes = [Node(head, ALL) for head in all_heads(circuit.geometry) if head not in listed]
     return {node: knockout_job((circuit.name, "unlisted", str(node)), "unlisted", circuit, node) for node in nodes}

@@ -124,12 +124,65 @@ def test_citations_stay_with_their_role():
         ("edge mover -> logits : <= -10%", "edge", Bound("<=", high=-0.1)),
         ("edge mover -> logits : > 5%", "edge", Bound(">", low=0.05)),
         ("edge mover -> logits : in -20% .. 0", "edge", Bound("in", -0.2, 0.0)),
+        ("edge mover -> logits : outside -5% .. 2%", "edge", Bound("outside", -0.05, 0.02)),
     ],
 )
 def test_an_edge_is_an_effect_with_a_bound(written: str, kind: str, bound: Bound):
     made = claim(written)
     assert made.term == Term("effect", (("path", Path(Nodes("mover", nodes("9.6", "9.9")), LogitsReceiver())),))
     assert (made.kind, made.bound, made.text) == (kind, bound, written)
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "bound"),
+    [
+        ("edge mover -> logits : strict", "edge", Bound("outside", -0.01, 0.01)),
+        ("edge mover -> logits : strict, lowers", "edge", Bound(">=", low=0.01)),
+        ("edge mover -> logits : strict, <= -10%", "edge", Bound("<=", high=-0.1)),
+        ("edge mover -> logits : strict, outside -5% .. 2%", "edge", Bound("outside", -0.05, 0.02)),
+        ("no edge mover -> logits : strict", "no edge", Bound("inside", -0.01, 0.01)),
+    ],
+)
+def test_a_strict_edge_is_a_strict_effect(written: str, kind: str, bound: Bound):
+    made = claim(written)
+    mover = Path(Nodes("mover", nodes("9.6", "9.9")), LogitsReceiver())
+    assert made.term == Term("effect", (("path", mover),), ("strict",))
+    assert (made.kind, made.bound, made.text) == (kind, bound, written)
+    assert claim(written.replace("strict, ", "strict ")).text == written  # the comma may be left out
+
+
+def test_an_edge_and_the_strict_one_are_two_claims():
+    both = claims("edge mover -> logits\nno edge mover -> logits : strict\nexpect accuracy outside 10% .. 90%")
+    assert [made.kind for made in both] == ["edge", "no edge", "expect"]
+    assert both[-1].bound == Bound("outside", 0.1, 0.9)
+
+
+def test_an_edge_without_an_input_is_read_by_all_three():
+    receivers = path("edge duplicate -> inhibition").receivers
+    assert isinstance(receivers, Receivers)
+    keys = nodes("7.3", "7.9", at=S2)
+    assert receivers == Receivers("inhibition", nodes("7.3", "7.9"), "qkv", keys)
+    queries = {(node, "q") for node in nodes("7.3", "7.9")}
+    assert set(receivers.reads()) == queries | {(node, letter) for node in keys for letter in "kv"}
+    assert str(receivers) == "inhibition"
+    assert receivers.to_dict()["input"] == "qkv"
+
+
+def test_a_position_after_receivers_without_an_input_is_their_own():
+    receivers = path("edge duplicate -> 9.1 at IO").receivers
+    assert receivers == Receivers("9.1", nodes("9.1", at=IO), "qkv", nodes("9.1", at=S2))
+
+
+def test_a_role_of_heads_and_mlps_may_receive_whole():
+    made = circuit(
+        "role a at S2 { 1.1 }  role b at END { 9.6 mlp 9 }  edge a -> b\nexpect effect(a -> {b mlp 10 at S2}) < 0"
+    )
+    for claim in made.claims[-2:]:
+        found = dict(claim.term.arguments)["path"]
+        assert isinstance(found, Path) and isinstance(found.receivers, Receivers)
+        head, last = Head(9, 6), {(Node(Mlp(10), S2), "")} if claim.kind == "expect" else set()
+        whole = {(Node(head, END), "q"), (Node(head, S2), "k"), (Node(head, S2), "v"), (Node(Mlp(9), END), "")}
+        assert set(found.receivers.reads()) == whole | last
 
 
 def test_queries_are_read_where_the_receiver_stands():

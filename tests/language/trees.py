@@ -69,12 +69,14 @@ operators = st.sampled_from((">=", "<=", ">", "<"))
 judgements = st.one_of(
     st.builds(t.AtLeast, operators, numbers),
     st.builds(t.Between, numbers, numbers),
+    st.builds(t.Outside, numbers, numbers),
     st.builds(t.Direction, st.sampled_from(("raises", "lowers"))),
     st.builds(t.Against, operators, words),
 )
 expects = st.builds(t.Expect, names, st.lists(arguments, max_size=3).map(tuple), judgements, st.booleans())
-edges = st.builds(t.Edge, senders, receivers, st.none() | judgements) | st.builds(
-    t.Edge, senders, receivers, st.none(), st.just(True)
+strictness = st.booleans()
+edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=strictness) | st.builds(
+    t.Edge, senders, receivers, st.none(), st.just(True), strict=strictness
 )
 
 abouts = st.builds(t.About, texts)

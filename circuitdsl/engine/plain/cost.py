@@ -8,10 +8,12 @@ from typing import assert_never
 from circuitdsl.actions import ByCleanRun
 from circuitdsl.components import Geometry, Head
 from circuitdsl.engine.base import SharedRun
+from circuitdsl.engine.plain.arrivals import Arrivals
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
     Corrupted,
+    EdgesKept,
     FromCounterfactual,
     Intervened,
     Isolated,
@@ -42,10 +44,14 @@ def passes(world: World, geometry: Geometry) -> int:
     A path that ends at an input takes two, and one more for each head whose own copy of a shared key or value it
     patches.
     """
-    if not isinstance(world, Patched) or not world.receivers:
-        return 1
-    reading = {node.component for node, which in world.receivers if which in ("k", "v")}
-    return 2 + sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
+    match world:
+        case Patched(receivers=receivers) if receivers:
+            reading = {node.component for node, which in receivers if which in ("k", "v")}
+            return 2 + sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
+        case EdgesKept(edges=edges):
+            return Arrivals.of(edges).copies
+        case _:
+            return 1
 
 
 def _caches(world: World) -> frozenset[Hashable]:
@@ -60,7 +66,7 @@ def _caches(world: World) -> frozenset[Hashable]:
             freezes = any(action.takes == ByCleanRun() for action in actions)
             needed = frozenset[Hashable]({"clean cache"} if freezes else ())
             return needed.union(*(_cache_of(source) for source in sources if source is not None))
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():
             return frozenset()
         case _:
             assert_never(world)

@@ -31,6 +31,8 @@ from circuitdsl.engine.guard import nothing_changed
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
+from circuitdsl.engine.plain.arrivals import Arrivals
+from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.references import NO_REFERENCES, References
@@ -40,6 +42,7 @@ from circuitdsl.measures.experiments import (
     Clean,
     Corrupted,
     Data,
+    EdgesKept,
     Experiment,
     FromCounterfactual,
     Intervened,
@@ -143,6 +146,8 @@ class PlainEngine:
                 return self._path_patch(world, caches, names)
             case Intervened():
                 return self._intervene(world, caches, names)
+            case EdgesKept():
+                return self._keep_edges(world, caches.batch, names)
             case _:
                 assert_never(world)
 
@@ -224,6 +229,26 @@ class PlainEngine:
             return heads
         scales = (name for name in hook_names.norm_scales(geometry) if name in self.model.bridge.hook_dict)
         return (*heads, *hook_names.all_mlp_outputs(geometry), *scales)
+
+    # --- edges alone -----------------------------------------------------------------------------
+
+    def _keep_edges(self, world: EdgesKept, batch: Batch, names: frozenset[str]) -> _Ran:
+        """A few prompts at a time, for several copies of them stand side by side."""
+        if names:
+            raise CannotMeasure("of a run of edges alone only the logits are read")
+        arrivals = Arrivals.of(world.edges, self.model.geometry.parallel_attn_mlp)
+        groups = in_batches(batch.prompts, max(1, self.tokens // arrivals.copies))
+        ran = [self._edges_run(arrivals, batch_of(group, self._device), world.counterfactual) for group in groups]
+        changed = bool((counterfactual_tokens(batch, world.counterfactual) != batch.tokens).any())
+        return _Ran(torch.cat(ran), {}, changed)
+
+    def _edges_run(self, arrivals: Arrivals, batch: Batch, counterfactual: str) -> Tensor:
+        """Logits at END: [prompts, vocabulary]."""
+        bridge = self.model.bridge
+        run = EdgesRun(batch, self.model.geometry, bridge.W_O.detach(), arrivals)
+        hooks = run.hooks()
+        writes.check_there((name for name, _ in hooks), bridge.hook_dict)
+        return run.logits(self._pass(run.tokens(counterfactual_tokens(batch, counterfactual)), hooks))
 
     # --- interventions ---------------------------------------------------------------------------
 

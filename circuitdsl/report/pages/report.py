@@ -98,13 +98,15 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     circuit, method = report.circuit, report.circuit.method
     kept = "at their roles' positions" if method.positions == "role" else "at every position"
     sources = f", patches from {method.against}" if method.against else ""
+    edges = ", judged as edges" if circuit.of_edges else ""
     sure = f"confidence {number(method.confidence, 'share', 0)}"
     facts = [*_model(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
         Text(
-            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{_reference(report)}, {sure}",
+            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{edges}{_reference(report)}, "
+            f"{sure}",
             style="dim",
         ),
         *_performance(report),
