@@ -130,7 +130,7 @@ def one_by_one(model: Model, prompt: Prompt, edges: frozenset[NodeEdge]) -> Tens
 
         hooks = [(name, writing(name)) for name in put] + [(name, reading(name)) for name in names]
         with torch.inference_mode():
-            found["logits"] = bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
+            found["logits"] = bridge.run_with_hooks(tokens, fwd_hooks=[*hooks], return_type="logits")
         return found
 
     def stream(name: str, receiver: Node | None, which: str) -> Tensor:
