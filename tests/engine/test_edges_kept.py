@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def one_by_one(model: Model, prompt: Prompt, edges: frozenset[NodeEdge]) -> Tens
 
         hooks = [(name, writing(name)) for name in put] + [(name, reading(name)) for name in names]
         with torch.inference_mode():
-            found["logits"] = bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
+            found["logits"] = bridge.run_with_hooks(tokens, fwd_hooks=[*hooks], return_type="logits")
         return found
 
     def stream(name: str, receiver: Node | None, which: str) -> Tensor:
@@ -259,7 +260,7 @@ def test_one_edge_to_the_logits_by_hand(sender: Component):
 def written(model: GPT2LMHeadModel, tokens: tuple[int, ...], sender: Component) -> tuple[Tensor, Tensor]:
     """What a component writes at the last token, and the residual stream there before the last norm."""
     found: dict[str, Tensor] = {}
-    blocks = model.transformer.h
+    blocks: Any = model.transformer.h
     handles = [
         model.transformer.wte.register_forward_hook(lambda module, args, out: found.update(written=out[0, -1])),
         model.transformer.ln_f.register_forward_pre_hook(lambda module, args: found.update(last=args[0][0, -1])),
@@ -293,7 +294,7 @@ def test_a_stream_that_is_no_sum_of_outputs_is_declined():
     run = EdgesRun(batch, model.geometry, 2 * model.bridge.W_O.detach(), Arrivals.of([NodeEdge(Node(Embed(), ALL))]))
     tokens = run.tokens(counterfactual_tokens(batch, "x"))
     with pytest.raises(CannotMeasure, match=r"before layer 1 the residual stream .* is not the sum"):
-        model.bridge.run_with_hooks(tokens, fwd_hooks=run.hooks(), return_type="logits")
+        model.bridge.run_with_hooks(tokens, fwd_hooks=[*run.hooks()], return_type="logits")
 
 
 def test_what_it_does_not_read_or_find_is_said():
