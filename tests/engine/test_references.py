@@ -191,7 +191,9 @@ def test_where_there_is_no_counterfactual_means_are_over_the_prompts(mini, tmp_p
 # --- kept on disk ----------------------------------------------------------------------------------
 
 
-def counted(mini, folder: Path | None, engine: type[PlainEngine | FastEngine] = FastEngine) -> tuple[Session, list[int]]:
+def counted(
+    mini, folder: Path | None, engine: type[PlainEngine | FastEngine] = FastEngine
+) -> tuple[Session, list[int]]:
     ticks: list[int] = []
     return Session(engine(mini, tick=ticks.append), None if folder is None else Store.in_folder(folder)), ticks
 
