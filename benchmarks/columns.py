@@ -13,6 +13,7 @@ from benchmarks.models import ANSWER, COUNTERFACTUAL, DATA, WRONG
 from benchmarks.timing import timed
 from circuitdsl.engine.plain.cost import PlainCost, passes
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import Experiment, World
 from circuitdsl.measures.measurement import Results
 from circuitdsl.models import Model
@@ -39,7 +40,8 @@ def plain_time(model: Model, prompts: Sequence[Prompt], few: int, asked: Sequenc
     ran = [0]
     sample = sample_of(asked)
     engine = PlainEngine(model, ran.append)
-    seconds, results = timed(lambda: engine.run(DATA, prompts, 0, few, sample))
+    references = references_over(prompts, sample)
+    seconds, results = timed(lambda: engine.run(DATA, prompts, 0, few, sample, references))
     return seconds / sum(ran) * plain_passes({each.world for each in asked}) * len(prompts), results
 
 
