@@ -350,7 +350,7 @@ def test_a_method_states_what_differs_from_the_defaults():
     assert circuit("role a at END { 9.6 }", task="plain").method == Method(against="")
     body = """
       method {
-        metric probability  against s2_io  ablate zero  prompts 50 to 100  positions all  floor 2%
+        metric probability  against s2_io  ablate zero  reference 5  prompts 50 to 100  positions all  floor 2%
         confidence 99%  seed 7  bos yes  processing fold
         vary ablate: mean by template, resample
         vary metric: accuracy
@@ -361,6 +361,7 @@ def test_a_method_states_what_differs_from_the_defaults():
         metric="probability",
         against="s2_io",
         ablate="zero",
+        reference=5,
         prompts_first=50,
         prompts_most=100,
         positions="all",
@@ -372,6 +373,11 @@ def test_a_method_states_what_differs_from_the_defaults():
         vary=(("ablate", "mean by template"), ("ablate", "resample"), ("metric", "accuracy")),
     )
     assert circuit("method { prompts 80 }  role a at END { 9.6 }").method.prompts_most == 80
+
+
+def test_reference_is_a_setting_and_may_be_a_name():
+    named = circuit("method { ablate mean reference 30 }  role reference at END { 9.6 }  edge reference -> logits")
+    assert (named.method.reference, named.roles[0].name) == (30, "reference")
 
 
 @pytest.mark.parametrize(
