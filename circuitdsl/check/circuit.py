@@ -16,7 +16,7 @@ from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Failure, Measurement
-from circuitdsl.outcome import CircuitReport, HeadOutcome, Screening, Variant
+from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Screening, Variant
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.lockstep import measure
@@ -32,8 +32,9 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     model = session.engine.model
     performance = bench.performance(plan.performance, circuit.method.metric)
     reason = "" if performance.verdict is Verdict.HOLDS else NOT_DONE
-    outcomes = bench.judge(plan.claims, reason)
-    variants = _variants(plan, bench, reason)
+    hollow = _hollow(plan, bench)
+    outcomes = [told_apart(each, hollow.get(circuit.method, "")) for each in bench.judge(plan.claims, reason)]
+    variants = _variants(plan, bench, reason, hollow)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason
@@ -45,38 +46,83 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes)]),
         claims=tuple(replace(outcome, variants=variants.get(outcome.claim, ())) for outcome in outcomes),
         performance=performance,
-        heads=_heads(circuit, plan.heads, bench),
+        heads=_heads(plan, bench),
         unexplained=found,
         unexplained_note=_unexplained_note(circuit, found, screening) if searched else "not looked for",
         screening=screening,
-        notes=(*bench.notes, *session.notes(data)),
+        notes=(*bench.notes, *session.notes(data), *filter(None, [hollow.get(circuit.method, "")])),
         example=prompts[0].text if prompts else "",
         fingerprint=model.fingerprint,
         revision=model.revision,
     )
 
 
-def _variants(plan: CircuitPlan, bench: Bench, reason: str) -> dict[Claim, tuple[Variant, ...]]:
+# --- what listing a head claims ---------------------------------------------------------------------
+
+
+def _hollow(plan: CircuitPlan, bench: Bench) -> dict[Method, str]:
+    """The methods by which the circuit surely keeps so little that no head can reach the floor inside it, and why.
+
+    What a head adds inside the circuit is at most what the whole of it keeps (``measures.ablation.what_it_keeps``). So
+    where that is below the floor, that a head adds less says nothing of the head.
+    """
+    measured = bench.measure(plan.whole.values(), plan.circuit.method.prompts_first)
+    found: dict[Method, str] = {}
+    for method, job in plan.whole.items():
+        judgement = bench.judged(measured[job], Bound("<", high=method.floor), method.confidence).judgement
+        if judgement.verdict is Verdict.HOLDS and judgement.estimate.value is not None:
+            found[method] = (
+                f"the circuit keeps {100 * judgement.estimate.value:.2g}% of the metric, surely less than the floor "
+                f"({100 * method.floor:g}%), so that no head can add as much inside it: list more heads, or claim "
+                "`members knockout`"
+            )
+    return found
+
+
+def told_apart(outcome: ClaimOutcome, reason: str) -> ClaimOutcome:
+    """A listed head that adds too little is undecided, for a ``reason``, if there is one, why none could add enough.
+
+    One that surely adds enough holds all the same.
+    """
+    claim = outcome.claim
+    if not reason or not _adds_too_little(claim, outcome.verdict):
+        return outcome
+    return replace(outcome, verdict=Verdict.UNDECIDED, note="; ".join(filter(None, [reason, outcome.note])))
+
+
+def _adds_too_little(claim: Claim, verdict: Verdict) -> bool:
+    return claim.kind == "member" and claim.term.measure == "minimality" and verdict is Verdict.FAILS
+
+
+def _variants(
+    plan: CircuitPlan, bench: Bench, reason: str, hollow: Mapping[Method, str]
+) -> dict[Claim, tuple[Variant, ...]]:
     """Each claim judged again, once, at the first number of prompts, under every setting to vary."""
     method = plan.circuit.method
     claims = {job: claim for claim, jobs in plan.variants.items() for job in jobs}
     found: dict[Claim, list[Variant]] = {}
     for started, measured in bench.measure(claims, method.prompts_first).items():
-        claim = claims[started]
+        own, varied = claims[started], started.job.method
+        claim = own.under(varied)
         judgement = meaningful(bench.judged(measured, claim.bound, method.confidence), reason).judgement
-        setting, varied = started.job.key[-2:]
-        variant = Variant(setting, varied, judgement.estimate, judgement.verdict, judgement.note)
-        found.setdefault(claim, []).append(variant)
+        setting, value = started.job.key[-2:]
+        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
+        if varied in hollow and _adds_too_little(claim, variant.verdict):
+            variant = replace(variant, verdict=Verdict.UNDECIDED, note=hollow[varied])
+        found.setdefault(own, []).append(variant)
     return {claim: tuple(variants) for claim, variants in found.items()}
 
 
 # --- heads -----------------------------------------------------------------------------------------
 
 
-def _heads(circuit: Circuit, rows: Rows, bench: Bench) -> tuple[HeadOutcome, ...]:
-    measured = bench.estimates(rows.values(), circuit.method)
+def _heads(plan: CircuitPlan, bench: Bench) -> tuple[HeadOutcome, ...]:
+    """What the model loses without each listed head, and what it adds to the circuit."""
+    circuit, rows = plan.circuit, plan.heads
+    measured = bench.estimates((*rows.values(), *plan.minimality.values()), circuit.method)
+    adds = {node: measured[job] for node, job in plan.minimality.items()}
     return tuple(
-        HeadOutcome(str(node.component), str(node.position), circuit.roles_of(node), measured[job])
+        HeadOutcome(str(node.component), str(node.position), circuit.roles_of(node), measured[job], adds.get(node))
         for node, job in rows.items()
     )
 

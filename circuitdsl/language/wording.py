@@ -13,7 +13,7 @@ TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
     *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
     *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
-    *("vary", "align"),
+    *("members", "vary", "align"),
 )
 _INNER = ("with", "on", "at", "in", "raises", "lowers", "logits", "from", "to", "by", "evenly")
 _THINGS = {

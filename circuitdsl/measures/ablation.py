@@ -37,6 +37,7 @@ Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, 
 
 RANDOM_SUBSETS = 5
 GREEDY_STEPS = 5
+GREEDY_NOTE = "the greedy set was chosen by every other prompt, and its gap is that of the rest"
 
 
 # --- knockout --------------------------------------------------------------------------------------
@@ -94,6 +95,22 @@ def _faithfulness(request: Request) -> Asking:
         kept_share(request.limits),
         control=_of_random_sets(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
     )
+
+
+def what_it_keeps(request: Request) -> Asking:
+    """(F(C) - F(none)) / F(M): the most that a node can add inside the circuit, if no node of it lowers the metric.
+
+    For F(C \\ K) - F(C \\ (K and v)), of which minimality is the size, is at most F(C) - F(none) then. It is a share of
+    F(M), as minimality and the floor are, and not of F(M) - F(none), as faithfulness is. Columns: F(C), F(none), F(M).
+    """
+    circuit, nothing, model = (
+        request.ask(isolated(request, request.circuit.nodes)),
+        request.ask(isolated(request, ())),
+        request.ask(Clean()),
+    )
+    results = yield [circuit, nothing, model]
+    kept = Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits))
+    return Measurement((sample(request.data, *(results[e] for e in (circuit, nothing, model))),), kept)
 
 
 def _faithfulness_gap(request: Request) -> Asking:
@@ -179,7 +196,14 @@ def _completeness(request: Request) -> Asking:
     if "greedy" in request.term.options:
         columns |= yield from _greedy(request, frozenset(nodes))
     pairs = list(columns.values())
-    worst = max(columns, key=lambda name: abs(_gap(*columns[name])))
+
+    def size(name: str) -> float:
+        """Of the gap, on the prompts that it is measured on."""
+        start, step = (0, 1) if name in sets else (1, 2)
+        return abs(_gap(*(column[start::step] for column in columns[name])))
+
+    worst = max(columns, key=size)
+    notes = [f"worst without {worst}" if len(columns) > 1 else "", GREEDY_NOTE if len(columns) > given else ""]
 
     def gap(place: int, chosen: bool) -> Folded:
         return Folded(Mean(Contrast(((2 * place, 1.0), (2 * place + 1, -1.0)), request.limits, chosen)))
@@ -192,7 +216,7 @@ def _completeness(request: Request) -> Asking:
             for place, (name, pair) in enumerate(columns.items())
             if len(columns) > 1
         ),
-        note=f"worst without {worst}" if len(columns) > 1 else "",
+        note="; ".join(note for note in notes if note),
     )
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
 from circuitdsl.language.circuit import Circuit, Claim, Method, Term
+from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance
 from circuitdsl.plan.job import Job, Started
-from circuitdsl.plan.terms import control_of, knockout_job, term_job
+from circuitdsl.plan.terms import control_of, knockout_job, node_job, term_job
 
 
 @dataclass(frozen=True)
 class CircuitPlan:
-    """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for."""
+    """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for.
+
+    ``minimality`` is what each listed head adds to the circuit, and ``heads`` what the model loses without it. ``whole``
+    is what the circuit keeps of the metric, under each method by which heads are judged by what they add.
+    """
 
     circuit: Circuit
     performance: Started
@@ -25,6 +30,8 @@ class CircuitPlan:
     heads: Mapping[Node, Started]
     unlisted: Mapping[Node, Started]
     searched: bool
+    minimality: Mapping[Node, Started] = field(default_factory=dict[Node, Started])
+    whole: Mapping[Method, Started] = field(default_factory=dict[Method, Started])
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
@@ -32,7 +39,9 @@ class CircuitPlan:
         yield from self.claims.values()
         for variants in self.variants.values():
             yield from variants
+        yield from self.whole.values()
         yield from self.heads.values()
+        yield from self.minimality.values()
         yield from self.unlisted.values()
 
 
@@ -46,6 +55,8 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
         {node: Started(job) for node, job in head_jobs(circuit).items()},
         {node: Started(job) for node, job in unlisted_jobs(circuit).items()} if unexplained else {},
         unexplained,
+        {node: Started(job) for node, job in minimality_jobs(circuit).items()},
+        {method: Started(job) for method, job in whole_jobs(circuit).items()},
     )
 
 
@@ -70,10 +81,12 @@ def claim_job(circuit: Circuit, claim: Claim) -> Job:
 
 
 def variant_jobs(circuit: Circuit, claim: Claim) -> Iterator[Job]:
-    """A claim again under each setting that the method says to ``vary``."""
+    """A claim again under each setting that the method says to ``vary`` and that makes a difference to it."""
     for setting, value in circuit.method.vary:
+        if setting == "members" and claim.kind != "member":
+            continue
         method = varied(circuit.method, setting, value)
-        request = Request(circuit, method, claim.term, control_of(claim), parts=False)
+        request = Request(circuit, method, claim.under(method).term, control_of(claim), parts=False)
         about = f"{claim.text}  # {setting} {value}"
         yield term_job((circuit.name, claim.id, setting, value), "variant", request, about)
 
@@ -84,10 +97,47 @@ def varied(method: Method, setting: str, value: str) -> Method:
     return replace(method, **changes)
 
 
+def whole_jobs(circuit: Circuit) -> Mapping[Method, Job]:
+    """What the circuit keeps of the metric, under each method by which a listed head is judged by what it adds to it."""
+    if all(claim.kind != "member" for claim in circuit.claims):
+        return {}
+    methods = {circuit.method: ()} | {varied(circuit.method, *each): each for each in circuit.method.vary}
+    return {
+        method: _whole_job(circuit, method, how) for method, how in methods.items() if method.members == "minimality"
+    }
+
+
+def _whole_job(circuit: Circuit, method: Method, how: tuple[str, ...]) -> Job:
+    """``how`` is the setting that is varied and its value, () for the circuit's own method."""
+    request = Request(circuit, method, Term("faithfulness"))
+    return Job(
+        key=(circuit.name, "whole", *how),
+        purpose="whole",
+        model=circuit.model,
+        method=method,
+        geometry=circuit.geometry,
+        start=lambda: what_it_keeps(request),
+        about=" ".join(("what the circuit keeps of the metric", *(("# " + how[0], how[1]) if how else ()))),
+    )
+
+
 def head_jobs(circuit: Circuit) -> Mapping[Node, Job]:
     """The knockout effect of every listed head where the circuit has it."""
-    heads = (node for node in circuit.nodes if isinstance(node.component, Head))
-    return {node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in heads}
+    return {
+        node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in _listed_heads(circuit)
+    }
+
+
+def minimality_jobs(circuit: Circuit) -> Mapping[Node, Job]:
+    """What every listed head adds to the circuit."""
+    return {
+        node: node_job((circuit.name, "head", str(node), "minimality"), "head", circuit, node, "minimality")
+        for node in _listed_heads(circuit)
+    }
+
+
+def _listed_heads(circuit: Circuit) -> Iterator[Node]:
+    return (node for node in circuit.nodes if isinstance(node.component, Head))
 
 
 def unlisted_jobs(circuit: Circuit) -> Mapping[Node, Job]:

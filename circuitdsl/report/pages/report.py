@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from circuitdsl.judge.estimates import Verdict
+from circuitdsl.judge.estimates import NOTHING, Verdict
 from circuitdsl.language.circuit import Intervention
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import (
@@ -30,6 +30,7 @@ from circuitdsl.report.marks import MARKS, OPEN, STYLES, WORDS
 from circuitdsl.report.output import View
 from circuitdsl.report.pages.argument import story_summary
 from circuitdsl.report.pages.comparison import structure_summary
+from circuitdsl.report.pages.dependence import dependence_summary
 from circuitdsl.report.pages.intervention import intervention_summary
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.words import bound, estimate, measured, measured_and_wanted, number, plural, summary
@@ -107,6 +108,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
         *_performance(report),
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
+        *dependence_summary(report.claims),
         *_heads(report),
         *_unexplained(report),
         *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
@@ -275,7 +277,9 @@ def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
     known = [outcome for outcome in group if outcome.estimate.value is not None]
     weakest = min(known, key=lambda outcome: abs(outcome.estimate.value or 0.0), default=None)
     line = str(min(outcome.claim.line for outcome in group))
-    wanted = bound(group[0].claim.bound, group[0].unit, group[0].control).replace("at least", ">=")
+    wanted = (
+        bound(group[0].claim.bound, group[0].unit, group[0].control).replace("at least", ">=").replace("at most", "<=")
+    )
     count = f"{holding} of {len(group)} matter"
     text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
     least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")
@@ -312,7 +316,9 @@ def _heads(report: CircuitReport) -> Iterator[RenderableType]:
     if not report.heads:
         return
     yield Text()
-    yield Text(f"Each knocked out alone: change of {report.circuit.method.metric}", style="bold")
+    metric = report.circuit.method.metric
+    adds = "; and what each adds inside the circuit" if any(head.minimality for head in report.heads) else ""
+    yield Text(f"Each knocked out alone: change of {metric}{adds}", style="bold")
     yield _head_table(report.heads, ("head", "at", "role"))
 
 
@@ -328,18 +334,25 @@ def _unexplained(report: CircuitReport) -> Iterator[RenderableType]:
 def _head_table(heads: Sequence[HeadOutcome], columns: Sequence[str]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     most = max((abs(head.estimate.value or 0.0) for head in heads), default=0.0)
+    both = any(head.minimality for head in heads)
     for head in heads:
         cells = {"head": head.head, "at": f"at {head.position}", "role": ", ".join(head.roles)}
         table.add_row(
             "",
             *(Text(cells[column], style="cyan" if column == "head" else "") for column in columns),
-            Text(estimate(head.estimate, "share"), justify="right"),
-            _bar(head.estimate.value or 0.0, most),
+            Text(estimate(head.estimate, "share"), justify="right", no_wrap=True),
+            *([_adds(head)] if both else []),
+            _bar(head.estimate.value or 0.0, most, _BAR // 2 if both else _BAR),
         )
     return table
 
 
-def _bar(value: float, most: float) -> Text:
+def _adds(head: HeadOutcome) -> Text:
+    """What it adds to the circuit."""
+    return Text(estimate(head.minimality or NOTHING, "share"), justify="right", no_wrap=True)
+
+
+def _bar(value: float, most: float, columns: int) -> Text:
     """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
-    length = round(_BAR * abs(value) / most) if most else 0
-    return Text("▪" * length, style="red" if value < 0 else "blue")
+    length = round(columns * abs(value) / most) if most else 0
+    return Text("▪" * length, style="red" if value < 0 else "blue", no_wrap=True)
