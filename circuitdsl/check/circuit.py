@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from circuitdsl.check.bench import Bench, meaningful
 from circuitdsl.components import Node
@@ -32,9 +33,9 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     model = session.engine.model
     performance = bench.performance(plan.performance, circuit.method.metric)
     reason = "" if performance.verdict is Verdict.HOLDS else NOT_DONE
-    hollow = _hollow(plan, bench)
-    outcomes = [told_apart(each, hollow.get(circuit.method, "")) for each in bench.judge(plan.claims, reason)]
-    variants = _variants(plan, bench, reason, hollow)
+    far = _too_little_kept(plan, bench).get(circuit.method, "")
+    outcomes = _excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
+    variants = _variants(plan, bench, reason)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason
@@ -43,74 +44,89 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         circuit=circuit,
         model=model.name,
         processing=_processing(circuit.method, session.engine.dtype),
-        prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes)]),
-        claims=tuple(replace(outcome, variants=variants.get(outcome.claim, ())) for outcome in outcomes),
+        prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes.values())]),
+        claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
         heads=_heads(plan, bench),
         unexplained=found,
         unexplained_note=_unexplained_note(circuit, found, screening) if searched else "not looked for",
         screening=screening,
-        notes=(*bench.notes, *session.notes(data), *filter(None, [hollow.get(circuit.method, "")])),
+        notes=(
+            *bench.notes,
+            *session.notes(data),
+            *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
+        ),
         example=prompts[0].text if prompts else "",
         fingerprint=model.fingerprint,
         revision=model.revision,
     )
 
 
+# --- other methods ----------------------------------------------------------------------------------
+
+
+def _variants(plan: CircuitPlan, bench: Bench, reason: str) -> dict[Claim, tuple[Variant, ...]]:
+    """Each claim judged again, once, at the first number of prompts, under every setting to vary."""
+    first = plan.circuit.method.prompts_first
+    jobs = {job: claim for claim, some in plan.variants.items() for job in some}
+    found: dict[Method, dict[Claim, Variant]] = {}
+    for started, measured in bench.measure(jobs, first).items():
+        claim, method = jobs[started], started.job.method
+        bound = claim.under(method).bound
+        judgement = meaningful(bench.judged(measured, bound, method.confidence), reason).judgement
+        setting, value = started.job.key[-2:]
+        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
+        found.setdefault(method, {})[claim] = variant
+    kept = _too_little_kept(plan, bench)
+    settled = [_excused(variants, kept.get(method, "")) for method, variants in found.items()]
+    return {claim: tuple(each[claim] for each in settled if claim in each) for claim in plan.variants}
+
+
 # --- what listing a head claims ---------------------------------------------------------------------
 
+FAR = 0.5
+"""A circuit that keeps more of the metric than this is not far from whole, however many heads it lists."""
 
-def _hollow(plan: CircuitPlan, bench: Bench) -> dict[Method, str]:
-    """The methods by which the circuit surely keeps so little that no head can reach the floor inside it, and why.
+Judgeable = TypeVar("Judgeable", ClaimOutcome, Variant)
 
-    What a head adds inside the circuit is at most what the whole of it keeps (``measures.ablation.what_it_keeps``). So
-    where that is below the floor, that a head adds less says nothing of the head.
+
+def _too_little_kept(plan: CircuitPlan, bench: Bench) -> dict[Method, str]:
+    """The methods by which the circuit surely keeps so little that its heads cannot all add the floor, and why.
+
+    What a head adds is at most what the circuit keeps (``measures.ablation.what_it_keeps``), and where heads do not
+    need each other, all that they add makes it up: below the floor times their number they add less on average.
     """
+    members = sum(claim.kind == "member" for claim in plan.circuit.claims)
     measured = bench.measure(plan.whole.values(), plan.circuit.method.prompts_first)
     found: dict[Method, str] = {}
     for method, job in plan.whole.items():
-        judgement = bench.judged(measured[job], Bound("<", high=method.floor), method.confidence).judgement
+        enough = min(members * method.floor, FAR)
+        judgement = bench.judged(measured[job], Bound("<", high=enough), method.confidence).judgement
         if judgement.verdict is Verdict.HOLDS and judgement.estimate.value is not None:
+            keeps = round(100 * judgement.estimate.value, 1) + 0.0  # no minus before a zero
             found[method] = (
-                f"the circuit keeps {100 * judgement.estimate.value:.2g}% of the metric, surely less than the floor "
-                f"({100 * method.floor:g}%), so that no head can add as much inside it: list more heads, or claim "
-                "`members knockout`"
+                f"the circuit keeps {keeps:g}% of the metric, surely less than {100 * enough:g}%: so far from whole, "
+                f"no listed head can be expected to add the floor ({100 * method.floor:g}%) inside it; list more "
+                "heads, or claim `members knockout`"
             )
     return found
 
 
-def told_apart(outcome: ClaimOutcome, reason: str) -> ClaimOutcome:
-    """A listed head that adds too little is undecided, for a ``reason``, if there is one, why none could add enough.
+def _excused(judged: Mapping[Claim, Judgeable], reason: str) -> dict[Claim, Judgeable]:
+    """The verdicts under one method: where there is a ``reason`` why no listed head can add enough to the circuit, and
+    none does, those that fail for it are undecided.
 
-    One that surely adds enough holds all the same.
+    Where one surely adds enough, it can be done, and the others fail as they would.
     """
-    claim = outcome.claim
-    if not reason or not _adds_too_little(claim, outcome.verdict):
-        return outcome
-    return replace(outcome, verdict=Verdict.UNDECIDED, note="; ".join(filter(None, [reason, outcome.note])))
+    members = [each for claim, each in judged.items() if claim.kind == "member"]
+    if not reason or any(each.verdict is Verdict.HOLDS for each in members):
+        return dict(judged)
 
+    def settled(claim: Claim, each: Judgeable) -> Judgeable:
+        fails = claim.kind == "member" and each.verdict is Verdict.FAILS
+        return replace(each, verdict=Verdict.UNDECIDED, note=reason) if fails else each
 
-def _adds_too_little(claim: Claim, verdict: Verdict) -> bool:
-    return claim.kind == "member" and claim.term.measure == "minimality" and verdict is Verdict.FAILS
-
-
-def _variants(
-    plan: CircuitPlan, bench: Bench, reason: str, hollow: Mapping[Method, str]
-) -> dict[Claim, tuple[Variant, ...]]:
-    """Each claim judged again, once, at the first number of prompts, under every setting to vary."""
-    method = plan.circuit.method
-    claims = {job: claim for claim, jobs in plan.variants.items() for job in jobs}
-    found: dict[Claim, list[Variant]] = {}
-    for started, measured in bench.measure(claims, method.prompts_first).items():
-        own, varied = claims[started], started.job.method
-        claim = own.under(varied)
-        judgement = meaningful(bench.judged(measured, claim.bound, method.confidence), reason).judgement
-        setting, value = started.job.key[-2:]
-        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
-        if varied in hollow and _adds_too_little(claim, variant.verdict):
-            variant = replace(variant, verdict=Verdict.UNDECIDED, note=hollow[varied])
-        found.setdefault(own, []).append(variant)
-    return {claim: tuple(variants) for claim, variants in found.items()}
+    return {claim: settled(claim, each) for claim, each in judged.items()}
 
 
 # --- heads -----------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from circuitdsl.plan.terms import control_of, knockout_job, node_job, term_job
 class CircuitPlan:
     """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for.
 
-    ``minimality`` is what each listed head adds to the circuit, and ``heads`` what the model loses without it. ``whole``
-    is what the circuit keeps of the metric, under each method by which heads are judged by what they add.
+    ``heads`` is what the model loses without each listed head, ``minimality`` what it adds to the circuit. ``whole`` is
+    what the circuit keeps of the metric, under each method by which heads are judged by what they add.
     """
 
     circuit: Circuit
@@ -98,7 +98,7 @@ def varied(method: Method, setting: str, value: str) -> Method:
 
 
 def whole_jobs(circuit: Circuit) -> Mapping[Method, Job]:
-    """What the circuit keeps of the metric, under each method by which a listed head is judged by what it adds to it."""
+    """What the circuit keeps of the metric, under each method by which a listed head claims to add to the circuit."""
     if all(claim.kind != "member" for claim in circuit.claims):
         return {}
     methods = {circuit.method: ()} | {varied(circuit.method, *each): each for each in circuit.method.vary}

@@ -33,7 +33,7 @@ def dependence_summary(outcomes: Sequence[ClaimOutcome]) -> Iterator[Text]:
     mixed = [outcome for outcome in varied if _open_under_one(outcome)]
     if mixed:
         yield Text(
-            f"{len(mixed)} more {'is' if len(mixed) == 1 else 'are'} undecided with one method and decided with "
+            f"{len(mixed)}{' more' if depend else ''} {'is' if len(mixed) == 1 else 'are'} undecided with one method and decided with "
             f"another: {_places(mixed)}",
             style="dim",
         )
@@ -57,12 +57,17 @@ def _contrasts(depend: Sequence[ClaimOutcome]) -> Iterator[str]:
 
 
 def _places(outcomes: Sequence[ClaimOutcome]) -> str:
-    """``line 8``, ``lines 4 (2.0), 4 (2.4), 8``: where claims stand, and which head of the line is meant."""
-    named = [_place(outcome.claim) for outcome in outcomes[:_MOST]]
+    """``line 8``, ``lines 4 (2.0, 2.4), 8``: where claims stand, and which head of the line is meant."""
+    lines: dict[int, list[str]] = {}
+    for outcome in outcomes[:_MOST]:
+        lines.setdefault(outcome.claim.line, []).extend(_heads(outcome.claim))
+    named = ", ".join(f"{line} ({', '.join(heads)})" if heads else str(line) for line, heads in lines.items())
     rest = f" and {len(outcomes) - _MOST} more" if len(outcomes) > _MOST else ""
-    return f"line{'s' if len(outcomes) > 1 else ''} {', '.join(named)}{rest}"
+    return f"line{'s' if len(lines) > 1 else ''} {named}{rest}"
 
 
-def _place(claim: Claim) -> str:
+def _heads(claim: Claim) -> Iterator[str]:
+    """Of a line that lists several heads, the one that a claim is about."""
     heads = dict(claim.term.arguments).get("heads") if claim.kind == "member" else None
-    return f"{claim.line} ({heads.label})" if isinstance(heads, Nodes) else str(claim.line)
+    if isinstance(heads, Nodes):
+        yield heads.label

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from circuitdsl.judge.estimates import NOTHING, Verdict
-from circuitdsl.language.circuit import Intervention
+from circuitdsl.language.circuit import Bound, Intervention
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import (
     CircuitReport,
@@ -33,7 +33,7 @@ from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.dependence import dependence_summary
 from circuitdsl.report.pages.intervention import intervention_summary
 from circuitdsl.report.sections import Section, sections
-from circuitdsl.report.words import bound, estimate, measured, measured_and_wanted, number, plural, summary
+from circuitdsl.report.words import bound, estimate, exact, measured, measured_and_wanted, number, plural, summary
 
 
 def _rendered(report: Report, view: View) -> str:
@@ -184,9 +184,9 @@ def _rule(title: str) -> Rule:
 def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[RenderableType]:
     """First what does not hold, in full; then a line for each claim, a role's members together."""
     unsettled = [outcome for outcome in outcomes if outcome.verdict in OPEN]
-    for outcome in sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)):
+    for first, *others in _said_once(sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)), verbose):
         yield Text()
-        yield _expanded(outcome)
+        yield _expanded(first, others)
     yield Text()
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
@@ -202,13 +202,27 @@ def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[Rendera
     yield table
 
 
-def _expanded(outcome: ClaimOutcome) -> RenderableType:
-    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts."""
+def _said_once(unsettled: Sequence[ClaimOutcome], verbose: bool) -> list[list[ClaimOutcome]]:
+    """Claims one by one, but listed heads of a role that are undecided for the same reason together unless verbose."""
+    groups: dict[object, list[ClaimOutcome]] = {}
+    for outcome in unsettled:
+        together = outcome.claim.kind == "member" and outcome.verdict is Verdict.UNDECIDED and outcome.note
+        key = (outcome.claim.role, outcome.note) if together and not verbose else outcome.claim.id
+        groups.setdefault(key, []).append(outcome)
+    return list(groups.values())
+
+
+def _expanded(outcome: ClaimOutcome, alike: Sequence[ClaimOutcome] = ()) -> RenderableType:
+    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts.
+
+    ``alike`` are others of its role that do not hold for the same reason.
+    """
     style = STYLES[outcome.verdict]
     head = Text.assemble(
         (f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}", style),
         (f"  line {outcome.claim.line}  ", "dim"),
         (outcome.claim.text, "bold"),
+        (f", and {len(alike)} more of {outcome.claim.role} alike" if alike else "", "dim"),
     )
     why = Text(measured_and_wanted(outcome))
     lines: list[RenderableType] = [why]
@@ -277,13 +291,18 @@ def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
     known = [outcome for outcome in group if outcome.estimate.value is not None]
     weakest = min(known, key=lambda outcome: abs(outcome.estimate.value or 0.0), default=None)
     line = str(min(outcome.claim.line for outcome in group))
-    wanted = (
-        bound(group[0].claim.bound, group[0].unit, group[0].control).replace("at least", ">=").replace("at most", "<=")
-    )
+    wanted = _wanted_of_member(group[0])
     count = f"{holding} of {len(group)} matter"
     text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
     least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")
     return (_mark(worst), line, Text(text), least)
+
+
+def _wanted_of_member(outcome: ClaimOutcome) -> str:
+    wanted = outcome.claim.bound
+    if isinstance(wanted, Bound) and wanted.op == "outside":
+        return f"beyond ±{exact(wanted.high, outcome.unit)}"
+    return bound(wanted, outcome.unit, outcome.control).replace("at least", ">=")
 
 
 def _mark(verdict: Verdict) -> Text:
