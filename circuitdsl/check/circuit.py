@@ -34,7 +34,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     performance = bench.performance(plan.performance, circuit.method.metric)
     reason = "" if performance.verdict is Verdict.HOLDS else NOT_DONE
     far = _too_little_kept(plan, bench).get(circuit.method, "")
-    outcomes = _excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
+    outcomes = excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
     variants = _variants(plan, bench, reason)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
@@ -78,7 +78,7 @@ def _variants(plan: CircuitPlan, bench: Bench, reason: str) -> dict[Claim, tuple
         variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
         found.setdefault(method, {})[claim] = variant
     kept = _too_little_kept(plan, bench)
-    settled = [_excused(variants, kept.get(method, "")) for method, variants in found.items()]
+    settled = [excused(variants, kept.get(method, "")) for method, variants in found.items()]
     return {claim: tuple(each[claim] for each in settled if claim in each) for claim in plan.variants}
 
 
@@ -112,7 +112,7 @@ def _too_little_kept(plan: CircuitPlan, bench: Bench) -> dict[Method, str]:
     return found
 
 
-def _excused(judged: Mapping[Claim, Judgeable], reason: str) -> dict[Claim, Judgeable]:
+def excused(judged: Mapping[Claim, Judgeable], reason: str) -> dict[Claim, Judgeable]:
     """The verdicts under one method: where there is a ``reason`` why no listed head can add enough to the circuit, and
     none does, those that fail for it are undecided.
 

@@ -32,11 +32,9 @@ def dependence_summary(outcomes: Sequence[ClaimOutcome]) -> Iterator[Text]:
         yield Text(f"no verdict of {len(varied)} fails with one method and holds with another", style="dim")
     mixed = [outcome for outcome in varied if _open_under_one(outcome)]
     if mixed:
-        yield Text(
-            f"{len(mixed)}{' more' if depend else ''} {'is' if len(mixed) == 1 else 'are'} undecided with one method and decided with "
-            f"another: {_places(mixed)}",
-            style="dim",
-        )
+        are = f"{'more ' if depend else ''}{'is' if len(mixed) == 1 else 'are'}"
+        said = f"{len(mixed)} {are} undecided with one method and decided with another: {_places(mixed)}"
+        yield Text(said, style="dim")
 
 
 def _open_under_one(outcome: ClaimOutcome) -> bool:
