@@ -7,7 +7,7 @@ Everything that a spec states has become a :class:`Claim`: a listed head, an edg
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import networkx as nx
@@ -273,6 +273,23 @@ class Claim:
     bound: Bound | Control
     role: str = ""  # the role whose body or node list makes the claim
 
+    def under(self, method: Method) -> Claim:
+        """The claim as a method judges it: it says what listing a head claims. Other claims are what they are."""
+        if self.kind != "member":
+            return self
+        term, bound = member_claim(method.members, self.term.arguments, method.floor)
+        return replace(self, term=term, bound=bound)
+
+
+Members = Literal["minimality", "knockout"]
+
+
+def member_claim(members: Members, arguments: tuple[tuple[str, Argument], ...], floor: float) -> tuple[Term, Bound]:
+    """What listing a node claims: that it adds to the circuit at least the floor, or that the model changes by more
+    than the floor, in either direction, without it."""
+    bound = Bound(">=", low=floor) if members == "minimality" else Bound("outside", -floor, floor)
+    return Term(members, arguments), bound
+
 
 # --- documents -------------------------------------------------------------------------------------
 
@@ -301,6 +318,7 @@ class Method:
     seed: int = 0
     bos: bool = False
     processing: Processing = "none"
+    members: Members = "minimality"  # what listing a head claims
     vary: tuple[tuple[str, str], ...] = ()  # (setting, value): re-judge every claim with this setting
 
 

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from circuitdsl.components import ALL, Geometry, Node, Position, kinds
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Role, Term
+from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
@@ -47,7 +47,7 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     reference = _reference(task, file)
     task_info = _task(task, reference, block, environment, collector)
     method = resolve_method(every(block.body, t.Method), task_info, collector)
-    scope = Scope(environment, collector, geometry, task_info, {}, method.floor)
+    scope = Scope(environment, collector, geometry, task_info, {}, method.floor, method.members)
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions))
@@ -249,7 +249,7 @@ def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader
     for node in role.nodes:
         if node.component.claims_to_matter:
             _, member = mentions[node]
-            draft = _member_draft(node, role, written, member.span.line, reader.scope.floor)
+            draft = _member_draft(node, role, written, member.span.line, reader.scope)
             yield Placed(draft, member.span)
     for item in written.body:
         draft = reader.expect(item, role) if isinstance(item, t.Expect) else None
@@ -257,12 +257,12 @@ def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader
             yield Placed(draft, item.span)
 
 
-def _member_draft(node: Node, role: Role, written: t.Role, line: int, floor: float) -> Draft:
+def _member_draft(node: Node, role: Role, written: t.Role, line: int, scope: Scope) -> Draft:
     place = f" at {node.position}" if node.position != ALL or written.at else ""
     label = str(node.component)
-    term = Term("minimality", (("heads", Nodes(label, (node,))),))
+    term, bound = member_claim(scope.members, (("heads", Nodes(label, (node,))),), scope.floor)
     text = f"role {role.name}{place}: {label} matters"
-    return Draft(line, text, "member", term, Bound(">=", low=floor), role.name, label.replace(" ", ""))
+    return Draft(line, text, "member", term, bound, role.name, label.replace(" ", ""))
 
 
 def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:

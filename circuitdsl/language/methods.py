@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from circuitdsl.actions import ABLATIONS
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Method, Metric, Positions, Processing
+from circuitdsl.language.circuit import Members, Method, Metric, Positions, Processing
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import TaskInfo
 
@@ -75,6 +75,13 @@ SETTINGS = (
         "`none` (the default) takes the weights as they are; `fold` folds the norms into the next "
         "weights and centres what writes to the residual stream, as many papers did.",
         get_args(Processing),
+    ),
+    SettingInfo(
+        "members",
+        "What listing a head claims: `minimality` (the default), that it adds at least the floor to the circuit where "
+        "it adds most; or `knockout`, that the model's metric changes by more than the floor without it. A report has "
+        "both figures of every listed head.",
+        get_args(Members),
     ),
     SettingInfo(
         "vary",

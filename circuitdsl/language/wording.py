@@ -25,7 +25,7 @@ _STATEMENTS = (
         "bos",
         "processing",
     ),
-    *("vary", "align"),
+    *("members", "vary", "align"),
 )
 _INNER = ("with", "on", "at", "in", "outside", "strict", "raises", "lowers", "logits", "from", "to", "by", "evenly")
 _THINGS = {

@@ -39,6 +39,7 @@ Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, 
 
 RANDOM_SUBSETS = 5
 GREEDY_STEPS = 5
+GREEDY_NOTE = "the greedy set was chosen by every other prompt, and its gap is that of the rest"
 
 
 # --- knockout --------------------------------------------------------------------------------------
@@ -91,6 +92,19 @@ def _faithfulness(request: Request) -> Asking:
         control=_of_random_sets(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
         note=alone.note,
     )
+
+
+def what_it_keeps(request: Request) -> Asking:
+    """(F(C) - F(none)) / F(M): the most that a node can add inside the circuit, if no node of it lowers the metric.
+
+    For F(C \\ K) - F(C \\ (K and v)), of which minimality is the size, is at most F(C) - F(none) then. It is a share of
+    F(M), as minimality and the floor are, and not of F(M) - F(none), as faithfulness is. Columns: F(C), F(none), F(M).
+    """
+    alone = kept(request)
+    asked = [request.ask(world) for world in (alone.circuit(), alone.nothing(), alone.model())]
+    results = yield asked
+    share = Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits))
+    return Measurement((sample(request.data, *(results[e] for e in asked)),), share)
 
 
 def _faithfulness_gap(request: Request) -> Asking:
@@ -182,7 +196,14 @@ def _completeness(request: Request) -> Asking:
     if "greedy" in request.term.options:
         columns |= yield from _greedy(request, frozenset(nodes))
     pairs = list(columns.values())
-    worst = max(columns, key=lambda name: abs(_gap(*columns[name])))
+
+    def size(name: str) -> float:
+        """Of the gap, on the prompts that it is measured on."""
+        start, step = (0, 1) if name in sets else (1, 2)
+        return abs(_gap(*(column[start::step] for column in columns[name])))
+
+    worst = max(columns, key=size)
+    notes = [f"worst without {worst}" if len(columns) > 1 else "", GREEDY_NOTE if len(columns) > given else ""]
 
     def gap(place: int, chosen: bool) -> Folded:
         return Folded(Mean(Contrast(((2 * place, 1.0), (2 * place + 1, -1.0)), request.limits, chosen)))
@@ -195,7 +216,7 @@ def _completeness(request: Request) -> Asking:
             for place, (name, pair) in enumerate(columns.items())
             if len(columns) > 1
         ),
-        note=_joined(f"worst without {worst}" if len(columns) > 1 else "", kept(request).note),
+        note=_joined(*notes, kept(request).note),
     )
 
 

@@ -39,12 +39,16 @@ class Performance:
 
 @dataclass(frozen=True)
 class HeadOutcome:
-    """The knockout effect of one node: (F_ablated - F) / |F|."""
+    """The knockout effect of one node: (F_ablated - F) / |F|; and its minimality, what it adds to the circuit.
+
+    Only nodes of the circuit have a minimality.
+    """
 
     head: str
     position: str
     roles: tuple[str, ...]
     estimate: Estimate
+    minimality: Estimate | None = None
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -54,6 +58,7 @@ class HeadOutcome:
             "effect": self.estimate.value,
             "low": self.estimate.to_dict()["low"],
             "high": self.estimate.to_dict()["high"],
+            "minimality": self.minimality.to_dict() if self.minimality else None,
         }
 
 
@@ -145,6 +150,7 @@ class CircuitReport:
                 "confidence": method.confidence,
                 "seed": method.seed,
                 "bos": method.bos,
+                "members": method.members,
             },
             "reference": self.reference.to_dict() if self.reference else None,
             "exit": self.exit_code,

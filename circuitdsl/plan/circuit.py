@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
 from circuitdsl.language.circuit import Circuit, Claim, Method, Term
+from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance
 from circuitdsl.plan.job import Job, Started
-from circuitdsl.plan.terms import control_of, knockout_job, term_job
+from circuitdsl.plan.terms import control_of, knockout_job, node_job, term_job
 
 
 @dataclass(frozen=True)
 class CircuitPlan:
-    """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for."""
+    """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for.
+
+    ``heads`` is what the model loses without each listed head, ``minimality`` what it adds to the circuit. ``whole`` is
+    what the circuit keeps of the metric, under each method by which heads are judged by what they add.
+    """
 
     circuit: Circuit
     performance: Started | None
@@ -25,6 +30,8 @@ class CircuitPlan:
     heads: Mapping[Node, Started]
     unlisted: Mapping[Node, Started]
     searched: bool
+    minimality: Mapping[Node, Started] = field(default_factory=dict[Node, Started])
+    whole: Mapping[Method, Started] = field(default_factory=dict[Method, Started])
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
@@ -33,7 +40,9 @@ class CircuitPlan:
         yield from self.claims.values()
         for variants in self.variants.values():
             yield from variants
+        yield from self.whole.values()
         yield from self.heads.values()
+        yield from self.minimality.values()
         yield from self.unlisted.values()
 
 
@@ -47,6 +56,8 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
         {node: Started(job) for node, job in head_jobs(circuit).items()},
         {node: Started(job) for node, job in unlisted_jobs(circuit).items()} if unexplained else {},
         unexplained,
+        {node: Started(job) for node, job in minimality_jobs(circuit).items()},
+        {method: Started(job) for method, job in whole_jobs(circuit).items()},
     )
 
 
@@ -71,10 +82,12 @@ def claim_job(circuit: Circuit, claim: Claim) -> Job:
 
 
 def variant_jobs(circuit: Circuit, claim: Claim) -> Iterator[Job]:
-    """A claim again under each setting that the method says to ``vary``."""
+    """A claim again under each setting that the method says to ``vary`` and that makes a difference to it."""
     for setting, value in circuit.method.vary:
+        if setting == "members" and claim.kind != "member":
+            continue
         method = varied(circuit.method, setting, value)
-        request = Request(circuit, method, claim.term, control_of(claim), parts=False)
+        request = Request(circuit, method, claim.under(method).term, control_of(claim), parts=False)
         about = f"{claim.text}  # {setting} {value}"
         yield term_job((circuit.name, claim.id, setting, value), "variant", request, about)
 
@@ -85,10 +98,47 @@ def varied(method: Method, setting: str, value: str) -> Method:
     return replace(method, **changes)
 
 
+def whole_jobs(circuit: Circuit) -> Mapping[Method, Job]:
+    """What the circuit keeps of the metric, under each method by which a listed head claims to add to the circuit."""
+    if all(claim.kind != "member" for claim in circuit.claims):
+        return {}
+    methods = {circuit.method: ()} | {varied(circuit.method, *each): each for each in circuit.method.vary}
+    return {
+        method: _whole_job(circuit, method, how) for method, how in methods.items() if method.members == "minimality"
+    }
+
+
+def _whole_job(circuit: Circuit, method: Method, how: tuple[str, ...]) -> Job:
+    """``how`` is the setting that is varied and its value, () for the circuit's own method."""
+    request = Request(circuit, method, Term("faithfulness"))
+    return Job(
+        key=(circuit.name, "whole", *how),
+        purpose="whole",
+        model=circuit.model,
+        method=method,
+        geometry=circuit.geometry,
+        start=lambda: what_it_keeps(request),
+        about=" ".join(("what the circuit keeps of the metric", *(("# " + how[0], how[1]) if how else ()))),
+    )
+
+
 def head_jobs(circuit: Circuit) -> Mapping[Node, Job]:
     """The knockout effect of every head of the circuit where the circuit has it."""
-    heads = (node for node in circuit.constituents if isinstance(node.component, Head))
-    return {node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in heads}
+    return {
+        node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in _own_heads(circuit)
+    }
+
+
+def minimality_jobs(circuit: Circuit) -> Mapping[Node, Job]:
+    """What every head of the circuit adds to it."""
+    return {
+        node: node_job((circuit.name, "head", str(node), "minimality"), "head", circuit, node, "minimality")
+        for node in _own_heads(circuit)
+    }
+
+
+def _own_heads(circuit: Circuit) -> Iterator[Node]:
+    return (node for node in circuit.constituents if isinstance(node.component, Head))
 
 
 def unlisted_jobs(circuit: Circuit) -> Mapping[Node, Job]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from language_environment import ENVIRONMENT, TASKS
 
@@ -84,6 +86,18 @@ def test_a_listed_head_claims_that_it_matters():
         "c:4:9.6", 4, "role mover at END: 9.6 matters", "member", term, Bound(">=", low=0.02), role="mover"
     )
     assert (second.id, second.line, second.text) == ("c:5:9.9", 5, "role mover at S1+1: 9.9 matters")
+
+
+def test_what_listing_a_head_claims_is_the_methods_to_say():
+    made = circuit("  role mover at END { 9.6 }\n  method { floor 2% members knockout vary members: minimality }")
+    (claim,) = made.claims
+    arguments = (("heads", Nodes("9.6", nodes("9.6"))),)
+    assert (claim.text, claim.kind) == ("role mover at END: 9.6 matters", "member")
+    assert (claim.term, claim.bound) == (Term("knockout", arguments), Bound("outside", -0.02, 0.02))
+    other = claim.under(replace(made.method, members="minimality"))
+    assert (other.term, other.bound) == (Term("minimality", arguments), Bound(">=", low=0.02))
+    assert (other.id, other.text, other.role) == (claim.id, claim.text, claim.role)
+    assert other.under(made.method) == claim
 
 
 def test_a_role_without_a_position_stands_for_all():
@@ -351,9 +365,10 @@ def test_a_method_states_what_differs_from_the_defaults():
     body = """
       method {
         metric probability  against s2_io  ablate zero  reference 5  prompts 50 to 100  positions all  floor 2%
-        confidence 99%  seed 7  bos yes  processing fold
+        confidence 99%  seed 7  bos yes  processing fold  members knockout
         vary ablate: mean by template, resample
         vary metric: accuracy
+        vary members: minimality
       }
       role a at END { 9.6 }
     """
@@ -370,7 +385,13 @@ def test_a_method_states_what_differs_from_the_defaults():
         seed=7,
         bos=True,
         processing="fold",
-        vary=(("ablate", "mean by template"), ("ablate", "resample"), ("metric", "accuracy")),
+        members="knockout",
+        vary=(
+            ("ablate", "mean by template"),
+            ("ablate", "resample"),
+            ("metric", "accuracy"),
+            ("members", "minimality"),
+        ),
     )
     assert circuit("method { prompts 80 }  role a at END { 9.6 }").method.prompts_most == 80
 

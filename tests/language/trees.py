@@ -85,7 +85,7 @@ task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | 
 settings = st.one_of(
     st.builds(
         t.Setting,
-        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing"))),
+        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
         words.map(lambda value: (value,)),
     ),
     st.builds(t.Setting, st.just(t.Name("positions")), st.just((t.Words(("role",)),))),
@@ -98,7 +98,7 @@ settings = st.one_of(
     st.builds(t.Setting, st.just(t.Name("bos")), st.sampled_from(("yes", "no")).map(lambda word: (t.Words((word,)),))),
     st.builds(
         t.Vary,
-        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing"))),
+        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
         st.lists(words | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
     ),
 )
