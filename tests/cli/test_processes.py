@@ -18,47 +18,39 @@ HEAVY = ("torch", "transformers", "transformer_lens", "scipy")
 SPEC = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 20 }\n  expect logit_diff >= 0\n}\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["check", "--help"],
-        ["lint", "specs/mini/ioi.circuit"],
-        ["lint", "specs/gpt2/ioi.circuit", "--format", "sarif"],
-        ["plan", "specs/mini/ioi.circuit"],
-        ["fmt", "--check", "specs/mini/ioi.circuit"],
-        ["show", "specs/mini/ioi.circuit"],
-        ["explain", "faithfulness"],
-        ["explain", "mini"],
-        ["models"],
-        ["tasks"],
-    ],
-    ids=" ".join,
+LIGHT = (
+    ["--help"],
+    ["check", "--help"],
+    ["lint", "specs/mini/ioi.circuit"],
+    ["lint", "specs/gpt2/ioi.circuit", "--format", "sarif"],
+    ["plan", "specs/mini/ioi.circuit"],
+    ["fmt", "--check", "specs/mini/ioi.circuit"],
+    ["show", "specs/mini/ioi.circuit"],
+    ["explain", "faithfulness"],
+    ["explain", "mini"],
+    ["models"],
+    ["tasks"],
 )
-def test_what_needs_no_model_loads_no_torch(arguments: list[str]):
+LIGHT_BUT_FOR_SCIPY = ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit"]
+
+
+def test_what_needs_no_model_loads_no_torch():
+    """One process runs all commands: what one of them loads stands in its line and in those after it."""
     script = (
-        "import sys\n"
-        f"sys.argv = ['circuitdsl', *{arguments!r}]\n"
+        "import json, sys\n"
         "from circuitdsl.cli import main\n"
-        "try:\n    main()\nexcept SystemExit as ended:\n    code = ended.code or 0\n"
-        f"print('\\nLOADED', code, sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+        f"for arguments in {[*LIGHT, LIGHT_BUT_FOR_SCIPY]!r}:\n"
+        "    sys.argv = ['circuitdsl', *arguments]\n"
+        "    try:\n        code = main() or 0\n    except SystemExit as ended:\n        code = ended.code or 0\n"
+        f"    loaded = sorted(set({HEAVY!r}) & set(sys.modules))\n"
+        "    print('\\nENDED', json.dumps([arguments, code, loaded]))\n"
     )
     command = [sys.executable, "-c", script]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
-    assert shown.splitlines()[-1] == "LOADED 0 []"
-
-
-def test_comparing_descriptions_loads_no_torch_either():
-    script = (
-        "import sys\n"
-        "sys.argv = ['circuitdsl', 'diff', 'specs/mini/ioi.circuit', 'specs/mini/colored_objects.circuit']\n"
-        "from circuitdsl.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('\\nLOADED', sorted({'torch', 'transformers', 'transformer_lens'} & set(sys.modules)))\n"
-    )
-    command = [sys.executable, "-c", script]
-    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
-    assert shown.splitlines()[-1] == "LOADED []"
+    *light, diff = (json.loads(line[5:]) for line in shown.splitlines() if line.startswith("ENDED"))
+    assert light == [[arguments, 0, []] for arguments in LIGHT]
+    assert diff[0] == LIGHT_BUT_FOR_SCIPY
+    assert set(diff[2]) <= {"scipy"}
 
 
 def test_shipped_specs_are_found_from_any_folder(tmp_path: Path):
@@ -149,7 +141,11 @@ class Watching:
 
 
 def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
-    """The file given is never touched; those that it leads to are."""
+    """The file given is never touched; those that it leads to are.
+
+    It is started as a shell starts what stands before `&` in a script, with interrupts ignored: whoever interrupts it
+    means it all the same.
+    """
     rows = [
         {"prompt": f"Then {one} and {two} met. {two} gave a ball to", "answer": f" {one}", "wrong": [f" {two}"]}
         for one, two in (("Mary", "John"), ("John", "Anna"), ("Anna", "Mary"))
@@ -160,7 +156,8 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
     spec.write_text(
         'use "used.circuit"\nintervention i on c {\n  scale { 1.0 } at END by 0\n  expect accuracy >= 0%\n}\n'
     )
-    watching = Watching(spec, tmp_path / "cache")
+    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh") if os.name == "posix" else ()
+    watching = Watching(spec, tmp_path / "cache", ignoring)
     try:
         assert "1 holds, 0 fail" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")
@@ -170,6 +167,9 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
         assert "C201" in watching.error_line("error[")
         (tmp_path / "used.circuit").write_text(SPEC)
         assert "20 prompts" in watching.report()
+        watching.process.send_signal(signal.SIGINT)
+        assert watching.error_line("interrupted") == "interrupted\n"
+        assert watching.process.wait(timeout=60) == 130
     finally:
         watching.end()
 
@@ -187,23 +187,6 @@ def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_pa
         second = watching.report()
         assert "0 hold, 1 fails" in second
         assert "0 experiments run" in second  # the model and its readings are at hand
-        watching.process.send_signal(signal.SIGINT)
-        assert watching.error_line("interrupted") == "interrupted\n"
-        assert watching.process.wait(timeout=60) == 130
-    finally:
-        watching.end()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="shells elsewhere start nothing with interrupts ignored")
-def test_an_interrupt_ends_a_watch_that_was_started_with_interrupts_ignored(tmp_path: Path):
-    """As a shell starts what stands before `&` in a script: whoever interrupts it means it all the same."""
-    spec = tmp_path / "my.circuit"
-    spec.write_text(SPEC)
-    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
-    watching = Watching(spec, tmp_path / "cache", ignoring)
-    try:
-        assert "1 holds, 0 fail" in watching.report()
-        watching.error_line("watching; Ctrl-C ends it")
         watching.process.send_signal(signal.SIGINT)
         assert watching.error_line("interrupted") == "interrupted\n"
         assert watching.process.wait(timeout=60) == 130
