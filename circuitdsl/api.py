@@ -282,7 +282,8 @@ def _load_watched(
         raise
     document = loaded.document
     circuits = (*document.circuits, *document.used)
-    watched.add([*loaded.sources, *(file for circuit in circuits for file in tasks.files_of(circuit.task))])
+    of_circuits = (task for circuit in circuits for task in circuit.tasks)
+    watched.add([*loaded.sources, *(file for task in of_circuits for file in tasks.files_of(task))])
     require_blocks(_after_warning(loaded, warned), paths)
     return document
 
@@ -423,7 +424,8 @@ def show(what: Showable, form: Literal["text", "svg"] = "text", view: View | Non
 
 
 def explain(name: str = "") -> str:
-    """What a name means: a measurement, a diagnostic's code, a setting, a task or a model; without one, all such names.
+    """What a name means: a measurement, a control, a diagnostic's code, a setting, a task or a model; without one, all
+    such names.
 
     Raises InputError for a name that has no explanation.
     """

@@ -168,7 +168,9 @@ def _is_open(claim: Claim, judged: Judged | None) -> bool:
     """Whether more prompts may decide a claim. Against random sets they do not: the number of sets limits that test."""
     if judged is None:
         return True
-    return judged.judgement.verdict is Verdict.UNDECIDED and not isinstance(claim.bound, Control)
+    measurement = judged.measurement
+    of_sets = isinstance(claim.bound, Control) and measurement is not None and callable(measurement.control)
+    return judged.judgement.verdict is Verdict.UNDECIDED and not of_sets
 
 
 def _by_method(claims: Mapping[Claim, Started]) -> dict[Method, dict[Claim, Started]]:

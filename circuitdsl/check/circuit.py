@@ -34,9 +34,10 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     model = session.engine.model
     performance = plan.performance and bench.performance(plan.performance, circuit.method.metric)
     reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE
-    far = _too_little_kept(plan, bench).get(circuit.method, "")
+    kept = _too_little_kept(plan, bench)
+    far = kept.get(circuit.method, "")
     outcomes = excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
-    variants = _variants(plan, bench, reason)
+    variants = _variants(plan, bench, reason, kept)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason
@@ -69,8 +70,13 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
 # --- other methods ----------------------------------------------------------------------------------
 
 
-def _variants(plan: CircuitPlan, bench: Bench, reason: str) -> dict[Claim, tuple[Variant, ...]]:
-    """Each claim judged again, once, at the first number of prompts, under every setting to vary."""
+def _variants(
+    plan: CircuitPlan, bench: Bench, reason: str, kept: Mapping[Method, str]
+) -> dict[Claim, tuple[Variant, ...]]:
+    """Each claim judged again, once, at the first number of prompts, under every setting to vary.
+
+    ``kept`` has the methods under which no listed head can be expected to add enough, and why.
+    """
     first = plan.circuit.method.prompts_first
     jobs = {job: claim for claim, some in plan.variants.items() for job in some}
     found: dict[Method, dict[Claim, Variant]] = {}
@@ -81,7 +87,6 @@ def _variants(plan: CircuitPlan, bench: Bench, reason: str) -> dict[Claim, tuple
         setting, value = started.job.key[-2:]
         variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
         found.setdefault(method, {})[claim] = variant
-    kept = _too_little_kept(plan, bench)
     settled = [excused(variants, kept.get(method, "")) for method, variants in found.items()]
     return {claim: tuple(each[claim] for each in settled if claim in each) for claim in plan.variants}
 

@@ -16,7 +16,7 @@ class Workbench(OpenModels):
 
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
         """Carry out a plan. Raises InputError for a model or a task that cannot be had."""
-        if any(circuit.task.name == "file" for circuit in plan.all_circuits):
+        if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
             self.benches.clear()  # the file's prompts may not be those of the last check
         conductor = Conductor(self, plan, progress)
         self.listener = conductor.tick

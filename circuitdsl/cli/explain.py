@@ -13,7 +13,10 @@ from circuitdsl.report import output
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="A measurement, a diagnostic's code, a task, a model or a setting.")] = "",
+    name: Annotated[
+        list[str] | None,
+        typer.Argument(help="A measurement, a control, a diagnostic's code, a task, a model or a setting."),
+    ] = None,
 ) -> None:
     """Say what a name means; without one, list the names that have an explanation."""
-    output.put(cd.explain(name))
+    output.put(cd.explain(" ".join(name or ())))

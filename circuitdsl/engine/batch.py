@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from circuitdsl.components import ALL, Position
+from circuitdsl.measures.experiments import SHAM
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
@@ -58,6 +59,8 @@ def counterfactual_tokens(batch: Batch, name: str) -> Int[Tensor, "prompts lengt
 def counterfactual(prompt: Prompt, name: str) -> tuple[int, ...]:
     """A prompt's counterfactual. Raises CannotMeasure, naming the prompt, if it has none of that name."""
     if name not in prompt.counterfactuals:
+        if name == SHAM:
+            raise CannotMeasure(f"there is no sham for {prompt.text!r}: no other prompt has its template and length")
         raise CannotMeasure(f"the prompt {prompt.text!r} has no counterfactual {name}")
     return prompt.counterfactuals[name]
 

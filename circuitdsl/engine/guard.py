@@ -22,6 +22,19 @@ def no_change(dtype: torch.dtype) -> float:
     return max(NO_CHANGE, torch.finfo(dtype).eps)
 
 
+def is_guarded(world: World) -> bool:
+    """Whether it is a failure if a world changes nothing: not where nothing is done, and not of controls."""
+    match world:
+        case Patched(guarded=guarded) | Ablated(guarded=guarded):
+            return guarded
+        case Isolated() | Intervened() | EdgesKept():
+            return True
+        case Clean() | Corrupted():
+            return False
+        case _:
+            assert_never(world)
+
+
 def nothing_changed(world: World) -> str:
     """What is said of a world whose patch changed nothing on any prompt."""
     match world:

@@ -18,6 +18,7 @@ from circuitdsl.engine.references import (
     reference_over,
     reference_seed,
 )
+from circuitdsl.engine.shams import donors_of, with_shams
 from circuitdsl.engine.store import Store, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
@@ -25,6 +26,7 @@ from circuitdsl.measures.experiments import (
     Drawn,
     Experiment,
     Source,
+    takes_sham,
 )
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Model
@@ -123,30 +125,42 @@ class Session:
     ) -> dict[Experiment, Array | Failure]:
         """What the store has, and the engine's answers to the rest, which the store then keeps."""
         stream, references = self.prompts(data, stop), self.references(data, experiments)
+        shammed = self._shammed(data, stream, experiments)
         if self.store is None:
             self.ran += len(experiments)
-            return self.engine.run(data, stream, start, stop, experiments, references)
-        keys = self._keys(stream[start:stop], experiments, references)
+            return self.engine.run(data, shammed, start, stop, experiments, references)
+        keys = self._keys(stream[start:stop], shammed[start:stop], experiments, references)
         found = self.store.get(keys.values())
         answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
         self.answered += len(answers)
         rest = [e for e in experiments if e not in answers]
         if rest:
             self.ran += len(rest)
-            run = self.engine.run(data, stream, start, stop, rest, references)
+            run = self.engine.run(data, shammed, start, stop, rest, references)
             self.store.put({keys[e]: answer for e, answer in run.items() if not isinstance(answer, Failure)})
             answers |= run
         return answers
 
+    def _shammed(self, data: Data, stream: Sequence[Prompt], experiments: Iterable[Experiment]) -> Sequence[Prompt]:
+        """A stream from its beginning, with another prompt for each where an experiment takes outputs from there."""
+        if not any(takes_sham(experiment.world) for experiment in experiments):
+            return stream
+        donors, count = donors_of(data)
+        return with_shams(stream, self.prompts(donors, count))
+
     def _keys(
-        self, prompts: Sequence[Prompt], experiments: Sequence[Experiment], references: References
+        self,
+        prompts: Sequence[Prompt],
+        shammed: Sequence[Prompt],
+        experiments: Sequence[Experiment],
+        references: References,
     ) -> dict[Experiment, str]:
         """A key for all that each experiment's readings depend on, the prompts of its references included."""
-        of_prompts = key_of(prompts)
+        of_prompts = {False: key_of(prompts), True: key_of(shammed)}
 
         def key(e: Experiment) -> str:
             drawn = [references.of[source].key for source in drawn_sources(e.world)]
-            return key_of(self._model_key, e.world, e.reading, of_prompts, drawn)
+            return key_of(self._model_key, e.world, e.reading, of_prompts[takes_sham(e.world)], drawn)
 
         return {e: key(e) for e in experiments}
 

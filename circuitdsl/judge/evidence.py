@@ -190,10 +190,10 @@ class Betting:
         return 1.0 if bound <= self.value else self._p(bound - self.values, self.most - bound)
 
     def low(self, level: float) -> float:
-        return _root(self.above, self.value, self.least, level)
+        return passing(self.above, self.value, self.least, level)
 
     def high(self, level: float) -> float:
-        return _root(self.below, self.value, self.most, level)
+        return passing(self.below, self.value, self.most, level)
 
     def _p(self, gains: Array, room: float) -> float:
         """One over the capital. ``room`` is the most that a unit can lose."""
@@ -216,7 +216,7 @@ class Betting:
         return np.geomspace(least, 0.999, BETS)
 
 
-def _root(p: Callable[[float], float], start: float, end: float, level: float) -> float:
+def passing(p: Callable[[float], float], start: float, end: float, level: float) -> float:
     """Where p, which falls from ``start`` towards ``end``, passes ``level``; the end where it stays above."""
     if end == start or p(end) > level:
         return end
@@ -269,7 +269,7 @@ class Share:
         for _ in range(60):
             end = self.value + way * step
             if p(end) <= level:
-                return _root(p, self.value, end, level)
+                return passing(p, self.value, end, level)
             step *= 2
         return way * INFINITY
 
@@ -330,7 +330,7 @@ class Size:
         return 1.0 if bound <= 0 else max(self.of.below(bound), self.of.above(-bound))
 
     def low(self, level: float) -> float:
-        return 0.0 if self.above(0.0) > level else _root(self.above, self.value, 0.0, level)
+        return 0.0 if self.above(0.0) > level else passing(self.above, self.value, 0.0, level)
 
     def high(self, level: float) -> float:
         return max(self.of.high(level), -self.of.low(level))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.judge.evidence import FEWEST, Binomial, Evidence
+from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.measures.controls import ROUNDING
+from circuitdsl.measures.measurement import Paired, Shuffled
 
 _INFINITY = math.inf
 
@@ -52,21 +55,27 @@ def judge_all(
         return (nothing,) * len(bounds)
     estimate = interval(evidence, split_confidence(confidence, looks))
     return tuple(
-        _against_control(weighed, estimate, bound, confidence)
+        _against_control(weighed, estimate, bound, confidence, looks)
         if isinstance(bound, Control)
-        else _against_bound(weighed, evidence, estimate, bound, confidence, looks)
+        else _against_bound(weighed, evidence, bound, confidence, looks, _undecided(estimate))
         for bound in bounds
     )
 
 
+def _undecided(estimate: Estimate) -> Judgement:
+    return Judgement(estimate, Verdict.UNDECIDED, 1.0, note=NOT_TOLD if estimate.unbounded else "")
+
+
 def _against_bound(
-    weighed: Weighed, evidence: Evidence, estimate: Estimate, bound: Bound, confidence: float, looks: int
+    weighed: Weighed, evidence: Evidence, bound: Bound, confidence: float, looks: int, undecided: Judgement
 ) -> Judgement:
-    note = _too_few(weighed, evidence) or (NOT_TOLD if estimate.unbounded else "")
-    if weighed.fewest < FEWEST and not evidence.exact:
-        return Judgement(estimate, Verdict.UNDECIDED, 1.0, note=note)
+    """``undecided`` with the verdict that the evidence gives."""
+    note = _too_few(weighed, evidence)
+    if note:
+        return replace(undecided, note=note)
     holds, fails = (min(1.0, 2 * looks * p) for p in (met(bound, evidence), broken(bound, evidence)))
-    return Judgement(estimate, _verdict(holds <= 1 - confidence, fails <= 1 - confidence), holds, note=note)
+    verdict = _verdict(holds <= 1 - confidence, fails <= 1 - confidence)
+    return replace(undecided, verdict=verdict, p_value=holds)
 
 
 def interval(evidence: Evidence, confidence: float) -> Estimate:
@@ -167,25 +176,70 @@ def _verdict(holds: bool, fails: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.UNDECIDED
 
 
-def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confidence: float) -> Judgement:
+def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confidence: float, looks: int) -> Judgement:
+    match weighed.measurement.control:
+        case Paired() as control:
+            return _against_pair(weighed, estimate, bound, control, confidence, looks)
+        case Shuffled() as control:
+            return _against_shuffles(estimate, weighed.shuffled(control), confidence, looks)
+        case None:
+            raise AssertionError("the resolver lets a control stand only where the measurement has one")
+        case sets:
+            return _against_sets(estimate, np.asarray(sets(weighed.means), dtype=np.float64), bound, confidence)
+
+
+def _against_pair(
+    weighed: Weighed, estimate: Estimate, bound: Control, control: Paired, confidence: float, looks: int
+) -> Judgement:
+    """Paired with one other figure: how far the one is above the other, beyond rounding."""
+    figure, excess = (weighed.evidence_of(each) for each in (control.figure, control.excess))
+    if figure is None or excess is None:
+        return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
+    beyond = Bound(">", low=ROUNDING) if bound.op == ">" else Bound("<", high=-ROUNDING)
+    other = interval(figure, split_confidence(confidence, looks))
+    note = NOT_TOLD if estimate.unbounded else ""
+    undecided = Judgement(estimate, Verdict.UNDECIDED, 1.0, other, note)
+    return _against_bound(weighed, excess, beyond, confidence, looks, undecided)
+
+
+def _against_shuffles(estimate: Estimate, sets: Array, confidence: float, looks: int) -> Judgement:
+    """A permutation test, all looks counted. That it finds nothing proves nothing, so that nothing fails by it."""
+    if estimate.value is None or not np.isfinite(sets).all():
+        return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
+    as_good = _as_good(sets, estimate.value, ">")
+    p_value = min(1.0, looks * (1 + as_good) / (1 + len(sets)))
+    note = f"{as_good} of {len(sets)} permutations of prompts within templates give as much"
+    return Judgement(estimate, _verdict(p_value <= 1 - confidence, False), p_value, _spread(sets), note)
+
+
+def _as_good(sets: Array, value: float, op: str) -> int:
+    """How many figures are at least the value, or at most (``<``). Equal ones differ by rounding: a set may be the real
+    one, or may differ from it in heads that do nothing."""
+    slack = ROUNDING * max(1.0, abs(value))
+    return int(np.sum(sets >= value - slack) if op == ">" else np.sum(sets <= value + slack))
+
+
+def _spread(sets: Array) -> Estimate:
+    middle, low, high = (float(np.quantile(sets, level)) for level in (0.5, 0.05, 0.95))
+    return Estimate(middle, low, high)
+
+
+def _against_sets(estimate: Estimate, sets: Array, bound: Control, confidence: float) -> Judgement:
     """A Monte Carlo test: the share of sets, the real one among them, that do as well as the real one.
 
     Its p-value is exact whatever the number of prompts, since real and random sets are measured on the same ones
     (Davison and Hinkley 1997, section 4.3). It fails where more than 1 - confidence of all random sets surely do as
     well.
     """
-    control = weighed.measurement.control
-    assert control is not None, "the resolver lets a control stand only where the measurement has one"
-    value, sets = estimate.value, np.asarray(control(weighed.means), dtype=np.float64)
+    value = estimate.value
     if value is None or not math.isfinite(value) or not np.isfinite(sets).all():
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
-    as_good = int(np.sum(sets >= value) if bound.op == ">" else np.sum(sets <= value))
+    as_good = _as_good(sets, value, bound.op)
     p_value = (1 + as_good) / (1 + len(sets))
-    middle, low, high = (float(np.quantile(sets, level)) for level in (0.5, 0.05, 0.95))
     others = Binomial(as_good, len(sets))
     verdict = _verdict(p_value <= 1 - confidence, others.low((1 - confidence) / 2) > 1 - confidence)
     note = f"{as_good} of {len(sets)} random sets do as well"
-    return Judgement(estimate, verdict, p_value, Estimate(middle, low, high), note)
+    return Judgement(estimate, verdict, p_value, _spread(sets), note)
 
 
 def holm(p_values: Sequence[float | None], number: int = 0) -> list[float | None]:

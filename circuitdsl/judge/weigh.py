@@ -9,10 +9,12 @@ from typing import assert_never
 
 import numpy as np
 
+from circuitdsl.judge.dependence import dependence, shuffled
 from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Ranks, Share, Size, Student, of_mean, student
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.estimands import (
     Contrast,
+    Dependence,
     Estimand,
     Folded,
     Largest,
@@ -22,7 +24,7 @@ from circuitdsl.measures.estimands import (
     Smallest,
     Smooth,
 )
-from circuitdsl.measures.measurement import Measurement, Sample
+from circuitdsl.measures.measurement import Measurement, Sample, Shuffled
 
 UnitsOf = Callable[[Sample], Units]
 """The units of a sample's prompts."""
@@ -56,20 +58,27 @@ class Weighed:
 
     def evidence(self) -> Evidence | None:
         """None where the figure is undefined on these prompts: its denominator is zero."""
-        return self._evidence(self.measurement.estimand)
+        return self.evidence_of(self.measurement.estimand)
+
+    def shuffled(self, control: Shuffled) -> Array:
+        """The dependence of values that are put together at random within templates, [times]."""
+        estimand = self.measurement.estimand
+        assert isinstance(estimand, Dependence), "of dependence alone there is such a control"
+        return shuffled(*self._pairs(estimand), control.times, control.seed)
 
     def above_zero(self, contrast: Contrast) -> float:
         """The p-value of "the mean of this contrast is at most zero"."""
         return self._mean(contrast).above(0.0)
 
-    def _evidence(self, estimand: Estimand) -> Evidence | None:
+    def evidence_of(self, estimand: Estimand) -> Evidence | None:
+        """The same of any figure of these columns."""
         match estimand:
             case Mean(of=contrast, binary=binary):
                 return self._mean(contrast, binary)
             case Ratio():
                 return self._ratio(estimand)
             case Folded(of=inner):
-                found = self._evidence(inner)
+                found = self.evidence_of(inner)
                 return found and Size(found)
             case Largest(of=several):
                 return self._extreme(several, 1)
@@ -80,8 +89,16 @@ class Weighed:
             case RankCorrelation(pairs=pairs):
                 value = float(estimand.value(self.means))
                 return Ranks(value, pairs) if math.isfinite(value) else None
+            case Dependence():
+                return dependence(*self._pairs(estimand))
             case _:
                 assert_never(estimand)
+
+    def _pairs(self, estimand: Dependence) -> tuple[Array, Array, Units]:
+        """Both values of each unit."""
+        left, units = self._rows(estimand.left)
+        right, _ = self._rows(estimand.right)
+        return units.values(left), units.values(right), units
 
     def _mean(self, contrast: Contrast, binary: bool = False) -> Evidence:
         values, units = self._rows(contrast)
@@ -132,7 +149,7 @@ class Weighed:
         return Share(value, bounded if exact else unbounded, needed, spread or max(abs(value), 1.0) * 1e-6, exact)
 
     def _extreme(self, several: Sequence[Estimand], sign: int) -> Evidence | None:
-        found = [self._evidence(each) for each in several]
+        found = [self.evidence_of(each) for each in several]
         known = [each for each in found if each is not None]
         return Extreme(known, sign) if len(known) == len(found) else None
 

@@ -189,6 +189,10 @@ class Builder(Transformer[Token, t.File]):
         given = tuple(argument for argument in arguments if argument is not None)
         return t.Task(self._name(name), given, span=self._span(meta))
 
+    def control_task(self, meta: Any, children: list[Any]) -> t.ControlTask:
+        task, judgement = children
+        return t.ControlTask(task, judgement, span=self._span(meta))
+
     def task_argument(self, meta: Any, children: list[Token | None]) -> t.TaskArgument:
         key, value = children
         assert value is not None

@@ -200,7 +200,21 @@ class Circuits:
         return {"left": self.left, "right": self.right}
 
 
-Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits
+@dataclass(frozen=True)
+class OnTask:
+    """Argument kind ``task``: another task than the circuit's, of a claim that is measured there."""
+
+    task: TaskRef
+    info: TaskInfo
+
+    def __str__(self) -> str:
+        return f"on {self.task}"
+
+    def to_dict(self) -> str:
+        return str(self.task)
+
+
+Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask
 
 
 # --- claims ----------------------------------------------------------------------------------------
@@ -248,13 +262,13 @@ class Bound:
 
 @dataclass(frozen=True)
 class Control:
-    """A comparison with a control: ``> random heads`` or ``> chance``."""
+    """A comparison with a control: ``> random heads``, ``> sham`` (``language.controls``)."""
 
     name: str
     op: Literal[">", "<"] = ">"
 
 
-ClaimKind = Literal["expect", "edge", "no edge", "member"]
+ClaimKind = Literal["expect", "edge", "no edge", "member", "control task"]
 
 
 @dataclass(frozen=True)
@@ -358,6 +372,18 @@ class Circuit:
 
     def roles_of(self, node: Node) -> tuple[str, ...]:
         return tuple(role.name for role in self.roles if node in role.nodes)
+
+    @property
+    def tasks(self) -> tuple[TaskRef, ...]:
+        """The circuit's task, and its control tasks."""
+        arguments = (argument for claim in self.claims for _, argument in claim.term.arguments)
+        others = (argument.task for argument in arguments if isinstance(argument, OnTask))
+        return tuple(dict.fromkeys((self.task, *others)))
+
+    def on(self, where: OnTask) -> Circuit:
+        """The circuit on another task: its prompts, and that task's own counterfactual."""
+        method = replace(self.method, against=where.info.default_counterfactual or "")
+        return replace(self, task=where.task, task_info=where.info, method=method)
 
     def edge_claims(self) -> Iterator[Claim]:
         """The claims that say that information flows (not the ``no edge`` ones)."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import assert_never
 
-from circuitdsl.components import ALL, Geometry, Node, Position, kinds
+from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Role, Term, member_claim
+from circuitdsl.language.circuit import Bound, Circuit, Nodes, OnTask, Path, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
@@ -50,7 +50,7 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     scope = Scope(environment, collector, geometry, task_info, {}, method.floor, method.members)
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
-    drafts = list(_drafts(block, scope, mentions))
+    drafts = list(_drafts(block, scope, mentions, file, reference))
     check_repeats(drafts, collector)
     _check_wholes(block, drafts, scope)
     if not drafts and _error_count(collector) == errors:
@@ -202,8 +202,8 @@ def _report_repeat(node: Node, written: t.Role, member: t.Member, first: tuple[s
 # --- claims ---------------------------------------------------------------------------------------
 
 
-def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions) -> Iterator[Placed]:
-    """Every claim, in the order of the text."""
+def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions, file: str, own: TaskRef | None) -> Iterator[Placed]:
+    """Every claim, in the order of the text. ``own`` is the circuit's task."""
     reader = Reader(scope, "circuit")
     seen: set[str] = set()
     for statement in block.body:
@@ -216,6 +216,9 @@ def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions) -> Iterator[Plac
                 yield from (Placed(draft, statement.span) for draft in _edge_drafts(statement, scope))
             case t.Expect():
                 if draft := reader.expect(statement):
+                    yield Placed(draft, statement.span)
+            case t.ControlTask():
+                if draft := _control_draft(statement, scope, file, own):
                     yield Placed(draft, statement.span)
             case t.About() | t.Cite() | t.Model() | t.Task() | t.Method():
                 pass  # says nothing that can be false
@@ -305,3 +308,40 @@ def _pair_text(written: t.Edge, path: Path) -> str:
         one = receiver
     senders = replace(written.senders, items=(t.Name(path.senders.label),))
     return statement_text(replace(written, senders=senders, receiver=one))
+
+
+# --- control tasks ---------------------------------------------------------------------------------
+
+
+def _control_draft(written: t.ControlTask, scope: Scope, file: str, own: TaskRef | None) -> Draft | None:
+    """That the circuit's heads, knocked out on another task, change its metric by less than the floor."""
+    reference = _reference(written.task, file)
+    assert reference is not None
+    if reference == own:
+        message = f"{reference} is the circuit's own task, for which its heads should matter"
+        scope.report("C521", message, written.task.span, "name a task for which they should not")
+        return None
+    try:
+        info = scope.environment.task(reference)
+    except UnknownName as error:
+        _unknown("C202", written.task.name, error, scope.collector)
+        return None
+    components = (node.component for role in scope.roles.values() for node in role.nodes)
+    heads = sorted({component for component in components if isinstance(component, Head)})
+    if not heads:
+        message = "a control task is one for which the circuit's heads do not matter, and it lists none"
+        scope.report("C522", message, written.span, "list heads in a role, or leave the control task out")
+        return None
+    bound = _control_bound(written, scope)
+    if bound is None:
+        return None
+    nodes = Nodes("the circuit's heads", tuple(Node(head, ALL) for head in heads))
+    term = Term("knockout", (("heads", nodes), ("task", OnTask(reference, info))))
+    return Draft(written.span.line, statement_text(written), "control task", term, bound)
+
+
+def _control_bound(written: t.ControlTask, scope: Scope) -> Bound | None:
+    if written.judgement is None:
+        return Bound("inside", -scope.floor, scope.floor)
+    measure = scope.environment.measures.get("knockout", MeasureInfo("knockout", "share", "", ""))
+    return resolve_bound(scope, written.judgement, "control task", measure.unit, measure.limits)

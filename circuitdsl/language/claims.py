@@ -393,6 +393,11 @@ class Reader:
             remedy = f"compare it with a number, or leave `{name}` out of the measurement"
             self.scope.report("C505", message, judgement.control.span, remedy)
             return None
+        if judgement.op == "<" and name in measure.exceeded:
+            message = f"that `{measure.name}` is no more than {name} cannot be shown: to find nothing proves nothing"
+            remedy = f"write `> {name}`, or how much there may be: `{measure.name} <= 0.3`"
+            self.scope.report("C505", message, judgement.span, remedy)
+            return None
         if judgement.op == ">" or judgement.op == "<":
             return Control(name, judgement.op)
         message = f"a control is exceeded or not: `{judgement.op}` is a bound's"

@@ -108,6 +108,9 @@ CODES = MappingProxyType(
         "C520": "An edge or a path from `pos_embed` alone. Positions are the same in a prompt and in its "
         "counterfactual, which has as many tokens, so that patching them changes nothing. Beside `embed` in a role it "
         "does no harm.",
+        "C521": "A `control task` is the circuit's own task. It is a negative control: a task that the model does and "
+        "for which the circuit's heads should not matter.",
+        "C522": "A `control task` of a circuit that lists no heads: there is nothing to knock out on that task.",
         "C590": "A warning: a circuit, a comparison or an intervention claims nothing, so that there is nothing to "
         "check.",
         "C591": "A warning: every value that the measurement can have satisfies this bound, so that the claim cannot "

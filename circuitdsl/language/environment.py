@@ -38,6 +38,11 @@ NOT_NEGATIVE = (0.0, math.inf)
 RANDOM_HEADS = "random heads"
 """The control that draws other heads of the same layers. In an intervention also an option of outputs: the mean of what
 the same done to random heads gives."""
+RANDOM_EDGES = "random edges"
+SHAM = "sham"
+CHANCE = "chance"
+CONTROL_TASK = "control task"
+"""The other controls (``language.controls`` says what each of them tests)."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +89,17 @@ class MeasureInfo:
     parameters: tuple[Parameter, ...] = ()
     options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
     places: tuple[Place, ...] = ("circuit", "intervention")
-    of_circuits: tuple[str, ...] = ()  # options that have no meaning in an intervention
+    of_circuits: tuple[str, ...] = ()  # options and controls that have no meaning in an intervention
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
+    exceeded: tuple[str, ...] = ()  # controls with `>` alone: that it is no more than these is shown by no test
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
     of_whole: bool = False  # of the circuit as a whole, which has to list nodes or state edges
     output: bool = False  # of what the model says, so that an intervention on random heads has it as well
 
     def controls_in(self, place: Place) -> tuple[str, ...]:
         """The controls that it can be compared with in a kind of block."""
-        return (*self.controls, RANDOM_HEADS) if self._has_random_heads(place) else self.controls
+        own = tuple(name for name in self.controls if place != "intervention" or name not in self.of_circuits)
+        return (*own, RANDOM_HEADS) if self._has_random_heads(place) else own
 
     def options_in(self, place: Place) -> tuple[str, ...]:
         """The options that it can have in a kind of block."""

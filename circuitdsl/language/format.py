@@ -50,11 +50,12 @@ def print_tree(tree: t.File) -> str:
 # --- statements as single lines --------------------------------------------------------------------
 
 
-_Plain = t.Use | t.About | t.Cite | t.Model | t.Task | t.Setting | t.Vary | t.Edge | t.Expect | t.Align | t.Action
+_Header = t.Use | t.About | t.Cite | t.Model | t.Task
+_Plain = _Header | t.Setting | t.Vary | t.Edge | t.Expect | t.ControlTask | t.Align | t.Action
 """What stands on a line, or several on one: all but what has a body."""
 
 
-def statement_text(statement: t.Edge | t.Expect | t.Action) -> str:
+def statement_text(statement: t.Edge | t.Expect | t.ControlTask | t.Action) -> str:
     """A statement on one line, as a report quotes it."""
     return " ".join(cell for cell in _cells(statement) if cell)
 
@@ -175,6 +176,9 @@ def _cells(statement: _Plain | t.Member) -> tuple[str, ...]:
             return (f"{'no ' * absent}edge {group_text(senders)}", f"-> {argument_text(receiver)}{last}")
         case t.Expect():
             return (f"expect {_measure(statement)}", judgement_text(statement.judgement))
+        case t.ControlTask(task, judgement):
+            last = (f": {judgement_text(judgement)}",) if judgement else ()
+            return (f"control task {_task(task)}", *last)
         case t.Align(pairs):
             return ("align", ", ".join(f"{left.text} ~ {right.text}" for left, right in pairs))
         case t.Action(word, nodes, parts):
@@ -208,6 +212,7 @@ _KINDS: dict[type[t.Syntax], str] = {
     t.Action: "action",
     t.Edge: "edge",
     t.Expect: "expect",
+    t.ControlTask: "control",
 }
 
 

@@ -29,6 +29,7 @@ from circuitdsl.language.wording import (
     named,
     remedy_of,
     shortened,
+    statement_pattern,
     statements,
     word_at,
 )
@@ -89,7 +90,7 @@ class _Run:
     def _close_before(self, start: int) -> bool:
         """Close the innermost block if a statement of the block around it begins here."""
         word = word_at(self.source.text, start)
-        if word not in (*statements(), *TOP) or not self._at_line_start(start) or "RBRACE" not in self._accepts():
+        if not self._begins_statement(start) or not self._at_line_start(start) or "RBRACE" not in self._accepts():
             return False
         if word in TOP and self.source.place(start)[1] != 1:
             return False
@@ -142,7 +143,7 @@ class _Run:
 
     def _is_cut_short(self, found: str, start: int, accepts: set[str]) -> bool:
         """Whether the next statement begins, or the block ends, where something is still missing."""
-        begins = found in (*statements(), *TOP) or found == "}"
+        begins = self._begins_statement(start) or found == "}"
         return begins and self._at_line_start(start) and not accepts & {"RBRACE", "$END"}
 
     def _report_unfinished(self, message: str, expected: str) -> None:
@@ -228,6 +229,10 @@ class _Run:
                 return False
             self._pop()
 
+    def _begins_statement(self, offset: int) -> bool:
+        word = rf"(?:{'|'.join(TOP)})\b|{statement_pattern()}"
+        return re.compile(word).match(self.source.text, offset) is not None
+
     def _at_line_start(self, offset: int) -> bool:
         line, column = self.source.place(offset)
         return not self.source.lines[line - 1][: column - 1].strip()
@@ -279,7 +284,7 @@ def _landmarks() -> re.Pattern[str]:
     return re.compile(
         r'"(?:[^"\\\n]|\\.)*"|#[^\n]*'
         rf"|(?P<top>^(?:{'|'.join(TOP)})\b)"
-        rf"|(?P<keyword>^[ \t]*(?:{'|'.join(statements())})\b)"
+        rf"|(?P<keyword>^[ \t]*(?:{statement_pattern()}))"
         r"|(?P<open>\{)|(?P<close>\})",
         re.MULTILINE,
     )

@@ -72,7 +72,7 @@ def check_repeats(drafts: Sequence[Placed], collector: Collector) -> None:
         claim = placed.claim
         if claim.kind == "member":
             continue
-        key = (_path_key(claim.term), claim.term.options) if claim.kind != "expect" else (claim.term, claim.bound)
+        key = _key(claim)
         if key in firsts:
             first = firsts[key]
             note = f"the first is at {first.span}"
@@ -80,6 +80,16 @@ def check_repeats(drafts: Sequence[Placed], collector: Collector) -> None:
             if first.span != placed.span:  # within a statement the group repeats itself, which has been reported
                 collector.add("C215", f"`{claim.text}` {does} a claim", placed.span, "leave one out", note)
         firsts.setdefault(key, placed)
+
+
+def _key(claim: Draft) -> object:
+    match claim.kind:
+        case "edge" | "no edge":
+            return _path_key(claim.term), claim.term.options
+        case "control task":
+            return claim.term
+        case "expect" | "member":
+            return claim.term, claim.bound
 
 
 def _path_key(term: Term) -> object:

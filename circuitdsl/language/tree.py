@@ -152,7 +152,7 @@ class Direction(Syntax):
 
 @dataclass(frozen=True)
 class Against(Syntax):
-    """``> random heads``, ``> chance``."""
+    """``> random heads``, ``> sham``."""
 
     op: Literal[">=", "<=", ">", "<"]
     control: Words
@@ -243,6 +243,14 @@ class Task(Syntax):
 
 
 @dataclass(frozen=True)
+class ControlTask(Syntax):
+    """``control task induction : in -10% .. 10%``."""
+
+    task: Task
+    judgement: AtLeast | Between | None = None
+
+
+@dataclass(frozen=True)
 class Setting(Syntax):
     """A setting other than ``vary``. ``prompts`` may have two values; all others have one."""
 
@@ -273,7 +281,7 @@ class Role(Syntax):
     body: tuple[RoleItem, ...]
 
 
-Statement = About | Cite | Model | Task | Method | Role | Edge | Expect
+Statement = About | Cite | Model | Task | Method | Role | Edge | Expect | ControlTask
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from circuitdsl.language.grammar import grammar
 
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
-    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect"),
+    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control"),
     *(
         "metric",
         "against",
@@ -27,6 +27,8 @@ _STATEMENTS = (
     ),
     *("members", "vary", "align"),
 )
+_FOLLOWED = {"control": r"(?=(?:[ \t\r\n\f]|#[^\n]*\n)+task\b)"}
+"""Words that begin a statement only before another one, and are names elsewhere, as the grammar has them."""
 _INNER = ("with", "on", "at", "in", "outside", "strict", "raises", "lowers", "logits", "from", "to", "by", "evenly")
 _THINGS = {
     "NAME": "a name",
@@ -75,6 +77,11 @@ _HEAD_LIKE = re.compile(r"(?:[Lla](\d+)[._]?[Hh]|(\d+)[Hh])(\d+)\b")
 def statements() -> tuple[str, ...]:
     """The words that begin a statement, actions among them: ``ablate`` begins a setting as well."""
     return tuple(dict.fromkeys((*_STATEMENTS, *grammar().actions)))
+
+
+def statement_pattern() -> str:
+    """A regular expression of the words that begin a statement, where they do."""
+    return "|".join(word + _FOLLOWED.get(word, r"\b") for word in statements())
 
 
 def _components() -> set[str]:

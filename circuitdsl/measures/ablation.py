@@ -1,4 +1,4 @@
-"""Measurements that remove a part of the model: knockout, faithfulness, minimality, completeness."""
+"""Measurements that remove a part of the model: knockout, necessity, faithfulness, minimality, completeness."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from circuitdsl.components import Node
 from circuitdsl.language.circuit import Circuit, Nodes
-from circuitdsl.language.environment import NOT_NEGATIVE, RANDOM_HEADS, MeasureInfo, Parameter
-from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
+from circuitdsl.language.environment import CHANCE, NOT_NEGATIVE, RANDOM_HEADS, SHAM, MeasureInfo, Parameter
+from circuitdsl.measures.controls import RANDOM_SETS, SHUFFLES, against_sham, random_nodes
 from circuitdsl.measures.estimands import (
     Contrast,
+    Dependence,
     Folded,
     Largest,
     Limits,
@@ -22,7 +23,8 @@ from circuitdsl.measures.estimands import (
     ratio,
     relative_change,
 )
-from circuitdsl.measures.experiments import Ablated, Clean, Experiment
+from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
+from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Source
 from circuitdsl.measures.kept import EDGES, kept
 from circuitdsl.measures.measurement import (
     Array,
@@ -31,6 +33,7 @@ from circuitdsl.measures.measurement import (
     Measure,
     Measurement,
     Request,
+    Shuffled,
     sample,
 )
 
@@ -46,7 +49,7 @@ GREEDY_NOTE = "the greedy set was chosen by every other prompt, and its gap is t
 
 
 def _knockout(request: Request) -> Asking:
-    """Columns: F ablated, F; with a control, one F ablated more for each random set."""
+    """Columns: F ablated, F; with a control, one F ablated more for each random set, or for the sham."""
     nodes = request.argument("heads")
     assert isinstance(nodes, Nodes)
     source = request.source()
@@ -57,18 +60,65 @@ def _knockout(request: Request) -> Asking:
     whole, clean = request.ask(ablated(nodes.nodes)), request.ask(Clean())
     wants_parts = request.parts and len(nodes.nodes) > 1
     singles = {node: request.ask(ablated([node])) for node in nodes.nodes} if wants_parts else {}
-    randoms = [request.ask(ablated(some)) for some in _random_sets(request, nodes.nodes)]
-    results = yield [whole, clean, *singles.values(), *randoms]
-    columns = [results[e] for e in (whole, clean, *randoms)]
+    randoms = [request.ask(_unguarded(request, some, source)) for some in _random_sets(request, nodes.nodes)]
+    shams = [request.ask(_unguarded(request, nodes.nodes, _ELSEWHERE))] if request.compares_with(SHAM) else []
+    results = yield [whole, clean, *singles.values(), *randoms, *shams]
+    columns = [results[e] for e in (whole, clean, *randoms, *shams)]
     change = relative_change(request.limits)
     return Measurement(
         (sample(request.data, *columns),),
-        change,
-        control=_of_random_sets(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
+        Folded(change) if shams else change,
+        control=against_sham(change, 2)
+        if shams
+        else _of_random_sets(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
         parts=tuple(
             (str(node.component), Measurement((sample(request.data, results[e], results[clean]),), change))
             for node, e in singles.items()
         ),
+    )
+
+
+_ELSEWHERE = FromCounterfactual(ANOTHER_PROMPT)
+
+
+def _unguarded(request: Request, nodes: Iterable[Node], source: Source) -> Ablated:
+    """An ablation of a control, which may change nothing."""
+    return Ablated(request.placed(nodes), source, guarded=False)
+
+
+# --- necessity and independence --------------------------------------------------------------------
+
+
+def _working(request: Request) -> tuple[Node, ...]:
+    """The heads and MLPs of the circuit. Raises CannotMeasure if there are none."""
+    nodes = tuple(node for node in request.circuit.nodes if node.component.claims_to_matter)
+    if not nodes:
+        raise CannotMeasure(f"circuit {request.circuit.name} lists no heads or MLPs that could be knocked out")
+    return nodes
+
+
+def _necessity(request: Request) -> Asking:
+    """Columns: F without the circuit, F; with a control, F without each random set."""
+    nodes, source = _working(request), request.source()
+    without, clean = request.ask(Ablated(request.placed(nodes), source)), request.ask(Clean())
+    randoms = [request.ask(_unguarded(request, some, source)) for some in _random_sets(request, nodes)]
+    results = yield [without, clean, *randoms]
+    columns = [results[e] for e in (without, clean, *randoms)]
+    return Measurement(
+        (sample(request.data, *columns),),
+        Ratio(Contrast(((1, 1.0), (0, -1.0)), request.limits), column(1, request.limits)),
+        control=_of_random_sets(request, lambda m: ratio(m[..., 1:2] - m[..., 2:], m[..., 1:2])),
+    )
+
+
+def _dependence(request: Request) -> Asking:
+    """Columns: F, F without the circuit."""
+    clean, without = request.ask(Clean()), request.ask(Ablated(request.placed(_working(request)), request.source()))
+    results = yield [clean, without]
+    return Measurement(
+        (sample(request.data, results[clean], results[without]),),
+        Dependence(column(0, request.limits), column(1, request.limits)),
+        control=Shuffled(SHUFFLES, request.method.seed) if request.compares_with(CHANCE) else None,
     )
 
 
@@ -116,14 +166,14 @@ def _faithfulness_gap(request: Request) -> Asking:
 
 
 def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Node], ...]:
-    if request.control is None:
+    if not request.compares_with(RANDOM_HEADS):
         return ()
     return random_nodes(nodes, request.circuit.geometry, request.method.seed)
 
 
 def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
     """The figures of random sets, of a claim that compares with them."""
-    return None if request.control is None else estimates
+    return estimates if request.compares_with(RANDOM_HEADS) else None
 
 
 def kept_share(limits: Limits | None) -> Ratio:
@@ -304,15 +354,50 @@ MEASURES = (
         MeasureInfo(
             "knockout",
             "share",
-            "The nodes' output is ablated as the method says and everything else recomputes: (F ablated - F) / |F|.",
+            "The nodes' output is ablated as the method says and everything else recomputes: (F ablated - F) / |F|. "
+            "Compared with a `sham` the figure is the size of this, beside that of the same nodes with the output that "
+            "they have on another prompt of the same kind.",
             "Wang et al. 2022",
             parameters=(_PART("a role, or heads in braces"),),
             places=("circuit",),
-            controls=(RANDOM_HEADS,),
+            controls=(RANDOM_HEADS, SHAM),
         ),
         _knockout,
     ),
     FAITHFULNESS,
+    Measure(
+        MeasureInfo(
+            "necessity",
+            "share",
+            "(F(M) - F(M \\ C)) / F(M): how much of the metric the model loses when all heads and MLPs of the circuit "
+            "are ablated where they stand, and everything else recomputes. Compared with `random heads` it must be "
+            f"among the best 5% (1 - the method's confidence) of itself and {RANDOM_SETS} sets of heads matched by "
+            "layer, number and position: what is lost is more than without any as many heads of these layers.",
+            "Shi et al. 2024, partial necessity",
+            places=("circuit",),
+            controls=(RANDOM_HEADS,),
+        ),
+        _necessity,
+    ),
+    Measure(
+        MeasureInfo(
+            "dependence",
+            "score",
+            "How much F(M \\ C), with all heads and MLPs of the circuit ablated, tells of F(M), prompt by prompt: the "
+            "distance correlation of both over prompts, each less its template's mean, 0 where they are independent "
+            "and near 1 where one is a linear function of the other. It is the square root of the bias-corrected "
+            "squared one, which may fall below zero, and then minus that of its size. A circuit that holds all of "
+            "what the model does leaves none. `> chance` says that there is some, so that the circuit misses "
+            "something; that there is none is shown by no test, so that independence is claimed with a bound: "
+            "`dependence <= 0.3`. The replaced outputs are taken as given.",
+            "Szekely and Rizzo 2013 (bias-corrected); Shi et al. 2024 for the question",
+            places=("circuit",),
+            limits=(-1.0, 1.0),
+            controls=(CHANCE,),
+            exceeded=(CHANCE,),
+        ),
+        _dependence,
+    ),
     Measure(
         MeasureInfo(
             "faithfulness_gap",

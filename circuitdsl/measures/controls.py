@@ -1,4 +1,4 @@
-"""Random sets of heads, matched to a circuit by layer, number and position."""
+"""What claims are compared with: random sets of heads and random edges, matched by layer, and shams."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from circuitdsl.components import Geometry, Head, Node
+from circuitdsl.measures.estimands import Contrast, Folded, Ratio, excess
 from circuitdsl.measures.experiments import NodeEdge
-from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.measures.measurement import CannotMeasure, Paired, RandomSets
 
 RANDOM_SETS = 99
 """So many, so that a real set which none of them equals has a Monte Carlo p-value of 1%."""
+
+SHUFFLES = 999
+"""So many permutations of prompts, which cost no run of the model."""
+
+ROUNDING = 1e-6
+"""A share of F, or a difference of shares, under this is rounding."""
 
 
 def random_nodes(
@@ -75,3 +82,25 @@ def exchanged(nodes: Iterable[Node], stand_in: Mapping[Head, Head]) -> Iterator[
     """The nodes with every head exchanged for its stand-in."""
     for node in nodes:
         yield Node(stand_in[node.component], node.position) if isinstance(node.component, Head) else node
+
+
+# --- figures of controls ---------------------------------------------------------------------------
+
+
+def sizes_of(own: Ratio, first: int, count: int) -> RandomSets:
+    """The sizes of the changes of F that random sets make, from the columns F changed [first to first + count]."""
+    each = [_changed(own, column) for column in range(first, first + count)]
+    return lambda means: np.maximum(np.abs(np.stack([of.value(means) for of in each], axis=-1)), ROUNDING)
+
+
+def against_sham(own: Ratio, column: int) -> Paired:
+    """The size of the change of F that a sham makes, from the column F changed by it."""
+    sham = _changed(own, column)
+    return Paired(Folded(sham), excess(own, sham))
+
+
+def _changed(own: Ratio, column: int) -> Ratio:
+    """The same share of another change: ``own`` is of columns F changed and F, which come first."""
+    return Ratio(
+        Contrast(((column, 1.0), (1, -1.0)), own.over.limits), own.under, own.needs, own.of_size, own.either_sign
+    )

@@ -32,6 +32,9 @@ class Contrast:
     limits: Limits | None = None
     chosen: bool = False
 
+    def __neg__(self) -> Contrast:
+        return replace(self, terms=tuple((column, -weight) for column, weight in self.terms))
+
     def of(self, columns: Array) -> Array:
         """Columns [..., columns] -> [...]."""
         (first, weight), *others = self.terms
@@ -183,13 +186,31 @@ class RankCorrelation:
         return RankCorrelation(lambda means: sides(means[..., offset : offset + width]), self.pairs)
 
 
-Estimand = Mean | Ratio | Folded | Largest | Smallest | Smooth | RankCorrelation
+@dataclass(frozen=True)
+class Dependence:
+    """The distance correlation of two contrasts over prompts of a template (``judge.dependence``)."""
+
+    left: Contrast
+    right: Contrast
+
+    def value(self, means: Array) -> Array:
+        """NaN: it is a figure of prompts, and no function of means over them."""
+        return np.full(means.shape[:-1], np.nan)
+
+    def moved(self, offset: int, width: int) -> Dependence:
+        return Dependence(self.left.moved(offset), self.right.moved(offset))
+
+
+Estimand = Mean | Ratio | Folded | Largest | Smallest | Smooth | RankCorrelation | Dependence
 
 
 def is_share_of_metric(estimand: Estimand) -> bool:
-    """Whether the figure is a share of the metric, and so means nothing where the model does not do the task."""
+    """Whether the figure is a share of the metric, or tells of it prompt by prompt.
+
+    It means nothing where the model does not do the task.
+    """
     match estimand:
-        case Ratio():
+        case Ratio() | Dependence():
             return True
         case Folded(of=inner):
             return is_share_of_metric(inner)
@@ -227,6 +248,19 @@ def difference(left: Estimand, right: Estimand) -> Estimand:
     return Smooth(lambda means: left.value(means) - right.value(means), (*needs_of(left), *needs_of(right)))
 
 
+def excess(own: Ratio, other: Ratio) -> Largest:
+    """The size of one share less that of another of the same figure, on the same prompts: |a| - |b|.
+
+    It is the larger of min(a - b, a + b) and min(-a - b, b - a), each of which has a test.
+    """
+    less, more = (replace(own, over=own.over.less(other.over, times)) for times in (1.0, -1.0))
+
+    def negative(of: Ratio) -> Ratio:
+        return replace(of, over=-of.over)
+
+    return Largest((Smallest((less, more)), Smallest((negative(more), negative(less)))))
+
+
 def mean_of(several: Sequence[Estimand]) -> Estimand:
     """The mean of several figures, on the same prompts."""
     if all(isinstance(each, Mean) for each in several):
@@ -252,7 +286,7 @@ def needs_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return needs_of(inner)
         case Largest(of=several) | Smallest(of=several):
             return tuple(need for each in several for need in needs_of(each))
-        case Mean() | RankCorrelation():
+        case Mean() | RankCorrelation() | Dependence():
             return ()
 
 

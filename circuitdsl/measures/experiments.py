@@ -57,6 +57,11 @@ class Resample:
     seed: int
 
 
+SHAM = "another prompt"
+"""The counterfactual that a session gives the prompts of experiments which take it (``engine.shams``): another prompt
+of the same kind, as it is. No task has one of that name, for theirs are single words."""
+
+
 @dataclass(frozen=True)
 class FromCounterfactual:
     """The activation on the prompt's own counterfactual."""
@@ -86,10 +91,11 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class Ablated:
-    """The outputs of ``nodes`` are replaced; all the rest recomputes."""
+    """The outputs of ``nodes`` are replaced; all the rest recomputes. ``guarded``: to change nothing is a failure."""
 
     nodes: frozenset[Node]
     source: Source
+    guarded: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ class Patched:
     ``receivers`` are (node, input) pairs with input "q", "k", "v", or "" for an MLP; empty for the logits.
     ``under`` an intervention, the run that is patched, and whose outputs other heads keep, is the one with its actions
     in force, which stay so; what the senders take still comes from the counterfactual, where nothing is done.
+    ``guarded``: it is a failure if the senders change nothing on any prompt. Those of a control may.
     """
 
     senders: frozenset[Node]
@@ -127,6 +134,7 @@ class Patched:
     counterfactual: str
     strict: bool
     under: Intervened | None = None
+    guarded: bool = True
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,16 @@ class EdgesKept:
 
 
 World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened | EdgesKept
+
+
+def takes_sham(world: World) -> bool:
+    """Whether a world takes outputs from another prompt of the same kind."""
+    match world:
+        case Patched(counterfactual=name) | Ablated(source=FromCounterfactual(counterfactual=name)):
+            return name == SHAM
+        case _:
+            return False
+
 
 # --- readings: what is written down, one float a prompt --------------------------------------------
 

@@ -13,7 +13,7 @@ from circuitdsl.actions import Ablation
 from circuitdsl.components import ALL, Node
 from circuitdsl.language.circuit import Argument, Circuit, Control, Method, Term
 from circuitdsl.language.environment import MeasureInfo
-from circuitdsl.measures.estimands import Estimand, Limits
+from circuitdsl.measures.estimands import Dependence, Estimand, Limits
 from circuitdsl.measures.experiments import (
     Clean,
     Data,
@@ -53,18 +53,37 @@ class Sample:
     source: Drawn | None = None
 
 
+RandomSets = Callable[[Array], Array]
+"""Means of columns [..., columns] -> the same figure of random sets [..., sets]."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A control that is one figure on the same prompts, and how far the measurement's own is above it."""
+
+    figure: Estimand
+    excess: Estimand
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """A control that pairs each prompt's value with another prompt's of its template, at random, so many times."""
+
+    times: int
+    seed: int
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What is estimated, a function of means over prompts, with the columns that these are taken of.
 
-    The columns of all samples, joined in their order, are what the ``estimand`` counts. ``control`` maps their means
-    [..., columns] to the same figure of random sets [..., sets], where the claim compares with them. ``parts`` are
-    estimates for parts of the subject, for reports.
+    The columns of all samples, joined in their order, are what the ``estimand`` counts. ``control`` is what the claim
+    compares with, where it does. ``parts`` are estimates for parts of the subject, for reports.
     """
 
     samples: tuple[Sample, ...]
     estimand: Estimand
-    control: Callable[[Array], Array] | None = None
+    control: RandomSets | Paired | Shuffled | None = None
     parts: tuple[tuple[str, Measurement], ...] = ()
     note: str = ""
 
@@ -74,7 +93,12 @@ class Measurement:
         return min(len(sample.columns) for sample in self.samples)
 
     def within(self, source_of: Callable[[Data], Drawn | None]) -> Measurement:
-        """The same, its samples knowing the reference that they depend on."""
+        """The same, its samples knowing the reference that they depend on.
+
+        What is said of single prompts is said of them with the reference as it is.
+        """
+        if isinstance(self.estimand, Dependence):
+            return self
         return replace(
             self,
             samples=tuple(replace(each, source=source_of(each.data)) for each in self.samples),
@@ -128,6 +152,10 @@ class Request:
     def ask(self, world: World, reading: Reading | None = None) -> Experiment:
         """An experiment on the circuit's own prompts, of the method's metric unless another reading is given."""
         return Experiment(self.data, world, reading or self.metric)
+
+    def compares_with(self, control: str) -> bool:
+        """Whether the claim compares with the control of this name."""
+        return self.control is not None and self.control.name == control
 
     def placed(self, nodes: Iterable[Node]) -> frozenset[Node]:
         """The nodes where the method patches them: at their own positions, or at all."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from circuitdsl.components import Node
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from circuitdsl.components import Head, Node
 from circuitdsl.language.circuit import Path, Receivers
-from circuitdsl.language.environment import MeasureInfo, Parameter
-from circuitdsl.measures.estimands import Contrast, Limits, Ratio, column, relative_change
+from circuitdsl.language.environment import RANDOM_EDGES, SHAM, MeasureInfo, Parameter
+from circuitdsl.measures.controls import against_sham, exchanged, sizes_of, stand_ins
+from circuitdsl.measures.estimands import Contrast, Folded, Limits, Ratio, column, relative_change
+from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
 from circuitdsl.measures.experiments import Corrupted, Intervened, Patched
 from circuitdsl.measures.measurement import (
     Array,
@@ -19,7 +24,8 @@ from circuitdsl.measures.measurement import (
 
 
 def _effect(request: Request) -> Asking:
-    """Columns: F patched, F of the run that is patched and, if normalised, F on the counterfactual."""
+    """Columns: F patched, F of the run that is patched and, if normalised, F on the counterfactual; with a control, F
+    patched by the sham or along each random edge."""
     path = request.argument("path")
     assert isinstance(path, Path)
     against = request.method.against
@@ -38,17 +44,43 @@ def _effect(request: Request) -> Asking:
     base = request.ask(request.world)
     corrupted = [request.ask(Corrupted(against))] if normalised else []
     singles = {node: request.ask(patched((node,))) for node in _parts(request, senders)}
-    results = yield [whole, base, *corrupted, *singles.values()]
+    others = [request.ask(world) for world in _controls(request, path, patched(senders))]
+    results = yield [whole, base, *corrupted, *singles.values(), *others]
 
     estimand = _normalised_change(request.limits) if normalised else _change(request)
     rest = [results[e] for e in (base, *corrupted)]
+    first = 1 + len(rest)
+    control = against_sham(estimand, first) if request.compares_with(SHAM) else sizes_of(estimand, first, len(others))
     return Measurement(
-        (sample(request.data, results[whole], *rest),),
-        estimand,
+        (sample(request.data, results[whole], *rest, *(results[e] for e in others)),),
+        Folded(estimand) if others else estimand,
+        control=control if others else None,
         parts=tuple(
             (str(node.component), _part(request, results[single], rest, estimand)) for node, single in singles.items()
         ),
     )
+
+
+def _controls(request: Request, path: Path, world: Patched) -> Iterator[Patched]:
+    """The sham of a patch, or random edges in its place: what its claim compares with. They may change nothing."""
+    if request.compares_with(SHAM):
+        yield replace(world, counterfactual=ANOTHER_PROMPT, guarded=False)
+    if request.compares_with(RANDOM_EDGES):
+        yield from _random_edges(request, path, world)
+
+
+def _random_edges(request: Request, path: Path, world: Patched) -> Iterator[Patched]:
+    if isinstance(path.receivers, Receivers) and path.receivers.of_group:
+        raise CannotMeasure("random edges go into heads' own inputs: compare an edge without `of group` with them")
+    heads = _heads((*world.senders, *(node for node, _ in world.receivers)))
+    for stand_in in stand_ins(heads, request.circuit.geometry, request.method.seed):
+        receivers = ((next(exchanged([node], stand_in)), which) for node, which in world.receivers)
+        senders = frozenset(exchanged(world.senders, stand_in))
+        yield replace(world, senders=senders, receivers=frozenset(receivers), guarded=False)
+
+
+def _heads(nodes: Iterable[Node]) -> Iterator[Head]:
+    return (node.component for node in nodes if isinstance(node.component, Head))
 
 
 def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) -> Measurement:
@@ -93,7 +125,7 @@ MEASURES = (
             "(F patched - F) / |F|, F being the method's metric: negative where the path raises the metric. In an "
             "intervention its actions are in force in all runs but the counterfactual's, other heads keep the output "
             "that they have under it, and F is the metric under it; with `- baseline` each effect is a share of its "
-            "own run's |F|.",
+            "own run's |F|. Compared with `random edges` or a `sham` the figure is the size of the effect.",
             "Wang et al. 2022; Merullo et al. 2024",
             parameters=(
                 Parameter(
@@ -109,7 +141,8 @@ MEASURES = (
                 ),
                 ("normalised", "divide by F - F(counterfactual) in place of |F|"),
             ),
-            of_circuits=("normalised",),
+            of_circuits=("normalised", RANDOM_EDGES, SHAM),
+            controls=(RANDOM_EDGES, SHAM),
         ),
         _effect,
     ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from circuitdsl.measures.estimands import Contrast, Mean, Smallest, average, column, proportion
+from dataclasses import replace
+
+from circuitdsl.measures.estimands import Contrast, Mean, Ratio, Smallest, average, column, proportion
 from circuitdsl.measures.experiments import Metric
-from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, sample
+from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, joined, sample, together
 
 
 def performance(request: Request) -> Asking:
@@ -30,3 +32,13 @@ def performance(request: Request) -> Asking:
         ("above chance", Measurement(samples, chance)),
     )
     return Measurement(samples, Smallest((level, chance)) if readings else level, parts=parts)
+
+
+def where_done(share: Asking, request: Request) -> Asking:
+    """A share of the metric on the request's task, which is told from nothing only if the model does that task."""
+    measured = yield from together((share, performance(request)))
+    samples, (figure, done) = joined(measured)
+    assert isinstance(figure, Ratio), "a share of the metric is a ratio"
+    levels = done.of if isinstance(done, Smallest) else (done,)
+    needs = (*figure.needs, *(level.of for level in levels if isinstance(level, Mean)))
+    return Measurement(samples, replace(figure, needs=needs), parts=measured[0].parts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.controls import KNOWN, control_of
 from circuitdsl.outcome.claims import ClaimOutcome, exit_code
 
 
@@ -100,6 +101,24 @@ class ReferenceSize:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A control that a claim of a circuit tries (``language.controls``), which it passed if the claim holds."""
+
+    name: str
+    outcome: ClaimOutcome
+
+    def to_dict(self) -> dict[str, object]:
+        claim = self.outcome.claim
+        return {
+            "name": self.name,
+            "claim": claim.id,
+            "line": claim.line,
+            "text": claim.text,
+            "verdict": str(self.outcome.verdict),
+        }
+
+
+@dataclass(frozen=True)
 class CircuitReport:
     """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
 
@@ -127,6 +146,18 @@ class CircuitReport:
     @property
     def exit_code(self) -> int:
         return exit_code(outcome.verdict for outcome in self.claims)
+
+    @property
+    def controls(self) -> tuple[Tried, ...]:
+        """The controls that claims try, in the order of the known ones."""
+        tried = [Tried(name, outcome) for outcome in self.claims if (name := control_of(outcome.claim))]
+        return tuple(sorted(tried, key=lambda each: KNOWN.index(each.name)))
+
+    @property
+    def untried(self) -> tuple[str, ...]:
+        """The known controls that no claim tries."""
+        tried = {each.name for each in self.controls}
+        return tuple(name for name in KNOWN if name not in tried)
 
     def to_dict(self) -> dict[str, object]:
         method = self.circuit.method
@@ -156,6 +187,7 @@ class CircuitReport:
             "exit": self.exit_code,
             "performance": self.performance.to_dict() if self.performance else None,
             "claims": [outcome.to_dict() for outcome in self.claims],
+            "controls": {"tried": [each.to_dict() for each in self.controls], "untried": list(self.untried)},
             "heads": [head.to_dict() for head in self.heads],
             "unexplained": [head.to_dict() for head in self.unexplained],
             "unexplained_note": self.unexplained_note,

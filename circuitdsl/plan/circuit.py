@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
-from circuitdsl.language.circuit import Circuit, Claim, Method, Term
+from circuitdsl.language.circuit import Circuit, Claim, Method, OnTask, Term
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
-from circuitdsl.measures.performance import performance
-from circuitdsl.plan.job import Job, Started
-from circuitdsl.plan.terms import control_of, knockout_job, node_job, term_job
+from circuitdsl.measures.performance import performance, where_done
+from circuitdsl.plan.job import Job, Purpose, Started
+from circuitdsl.plan.terms import ask, control_of, knockout_job, node_job, term_job
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ def performance_job(circuit: Circuit) -> Job:
 
 def claim_job(circuit: Circuit, claim: Claim) -> Job:
     """A claim under the circuit's own method."""
-    request = Request(circuit, circuit.method, claim.term, control_of(claim))
-    return term_job((circuit.name, claim.id), "claim", request, claim.text)
+    return _claim_job((circuit.name, claim.id), "claim", circuit, claim, claim.text)
 
 
 def variant_jobs(circuit: Circuit, claim: Claim) -> Iterator[Job]:
@@ -86,10 +85,19 @@ def variant_jobs(circuit: Circuit, claim: Claim) -> Iterator[Job]:
     for setting, value in circuit.method.vary:
         if setting == "members" and claim.kind != "member":
             continue
-        method = varied(circuit.method, setting, value)
-        request = Request(circuit, method, claim.under(method).term, control_of(claim), parts=False)
+        changed = replace(circuit, method=varied(circuit.method, setting, value))
+        claim = claim.under(changed.method)
         about = f"{claim.text}  # {setting} {value}"
-        yield term_job((circuit.name, claim.id, setting, value), "variant", request, about)
+        yield _claim_job((circuit.name, claim.id, setting, value), "variant", changed, claim, about)
+
+
+def _claim_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, claim: Claim, about: str) -> Job:
+    """A claim under a circuit's method; that of a control task is measured on that task, if the model does it."""
+    where = dict(claim.term.arguments).get("task")
+    on_task = circuit.on(where) if isinstance(where, OnTask) else circuit
+    request = Request(on_task, on_task.method, claim.term, control_of(claim), parts=purpose == "claim")
+    job = term_job(key, purpose, request, about)
+    return job if on_task is circuit else replace(job, start=lambda: where_done(ask(request), request))
 
 
 def varied(method: Method, setting: str, value: str) -> Method:

@@ -194,7 +194,7 @@ def claim_job(intervention: Intervention, circuit: Circuit, claim: Claim) -> Job
         if RANDOM_HEADS in claim.term.options:
             return over_random_heads(request, tuple(random_worlds(intervention, circuit)))
         own = replace(request, world=intervened(intervention.actions, circuit.method))
-        if request.control is None:
+        if not request.compares_with(RANDOM_HEADS):
             return ask(own)
         return against_random_heads(own, tuple(random_worlds(intervention, circuit)))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.language.environment import SHAM
 from circuitdsl.measures.comparisons import Kind
 from circuitdsl.outcome import ClaimOutcome
 
@@ -69,7 +70,7 @@ def bound(wanted: Bound | Control, unit: str, control: Estimate | None = None) -
     if isinstance(wanted, Control):
         against = ""
         if control is not None and control.value is not None:
-            spread = "" if control.low == control.high else "median "
+            spread = "" if control.low == control.high or wanted.name == SHAM else "median "
             against = f" ({spread}{number(control.value, unit)})"
         return f"{'more' if wanted.op == '>' else 'less'} than {wanted.name}{against}"
     low, high = exact(wanted.low, unit), exact(wanted.high, unit)

@@ -108,11 +108,14 @@ models = st.builds(t.Model, st.builds(t.Name, model_names)) | st.builds(
 )
 role_bodies = st.lists(st.one_of(members, members, members, cites, expects), max_size=5).map(tuple)
 roles = st.builds(t.Role, names, maybe_places, role_bodies)
+tasks = st.builds(t.Task, names, st.lists(task_arguments, max_size=2).map(tuple))
+bounds = st.builds(t.AtLeast, operators, numbers) | st.builds(t.Between, numbers, numbers)
 statements = st.one_of(
     abouts,
     cites,
     models,
-    st.builds(t.Task, names, st.lists(task_arguments, max_size=2).map(tuple)),
+    tasks,
+    st.builds(t.ControlTask, tasks, st.none() | bounds),
     st.builds(t.Method, st.lists(settings, max_size=4).map(tuple)),
     roles,
     roles,

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from circuitdsl.engine.guard import nothing_changed
-from circuitdsl.measures.experiments import Clean, Corrupted, Experiment, Reading, World
+from circuitdsl.engine.guard import is_guarded, nothing_changed
+from circuitdsl.measures.experiments import Experiment, Reading, World
 from circuitdsl.measures.measurement import Array, Failure
 
 
@@ -24,7 +24,7 @@ class Answers:
         self._pieces: dict[tuple[World, Reading], list[Array]] = {key: [] for key in self._experiments}
         self._unread: dict[tuple[World, Reading], Failure] = {}
         self._unmade: dict[World, Failure] = {}
-        self._changed: set[World] = {world for world, _ in self._experiments if isinstance(world, Clean | Corrupted)}
+        self._changed: set[World] = {world for world, _ in self._experiments if not is_guarded(world)}
 
     def open(self) -> dict[World, list[Reading]]:
         """Worlds that have not failed, with their readings."""

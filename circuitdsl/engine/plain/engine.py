@@ -27,7 +27,7 @@ from circuitdsl.engine.batch import (
     mask_of,
     tokens_at,
 )
-from circuitdsl.engine.guard import nothing_changed
+from circuitdsl.engine.guard import is_guarded, nothing_changed
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
@@ -122,7 +122,7 @@ class PlainEngine:
         except CannotMeasure as reason:
             asked.failure = str(reason)
             return
-        asked.changed |= ran.changed
+        asked.changed |= ran.changed or not is_guarded(world)
         for experiment in asked.experiments:
             try:
                 reading = read(experiment.reading, ran.logits, ran.activations, caches.batch, self.model.bridge)

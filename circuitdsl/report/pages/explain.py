@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
 from circuitdsl.language import methods
+from circuitdsl.language.controls import CONTROLS, ControlInfo
 from circuitdsl.language.diagnostics import codes, nearest
 from circuitdsl.language.environment import RANDOM_HEADS, MeasureInfo, TaskInfo, TaskRef, values_text
 from circuitdsl.measures.registry import measure_infos
@@ -39,13 +40,15 @@ _UNITS = {
 
 
 def explanation(name: str) -> str:
-    """What a name means: a measurement, a diagnostic's code, a setting of a method, a task or a model.
+    """What a name means: a measurement, a control, a diagnostic's code, a setting of a method, a task or a model.
 
     Raises InputError, with the nearest name, for one that has no explanation.
     """
     measures, models = measure_infos(), dict.fromkeys(known_names(), "") | dict(model_names())
     if name in measures:
         return measure_text(measures[name])
+    if name in CONTROLS:
+        return control_text(CONTROLS[name])
     if name.upper() in codes():
         return plain_text(name.upper(), codes()[name.upper()])
     if name in SETTINGS:
@@ -56,7 +59,7 @@ def explanation(name: str) -> str:
         return task_text(describe(TaskRef(name)))
     if name in models:
         return model_text(name, models[name], geometry_of(name))
-    near = nearest(name, [*measures, *codes(), *SETTINGS, *task_names(), *models])
+    near = nearest(name, [*measures, *CONTROLS, *codes(), *SETTINGS, *task_names(), *models])
     remedy = "`circuitdsl explain` lists what has an explanation"
     raise InputError(f"nothing is called {name}", f"did you mean {near}? {remedy}" if near else remedy)
 
@@ -73,7 +76,7 @@ def measure_text(info: MeasureInfo) -> str:
         lines.insert(-1, f"values   {values}")
     lines.append(f"stands   in {' and '.join(_PLACES[place] for place in info.places)}")
     if info.controls:
-        lines.append(f"controls {', '.join(f'> {control}' for control in info.controls)}")
+        lines.append(f"controls {', '.join(_compared(control, info) for control in info.controls)}")
     if info.output:
         lines.append(f"controls > {RANDOM_HEADS}, < {RANDOM_HEADS}, in intervention blocks")
     if info.parameters:
@@ -86,6 +89,18 @@ def measure_text(info: MeasureInfo) -> str:
             for option, about in options
         ]
     return "\n".join(lines) + "\n"
+
+
+def _compared(control: str, info: MeasureInfo) -> str:
+    """A control as a claim compares with it."""
+    return f"> {control}" if control in info.exceeded else f"> {control}, < {control}"
+
+
+def control_text(info: ControlInfo) -> str:
+    """A control: what it compares with, its null hypothesis, and the test."""
+    lines = [info.name, "", _wrapped(info.about), ""]
+    lines += [_entry("null", info.null), _entry("test", info.test), _entry("as in", info.claim)]
+    return "\n".join([*lines, _entry("source", info.source)]) + "\n"
 
 
 def signature(info: MeasureInfo) -> str:
@@ -125,7 +140,8 @@ def overview_text(measures: Mapping[str, MeasureInfo], tasks: Iterable[str], mod
     """Everything that has an explanation, by name."""
     lines = ["measurements"]
     lines += [f"  {signature(info)}" for info in measures.values()]
-    for title, names in (("settings of a method", SETTINGS), ("tasks", tasks), ("models", models)):
+    listed_by = (("controls", CONTROLS), ("settings of a method", SETTINGS), ("tasks", tasks), ("models", models))
+    for title, names in listed_by:
         listed = textwrap.fill(
             ", ".join(names), 94, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
         )

@@ -114,6 +114,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
         *dependence_summary(report.claims),
+        *_controls(report),
         *_heads(report),
         *_unexplained(report),
         *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
@@ -345,6 +346,29 @@ def _holm_note(report: CircuitReport) -> Iterator[str]:
             f"{plural(len(lost), 'claim')} of {len(report.claims)} would not be significant with all corrected "
             f"for each other (Holm): line {lines}"
         )
+
+
+# --- controls --------------------------------------------------------------------------------------
+
+
+def _controls(report: CircuitReport) -> Iterator[RenderableType]:
+    """Which controls the circuit passed, and which nobody tried."""
+    if not report.claims:
+        return
+    yield Text()
+    yield Text("Controls", style="bold")
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1, overflow="fold", style="dim")
+    for tried in report.controls:
+        claim = tried.outcome.claim
+        table.add_row(_mark(tried.outcome.verdict), str(claim.line), tried.name, claim.text)
+    if report.controls:
+        yield table
+    if report.untried:
+        yield Text(f"not tried: {', '.join(report.untried)}", style="dim")
 
 
 # --- heads -----------------------------------------------------------------------------------------
