@@ -141,7 +141,7 @@ def searched(given: Circuit, screen: str) -> Searched:
 @pytest.mark.parametrize(
     ("model", "settings", "task", "prompts"),
     [
-        ("mini", "floor 1%", "ioi", 40),  # of fewer prompts the margin is wider than the floor
+        ("mini", "floor 5%", "ioi", 40),  # the margin of so few heads is about 3%
         ("mini", "floor 10%", "ioi", 16),
         ("mini", "floor 5%\n ablate zero", "colored_objects", 16),
         ("planted-ioi", "floor 1%", "ioi", 16),
