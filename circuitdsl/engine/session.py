@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+<<<<<<< HEAD
 from functools import cached_property
+=======
+from functools import cached_property, partial
+from typing import assert_never
+>>>>>>> h8
 
 import numpy as np
 
@@ -145,8 +150,7 @@ class Session:
         """A stream from its beginning, with another prompt for each where an experiment takes outputs from there."""
         if not any(takes_sham(experiment.world) for experiment in experiments):
             return stream
-        donors, count = donors_of(data)
-        return with_shams(stream, self.prompts(donors, count))
+        return with_shams(stream, partial(self.prompts, donors_of(data)))
 
     def _keys(
         self,

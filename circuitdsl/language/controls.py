@@ -60,9 +60,9 @@ CONTROLS: Mapping[str, ControlInfo] = {
             "The same patch, of the same nodes into the same receivers, with values from another prompt of the same "
             "kind, unchanged, in place of the counterfactual's or the means: same template and length and, where there "
             "are such, the same answer and positions. Each prompt has one for itself as long as they last, of 2,000 "
-            "that are drawn with another seed (of a file: of its lines). It shows what it does to exchange an output "
-            "for what it is elsewhere. Where no prompt of the template has the same answer, the sham is one with "
-            "another answer, and is as strong as a counterfactual.",
+            "that are drawn with another seed, or 10,000 where none of these has the answer (of a file: of its lines). "
+            "It shows what it does to exchange an output for what it is elsewhere. Where no prompt of the template has "
+            "the same answer, the sham is one with another answer, and is as strong as a counterfactual.",
             "expect effect(name_mover -> logits) > sham",
             "The patch changes F by no more than its sham does: the size of its effect, less the size of the sham's, "
             "is not above zero.",

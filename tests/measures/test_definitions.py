@@ -17,6 +17,7 @@ from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
 from circuitdsl.measures.estimands import average, proportion
 from circuitdsl.measures.experiments import (
+    SHAM,
     Ablated,
     Attention,
     Clean,
@@ -33,8 +34,12 @@ from circuitdsl.measures.experiments import (
     World,
     Zero,
 )
+<<<<<<< HEAD
 from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, ablation_source
 from circuitdsl.measures.registry import measures
+=======
+from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, Paired, Shuffled, ablation_source
+>>>>>>> h8
 from circuitdsl.plan.terms import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
 
@@ -451,3 +456,96 @@ def test_two_heads_have_no_rank_correlation():
     named = Nodes("mover", IOI.role("mover").nodes)
     with pytest.raises(CannotMeasure, match="needs 3 heads, and here are 2"):
         carry_out(under("change_by_importance", heads=named, where=FromTo(END, position("IO"))), lambda e: 0.0)
+
+
+# --- controls --------------------------------------------------------------------------------------
+
+
+def test_random_edges_keep_layers_positions_and_inputs_and_compare_sizes():
+    path = edge_path(IOI.roles, "inhibition -> mover.q")
+
+    def answer(experiment: Experiment) -> float:
+        world = experiment.world
+        if not isinstance(world, Patched):
+            return 4.0
+        return 3.0 if world.senders == INHIBITION else 5.5
+
+    found, asked = carry_out(request(IOI, "effect", Control("random edges"), path=path), answer)
+    assert value(found) == pytest.approx(0.25)
+    randoms = [e.world for e in asked if isinstance(e.world, Patched) and not e.world.guarded]
+    assert 2 < len(randoms) <= RANDOM_SETS  # some are the same
+    for world in randoms:
+        assert {(node.component.layer, node.position) for node in world.senders} == {(1, END)}
+        assert {(node.component.layer, node.position, each) for node, each in world.receivers} == {(2, END, "q")}
+        assert len(world.senders) == len(world.receivers) == 2
+        assert (world.counterfactual, world.strict) == ("abc", False)
+    assert callable(found.control)
+    sets = found.control(np.concatenate([sample.columns.mean(axis=0) for sample in found.samples]))
+    assert len(sets) == RANDOM_SETS
+    assert set(np.round(sets, 9)) <= {0.25, 0.375}
+    assert np.mean(np.isclose(sets, 0.375)) > 0.8
+
+
+def test_an_edge_without_heads_has_no_random_ones():
+    whole = replace(IOI, roles=(Role("all_of_it", tuple(Node(Head(1, index), END) for index in range(8))),))
+    with pytest.raises(CannotMeasure, match="all heads of its layers"):
+        carry_out(
+            request(whole, "effect", Control("random edges"), path=edge_path(whole.roles, "all_of_it -> logits")),
+            lambda e: 1,
+        )
+
+
+@pytest.mark.parametrize("options", [(), ("normalised",)])
+def test_a_sham_is_the_same_patch_from_another_prompt(options: tuple[str, ...]):
+    path = edge_path(IOI.roles, "inhibition -> mover.q")
+    shares = {"abc": 3.0, SHAM: 4.5}
+
+    def answer(experiment: Experiment) -> float:
+        world = experiment.world
+        return (
+            shares[world.counterfactual] if isinstance(world, Patched) else 2.0 if isinstance(world, Corrupted) else 4.0
+        )
+
+    found, asked = carry_out(request(IOI, "effect", Control("sham"), options, path=path), answer)
+    of = 2.0 if options else 4.0
+    assert value(found) == pytest.approx(1 / of)
+    assert isinstance(found.control, Paired)
+    means = found.samples[0].columns.mean(axis=0)
+    assert float(found.control.figure.value(means)) == pytest.approx(0.5 / of)
+    assert float(found.control.excess.value(means)) == pytest.approx(0.5 / of)
+    real = Patched(INHIBITION, frozenset((node, "q") for node in MOVER), "abc", strict=False)
+    assert {real, replace(real, counterfactual=SHAM, guarded=False)} <= {e.world for e in asked}
+
+
+def test_a_knockout_and_its_sham():
+    zeros = replace(IOI, method=replace(IOI.method, ablate="zero"))
+
+    def answer(experiment: Experiment) -> float:
+        world = experiment.world
+        return 4.0 if not isinstance(world, Ablated) else 1.0 if world.source == Zero() else 5.0
+
+    found, asked = carry_out(request(zeros, "knockout", Control("sham"), heads=nodes("mover")), answer)
+    assert value(found) == pytest.approx(0.75)
+    assert isinstance(found.control, Paired)
+    assert float(found.control.excess.value(found.samples[0].columns.mean(axis=0))) == pytest.approx(0.5)
+    assert Ablated(MOVER, FromCounterfactual(SHAM), guarded=False) in {e.world for e in asked}
+
+
+def test_necessity_is_the_share_that_is_lost_and_dependence_has_both_columns():
+    def answer(experiment: Experiment) -> float:
+        world = experiment.world
+        return 4.0 if not isinstance(world, Ablated) else 1.0 if world.nodes == EVERYTHING else 3.0
+
+    found, asked = carry_out(request(IOI, "necessity", Control("random heads")), answer)
+    assert value(found) == pytest.approx(0.75)
+    assert sum(isinstance(e.world, Ablated) and not e.world.guarded for e in asked) > 2
+    assert callable(found.control)
+    sets = found.control(found.samples[0].columns.mean(axis=0))
+    assert np.median(sets) == pytest.approx(0.25)
+    found, _ = carry_out(request(IOI, "dependence", Control("chance")), answer)
+    assert found.samples[0].columns[0].tolist() == [4.0, 1.0]
+    assert found.control == Shuffled(999, IOI.method.seed)
+    nothing = replace(IOI, roles=())
+    for measure in ("necessity", "dependence"):
+        with pytest.raises(CannotMeasure, match="no heads or MLPs"):
+            carry_out(request(nothing, measure), answer)

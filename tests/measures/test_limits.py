@@ -32,6 +32,7 @@ WRITTEN = {
     "faithfulness_gap": "faithfulness_gap",
     "minimality": "minimality(mover)",
     "completeness": "completeness",
+    "dependence": "dependence",
     "overlap": "overlap(heads)",
     "repaired": "repaired",
     "broken": "broken",

@@ -69,6 +69,13 @@ def test_members_of_a_role_are_one_line_unless_asked(shown: str):
         assert line_with(f" {head} at END matters  ", verbose)
 
 
+def test_controls_are_listed_with_their_verdicts_and_those_that_were_not_tried(shown: str):
+    _, listed = shown.split("\nControls\n")[:2]
+    tried, untried = listed.splitlines()[:2]
+    assert tried.split()[1:] == ["9", "sufficiency", "expect", "faithfulness", ">", "random", "heads"]
+    assert untried == "not tried: necessity, independence, random heads, random edges, sham, control task"
+
+
 def test_a_failing_claim_shows_its_parts_and_an_open_one_its_prompts(shown: str):
     lines = shown.splitlines()
     at = lines.index("✗ FAILS  line 8  expect attention(mover, END -> IO) >= 40%")
