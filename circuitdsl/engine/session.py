@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-<<<<<<< HEAD
-from functools import cached_property
-=======
 from functools import cached_property, partial
-from typing import assert_never
->>>>>>> h8
 
 import numpy as np
 

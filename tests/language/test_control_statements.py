@@ -43,13 +43,8 @@ def test_its_bound_may_be_written():
 
 
 def test_control_remains_a_name():
-<<<<<<< HEAD
-    body = "  role control at END { 3.0 }\n  expect knockout(control) <= 0%\n"
-    text = f"circuit control {{\n  model mini\n  task  ioi\n{body}}}\n"
-=======
     role, claim = "role control at END { 3.0 }", "expect knockout(control) <= 0%"
     text = f"circuit control {{\n  model mini\n  task  ioi\n  {role}\n  {claim}\n}}\n"
->>>>>>> h8
     (found,) = resolve_text(text, "a.circuit", api.environment()).circuits
     assert found.name == "control" and found.roles[0].name == "control"
     assert format_source(text) == text

@@ -34,12 +34,8 @@ from circuitdsl.measures.experiments import (
     World,
     Zero,
 )
-<<<<<<< HEAD
-from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, ablation_source
-from circuitdsl.measures.registry import measures
-=======
 from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, Paired, Shuffled, ablation_source
->>>>>>> h8
+from circuitdsl.measures.registry import measures
 from circuitdsl.plan.terms import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
 

@@ -32,11 +32,7 @@ ENGINES = ("fast", "plain")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("control", ["random edges", "sham"])
 def test_an_edge_that_is_not_there_passes_neither(control: str, engine: str):
-<<<<<<< HEAD
-    """A decoy writes what nothing reads; the inhibition writes what the movers read by queries, not by keys."""
-=======
     """A decoy writes what nothing reads; the inhibition writes what the movers' queries read, and not their keys."""
->>>>>>> h8
     for path in ("decoy -> logits", "inhibition -> mover.k"):
         assert of_ioi(f"expect effect({path}) > {control}", engine).verdict is Verdict.FAILS
 
