@@ -14,6 +14,7 @@ from benchmarks.timing import timed
 from circuitdsl.components import Geometry
 from circuitdsl.engine.plain.cost import PlainCost, passes
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import Experiment, World
 from circuitdsl.measures.measurement import Results
 from circuitdsl.models import Model
@@ -40,7 +41,8 @@ def plain_time(model: Model, prompts: Sequence[Prompt], few: int, asked: Sequenc
     ran = [0]
     sample = sample_of(asked)
     engine = PlainEngine(model, ran.append)
-    seconds, results = timed(lambda: engine.run(DATA, prompts, 0, few, sample))
+    references = references_over(prompts, sample)
+    seconds, results = timed(lambda: engine.run(DATA, prompts, 0, few, sample, references))
     needed = plain_passes({each.world for each in asked}, model.geometry)
     return seconds / sum(ran) * needed * len(prompts), results
 

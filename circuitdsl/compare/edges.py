@@ -65,9 +65,8 @@ def head_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
         (Edge(_written(sender), _written(receiver), letter), direction)
         for path, direction in _paths(circuit, "edge")
         for sender in _components(path.senders)
-        for receiver in _components(path.receivers)
+        for receiver, letter in _read(path)
         if _depth(sender) < _depth(receiver)
-        for letter in _inputs(path)
     )
 
 
@@ -96,10 +95,17 @@ def _direction(bound: Bound | Control) -> Direction:
     return "lowers" if bound.low is not None and bound.low >= 0 else ""
 
 
+def _read(path: Path) -> tuple[tuple[Component | LogitsReceiver, str], ...]:
+    """What the path ends at, by component and input, each once."""
+    if isinstance(path.receivers, LogitsReceiver):
+        return ((path.receivers, ""),)
+    group = " of group" * path.receivers.of_group
+    return tuple(dict.fromkeys((node.component, letter + group) for node, letter in path.receivers.reads()))
+
+
 def _inputs(path: Path) -> tuple[str, ...]:
-    if not isinstance(path.receivers, Receivers) or not path.receivers.inputs:
-        return ("",)
-    return tuple(letter + " of group" * path.receivers.of_group for letter in path.receivers.inputs)
+    """The inputs that the path leads into, each once; ``edge a -> b`` is three edges."""
+    return tuple(dict.fromkeys(letter for _, letter in _read(path)))
 
 
 def _roles(circuit: Circuit, end: End) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ class Component(ABC):
     * ``example``: how it is written, for messages;
     * ``inputs``: the letters of its named inputs, some of "qkv", or "" for a single input without a name;
     * ``claims_to_matter``: whether listing it in a role claims that it matters;
-    * ``everywhere``: whether it stands at all positions where none is written.
+    * ``everywhere``: whether it stands at all positions where none is written;
+    * ``fixed``: whether its output is the same on all prompts of one length, so that no counterfactual changes it.
     """
 
     rule: ClassVar[str]
@@ -44,6 +45,7 @@ class Component(ABC):
     inputs: ClassVar[str] = ""
     claims_to_matter: ClassVar[bool] = True
     everywhere: ClassVar[bool] = False
+    fixed: ClassVar[bool] = False
 
     # --- spelling --------------------------------------------------------------------------------
 

@@ -59,3 +59,4 @@ class PosEmbed(_Embedding):
     rule = "pos_embed"
     example = "pos_embed"
     hook = "hook_pos_embed"
+    fixed = True

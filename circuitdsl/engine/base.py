@@ -12,7 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from circuitdsl.components import Geometry
-from circuitdsl.measures.experiments import Data, Experiment, World
+from circuitdsl.engine.references import NO_REFERENCES, References
+from circuitdsl.measures.experiments import Data, Experiment, Mean, World
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.plugins import installed
 from circuitdsl.tasks import Layout, Prompt
@@ -46,11 +47,18 @@ class Engine(Protocol):
     def device(self) -> str: ...
 
     def run(
-        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Iterable[Experiment],
+        references: References = NO_REFERENCES,
     ) -> dict[Experiment, Array | Failure]:
         """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
 
-        ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
+        ``references`` has what every mean and every resampled output is taken from. An experiment that cannot be run
+        gives a Failure.
         """
         ...
 
@@ -66,12 +74,12 @@ class SharedRun(NamedTuple):
     """A run that several worlds share, by what tells it apart.
 
     ``once``: it is made once for a model and some data; else anew for whatever the engine is given at once.
-    ``prompts``: over how many; None for all that are run.
+    ``over``: the source over whose reference it is made; None for one over all prompts that are run.
     """
 
     key: Hashable
     once: bool
-    prompts: int | None = None
+    over: Mean | None = None
 
 
 class Cost(Protocol):

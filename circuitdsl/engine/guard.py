@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 import torch
 
-from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, Intervened, Isolated, Patched, World
+from circuitdsl.components import Node
+from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, EdgesKept, Intervened, Isolated, Patched, World
 
 NO_CHANGE = 1e-6
 """A difference of less than this share of what is replaced is rounding, not a change, however fine the precision."""
@@ -25,7 +27,7 @@ def is_guarded(world: World) -> bool:
     match world:
         case Patched(guarded=guarded) | Ablated(guarded=guarded):
             return guarded
-        case Isolated() | Intervened():
+        case Isolated() | Intervened() | EdgesKept():
             return True
         case Clean() | Corrupted():
             return False
@@ -36,15 +38,25 @@ def is_guarded(world: World) -> bool:
 def nothing_changed(world: World) -> str:
     """What is said of a world whose patch changed nothing on any prompt."""
     match world:
-        case Patched(senders=senders, counterfactual=counterfactual):
-            names = ", ".join(sorted(map(str, senders)))
+        case Patched(senders=nodes) | Ablated(nodes=nodes) if all(node.component.fixed for node in nodes):
             return (
-                f"the patch changed nothing: {names} gives the same output on every prompt and on its counterfactual "
-                f"{counterfactual}; choose another counterfactual with `against`"
+                f"the patch changed nothing: {_names(nodes)} gives the same output on all prompts of one length, and a "
+                "counterfactual has the length of its prompt: leave it out, or name `embed`; `ablate zero` removes it"
+            )
+        case Patched(senders=senders, counterfactual=counterfactual):
+            return (
+                f"the patch changed nothing: {_names(senders)} gives the same output on every prompt and on its "
+                f"counterfactual {counterfactual}; choose another counterfactual with `against`"
             )
         case Ablated(nodes=nodes):
-            return f"the patch changed nothing: {', '.join(sorted(map(str, nodes)))} already gives the ablated output"
+            return f"the patch changed nothing: {_names(nodes)} already gives the ablated output"
+        case EdgesKept(counterfactual=counterfactual):
+            return f"nothing was replaced: every prompt is its own counterfactual {counterfactual}"
         case Isolated() | Intervened() | Clean() | Corrupted():
             return "the patch changed nothing on any prompt"
         case _:
             assert_never(world)
+
+
+def _names(nodes: Iterable[Node]) -> str:
+    return ", ".join(sorted(map(str, nodes)))

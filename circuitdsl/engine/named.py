@@ -6,7 +6,7 @@ from typing import assert_never
 
 from circuitdsl.actions import Action
 from circuitdsl.components import Component
-from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, Intervened, Isolated, Patched, World
+from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, EdgesKept, Intervened, Isolated, Patched, World
 
 
 def components(world: World) -> frozenset[Component]:
@@ -19,6 +19,9 @@ def components(world: World) -> frozenset[Component]:
             return named if under is None else named | components(under)
         case Intervened(actions=actions):
             return frozenset(node.component for action in actions for node in action.nodes)
+        case EdgesKept(edges=edges):
+            ends = (node for edge in edges for node in (edge.sender, edge.receiver))
+            return frozenset(node.component for node in ends if node is not None)
         case Clean() | Corrupted():
             return frozenset()
         case _:
@@ -32,7 +35,7 @@ def actions_of(world: World) -> tuple[Action, ...]:
             return actions
         case Patched(under=under):
             return () if under is None else under.actions
-        case Ablated() | Isolated() | Clean() | Corrupted():
+        case Ablated() | Isolated() | Clean() | Corrupted() | EdgesKept():
             return ()
         case _:
             assert_never(world)

@@ -5,35 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import assert_never
 
 import numpy as np
 
 from circuitdsl.engine.base import Engine
+from circuitdsl.engine.mean_store import MeanStore
+from circuitdsl.engine.references import (
+    Reference,
+    References,
+    drawn_sources,
+    prompts_wanted,
+    reference_over,
+    reference_seed,
+)
 from circuitdsl.engine.shams import donors_of, with_shams
 from circuitdsl.engine.store import Store, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
-    Ablated,
-    Clean,
-    Corrupted,
     Data,
+    Drawn,
     Experiment,
-    FromCounterfactual,
-    Intervened,
-    Isolated,
-    Mean,
-    Patched,
-    Resample,
     Source,
-    World,
-    Zero,
     takes_sham,
 )
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Model
 from circuitdsl.tasks import open_task
-from circuitdsl.tasks.prompts import Prompt, PromptSet
+from circuitdsl.tasks.prompts import Prompt, PromptSet, numbered
 
 
 @dataclass
@@ -41,18 +39,20 @@ class Session:
     """Feeds an engine with prompts and remembers what it answered, in memory and, with a ``store``, between calls.
 
     ``results`` holds, for each experiment, the readings of the first prompts of its data, as far as they were asked.
-    ``ran`` counts the experiments that the engine ran, ``answered`` those that the store answered.
+    ``drawn`` are the references of sources. ``ran`` counts the experiments that the engine ran, ``answered`` those that
+    the store answered. Means are kept in the store's folder too.
     """
 
     engine: Engine
     store: Store | None = None
     streams: dict[Data, PromptSet] = field(default_factory=dict)
     results: dict[Experiment, Array | Failure] = field(default_factory=dict)
+    drawn: dict[tuple[Data, Drawn], Reference] = field(default_factory=dict)
     ran: int = 0
     answered: int = 0
 
     def prompts(self, data: Data, count: int) -> tuple[Prompt, ...]:
-        """The first ``count`` prompts, or all if the task has no more.
+        """The first ``count`` prompts, numbered, or all if the task has no more.
 
         Raises TaskError, and InputError for a prompt that is longer than the model can read.
         """
@@ -60,6 +60,7 @@ class Session:
         if known is None or (len(known.prompts) < count and not known.exhausted):
             known = open_task(data.task).draw(self.engine.model.tokenizer, count, data.seed, data.bos)
             _check_lengths(known.prompts, self.engine.model)
+            known = replace(known, prompts=numbered(known.prompts))
             self.streams[data] = known
         return known.prompts[:count]
 
@@ -71,9 +72,32 @@ class Session:
         """How much each template of some data counts, if not equally; known once prompts were drawn."""
         return self.streams[data].shares
 
+    def reference(self, data: Data, source: Drawn) -> Reference:
+        """What a source takes its values from for these prompts: prompts of the same task, drawn with another seed.
+
+        Raises as ``prompts`` does.
+        """
+        if (data, source) not in self.drawn:
+            stream = replace(data, seed=reference_seed(data.seed))
+            # Templates take turns, so that as many prompts show all those that this tokenizer has.
+            shown = self.prompts(stream, open_task(data.task).info.templates)
+            wanted = prompts_wanted(source, len({prompt.template for prompt in shown}))
+            self.drawn[data, source] = reference_over(self.prompts(stream, wanted), source)
+        return self.drawn[data, source]
+
+    def references(self, data: Data, experiments: Iterable[Experiment]) -> References:
+        """What an engine needs of references to run some experiments."""
+        sources = dict.fromkeys(source for e in experiments for source in drawn_sources(e.world))
+        return References({source: self.reference(data, source) for source in sources}, self.means)
+
     def groups(self, data: Data, source: Source | None, count: int) -> tuple[str, ...]:
-        """The group of the reference that each of the first ``count`` prompts uses, "" where it uses none."""
-        return ("",) * len(self.prompts(data, count))
+        """The group of the reference whose noise each of the first ``count`` prompts shares; "" where there is none
+        to be counted."""
+        prompts = self.prompts(data, count)
+        if not isinstance(source, Drawn):
+            return ("",) * len(prompts)
+        reference = self.reference(data, source)
+        return tuple(reference.cluster_of(prompt) for prompt in prompts)
 
     def run(self, experiments: Iterable[Experiment], count: int) -> dict[Experiment, Array | Failure]:
         """The readings of the first ``count`` prompts of each experiment's data; only what is missing is run."""
@@ -100,19 +124,19 @@ class Session:
         self, data: Data, start: int, stop: int, experiments: Sequence[Experiment]
     ) -> dict[Experiment, Array | Failure]:
         """What the store has, and the engine's answers to the rest, which the store then keeps."""
-        stream = self.prompts(data, max([stop, *(_reference(e.world) for e in experiments)]))
+        stream, references = self.prompts(data, stop), self.references(data, experiments)
         shammed = self._shammed(data, stream, experiments)
         if self.store is None:
             self.ran += len(experiments)
-            return self.engine.run(data, shammed, start, stop, experiments)
-        keys = self._keys(stream, start, stop, experiments, shammed)
+            return self.engine.run(data, shammed, start, stop, experiments, references)
+        keys = self._keys(stream[start:stop], shammed[start:stop], experiments, references)
         found = self.store.get(keys.values())
         answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
         self.answered += len(answers)
         rest = [e for e in experiments if e not in answers]
         if rest:
             self.ran += len(rest)
-            run = self.engine.run(data, shammed, start, stop, rest)
+            run = self.engine.run(data, shammed, start, stop, rest, references)
             self.store.put({keys[e]: answer for e, answer in run.items() if not isinstance(answer, Failure)})
             answers |= run
         return answers
@@ -125,19 +149,24 @@ class Session:
 
     def _keys(
         self,
-        stream: Sequence[Prompt],
-        start: int,
-        stop: int,
+        prompts: Sequence[Prompt],
+        shammed: Sequence[Prompt],
         experiments: Sequence[Experiment],
-        shammed: Sequence[Prompt] = (),
+        references: References,
     ) -> dict[Experiment, str]:
-        """A key for all that each experiment's readings depend on, the prompts of its means included."""
-        prompts = {sham: key_of(some[start:stop]) for sham, some in ((False, stream), (True, shammed))}
-        reference = {n: key_of(stream[:n]) for n in {_reference(e.world) for e in experiments}}
-        return {
-            e: key_of(self._model_key, e.world, e.reading, prompts[takes_sham(e.world)], reference[_reference(e.world)])
-            for e in experiments
-        }
+        """A key for all that each experiment's readings depend on, the prompts of its references included."""
+        of_prompts = {False: key_of(prompts), True: key_of(shammed)}
+
+        def key(e: Experiment) -> str:
+            drawn = [references.of[source].key for source in drawn_sources(e.world)]
+            return key_of(self._model_key, e.world, e.reading, of_prompts[takes_sham(e.world)], drawn)
+
+        return {e: key(e) for e in experiments}
+
+    @cached_property
+    def means(self) -> MeanStore:
+        """The means that were made for this model, in the store's folder too if there is a store."""
+        return MeanStore() if self.store is None else MeanStore(self.store.path.parent / "means", self._model_key)
 
     @cached_property
     def _model_key(self) -> str:
@@ -168,31 +197,6 @@ def _check_lengths(prompts: Sequence[Prompt], model: Model) -> None:
                 f"{prompt.text[:60]!r}...",
                 "shorten the prompts, or choose a model with a longer context",
             )
-
-
-def _reference(world: World) -> int:
-    """How many prompts of the stream a world's means are taken over."""
-    match world:
-        case Ablated(source=source) | Isolated(source=source):
-            return _reference_of(source)
-        case Patched(under=under):
-            return 0 if under is None else _reference(under)
-        case Intervened(sources=sources):
-            return max((_reference_of(source) for source in sources if source is not None), default=0)
-        case Clean() | Corrupted():
-            return 0
-        case _:
-            assert_never(world)
-
-
-def _reference_of(source: Source) -> int:
-    match source:
-        case Mean(reference=reference) | Resample(reference=reference):
-            return reference
-        case Zero() | FromCounterfactual():
-            return 0
-        case _:
-            assert_never(source)
 
 
 def _joined(known: Array | Failure | None, more: Array | Failure) -> Array | Failure:

@@ -17,7 +17,7 @@ from circuitdsl.tasks.prompts import Prompt
 POOLS = (2_000, 10_000)
 """So many are drawn, and more only for prompts whose answer none of them has: in a template few have the same one."""
 
-_FURTHER = 1_000_003  # beyond any seed that a specification would name
+_FURTHER = 2**32  # beyond the seeds of methods and of their references
 
 
 def donors_of(data: Data) -> Data:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from circuitdsl.engine.batch import Batch, counterfactual, counterfactual_tokens, in_batches, padded
 from circuitdsl.engine.hook_names import Activations
+from circuitdsl.engine.mean_store import Means
+from circuitdsl.engine.references import Group, References
+from circuitdsl.engine.store import key_of
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
@@ -22,17 +25,16 @@ Forward = Callable[[Tensor], Activations]
 
 @dataclass(frozen=True)
 class Sources:
-    """Replacement values for one stream of prompts.
+    """Replacement values for prompts.
 
     ``forward`` gives what passes the hook points of all embeddings, heads and MLPs, and the ``further`` ones;
-    ``tokens`` is how many tokens it may take at once. Means are made once and cached in ``means``; one that lacks a
-    further hook point is made again.
+    ``tokens`` is how many tokens it may take at once. Means that are not known, or lack a further hook point, are made
+    and kept in ``references.means``.
     """
 
-    stream: Sequence[Prompt]
     forward: Forward
     tokens: int
-    means: dict[Mean, dict[str, Activations]]
+    references: References
     further: frozenset[str] = frozenset()
 
     def values(self, source: Source, batch: Batch) -> Activations:
@@ -45,62 +47,63 @@ class Sources:
             case Resample():
                 return self.forward(self._partners(source, batch))
             case Mean():
-                return self._laid_out(self._means(source), source, batch)
+                return self._laid_out(source, batch)
             case _:
                 assert_never(source)
 
     def _partners(self, source: Resample, batch: Batch) -> Tensor:
         """The counterfactual tokens of another prompt of the same template and length, for each prompt."""
-        reference = self.stream[: source.reference]
-        rows = [counterfactual(_partner(p, reference, source.seed), source.counterfactual) for p in batch.prompts]
+        reference = self.references.of[source]
+        rows = [_partner(prompt, reference.group_of(prompt).prompts, source) for prompt in batch.prompts]
         return padded(rows, batch.tokens.device)
 
-    def _means(self, source: Mean) -> dict[str, Activations]:
-        """Mean activations by template (or under "" for all): [length, ...] (or [...])."""
-        known = self.means.get(source)
-        if known is None or not all(self.further <= each.keys() for each in known.values()):
-            reference = list(self.stream[: source.reference])
-            self.means[source] = (
-                {
-                    template: self._mean(prompts, source.counterfactual, by_position=True)
-                    for template, prompts in _by_template(reference).items()
-                }
-                if source.by_template
-                else {"": self._mean(reference, source.counterfactual, by_position=False)}
-            )
-        return self.means[source]
+    def _laid_out(self, source: Mean, batch: Batch) -> Activations:
+        """For each prompt the means of its group, [prompts, length, ...]: by token, padded, or the same at all."""
+        means, reference = self._means(source, batch.tokens.device), self.references.of[source]
+        rows = [means[reference.group_of(prompt).label] for prompt in batch.prompts]
+        length = batch.tokens.shape[1]
+        if source.by_template:
+            for prompt, row in zip(batch.prompts, rows, strict=True):
+                _check_length(prompt, row)
+            return {hook: _stacked([row[hook] for row in rows], length) for hook in rows[0]}
+        stacked = {hook: torch.stack([row[hook] for row in rows]) for hook in rows[0]}
+        return {hook: each[:, None].expand(-1, length, *each.shape[1:]) for hook, each in stacked.items()}
 
-    def _mean(self, prompts: Sequence[Prompt], name: str, by_position: bool) -> Activations:
+    def _means(self, source: Mean, device: torch.device) -> Means:
+        """Mean activations by the groups of the reference: [length, ...], or over all tokens [...]."""
+        reference, store = self.references.of[source], self.references.means
+        key = key_of(source, reference.key)
+        groups = tuple(reference.labelled())
+        known = store.get(key, device)
+        if known is None or not self._complete(known, groups):
+            known = {group.label: self._mean(group, source) for group in groups}
+            store.put(key, known)
+        return known
+
+    def _complete(self, known: Means, groups: Sequence[Group]) -> bool:
+        """Whether there are means of every group, at the same hook points and at the further ones."""
+        hooks = [frozenset(known.get(group.label, {})) for group in groups]
+        return all(each and each == hooks[0] and self.further <= each for each in hooks)
+
+    def _mean(self, group: Group, source: Mean) -> Activations:
+        if source.by_template:
+            _check_mean(group.prompts)
         totals: dict[str, Tensor] = {}
         count = 0
-        for group in in_batches(prompts, self.tokens):
-            rows = [counterfactual(prompt, name) for prompt in group]
+        for some in in_batches(group.prompts, self.tokens):
+            rows = [_replacing(prompt, source.counterfactual) for prompt in some]
             device = next(iter(totals.values())).device if totals else torch.device("cpu")
             activations = self.forward(padded(rows, device))
             lengths = torch.tensor([len(row) for row in rows])
             for hook, activation in activations.items():
-                if by_position:
+                if source.by_template:
                     part = activation.double().sum(0)
                 else:
                     real = torch.arange(activation.shape[1]) < lengths[:, None]
                     part = activation[real.to(activation.device)].double().sum(0)
                 totals[hook] = totals[hook] + part if hook in totals else part
-            count += len(rows) if by_position else int(lengths.sum())
+            count += len(rows) if source.by_template else int(lengths.sum())
         return {hook: (total / count).float() for hook, total in totals.items()}
-
-    def _laid_out(self, means: dict[str, Activations], source: Mean, batch: Batch) -> Activations:
-        """Each prompt's template's means, padded to the batch's length."""
-        if not source.by_template:
-            return means[""]
-        rows = []
-        for prompt in batch.prompts:
-            if prompt.template not in means:
-                raise CannotMeasure(
-                    f"none of the first {source.reference} prompts has the template {prompt.template}, so it has no "
-                    "mean: raise the first number of `prompts`, or write `ablate mean`"
-                )
-            rows.append(means[prompt.template])
-        return {hook: _stacked([row[hook] for row in rows], batch.tokens.shape[1]) for hook in rows[0]}
 
 
 class _Zeros(dict[str, Tensor]):
@@ -121,31 +124,57 @@ def _stacked(rows: list[Tensor], length: int) -> Tensor:
     return result
 
 
-def _by_template(prompts: Iterable[Prompt]) -> dict[str, list[Prompt]]:
-    groups: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        groups.setdefault(prompt.template, []).append(prompt)
-    for template, group in groups.items():
-        lengths = sorted({len(prompt.tokens) for prompt in group})
-        if len(lengths) > 1:
-            raise CannotMeasure(
-                f"prompts of the template {template} have {lengths[0]} to {lengths[-1]} tokens, so there is no mean by "
-                "template: give prompts of different lengths different templates, or write `ablate mean`"
-            )
-    return groups
+def _replacing(prompt: Prompt, name: str) -> tuple[int, ...]:
+    """The tokens of a prompt's counterfactual, or its own for the name "". Raises CannotMeasure."""
+    return counterfactual(prompt, name) if name else prompt.tokens
 
 
-def _partner(prompt: Prompt, reference: Sequence[Prompt], seed: int) -> Prompt:
-    """Another prompt of the same template and length, picked by a hash so that it never depends on the batch."""
-    alike = [
-        other
-        for other in reference
-        if other.template == prompt.template and len(other.tokens) == len(prompt.tokens) and other != prompt
-    ]
+def _check_mean(prompts: Sequence[Prompt]) -> None:
+    """Refuse prompts of one template that have no mean by template. Raises CannotMeasure."""
+    template = prompts[0].template
+    lengths = sorted({len(prompt.tokens) for prompt in prompts})
+    if len(lengths) > 1:
+        raise CannotMeasure(
+            f"prompts of the template {template} have {lengths[0]} to {lengths[-1]} tokens, so there is no mean by "
+            "template: give prompts of different lengths different templates, or write `ablate mean`"
+        )
+    if len(prompts) == 1:
+        raise CannotMeasure(
+            f"the template {template} has one prompt, whose `mean by template` would be its own counterfactual: write "
+            "`ablate counterfactual` if that is meant, or `ablate mean`, or give the template more prompts"
+        )
+
+
+def _check_length(prompt: Prompt, means: Activations) -> None:
+    """Refuse a prompt that is longer or shorter than those of its template whose mean was taken."""
+    length = len(next(iter(means.values())))
+    if length != len(prompt.tokens):
+        raise CannotMeasure(
+            f"{prompt.text!r} has {len(prompt.tokens)} tokens and the mean of its template {prompt.template} is over "
+            f"prompts of {length}: give prompts of different lengths different templates, or write `ablate mean`"
+        )
+
+
+def _partner(prompt: Prompt, group: Sequence[Prompt], source: Resample) -> tuple[int, ...]:
+    """The counterfactual of another prompt of the same template and length, neither this prompt nor its own one.
+
+    It is picked by a hash, so that it never depends on the batch.
+    """
+    name = source.counterfactual
+    own = (prompt.tokens, counterfactual(prompt, name))
+    rows = (
+        counterfactual(other, name)
+        for other in group
+        if other.template == prompt.template
+        and len(other.tokens) == len(prompt.tokens)
+        and other.tokens != prompt.tokens
+    )
+    alike = [row for row in rows if row not in own]
     if not alike:
         raise CannotMeasure(
-            f"the first {len(reference)} prompts have no other one of the template {prompt.template} and length "
-            f"{len(prompt.tokens)} to resample {prompt.text!r} from: raise the first number of `prompts`"
+            f"none of the {len(group)} prompts of the reference is another one of the template {prompt.template} and "
+            f"length {len(prompt.tokens)}, to resample {prompt.text!r} from: give that template more prompts, or write "
+            "another `ablate`"
         )
-    digest = hashlib.sha256(repr((seed, prompt.tokens)).encode()).digest()
+    digest = hashlib.sha256(repr((source.seed, prompt.tokens)).encode()).digest()
     return alike[int.from_bytes(digest[:8], "big") % len(alike)]

@@ -19,7 +19,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.measures.measurement import Array
 from circuitdsl.models.folders import own_cache
 
-FORMAT = "circuitdsl/results/1"
+FORMAT = "circuitdsl/results/2"
 """Goes into every key. Raise the number when a reading or a world comes to mean something else."""
 
 WAIT = 60.0  # seconds to wait for another process that is writing

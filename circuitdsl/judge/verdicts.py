@@ -41,15 +41,29 @@ class Judgement:
 
 def judge(weighed: Weighed, bound: Bound | Control, confidence: float, looks: int = 1) -> Judgement:
     """Judge one measurement, which is looked at so many times, at one confidence over all of them (Bonferroni)."""
+    (judgement,) = judge_all(weighed, (bound,), confidence, looks)
+    return judgement
+
+
+def judge_all(
+    weighed: Weighed, bounds: Sequence[Bound | Control], confidence: float, looks: int = 1
+) -> tuple[Judgement, ...]:
+    """One measurement against several bounds, each by itself."""
     evidence = weighed.evidence()
     if evidence is None:
-        return Judgement(Estimate(None, None, None), Verdict.UNDECIDED, None, note=UNDEFINED)
+        nothing = Judgement(Estimate(None, None, None), Verdict.UNDECIDED, None, note=UNDEFINED)
+        return (nothing,) * len(bounds)
     estimate = interval(evidence, split_confidence(confidence, looks))
-    if isinstance(bound, Control):
-        return _against_control(weighed, estimate, bound, confidence, looks)
-    note = NOT_TOLD if estimate.unbounded else ""
-    undecided = Judgement(estimate, Verdict.UNDECIDED, 1.0, note=note)
-    return _against_bound(weighed, evidence, bound, confidence, looks, undecided)
+    return tuple(
+        _against_control(weighed, estimate, bound, confidence, looks)
+        if isinstance(bound, Control)
+        else _against_bound(weighed, evidence, bound, confidence, looks, _undecided(estimate))
+        for bound in bounds
+    )
+
+
+def _undecided(estimate: Estimate) -> Judgement:
+    return Judgement(estimate, Verdict.UNDECIDED, 1.0, note=NOT_TOLD if estimate.unbounded else "")
 
 
 def _against_bound(

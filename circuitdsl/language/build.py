@@ -141,6 +141,10 @@ class Builder(Transformer[Token, t.File]):
         low, high = children
         return t.Between(self._number(low), self._number(high), span=self._span(meta))
 
+    def outside(self, meta: Any, children: list[Token]) -> t.Outside:
+        low, high = children
+        return t.Outside(self._number(low), self._number(high), span=self._span(meta))
+
     def direction(self, meta: Any, children: list[Token]) -> t.Direction:
         return t.Direction(str(children[0]), span=self._span(meta))  # pyright: ignore[reportArgumentType]
 
@@ -157,12 +161,14 @@ class Builder(Transformer[Token, t.File]):
         return t.Expect(name, arguments, judgement, baseline is not None, span=self._span(meta))
 
     def edge(self, meta: Any, children: list[Any]) -> t.Edge:
-        _, senders, receiver, judgement = children
-        return t.Edge(senders, receiver, judgement, span=self._span(meta))
+        _, senders, receiver, *verdict = children
+        judgement = next((child for child in verdict if isinstance(child, t.Judgement)), None)
+        strict = any(isinstance(child, Token) for child in verdict)
+        return t.Edge(senders, receiver, judgement, strict=strict, span=self._span(meta))
 
     def no_edge(self, meta: Any, children: list[Any]) -> t.Edge:
-        _, senders, receiver = children
-        return t.Edge(senders, receiver, None, absent=True, span=self._span(meta))
+        _, senders, receiver, strict = children
+        return t.Edge(senders, receiver, None, absent=True, strict=strict is not None, span=self._span(meta))
 
     # --- statements --------------------------------------------------------------------------------
 

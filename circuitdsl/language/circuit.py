@@ -13,7 +13,7 @@ from typing import Literal
 import networkx as nx
 
 from circuitdsl.actions import Ablation, Action
-from circuitdsl.components import Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position
 from circuitdsl.language.environment import TaskInfo, TaskRef
 
 
@@ -54,25 +54,39 @@ class Nodes:
         return {"label": self.label, "nodes": _nodes(self.nodes)}
 
 
+ANY_INPUT = "qkv"
+"""The inputs of heads where an edge into them names none."""
+
+
 @dataclass(frozen=True)
 class Receivers:
     """Inputs of heads or MLPs that see a patch. ``inputs`` is a subset of "qkv" in that order; "" for an MLP.
 
     With grouped queries a head's key or value is its own copy of what it shares with others. ``of_group``: the label
-    stands for its heads' whole groups, all of whose heads are among ``nodes``.
+    stands for its heads' whole groups, all of whose heads are among ``nodes``. With "qkv", where no input is named,
+    ``nodes`` are the receivers as queries and MLPs read them, and ``keys`` the heads as keys and values are read.
     """
 
     label: str
     nodes: tuple[Node, ...]  # for q the query position; for k and v the key position
     inputs: str
+    keys: tuple[Node, ...] = ()
     of_group: bool = False
 
     def __str__(self) -> str:
-        return f"{self.label}.{self.inputs}{' of group' * self.of_group}" if self.inputs else self.label
+        group = " of group" * self.of_group
+        return f"{self.label}.{self.inputs}{group}" if self.inputs not in ("", ANY_INPUT) else self.label
+
+    def reads(self) -> tuple[tuple[Node, str], ...]:
+        """Every input that sees the patch with the node at which it is read, once: "q", "k", "v", or "" for an MLP."""
+        letters = "q" if self.inputs == ANY_INPUT else self.inputs
+        own = ((node, letter) for node in self.nodes for letter in (letters if node.component.inputs else ("",)))
+        return tuple(dict.fromkeys((*own, *((node, letter) for node in self.keys for letter in "kv"))))
 
     def to_dict(self) -> dict[str, object]:
         described: dict[str, object] = {"label": self.label, "input": self.inputs, "nodes": _nodes(self.nodes)}
-        return described | ({"of_group": True} if self.of_group else {})
+        keys = {"keys": _nodes(self.keys)} if self.keys else {}
+        return described | keys | ({"of_group": True} if self.of_group else {})
 
 
 @dataclass(frozen=True)
@@ -273,6 +287,23 @@ class Claim:
     bound: Bound | Control
     role: str = ""  # the role whose body or node list makes the claim
 
+    def under(self, method: Method) -> Claim:
+        """The claim as a method judges it: it says what listing a head claims. Other claims are what they are."""
+        if self.kind != "member":
+            return self
+        term, bound = member_claim(method.members, self.term.arguments, method.floor)
+        return replace(self, term=term, bound=bound)
+
+
+Members = Literal["minimality", "knockout"]
+
+
+def member_claim(members: Members, arguments: tuple[tuple[str, Argument], ...], floor: float) -> tuple[Term, Bound]:
+    """What listing a node claims: that it adds to the circuit at least the floor, or that the model changes by more
+    than the floor, in either direction, without it."""
+    bound = Bound(">=", low=floor) if members == "minimality" else Bound("outside", -floor, floor)
+    return Term(members, arguments), bound
+
 
 # --- documents -------------------------------------------------------------------------------------
 
@@ -292,6 +323,7 @@ class Method:
     metric: Metric = "logit_diff"
     against: str = ""  # the counterfactual that patches take activations from; "" if the task has none
     ablate: Ablation = "mean by template"
+    reference: int = 20  # prompts that a mean is taken over, of each template if it is by template
     prompts_first: int = 200
     prompts_most: int = 2000
     positions: Positions = "role"
@@ -300,6 +332,7 @@ class Method:
     seed: int = 0
     bos: bool = False
     processing: Processing = "none"
+    members: Members = "minimality"  # what listing a head claims
     vary: tuple[tuple[str, str], ...] = ()  # (setting, value): re-judge every claim with this setting
 
 
@@ -355,6 +388,35 @@ class Circuit:
     def edge_claims(self) -> Iterator[Claim]:
         """The claims that say that information flows (not the ``no edge`` ones)."""
         return (claim for claim in self.claims if claim.kind == "edge")
+
+    def paths(self) -> tuple[Path, ...]:
+        """The paths of the edges that it states, ``no edge`` not among them."""
+        found = (dict(claim.term.arguments)["path"] for claim in self.edge_claims())
+        return tuple(path for path in found if isinstance(path, Path))
+
+    @property
+    def of_edges(self) -> bool:
+        """Whether it is judged as edges: it states some, and its roles list no head and no MLP."""
+        return bool(self.paths()) and not any(node.component.claims_to_matter for node in self.nodes)
+
+    @property
+    def constituents(self) -> tuple[Node, ...]:
+        """What can be taken out of it: the nodes of its roles, or if it is one of edges, those that its edges name.
+
+        Not the embeddings, without which there is no prompt. A head of which edges name only keys or values, and which
+        sends nothing, stands at all positions.
+        """
+        if not self.of_edges:
+            return tuple(node for node in self.nodes if node.component.claims_to_matter)
+        found: dict[Component, dict[Position, None]] = {}
+        for path in self.paths():
+            read = path.receivers.reads() if isinstance(path.receivers, Receivers) else ()
+            for node, letter in (*((node, "") for node in path.senders.nodes), *read):
+                places = found.setdefault(node.component, {})
+                if letter not in ("k", "v"):
+                    places[node.position] = None
+        taken = ((component, places) for component, places in found.items() if component.claims_to_matter)
+        return tuple(Node(component, place) for component, places in taken for place in places or (ALL,))
 
     def graph(self) -> nx.MultiDiGraph[str]:
         """The circuit as a graph: roles and ``logits`` are vertices, each edge carries ``inputs`` and ``claim``."""

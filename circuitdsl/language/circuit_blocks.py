@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import assert_never
 
-from circuitdsl.components import ALL, Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Bound, Circuit, Nodes, OnTask, Path, Role, Term
+from circuitdsl.language.circuit import Bound, Circuit, Nodes, OnTask, Path, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
@@ -47,11 +47,12 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     reference = _reference(task, file)
     task_info = _task(task, reference, block, environment, collector)
     method = resolve_method(every(block.body, t.Method), task_info, collector)
-    scope = Scope(environment, collector, geometry, task_info, {}, method.floor)
+    scope = Scope(environment, collector, geometry, task_info, {}, method.floor, method.members)
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions, file, reference))
     check_repeats(drafts, collector)
+    _check_wholes(block, drafts, scope)
     if not drafts and _error_count(collector) == errors:
         remedy = "list heads in a role, or write `edge` or `expect`"
         collector.add("C590", f"circuit {block.name.text} claims nothing", block.name.span, remedy)
@@ -225,11 +226,33 @@ def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions, file: str, own: 
                 assert_never(statement)
 
 
+def _check_wholes(block: t.Circuit, drafts: Sequence[Placed], scope: Scope) -> None:
+    """Report measurements of the whole circuit where none of it, or none of its edges, is stated."""
+    members = (item for role in every(block.body, t.Role) for item in role.body if isinstance(item, t.Member))
+    lists = any(kinds()[member.component.rule].claims_to_matter for member in members)
+    states = any(not edge.absent for edge in every(block.body, t.Edge))
+    for placed in drafts:
+        term, known = placed.claim.term, scope.environment.measures
+        if placed.claim.kind != "expect" or not known[term.measure].of_whole or states:
+            continue
+        name = block.name.text
+        if "edges" in term.options:
+            message, remedy = f"circuit {name} states no edges", "state some: `edge 9.6 at END -> logits`"
+        elif not lists:
+            message = (
+                f"`{term.measure}` is a figure of the whole circuit, and {name} lists no heads and states no edges"
+            )
+            remedy = "list heads in a role, `role mover at END { 9.6 }`, or state edges"
+        else:
+            continue
+        scope.report("C519", message, placed.span, remedy)
+
+
 def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader) -> Iterator[Placed]:
     for node in role.nodes:
         if node.component.claims_to_matter:
             _, member = mentions[node]
-            draft = _member_draft(node, role, written, member.span.line, reader.scope.floor)
+            draft = _member_draft(node, role, written, member.span.line, reader.scope)
             yield Placed(draft, member.span)
     for item in written.body:
         draft = reader.expect(item, role) if isinstance(item, t.Expect) else None
@@ -237,12 +260,12 @@ def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader
             yield Placed(draft, item.span)
 
 
-def _member_draft(node: Node, role: Role, written: t.Role, line: int, floor: float) -> Draft:
+def _member_draft(node: Node, role: Role, written: t.Role, line: int, scope: Scope) -> Draft:
     place = f" at {node.position}" if node.position != ALL or written.at else ""
     label = str(node.component)
-    term = Term("minimality", (("heads", Nodes(label, (node,))),))
+    term, bound = member_claim(scope.members, (("heads", Nodes(label, (node,))),), scope.floor)
     text = f"role {role.name}{place}: {label} matters"
-    return Draft(line, text, "member", term, Bound(">=", low=floor), role.name, label.replace(" ", ""))
+    return Draft(line, text, "member", term, bound, role.name, label.replace(" ", ""))
 
 
 def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
@@ -253,7 +276,8 @@ def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
     for path in paths:
         kind = "no edge" if written.absent else "edge"
         text = statement_text(written) if len(paths) == 1 else _pair_text(written, path)
-        yield Draft(written.span.line, text, kind, Term("effect", (("path", path),)), bound)
+        term = Term("effect", (("path", path),), ("strict",) if written.strict else ())
+        yield Draft(written.span.line, text, kind, term, bound)
 
 
 def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
@@ -267,7 +291,7 @@ def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
             message = "an edge is compared with a bound, not with a control"
             scope.report("C505", message, judgement.span, "write `expect effect(...)` for that, or a bound here")
             return None
-        case t.AtLeast() | t.Between():
+        case t.AtLeast() | t.Between() | t.Outside():
             measure = scope.environment.measures.get("effect", MeasureInfo("effect", "share", "", ""))
             return resolve_bound(scope, judgement, "effect", measure.unit, measure.limits)
         case _:

@@ -372,7 +372,7 @@ class Reader:
                 remedy = "write a bound: `>=`, `<=`, `>`, `<` or `in a .. b`"
                 self.scope.report("C508", message, judgement.span, remedy)
                 return None
-            case t.AtLeast() | t.Between():
+            case t.AtLeast() | t.Between() | t.Outside():
                 low, high = measure.limits
                 limits = (low - high, high - low) if written.minus_baseline else (low, high)
                 return resolve_bound(self.scope, judgement, name, measure.unit, limits)
@@ -434,7 +434,7 @@ def _with_role(written: t.Expect, measure: MeasureInfo, role: Role, scope: Scope
 
 def resolve_bound(
     scope: Scope,
-    judgement: t.AtLeast | t.Between,
+    judgement: t.AtLeast | t.Between | t.Outside,
     measure: str,
     unit: Unit,
     limits: tuple[float, float],
@@ -449,10 +449,11 @@ def resolve_bound(
     if not all(right):
         return None
     bound = _bound(judgement)
-    if bound.op == "in" and bound.low is not None and bound.high is not None and bound.low >= bound.high:
+    if bound.low is not None and bound.high is not None and bound.low >= bound.high:
         low, high = (number.text for number in numbers)
         message = f"the range {low} .. {high} is empty"
-        scope.report("C506", message, judgement.span, f"write `in {high} .. {low}`" if low != high else "widen it")
+        remedy = f"write `{bound.op} {high} .. {low}`" if low != high else "widen it"
+        scope.report("C506", message, judgement.span, remedy)
         return None
     values = f"its values are {values_text(limits, unit)}"
     if _never(bound, limits):
@@ -465,9 +466,11 @@ def resolve_bound(
     return bound
 
 
-def _bound(judgement: t.AtLeast | t.Between) -> Bound:
+def _bound(judgement: t.AtLeast | t.Between | t.Outside) -> Bound:
     if isinstance(judgement, t.Between):
         return Bound("in", judgement.low.value, judgement.high.value)
+    if isinstance(judgement, t.Outside):
+        return Bound("outside", judgement.low.value, judgement.high.value)
     value = judgement.value.value
     lower = judgement.op in (">=", ">")
     return Bound(judgement.op, value if lower else None, None if lower else value)
@@ -491,6 +494,8 @@ def _has_unit(scope: Scope, number: t.Number, measure: str, unit: Unit) -> bool:
 
 def _never(bound: Bound, limits: tuple[float, float]) -> bool:
     low, high = limits
+    if bound.op == "outside":
+        return bound.low is not None and bound.high is not None and bound.low < low and high < bound.high
     below = bound.low is not None and (bound.low > high or (bound.op == ">" and bound.low >= high))
     above = bound.high is not None and (bound.high < low or (bound.op == "<" and bound.high <= low))
     return below or above
@@ -498,6 +503,8 @@ def _never(bound: Bound, limits: tuple[float, float]) -> bool:
 
 def _always(bound: Bound, limits: tuple[float, float]) -> bool:
     low, high = limits
+    if bound.op == "outside":
+        return (bound.low is not None and bound.low >= high) or (bound.high is not None and bound.high <= low)
     open_below = bound.low is None or (bound.low < low if bound.op == ">" else bound.low <= low)
     open_above = bound.high is None or (bound.high > high if bound.op == "<" else bound.high >= high)
     return open_below and open_above

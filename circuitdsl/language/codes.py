@@ -51,7 +51,7 @@ CODES = MappingProxyType(
         "C213": "A setting of the method has a value that it cannot have. The message gives those that it can.",
         "C214": "`against`, or `patch ... from`, names a counterfactual that the task does not have.",
         "C215": "The same claim is made twice: an edge between the same nodes, with whatever bound, or the same "
-        "`expect`; or an edge is both claimed and denied.",
+        "`expect`; or an edge is both claimed and denied. An edge and the same one `: strict` are two.",
         "C216": "A role lists no nodes, so that nothing is claimed of it.",
         "C217": "A role bears the name of one of the task's positions, so that an argument could mean either.",
         # --- geometry
@@ -83,16 +83,15 @@ CODES = MappingProxyType(
         "options.",
         "C505": "A measurement cannot be compared with such a control, or not in such a block. `circuitdsl explain "
         "NAME` lists its controls.",
-        "C506": "`in a .. b` needs a to be smaller than b.",
+        "C506": "`in a .. b`, and `outside a .. b`, needs a to be smaller than b.",
         "C507": "No value that the measurement can have satisfies this bound, so that the claim could never hold.",
         "C508": "`raises` and `lowers` are said of an effect along a path, and of an edge. Other measurements are "
         "compared with a bound.",
-        "C509": "A head has three inputs: its queries (`q`), keys (`k`) and values (`v`). An edge into heads says into "
-        "which: `edge a -> b.q`.",
         "C510": "The logits and MLPs have a single input, which is not named.",
         "C511": "Queries are read at the receiver's own position, keys and values where the sender writes. An edge "
-        "into both kinds of input would be two claims: write two edges.",
-        "C512": "The inputs of a head are q, k and v, alone or together: `.q`, `.k`, `.v`, `.kv`.",
+        "into both kinds of input is two edges, or one that names no input: then all three see the patch together.",
+        "C512": "The inputs of a head are q, k and v: `.q`, `.k`, `.v`, `.kv`. Where none is named, all three are "
+        "meant.",
         "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is none.",
         "C514": "A measurement, or an option of it, stands where it has no meaning: an overlap, for instance, needs "
         "the two circuits of a `compare`, and an effect can be `normalised` only where the model is as it is.",
@@ -103,6 +102,12 @@ CODES = MappingProxyType(
         "C518": "`b.k of group` is the key of all heads that share it with b, in a model with grouped queries: fewer "
         "key-value heads than heads. Where each head has keys and values of its own, and of queries, which are never "
         "shared, there is no such group, and other heads than b are not meant.",
+        "C519": "A measurement of the circuit as a whole (`faithfulness`, `completeness`, ...) in a circuit of which "
+        "nothing is said: it lists no heads and MLPs in roles, and states no edges; or `faithfulness(edges)` where no "
+        "edges are stated.",
+        "C520": "An edge or a path from `pos_embed` alone. Positions are the same in a prompt and in its "
+        "counterfactual, which has as many tokens, so that patching them changes nothing. Beside `embed` in a role it "
+        "does no harm.",
         "C521": "A `control task` is the circuit's own task. It is a negative control: a task that the model does and "
         "for which the circuit's heads should not matter.",
         "C522": "A `control task` of a circuit that lists no heads: there is nothing to knock out on that task.",

@@ -64,6 +64,7 @@ class TaskInfo:
     counterfactuals: tuple[tuple[str, str], ...]  # (name, about)
     default_counterfactual: str | None
     templates: int
+    lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class MeasureInfo:
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
     exceeded: tuple[str, ...] = ()  # controls with `>` alone: that it is no more than these is shown by no test
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
+    of_whole: bool = False  # of the circuit as a whole, which has to list nodes or state edges
     output: bool = False  # of what the model says, so that an intervention on random heads has it as well
 
     def controls_in(self, place: Place) -> tuple[str, ...]:

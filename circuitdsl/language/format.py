@@ -107,6 +107,8 @@ def judgement_text(judgement: t.Judgement) -> str:
             return f"{op} {value.text}"
         case t.Between(low, high):
             return f"in {low.text} .. {high.text}"
+        case t.Outside(low, high):
+            return f"outside {low.text} .. {high.text}"
         case t.Direction(word):
             return word
         case t.Against(op, control):
@@ -168,8 +170,9 @@ def _cells(statement: _Plain | t.Member) -> tuple[str, ...]:
             return ("task", _task(statement))
         case t.Setting() | t.Vary():
             return _setting(statement)
-        case t.Edge(senders, receiver, judgement, absent):
-            last = f" : {judgement_text(judgement)}" if judgement else ""
+        case t.Edge(senders, receiver, judgement, absent, strict):
+            verdict = ", ".join([*(["strict"] * strict), *([judgement_text(judgement)] if judgement else [])])
+            last = f" : {verdict}" if verdict else ""
             return (f"{'no ' * absent}edge {group_text(senders)}", f"-> {argument_text(receiver)}{last}")
         case t.Expect():
             return (f"expect {_measure(statement)}", judgement_text(statement.judgement))

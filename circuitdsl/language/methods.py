@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from circuitdsl.actions import ABLATIONS
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Method, Metric, Positions, Processing
+from circuitdsl.language.circuit import Members, Method, Metric, Positions, Processing
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import TaskInfo
 
@@ -32,9 +32,16 @@ SETTINGS = (
     SettingInfo("against", "The task's counterfactual that patches take activations from; the task names a default."),
     SettingInfo(
         "ablate",
-        "What a knocked-out head writes instead: `zero`, the `mean` over the counterfactual prompts, the "
-        "`mean by template` (the default), or a `resample`d prompt's own output.",
+        "What a knocked-out head writes instead: `zero`, the `mean` over counterfactual prompts, the "
+        "`mean by template` (the default), a `resample`d prompt's own output, or that on the prompt's own "
+        "`counterfactual`. Where a task has no counterfactual, means are over its own prompts.",
         ABLATIONS,
+    ),
+    SettingInfo(
+        "reference",
+        "How many prompts a mean is taken over, 20 if not set: of each template for `mean by template`, of the whole "
+        "stream for `mean`; a `resample`d output is one of as many. They are drawn apart from the prompts that are "
+        "measured, and do not depend on `prompts`.",
     ),
     SettingInfo(
         "prompts",
@@ -70,6 +77,13 @@ SETTINGS = (
         get_args(Processing),
     ),
     SettingInfo(
+        "members",
+        "What listing a head claims: `minimality` (the default), that it adds at least the floor to the circuit where "
+        "it adds most; or `knockout`, that the model's metric changes by more than the floor without it. A report has "
+        "both figures of every listed head.",
+        get_args(Members),
+    ),
+    SettingInfo(
         "vary",
         "`vary ablate: zero, resample` judges every claim again with each of these values; faithfulness "
         "moves far with the method (Miller et al. 2024).",
@@ -81,6 +95,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {setting.name: setting.values for setti
 """The values of each setting that is chosen among words of the language."""
 
 MOST_PROMPTS = 1_000_000
+MOST_REFERENCE = 10_000
 MOST_SEED = 2**31 - 1
 
 
@@ -174,6 +189,13 @@ def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
     settings.values.update(prompts_first=first, prompts_most=most)
 
 
+def _read_reference(settings: _Settings, setting: t.Setting) -> None:
+    remedy = f"a mean is over 2 prompts or more, up to {MOST_REFERENCE}: `reference 20`"
+    reference = _whole(settings, setting.values[0], 2, MOST_REFERENCE, remedy)
+    if reference is not None:
+        settings.values["reference"] = reference
+
+
 def _read_seed(settings: _Settings, setting: t.Setting) -> None:
     seed = _whole(settings, setting.values[0], 0, MOST_SEED, f"a seed is a whole number up to {MOST_SEED}: `seed 0`")
     if seed is not None:
@@ -203,6 +225,7 @@ def _read_share(least: float, remedy: str) -> Callable[[_Settings, t.Setting], N
 _READERS: Mapping[str, Callable[[_Settings, t.Setting], None]] = {
     **dict.fromkeys((*CHOICES, "against"), _read_choice),
     "prompts": _read_prompts,
+    "reference": _read_reference,
     "seed": _read_seed,
     "floor": _read_share(0.0, "the floor is a share of F(M) above 0% and below 100%: `floor 1%`"),
     "confidence": _read_share(0.5, "the confidence is a share above 50% and below 100%: `confidence 95%`"),

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position, can_carry
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import LogitsReceiver, Nodes, Path, Receivers
+from circuitdsl.language.circuit import ANY_INPUT, LogitsReceiver, Nodes, Path, Receivers
 from circuitdsl.language.format import argument_text
 from circuitdsl.language.scope import END, Scope
 from circuitdsl.language.source import Span
@@ -27,12 +27,10 @@ def resolve_path(scope: Scope, left: t.Operand, right: t.Operand) -> Path | None
         return Path(senders, paths[0].receivers)
     targets = [path.receivers for path in paths if isinstance(path.receivers, Receivers)]
     nodes = tuple(dict.fromkeys(node for target in targets for node in target.nodes))
-    if len({target.inputs for target in targets}) > 1:
-        message = "heads and MLPs are read differently, and a measurement reads one way"
-        scope.report("C502", message, right.span, "write a measurement for each")
-        return None
+    keys = tuple(dict.fromkeys(node for target in targets for node in target.keys))
+    inputs = max((target.inputs for target in targets), key=len)  # of MLPs among heads without an input: ""
     label = argument_text(right).partition("}")[0] + "}" if "}" in argument_text(right) else targets[0].label
-    return Path(senders, Receivers(label, nodes, targets[0].inputs, targets[0].of_group))
+    return Path(senders, Receivers(label, nodes, inputs, keys, targets[0].of_group))
 
 
 def _joined(parts: Sequence[Nodes], label: str) -> Nodes:
@@ -52,7 +50,7 @@ def resolve_paths(scope: Scope, left: t.Operand, right: t.Operand, absent: bool 
             return None
         paths = [Path(sender, LogitsReceiver()) for sender in senders]
     else:
-        target = _grouped(scope, right, "a receiver is `logits`, or heads with their input: `name_mover.q`")
+        target = _grouped(scope, right, "a receiver is `logits`, an MLP, or heads: `name_mover.q`")
         if target is None or senders is None or not _inputs_are_sound(scope, target):
             return None
         if len(senders) * len(target.items) > MOST_PATHS:
@@ -110,6 +108,8 @@ def _inputs_are_sound(scope: Scope, target: t.Group) -> bool:
         message = "queries are read at another position than keys and values"
         whole = argument_text(t.Group(target.items))
         remedy = f"write two edges, into `{whole}.q` and into `{whole}.{inputs[1:]}`"
+        if inputs == ANY_INPUT:
+            remedy = f"write `{whole}` for all three inputs together"
         scope.report("C511", message, target.span, remedy)
         return False
     return not target.of_group or _heads_share(scope, target)
@@ -139,14 +139,17 @@ def _into(scope: Scope, sender: Nodes, target: t.Group) -> list[Path] | None:
     for receiver in receivers:
         if not _kinds_fit(scope, receiver, target):
             return None
-        nodes = receiver.nodes
-        if inputs in ("k", "v", "kv"):
-            keys = _key_positions(scope, sender, target)
-            components = dict.fromkeys(node.component for node in nodes)
-            if target.of_group:
-                components = _with_their_groups(components, scope.geometry)
-            nodes = tuple(Node(component, key) for component in components for key in keys)
-        paths.append(Path(sender, Receivers(receiver.label, nodes, inputs, target.of_group)))
+        heads = dict.fromkeys(node.component for node in receiver.nodes if node.component.inputs)
+        if target.of_group:
+            heads = _with_their_groups(heads, scope.geometry)
+        places = _key_positions(scope, sender, target) if inputs else _positions(sender)
+        keys = tuple(Node(head, place) for head in heads for place in places)
+        if not heads or inputs == "q":
+            paths.append(Path(sender, Receivers(receiver.label, receiver.nodes, inputs)))
+        elif inputs:
+            paths.append(Path(sender, Receivers(receiver.label, keys, inputs, of_group=target.of_group)))
+        else:
+            paths.append(Path(sender, Receivers(receiver.label, receiver.nodes, ANY_INPUT, keys)))
     _say_same_groups(scope, paths, target)
     return paths
 
@@ -174,7 +177,11 @@ def _say_same_groups(scope: Scope, paths: Iterable[Path], target: t.Group) -> No
 
 def _key_positions(scope: Scope, sender: Nodes, target: t.Group) -> list[Position]:
     written = scope.position(target.at) if target.at else None
-    return [written] if written else list(dict.fromkeys(node.position for node in sender.nodes))
+    return [written] if written else _positions(sender)
+
+
+def _positions(nodes: Nodes) -> list[Position]:
+    return list(dict.fromkeys(node.position for node in nodes.nodes))
 
 
 def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
@@ -186,11 +193,6 @@ def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
         remedy = "write an edge into the heads and one into the rest" if mixed else f"leave `.{target.inputs}` out"
         scope.report("C510", message, target.span, remedy)
         return False
-    if heads and not target.inputs:
-        whole = argument_text(t.Group(target.items))
-        remedy = f"write `{whole}.q`, `{whole}.k` or `{whole}.v`"
-        scope.report("C509", f"it is not said which input of {receiver.label} is meant", target.span, remedy)
-        return False
     return True
 
 
@@ -198,6 +200,12 @@ def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
 
 
 def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
+    nodes = path.senders.nodes
+    if nodes and all(node.component.fixed for node in nodes):
+        message = f"{path.senders.label} is the same on a prompt and on its counterfactual, which has the same length"
+        remedy = "name `embed`, or leave it out; a role `{ embed pos_embed }` sends both together"
+        scope.report("C520", message, span, remedy)
+        return False
     if isinstance(path.receivers, LogitsReceiver) or not (path.senders.nodes and path.receivers.nodes):
         return True
     parallel = bool(scope.geometry and scope.geometry.parallel_attn_mlp)
@@ -221,7 +229,7 @@ def _why(sender: Component, receiver: Component) -> str:
 def _warn_of_positions(scope: Scope, path: Path, span: Span) -> None:
     written = {node.position for node in path.senders.nodes}
     receivers = path.receivers
-    read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node in receivers.nodes}
+    read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
     if scope.task is None or not read or not written or ALL in read | written or read & written:
         return
     there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))

@@ -17,7 +17,7 @@ from circuitdsl.components import (
     kinds,
 )
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Nodes, Role
+from circuitdsl.language.circuit import Members, Nodes, Role
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import Environment, TaskInfo
 from circuitdsl.language.format import item_text
@@ -34,6 +34,7 @@ class Scope:
     task: TaskInfo | None
     roles: Mapping[str, Role]
     floor: float
+    members: Members = "minimality"
 
     def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
         self.collector.add(code, message, span, remedy, *notes)

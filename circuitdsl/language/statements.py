@@ -85,7 +85,7 @@ def check_repeats(drafts: Sequence[Placed], collector: Collector) -> None:
 def _key(claim: Draft) -> object:
     match claim.kind:
         case "edge" | "no edge":
-            return _path_key(claim.term)
+            return _path_key(claim.term), claim.term.options
         case "control task":
             return claim.term
         case "expect" | "member":
@@ -96,5 +96,5 @@ def _path_key(term: Term) -> object:
     path = dict(term.arguments)["path"]
     assert isinstance(path, Path)
     receivers = path.receivers
-    target = () if isinstance(receivers, LogitsReceiver) else (frozenset(receivers.nodes), receivers.inputs)
+    target = frozenset[object]() if isinstance(receivers, LogitsReceiver) else frozenset(receivers.reads())
     return frozenset(path.senders.nodes), target

@@ -136,6 +136,14 @@ class Between(Syntax):
 
 
 @dataclass(frozen=True)
+class Outside(Syntax):
+    """``outside -1% .. 1%``."""
+
+    low: Number
+    high: Number
+
+
+@dataclass(frozen=True)
 class Direction(Syntax):
     """``raises`` or ``lowers``."""
 
@@ -150,7 +158,7 @@ class Against(Syntax):
     control: Words
 
 
-Judgement = AtLeast | Between | Direction | Against
+Judgement = AtLeast | Between | Outside | Direction | Against
 
 
 @dataclass(frozen=True)
@@ -187,12 +195,13 @@ class Expect(Syntax):
 
 @dataclass(frozen=True)
 class Edge(Syntax):
-    """``edge senders -> receiver : judgement``; ``absent`` for ``no edge``."""
+    """``edge senders -> receiver : strict, judgement``; ``absent`` for ``no edge``."""
 
     senders: Group
     receiver: Group | Logits
     judgement: Judgement | None = None
     absent: bool = False
+    strict: bool = False
 
 
 # --- statements and blocks -------------------------------------------------------------------------

@@ -12,12 +12,24 @@ from circuitdsl.language.grammar import grammar
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
     *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control"),
-    *("metric", "against", "ablate", "prompts", "positions", "floor", "confidence", "seed", "bos", "processing"),
-    *("vary", "align"),
+    *(
+        "metric",
+        "against",
+        "ablate",
+        "reference",
+        "prompts",
+        "positions",
+        "floor",
+        "confidence",
+        "seed",
+        "bos",
+        "processing",
+    ),
+    *("members", "vary", "align"),
 )
 _FOLLOWED = {"control": r"(?=(?:[ \t\r\n\f]|#[^\n]*\n)+task\b)"}
 """Words that begin a statement only before another one, and are names elsewhere, as the grammar has them."""
-_INNER = ("with", "on", "at", "in", "raises", "lowers", "logits", "from", "to", "by", "evenly")
+_INNER = ("with", "on", "at", "in", "outside", "strict", "raises", "lowers", "logits", "from", "to", "by", "evenly")
 _THINGS = {
     "NAME": "a name",
     "MODEL_NAME": "a model's name",
@@ -169,7 +181,7 @@ def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
         (found == "}" and "$END" in accepts, "no block is open here: leave it out"),
         (found == ")" and before == "(", "leave the parentheses out"),
         (found == ":" and "LBRACE" in accepts, "what belongs together stands in braces: `{ ... }`"),
-        (found == ":" and "RBRACE" in accepts, "`no edge` says all: that there is no effect"),
+        ("STRICT" in accepts and "OP" not in accepts, "`no edge` says all: that there is no effect"),
     )
     head = _HEAD_LIKE.fullmatch(found) if components else None
     if head:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from circuitdsl.components import Mlp, Node
+from circuitdsl.components import Node
 from circuitdsl.language.circuit import Circuit, Nodes
 from circuitdsl.language.environment import CHANCE, NOT_NEGATIVE, RANDOM_HEADS, SHAM, MeasureInfo, Parameter
 from circuitdsl.measures.controls import RANDOM_SETS, SHUFFLES, against_sham, random_nodes
@@ -24,7 +24,8 @@ from circuitdsl.measures.estimands import (
     relative_change,
 )
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
-from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Isolated, Source
+from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Source
+from circuitdsl.measures.kept import EDGES, kept
 from circuitdsl.measures.measurement import (
     Array,
     Asking,
@@ -41,6 +42,7 @@ Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, 
 
 RANDOM_SUBSETS = 5
 GREEDY_STEPS = 5
+GREEDY_NOTE = "the greedy set was chosen by every other prompt, and its gap is that of the rest"
 
 
 # --- knockout --------------------------------------------------------------------------------------
@@ -123,35 +125,44 @@ def _dependence(request: Request) -> Asking:
 # --- faithfulness ----------------------------------------------------------------------------------
 
 
-def isolated(request: Request, kept: Iterable[Node]) -> Isolated:
-    """The world in which only ``kept`` works. MLPs are ablated only when the circuit names some (Wang et al.)."""
-    names_mlps = any(isinstance(node.component, Mlp) for node in request.circuit.nodes)
-    return Isolated(request.placed(kept), request.source(), mlps=names_mlps)
-
-
 def _faithfulness(request: Request) -> Asking:
     """Columns: F(C), F(none), F(M); with a control, one F more for each random set."""
-    nodes = request.circuit.nodes
+    alone = kept(request)
     circuit, nothing, model = (
-        request.ask(isolated(request, nodes)),
-        request.ask(isolated(request, ())),
-        request.ask(Clean()),
+        request.ask(alone.circuit()),
+        request.ask(alone.nothing()),
+        request.ask(alone.model()),
     )
-    randoms = [request.ask(isolated(request, some)) for some in _random_sets(request, nodes)]
+    randoms = [request.ask(world) for world in (alone.randoms() if request.control else ())]
     results = yield [circuit, nothing, model, *randoms]
     columns = [results[e] for e in (circuit, nothing, model, *randoms)]
     return Measurement(
         (sample(request.data, *columns),),
         kept_share(request.limits),
         control=_of_random_sets(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
+        note=alone.note,
     )
 
 
+def what_it_keeps(request: Request) -> Asking:
+    """(F(C) - F(none)) / F(M): the most that a node can add inside the circuit, if no node of it lowers the metric.
+
+    For F(C \\ K) - F(C \\ (K and v)), of which minimality is the size, is at most F(C) - F(none) then. It is a share of
+    F(M), as minimality and the floor are, and not of F(M) - F(none), as faithfulness is. Columns: F(C), F(none), F(M).
+    """
+    alone = kept(request)
+    asked = [request.ask(world) for world in (alone.circuit(), alone.nothing(), alone.model())]
+    results = yield asked
+    share = Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits))
+    return Measurement((sample(request.data, *(results[e] for e in asked)),), share)
+
+
 def _faithfulness_gap(request: Request) -> Asking:
-    circuit, model = request.ask(isolated(request, request.circuit.nodes)), request.ask(Clean())
+    alone = kept(request)
+    circuit, model = request.ask(alone.circuit()), request.ask(alone.model())
     results = yield [circuit, model]
     gap = Folded(Mean(Contrast(((1, 1.0), (0, -1.0)), request.limits)))
-    return Measurement((sample(request.data, results[circuit], results[model]),), gap)
+    return Measurement((sample(request.data, results[circuit], results[model]),), gap, note=alone.note)
 
 
 def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Node], ...]:
@@ -178,13 +189,13 @@ def _minimality(request: Request) -> Asking:
     """Columns: F(M), then F(C \\ (K and v)), F(C \\ K) for each K tried."""
     argument = request.argument("heads")
     assert isinstance(argument, Nodes)
-    subject, everything = frozenset(argument.nodes), frozenset(request.circuit.nodes)
+    subject, alone = frozenset(argument.nodes), kept(request)
     companions = _companions(request.circuit, subject)
     clean = request.ask(Clean())
     pairs = [
         (
-            request.ask(isolated(request, everything - companion - subject)),
-            request.ask(isolated(request, everything - companion)),
+            request.ask(alone.circuit(companion | subject)),
+            request.ask(alone.circuit(companion)),
         )
         for companion in companions.values()
     ]
@@ -201,7 +212,9 @@ def _minimality(request: Request) -> Asking:
     names = list(companions)
     strongest = names[int(np.argmax([abs(means[i] - means[i + 1]) for i in range(1, len(columns), 2)]))]
     return Measurement(
-        (sample(request.data, *columns),), adds, note=f"largest without {strongest}" if strongest else ""
+        (sample(request.data, *columns),),
+        adds,
+        note=_joined(f"largest without {strongest}" if strongest else "", alone.note),
     )
 
 
@@ -209,7 +222,7 @@ def _companions(circuit: Circuit, subject: frozenset[Node]) -> dict[str, frozens
     """The sets K that minimality tries, by name: none, the rest of the subject's own role, each other role."""
     sets = {"": frozenset[Node]()}
     for role in circuit.roles:
-        nodes = frozenset(role.nodes)
+        nodes = _removable(role.nodes)
         rest = nodes - subject
         if rest and rest not in sets.values():
             sets[f"the rest of {role.name}" if nodes & subject else role.name] = rest
@@ -219,18 +232,28 @@ def _companions(circuit: Circuit, subject: frozenset[Node]) -> dict[str, frozens
 def _completeness(request: Request) -> Asking:
     """Columns: F(C \\ K), F(M \\ K) for each K tried."""
     argument = request.argument("heads")
-    nodes = request.circuit.nodes
+    nodes = request.circuit.constituents
     if isinstance(argument, Nodes):
-        sets = {argument.label: frozenset(argument.nodes)}
+        sets = {argument.label: _removable(argument.nodes)}
+        if not sets[argument.label]:
+            raise CannotMeasure(f"{argument.label} cannot be removed: a circuit keeps its embeddings")
     else:
-        sets = {role.name: frozenset(role.nodes) for role in request.circuit.roles} | _random_subsets(request)
+        sets = {role.name: _removable(role.nodes) for role in request.circuit.roles} | _random_subsets(request)
+        sets = {name: some for name, some in sets.items() if some} or {"all of it": frozenset(nodes)}
     columns: dict[str, tuple[Array, Array]] = {}
     columns |= yield from _without(request, sets)
     given = len(columns)
     if "greedy" in request.term.options:
         columns |= yield from _greedy(request, frozenset(nodes))
     pairs = list(columns.values())
-    worst = max(columns, key=lambda name: abs(_gap(*columns[name])))
+
+    def size(name: str) -> float:
+        """Of the gap, on the prompts that it is measured on."""
+        start, step = (0, 1) if name in sets else (1, 2)
+        return abs(_gap(*(column[start::step] for column in columns[name])))
+
+    worst = max(columns, key=size)
+    notes = [f"worst without {worst}" if len(columns) > 1 else "", GREEDY_NOTE if len(columns) > given else ""]
 
     def gap(place: int, chosen: bool) -> Folded:
         return Folded(Mean(Contrast(((2 * place, 1.0), (2 * place + 1, -1.0)), request.limits, chosen)))
@@ -243,21 +266,14 @@ def _completeness(request: Request) -> Asking:
             for place, (name, pair) in enumerate(columns.items())
             if len(columns) > 1
         ),
-        note=f"worst without {worst}" if len(columns) > 1 else "",
+        note=_joined(*notes, kept(request).note),
     )
 
 
 def _without(request: Request, sets: dict[str, frozenset[Node]]) -> Columns:
     """F(C \\ K) and F(M \\ K) for each named K."""
-    everything = frozenset(request.circuit.nodes)
-    source = request.source()
-    asked = {
-        name: (
-            request.ask(isolated(request, everything - k)),
-            request.ask(Ablated(request.placed(k), source) if k else Clean()),
-        )
-        for name, k in sets.items()
-    }
+    alone = kept(request)
+    asked = {name: (request.ask(alone.circuit(k)), request.ask(alone.model(k))) for name, k in sets.items()}
     results = yield [e for pair in asked.values() for e in pair]
     return {name: (results[c], results[m]) for name, (c, m) in asked.items()}
 
@@ -280,6 +296,15 @@ def _greedy(request: Request, nodes: frozenset[Node]) -> Columns:
     return {f"the greedy set {names}": best} if best is not None else {}
 
 
+def _removable(nodes: Iterable[Node]) -> frozenset[Node]:
+    """The nodes without the embeddings, which every circuit keeps."""
+    return frozenset(node for node in nodes if node.component.claims_to_matter)
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
 def _gap(circuit: Array, model: Array) -> float:
     return float(np.mean(circuit) - np.mean(model))
 
@@ -290,12 +315,18 @@ def _chooses(circuit: Array, model: Array) -> float:
 
 
 def _random_subsets(request: Request) -> dict[str, frozenset[Node]]:
-    nodes = request.circuit.nodes
+    nodes = request.circuit.constituents
     generator = np.random.default_rng(request.method.seed)
     draws = generator.random((RANDOM_SUBSETS, len(nodes))) < 0.5
     sets = (frozenset(node for node, kept in zip(nodes, row, strict=True) if kept) for row in draws)
     return {f"random set {i + 1}": some for i, some in enumerate(sets) if some}
 
+
+_OF_EDGES = (
+    "A circuit that states edges and lists no nodes is judged as edges: every input sees the prompt's own "
+    "counterfactual, but for what the stated edges carry"
+)
+_AS_EDGES = (EDGES, "as edges, in a circuit that lists nodes too")
 
 _PART = partial(Parameter, "heads", "heads")
 
@@ -304,11 +335,15 @@ FAITHFULNESS = Measure(
         "faithfulness",
         "share",
         "(F(C) - F(none)) / (F(M) - F(none)): how much of the metric the circuit keeps when every head at every "
-        "position outside it is ablated (MLPs too if the circuit names some). Compared with `random heads` it must "
+        "position outside it is ablated (MLPs too if the circuit names some). "
+        f"{_OF_EDGES}; F(none) is then F on the counterfactual, and `strict` makes no difference. "
+        "Compared with `random heads` it must "
         f"be among the best 5% (1 - the method's confidence) of itself and {RANDOM_SETS} random circuits matched by "
         "layer, number and position.",
-        "Mueller et al. 2025 (MIB); Wang et al. 2022; Shi et al. 2024 for the control",
+        "Mueller et al. 2025 (MIB); Wang et al. 2022; Miller et al. 2024 for edges; Shi et al. 2024 for the control",
+        options=(_AS_EDGES,),
         places=("circuit",),
+        of_whole=True,
         controls=(RANDOM_HEADS,),
     ),
     _faithfulness,
@@ -367,9 +402,11 @@ MEASURES = (
         MeasureInfo(
             "faithfulness_gap",
             "metric",
-            "|F(M) - F(C)|, everything outside the circuit ablated, in units of the method's metric.",
-            "Wang et al. 2022",
+            f"|F(M) - F(C)|, everything outside the circuit ablated, in units of the method's metric. {_OF_EDGES}.",
+            "Wang et al. 2022; Miller et al. 2024 for edges",
+            options=(_AS_EDGES,),
             places=("circuit",),
+            of_whole=True,
             limits=NOT_NEGATIVE,
         ),
         _faithfulness_gap,
@@ -384,6 +421,7 @@ MEASURES = (
             "Wang et al. 2022",
             parameters=(_PART("the nodes v, usually one head"),),
             places=("circuit",),
+            of_whole=True,
             limits=NOT_NEGATIVE,
         ),
         _minimality,
@@ -393,7 +431,9 @@ MEASURES = (
             "completeness",
             "metric",
             f"The largest |F(C \\ K) - F(M \\ K)| over sets K: each role and {RANDOM_SUBSETS} random halves of the "
-            "circuit; or over the one set given. Small where the circuit leaves nothing out.",
+            "circuit; or over the one set given. Small where the circuit leaves nothing out. Of a circuit of edges "
+            "alone, K are nodes that its edges name: C loses the edges that they send along, and in M their output "
+            "is that on the counterfactual.",
             "Wang et al. 2022",
             parameters=(_PART("the one set K to remove, in place of all those", required=False),),
             options=(
@@ -403,6 +443,7 @@ MEASURES = (
                 ),
             ),
             places=("circuit",),
+            of_whole=True,
             limits=NOT_NEGATIVE,
         ),
         _completeness,

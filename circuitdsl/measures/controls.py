@@ -8,6 +8,7 @@ import numpy as np
 
 from circuitdsl.components import Geometry, Head, Node
 from circuitdsl.measures.estimands import Contrast, Folded, Ratio, excess
+from circuitdsl.measures.experiments import NodeEdge
 from circuitdsl.measures.measurement import CannotMeasure, Paired, RandomSets
 
 RANDOM_SETS = 99
@@ -32,6 +33,26 @@ def random_nodes(
     nodes = frozenset(nodes)
     heads = {node.component for node in nodes if isinstance(node.component, Head)}
     return tuple(frozenset(exchanged(nodes, each)) for each in stand_ins(heads, geometry, seed, count))
+
+
+def random_edges(
+    edges: Iterable[NodeEdge], geometry: Geometry, seed: int, count: int = RANDOM_SETS
+) -> tuple[frozenset[NodeEdge], ...]:
+    """``count`` random sets of edges: every head at their ends is exchanged as in :func:`random_nodes`.
+
+    Raises CannotMeasure as that does.
+    """
+    edges = frozenset(edges)
+    ends = {node.component for edge in edges for node in (edge.sender, edge.receiver) if node is not None}
+    heads = {component for component in ends if isinstance(component, Head)}
+    return tuple(frozenset(_moved(edges, each)) for each in stand_ins(heads, geometry, seed, count))
+
+
+def _moved(edges: Iterable[NodeEdge], stand_in: Mapping[Head, Head]) -> Iterator[NodeEdge]:
+    for edge in edges:
+        (sender,) = exchanged([edge.sender], stand_in)
+        receiver = None if edge.receiver is None else next(exchanged([edge.receiver], stand_in))
+        yield NodeEdge(sender, receiver, edge.input)
 
 
 def stand_ins(

@@ -7,7 +7,7 @@ or by two files, is one experiment. Results are one float per prompt, shape [pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 from circuitdsl.actions import Action
 from circuitdsl.components import Head, Node
@@ -36,7 +36,8 @@ class Zero:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over the counterfactuals of the first ``reference`` prompts.
+    """The mean over the counterfactuals of ``reference`` prompts (``engine.references``); ``counterfactual`` is "" for
+    the prompts themselves.
 
     ``by_template``: at the same token index of the same template (Wang et al. 2022); otherwise over all tokens.
     """
@@ -48,7 +49,8 @@ class Mean:
 
 @dataclass(frozen=True)
 class Resample:
-    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed``."""
+    """The activation on the counterfactual of another prompt of its template and length, chosen by ``seed`` among
+    ``reference`` prompts (``engine.references``)."""
 
     counterfactual: str
     reference: int
@@ -67,7 +69,10 @@ class FromCounterfactual:
     counterfactual: str
 
 
-Source = Zero | Mean | Resample | FromCounterfactual
+Drawn = Mean | Resample
+"""What takes its values from prompts of a reference."""
+
+Source = Zero | Drawn | FromCounterfactual
 
 # --- worlds: what is done to the model -------------------------------------------------------------
 
@@ -132,22 +137,30 @@ class Patched:
     guarded: bool = True
 
 
-World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened
+@dataclass(frozen=True)
+class NodeEdge:
+    """What ``sender`` writes at its position enters one input of ``receiver`` at its own: "q", "k", "v", or "" for an
+    MLP. Without a receiver it enters the logits, at END."""
+
+    sender: Node
+    receiver: Node | None = None
+    input: str = ""
 
 
-def reference_of(world: World) -> Mean | Resample | None:
-    """The source of replaced values that depends on reference prompts, if a world has one."""
-    match world:
-        case Ablated(source=source) | Isolated(source=source):
-            return source if isinstance(source, Mean | Resample) else None
-        case Patched(under=under):
-            return None if under is None else reference_of(under)
-        case Intervened(sources=sources):
-            return next((source for source in sources if isinstance(source, Mean | Resample)), None)
-        case Clean() | Corrupted():
-            return None
-        case _:
-            assert_never(world)
+@dataclass(frozen=True)
+class EdgesKept:
+    """Every input sees the prompt's own counterfactual, but for what ``edges`` carry.
+
+    An input is the counterfactual's residual stream, in which the senders of edges into it have the output that they
+    have in this run; every other sender, the embeddings among them, has its output on the counterfactual (Miller et al.
+    2024; Mueller et al. 2025). An edge carries something where the positions of its ends are one token.
+    """
+
+    edges: frozenset[NodeEdge]
+    counterfactual: str
+
+
+World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened | EdgesKept
 
 
 def takes_sham(world: World) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from circuitdsl.measures.estimands import Dependence, Estimand, Limits
 from circuitdsl.measures.experiments import (
     Clean,
     Data,
+    Drawn,
     Experiment,
+    FromCounterfactual,
     Mean,
     Metric,
     Reading,
@@ -47,7 +50,7 @@ class Sample:
 
     data: Data
     columns: Array
-    source: Mean | Resample | None = None
+    source: Drawn | None = None
 
 
 RandomSets = Callable[[Array], Array]
@@ -89,7 +92,7 @@ class Measurement:
         """The number of prompts of the smallest sample."""
         return min(len(sample.columns) for sample in self.samples)
 
-    def within(self, source_of: Callable[[Data], Mean | Resample | None]) -> Measurement:
+    def within(self, source_of: Callable[[Data], Drawn | None]) -> Measurement:
         """The same, its samples knowing the reference that they depend on.
 
         What is said of single prompts is said of them with the reference as it is.
@@ -143,7 +146,7 @@ class Request:
         return dict(self.term.arguments).get(name)
 
     def source(self) -> Source:
-        """Where the method's ablation takes its values from. Raises CannotMeasure without a counterfactual."""
+        """Where the method's ablation takes its values from. Raises CannotMeasure, as :func:`ablation_source` does."""
         return ablation_source(self.method, self.method.ablate)
 
     def ask(self, world: World, reading: Reading | None = None) -> Experiment:
@@ -214,16 +217,29 @@ class ComparisonMeasure:
 
 
 def ablation_source(method: Method, ablate: Ablation) -> Source:
-    """The source of ablated values for a kind of ablation. Raises CannotMeasure without a counterfactual."""
-    if ablate == "zero":
-        return Zero()
-    if not method.against:
-        raise CannotMeasure(
-            f"ablation by {ablate} takes values from a counterfactual and the task has none: write `ablate zero`"
-        )
-    if ablate == "resample":
-        return Resample(method.against, method.prompts_first, method.seed)
-    return Mean(method.against, method.prompts_first, by_template=ablate == "mean by template")
+    """The source of ablated values for a kind of ablation.
+
+    Means are over the task's own prompts where it has no counterfactual. Raises CannotMeasure for a kind that needs one
+    there.
+    """
+    match ablate:
+        case "zero":
+            return Zero()
+        case "mean" | "mean by template":
+            return Mean(method.against, method.reference, by_template=ablate == "mean by template")
+        case "resample" | "counterfactual":
+            if not method.against:
+                raise CannotMeasure(
+                    f"`ablate {ablate}` takes values from a counterfactual and the task has none: write `ablate mean` "
+                    "or `ablate mean by template`, which are then over the task's own prompts, or `ablate zero`"
+                )
+            return (
+                Resample(method.against, method.reference, method.seed)
+                if ablate == "resample"
+                else FromCounterfactual(method.against)
+            )
+        case _:
+            assert_never(ablate)
 
 
 def sample(data: Data, *columns: Array) -> Sample:

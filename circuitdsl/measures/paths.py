@@ -43,7 +43,7 @@ def _effect(request: Request) -> Asking:
     whole = request.ask(patched(senders))
     base = request.ask(request.world)
     corrupted = [request.ask(Corrupted(against))] if normalised else []
-    singles = {node: request.ask(patched((node,))) for node in senders} if _wants_parts(request, senders) else {}
+    singles = {node: request.ask(patched((node,))) for node in _parts(request, senders)}
     others = [request.ask(world) for world in _controls(request, path, patched(senders))]
     results = yield [whole, base, *corrupted, *singles.values(), *others]
 
@@ -87,16 +87,16 @@ def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) 
     return Measurement((sample(request.data, changed, *rest),), estimand)
 
 
-def _wants_parts(request: Request, nodes: tuple[Node, ...]) -> bool:
-    return request.parts and len(nodes) > 1
+def _parts(request: Request, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The senders that are measured alone too, if there are several: not those that no counterfactual changes."""
+    found = tuple(node for node in nodes if not node.component.fixed)
+    return found if request.parts and len(found) > 1 else ()
 
 
 def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:
     if not isinstance(path.receivers, Receivers):
         return frozenset()
-    nodes = request.placed(path.receivers.nodes)
-    inputs = path.receivers.inputs or ("",)
-    return frozenset((node, each) for node in nodes for each in inputs)
+    return frozenset((place, each) for node, each in path.receivers.reads() for place in request.placed([node]))
 
 
 def _change(request: Request) -> Ratio:
@@ -117,22 +117,28 @@ MEASURES = (
             "effect",
             "share",
             "Path patching. The senders take their output on the counterfactual; all other heads keep their clean "
-            "output while MLPs and norms on the way recompute; only the named input of the receivers sees it, and the "
-            "receivers alone are replaced in a clean run. Where heads share keys and values (grouped queries), `.k` "
-            "and `.v` are a head's own copy, which no other head sees, and `.k of group` is that of every head that "
-            "shares it. (F patched - F) / |F|, F being the method's "
-            "metric: negative where the path raises the metric. In an intervention its actions are in force in all "
-            "runs but the counterfactual's, other heads keep the output that they have under it, and F is the metric "
-            "under it; with `- baseline` each effect is a share of its own run's |F|. Compared with `random edges` or "
-            "a `sham` the figure is the size of the effect.",
+            "output while MLPs and norms on the way recompute (`strict`: they keep their clean values); only the named "
+            "input of the receivers sees it, or all of their inputs together where none is named, and the receivers "
+            "alone are replaced in a clean run. An `edge` is this effect, `edge ... : strict` the strict one. "
+            "Where heads share keys and values (grouped queries), `.k` and `.v` are a head's own copy, which no other "
+            "head sees, and `.k of group` is that of every head that shares it. "
+            "(F patched - F) / |F|, F being the method's metric: negative where the path raises the metric. In an "
+            "intervention its actions are in force in all runs but the counterfactual's, other heads keep the output "
+            "that they have under it, and F is the metric under it; with `- baseline` each effect is a share of its "
+            "own run's |F|. Compared with `random edges` or a `sham` the figure is the size of the effect.",
             "Wang et al. 2022; Merullo et al. 2024",
             parameters=(
                 Parameter(
-                    "path", "path", "senders -> receivers.q, .k, .v, .k of group, .v of group, or senders -> logits"
+                    "path",
+                    "path",
+                    "senders -> receivers.q, .k, .v, .k of group, .v of group, all inputs (no `.`), or logits",
                 ),
             ),
             options=(
-                ("strict", "MLPs and norms on the way keep their clean values too"),
+                (
+                    "strict",
+                    "MLPs and norms on the way keep their clean values too: the direct edge alone",
+                ),
                 ("normalised", "divide by F - F(counterfactual) in place of |F|"),
             ),
             of_circuits=("normalised", RANDOM_EDGES, SHAM),

@@ -40,12 +40,16 @@ class Performance:
 
 @dataclass(frozen=True)
 class HeadOutcome:
-    """The knockout effect of one node: (F_ablated - F) / |F|."""
+    """The knockout effect of one node: (F_ablated - F) / |F|; and its minimality, what it adds to the circuit.
+
+    Only nodes of the circuit have a minimality.
+    """
 
     head: str
     position: str
     roles: tuple[str, ...]
     estimate: Estimate
+    minimality: Estimate | None = None
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -55,6 +59,7 @@ class HeadOutcome:
             "effect": self.estimate.value,
             "low": self.estimate.to_dict()["low"],
             "high": self.estimate.to_dict()["high"],
+            "minimality": self.minimality.to_dict() if self.minimality else None,
         }
 
 
@@ -71,6 +76,28 @@ class Screening:
 
     def to_dict(self) -> dict[str, object]:
         return {"dtype": self.dtype, "sorted_out": self.sorted_out, "margin": self.margin}
+
+
+@dataclass(frozen=True)
+class ReferenceSize:
+    """What ablation took its values from: how many groups, and prompts in a group, the fewest and the most.
+
+    ``templates`` have groups of their own; None where all prompts are taken together. ``resampled``: values are outputs
+    on single prompts of a group, not means over it.
+    """
+
+    resampled: bool
+    templates: int | None
+    groups: tuple[int, int]
+    prompts: tuple[int, int]
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "resampled": self.resampled,
+            "templates": self.templates,
+            "groups": list(self.groups),
+            "prompts": list(self.prompts),
+        }
 
 
 @dataclass(frozen=True)
@@ -95,8 +122,9 @@ class Tried:
 class CircuitReport:
     """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
 
-    ``screening`` says how the search for them was screened, if it was. ``fingerprint`` is the SHA-256 of the weights as
-    they were used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if one was.
+    ``reference`` says what the method's ablation took its values from, if from a reference; ``screening`` how the
+    search for unexplained heads was screened, if it was. ``fingerprint`` is the SHA-256 of the weights as they were
+    used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if one was.
     """
 
     circuit: Circuit
@@ -109,6 +137,7 @@ class CircuitReport:
     unexplained: tuple[HeadOutcome, ...] = ()
     unexplained_note: str = ""
     screening: Screening | None = None
+    reference: ReferenceSize | None = None
     notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
     example: str = ""  # one prompt, for people
     fingerprint: str = ""
@@ -145,13 +174,16 @@ class CircuitReport:
                 "metric": method.metric,
                 "against": method.against,
                 "ablate": method.ablate,
+                "reference": method.reference,
                 "prompts": [method.prompts_first, method.prompts_most],
                 "positions": method.positions,
                 "floor": method.floor,
                 "confidence": method.confidence,
                 "seed": method.seed,
                 "bos": method.bos,
+                "members": method.members,
             },
+            "reference": self.reference.to_dict() if self.reference else None,
             "exit": self.exit_code,
             "performance": self.performance.to_dict() if self.performance else None,
             "claims": [outcome.to_dict() for outcome in self.claims],

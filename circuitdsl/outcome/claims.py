@@ -52,6 +52,17 @@ class ClaimOutcome:
     p_value: float | None = None
     p_holm: float | None = None
 
+    @property
+    def depends_on_method(self) -> bool | None:
+        """Whether it holds under one method and fails under another, of its own and those that were varied.
+
+        None where that is not told: nothing was varied, or it holds (or fails) under some and is open under others.
+        """
+        seen = {self.verdict, *(variant.verdict for variant in self.variants)}
+        if {Verdict.HOLDS, Verdict.FAILS} <= seen:
+            return True
+        return None if not self.variants or seen - {Verdict.HOLDS, Verdict.FAILS} else False
+
     def to_dict(self) -> dict[str, object]:
         return {
             "id": self.claim.id,
@@ -70,6 +81,7 @@ class ClaimOutcome:
             "p_value": self.p_value,
             "p_holm": self.p_holm,
             "parts": [{"label": part.label, **part.estimate.to_dict()} for part in self.parts],
+            "depends_on_method": self.depends_on_method,
             "variants": [
                 {
                     "setting": v.setting,

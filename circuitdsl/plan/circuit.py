@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
 from circuitdsl.language.circuit import Circuit, Claim, Method, OnTask, Term
+from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance, where_done
 from circuitdsl.plan.job import Job, Purpose, Started
-from circuitdsl.plan.terms import ask, control_of, knockout_job, term_job
+from circuitdsl.plan.terms import ask, control_of, knockout_job, node_job, term_job
 
 
 @dataclass(frozen=True)
 class CircuitPlan:
-    """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for."""
+    """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for.
+
+    ``heads`` is what the model loses without each listed head, ``minimality`` what it adds to the circuit. ``whole`` is
+    what the circuit keeps of the metric, under each method by which heads are judged by what they add.
+    """
 
     circuit: Circuit
     performance: Started | None
@@ -25,6 +30,8 @@ class CircuitPlan:
     heads: Mapping[Node, Started]
     unlisted: Mapping[Node, Started]
     searched: bool
+    minimality: Mapping[Node, Started] = field(default_factory=dict[Node, Started])
+    whole: Mapping[Method, Started] = field(default_factory=dict[Method, Started])
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
@@ -33,7 +40,9 @@ class CircuitPlan:
         yield from self.claims.values()
         for variants in self.variants.values():
             yield from variants
+        yield from self.whole.values()
         yield from self.heads.values()
+        yield from self.minimality.values()
         yield from self.unlisted.values()
 
 
@@ -47,6 +56,8 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
         {node: Started(job) for node, job in head_jobs(circuit).items()},
         {node: Started(job) for node, job in unlisted_jobs(circuit).items()} if unexplained else {},
         unexplained,
+        {node: Started(job) for node, job in minimality_jobs(circuit).items()},
+        {method: Started(job) for method, job in whole_jobs(circuit).items()},
     )
 
 
@@ -60,7 +71,7 @@ def performance_job(circuit: Circuit) -> Job:
         method=circuit.method,
         geometry=circuit.geometry,
         start=lambda: performance(request),
-        about="whether the model does the task",
+        about="the task itself",
     )
 
 
@@ -70,9 +81,12 @@ def claim_job(circuit: Circuit, claim: Claim) -> Job:
 
 
 def variant_jobs(circuit: Circuit, claim: Claim) -> Iterator[Job]:
-    """A claim again under each setting that the method says to ``vary``."""
+    """A claim again under each setting that the method says to ``vary`` and that makes a difference to it."""
     for setting, value in circuit.method.vary:
+        if setting == "members" and claim.kind != "member":
+            continue
         changed = replace(circuit, method=varied(circuit.method, setting, value))
+        claim = claim.under(changed.method)
         about = f"{claim.text}  # {setting} {value}"
         yield _claim_job((circuit.name, claim.id, setting, value), "variant", changed, claim, about)
 
@@ -92,14 +106,51 @@ def varied(method: Method, setting: str, value: str) -> Method:
     return replace(method, **changes)
 
 
+def whole_jobs(circuit: Circuit) -> Mapping[Method, Job]:
+    """What the circuit keeps of the metric, under each method by which a listed head claims to add to the circuit."""
+    if all(claim.kind != "member" for claim in circuit.claims):
+        return {}
+    methods = {circuit.method: ()} | {varied(circuit.method, *each): each for each in circuit.method.vary}
+    return {
+        method: _whole_job(circuit, method, how) for method, how in methods.items() if method.members == "minimality"
+    }
+
+
+def _whole_job(circuit: Circuit, method: Method, how: tuple[str, ...]) -> Job:
+    """``how`` is the setting that is varied and its value, () for the circuit's own method."""
+    request = Request(circuit, method, Term("faithfulness"))
+    return Job(
+        key=(circuit.name, "whole", *how),
+        purpose="whole",
+        model=circuit.model,
+        method=method,
+        geometry=circuit.geometry,
+        start=lambda: what_it_keeps(request),
+        about=" ".join(("what the circuit keeps of the metric", *(("# " + how[0], how[1]) if how else ()))),
+    )
+
+
 def head_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The knockout effect of every listed head where the circuit has it."""
-    heads = (node for node in circuit.nodes if isinstance(node.component, Head))
-    return {node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in heads}
+    """The knockout effect of every head of the circuit where the circuit has it."""
+    return {
+        node: knockout_job((circuit.name, "head", str(node)), "head", circuit, node) for node in _own_heads(circuit)
+    }
+
+
+def minimality_jobs(circuit: Circuit) -> Mapping[Node, Job]:
+    """What every head of the circuit adds to it."""
+    return {
+        node: node_job((circuit.name, "head", str(node), "minimality"), "head", circuit, node, "minimality")
+        for node in _own_heads(circuit)
+    }
+
+
+def _own_heads(circuit: Circuit) -> Iterator[Node]:
+    return (node for node in circuit.constituents if isinstance(node.component, Head))
 
 
 def unlisted_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The knockout effect, at every position, of every head that the circuit does not list."""
-    listed = set(circuit.heads)
+    """The knockout effect, at every position, of every head that the circuit does not name."""
+    listed = {node.component for node in circuit.constituents}
     nodes = [Node(head, ALL) for head in all_heads(circuit.geometry) if head not in listed]
     return {node: knockout_job((circuit.name, "unlisted", str(node)), "unlisted", circuit, node) for node in nodes}

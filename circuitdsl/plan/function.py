@@ -127,4 +127,4 @@ def _restricted(circuit: Circuit, wanted: set[Component]) -> Circuit:
     roles = (
         replace(role, nodes=tuple(node for node in role.nodes if node.component in wanted)) for role in circuit.roles
     )
-    return replace(circuit, roles=tuple(role for role in roles if role.nodes))
+    return replace(circuit, roles=tuple(role for role in roles if role.nodes), claims=())

@@ -13,7 +13,7 @@ from circuitdsl.language.circuit import Circuit, Claim, FromTo, Intervention, No
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.measures.changes import direct
 from circuitdsl.measures.experiments import Ablated, Attention, Experiment, Intervened, Metric, World
-from circuitdsl.measures.measurement import CLEAN, Asking, Request
+from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Request
 from circuitdsl.plan.job import Job, Started, reading_job
 from circuitdsl.plan.terms import against_random_heads, ask, control_of, over_random_heads, term_job
 from circuitdsl.plan.worlds import intervened, random_worlds
@@ -111,11 +111,13 @@ class Questions:
     def knockout(self, head: Head, where: FromTo) -> Pair | None:
         """The metric with a head ablated where it looks from, without and with the intervention; None where the
         method's ablation lacks a counterfactual."""
-        method, node = self.circuit.method, Node(head, where.query)
-        if not method.against and method.ablate != "zero":
+        node = Node(head, where.query)
+        try:
+            source = self.request.source()
+        except CannotMeasure:
             return None
         less = Ablate((node,), text=f"ablate {node}")
-        alone = Ablated(frozenset({node}), self.request.source())
+        alone = Ablated(frozenset({node}), source)
         return self.request.ask(alone), self.request.ask(self._world((*self.intervention.actions, less)))
 
     def asked_of(self, where: FromTo, named: Iterable[Head]) -> list[Experiment]:

@@ -11,10 +11,10 @@ from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Experiment
 from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
 
-Purpose = Literal["performance", "claim", "variant", "head", "unlisted", "arms", "part", "sweep"]
-"""What it is for: whether the model does the task, a claim, a claim under another method, a row of the table of heads,
-the search for heads that are not listed, an intervention taken apart, a part of two circuits on a task, or a sweep over
-all heads."""
+Purpose = Literal["performance", "claim", "variant", "whole", "head", "unlisted", "arms", "part", "sweep"]
+"""What it is for: whether the model does the task, a claim, a claim under another method, what the circuit keeps of the
+metric, a row of the table of heads, the search for heads that are not listed, an intervention taken apart, a part of
+two circuits on a task, or a sweep over all heads."""
 
 
 class Round(NamedTuple):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from circuitdsl.measures.experiments import Data, Experiment, Mean, Resample, reference_of
+from circuitdsl.engine.references import drawn_sources
+from circuitdsl.measures.experiments import Data, Drawn, Experiment
 from circuitdsl.measures.measurement import Array, Asking, CannotMeasure, Failure, Measurement, Results
 from circuitdsl.plan.job import Started
 
@@ -67,9 +68,9 @@ class _Desk:
             self.done[job] = Failure(str(reason))
 
 
-def _source(asked: Iterable[Experiment], data: Data) -> Mean | Resample | None:
+def _source(asked: Iterable[Experiment], data: Data) -> Drawn | None:
     """The reference that what was asked of some data depends on, if it does."""
-    return next((source for e in asked if e.data == data and (source := reference_of(e.world))), None)
+    return next((source for e in asked if e.data == data for source in drawn_sources(e.world)), None)
 
 
 def _answer(experiments: tuple[Experiment, ...], results: Results) -> Mapping[Experiment, Array] | Failure:

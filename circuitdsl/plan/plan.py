@@ -11,6 +11,7 @@ from functools import cached_property
 
 from circuitdsl.components import Geometry
 from circuitdsl.engine.base import engines
+from circuitdsl.engine.references import prompts_had
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Failure
@@ -175,7 +176,10 @@ class Plan:
         for run, worlds in self._together.items():
             for shared in cost.shared(worlds):
                 place = (run.round.model, run.round.processing, run.data) if shared.once else run
-                runs[place, shared.key] = run.round.prompts if shared.prompts is None else shared.prompts
+                over = shared.over
+                runs[place, shared.key] = (
+                    run.round.prompts if over is None else prompts_had(over, open_task(run.data.task).info)
+                )
         return sum(runs.values())
 
     def to_dict(self) -> dict[str, object]:

@@ -73,7 +73,6 @@ def _paths(heads: Iterable[Head], receiver: Receivers | LogitsReceiver, request:
     if isinstance(receiver, LogitsReceiver):
         nothing: frozenset[tuple[Node, str]] = frozenset()
         return {head: Patched(frozenset({Node(head, END)}), nothing, against, False) for head in heads}
-    nodes = request.placed(receiver.nodes)
-    inputs = frozenset((node, each) for node in nodes for each in receiver.inputs or ("",))
-    last = max(node.component.reads(parallel=False) or 0 for node in nodes)
+    inputs = frozenset((place, each) for node, each in receiver.reads() for place in request.placed([node]))
+    last = max(node.component.reads(parallel=False) or 0 for node, _ in inputs)
     return {head: Patched(frozenset({Node(head, ALL)}), inputs, against, False) for head in heads if head.writes < last}

@@ -30,7 +30,12 @@ def term_job(key: tuple[str, ...], purpose: Purpose, request: Request, about: st
 
 def knockout_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node) -> Job:
     """The job of one node's knockout effect."""
-    term = Term("knockout", (("heads", Nodes(str(node.component), (node,))),))
+    return node_job(key, purpose, circuit, node, "knockout")
+
+
+def node_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node, measure: str) -> Job:
+    """The job of a measurement of one node."""
+    term = Term(measure, (("heads", Nodes(str(node.component), (node,))),))
     return term_job(key, purpose, Request(circuit, circuit.method, term), str(node))
 
 

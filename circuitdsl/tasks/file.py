@@ -10,6 +10,7 @@ import difflib
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -315,6 +316,7 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         for name, spans in prompt.spans.items():
             most[name] = max(most.get(name, 0), len(spans))
     counterfactuals = tuple(prompts[0].counterfactuals)
+    lines = Counter(prompt.template for prompt in prompts)
     return TaskInfo(
         name=str(ref),
         about=f"{len(prompts)} prompts of your own",
@@ -324,5 +326,6 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         ),
         counterfactuals=tuple((name, "given by the file") for name in counterfactuals),
         default_counterfactual=counterfactuals[0] if counterfactuals else None,
-        templates=len({prompt.template for prompt in prompts}),
+        templates=len(lines),
+        lines=tuple(lines.values()),
     )

@@ -6,8 +6,9 @@ Built-in tasks and JSONL files write a :class:`TextPrompt`, with positions as ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 Span = tuple[int, int]
 
@@ -52,6 +53,8 @@ class Prompt:
     template: str
     right: tuple[int, ...] = ()  # see ``answers``
     item: str = ""
+    number: int = 0  # its index in the stream, see ``numbered``
+    turn: int = 0  # how many earlier prompts of the stream have its template
 
     @property
     def answers(self) -> tuple[int, ...]:
@@ -72,4 +75,13 @@ class PromptSet:
     notes: tuple[str, ...] = field(default=())
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     exhausted: bool = False
-    shares: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+def numbered(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts of a stream from its beginning, each with its place in the stream and among those of its template."""
+    turns = Counter[str]()
+    found: list[Prompt] = []
+    for number, prompt in enumerate(prompts):
+        found.append(replace(prompt, number=number, turn=turns[prompt.template]))
+        turns[prompt.template] += 1
+    return tuple(found)

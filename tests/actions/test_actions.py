@@ -141,7 +141,7 @@ def test_without_nodes_there_is_no_action(kind: type[Action]):
 @pytest.mark.parametrize(
     ("kind", "parts", "reported"),
     [
-        (Ablate, (t.Words(("nothing",)),), [("C213", "zero, mean, mean by template, resample")]),
+        (Ablate, (t.Words(("nothing",)),), [("C213", "zero, mean, mean by template, resample, counterfactual")]),
         (Patch, (t.Name("unheard_of"),), []),
         (Scale, (t.Number("1e7"),), [("C105", "write it smaller")]),
         (Scale, (t.Number("-1e9"),), [("C105", "write it smaller")]),

@@ -11,6 +11,7 @@ from benchmarks.floor import Floor
 from benchmarks.models import DATA, SHAPES, model_of, prompts_of
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 
 PROMPTS = 2
 
@@ -29,7 +30,8 @@ def prompts():
 def test_the_plain_engine_makes_as_many_passes_as_are_extrapolated(case, tiny, prompts):
     worlds = CASES[case].worlds(tiny.geometry)
     told: list[int] = []
-    PlainEngine(tiny, told.append).run(DATA, prompts, 0, PROMPTS, experiments(worlds))
+    asked = experiments(worlds)
+    PlainEngine(tiny, told.append).run(DATA, prompts, 0, PROMPTS, asked, references_over(prompts, asked))
     assert sum(told) == plain_passes(worlds, tiny.geometry) * PROMPTS
 
 

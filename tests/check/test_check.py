@@ -207,3 +207,49 @@ def test_prompts_of_a_file_are_read_again_at_every_check(mini, tmp_path):
         estimates.append(bench.check(cd.plan(document, unexplained=False)).circuits[0].claims[0].estimate.value)
     assert estimates[0] > 0
     assert estimates[1] == pytest.approx(-estimates[0], abs=1e-5)
+
+
+def checked_file(tmp_path, lines: int, method: str):
+    """A circuit of mini on the first lines of a file of one template."""
+    names = [(a, b) for a in ("Mary", "John", "Anna", "Tom", "Paul") for b in ("Mary", "John", "Anna", "Tom") if a != b]
+    rows = [
+        json.dumps(
+            {
+                "prompt": f"{first} and {second} went to the park. {second} gave a ball to",
+                "answer": f" {first}",
+                "wrong": [f" {second}"],
+                "counterfactuals": {"abc": f"{second} and Tom went to the park. Paul gave a ball to"},
+            }
+        )
+        for first, second in names[:lines]
+    ]
+    (tmp_path / "my.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    text = f"""circuit c {{ model mini task file("my.jsonl") method {{ prompts {lines} {method} }}
+      role late at END {{ 2.6 3.7 }} expect knockout(late) <= 900% }}"""
+    document = resolve_text(text, str(tmp_path / "c.circuit"), cd.environment())
+    return cd.check(document, model="mini", unexplained=False).circuits[0]
+
+
+def test_a_report_states_its_reference_and_what_it_lacks(tmp_path):
+    few = checked_file(tmp_path, 5, "ablate mean by template")
+    assert few.to_dict()["reference"] == {"resampled": False, "templates": 1, "groups": [1, 1], "prompts": [5, 5]}
+    (note,) = [note for note in few.notes if "the mean is taken over" in note]
+    assert "5 prompts of the template file, where it should be 20" in note
+    assert "the intervals do not know its noise: 220 prompts of each template are enough" in note
+
+    enough = checked_file(tmp_path, 12, "ablate mean  reference 3  vary ablate: counterfactual")
+    assert enough.to_dict()["reference"] == {"resampled": False, "templates": None, "groups": [4, 4], "prompts": [3, 3]}
+    assert not [note for note in enough.notes if "taken" in note]
+    (variant,) = next(claim for claim in enough.claims if claim.claim.kind == "expect").variants
+    assert (variant.setting_value, variant.verdict) == ("counterfactual", "holds")
+
+
+def test_a_single_prompt_of_a_template_is_told_what_to_write(tmp_path):
+    alone = checked_file(tmp_path, 1, "ablate mean by template")
+    assert {claim.verdict for claim in alone.claims} == {"error"}
+    remedy = "write `ablate counterfactual` if that is meant, or `ablate mean`"
+    assert all(remedy in claim.note for claim in alone.claims)
+    for meant in ("counterfactual", "mean"):
+        knockout = checked_file(tmp_path, 1, f"ablate {meant}").claims[-1]
+        assert remedy not in knockout.note
+        assert knockout.estimate.value is not None

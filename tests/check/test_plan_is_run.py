@@ -12,6 +12,7 @@ import circuitdsl as cd
 from circuitdsl import api
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.engine.session import Session
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.measures.experiments import Experiment
 from circuitdsl.plan.function import plan_function
 from circuitdsl.plan.job import Job, Started

@@ -30,6 +30,14 @@ circuit denies {
 """
 
 
+def test_an_edge_into_any_input_counts_as_three():
+    text = SPEC.replace("inhibition -> mover.v", "inhibition -> 4.2 at END")
+    left, right = resolve_text(text, "x.circuit", cd.environment()).circuits
+    found = compare(left, right)
+    assert found.edges.left_only[1:] == ("inhibition -> 4.2.q", "inhibition -> 4.2.k", "inhibition -> 4.2.v")
+    assert found.head_edges.left_only[1:] == ("2.1 -> 4.2.q", "2.1 -> 4.2.k", "2.1 -> 4.2.v")
+
+
 def test_counterparts_are_one_vertex():
     graph = compare(IOI, COLORED).graph
     found = {vertex.name: vertex for vertex in graph.vertices}

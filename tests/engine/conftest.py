@@ -12,6 +12,7 @@ from ioi_data import IOI
 
 from circuitdsl.models import open_model
 from circuitdsl.tasks import open_task
+from circuitdsl.tasks.prompts import numbered
 
 torch.set_num_threads(1)
 
@@ -25,4 +26,4 @@ def mini():
 @pytest.fixture(scope="session")
 def ioi_prompts(mini):
     """Two IOI prompts of every template: different lengths, in one batch."""
-    return open_task(IOI.task).draw(mini.tokenizer, 60, IOI.seed, IOI.bos).prompts
+    return numbered(open_task(IOI.task).draw(mini.tokenizer, 60, IOI.seed, IOI.bos).prompts)

@@ -54,7 +54,7 @@ from circuitdsl.measures.experiments import (
 )
 from circuitdsl.models import Model, open_model
 from circuitdsl.models.planted.vocabulary import Vocabulary, word_tokenizer
-from circuitdsl.tasks.prompts import Prompt
+from circuitdsl.tasks.prompts import Prompt, numbered
 
 LAYERS, HEADS, VOCABULARY = 3, 4, 24
 DATA = Data(TaskRef("none"), 0, False)
@@ -215,7 +215,7 @@ ATTENDS = {  # a query and what never comes after it; END-1 may be a token of S,
 def prompts(count: int, seed: int) -> tuple[Prompt, ...]:
     """Prompts of several lengths, one template a length; S has two tokens, the others one."""
     rng = random.Random(seed)
-    return tuple(_prompt(rng, rng.choice(LENGTHS)) for _ in range(count))
+    return numbered(_prompt(rng, rng.choice(LENGTHS)) for _ in range(count))
 
 
 def _prompt(rng: random.Random, length: int) -> Prompt:
@@ -274,9 +274,10 @@ class Draw:
         return self.rng.choice(
             [
                 Zero(),
-                Mean(name, 30, by_template=True),
-                Mean(name, 30, by_template=False),
-                Resample(name, 30, 3),
+                Mean(name, 3, by_template=True),
+                Mean("", 3, by_template=True),
+                Mean(name, 3, by_template=False),
+                Resample(name, 3, 3),
                 FromCounterfactual(name),
             ]
         )

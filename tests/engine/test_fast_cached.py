@@ -14,6 +14,7 @@ from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.cached import cache, joined
 from circuitdsl.engine.fast.caches import sources_of
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.references import NO_REFERENCES
 from circuitdsl.measures.experiments import Ablated, Experiment, FromCounterfactual, Metric, Patched
 
 END = Position("END")
@@ -45,7 +46,7 @@ def caches_of(worlds):
     engine = FastEngine(architecture("gpt2"))
     stream = prompts(6, 0)
     asked = Answers([Experiment(DATA, world, Metric("logit_diff")) for world in worlds]).open()
-    sources = sources_of(engine.network, engine.model.geometry, stream, 4096, {}, lambda work: None)
+    sources = sources_of(engine.network, engine.model.geometry, 4096, NO_REFERENCES, lambda work: None)
     return engine._caches(batch_of(stream, torch.device("cpu")), asked, sources)
 
 

@@ -16,6 +16,7 @@ from circuitdsl.engine.fast.engine import FastEngine, engine_for
 from circuitdsl.engine.fast.memory import in_chunks
 from circuitdsl.engine.fast.region import only, onward
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
@@ -66,7 +67,8 @@ def test_the_model_is_left_as_it_was():
     tokens = torch.randint(3, VOCABULARY, (2, 6))
     logits = model.bridge(tokens)
     experiments = [Experiment(DATA, *pair) for pair in Draw(model.geometry, 3).experiments(10)]
-    FastEngine(model).run(DATA, prompts(30, 0), 0, 8, list(dict.fromkeys(experiments)))
+    references = references_over(prompts(30, 1), experiments)
+    FastEngine(model).run(DATA, prompts(30, 0), 0, 8, list(dict.fromkeys(experiments)), references)
     assert all(torch.equal(before[name], value) for name, value in model.bridge.state_dict().items())
     assert torch.equal(model.bridge(tokens), logits)
     assert not any(point.fwd_hooks for point in model.bridge.hook_dict.values())

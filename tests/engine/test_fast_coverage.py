@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,8 +15,10 @@ from circuitdsl.actions import Action, Reading, Run, Scale, Write, Written
 from circuitdsl.components import ALL, Component, Geometry, Head, Node, Numbers, Position
 from circuitdsl.engine.fast.cost import FastCost
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.plain.cost import PlainCost
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -103,9 +105,10 @@ class ScaleTwice(Scale):
         return [Write(*write) for write in (*scaled, *scaled)]
 
 
-def run(engine, prompts, *worlds: World):
+def run(engine, prompts, *worlds: World, means: MeanStore | None = None):
     experiments = [Experiment(IOI, world, LOGIT_DIFF) for world in worlds]
-    answers = engine.run(IOI, prompts, 0, len(prompts), experiments)
+    references = replace(references_over(prompts, experiments), means=means or MeanStore())
+    answers = engine.run(IOI, prompts, 0, len(prompts), experiments, references)
     return [array(answers[experiment]) for experiment in experiments]
 
 
@@ -123,9 +126,9 @@ def whole(layer: int, position: Position) -> frozenset[Node]:
 
 SOURCES: list[Source] = [
     FromCounterfactual("abc"),
-    Mean("abc", 60, by_template=True),
-    Mean("abc", 60, by_template=False),
-    Resample("abc", 60, seed=1),
+    Mean("abc", 2, by_template=True),
+    Mean("abc", 5, by_template=False),
+    Resample("abc", 2, seed=1),
 ]
 
 
@@ -169,11 +172,14 @@ def test_an_unknown_action_on_an_unknown_kind(mini, ioi_prompts):
 
 def test_means_that_are_known_already_are_made_again_for_an_unknown_kind(mini, ioi_prompts):
     """Engines share them: what the fast engine made has nothing of the unknown kind."""
-    source = Mean("abc", 60, by_template=True)
+    means = MeanStore()
+    source = Mean("abc", 2, by_template=True)
     engine = FastEngine(mini)
-    known = run(engine, ioi_prompts, Ablated(heads(2, END), source))[0]
-    close(run(engine, ioi_prompts, Ablated(whole(2, END), source))[0], known)
-    close(run(engine, ioi_prompts, Ablated(heads(2, END), source))[0], known)
+    known = run(engine, ioi_prompts, Ablated(heads(2, END), source), means=means)[0]
+    assert len(means.known) == 1
+    close(run(engine, ioi_prompts, Ablated(whole(2, END), source), means=means)[0], known)
+    close(run(engine, ioi_prompts, Ablated(heads(2, END), source), means=means)[0], known)
+    assert len(means.known) == 1
 
 
 def test_what_is_derived_from_a_known_action_is_not_taken_for_it(mini, ioi_prompts):

@@ -16,6 +16,7 @@ from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.fast.weights import network_of
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.readings import BEHAVIOURS, METRICS
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import (
     Ablated,
     Copying,
@@ -140,12 +141,15 @@ def test_fast_engine_equals_the_plain_engine(name, seed, tokens, memory):
     count = 2 + seed % 9
     engine, cut = FastEngine(model, memory=memory, tokens=tokens), seed % len(experiments)
     # In two calls, the second of which finds the runs of the first where there is memory for them.
-    ours = {e: a for some in (experiments[:cut], experiments[cut:]) for e, a in _run(engine, stream, count, some)}
-    theirs = PlainEngine(model, tokens=tokens).run(DATA, stream, 1, 1 + count, experiments)
+    halves, reference = (experiments[:cut], experiments[cut:]), prompts(40, seed % 7)
+    ours = {e: a for some in halves for e, a in _run(engine, stream, reference, count, some)}
+    references = references_over(reference, experiments)
+    theirs = PlainEngine(model, tokens=tokens).run(DATA, stream, 1, 1 + count, experiments, references)
     assert set(ours) == set(theirs) == set(experiments)
     for experiment in experiments:
         assert_same(ours[experiment], theirs[experiment], experiment)
 
 
-def _run(engine, stream, count, experiments):
-    return engine.run(DATA, stream, 1, 1 + count, experiments).items()
+def _run(engine, stream, reference, count, experiments):
+    references = references_over(reference, experiments)
+    return engine.run(DATA, stream, 1, 1 + count, experiments, references).items()

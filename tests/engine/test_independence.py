@@ -13,7 +13,7 @@ import pytest
 import circuitdsl.engine
 
 ENGINE = Path(circuitdsl.engine.__file__).parent
-SHARED = {"base", "batch", "guard", "hook_names", "named", "readings", "sources"}
+SHARED = {"base", "batch", "guard", "hook_names", "mean_store", "named", "readings", "references", "sources", "store"}
 """Modules beside the engines that both may import: none of them writes to a run or computes one."""
 
 HANDED_OVER = {"circuitdsl.engine.plain.engine": {"PlainEngine"}, "circuitdsl.engine.plain.cost": {"PlainCost"}}
@@ -62,7 +62,7 @@ def test_what_they_share_imports_neither(name):
 
 
 def test_contract_names_and_costs_need_no_torch():
-    modules = ("base", "hook_names", "named", "plain", "plain.cost", "fast", "fast.cost", "fast.coverage")
+    modules = ("base", "hook_names", "named", "references", "plain", "plain.cost", "fast", "fast.cost", "fast.coverage")
     names = ", ".join(f"circuitdsl.engine.{name}" for name in modules)
     code = f"import sys, {names}; assert len(circuitdsl.engine.base.engines()) >= 2; print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

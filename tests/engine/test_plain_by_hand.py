@@ -13,6 +13,7 @@ from transformers import GPT2LMHeadModel
 from circuitdsl.actions import Ablate, Attend, Scale, Target
 from circuitdsl.components import ALL, Embed, Head, Mlp, Node, Position
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -32,6 +33,7 @@ from circuitdsl.measures.experiments import (
     TokenProbability,
     Zero,
 )
+from circuitdsl.tasks import open_task
 
 LOGIT_DIFF = Metric("logit_diff")
 S2, END, IO, S1 = Position("S2"), Position("END"), Position("IO"), Position("S1")
@@ -45,9 +47,10 @@ def by_hand(mini) -> GPT2:
     return GPT2.of(GPT2LMHeadModel.from_pretrained(find_folder("mini"), dtype="float32"))
 
 
-def run(model, prompts, world, reading: Reading = LOGIT_DIFF):
+def run(model, prompts, world, reading: Reading = LOGIT_DIFF, reference=()):
     experiment = Experiment(IOI, world, reading)
-    result = PlainEngine(model).run(IOI, prompts, 0, len(prompts), [experiment])[experiment]
+    references = references_over(reference or prompts, [experiment])
+    result = PlainEngine(model).run(IOI, prompts, 0, len(prompts), [experiment], references)[experiment]
     assert isinstance(result, np.ndarray), result
     return result
 
@@ -121,22 +124,29 @@ def test_ablation_by_zero_and_by_own_counterfactual(mini, by_hand, ioi_prompts, 
     close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, own(p)), p) for p in ioi_prompts])
 
 
+@pytest.mark.parametrize("name", ["abc", ""])
 @pytest.mark.parametrize("by_template", [True, False])
-def test_ablation_by_the_mean(mini, by_hand, ioi_prompts, by_template):
+def test_ablation_by_the_mean(mini, by_hand, ioi_prompts, by_template, name):
+    """Over the counterfactuals, or over the prompts themselves, of the group of the reference whose turn it is: two
+    groups of two prompts of each template, or 11 groups of 10 in a row."""
     nodes = [Node(Head(2, 3), END), Node(Head(1, 1), S2)]
-    counter = [activations(by_hand, p.counterfactuals["abc"]) for p in ioi_prompts]
+    reference = open_task(IOI.task).draw(mini.tokenizer, 120, seed=8, bos=False).prompts
+    seen = [activations(by_hand, p.counterfactuals[name] if name else p.tokens) for p in reference]
 
-    def mean(prompt, name):
+    def mean(prompt, hook):
+        number = ioi_prompts.index(prompt)
         if by_template:
-            alike = [a[name] for a, p in zip(counter, ioi_prompts, strict=True) if p.template == prompt.template]
-            return np.mean(alike, axis=0)
-        return np.broadcast_to(np.concatenate([a[name] for a in counter]).mean(0), counter[0][name].shape[1:])[
-            None
-        ].repeat(len(prompt.tokens), axis=0)
+            alike = [a[hook] for a, p in zip(seen, reference, strict=True) if p.template == prompt.template]
+            first = 2 * sum(other.template == prompt.template for other in ioi_prompts[:number])
+            return np.mean(alike[first : first + 2], axis=0)
+        first = 10 * (number % 11)
+        over = np.concatenate([a[hook] for a in seen[first : first + 10]]).mean(0)
+        return over[None].repeat(len(prompt.tokens), axis=0)
 
     edit = replaced(nodes, mean)
-    world = Ablated(frozenset(nodes), Mean("abc", reference=len(ioi_prompts), by_template=by_template))
-    close(run(mini, ioi_prompts, world), [difference(by_hand(p.tokens, edit(p)), p) for p in ioi_prompts])
+    world = Ablated(frozenset(nodes), Mean(name, reference=2 if by_template else 10, by_template=by_template))
+    expected = [difference(by_hand(p.tokens, edit(p)), p) for p in ioi_prompts]
+    close(run(mini, ioi_prompts, world, reference=reference), expected)
 
 
 def test_isolated_keeps_only_the_circuit(mini, by_hand, ioi_prompts):
@@ -260,7 +270,7 @@ def path_patched(model: GPT2, prompt, senders, receivers, strict: bool, interven
 
 def test_resampling_takes_another_prompt_of_the_template(mini, by_hand, ioi_prompts):
     nodes = [Node(Head(3, 2), END)]
-    found = run(mini, ioi_prompts, Ablated(frozenset(nodes), Resample("abc", len(ioi_prompts), seed=0)))
+    found = run(mini, ioi_prompts, Ablated(frozenset(nodes), Resample("abc", 2, seed=0)))
     for value, prompt in zip(found, ioi_prompts, strict=True):
         others = [p for p in ioi_prompts if p.template == prompt.template and p != prompt]
         possible = []

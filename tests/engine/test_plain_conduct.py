@@ -14,6 +14,7 @@ from circuitdsl.actions import Attend, Patch, Scale, Target
 from circuitdsl.components import ALL, Embed, Head, Node, PosEmbed, Position
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.engine.session import Session
 from circuitdsl.language.circuit import FromTo
 from circuitdsl.language.resolve import resolve_text
@@ -42,16 +43,17 @@ HALF = Intervened((Scale((Node(Head(1, 5), ALL),), 0.5, text="half"),), (None,))
 WORLDS = [
     Clean(),
     Ablated(frozenset({MOVER}), Zero()),
-    Ablated(frozenset({MOVER, Node(Head(1, 1), ALL)}), Mean("abc", 60, by_template=True)),
-    Ablated(frozenset({MOVER}), Resample("abc", 60, seed=1)),
-    Isolated(frozenset({MOVER}), Mean("abc", 60, by_template=False), mlps=False),
+    Ablated(frozenset({MOVER, Node(Head(1, 1), ALL)}), Mean("abc", 2, by_template=True)),
+    Ablated(frozenset({MOVER}), Resample("abc", 2, seed=1)),
+    Isolated(frozenset({MOVER}), Mean("abc", 5, by_template=False), mlps=False),
     Patched(frozenset({Node(Head(1, 5), Position("S2"))}), frozenset({(MOVER, "q")}), "abc", strict=False),
     Patched(frozenset({Node(Head(1, 1), Position("S2"))}), frozenset({(MOVER, "q")}), "abc", strict=False, under=HALF),
 ]
 
 
 def answers(model, prompts, experiments, **settings):
-    return PlainEngine(model, **settings).run(IOI, prompts, 0, len(prompts), experiments)
+    references = references_over(prompts, experiments)
+    return PlainEngine(model, **settings).run(IOI, prompts, 0, len(prompts), experiments, references)
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: type(world).__name__)
@@ -59,7 +61,7 @@ def test_prompts_together_give_what_each_gives_alone(mini, ioi_prompts, world):
     experiment = Experiment(IOI, world, LOGIT_DIFF)
     together = array(answers(mini, ioi_prompts, [experiment])[experiment])
     assert len({len(p.tokens) for p in ioi_prompts}) > 1
-    alone = array(PlainEngine(mini, tokens=1).run(IOI, ioi_prompts, 0, 60, [experiment])[experiment])
+    alone = array(answers(mini, ioi_prompts, [experiment], tokens=1)[experiment])
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4)
 
 
@@ -169,7 +171,7 @@ def test_an_intervention_that_cannot_be_done_fails_the_paths_under_it(mini, ioi_
         (Ablated(frozenset({Node(Head(0, 0), Position("QUERY"))}), Zero()), LOGIT_DIFF, "has no position QUERY"),
         (Ablated(frozenset({Node(Head(0, 0), Position("END", 1))}), Zero()), LOGIT_DIFF, "END+1 is outside"),
         (Ablated(frozenset({MOVER}), FromCounterfactual("other")), LOGIT_DIFF, "no counterfactual other"),
-        (Ablated(frozenset({Node(Embed(), END)}), Mean("abc", 5, True)), LOGIT_DIFF, "has the template"),
+        (Ablated(frozenset({MOVER}), Mean("other", 2, True)), LOGIT_DIFF, "no counterfactual other"),
         (Clean(), Attention(Head(0, 0), FromTo(END, Position("C1"))), "has no position C1"),
         (
             Intervened((Attend((Node(Head(0, 0), Position("S1")),), (Target(END),)),), (None,)),
@@ -191,7 +193,7 @@ def test_templates_of_several_lengths_have_no_mean(mini, ioi_prompts):
     from dataclasses import replace
 
     mixed = [replace(prompt, template="one") for prompt in ioi_prompts]
-    experiment = Experiment(IOI, Ablated(frozenset({MOVER}), Mean("abc", 60, True)), LOGIT_DIFF)
+    experiment = Experiment(IOI, Ablated(frozenset({MOVER}), Mean("abc", 2, True)), LOGIT_DIFF)
     failure = answers(mini, mixed, [experiment])[experiment]
     assert isinstance(failure, Failure)
     assert "ablate mean" in failure.message

@@ -31,7 +31,7 @@ HEADS = frozenset(Node(Head(3, i), Position("END")) for i in range(4))
 EXPERIMENTS = [
     Experiment(IOI, Clean(), Metric("logit_diff")),
     Experiment(IOI, Ablated(HEADS, Zero()), Metric("logit_diff")),
-    Experiment(IOI, Ablated(HEADS, Mean("abc", 60, by_template=True)), Metric("accuracy")),
+    Experiment(IOI, Ablated(HEADS, Mean("abc", 2, by_template=True)), Metric("accuracy")),
 ]
 
 
@@ -61,16 +61,15 @@ def test_one_more_experiment_runs_alone(mini, tmp_path):
 
 
 def test_the_means_of_an_intervention_are_over_their_own_prompts_for_paths_under_it_too(mini, tmp_path):
-    """More of them than are measured, so that a key of the measured prompts alone would not tell them apart."""
     less = Ablate(tuple(HEADS), text="less")
-    under = [Intervened((less,), (Mean("abc", reference, by_template=True),)) for reference in (70, 90)]
+    under = [Intervened((less,), (Mean("abc", reference, by_template=True),)) for reference in (2, 3)]
     sender = frozenset({Node(Head(2, 3), Position("END"))})
     paths = [Experiment(IOI, Patched(sender, frozenset(), "abc", False, each), Metric("logit_diff")) for each in under]
     store = Store.in_folder(tmp_path)
-    for path, reference in zip(paths, (70, 90), strict=True):
+    for path in paths:
         asked, ran = session(mini, store)
         asked.run([path], 60)
-        assert len(asked.streams[IOI].prompts) == reference
+        assert asked.answered == 0
         assert sum(ran) > 60
 
 
@@ -81,7 +80,7 @@ def test_other_weights_prompts_references_or_settings_are_other_results(mini, tm
     mean = EXPERIMENTS[2]
     assert isinstance(mean.world, Ablated)
     seeded = replace(mean, data=replace(IOI, seed=4))
-    shorter = replace(mean, world=Ablated(HEADS, Mean("abc", 70, by_template=True)))
+    shorter = replace(mean, world=Ablated(HEADS, Mean("abc", 3, by_template=True)))
     for changed in (seeded, shorter):
         other, ran = session(mini, store)
         other.run([changed], 60)
@@ -90,19 +89,19 @@ def test_other_weights_prompts_references_or_settings_are_other_results(mini, tm
     engine = PlainEngine(mini)
     stream = base.prompts(IOI, 60)
 
+    def keys(asked: Session) -> set[str]:
+        return set(asked._keys(stream, EXPERIMENTS, asked.references(IOI, EXPERIMENTS)).values())
+
     class Renamed(PlainEngine):
         name = "renamed"
 
-    other_engine = Session(Renamed(mini), store)
-    assert other_engine._keys(stream, 0, 60, EXPERIMENTS) != Session(engine, store)._keys(stream, 0, 60, EXPERIMENTS)
+    assert not keys(Session(Renamed(mini), store)) & keys(Session(engine, store))
 
     class Edited:
         bridge, geometry, processing, fingerprint = mini.bridge, mini.geometry, mini.processing, "other weights"
+        tokenizer = mini.tokenizer
 
-    edited = Session(PlainEngine(Edited()), store)  # type: ignore[arg-type]
-    assert not set(edited._keys(stream, 0, 60, EXPERIMENTS).values()) & set(
-        base._keys(stream, 0, 60, EXPERIMENTS).values()
-    )
+    assert not keys(Session(PlainEngine(Edited()), store)) & keys(base)  # type: ignore[arg-type]
 
 
 def test_failures_are_not_kept(mini, tmp_path):

@@ -87,9 +87,17 @@ MEASURES = {
             of_circuits=("normalised",),
         ),
         MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",)),
-        MeasureInfo("faithfulness", "share", "", "", controls=("random heads",)),
-        MeasureInfo("faithfulness_gap", "metric", "", "", limits=NOT_NEGATIVE),
-        MeasureInfo("minimality", "share", "", "", (_NODES,), limits=NOT_NEGATIVE),
+        MeasureInfo(
+            "faithfulness",
+            "share",
+            "",
+            "",
+            options=(("edges", "as edges"),),
+            controls=("random heads",),
+            of_whole=True,
+        ),
+        MeasureInfo("faithfulness_gap", "metric", "", "", limits=NOT_NEGATIVE, of_whole=True),
+        MeasureInfo("minimality", "share", "", "", (_NODES,), limits=NOT_NEGATIVE, of_whole=True),
         MeasureInfo(
             "completeness",
             "metric",
@@ -97,6 +105,7 @@ MEASURES = {
             "",
             (Parameter("without", "heads", "K", required=False),),
             limits=NOT_NEGATIVE,
+            of_whole=True,
         ),
         MeasureInfo("loss_at", "score", "", "", (Parameter("position", "position", "where"),)),
         MeasureInfo(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from language_environment import ENVIRONMENT, TASKS
 
@@ -86,6 +88,18 @@ def test_a_listed_head_claims_that_it_matters():
     assert (second.id, second.line, second.text) == ("c:5:9.9", 5, "role mover at S1+1: 9.9 matters")
 
 
+def test_what_listing_a_head_claims_is_the_methods_to_say():
+    made = circuit("  role mover at END { 9.6 }\n  method { floor 2% members knockout vary members: minimality }")
+    (claim,) = made.claims
+    arguments = (("heads", Nodes("9.6", nodes("9.6"))),)
+    assert (claim.text, claim.kind) == ("role mover at END: 9.6 matters", "member")
+    assert (claim.term, claim.bound) == (Term("knockout", arguments), Bound("outside", -0.02, 0.02))
+    other = claim.under(replace(made.method, members="minimality"))
+    assert (other.term, other.bound) == (Term("minimality", arguments), Bound(">=", low=0.02))
+    assert (other.id, other.text, other.role) == (claim.id, claim.text, claim.role)
+    assert other.under(made.method) == claim
+
+
 def test_a_role_without_a_position_stands_for_all():
     assert circuit("role early { 0.1 }").roles[0].nodes == nodes("0.1", at=ALL)
 
@@ -124,12 +138,65 @@ def test_citations_stay_with_their_role():
         ("edge mover -> logits : <= -10%", "edge", Bound("<=", high=-0.1)),
         ("edge mover -> logits : > 5%", "edge", Bound(">", low=0.05)),
         ("edge mover -> logits : in -20% .. 0", "edge", Bound("in", -0.2, 0.0)),
+        ("edge mover -> logits : outside -5% .. 2%", "edge", Bound("outside", -0.05, 0.02)),
     ],
 )
 def test_an_edge_is_an_effect_with_a_bound(written: str, kind: str, bound: Bound):
     made = claim(written)
     assert made.term == Term("effect", (("path", Path(Nodes("mover", nodes("9.6", "9.9")), LogitsReceiver())),))
     assert (made.kind, made.bound, made.text) == (kind, bound, written)
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "bound"),
+    [
+        ("edge mover -> logits : strict", "edge", Bound("outside", -0.01, 0.01)),
+        ("edge mover -> logits : strict, lowers", "edge", Bound(">=", low=0.01)),
+        ("edge mover -> logits : strict, <= -10%", "edge", Bound("<=", high=-0.1)),
+        ("edge mover -> logits : strict, outside -5% .. 2%", "edge", Bound("outside", -0.05, 0.02)),
+        ("no edge mover -> logits : strict", "no edge", Bound("inside", -0.01, 0.01)),
+    ],
+)
+def test_a_strict_edge_is_a_strict_effect(written: str, kind: str, bound: Bound):
+    made = claim(written)
+    mover = Path(Nodes("mover", nodes("9.6", "9.9")), LogitsReceiver())
+    assert made.term == Term("effect", (("path", mover),), ("strict",))
+    assert (made.kind, made.bound, made.text) == (kind, bound, written)
+    assert claim(written.replace("strict, ", "strict ")).text == written  # the comma may be left out
+
+
+def test_an_edge_and_the_strict_one_are_two_claims():
+    both = claims("edge mover -> logits\nno edge mover -> logits : strict\nexpect accuracy outside 10% .. 90%")
+    assert [made.kind for made in both] == ["edge", "no edge", "expect"]
+    assert both[-1].bound == Bound("outside", 0.1, 0.9)
+
+
+def test_an_edge_without_an_input_is_read_by_all_three():
+    receivers = path("edge duplicate -> inhibition").receivers
+    assert isinstance(receivers, Receivers)
+    keys = nodes("7.3", "7.9", at=S2)
+    assert receivers == Receivers("inhibition", nodes("7.3", "7.9"), "qkv", keys)
+    queries = {(node, "q") for node in nodes("7.3", "7.9")}
+    assert set(receivers.reads()) == queries | {(node, letter) for node in keys for letter in "kv"}
+    assert str(receivers) == "inhibition"
+    assert receivers.to_dict()["input"] == "qkv"
+
+
+def test_a_position_after_receivers_without_an_input_is_their_own():
+    receivers = path("edge duplicate -> 9.1 at IO").receivers
+    assert receivers == Receivers("9.1", nodes("9.1", at=IO), "qkv", nodes("9.1", at=S2))
+
+
+def test_a_role_of_heads_and_mlps_may_receive_whole():
+    made = circuit(
+        "role a at S2 { 1.1 }  role b at END { 9.6 mlp 9 }  edge a -> b\nexpect effect(a -> {b mlp 10 at S2}) < 0"
+    )
+    for claim in made.claims[-2:]:
+        found = dict(claim.term.arguments)["path"]
+        assert isinstance(found, Path) and isinstance(found.receivers, Receivers)
+        head, last = Head(9, 6), {(Node(Mlp(10), S2), "")} if claim.kind == "expect" else set()
+        whole = {(Node(head, END), "q"), (Node(head, S2), "k"), (Node(head, S2), "v"), (Node(Mlp(9), END), "")}
+        assert set(found.receivers.reads()) == whole | last
 
 
 def test_queries_are_read_where_the_receiver_stands():
@@ -297,10 +364,11 @@ def test_a_method_states_what_differs_from_the_defaults():
     assert circuit("role a at END { 9.6 }", task="plain").method == Method(against="")
     body = """
       method {
-        metric probability  against s2_io  ablate zero  prompts 50 to 100  positions all  floor 2%
-        confidence 99%  seed 7  bos yes  processing fold
+        metric probability  against s2_io  ablate zero  reference 5  prompts 50 to 100  positions all  floor 2%
+        confidence 99%  seed 7  bos yes  processing fold  members knockout
         vary ablate: mean by template, resample
         vary metric: accuracy
+        vary members: minimality
       }
       role a at END { 9.6 }
     """
@@ -308,6 +376,7 @@ def test_a_method_states_what_differs_from_the_defaults():
         metric="probability",
         against="s2_io",
         ablate="zero",
+        reference=5,
         prompts_first=50,
         prompts_most=100,
         positions="all",
@@ -316,9 +385,20 @@ def test_a_method_states_what_differs_from_the_defaults():
         seed=7,
         bos=True,
         processing="fold",
-        vary=(("ablate", "mean by template"), ("ablate", "resample"), ("metric", "accuracy")),
+        members="knockout",
+        vary=(
+            ("ablate", "mean by template"),
+            ("ablate", "resample"),
+            ("metric", "accuracy"),
+            ("members", "minimality"),
+        ),
     )
     assert circuit("method { prompts 80 }  role a at END { 9.6 }").method.prompts_most == 80
+
+
+def test_reference_is_a_setting_and_may_be_a_name():
+    named = circuit("method { ablate mean reference 30 }  role reference at END { 9.6 }  edge reference -> logits")
+    assert (named.method.reference, named.roles[0].name) == (30, "reference")
 
 
 @pytest.mark.parametrize(

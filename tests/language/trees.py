@@ -69,12 +69,14 @@ operators = st.sampled_from((">=", "<=", ">", "<"))
 judgements = st.one_of(
     st.builds(t.AtLeast, operators, numbers),
     st.builds(t.Between, numbers, numbers),
+    st.builds(t.Outside, numbers, numbers),
     st.builds(t.Direction, st.sampled_from(("raises", "lowers"))),
     st.builds(t.Against, operators, words),
 )
 expects = st.builds(t.Expect, names, st.lists(arguments, max_size=3).map(tuple), judgements, st.booleans())
-edges = st.builds(t.Edge, senders, receivers, st.none() | judgements) | st.builds(
-    t.Edge, senders, receivers, st.none(), st.just(True)
+strictness = st.booleans()
+edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=strictness) | st.builds(
+    t.Edge, senders, receivers, st.none(), st.just(True), strict=strictness
 )
 
 abouts = st.builds(t.About, texts)
@@ -83,7 +85,7 @@ task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | 
 settings = st.one_of(
     st.builds(
         t.Setting,
-        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing"))),
+        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
         words.map(lambda value: (value,)),
     ),
     st.builds(t.Setting, st.just(t.Name("positions")), st.just((t.Words(("role",)),))),
@@ -96,7 +98,7 @@ settings = st.one_of(
     st.builds(t.Setting, st.just(t.Name("bos")), st.sampled_from(("yes", "no")).map(lambda word: (t.Words((word,)),))),
     st.builds(
         t.Vary,
-        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing"))),
+        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
         st.lists(words | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
     ),
 )

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from answering import carry_out, request, value
 
-from circuitdsl.actions import Ablate
+from circuitdsl.actions import ABLATIONS, Ablate
 from circuitdsl.components import ALL, Head, Mlp, Node
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
+from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
 from circuitdsl.measures.estimands import average, proportion
 from circuitdsl.measures.experiments import (
@@ -34,6 +35,7 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, Paired, Shuffled, ablation_source
+from circuitdsl.measures.registry import measures
 from circuitdsl.plan.terms import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
 
@@ -204,6 +206,42 @@ def test_greedy_completeness_asks_on_and_stops_when_nothing_widens():
     found, _ = carry_out(request(IOI, "completeness", options=("greedy",)), answer)
     greedy = [label for label, _ in found.parts if label.startswith("the greedy set")]
     assert greedy == [f"the greedy set {culprit.component}"]
+    assert found.note.endswith("the greedy set was chosen by every other prompt, and its gap is that of the rest")
+    assert "greedy" not in carry_out(request(IOI, "completeness"), answer)[0].note
+
+
+def test_the_worst_set_is_the_worst_on_the_prompts_that_it_is_measured_on():
+    """Chosen on even prompts, where its gap is 9; on the odd ones it is 1, and the role's is 2 on all."""
+    culprit = min(MOVER, key=str)
+
+    def answer(experiment):
+        match experiment.world:
+            case Isolated(kept=kept) if kept == EVERYTHING - {culprit}:
+                return np.array([9.0, 1.0, 9.0, 1.0])
+            case Isolated():
+                return np.full(4, 2.0)
+            case _:
+                return np.zeros(4)
+
+    asking = measures()["completeness"].estimator(request(IOI, "completeness", options=("greedy",)))
+    experiments = next(asking)
+    with pytest.raises(StopIteration) as stop:
+        while True:
+            experiments = asking.send({e: answer(e) for e in experiments})
+    assert stop.value.value.note.startswith("worst without inhibition; the greedy set")
+
+
+def test_what_a_circuit_keeps_is_a_share_of_the_whole_metric():
+    """F(C) = 3, F(none) = 1, F(M) = 5: 40% of the metric, where faithfulness is 50%."""
+
+    def answer(experiment):
+        return 5.0 if experiment.world == Clean() else 3.0 if experiment.world.kept else 1.0
+
+    asking = what_it_keeps(request(IOI, "faithfulness"))
+    with pytest.raises(StopIteration) as stop:
+        asking.send({e: np.full(4, answer(e)) for e in next(asking)})
+    assert value(stop.value.value) == pytest.approx(0.4)
+    assert value(carry_out(request(IOI, "faithfulness"), answer)[0]) == pytest.approx(0.5)
 
 
 def test_attention_is_the_mean_over_heads_with_each_head_as_a_part():
@@ -312,12 +350,21 @@ def test_what_acts_on_no_head_has_no_random_heads():
 def test_ablation_sources():
     method = IOI.method
     assert ablation_source(method, "zero") == Zero()
-    assert ablation_source(method, "mean") == Mean("abc", 200, by_template=False)
-    assert ablation_source(method, "mean by template") == Mean("abc", 200, by_template=True)
-    assert ablation_source(method, "resample") == Resample("abc", 200, 0)
-    with pytest.raises(CannotMeasure, match="ablate zero"):
-        ablation_source(replace(method, against=""), "mean")
-    assert ablation_source(replace(method, against=""), "zero") == Zero()
+    assert ablation_source(method, "mean") == Mean("abc", 20, by_template=False)
+    assert ablation_source(replace(method, reference=5), "mean by template") == Mean("abc", 5, by_template=True)
+    assert ablation_source(method, "resample") == Resample("abc", 20, 0)
+    assert ablation_source(method, "counterfactual") == FromCounterfactual("abc")
+
+
+@pytest.mark.parametrize("ablate", ABLATIONS)
+def test_without_a_counterfactual_means_are_over_the_tasks_own_prompts(ablate):
+    method = replace(IOI.method, against="")
+    if ablate in ("resample", "counterfactual"):
+        with pytest.raises(CannotMeasure, match="the task has none: write `ablate mean`"):
+            ablation_source(method, ablate)
+    else:
+        found = ablation_source(method, ablate)
+        assert found == (Zero() if ablate == "zero" else Mean("", 20, by_template=ablate == "mean by template"))
 
 
 def test_random_nodes_match_layers_positions_and_identity():

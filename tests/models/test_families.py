@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from arrays import array, arrays
+from arrays import array
 from circuitdsl.actions import Attend, Target
 from circuitdsl.components import Head, Mlp, Node, Position
 from circuitdsl.engine.fast.engine import engine_for
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
@@ -41,7 +43,7 @@ from circuitdsl.measures.experiments import (
 from circuitdsl.models import ModelError, geometry_of, open_model
 from circuitdsl.models.families import families
 from circuitdsl.models.folders import added_folder, is_model
-from circuitdsl.tasks import open_task
+from circuitdsl.tasks import Prompt, open_task
 from circuitdsl.tasks.words import GIFTS, NAMES, PLACES
 
 torch.set_num_threads(1)
@@ -173,27 +175,32 @@ EXPERIMENTS = [
 ]
 
 
+def run(engine: PlainEngine, prompts: Sequence[Prompt], experiments: Sequence[Experiment]):
+    return engine.run(IOI, prompts, 0, len(prompts), experiments, references_over(prompts, experiments))
+
+
 def label(experiment: Experiment) -> str:
     return f"{type(experiment.world).__name__}-{type(experiment.reading).__name__}"
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=label)
-def test_every_kind_of_experiment_runs_and_padding_changes_nothing(opened, prompts, experiment):
+@pytest.fixture(scope="module")
+def figures(opened, prompts):
+    """What all experiments give, on all prompts in one batch and on each alone."""
     _, model = opened
-    together, alone = (
-        array(PlainEngine(model, tokens=tokens).run(IOI, prompts, 0, len(prompts), [experiment])[experiment])
-        for tokens in (4096, 1)
-    )
+    return tuple(run(PlainEngine(model, tokens=tokens), prompts, EXPERIMENTS) for tokens in (4096, 1))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=label)
+def test_every_kind_of_experiment_runs_and_padding_changes_nothing(figures, experiment):
+    together, alone = (array(each[experiment]) for each in figures)
     np.testing.assert_allclose(alone, together, atol=1e-3)
 
 
 @pytest.mark.parametrize("world", [e.world for e in EXPERIMENTS if e.world != Clean()], ids=lambda w: type(w).__name__)
-def test_what_is_done_to_the_model_reaches_its_logits(opened, prompts, world):
+def test_what_is_done_to_the_model_reaches_its_logits(figures, world):
     """TransformerLens discards changes to the patterns of some families (OPT, GPT-J, GPT-Neo): those are not listed."""
-    _, model = opened
-    changed, clean = (Experiment(IOI, each, Metric("logit_diff")) for each in (world, Clean()))
-    results = arrays(PlainEngine(model).run(IOI, prompts, 0, len(prompts), [changed, clean]))
-    assert np.abs(results[changed] - results[clean]).max() > 1e-4
+    changed, clean = (array(figures[0][Experiment(IOI, each, Metric("logit_diff"))]) for each in (world, Clean()))
+    assert np.abs(changed - clean).max() > 1e-4
 
 
 def test_folded_weights_are_the_same_model(opened, prompts):

@@ -48,11 +48,18 @@ def measured(some: Iterable[Job], run) -> dict[Job, Measurement | Failure]:
 
 
 def test_costs_by_hand():
-    """faithfulness: C, none, M and the mean; the gap shares C and M; logit_diff shares M."""
+    """faithfulness: C, none, M and the mean; the gap shares C and M; logit_diff shares M.
+
+    The mean is over 2 groups of 20 prompts of each of 30 templates, however many are measured.
+    """
     only = replace(IOI, claims=(FAITHFUL, GAP, DIFF))
     plan = make_plan(jobs(only))
     assert (plan.asked, plan.distinct, plan.worlds) == (3 + 2 + 1, 3, 3)
-    assert plan.plain.total == 3 + 1
+    assert plan.plain.total == 3 + 2 * 20 * 30 / 200
+    fewer = replace(only, method=replace(only.method, prompts_first=50, reference=5))
+    assert make_plan(jobs(fewer)).plain.total == 3 + 2 * 5 * 30 / 50
+    together = replace(only, method=replace(only.method, ablate="mean"))
+    assert make_plan(jobs(together)).plain.total == pytest.approx(3 + 11 * 20 / 200)
     assert [line.new for line in plan.lines] == [3, 0, 0]
 
 
@@ -96,7 +103,7 @@ def test_variants_ask_under_another_method():
 
 
 def test_a_claim_that_cannot_be_measured_is_a_failure_of_its_own():
-    blind = replace(IOI, method=replace(IOI.method, against=""))
+    blind = replace(IOI, method=replace(IOI.method, against="", ablate="resample"))
     outcome = measured(jobs(blind), lambda experiments: {e: np.ones(3) for e in experiments})
     by_measure = {job.key[1]: result for job, result in outcome.items()}
     assert isinstance(by_measure["ioi:9"], Failure)
@@ -141,8 +148,9 @@ def test_passes_are_those_of_the_worlds():
         experiments = Started(job).first
         assert not isinstance(experiments, Failure)
         worlds = {e.world for e in experiments}
-        shared = PlainCost().shared(worlds)
-        assert make_plan([job]).plain.total == sum(passes(world, job.geometry) for world in worlds) + len(shared)
+        shared = [6 if run.over else 1 for run in PlainCost().shared(worlds)]  # the mean is over six times the prompts
+        own = sum(passes(world, job.geometry) for world in worlds)
+        assert make_plan([job]).plain.total == own + sum(shared)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def test_methods_that_vary_and_own_prompts(tmp_path: Path):
     """Every source of replaced activations, positions at all tokens, strict paths, an MLP, prompts of a file."""
     rows = (
         f'{{"prompt": "{first} and {second} went to the park. {second} gave a ball to", "answer": " {first}", '
-        f'"wrong": [" {second}"], "counterfactuals": {{"abc": "Tom and Anna went to the park. Paul gave a ball to"}}, '
+        f'"wrong": [" {second}"], '
+        f'"counterfactuals": {{"abc": "{second} and Tom went to the park. Paul gave a ball to"}}, '
         f'"positions": {{"FIRST": [0, {len(first)}], "S2": [{len(f"{first} and {second} went to the park. ")}, '
         f"{len(f'{first} and {second} went to the park. {second}')}]}}}}"
         for first, second in (("Mary", "John"), ("John", "Anna"), ("Anna", "Mary"), ("Mary", "Anna"))

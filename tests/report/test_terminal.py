@@ -10,7 +10,8 @@ from rich.cells import cell_len
 
 import samples
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.language.circuit import Bound
+from circuitdsl.language.circuit import Bound, Term
+from circuitdsl.outcome import Report, Variant
 from circuitdsl.report import output
 from circuitdsl.report.pages import report as terminal
 from circuitdsl.report.words import bound, estimate, measured_and_wanted, number, plural, seconds, summary
@@ -92,6 +93,71 @@ def test_variants_that_disagree_are_shown_and_agreeing_ones_on_request(shown: st
     assert "no such counterfactual" in line_with("with against s2_io: ERROR", shown)
     assert "with ablate zero" not in shown
     assert "-30.0%" in line_with("with ablate zero: holds", text(verbose=True, width=100))
+
+
+def test_it_is_told_which_verdicts_depend_on_the_method(shown: str):
+    assert "no verdict of 1 fails with one method and holds with another" in shown
+    assert "1 is undecided with one method and decided with another: line 5" in shown
+    assert "depend" not in text_of(with_variants({}))
+    contrasts = with_variants({0: "fails", 2: "holds", 3: "holds", 5: "undecided"})
+    said = " ".join(text_of(contrasts).split())
+    # The first holds and fails with zero; the fourth fails and holds with zero.
+    assert "2 of 4 verdicts depend on the method: line 3 fails with ablate zero; line 4 holds with ablate zero" in said
+    assert "1 more is undecided with one method and decided with another: line 7" in said
+    claims = contrasts.to_dict()["circuits"][0]["claims"]  # type: ignore[index]
+    assert [claims[place]["depends_on_method"] for place in (0, 1, 2, 3, 5)] == [True, None, False, True, None]
+
+
+def with_variants(verdicts: dict[int, str]) -> Report:
+    """The sample, its circuit's claims at these places judged under `ablate zero` too."""
+    whole = report()
+    (circuit,) = whole.circuits
+
+    def variants(place: int) -> tuple[Variant, ...]:
+        if place not in verdicts:
+            return ()
+        return (Variant("ablate", "zero", Estimate(0.1, 0.0, 0.2), Verdict(verdicts[place])),)
+
+    claims = tuple(replace(outcome, variants=variants(place)) for place, outcome in enumerate(circuit.claims))
+    return replace(whole, circuits=(replace(circuit, claims=claims),))
+
+
+def text_of(given: Report) -> str:
+    return output.to_text(terminal.render(given), 100)
+
+
+def test_both_figures_of_a_listed_head_stand_side_by_side():
+    whole = report()
+    (circuit,) = whole.circuits
+    heads = tuple(replace(head, minimality=Estimate(0.123, 0.11, 0.13)) for head in circuit.heads)
+    shown = text_of(replace(whole, circuits=(replace(circuit, heads=heads),)))
+    assert "Each knocked out alone: change of logit_diff; and what each adds inside the circuit" in shown
+    assert "-20.0% [-22.0, -18.0]  12.3% [11.0, 13.0]" in line_with("  1.2  at END", shown)
+    assert "12.3%" not in line_with(" 3.1 ", shown)
+
+
+def test_heads_that_are_undecided_for_one_reason_are_told_once_unless_asked():
+    whole = report()
+    (circuit,) = whole.circuits
+    claims = tuple(
+        replace(each, verdict=Verdict.UNDECIDED, note="too little is kept") if each.claim.kind == "member" else each
+        for each in circuit.claims
+    )
+    given = replace(whole, circuits=(replace(circuit, claims=claims),))
+    assert text_of(given).count("too little is kept") == 2  # a role each
+    assert ", and 1 more of inhibition alike" in text_of(given)
+    assert output.to_text(terminal.render(given, verbose=True), 100).count("too little is kept") >= 4
+
+
+def test_knockouts_of_members_are_beyond_the_floor_on_either_side():
+    whole = report()
+    (circuit,) = whole.circuits
+    claims = tuple(
+        replace(each, claim=replace(each.claim, term=Term("knockout"), bound=Bound("outside", -0.01, 0.01)))
+        for each in circuit.claims[:2]
+    )
+    shown = text_of(replace(whole, circuits=(replace(circuit, claims=claims),)))
+    assert line_with("role inhibition: 2 of 2 matter (knockout beyond ±1%)", shown)
 
 
 def test_heads_and_what_is_unexplained_and_notes_and_the_example(shown: str):

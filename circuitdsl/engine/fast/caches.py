@@ -19,9 +19,9 @@ from circuitdsl.engine.fast.region import take, whole
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, FinishedRun, Runs
 from circuitdsl.engine.fast.worlds import Values
 from circuitdsl.engine.hook_names import Activations
+from circuitdsl.engine.references import References
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
-from circuitdsl.tasks.prompts import Prompt
 
 Tick = Callable[[float], None]
 """Told of work done, in prompts through a whole forward pass."""
@@ -80,17 +80,14 @@ class Caches:
             case FromCounterfactual(counterfactual=name):
                 return self.counterfactual(name).activations
             case Zero():
-                by_token = False
-            case Mean():
-                by_token = source.by_template
-            case Resample():
-                by_token = True
+                return self.sources.values(source, self.batch)
+            case Mean() | Resample():
+                if source not in self.known:
+                    values = self.sources.values(source, self.batch)
+                    self.known[source] = {name: cache(each, None) for name, each in values.items()}
+                return self.known[source]
             case _:
                 assert_never(source)
-        if source not in self.known:
-            values = self.sources.values(source, self.batch)
-            self.known[source] = {name: cache(each, None) for name, each in values.items()} if by_token else values
-        return self.known[source]
 
     def changed(self, edits: Sequence[Edit]) -> bool:
         """Whether any edit changes the clean run, or there is nowhere to edit."""
@@ -115,12 +112,11 @@ def reusing(runs: Runs, required: Mapping[str, Required]) -> tuple[dict[str, Req
 def sources_of(
     network: Network,
     geometry: Geometry,
-    stream: Sequence[Prompt],
     tokens: int,
-    means: dict[Mean, dict[str, Activations]],
+    references: References,
     tick: Tick,
 ) -> Sources:
-    """Means and resampled activations over a stream, by our own forward passes."""
+    """Means and resampled activations, by our own forward passes."""
     embeddings = hook_names.EMBEDDINGS if network.positions is not None else hook_names.EMBEDDINGS[:1]
     required: Required = dict.fromkeys((*embeddings, *hook_names.heads_and_mlps(geometry)))
 
@@ -129,4 +125,4 @@ def sources_of(
         tick(len(rows))
         return {name: cached.whole for name, cached in run_whole(network, rows, required)[1].items()}
 
-    return Sources(stream, outputs, tokens, means)
+    return Sources(outputs, tokens, references)

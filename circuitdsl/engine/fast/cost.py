@@ -25,6 +25,7 @@ from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
     Corrupted,
+    EdgesKept,
     FromCounterfactual,
     Intervened,
     Isolated,
@@ -113,6 +114,8 @@ def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
                 found |= {"clean", FromCounterfactual(name), *shared_runs([under] if under else [])}
             case Intervened(sources=sources):
                 found |= {"clean", *(source for source in sources if source is not None)}
+            case EdgesKept():
+                pass  # the plain engine's
             case _:
                 assert_never(world)
     return frozenset(run for run in found if not _is_free(run))
@@ -135,7 +138,7 @@ class FastCost:
     def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
         ours, theirs = _divided(worlds)
         runs = (
-            SharedRun(run, once=True, prompts=run.reference) if isinstance(run, Mean) else SharedRun(run, once=False)
+            SharedRun(run, once=True, over=run) if isinstance(run, Mean) else SharedRun(run, once=False)
             for run in shared_runs(ours)
         )
         return frozenset(runs) | PlainCost().shared(theirs)
@@ -162,7 +165,7 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
     bases: dict[Intervened, Patched] = {}  # the first of the worlds that an intervention is run for
     for world in worlds:
         match world:
-            case Clean() | Corrupted():
+            case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
                 costs[world] = 0.0
             case Ablated() | Intervened():
                 costs[world] = _recomputed_cost(world, prompts)

@@ -10,6 +10,7 @@ from circuitdsl.engine.named import actions_of, components
 from circuitdsl.measures.experiments import (
     Attention,
     Copying,
+    EdgesKept,
     Experiment,
     HeadScore,
     Isolated,
@@ -41,7 +42,10 @@ def covers(experiment: Experiment, network: Network) -> bool:
 
 
 def covers_world(world: World) -> bool:
-    """Whether the fast engine has all actions and kinds of components that a world names."""
+    """Whether the fast engine has all actions and kinds of components that a world names. Runs of edges alone it has
+    not."""
+    if isinstance(world, EdgesKept):
+        return False
     actions_covered = all(type(action) in ACTIONS for action in actions_of(world))
     return actions_covered and all(type(component) in COMPONENTS for component in components(world))
 

@@ -24,16 +24,15 @@ from circuitdsl.engine.fast.run_cache import CLEAN_RUN, RunCache
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
 from circuitdsl.engine.fast.worlds import Places
-from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.readings import needed
+from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
     Corrupted,
     Data,
     Experiment,
     FromCounterfactual,
-    Mean,
     Reading,
     Source,
     World,
@@ -58,7 +57,6 @@ class FastEngine:
     tick: Callable[[int], None] = lambda prompts: None
     memory: int = 0  # 0: a share of what is free
     tokens: int = TOKENS_A_PASS
-    means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
     over: InitVar[Network | None] = None
     network: Network = field(init=False)
     run_cache: RunCache = field(init=False)
@@ -71,7 +69,7 @@ class FastEngine:
         device = self.network.embedding.device
         self.run_cache = RunCache(self.memory or default_run_cache(device))
         self.memory = self.memory or default_memory(device)
-        self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens, self.means)
+        self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens)
         self._owed = 0.0
 
     @property
@@ -91,28 +89,34 @@ class FastEngine:
         return str(self.network.embedding.device)
 
     def run(
-        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Iterable[Experiment],
+        references: References = NO_REFERENCES,
     ) -> dict[Experiment, Array | Failure]:
         """As PlainEngine.run: one array [stop - start] an experiment, or why it cannot be run."""
         ours: list[Experiment] = []
         theirs: list[Experiment] = []
-        fits = all(len(prompt.tokens) <= self.network.longest for prompt in stream)
+        longest = max([references.longest, *(len(prompt.tokens) for prompt in stream[start:stop])])
+        fits = longest <= self.network.longest
         for experiment in experiments:
             (ours if fits and self.covers(experiment) else theirs).append(experiment)
         with torch.inference_mode():
-            results = self._run(data, stream, stream[start:stop], ours) if ours else {}
-        return results | (self._plain.run(data, stream, start, stop, theirs) if theirs else {})
+            results = self._run(stream[start:stop], ours, references) if ours else {}
+        return results | (self._plain.run(data, stream, start, stop, theirs, references) if theirs else {})
 
     def covers(self, experiment: Experiment) -> bool:
         """Whether this engine runs an experiment itself, and not the plain one."""
         return coverage.covers(experiment, self.network)
 
     def _run(
-        self, data: Data, stream: Sequence[Prompt], prompts: Sequence[Prompt], experiments: Sequence[Experiment]
+        self, prompts: Sequence[Prompt], experiments: Sequence[Experiment], references: References
     ) -> dict[Experiment, Array | Failure]:
         answers = Answers(experiments)
-        means = self.means.setdefault(data, {})
-        sources = sources_of(self.network, self.model.geometry, stream, self.tokens, means, self._did)
+        sources = sources_of(self.network, self.model.geometry, self.tokens, references, self._did)
         for group in in_batches(prompts, self.tokens):
             batch = batch_of(group, self.network.embedding.device)
             asked = answers.open()

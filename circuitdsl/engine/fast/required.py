@@ -18,6 +18,7 @@ from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
     Corrupted,
+    EdgesKept,
     FromCounterfactual,
     Intervened,
     Isolated,
@@ -44,7 +45,7 @@ def required_of_clean(world: World, places: Places) -> Required:
             return joined(edited, required_of_patched(world, places))
         case Isolated():  # it is stacked on the run that keeps nothing
             return edited
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
             return {}
         case _:
             assert_never(world)
@@ -84,7 +85,7 @@ def required_of_sources(world: World, places: Places) -> dict[Source, Required]:
                 if source is not None:
                     found[source] = joined(found.get(source, {}), _acted(action, places))
             return found
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
             return {}
         case _:
             assert_never(world)
@@ -102,7 +103,7 @@ def _edited(world: World, places: Places) -> Required:
             for action in actions:
                 found = joined(found, _acted(action, places))
             return found
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
             return {}
         case _:
             assert_never(world)

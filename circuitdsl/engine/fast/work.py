@@ -28,7 +28,17 @@ from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
 from circuitdsl.engine.readings import needed, read
-from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, Intervened, Isolated, Patched, Reading, World
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    EdgesKept,
+    Intervened,
+    Isolated,
+    Patched,
+    Reading,
+    World,
+)
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model
 
@@ -118,6 +128,8 @@ class Work:
                 self._read_finished(world, readings, self.caches.counterfactual(name))
             case Ablated() | Isolated() | Patched() | Intervened():
                 variants.append(self._variant(world))
+            case EdgesKept():
+                raise LookupError("runs of edges alone are the plain engine's")
             case _:
                 assert_never(world)
 

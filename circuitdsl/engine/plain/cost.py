@@ -8,10 +8,12 @@ from typing import assert_never
 from circuitdsl.actions import ByCleanRun
 from circuitdsl.components import Geometry, Head
 from circuitdsl.engine.base import SharedRun
+from circuitdsl.engine.plain.arrivals import Arrivals
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
     Corrupted,
+    EdgesKept,
     FromCounterfactual,
     Intervened,
     Isolated,
@@ -26,11 +28,11 @@ from circuitdsl.tasks import Layout
 
 
 class PlainCost:
-    """Every cache is made once for a model and some data."""
+    """Every cache and every mean is made once for a model and some data."""
 
     def shared(self, worlds: Iterable[World]) -> frozenset[SharedRun]:
         caches = frozenset[Hashable]().union(*map(_caches, worlds))
-        return frozenset(SharedRun(cache, once=True) for cache in caches)
+        return frozenset(SharedRun(run, once=True, over=run if isinstance(run, Mean) else None) for run in caches)
 
     def own(self, worlds: Iterable[World], layouts: Sequence[Layout], geometry: Geometry) -> dict[World, float]:
         return {world: passes(world, geometry) for world in worlds}
@@ -42,14 +44,18 @@ def passes(world: World, geometry: Geometry) -> int:
     A path that ends at an input takes two, and one more for each head whose own copy of a shared key or value it
     patches.
     """
-    if not isinstance(world, Patched) or not world.receivers:
-        return 1
-    reading = {node.component for node, which in world.receivers if which in ("k", "v")}
-    return 2 + sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
+    match world:
+        case Patched(receivers=receivers) if receivers:
+            reading = {node.component for node, which in receivers if which in ("k", "v")}
+            return 2 + sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
+        case EdgesKept(edges=edges):
+            return Arrivals.of(edges).copies
+        case _:
+            return 1
 
 
 def _caches(world: World) -> frozenset[Hashable]:
-    """The caches over the prompts that a world reads, by what tells them apart; each costs one pass."""
+    """The caches over the prompts, and the means, that a world reads, by what tells them apart; each costs one pass."""
     match world:
         case Patched(counterfactual=name, under=under):
             found = frozenset[Hashable]({"clean cache", f"{name} cache"})
@@ -60,7 +66,7 @@ def _caches(world: World) -> frozenset[Hashable]:
             freezes = any(action.takes == ByCleanRun() for action in actions)
             needed = frozenset[Hashable]({"clean cache"} if freezes else ())
             return needed.union(*(_cache_of(source) for source in sources if source is not None))
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | EdgesKept():
             return frozenset()
         case _:
             assert_never(world)
@@ -70,10 +76,8 @@ def _cache_of(source: Source) -> frozenset[Hashable]:
     match source:
         case Zero():
             return frozenset()
-        case Mean(counterfactual=name):
-            return frozenset({f"{name} mean"})
-        case Resample(counterfactual=name, seed=seed):
-            return frozenset({f"{name} resampled {seed}"})
+        case Mean() | Resample():
+            return frozenset({source})
         case FromCounterfactual(counterfactual=name):
             return frozenset({f"{name} cache"})
         case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import NoReturn, assert_never
 
 import numpy as np
@@ -31,19 +31,22 @@ from circuitdsl.engine.guard import is_guarded, nothing_changed
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
+from circuitdsl.engine.plain.arrivals import Arrivals
+from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
+from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
     Corrupted,
     Data,
+    EdgesKept,
     Experiment,
     FromCounterfactual,
     Intervened,
     Isolated,
-    Mean,
     Patched,
     Source,
     World,
@@ -57,13 +60,12 @@ from circuitdsl.tasks.prompts import Prompt
 class PlainEngine:
     """Runs experiments on one model.
 
-    ``tick`` is told of every forward pass with its number of prompts; ``means`` caches the means that ablation uses.
+    ``tick`` is told of every forward pass with its number of prompts.
     """
 
     model: Model
     tick: Callable[[int], None] = lambda prompts: None
     tokens: int = TOKENS_A_PASS
-    means: dict[Data, dict[Mean, dict[str, Activations]]] = field(default_factory=dict)
     note: str = ""  # why this engine and not the fast one
 
     name = "plain"
@@ -84,16 +86,22 @@ class PlainEngine:
         return str(self._device)
 
     def run(
-        self, data: Data, stream: Sequence[Prompt], start: int, stop: int, experiments: Iterable[Experiment]
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Iterable[Experiment],
+        references: References = NO_REFERENCES,
     ) -> dict[Experiment, Array | Failure]:
         """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
 
-        ``stream`` must hold the reference prompts of every mean too. An experiment that cannot be run gives a Failure.
+        An experiment that cannot be run gives a Failure.
         """
         asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
         further = self._further(asked)
         outputs = partial(self._outputs, further)
-        sources = Sources(stream, outputs, self.tokens, self.means.setdefault(data, {}), further)
+        sources = Sources(outputs, self.tokens, references, further)
         for group in in_batches(stream[start:stop], self.tokens):
             caches = _Caches(batch_of(group, self._device), sources)
             for world, each in asked.items():
@@ -138,6 +146,8 @@ class PlainEngine:
                 return self._path_patch(world, caches, names)
             case Intervened():
                 return self._intervene(world, caches, names)
+            case EdgesKept():
+                return self._keep_edges(world, caches.batch, names)
             case _:
                 assert_never(world)
 
@@ -217,8 +227,28 @@ class PlainEngine:
         heads = hook_names.all_heads(geometry)
         if not strict:
             return heads
-        scales = (name for name in hook_names.norm_scales(geometry) if name in self.model.bridge.hook_dict)
+        scales = (name for name in hook_names.norm_scales(geometry) if name in self._hook_points)
         return (*heads, *hook_names.all_mlp_outputs(geometry), *scales)
+
+    # --- edges alone -----------------------------------------------------------------------------
+
+    def _keep_edges(self, world: EdgesKept, batch: Batch, names: frozenset[str]) -> _Ran:
+        """A few prompts at a time, for several copies of them stand side by side."""
+        if names:
+            raise CannotMeasure("of a run of edges alone only the logits are read")
+        arrivals = Arrivals.of(world.edges, self.model.geometry.parallel_attn_mlp)
+        groups = in_batches(batch.prompts, max(1, self.tokens // arrivals.copies))
+        ran = [self._edges_run(arrivals, batch_of(group, self._device), world.counterfactual) for group in groups]
+        changed = bool((counterfactual_tokens(batch, world.counterfactual) != batch.tokens).any())
+        return _Ran(torch.cat(ran), {}, changed)
+
+    def _edges_run(self, arrivals: Arrivals, batch: Batch, counterfactual: str) -> Tensor:
+        """Logits at END: [prompts, vocabulary]."""
+        bridge = self.model.bridge
+        run = EdgesRun(batch, self.model.geometry, bridge.W_O.detach(), arrivals)
+        hooks = run.hooks()
+        writes.check_there((name for name, _ in hooks), bridge.hook_dict)
+        return run.logits(self._pass(run.tokens(counterfactual_tokens(batch, counterfactual)), hooks))
 
     # --- interventions ---------------------------------------------------------------------------
 
@@ -241,7 +271,7 @@ class PlainEngine:
 
     def _forward(self, batch: Batch, tokens: Tensor, made: Sequence[Write], names: frozenset[str]) -> _Ran:
         """One pass in which some writes are made, and the named activations as they leave the writes."""
-        writes.check_there({*names, *(write.name for write in made)}, self.model.bridge.hook_dict)
+        writes.check_there({*names, *(write.name for write in made)}, self._hook_points)
         passed: dict[str, Tensor] = {}
         hooks: list[tuple[str, Hook]] = [(write.name, write) for write in made]
         logits = self._pass(tokens, [*hooks, *writes.capture(names, passed)])
@@ -267,12 +297,12 @@ class PlainEngine:
         has them."""
         named = {component.output for world in worlds for component in components(world)}
         usual = {*hook_names.EMBEDDINGS, *hook_names.heads_and_mlps(self.model.geometry)}
-        return frozenset(name for name in named - usual if name in self.model.bridge.hook_dict)
+        return frozenset(name for name in named - usual if name in self._hook_points)
 
     def _outputs(self, further: frozenset[str], tokens: Tensor) -> Activations:
         """The outputs of the embeddings, all heads and all MLPs on some tokens, and what passes further hook points."""
         passed: dict[str, Tensor] = {}
-        embeddings = (name for name in hook_names.EMBEDDINGS if name in self.model.bridge.hook_dict)
+        embeddings = (name for name in hook_names.EMBEDDINGS if name in self._hook_points)
         names = (*embeddings, *hook_names.heads_and_mlps(self.model.geometry), *sorted(further))
         self._pass(tokens.to(self._device), writes.capture(names, passed))
         return passed
@@ -282,6 +312,11 @@ class PlainEngine:
             logits = self.model.bridge.run_with_hooks(tokens, fwd_hooks=list(hooked), return_type="logits")
         self.tick(len(tokens))
         return logits
+
+    @cached_property
+    def _hook_points(self) -> frozenset[str]:
+        """The names of the model's hook points, which TransformerLens gathers anew each time it is asked."""
+        return frozenset(self.model.bridge.hook_dict)
 
     @property
     def _device(self) -> torch.device:

@@ -13,9 +13,10 @@ from circuitdsl.plan.plan import Line, Plan
 from circuitdsl.report.words import plural
 
 _PURPOSES = {
-    "performance": "doing the task",
+    "performance": "the task",
     "claim": "claims",
     "variant": "claims, settings varied",
+    "whole": "what it keeps",
     "head": "each of its heads",
     "unlisted": "each other head",
     "arms": "in parts, and random heads",

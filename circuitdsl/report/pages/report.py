@@ -13,8 +13,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from circuitdsl.judge.estimates import Verdict
-from circuitdsl.language.circuit import Intervention
+from circuitdsl.judge.estimates import NOTHING, Verdict
+from circuitdsl.language.circuit import Bound, Intervention
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import (
     CircuitReport,
@@ -30,9 +30,10 @@ from circuitdsl.report.marks import MARKS, OPEN, STYLES, WORDS
 from circuitdsl.report.output import View
 from circuitdsl.report.pages.argument import story_summary
 from circuitdsl.report.pages.comparison import structure_summary
+from circuitdsl.report.pages.dependence import dependence_summary
 from circuitdsl.report.pages.intervention import intervention_summary
 from circuitdsl.report.sections import Section, sections
-from circuitdsl.report.words import bound, estimate, measured, measured_and_wanted, number, plural, summary
+from circuitdsl.report.words import bound, estimate, exact, measured, measured_and_wanted, number, plural, summary
 
 
 def _rendered(report: Report, view: View) -> str:
@@ -98,15 +99,21 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     circuit, method = report.circuit, report.circuit.method
     kept = "at their roles' positions" if method.positions == "role" else "at every position"
     sources = f", patches from {method.against}" if method.against else ""
+    edges = ", judged as edges" if circuit.of_edges else ""
     sure = f"confidence {number(method.confidence, 'share', 0)}"
     facts = [*_model(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
-        Text(f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}, {sure}", style="dim"),
+        Text(
+            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{edges}{_reference(report)}, "
+            f"{sure}",
+            style="dim",
+        ),
         *_performance(report),
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
+        *dependence_summary(report.claims),
         *_controls(report),
         *_heads(report),
         *_unexplained(report),
@@ -131,6 +138,20 @@ def _performance(report: CircuitReport) -> Iterator[Text]:
         yield Text(
             f"the model does not do this task on these prompts{surely}: {metric} is not above chance", style=style
         )
+
+
+def _reference(report: CircuitReport) -> str:
+    """What the ablation took its values from, in words."""
+    if report.reference is None:
+        return ""
+    taken = report.reference
+    what = "from" if taken.resampled else "means over"
+    of_each = "" if taken.templates is None else f" of each of {plural(taken.templates, 'template')}"
+    return f", {what} {_range(*taken.groups)} x {_range(*taken.prompts)} prompts{of_each}"
+
+
+def _range(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def _model(report: CircuitReport) -> Iterator[str]:
@@ -183,9 +204,9 @@ def _rule(title: str) -> Rule:
 def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[RenderableType]:
     """First what does not hold, in full; then a line for each claim, a role's members together."""
     unsettled = [outcome for outcome in outcomes if outcome.verdict in OPEN]
-    for outcome in sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)):
+    for first, *others in _said_once(sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)), verbose):
         yield Text()
-        yield _expanded(outcome)
+        yield _expanded(first, others)
     yield Text()
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True)
@@ -201,13 +222,27 @@ def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[Rendera
     yield table
 
 
-def _expanded(outcome: ClaimOutcome) -> RenderableType:
-    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts."""
+def _said_once(unsettled: Sequence[ClaimOutcome], verbose: bool) -> list[list[ClaimOutcome]]:
+    """Claims one by one, but listed heads of a role that are undecided for the same reason together unless verbose."""
+    groups: dict[object, list[ClaimOutcome]] = {}
+    for outcome in unsettled:
+        together = outcome.claim.kind == "member" and outcome.verdict is Verdict.UNDECIDED and outcome.note
+        key = (outcome.claim.role, outcome.note) if together and not verbose else outcome.claim.id
+        groups.setdefault(key, []).append(outcome)
+    return list(groups.values())
+
+
+def _expanded(outcome: ClaimOutcome, alike: Sequence[ClaimOutcome] = ()) -> RenderableType:
+    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts.
+
+    ``alike`` are others of its role that do not hold for the same reason.
+    """
     style = STYLES[outcome.verdict]
     head = Text.assemble(
         (f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}", style),
         (f"  line {outcome.claim.line}  ", "dim"),
         (outcome.claim.text, "bold"),
+        (f", and {len(alike)} more of {outcome.claim.role} alike" if alike else "", "dim"),
     )
     why = Text(measured_and_wanted(outcome))
     lines: list[RenderableType] = [why]
@@ -276,11 +311,18 @@ def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
     known = [outcome for outcome in group if outcome.estimate.value is not None]
     weakest = min(known, key=lambda outcome: abs(outcome.estimate.value or 0.0), default=None)
     line = str(min(outcome.claim.line for outcome in group))
-    wanted = bound(group[0].claim.bound, group[0].unit, group[0].control).replace("at least", ">=")
+    wanted = _wanted_of_member(group[0])
     count = f"{holding} of {len(group)} matter"
     text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
     least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")
     return (_mark(worst), line, Text(text), least)
+
+
+def _wanted_of_member(outcome: ClaimOutcome) -> str:
+    wanted = outcome.claim.bound
+    if isinstance(wanted, Bound) and wanted.op == "outside":
+        return f"beyond ±{exact(wanted.high, outcome.unit)}"
+    return bound(wanted, outcome.unit, outcome.control).replace("at least", ">=")
 
 
 def _mark(verdict: Verdict) -> Text:
@@ -336,7 +378,9 @@ def _heads(report: CircuitReport) -> Iterator[RenderableType]:
     if not report.heads:
         return
     yield Text()
-    yield Text(f"Each knocked out alone: change of {report.circuit.method.metric}", style="bold")
+    metric = report.circuit.method.metric
+    adds = "; and what each adds inside the circuit" if any(head.minimality for head in report.heads) else ""
+    yield Text(f"Each knocked out alone: change of {metric}{adds}", style="bold")
     yield _head_table(report.heads, ("head", "at", "role"))
 
 
@@ -352,18 +396,25 @@ def _unexplained(report: CircuitReport) -> Iterator[RenderableType]:
 def _head_table(heads: Sequence[HeadOutcome], columns: Sequence[str]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     most = max((abs(head.estimate.value or 0.0) for head in heads), default=0.0)
+    both = any(head.minimality for head in heads)
     for head in heads:
         cells = {"head": head.head, "at": f"at {head.position}", "role": ", ".join(head.roles)}
         table.add_row(
             "",
             *(Text(cells[column], style="cyan" if column == "head" else "") for column in columns),
-            Text(estimate(head.estimate, "share"), justify="right"),
-            _bar(head.estimate.value or 0.0, most),
+            Text(estimate(head.estimate, "share"), justify="right", no_wrap=True),
+            *([_adds(head)] if both else []),
+            _bar(head.estimate.value or 0.0, most, _BAR // 2 if both else _BAR),
         )
     return table
 
 
-def _bar(value: float, most: float) -> Text:
+def _adds(head: HeadOutcome) -> Text:
+    """What it adds to the circuit."""
+    return Text(estimate(head.minimality or NOTHING, "share"), justify="right", no_wrap=True)
+
+
+def _bar(value: float, most: float, columns: int) -> Text:
     """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
-    length = round(_BAR * abs(value) / most) if most else 0
-    return Text("▪" * length, style="red" if value < 0 else "blue")
+    length = round(columns * abs(value) / most) if most else 0
+    return Text("▪" * length, style="red" if value < 0 else "blue", no_wrap=True)

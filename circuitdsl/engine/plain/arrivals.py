@@ -1,0 +1,71 @@
+"""Where stated edges arrive, and how many copies of the prompts a run of them alone takes. No torch: costs use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from circuitdsl.components import END, Component, Geometry, Head, Mlp, Node, Position, can_carry
+from circuitdsl.measures.experiments import NodeEdge
+
+Arriving = frozenset[tuple[Node, Position]]
+"""What arrives at one input: senders, each with the position at which the input is read."""
+
+NOTHING: Arriving = frozenset()
+
+COUNTERFACTUAL, CLEAN, FIRST = 0, 1, 2
+"""Copies of the prompts in a run: counterfactuals as they are, prompts as they are, the first that is edited."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What arrives at the logits, and at every input of a component, ("q" of a head, "" of an MLP), that edges lead to.
+
+    ``parallel``: the MLPs of the model read the same stream as the heads of their layer.
+    """
+
+    inputs: Mapping[tuple[Component, str], Arriving]
+    logits: Arriving
+    parallel: bool
+
+    @classmethod
+    def of(cls, edges: Iterable[NodeEdge], parallel: bool = False) -> Arrivals:
+        """An edge against the order of computation carries nothing."""
+        logits: set[tuple[Node, Position]] = set()
+        inputs: dict[tuple[Component, str], set[tuple[Node, Position]]] = {}
+        for edge in edges:
+            receiver = edge.receiver
+            if receiver is None:
+                logits.add((edge.sender, END))
+            elif can_carry(edge.sender.component, receiver.component, parallel):
+                inputs.setdefault((receiver.component, edge.input), set()).add((edge.sender, receiver.position))
+        return cls({key: frozenset(some) for key, some in inputs.items()}, frozenset(logits), parallel)
+
+    def at(self, component: Component, which: str) -> Arriving:
+        return self.inputs.get((component, which), NOTHING)
+
+    def heads(self, layer: int) -> tuple[Head, ...]:
+        """The heads of a layer that edges lead to, in order."""
+        return tuple(sorted({each for each, _ in self.inputs if isinstance(each, Head) and each.layer == layer}))
+
+    def at_start(self, layer: int) -> tuple[Arriving, ...]:
+        """The different sets that arrive where a layer begins: at its heads, and in parallel models at its MLP."""
+        found = [self.at(head, which) for head in self.heads(layer) for which in head.inputs]
+        if self.parallel:
+            found.append(self.at(Mlp(layer), ""))
+        return tuple(dict.fromkeys(each for each in found if each))
+
+    def turns(self, layer: int, geometry: Geometry) -> tuple[tuple[Head, ...], ...]:
+        """The receiving heads of a layer in turns: of heads that share keys and values one at a time."""
+        turns: dict[int, list[Head]] = {}
+        for _, some in groupby(self.heads(layer), key=lambda head: head.column("k", geometry)):
+            for turn, head in enumerate(some):
+                turns.setdefault(turn, []).append(head)
+        return tuple(map(tuple, turns.values()))
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the prompts stand side by side where no heads share keys and values."""
+        layers = {component.layer for component, _ in self.inputs}
+        return FIRST + max([1, *(len(self.at_start(layer)) for layer in layers)])
