@@ -241,8 +241,8 @@ class _Taken:
             return NOTHING, NOTHING
         (clean, whole), (before, after) = self.questions.metric, pair
         return (
-            self.estimate([results[clean], results[before]], _change(1, self.request.limits)),
-            self.estimate([results[whole], results[after]], _change(1, self.request.limits)),
+            self.estimate([results[clean], results[before]], _change(1)),
+            self.estimate([results[whole], results[after]], _change(1)),
         )
 
     def changes(self, columns: Mapping[Head, tuple[Column, Column]], scale: float) -> dict[Head, Change]:

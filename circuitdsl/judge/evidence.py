@@ -177,7 +177,7 @@ class Betting:
 
     @cached_property
     def _value(self) -> float:
-        return float(self.shares @ self.values)
+        return float(np.clip(self.shares @ self.values, self.least, self.most))
 
     def above(self, bound: float) -> float:
         if bound < self.least:

@@ -135,7 +135,9 @@ class Weighed:
         needed = max(min(1.0, tails * self.above_zero(told)), *map(self.above_zero, estimand.needs), 0.0)
         value = float(units.weights @ over) / (sign * mean)
 
-        exact = estimand.over.limits is not None and estimand.under.limits is not None
+        # Of shares of prompts any prompt may tip the scale; values in between are as smooth as logits.
+        bounds = estimand.over.limits is not None and estimand.under.limits is not None
+        exact = bounds and set(np.unique(under)) <= {0.0, 1.0}
         over_parts, under_parts = units.residuals(np.stack([over, sign * under], axis=1)).T
         spread = float(np.abs(over_parts - value * under_parts).sum()) / abs(mean)
 

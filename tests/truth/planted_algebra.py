@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.components import Head, Node
+from circuitdsl.engine.references import Reference
 from circuitdsl.models.planted.build import planted_weights
 from circuitdsl.models.planted.plans import PlantedModel
 from circuitdsl.tasks.prompts import Prompt
@@ -120,33 +121,45 @@ def _head_of(node: Node) -> Head:
 
 
 class Measuring:
-    """Measurements on some prompts against one counterfactual; averages over the prompts, metric logit_diff."""
+    """Measurements on some prompts against one counterfactual, metric logit_diff.
 
-    def __init__(self, algebra: Algebra, prompts: Iterable[Prompt], against: str):
+    Averages over prompts in which every template counts the same. Outputs are replaced by means over the
+    counterfactuals of a group of the ``reference``.
+    """
+
+    def __init__(self, algebra: Algebra, prompts: Iterable[Prompt], against: str, reference: Reference):
         self.algebra, self.prompts = algebra, tuple(prompts)
+        self.against, self.reference = against, reference
+        self.means: dict[str, dict[Head, Tensor]] = {}
         self.clean = [algebra.run(prompt.tokens) for prompt in self.prompts]
         self.corrupted = [algebra.run(prompt.counterfactuals[against]) for prompt in self.prompts]
-        self.means = self._means()
         self.known: dict[tuple[int, frozenset[tuple[Head, int]]], float] = {}
 
-    def _means(self) -> dict[str, dict[Head, Tensor]]:
-        """By template: each head's mean output [tokens, d_model] over the counterfactuals."""
-        by_template: dict[str, list[Run]] = {}
-        for prompt, run in zip(self.prompts, self.corrupted, strict=True):
-            by_template.setdefault(prompt.template, []).append(run)
-        return {
-            template: {
+    def _mean(self, prompt: Prompt) -> dict[Head, Tensor]:
+        """Each head's mean output [tokens, d_model] over the counterfactuals of the prompt's group of the reference."""
+        group = self.reference.group_of(prompt)
+        if group.label not in self.means:
+            runs = [self.algebra.run(each.counterfactuals[self.against]) for each in group.prompts]
+            self.means[group.label] = {
                 head: torch.stack([run.outputs[head] for run in runs]).mean(dim=0) for head in self.algebra.heads
             }
-            for template, runs in by_template.items()
-        }
+        return self.means[group.label]
+
+    def average(self, values: Iterable[float]) -> float:
+        """The mean over templates of the means over their prompts."""
+        by_template: dict[str, list[float]] = {}
+        for prompt, value in zip(self.prompts, values, strict=True):
+            by_template.setdefault(prompt.template, []).append(value)
+        return mean(map(mean, by_template.values()))
 
     def metric(self) -> float:
-        return mean(logit_diff(run.logits, prompt) for run, prompt in zip(self.clean, self.prompts, strict=True))
+        return self.average(
+            logit_diff(run.logits, prompt) for run, prompt in zip(self.clean, self.prompts, strict=True)
+        )
 
     def without(self, nodes: Iterable[Node]) -> float:
         """F with these nodes' outputs replaced by the mean of their template."""
-        return mean(self.each_without(nodes))
+        return self.average(self.each_without(nodes))
 
     def each_without(self, nodes: Iterable[Node]) -> list[float]:
         """As ``without``, prompt by prompt."""
@@ -161,7 +174,7 @@ class Measuring:
             kept = {(_head_of(n), i) for n in nodes for i in places(n, prompt)}
             return {(head, i) for head in self.algebra.heads for i in range(len(prompt.tokens))} - kept
 
-        return mean(self._replaced(outside))
+        return self.average(self._replaced(outside))
 
     def _replaced(self, where: Callable[[Prompt], set[tuple[Head, int]]]) -> list[float]:
         """The metric of every prompt with the outputs ``where`` says replaced. No run is made twice."""
@@ -171,7 +184,7 @@ class Measuring:
         if (number, places) not in self.known:
             prompt, outputs = self.prompts[number], dict[Head, dict[int, Tensor]]()
             for head, index in places:
-                outputs.setdefault(head, {})[index] = self.means[prompt.template][head][index]
+                outputs.setdefault(head, {})[index] = self._mean(prompt)[head][index]
             run = self.algebra.run(prompt.tokens, Edits(outputs))
             self.known[number, places] = logit_diff(run.logits, prompt)
         return self.known[number, places]
@@ -214,4 +227,4 @@ class Measuring:
                 for index in places(node, prompt):
                     inputs.setdefault((head, name), {})[index] = arriving[index]
             estimates.append(logit_diff(self.algebra.run(prompt.tokens, Edits(inputs=inputs)).logits, prompt))
-        return (mean(estimates) - self.metric()) / abs(self.metric())
+        return (self.average(estimates) - self.metric()) / abs(self.metric())

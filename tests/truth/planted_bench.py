@@ -17,10 +17,12 @@ from circuitdsl.check.overlap import judge_overlap
 from circuitdsl.compare.structure import compare
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import Reference, prompts_wanted, reference_over, reference_seed
 from circuitdsl.engine.session import Engine, Session
 from circuitdsl.language.circuit import Circuit, Claim, Document, Intervention
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.experiments import Mean
 from circuitdsl.models import Model, open_model
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.vocabulary import word_tokenizer
@@ -29,12 +31,13 @@ from circuitdsl.plan.circuit import claim_job
 from circuitdsl.plan.intervention import plan_intervention
 from circuitdsl.plan.job import Started
 from circuitdsl.tasks import open_task
-from circuitdsl.tasks.prompts import Prompt
+from circuitdsl.tasks.prompts import Prompt, numbered
 
 torch.set_num_threads(1)
 
 SPECS = Path(__file__).parents[2] / "specs" / "planted"
-FIRST, MOST = 30, 60
+FIRST, MOST = 30, 240
+REFERENCE = 3  # prompts of a group, where means are made a second time
 
 
 def plain_text(spec: str) -> str:
@@ -97,7 +100,16 @@ def drawn(model: str, task: str, count: int) -> tuple[Prompt, ...]:
     """Prompts of a task for a planted model's words; Colored Objects with one scene."""
     tokenizer = word_tokenizer(PLANTED[model]().vocabulary, model)
     arguments = (("shots", 0.0),) if task == "colored_objects" else ()
-    return open_task(TaskRef(task, arguments)).draw(tokenizer, count, seed=0, bos=False).prompts
+    return numbered(open_task(TaskRef(task, arguments)).draw(tokenizer, count, seed=0, bos=False).prompts)
+
+
+def reference_of(model: str, task: str, against: str) -> Reference:
+    """The reference of ``reference 3`` for these prompts."""
+    tokenizer = word_tokenizer(PLANTED[model]().vocabulary, model)
+    arguments = (("shots", 0.0),) if task == "colored_objects" else ()
+    opened, source = open_task(TaskRef(task, arguments)), Mean(against, REFERENCE, by_template=True)
+    wanted = prompts_wanted(source, len({prompt.template for prompt in drawn(model, task, opened.info.templates)}))
+    return reference_over(opened.draw(tokenizer, wanted, reference_seed(0), False).prompts, source)
 
 
 @cache

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 import torch
 from planted_algebra import Algebra, Measuring
-from planted_bench import bench, drawn
+from planted_bench import REFERENCE, bench, drawn, reference_of
 from transformer_lens.model_bridge import TransformerBridge
 
 from circuitdsl import api
@@ -29,7 +29,9 @@ NAMES = [f"{truth.model}-{truth.task}" for truth in TRUTHS]
 @cache
 def measuring(truth: Truth, count: int) -> Measuring:
     prompts = drawn(truth.model, truth.task, count)
-    return Measuring(Algebra(PLANTED[truth.model]()), prompts, AGAINST[truth.task])
+    against = AGAINST[truth.task]
+    reference = reference_of(truth.model, truth.task, against)
+    return Measuring(Algebra(PLANTED[truth.model]()), prompts, against, reference)
 
 
 def circuit(truth: Truth, count: int, claims: str, method: str = "") -> Circuit:
@@ -39,7 +41,7 @@ def circuit(truth: Truth, count: int, claims: str, method: str = "") -> Circuit:
     )
     text = f"""circuit c {{
         model {truth.model} task {TASK[truth.task]}
-        method {{ against {AGAINST[truth.task]} prompts {count} to {count} {method} }}
+        method {{ against {AGAINST[truth.task]} prompts {count} to {count}  reference {REFERENCE} {method} }}
         {roles}
         {claims}
     }}"""

@@ -3,6 +3,8 @@ every prompt. What the arms say is computed a second time from the weights alone
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,8 @@ from circuitdsl.outcome import Arm, InterventionReport
 
 DOCUMENT = resolved(plain_text("repair"))
 PROMPTS = drawn("planted-broken", "colored_objects", 30)
+ALIKE = Counter(prompt.template for prompt in PROMPTS)
+SHARES = [1 / ALIKE[prompt.template] / len(ALIKE) for prompt in PROMPTS]  # every template counts the same
 AGAINST = DOCUMENT.circuit("broken_colored_objects").method.against
 INHIBITION, DECOYS = (Head(2, 0), Head(2, 3)), (Head(2, 1), Head(2, 7))
 
@@ -61,7 +65,7 @@ def direct(algebra: Algebra, head: Head, runs: list[Run]) -> float:
         sent = other.outputs[head][end] - run.outputs[head][end]
         patched = run.logits + algebra.unembedding @ sent
         changes.append(float((patched.softmax(-1) - run.logits.softmax(-1))[prompt.answer]))
-    return float(np.mean(changes))
+    return float(np.average(changes, weights=SHARES))
 
 
 def right(logits: list[Tensor]) -> np.ndarray:
@@ -70,10 +74,11 @@ def right(logits: list[Tensor]) -> np.ndarray:
 
 def agrees(arm: Arm, logits: list[Tensor], clean: list[Tensor]) -> None:
     after, before = right(logits), right(clean)
-    assert arm.accuracy.value == pytest.approx(after.mean())
-    assert arm.accuracy_change.value == pytest.approx(after.mean() - before.mean())
+    now, then = (np.average(each, weights=SHARES) for each in (after, before))
+    assert arm.accuracy.value == pytest.approx(now)
+    assert arm.accuracy_change.value == pytest.approx(now - then)
     differences = [logit_diff(each, prompt) for each, prompt in zip(logits, PROMPTS, strict=True)]
-    assert arm.logit_diff.value == pytest.approx(np.mean(differences), abs=1e-4)
+    assert arm.logit_diff.value == pytest.approx(np.average(differences, weights=SHARES), abs=1e-4)
     assert (arm.repaired, arm.broken) == ((after & ~before).sum(), (before & ~after).sum())
     assert [e.prompt for e in arm.repaired_examples] == [PROMPTS[i].text for i in np.flatnonzero(after & ~before)[:3]]
     for example, i in zip(arm.repaired_examples, np.flatnonzero(after & ~before), strict=False):
@@ -118,7 +123,8 @@ def test_attention_that_is_shared_is_read_back_and_colors_inhibited_alike_are_no
     estimates = {outcome.claim.text.partition(" in ")[0]: outcome.estimate for outcome in reports["all_alike"].claims}
     for place, share in (("DISTRACTORS", 0.667), ("ANSWER_COLOR", 0.333)):
         read = estimates[f"expect attention({{ 2.0 2.3 }} at END, END -> {place})"]
-        assert (read.low, read.value, read.high) == pytest.approx((share,) * 3, abs=1e-6)
+        assert read.value == pytest.approx(share, abs=1e-6)
+        assert read.low < share < read.high
     arms = {arm.name: arm for arm in reports["all_alike"].arms}
     assert arms["all"].repaired == arms["all"].broken == 0
 
@@ -128,7 +134,9 @@ def test_random_heads_are_the_control(reports):
     repair = reports["repair"]
     arms = {arm.name: arm for arm in repair.arms}
     assert arms["none"].accuracy.value < arms["random heads"].accuracy.value < arms["all"].accuracy.value
-    assert repair.p_value == pytest.approx(1 / 21)  # none of 20 random pairs is the pair itself
+    pair = {Head(2, 0), Head(2, 3)}
+    drawn_again = sum(set(each.values()) == pair for each in stand_ins(pair, open_model("planted-broken").geometry, 0))
+    assert repair.p_value == pytest.approx((1 + drawn_again) / 100)  # only the pair itself does as well
     assert reports["other_heads"].p_value > 0.9
 
 

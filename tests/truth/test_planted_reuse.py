@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from planted_algebra import Algebra, Measuring, logit_diff
-from planted_bench import SPECS, bench, drawn
+from planted_bench import REFERENCE, SPECS, bench, drawn, reference_of
 
 from circuitdsl import api
 from circuitdsl.check.function import check_function
@@ -34,13 +34,13 @@ SPEC = """
 circuit left {{
   model planted-reuse
   task {left_task}
-  method {{ prompts 20 }}
+  method {{ prompts 20  reference {reference} }}
   {left}
 }}
 circuit right {{
   model planted-reuse
   task {right_task}
-  method {{ prompts 20 }}
+  method {{ prompts 20  reference {reference} }}
   {right}
 }}
 """
@@ -62,7 +62,7 @@ PAIRS = {
 @cache
 def pair(kind: str) -> tuple[Circuit, Circuit]:
     left_task, left, right_task, right = PAIRS[kind]
-    text = SPEC.format(left_task=left_task, left=left, right_task=right_task, right=right)
+    text = SPEC.format(reference=REFERENCE, left_task=left_task, left=left, right_task=right_task, right=right)
     document = resolve_text(text, str(SPECS / "pair.circuit"), api.environment())
     return document.circuit("left"), document.circuit("right")
 
@@ -76,7 +76,8 @@ def measured(kind: str) -> Function:
 def by_hand(task: str) -> Measuring:
     algebra = Algebra(PLANTED["planted-reuse"]())
     against = {"ioi": "abc", "colored_objects": "other_query"}[task]
-    return Measuring(algebra, drawn("planted-reuse", task, PROMPTS), against)
+    reference = reference_of("planted-reuse", task, against)
+    return Measuring(algebra, drawn("planted-reuse", task, PROMPTS), against, reference)
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -193,6 +194,7 @@ def test_the_structure_is_that_of_the_planted_circuits():
 @cache
 def compared() -> FunctionalComparison:
     text = SPEC.format(
+        reference=REFERENCE,
         left_task=IOI,
         left=MOVERS + "\nedge mover -> logits",
         right_task=COLORS,
@@ -221,7 +223,7 @@ def known_order(task: str, kind: str) -> list[Head]:
         movers = [(Node(head, Position("END")), "q") for head in (Head(3, 2), Head(4, 0))]
         sizes = {head: abs(truth.effect([Node(head, ALL)], movers)) for head in heads if head.layer < 4}
     else:
-        sizes = dict(zip(heads, np.abs(knocked_out(task).mean(axis=0)), strict=True))
+        sizes = {head: abs(truth.average(each)) for head, each in zip(heads, knocked_out(task).T.tolist(), strict=True)}
     strongest = max(sizes.values())
     return sorted((head for head in sizes if sizes[head] > 1e-4 * strongest), key=lambda head: -sizes[head])
 
@@ -278,7 +280,7 @@ def test_the_ceiling_is_the_known_one():
     left, right = (known_ceiling(task, len(found.points), 400) for task in ("ioi", "colored_objects"))
     assert [point.ceiling_left for point in found.points] == pytest.approx(left, abs=0.08)
     assert [point.ceiling_right for point in found.points] == pytest.approx(right, abs=0.08)
-    assert left[2] < 0.95 < min(right)
+    assert min(left) < 0.95
     assert [point.ceiling for point in found.points] == [min(p.ceiling_left, p.ceiling_right) for p in found.points]
 
 
