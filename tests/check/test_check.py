@@ -235,7 +235,7 @@ def test_a_report_states_its_reference_and_what_it_lacks(tmp_path):
     assert few.to_dict()["reference"] == {"resampled": False, "templates": 1, "groups": [1, 1], "prompts": [5, 5]}
     (note,) = [note for note in few.notes if "the mean is taken over" in note]
     assert "5 prompts of the template file, where it should be 20" in note
-    assert "the intervals do not know its noise: 220 prompts of each template are enough" in note
+    assert "too few groups of them for the intervals to know its noise: 220 prompts of each template are enough" in note
 
     enough = checked_file(tmp_path, 12, "ablate mean  reference 3  vary ablate: counterfactual")
     assert enough.to_dict()["reference"] == {"resampled": False, "templates": None, "groups": [4, 4], "prompts": [3, 3]}

@@ -58,7 +58,7 @@ def check(tmp_path: Path):
 
 
 def test_an_ablation_that_cannot_be_had_is_its_claims_error(check):
-    report = check("ablate { 2.0 2.3 } at END mean")
+    report = check("ablate { 2.0 2.3 } at END resample")
     assert [outcome.verdict for outcome in report.claims] == [Verdict.ERROR] * 2
     assert all("the task has none" in outcome.note for outcome in report.claims)
     assert report.arms == ()

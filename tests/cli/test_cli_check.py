@@ -92,7 +92,7 @@ def test_3_where_one_is_undecided(spec):
 def test_4_where_one_cannot_be_run_though_another_fails(spec, tmp_path: Path):
     prompts_with_a_gap(tmp_path)
     head = 'circuit c {\n  model mini\n  task  file("my.jsonl")\n  method { prompts 2 }\n'
-    claims = ("expect attention({ 3.0 at END }, END -> IO) >= 0%", "expect logit_diff >= 1000")
+    claims = ("expect attention({ 3.0 at END }, END -> IO) >= 0%", "expect probability >= 99.9%")
     ended = run("check", spec(*claims, head=head), *QUICK)
     assert ended.code == 4
     assert "! ERROR  line 5" in ended.out
@@ -114,7 +114,7 @@ def test_the_control_of_an_intervention_is_shown_as_that_of_a_circuit(spec):
     assert (bound["op"], bound["control"], claim["verdict"]) == (">", "random heads", "fails")
     assert bound["low"] <= bound["value"] <= bound["high"]
     said = " ".join(run("check", path, *QUICK).out.split())
-    assert f"wants more than random heads ({bound['value']:.2f} [{bound['low']:.2f}, {bound['high']:.2f}])" in said
+    assert f"wants more than random heads (median {bound['value']:.2f})" in said
 
 
 # --- what is printed, and where --------------------------------------------------------------------

@@ -19,6 +19,7 @@ from circuitdsl.engine.fast.architecture import in_dtype
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
 from circuitdsl.engine.guard import no_change
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.judge.screen import screen
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Metric, Patched, Zero
 from circuitdsl.measures.measurement import Failure
@@ -51,7 +52,7 @@ def test_the_fast_engine_equals_the_plain_engine_to_what_bfloat16_can_tell(name,
     drawn = Draw(model.geometry, seed).experiments(15)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     fast, plain, true = (
-        engine.run(DATA, stream, 0, 8, experiments)
+        engine.run(DATA, stream, 0, 8, experiments, references_over(stream, experiments))
         for engine in (FastEngine(model, tokens=tokens), PlainEngine(model, tokens=tokens), FastEngine(exact))
     )
     ours, theirs, apart = [], [], []

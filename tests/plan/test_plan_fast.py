@@ -45,7 +45,8 @@ def planned_and_taken(names: list[str], engine: str = "fast", **options: bool) -
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_fast_engine_takes_what_was_planned(group: str):
-    plan, cost = planned_and_taken(GROUPS[group])
+    # So few prompts do not tell whether the broken model does its task, where unlisted heads are not looked for.
+    plan, cost = planned_and_taken(GROUPS[group], unexplained="planted/repair" not in GROUPS[group])
     assert cost.experiments == plan.distinct
     assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
     assert (cost.planned, cost.plain) == (round(plan.fast.total, 2), round(plan.plain.total, 2))
@@ -87,7 +88,7 @@ def test_methods_that_vary_and_own_prompts(tmp_path: Path):
         f"circuit c {{{body}}}\nintervention i on c {{ freeze late\n ablate {{ 1.2 }} at S2\n expect accuracy >= 1% }}"
     )
     document = resolve_text(text, str(tmp_path / "my.circuit"), cd.environment())
-    plan = api.plan(document)
+    plan = api.plan(document, unexplained=False)  # four prompts do not tell whether the model does the task
     cost = Workbench().check(plan).cost
     assert cost.experiments == plan.distinct
     assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)

@@ -22,7 +22,7 @@ OF_THE_FAMILY = """circuit small {{
   model "{folder}"
   task  two_friends
   method {{
-    prompts 6
+    prompts 12
   }}
   expect logit_diff >= -1000
 }}
