@@ -14,6 +14,8 @@ from torch import Tensor
 
 from circuitdsl.components import Head
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.measures.controls import stand_ins
+from circuitdsl.models import open_model
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.outcome import Arm, InterventionReport
 
