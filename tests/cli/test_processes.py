@@ -18,49 +18,51 @@ HEAVY = ("torch", "transformers", "transformer_lens", "scipy")
 SPEC = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 20 }\n  expect logit_diff >= 0\n}\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["check", "--help"],
-        ["lint", "specs/mini/ioi.circuit"],
-        ["lint", "specs/gpt2/ioi.circuit", "--format", "sarif"],
-        ["plan", "specs/mini/ioi.circuit"],
-        ["fmt", "--check", "specs/mini/ioi.circuit"],
-        ["show", "specs/mini/ioi.circuit"],
-        ["explain", "faithfulness"],
-        ["explain", "mini"],
-        ["models"],
-        ["tasks"],
-    ],
-    ids=" ".join,
+LIGHT = (
+    ["--help"],
+    ["check", "--help"],
+    ["lint", "specs/mini/ioi.circuit"],
+    ["lint", "specs/gpt2/ioi.circuit", "--format", "sarif"],
+    ["plan", "specs/mini/ioi.circuit"],
+    ["fmt", "--check", "specs/mini/ioi.circuit"],
+    ["show", "specs/mini/ioi.circuit"],
+    ["explain", "faithfulness"],
+    ["explain", "mini"],
+    ["models"],
+    ["tasks"],
 )
-def test_what_needs_no_model_loads_no_torch(arguments: list[str]):
-    assert _loaded(arguments, HEAVY) == "LOADED 0 []"
+LIGHT_BUT_FOR_SCIPY = ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit"]
+HELP = [[*command.split(), "--help"] for command in ("", "check", "plan", "diff", "models add", "tasks show")]
 
 
-@pytest.mark.parametrize("command", ["", "check", "plan", "diff", "models add", "tasks show"])
-def test_help_loads_no_more_than_the_command_line(command: str):
-    assert _loaded([*command.split(), "--help"], (*HEAVY, "networkx", "numpy", "lark")) == "LOADED 0 []"
+def test_what_needs_no_model_loads_no_torch():
+    *light, diff = _ended([*LIGHT, LIGHT_BUT_FOR_SCIPY], HEAVY)
+    assert light == [[arguments, 0, []] for arguments in LIGHT]
+    assert diff in ([LIGHT_BUT_FOR_SCIPY, 0, []], [LIGHT_BUT_FOR_SCIPY, 0, ["scipy"]])
 
 
-def test_comparing_descriptions_loads_no_torch_either():
-    compared = ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit"]
-    assert _loaded(compared, ("torch", "transformers", "transformer_lens")) == "LOADED 0 []"
+def test_help_loads_no_more_than_the_command_line():
+    packages = (*HEAVY, "networkx", "numpy", "lark")
+    assert _ended(HELP, packages) == [[arguments, 0, []] for arguments in HELP]
 
 
-def _loaded(arguments: Sequence[str], packages: Sequence[str]) -> str:
-    """The last line of a process that runs a command: its exit code, and which of these packages it has loaded."""
+def _ended(commands: Sequence[Sequence[str]], packages: Sequence[str]) -> list[list[object]]:
+    """Each command with its exit code and which of some packages are loaded after it.
+
+    One process runs all of them: what one loads stands in its line and in those after it.
+    """
     script = (
-        "import sys\n"
-        f"sys.argv = ['circuitdsl', *{arguments!r}]\n"
+        "import json, sys\n"
         "from circuitdsl.cli import main\n"
-        "try:\n    main()\n    code = 0\nexcept SystemExit as ended:\n    code = ended.code or 0\n"
-        f"print('\\nLOADED', code, sorted(set({packages!r}) & set(sys.modules)))\n"
+        f"for arguments in {commands!r}:\n"
+        "    sys.argv = ['circuitdsl', *arguments]\n"
+        "    try:\n        code = main() or 0\n    except SystemExit as ended:\n        code = ended.code or 0\n"
+        f"    loaded = sorted(set({packages!r}) & set(sys.modules))\n"
+        "    print('\\nENDED', json.dumps([arguments, code, loaded]))\n"
     )
     command = [sys.executable, "-c", script]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120).stdout
-    return shown.splitlines()[-1]
+    return [json.loads(line[5:]) for line in shown.splitlines() if line.startswith("ENDED")]
 
 
 def test_shipped_specs_are_found_from_any_folder(tmp_path: Path):
@@ -151,7 +153,11 @@ class Watching:
 
 
 def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
-    """The file given is never touched; those that it leads to are."""
+    """The file given is never touched; those that it leads to are.
+
+    It is started as a shell starts what stands before `&` in a script, with interrupts ignored: whoever interrupts it
+    means it all the same.
+    """
     rows = [
         {"prompt": f"Then {one} and {two} met. {two} gave a ball to", "answer": f" {one}", "wrong": [f" {two}"]}
         for one, two in (("Mary", "John"), ("John", "Anna"), ("Anna", "Mary"))
@@ -162,7 +168,8 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
     spec.write_text(
         'use "used.circuit"\nintervention i on c {\n  scale { 1.0 } at END by 0\n  expect accuracy >= 0%\n}\n'
     )
-    watching = Watching(spec, tmp_path / "cache")
+    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh") if os.name == "posix" else ()
+    watching = Watching(spec, tmp_path / "cache", ignoring)
     try:
         assert "1 holds, 0 fail" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")
@@ -172,6 +179,9 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
         assert "C201" in watching.error_line("error[")
         (tmp_path / "used.circuit").write_text(SPEC)
         assert "20 prompts" in watching.report()
+        watching.process.send_signal(signal.SIGINT)
+        assert watching.error_line("interrupted") == "interrupted\n"
+        assert watching.process.wait(timeout=60) == 130
     finally:
         watching.end()
 
@@ -189,23 +199,6 @@ def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_pa
         second = watching.report()
         assert "0 hold, 1 fails" in second
         assert "0 experiments run" in second  # the model and its readings are at hand
-        watching.process.send_signal(signal.SIGINT)
-        assert watching.error_line("interrupted") == "interrupted\n"
-        assert watching.process.wait(timeout=60) == 130
-    finally:
-        watching.end()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="shells elsewhere start nothing with interrupts ignored")
-def test_an_interrupt_ends_a_watch_that_was_started_with_interrupts_ignored(tmp_path: Path):
-    """As a shell starts what stands before `&` in a script: whoever interrupts it means it all the same."""
-    spec = tmp_path / "my.circuit"
-    spec.write_text(SPEC)
-    ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
-    watching = Watching(spec, tmp_path / "cache", ignoring)
-    try:
-        assert "1 holds, 0 fail" in watching.report()
-        watching.error_line("watching; Ctrl-C ends it")
         watching.process.send_signal(signal.SIGINT)
         assert watching.error_line("interrupted") == "interrupted\n"
         assert watching.process.wait(timeout=60) == 130

@@ -6,7 +6,7 @@ of an operation stand on one device, but for tensors without dimensions, copies,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_map_only
 
 DEVICE = torch.device("lazy")  # a name that no library treats in a way of its own
 aten: Any = torch.ops.aten
@@ -72,7 +72,7 @@ class TwoDevices(TorchDispatchMode):
 
 
 def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    given = list(_tensors((*args, *kwargs.values())))
     elsewhere = any(isinstance(tensor, Elsewhere) for tensor in given)
     here = [tensor for tensor in given if not isinstance(tensor, Elsewhere) and tensor.dim()]
     indexes = func in INDEXED and isinstance(args[0], Elsewhere)
@@ -84,7 +84,9 @@ def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
     out = func(*_inner(args), **_inner(kwargs))
     if given and out is _inner(given[0]):  # done in place
         return given[0]
-    return tree_map_only(Tensor, Elsewhere, out) if elsewhere else out
+    if not elsewhere:
+        return out
+    return Elsewhere(out) if isinstance(out, Tensor) else tree_map_only(Tensor, Elsewhere, out)
 
 
 @contextmanager
@@ -94,8 +96,23 @@ def two_devices() -> Iterator[None]:
         yield
 
 
-def _inner(tree: Any) -> Any:
-    return tree_map_only(Elsewhere, lambda tensor: tensor.wrapped, tree)
+# Of every operation's operands, which are flat or lists: torch's own walks over trees take far longer.
+
+
+def _tensors(operands: Iterable[Any]) -> Iterator[Tensor]:
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            yield operand
+        elif isinstance(operand, (list, tuple)):
+            yield from _tensors(operand)
+
+
+def _inner(operand: Any) -> Any:
+    if isinstance(operand, Elsewhere):
+        return operand.wrapped
+    if isinstance(operand, dict):
+        return {name: _inner(value) for name, value in operand.items()}
+    return type(operand)(map(_inner, operand)) if type(operand) in (list, tuple) else operand
 
 
 def move(bridge: Any) -> Any:

@@ -57,6 +57,7 @@ from circuitdsl.models.planted.vocabulary import Vocabulary, word_tokenizer
 from circuitdsl.tasks.prompts import Prompt
 
 LAYERS, HEADS, VOCABULARY = 3, 4, 24
+REFERENCE = 15  # prompts that means are of, more than any test reads and fewer than there are
 DATA = Data(TaskRef("none"), 0, False)
 
 # --- models ----------------------------------------------------------------------------------------
@@ -274,9 +275,9 @@ class Draw:
         return self.rng.choice(
             [
                 Zero(),
-                Mean(name, 30, by_template=True),
-                Mean(name, 30, by_template=False),
-                Resample(name, 30, 3),
+                Mean(name, REFERENCE, by_template=True),
+                Mean(name, REFERENCE, by_template=False),
+                Resample(name, REFERENCE, 3),
                 FromCounterfactual(name),
             ]
         )

@@ -135,22 +135,29 @@ def test_a_copy_in_the_same_precision_shares_all_its_tensors():
 @pytest.mark.parametrize("name", ["gpt2", "llama, grouped queries", "neox, sequential", "no norm"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_a_screen_in_bfloat16_keeps_every_head_of_a_random_model_that_reaches_the_floor(name, share):
-    fine = FastEngine(architecture(name))
-    stream, clean = prompts(30, 1), Experiment(DATA, Clean(), LOGIT_DIFF)
-    heads = [Head(layer, index) for layer in range(LAYERS) for index in range(HEADS)]
-    asked = {
-        (head, position): Experiment(DATA, Ablated(frozenset({Node(head, position)}), Zero()), LOGIT_DIFF)
-        for head in heads
-        for position in (END, Position("A"), Position("S"))
-    }
-
-    def effects(engine, items):
-        ran = engine.run(DATA, stream, 0, 30, [clean, *(asked[item] for item in items)])
-        assert not any(isinstance(answer, Failure) for answer in ran.values())
-        return {item: (ran[asked[item]] - ran[clean]).mean() / abs(ran[clean].mean()) for item in items}
-
-    true = effects(fine, list(asked))
+    fine, true = known_effects(name)
     floor = float(np.quantile(np.abs(list(true.values())), share))
     rough = fine.in_dtype("bfloat16")
-    rest = screen(list(asked), floor, 0.95, partial(effects, rough), partial(effects, fine)).rest
-    assert {item for item in asked if abs(true[item]) >= floor} <= set(rest)
+    rest = screen(list(ABLATIONS), floor, 0.95, partial(effects, rough), partial(effects, fine)).rest
+    assert {item for item in ABLATIONS if abs(true[item]) >= floor} <= set(rest)
+
+
+ABLATIONS = {
+    (head, position): Experiment(DATA, Ablated(frozenset({Node(head, position)}), Zero()), LOGIT_DIFF)
+    for head in (Head(layer, index) for layer in range(LAYERS) for index in range(HEADS))
+    for position in (END, Position("A"), Position("S"))
+}
+
+
+def effects(engine, items):
+    clean = Experiment(DATA, Clean(), LOGIT_DIFF)
+    ran = engine.run(DATA, prompts(30, 1), 0, 30, [clean, *(ABLATIONS[item] for item in items)])
+    assert not any(isinstance(answer, Failure) for answer in ran.values())
+    return {item: (ran[ABLATIONS[item]] - ran[clean]).mean() / abs(ran[clean].mean()) for item in items}
+
+
+@cache
+def known_effects(name):
+    """The engine of a model, and the effect of everything on it."""
+    fine = FastEngine(architecture(name))
+    return fine, effects(fine, list(ABLATIONS))

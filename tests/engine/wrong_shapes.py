@@ -1,17 +1,24 @@
-"""Calls with wrong shapes, which are errors while shapes are checked: tests/engine/test_shapes.py runs this so."""
+"""Calls with wrong and with right shapes while shapes are checked: tests/engine/test_shapes.py runs this so."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
+from random_models import DATA, Draw, architecture, prompts
 
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Linear, Norm
 from circuitdsl.engine.fast.cached import cache
+from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.fast.full_pass import Arrivals
 from circuitdsl.engine.fast.readers import laid_over
 from circuitdsl.engine.fast.region import onward, take, whole
+from circuitdsl.measures.experiments import Experiment
 
 HERE = torch.device("cpu")
 TOKENS = torch.zeros(2, 5, dtype=torch.int64)
@@ -43,3 +50,20 @@ def test_right_shapes_are_none():
     assert take(torch.zeros(2, 5, 4), region.at).shape == (2, 1, 4)
     assert cache(torch.zeros(2, 5, 4), REAL).whole.shape == (2, 5, 4)
     assert Linear(torch.zeros(3, 4), torch.zeros(3))(torch.zeros(2, 1, 5, 4)).shape == (2, 1, 5, 3)
+
+
+MODELS = ("llama, grouped queries", "bloom, ALiBi", "attention only, normed")
+"""Rotated, biased and learned positions; grouped queries and none; gated MLPs, plain ones and none."""
+
+
+@pytest.mark.parametrize("name", MODELS)
+@settings(max_examples=4, deadline=None, suppress_health_check=list[Any](HealthCheck), derandomize=True)
+@given(seed=st.integers(0, 10**6), tokens=st.sampled_from((20, 60, 4096)), memory=st.sampled_from((1, 60_000, 10**9)))
+def test_random_worlds_have_the_right_shapes(name, seed, tokens, memory):
+    """What is run, and in two calls, as in tests/engine/test_fast_property.py, which compares the figures."""
+    model = architecture(name)
+    drawn = Draw(model.geometry, seed).experiments(10)
+    experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
+    engine, cut = FastEngine(model, memory=memory, tokens=tokens), seed % len(experiments)
+    for some in (experiments[:cut], experiments[cut:]):
+        assert set(engine.run(DATA, prompts(30, seed % 5), 1, 3 + seed % 9, some)) == set(some)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import circuitdsl as cd
+from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import check_circuit
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.errors import InputError
@@ -121,9 +123,19 @@ def circuit(model: str, settings: str, task: str = "ioi", prompts: int = 16) -> 
     return resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
 
 
-def checked(given: Circuit, screen: str) -> CircuitReport:
-    bench = Workbench(screen=screen)
-    return check_circuit(plan_circuit(given, unexplained=True), bench.bench(given))
+class Searched(NamedTuple):
+    """A search for unexplained heads: the bench that it ran on, the model's fingerprint before it, what it found."""
+
+    bench: Bench
+    fingerprint: str
+    report: CircuitReport
+
+
+@cache
+def searched(given: Circuit, screen: str) -> Searched:
+    bench = Workbench(screen=screen).bench(given)
+    fingerprint = bench.session.engine.model.fingerprint
+    return Searched(bench, fingerprint, check_circuit(plan_circuit(given, unexplained=True), bench))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +149,7 @@ def checked(given: Circuit, screen: str) -> CircuitReport:
 )
 def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(model, settings, task, prompts):
     given = circuit(model, settings, task, prompts)
-    whole, quick = checked(given, ""), checked(given, "bf16")
+    whole, quick = (searched(given, screen).report for screen in ("", "bf16"))
     assert quick.unexplained == whole.unexplained
     assert whole.unexplained
     assert whole.screening is None and whole.to_dict()["screening"] is None
@@ -150,24 +162,20 @@ def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(m
 def test_a_floor_below_what_bfloat16_can_tell_is_searched_in_float32():
     given = circuit("mini", "floor 1%")
     given = replace(given, method=replace(given.method, floor=1e-6))
-    whole, quick = checked(given, ""), checked(given, "bf16")
+    whole, quick = (searched(given, screen).report for screen in ("", "bf16"))
     assert quick.screening is not None and quick.screening.sorted_out == 0
     assert quick.unexplained == whole.unexplained
 
 
 def test_a_screen_leaves_the_model_as_it_was_and_runs_less_of_it_in_float32():
-    bench = Workbench(screen="bf16")
     given = circuit("mini", "floor 10%")
-    own = bench.bench(given)
-    before = own.session.engine.model.fingerprint
-    report = check_circuit(plan_circuit(given, unexplained=True), own)
+    own, before, report = searched(given, "bf16")
     del own.session.engine.model.__dict__["fingerprint"]
     assert own.session.engine.model.fingerprint == before
     assert own.coarse is not None and report.screening is not None
     assert own.coarse.engine.settings != own.session.engine.settings  # so that the store tells them apart
     assert own.coarse.ran == 32  # the clean run and every unlisted head
-    whole = Workbench().bench(given)
-    check_circuit(plan_circuit(given, unexplained=True), whole)
+    whole = searched(given, "").bench
     assert own.session.ran == whole.session.ran - report.screening.sorted_out
 
 

@@ -17,7 +17,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from arrays import array, arrays
+from arrays import array
 from circuitdsl.actions import Attend, Target
 from circuitdsl.components import Head, Mlp, Node, Position
 from circuitdsl.engine.fast.engine import engine_for
@@ -177,23 +177,26 @@ def label(experiment: Experiment) -> str:
     return f"{type(experiment.world).__name__}-{type(experiment.reading).__name__}"
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=label)
-def test_every_kind_of_experiment_runs_and_padding_changes_nothing(opened, prompts, experiment):
+@pytest.fixture(scope="module")
+def figures(opened, prompts):
+    """What all experiments give, on all prompts in one batch and on each alone."""
     _, model = opened
-    together, alone = (
-        array(PlainEngine(model, tokens=tokens).run(IOI, prompts, 0, len(prompts), [experiment])[experiment])
-        for tokens in (4096, 1)
+    return tuple(
+        PlainEngine(model, tokens=tokens).run(IOI, prompts, 0, len(prompts), EXPERIMENTS) for tokens in (4096, 1)
     )
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=label)
+def test_every_kind_of_experiment_runs_and_padding_changes_nothing(figures, experiment):
+    together, alone = (array(each[experiment]) for each in figures)
     np.testing.assert_allclose(alone, together, atol=1e-3)
 
 
 @pytest.mark.parametrize("world", [e.world for e in EXPERIMENTS if e.world != Clean()], ids=lambda w: type(w).__name__)
-def test_what_is_done_to_the_model_reaches_its_logits(opened, prompts, world):
+def test_what_is_done_to_the_model_reaches_its_logits(figures, world):
     """TransformerLens discards changes to the patterns of some families (OPT, GPT-J, GPT-Neo): those are not listed."""
-    _, model = opened
-    changed, clean = (Experiment(IOI, each, Metric("logit_diff")) for each in (world, Clean()))
-    results = arrays(PlainEngine(model).run(IOI, prompts, 0, len(prompts), [changed, clean]))
-    assert np.abs(results[changed] - results[clean]).max() > 1e-4
+    changed, clean = (array(figures[0][Experiment(IOI, each, Metric("logit_diff"))]) for each in (world, Clean()))
+    assert np.abs(changed - clean).max() > 1e-4
 
 
 def test_folded_weights_are_the_same_model(opened, prompts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Processing
-from circuitdsl.models import ModelError, Opening, open_model
+from circuitdsl.models import Model, ModelError, Opening, open_model
 
 TOKENS = torch.tensor([[5, 6, 7, 8, 9, 10]])
 
@@ -23,11 +24,17 @@ def tiny(tmp_path_factory) -> Path:
     """A folder with a random model of two layers, in Hugging Face's format, with mini's tokenizer."""
     path = tmp_path_factory.mktemp("tiny")
     torch.manual_seed(0)
-    tokenizer = open_model("mini").tokenizer
+    tokenizer = opened("mini").tokenizer
     config = GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=16, n_layer=2, n_head=2)
     GPT2LMHeadModel(config).save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path
+
+
+@cache
+def opened(model: str | Path, processing: Processing = "none", opening: Opening | None = None) -> Model:
+    """A model that no test changes, opened once."""
+    return open_model(model, processing, opening or Opening())
 
 
 def logits(bridge) -> torch.Tensor:
@@ -47,7 +54,7 @@ def test_a_folder_opens_and_computes_what_hugging_face_does(tiny, as_path):
 
 
 def test_an_open_model_is_in_evaluation_mode_in_float32_without_gradients(tiny):
-    bridge = open_model(tiny).bridge
+    bridge = opened(tiny).bridge
     assert not bridge.training
     assert all(not p.requires_grad and p.dtype is torch.float32 for p in bridge.parameters())
 
@@ -60,9 +67,9 @@ def test_opening_prints_nothing(tiny, capfd):
 
 
 def test_the_fingerprint_is_that_of_the_weights(tiny):
-    one, again, other = open_model(tiny), open_model(tiny), open_model("planted-ioi")
+    one, again, other = open_model(tiny), opened(tiny), opened("planted-ioi")
     assert one.fingerprint == again.fingerprint
-    assert len({one.fingerprint, other.fingerprint, open_model(tiny, "fold").fingerprint}) == 3
+    assert len({one.fingerprint, other.fingerprint, opened(tiny, "fold").fingerprint}) == 3
     changed = open_model(tiny)
     with torch.no_grad():
         next(changed.bridge.parameters()).view(-1)[0] += 1
@@ -71,14 +78,14 @@ def test_the_fingerprint_is_that_of_the_weights(tiny):
 
 @pytest.mark.parametrize("name", ["planted-induction", "mini"])
 def test_folding_changes_no_difference_of_logits(name):
-    plain, folded = logits(open_model(name).bridge), logits(open_model(name, "fold").bridge)
+    plain, folded = logits(opened(name).bridge), logits(opened(name, "fold").bridge)
     centred = [each - each.mean(dim=-1, keepdim=True) for each in (plain, folded)]
     torch.testing.assert_close(*centred, atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("processing", ["none", "fold"])
 def test_a_model_opens_in_bfloat16(tiny, processing):
-    fine, coarse = open_model(tiny, processing), open_model(tiny, processing, BFLOAT16)
+    fine, coarse = opened(tiny, processing), opened(tiny, processing, BFLOAT16)
     assert (fine.dtype, coarse.dtype) == ("float32", "bfloat16")
     assert all(p.dtype is torch.bfloat16 and not p.requires_grad for p in coarse.bridge.parameters())
     assert coarse.fingerprint != fine.fingerprint
@@ -88,7 +95,7 @@ def test_a_model_opens_in_bfloat16(tiny, processing):
 
 
 def test_folding_is_done_in_float32_before_digits_are_dropped(tiny):
-    fine, coarse = open_model(tiny, "fold"), open_model(tiny, "fold", BFLOAT16)
+    fine, coarse = opened(tiny, "fold"), opened(tiny, "fold", BFLOAT16)
     for ours, theirs in zip(coarse.bridge.parameters(), fine.bridge.parameters(), strict=True):
         assert torch.equal(ours, theirs.to(torch.bfloat16))
 
@@ -103,7 +110,7 @@ def test_rotations_keep_their_frequencies_in_bfloat16(tmp_path):
         vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
     )
     LlamaForCausalLM(config).save_pretrained(tmp_path)
-    open_model("mini").tokenizer.save_pretrained(tmp_path)
+    opened("mini").tokenizer.save_pretrained(tmp_path)
     for processing in ("none", "fold"):
         tables = [dict(open_model(tmp_path, processing, how).bridge.named_buffers()) for how in (Opening(), BFLOAT16)]
         names = [name for name in tables[0] if name.endswith("inv_freq")]
@@ -146,7 +153,7 @@ def test_a_folder_without_weights(tiny, tmp_path):
 
 
 def test_an_object_is_taken_as_it_is(tiny):
-    bridge = open_model(tiny).bridge
+    bridge = opened(tiny).bridge
     before = logits(bridge)
     model = open_model(bridge)
     assert model.bridge is bridge
@@ -161,7 +168,7 @@ def test_an_object_is_never_folded_but_may_have_been(tiny):
 
 
 def test_an_object_keeps_its_precision(tiny):
-    bridge = open_model(tiny, opening=BFLOAT16).bridge
+    bridge = opened(tiny, opening=BFLOAT16).bridge
     assert open_model(bridge).dtype == open_model(bridge, opening=BFLOAT16).dtype == "bfloat16"
     with pytest.raises(ModelError, match="in bfloat16, which is not to be changed to float32"):
         open_model(bridge, opening=Opening(dtype="float32"))

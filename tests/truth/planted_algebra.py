@@ -6,7 +6,7 @@ that its residual stream is exactly a sum of the heads' outputs, and path patchi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
 
@@ -65,31 +65,39 @@ class Algebra:
         outputs, patterns, before = {}, {}, []
         for layer in range(self.geometry.n_layers):
             before.append(residual)
-            reads = {name: residual @ self.layers[layer][name].T for name in "qkv"}  # [tokens, heads * d_head]
-            for head in (Head(layer, index) for index in range(self.geometry.n_heads)):
-                given = edits.outputs.get(head, {})
-                if len(given) == len(tokens):
-                    outputs[head] = torch.stack([given[position] for position in range(len(tokens))])
-                else:
-                    outputs[head], patterns[head] = self._head(head, reads, edits)
-            residual = residual + torch.stack([outputs[head] for head in outputs if head.layer == layer]).sum(dim=0)
+            here = [Head(layer, index) for index in range(self.geometry.n_heads)]
+            given = {head: edits.outputs[head] for head in here if head in edits.outputs}
+            computed = [head for head in here if len(given.get(head, {})) < len(tokens)]
+            if computed:
+                found = self._heads(computed, residual, edits)
+                outputs |= dict(zip(computed, found[0], strict=True))
+                patterns |= dict(zip(computed, found[1], strict=True))
+            for head, rows in given.items():
+                outputs.setdefault(head, torch.empty_like(residual))
+                outputs[head][list(rows)] = torch.stack(list(rows.values()))
+            residual = residual + torch.stack([outputs[head] for head in here]).sum(dim=0)
         return Run(outputs, patterns, (*before, residual), self.unembedding @ residual[-1])
 
-    def _head(self, head: Head, reads: Mapping[str, Tensor], edits: Edits) -> tuple[Tensor, Tensor]:
-        """Output [tokens, d_model] and pattern [tokens, tokens] of a head, from its layer's q, k and v."""
-        weights, d_head = self.layers[head.layer], self.geometry.d_head
-        own = slice(head.index * d_head, (head.index + 1) * d_head)
-        q, k, v = (reads[name][:, own].clone() for name in "qkv")
-        for name, read in (("q", q), ("k", k), ("v", v)):
-            for position, vector in edits.inputs.get((head, name), {}).items():
-                read[position] = weights[name][own] @ vector
-        scores = q @ k.T / d_head**0.5
-        later = torch.ones_like(scores, dtype=torch.bool).triu(1)
-        pattern = scores.masked_fill(later, -torch.inf).softmax(dim=1)
-        output = pattern @ v @ weights["o"][:, own].T
-        if given := edits.outputs.get(head):
-            output[list(given)] = torch.stack(list(given.values()))
-        return output, pattern
+    def _heads(self, heads: Sequence[Head], residual: Tensor, edits: Edits) -> tuple[Tensor, Tensor]:
+        """Outputs [heads, tokens, d_model] and patterns [heads, tokens, tokens] of a layer's heads."""
+        weights, d_head = self.layers[heads[0].layer], self.geometry.d_head
+        rows = [head.index * d_head + row for head in heads for row in range(d_head)]
+        own = slice(None) if len(rows) == len(weights["q"]) else rows  # a slice copies nothing
+        read = {name: _by_head(residual @ weights[name][own].T, d_head) for name in "qkv"}
+        for (head, name), vectors in edits.inputs.items():
+            if head in heads:
+                part = weights[name][head.index * d_head : (head.index + 1) * d_head]
+                for position, vector in vectors.items():
+                    read[name][heads.index(head), position] = part @ vector
+        scores = read["q"] @ read["k"].mT / d_head**0.5
+        later = torch.ones_like(scores[0], dtype=torch.bool).triu(1)
+        pattern = scores.masked_fill(later, -torch.inf).softmax(dim=-1)
+        return pattern @ read["v"] @ _by_head(weights["o"][:, own], d_head).mT, pattern
+
+
+def _by_head(joined: Tensor, d_head: int) -> Tensor:
+    """[rows, heads * d_head] as [heads, rows, d_head]."""
+    return joined.unflatten(1, (-1, d_head)).transpose(0, 1)
 
 
 # --- what the engine measures, again ---------------------------------------------------------------------
@@ -119,6 +127,7 @@ class Measuring:
         self.clean = [algebra.run(prompt.tokens) for prompt in self.prompts]
         self.corrupted = [algebra.run(prompt.counterfactuals[against]) for prompt in self.prompts]
         self.means = self._means()
+        self.known: dict[tuple[int, frozenset[tuple[Head, int]]], float] = {}
 
     def _means(self) -> dict[str, dict[Head, Tensor]]:
         """By template: each head's mean output [tokens, d_model] over the counterfactuals."""
@@ -154,14 +163,18 @@ class Measuring:
 
         return mean(self._replaced(outside))
 
-    def _replaced(self, where) -> list[float]:
-        estimates = []
-        for prompt in self.prompts:
-            outputs: dict[Head, dict[int, Tensor]] = {}
-            for head, index in where(prompt):
+    def _replaced(self, where: Callable[[Prompt], set[tuple[Head, int]]]) -> list[float]:
+        """The metric of every prompt with the outputs ``where`` says replaced. No run is made twice."""
+        return [self._run_replaced(number, frozenset(where(prompt))) for number, prompt in enumerate(self.prompts)]
+
+    def _run_replaced(self, number: int, places: frozenset[tuple[Head, int]]) -> float:
+        if (number, places) not in self.known:
+            prompt, outputs = self.prompts[number], dict[Head, dict[int, Tensor]]()
+            for head, index in places:
                 outputs.setdefault(head, {})[index] = self.means[prompt.template][head][index]
-            estimates.append(logit_diff(self.algebra.run(prompt.tokens, Edits(outputs)).logits, prompt))
-        return estimates
+            run = self.algebra.run(prompt.tokens, Edits(outputs))
+            self.known[number, places] = logit_diff(run.logits, prompt)
+        return self.known[number, places]
 
     def knockout(self, nodes: Iterable[Node]) -> float:
         return (self.without(nodes) - self.metric()) / abs(self.metric())

@@ -9,6 +9,7 @@ import pytest
 import torch
 from planted_algebra import Algebra, Measuring
 from planted_bench import bench, drawn
+from transformer_lens.model_bridge import TransformerBridge
 
 from circuitdsl import api
 from circuitdsl.components import Head, Node, Position
@@ -116,12 +117,21 @@ def test_knockout_faithfulness_and_minimality(truth: Truth):
 # --- weights -----------------------------------------------------------------------------------------------
 
 
+@cache
+def editable(model: str) -> tuple[TransformerBridge, dict[str, torch.Tensor]]:
+    """The model, and a copy of its weights as they were."""
+    bridge = open_model(model).bridge
+    return bridge, {name: weight.detach().clone() for name, weight in bridge.named_parameters()}
+
+
 def metric_without(truth: Truth, silenced: set[Head]) -> float:
     """F of the model with the output weights of some heads set to zero, by plain calls of the model."""
-    bridge = open_model(truth.model).bridge
+    bridge, original = editable(truth.model)
     d_head = PLANTED[truth.model]().geometry.d_head
     weights = dict(bridge.named_parameters())
     with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(original[name])
         for head in silenced:
             name = f"layers.{head.layer}._original_component.attn._original_component.o._original_component.weight"
             weights[name][:, head.index * d_head : (head.index + 1) * d_head] = 0

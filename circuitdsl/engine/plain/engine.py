@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import NoReturn, assert_never
 
 import numpy as np
@@ -194,7 +194,7 @@ class PlainEngine:
         heads = hook_names.all_heads(geometry)
         if not strict:
             return heads
-        scales = (name for name in hook_names.norm_scales(geometry) if name in self.model.bridge.hook_dict)
+        scales = (name for name in hook_names.norm_scales(geometry) if name in self._hook_points)
         return (*heads, *hook_names.all_mlp_outputs(geometry), *scales)
 
     # --- interventions ---------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class PlainEngine:
 
     def _forward(self, batch: Batch, tokens: Tensor, made: Sequence[Write], names: frozenset[str]) -> _Ran:
         """One pass in which some writes are made, and the named activations as they leave the writes."""
-        writes.check_there({*names, *(write.name for write in made)}, self.model.bridge.hook_dict)
+        writes.check_there({*names, *(write.name for write in made)}, self._hook_points)
         passed: dict[str, Tensor] = {}
         hooks: list[tuple[str, Hook]] = [(write.name, write) for write in made]
         logits = self._pass(tokens, [*hooks, *writes.capture(names, passed)])
@@ -244,12 +244,12 @@ class PlainEngine:
         has them."""
         named = {component.output for world in worlds for component in components(world)}
         usual = {*hook_names.EMBEDDINGS, *hook_names.heads_and_mlps(self.model.geometry)}
-        return frozenset(name for name in named - usual if name in self.model.bridge.hook_dict)
+        return frozenset(name for name in named - usual if name in self._hook_points)
 
     def _outputs(self, further: frozenset[str], tokens: Tensor) -> Activations:
         """The outputs of the embeddings, all heads and all MLPs on some tokens, and what passes further hook points."""
         passed: dict[str, Tensor] = {}
-        embeddings = (name for name in hook_names.EMBEDDINGS if name in self.model.bridge.hook_dict)
+        embeddings = (name for name in hook_names.EMBEDDINGS if name in self._hook_points)
         names = (*embeddings, *hook_names.heads_and_mlps(self.model.geometry), *sorted(further))
         self._pass(tokens.to(self._device), writes.capture(names, passed))
         return passed
@@ -259,6 +259,11 @@ class PlainEngine:
             logits = self.model.bridge.run_with_hooks(tokens, fwd_hooks=list(hooked), return_type="logits")
         self.tick(len(tokens))
         return logits
+
+    @cached_property
+    def _hook_points(self) -> frozenset[str]:
+        """The names of the model's hook points, which TransformerLens gathers anew each time it is asked."""
+        return frozenset(self.model.bridge.hook_dict)
 
     @property
     def _device(self) -> torch.device:

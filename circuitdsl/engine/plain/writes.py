@@ -26,8 +26,8 @@ class Write:
     """
 
     name: str
-    mask: Tensor
-    new: Callable[[Tensor], Tensor]
+    mask: Tensor = field(repr=False)  # TransformerLens names every hook by its repr, and a tensor's takes long
+    new: Callable[[Tensor], Tensor] = field(repr=False)
     fired: bool = field(default=False, init=False)
     changed: bool = field(default=False, init=False)
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from circuitdsl.components import Head
@@ -70,10 +71,10 @@ def planted_weights(planted: PlantedModel) -> dict[str, torch.Tensor]:
 
 
 def _vector(direction: Direction, features: Features) -> torch.Tensor:
-    vector = torch.zeros(len(features))
+    vector = np.zeros(len(features), dtype=np.float32)  # single entries of a tensor take much longer
     for name, weight in direction:
-        vector[features[name]] += weight
-    return vector
+        vector[features[name]] += np.float32(weight)
+    return torch.from_numpy(vector)
 
 
 def _embedding(planted: PlantedModel, features: Features) -> torch.Tensor:
