@@ -61,6 +61,9 @@ def read(suite: Suite, size: int, folder: Path) -> Pool:
     Raises ValueError for what cannot be measured on the pool.
     """
     session = Session(engines()["fast"].open(open_model(suite.model), _untold, 0), Store.in_folder(folder))
+    for job in suite.claims.values():
+        if isinstance(job.first, Failure):
+            raise ValueError(f"suite {suite.name}: {job.first.message}")
     asked = tuple(dict.fromkeys(each for job in suite.claims.values() for each in job.experiments))
     columns: dict[Experiment, Array] = {}
     for experiment, result in session.run(asked, size).items():

@@ -168,7 +168,7 @@ def test_looks_stop_where_a_verdict_is_certain(smooth):
 def test_what_cannot_be_measured_on_the_pool_is_refused(tmp_path: Path):
     # A circuit that has all heads of its layer has no random heads to be compared with.
     every = " ".join(f"3.{head}" for head in range(8))
-    text = f"circuit c {{ model mini task ioi role all at END {{ {every} }} expect faithfulness > random heads }}"
+    text = f"circuit c {{ model mini task ioi role late at END {{ {every} }} expect faithfulness > random heads }}"
     (tmp_path / "few.circuit").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="no random heads"):
         read(open_suite(str(tmp_path / "few.circuit")), 60, tmp_path)

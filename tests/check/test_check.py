@@ -211,7 +211,8 @@ def test_prompts_of_a_file_are_read_again_at_every_check(mini, tmp_path):
 
 def checked_file(tmp_path, lines: int, method: str):
     """A circuit of mini on the first lines of a file of one template."""
-    names = [(a, b) for a in ("Mary", "John", "Anna", "Tom", "Paul") for b in ("Mary", "John", "Anna", "Tom") if a != b]
+    people = ("Mary", "John", "Anna", "Tom", "Paul", "James", "Sarah")
+    names = [(a, b) for a in people for b in people if a != b]
     rows = [
         json.dumps(
             {
@@ -237,8 +238,8 @@ def test_a_report_states_its_reference_and_what_it_lacks(tmp_path):
     assert "5 prompts of the template file, where it should be 20" in note
     assert "too few groups of them for the intervals to know its noise: 220 prompts of each template are enough" in note
 
-    enough = checked_file(tmp_path, 12, "ablate mean  reference 3  vary ablate: counterfactual")
-    assert enough.to_dict()["reference"] == {"resampled": False, "templates": None, "groups": [4, 4], "prompts": [3, 3]}
+    enough = checked_file(tmp_path, 33, "ablate mean  reference 3  vary ablate: counterfactual")
+    assert enough.to_dict()["reference"] == {"resampled": False, "templates": None, "groups": [11, 11], "prompts": [3, 3]}
     assert not [note for note in enough.notes if "taken" in note]
     (variant,) = next(claim for claim in enough.claims if claim.claim.kind == "expect").variants
     assert (variant.setting_value, variant.verdict) == ("counterfactual", "holds")

@@ -92,7 +92,7 @@ def test_3_where_one_is_undecided(spec):
 def test_4_where_one_cannot_be_run_though_another_fails(spec, tmp_path: Path):
     prompts_with_a_gap(tmp_path)
     head = 'circuit c {\n  model mini\n  task  file("my.jsonl")\n  method { prompts 2 }\n'
-    claims = ("expect attention({ 3.0 at END }, END -> IO) >= 0%", "expect probability >= 99.9%")
+    claims = ("expect attention({ 3.0 at END }, END -> IO) >= 0%", "expect accuracy <= 1%")
     ended = run("check", spec(*claims, head=head), *QUICK)
     assert ended.code == 4
     assert "! ERROR  line 5" in ended.out

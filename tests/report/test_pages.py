@@ -55,8 +55,8 @@ def test_a_plan_says_what_is_shared_and_what_it_costs():
     assert one_by_one.split()[-3:] == [f"{plan.plain.total:.0f}", "forward", "passes"]
     assert f" about  {plan.fast.total:.0f}  forward passes, " in fast
     at = lines.index("c")
-    assert [line.strip().split("  ")[0] for line in lines[at + 1 : at + 5]] == [
-        *("the task", "claims", "each of its heads", "each other head"),
+    assert [line.strip().split("  ")[0] for line in lines[at + 1 : at + 6]] == [
+        *("the task", "claims", "what it keeps", "each of its heads", "each other head"),
     ]
     assert max(map(len, lines)) <= 80
     assert any(line.strip().startswith("c: role r at END: 3.0 matters") for line in lines)
