@@ -238,7 +238,10 @@ def _against_sets(estimate: Estimate, sets: Array, bound: Control, confidence: f
     p_value = (1 + as_good) / (1 + len(sets))
     others = Binomial(as_good, len(sets))
     verdict = _verdict(p_value <= 1 - confidence, others.low((1 - confidence) / 2) > 1 - confidence)
+    alike = as_good + _as_good(sets, value, "<" if bound.op == ">" else ">") - len(sets)
     note = f"{as_good} of {len(sets)} random sets do as well"
+    if alike > 1 and verdict is not Verdict.HOLDS:
+        note += f", {alike} of them exactly as well: of few heads a random set is often the real one"
     return Judgement(estimate, verdict, p_value, _spread(sets), note)
 
 

@@ -75,8 +75,8 @@ MUTATIONS = [
     (
         "colored_objects",
         "at ANSWER_COLOR+5 { 0.3",
-        "at ANSWER_COLOR+6 { 0.3",
-        "role gatherer at ANSWER_COLOR+6: 0.3 matters",
+        "at ANSWER_COLOR+7 { 0.3",
+        "role gatherer at ANSWER_COLOR+7: 0.3 matters",
     ),
     ("colored_objects", "{ 0.3  0.6 }", "{ 0.3  0.5 }", "role gatherer at ANSWER_COLOR+5: 0.5 matters"),
     (

@@ -54,8 +54,8 @@ PAIRS = {
     "double": (IOI, IOI_ONLY, COLORS, COLORS_ONLY),
     # Each serves the other's task: as far from a dissociation as can be.
     "none": (IOI, COLORS_ONLY, COLORS, IOI_ONLY),
-    # Movers serve both tasks, and Colored Objects even more than the one that they stand for here.
-    "left only": (COLORS, COLORS_ONLY, IOI, MOVERS),
+    # Movers serve both tasks, and IOI even more than the one that they stand for here.
+    "left only": (IOI, IOI_ONLY, COLORS, MOVERS),
 }
 
 
@@ -109,7 +109,7 @@ def test_the_dissociation_is_the_known_one(kind: str):
     assert found.smaller.value == pytest.approx(min(ways), abs=4e-4)
     assert found.interaction.value == pytest.approx(np.mean(ways), abs=4e-4)
     assert found.kind == kind
-    assert found.pairs == 20
+    assert found.pairs == 99
 
 
 def test_random_circuits_do_not_dissociate_as_the_real_ones_do():
@@ -133,7 +133,8 @@ def test_a_circuit_does_not_dissociate_from_itself():
     left, _ = pair("double")
     align = tuple((role.name, role.name) for role in left.roles)
     found = check_function(plan_function(left, left, align, ()), bench().of("planted-reuse")).function.dissociation
-    assert (found.left.value, found.right.value, found.kind) == (0, 0, "none")
+    assert (found.left.value, found.right.value) == (0, 0)
+    assert found.kind == "undecided"  # of two tasks with prompts of their own, as it sees them
 
 
 # --- structure -------------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ def test_the_ceiling_is_the_known_one():
     left, right = (known_ceiling(task, len(found.points), 400) for task in ("ioi", "colored_objects"))
     assert [point.ceiling_left for point in found.points] == pytest.approx(left, abs=0.08)
     assert [point.ceiling_right for point in found.points] == pytest.approx(right, abs=0.08)
-    assert min(left) < 0.95
+    assert min(left) < 0.97
     assert [point.ceiling for point in found.points] == [min(p.ceiling_left, p.ceiling_right) for p in found.points]
 
 

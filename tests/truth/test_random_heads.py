@@ -174,9 +174,6 @@ def test_every_claim_of_minis_repair_holds(mini: Report):
 def test_minis_lookup_needs_this_head_and_not_any_of_its_layer(mini: Report):
     (broken,) = [each for each in mini.interventions if each.intervention.name == "broken_lookup"]
     claimed = by_text(broken)
-    randoms = claimed["expect logit_diff(random heads) - baseline in -0.5 .. 0.5"]
+    randoms = claimed["expect logit_diff(random heads) - baseline in -0.7 .. 0"]
     assert randoms.estimate.value == pytest.approx(arm(broken, "random heads").logit_diff_change.value)
-    less = claimed["expect logit_diff < random heads"]
-    assert less.control is not None and known(less.estimate.high) < known(less.control.low)
-    mean = known(arm(broken, "random heads").logit_diff.value)
-    assert known(less.control.value) < mean  # a quantile under their mean
+    assert known(arm(broken, "all").logit_diff.high) < known(arm(broken, "random heads").logit_diff.low)
