@@ -289,16 +289,17 @@ class Claim:
 
     def under(self, method: Method) -> Claim:
         """The claim as a method judges it: it says what listing a head claims. Other claims are what they are."""
-        if self.kind != "member":
+        if self.kind != "member" or method.members == "none":
             return self
         term, bound = member_claim(method.members, self.term.arguments, method.floor)
         return replace(self, term=term, bound=bound)
 
 
-Members = Literal["minimality", "knockout"]
+Mattering = Literal["minimality", "knockout"]
+Members = Literal[Mattering, "none"]
 
 
-def member_claim(members: Members, arguments: tuple[tuple[str, Argument], ...], floor: float) -> tuple[Term, Bound]:
+def member_claim(members: Mattering, arguments: tuple[tuple[str, Argument], ...], floor: float) -> tuple[Term, Bound]:
     """What listing a node claims: that it adds to the circuit at least the floor, or that the model changes by more
     than the floor, in either direction, without it."""
     bound = Bound(">=", low=floor) if members == "minimality" else Bound("outside", -floor, floor)

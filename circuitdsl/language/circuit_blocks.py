@@ -9,7 +9,7 @@ from typing import assert_never
 
 from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Bound, Circuit, Nodes, OnTask, Path, Role, Term, member_claim
+from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Path, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
@@ -249,10 +249,11 @@ def _check_wholes(block: t.Circuit, drafts: Sequence[Placed], scope: Scope) -> N
 
 
 def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader) -> Iterator[Placed]:
+    claimed = reader.scope.members
     for node in role.nodes:
-        if node.component.claims_to_matter:
+        if claimed != "none" and node.component.claims_to_matter:
             _, member = mentions[node]
-            draft = _member_draft(node, role, written, member.span.line, reader.scope)
+            draft = _member_draft(node, claimed, role, written, member.span.line, reader.scope)
             yield Placed(draft, member.span)
     for item in written.body:
         draft = reader.expect(item, role) if isinstance(item, t.Expect) else None
@@ -260,10 +261,10 @@ def _role_drafts(written: t.Role, role: Role, mentions: Mentions, reader: Reader
             yield Placed(draft, item.span)
 
 
-def _member_draft(node: Node, role: Role, written: t.Role, line: int, scope: Scope) -> Draft:
+def _member_draft(node: Node, claimed: Mattering, role: Role, written: t.Role, line: int, scope: Scope) -> Draft:
     place = f" at {node.position}" if node.position != ALL or written.at else ""
     label = str(node.component)
-    term, bound = member_claim(scope.members, (("heads", Nodes(label, (node,))),), scope.floor)
+    term, bound = member_claim(claimed, (("heads", Nodes(label, (node,))),), scope.floor)
     text = f"role {role.name}{place}: {label} matters"
     return Draft(line, text, "member", term, bound, role.name, label.replace(" ", ""))
 

@@ -79,8 +79,8 @@ SETTINGS = (
     SettingInfo(
         "members",
         "What listing a head claims: `minimality` (the default), that it adds at least the floor to the circuit where "
-        "it adds most; or `knockout`, that the model's metric changes by more than the floor without it. A report has "
-        "both figures of every listed head.",
+        "it adds most; `knockout`, that the model's metric changes by more than the floor without it; or `none`, that "
+        "roles are names and nothing else. A report has both figures of every listed head.",
         get_args(Members),
     ),
     SettingInfo(
@@ -135,7 +135,10 @@ class _Settings:
 
     def _vary(self, name: str, value: t.Words) -> None:
         word = self.choice(name, value)
-        if (name, word) in self.vary:
+        if (name, word) == ("members", "none"):
+            message = "`members none` is no claim, so that there is none to be judged again"
+            self.collector.add("C213", message, value.span, "vary it between `minimality` and `knockout`")
+        elif (name, word) in self.vary:
             message = f"`{name}` is varied to `{word}` twice"
             self.collector.add("C516", message, value.span, "leave one out")
         elif word is not None:

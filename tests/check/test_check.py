@@ -239,7 +239,12 @@ def test_a_report_states_its_reference_and_what_it_lacks(tmp_path):
     assert "too few groups of them for the intervals to know its noise: 220 prompts of each template are enough" in note
 
     enough = checked_file(tmp_path, 33, "ablate mean  reference 3  vary ablate: counterfactual")
-    assert enough.to_dict()["reference"] == {"resampled": False, "templates": None, "groups": [11, 11], "prompts": [3, 3]}
+    assert enough.to_dict()["reference"] == {
+        "resampled": False,
+        "templates": None,
+        "groups": [11, 11],
+        "prompts": [3, 3],
+    }
     assert not [note for note in enough.notes if "taken" in note]
     (variant,) = next(claim for claim in enough.claims if claim.claim.kind == "expect").variants
     assert (variant.setting_value, variant.verdict) == ("counterfactual", "holds")

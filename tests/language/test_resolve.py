@@ -100,6 +100,12 @@ def test_what_listing_a_head_claims_is_the_methods_to_say():
     assert other.under(made.method) == claim
 
 
+def test_where_listing_a_head_claims_nothing_roles_are_names():
+    made = circuit("  role mover at END { 9.6 }\n  method { members none }\n  expect attention(mover, END -> IO) >= 1%")
+    assert [claim.kind for claim in made.claims] == ["expect"]
+    assert made.role("mover").nodes == nodes("9.6")
+
+
 def test_a_role_without_a_position_stands_for_all():
     assert circuit("role early { 0.1 }").roles[0].nodes == nodes("0.1", at=ALL)
 
