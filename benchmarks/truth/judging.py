@@ -42,8 +42,9 @@ class Judge:
         return tuple(map(_judged, verdicts.judge_all(self.weighed(measured), bounds, confidence, looks)))
 
     def value(self, measured: Measurement) -> float:
-        """The figure itself."""
-        return self.weighed(measured).value
+        """The figure itself: of a dependence, which is no function of means, as the evidence has it."""
+        evidence = self.weighed(measured).evidence()
+        return math.nan if evidence is None else evidence.value
 
     def weighed(self, measured: Measurement) -> Weighed:
         return Weighed.of(measured, self._units)

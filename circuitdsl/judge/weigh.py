@@ -135,9 +135,7 @@ class Weighed:
         needed = max(min(1.0, tails * self.above_zero(told)), *map(self.above_zero, estimand.needs), 0.0)
         value = float(units.weights @ over) / (sign * mean)
 
-        # Of shares of prompts any prompt may tip the scale; values in between are as smooth as logits.
-        bounds = estimand.over.limits is not None and estimand.under.limits is not None
-        exact = bounds and set(np.unique(under)) <= {0.0, 1.0}
+        exact = estimand.over.limits is not None and estimand.under.limits is not None
         over_parts, under_parts = units.residuals(np.stack([over, sign * under], axis=1)).T
         spread = float(np.abs(over_parts - value * under_parts).sum()) / abs(mean)
 
@@ -176,8 +174,9 @@ class Weighed:
 
 def _joined(value: float, samples: Sequence[tuple[float, float, float]]) -> Evidence:
     """The t of a figure to which independent samples add, each with its error, degrees of freedom and skewness."""
+    samples = [each for each in samples if each[0] > 0]
     total = sum(error**2 for error, _, _ in samples)
-    if total == 0:
+    if not samples:
         return Student(value, 0.0, 1.0)
     freedom = total**2 / sum(error**4 / freedom for error, freedom, _ in samples)
     skewness = sum(skewness * error**3 for error, _, skewness in samples) / total**1.5

@@ -30,6 +30,7 @@ from circuitdsl.measures.measurement import (
     Request,
     sample,
 )
+from circuitdsl.measures.performance import where_done
 
 Part = Literal["left", "right", "shared", "left only", "right only"]
 """What of two circuits is kept alone or knocked out: one of them, the nodes of both, or those that only one has."""
@@ -72,7 +73,7 @@ def _transfer(asked: PairRequest) -> Asking:
     source, onto = asked.first, asked.second
     need_one_model(source, onto)
     request = Request(grafted(source, onto, asked.align), onto.method, Term("faithfulness"))
-    return (yield from FAITHFULNESS.estimator(request))
+    return (yield from where_done(FAITHFULNESS.estimator(request), request))
 
 
 # --- dissociation ----------------------------------------------------------------------------------
@@ -96,7 +97,8 @@ def dissociation(asked: PairRequest) -> Asking:
     left, right, align, control = asked.first, asked.second, asked.align, asked.control
     need_one_model(left, right)
     randoms = tuple(random_pairs(left, right, align)) if control is not None else ()
-    return (yield from ways(left, right, (real_pair(left, right, align), *randoms)))
+    found = ways(left, right, (real_pair(left, right, align), *randoms))
+    return (yield from where_done(found, *(Request(each, each.method, _KNOCKOUT) for each in (left, right))))
 
 
 def real_pair(left: Circuit, right: Circuit, align: Align) -> Pair:
@@ -140,7 +142,7 @@ def ways(left: Circuit, right: Circuit, pairs: Sequence[Pair]) -> Asking:
     count = 2 * len(pairs)
 
     def all_ways(means: Array) -> Array:
-        columns = means[..., : 1 + count], means[..., 1 + count :]
+        columns = means[..., : 1 + count], means[..., 1 + count : 2 + 2 * count]
         losses = [
             ratio(task[..., :1] - task[..., 1:], np.abs(task[..., :1])).reshape(*task.shape[:-1], -1, 2)
             for task in columns

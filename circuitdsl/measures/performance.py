@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from circuitdsl.measures.estimands import Contrast, Mean, Ratio, Smallest, average, column, proportion
+from circuitdsl.measures.estimands import (
+    Contrast,
+    Estimand,
+    Mean,
+    Ratio,
+    Smallest,
+    Smooth,
+    average,
+    column,
+    proportion,
+)
 from circuitdsl.measures.experiments import Metric
-from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, joined, sample, together
+from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, sample, together
 
 
 def performance(request: Request) -> Asking:
@@ -34,11 +45,29 @@ def performance(request: Request) -> Asking:
     return Measurement(samples, Smallest((level, chance)) if readings else level, parts=parts)
 
 
-def where_done(share: Asking, request: Request) -> Asking:
-    """A share of the metric on the request's task, which is told from nothing only if the model does that task."""
-    measured = yield from together((share, performance(request)))
-    samples, (figure, done) = joined(measured)
-    assert isinstance(figure, Ratio), "a share of the metric is a ratio"
-    levels = done.of if isinstance(done, Smallest) else (done,)
-    needs = (*figure.needs, *(level.of for level in levels if isinstance(level, Mean)))
-    return Measurement(samples, replace(figure, needs=needs), parts=measured[0].parts)
+def where_done(share: Asking, *requests: Request) -> Asking:
+    """Shares of the metric on the tasks of these requests, told from nothing only if the model does all the tasks."""
+    measured, *done = yield from together((share, *map(performance, requests)))
+    samples, needs = list(measured.samples), list[Contrast]()
+    for each in done:
+        before = sum(sample.columns.shape[1] for sample in samples)
+        needs += (level.of for level in _levels(each.estimand.moved(before, each.samples[0].columns.shape[1])))
+        samples += each.samples
+    return replace(measured, samples=tuple(samples), estimand=_needing(measured.estimand, needs))
+
+
+def _levels(performing: Estimand) -> Iterator[Mean]:
+    """The means that must be above zero."""
+    for each in performing.of if isinstance(performing, Smallest) else (performing,):
+        assert isinstance(each, Mean), "what is performed is told by means"
+        yield each
+
+
+def _needing(shares: Estimand, needs: Sequence[Contrast]) -> Estimand:
+    match shares:
+        case Ratio() | Smooth():
+            return replace(shares, needs=(*shares.needs, *needs))
+        case Smallest():
+            return Smallest(tuple(_needing(each, needs) for each in shares.of))
+        case _:
+            raise AssertionError("a share of the metric is a ratio, or made of ratios")
