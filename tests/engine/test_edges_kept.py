@@ -329,4 +329,4 @@ def test_its_cost_is_the_copies_of_the_prompts(name: str):
     )
     experiment = Experiment(DATA, kept(edges), LOGIT_DIFF)
     PlainEngine(model, ticked.append).run(DATA, PROMPTS, 0, len(PROMPTS), [experiment])
-    assert sum(ticked) == passes(experiment.world) * len(PROMPTS) == 4 * len(PROMPTS)
+    assert sum(ticked) == passes(experiment.world, model.geometry) * len(PROMPTS) == 4 * len(PROMPTS)

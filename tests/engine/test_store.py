@@ -90,7 +90,7 @@ def test_other_weights_prompts_references_or_settings_are_other_results(mini, tm
     stream = base.prompts(IOI, 60)
 
     def keys(asked: Session) -> set[str]:
-        return set(asked._keys(stream, EXPERIMENTS, asked.references(IOI, EXPERIMENTS)).values())
+        return set(asked._keys(stream, stream, EXPERIMENTS, asked.references(IOI, EXPERIMENTS)).values())
 
     class Renamed(PlainEngine):
         name = "renamed"

@@ -216,6 +216,7 @@ def test_ranks_have_bonett_and_wrights_interval():
     half = stats.norm.isf(0.025) * math.sqrt(1.125 / 47)
     assert ends.low == pytest.approx(math.tanh(math.atanh(0.5) - half))
     assert ends.high == pytest.approx(math.tanh(math.atanh(0.5) + half))
+    assert ends.low is not None
     assert Ranks(0.5, 50).above(ends.low) == pytest.approx(0.025)
     assert (Ranks(0.5, 50).above(1.0), Ranks(0.5, 50).above(-1.0)) == (1.0, 0.0)
 

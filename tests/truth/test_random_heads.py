@@ -139,7 +139,7 @@ def test_a_claim_is_measured_in_one_round():
     (repair,) = [each for each in document.interventions if each.name == "repair"]
     circuit = document.circuit(repair.on)
     jobs = {claim: Started(claim_job(repair, circuit, claim)) for claim in repair.claims}
-    Bench(session, judge.bootstrap).judge(jobs)
+    Bench(session, judge.seed).judge(jobs)
     assert len(rounds) == 1
     planned = {experiment for job in jobs.values() for experiment in job.experiments}
     assert rounds[0] == frozenset(planned)
@@ -147,7 +147,7 @@ def test_a_claim_is_measured_in_one_round():
 
 def test_both_engines_agree():
     plain = bench().of("planted-broken")
-    other = Bench(Session(PlainEngine(plain.session.engine.model)), plain.bootstrap)
+    other = Bench(Session(PlainEngine(plain.session.engine.model)), plain.seed)
     document = claiming(*CLAIMS[:4], *AGAINST[:6])
     (repair,) = [each for each in document.interventions if each.name == "repair"]
     plan = plan_intervention(repair, document.circuit(repair.on))

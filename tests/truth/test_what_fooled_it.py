@@ -88,8 +88,15 @@ def untrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     torch.manual_seed(request.param)
     folder = tmp_path_factory.mktemp("untrained")
     tokenizer = AutoTokenizer.from_pretrained(Path(mini.__file__).parent)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4}
-    config = LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, max_position_embeddings=128, **shape)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     body = """
