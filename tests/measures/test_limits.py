@@ -10,6 +10,7 @@ import pytest
 from circuitdsl import api
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.registry import measures
 
 CIRCUIT = """circuit {name} {{
   model mini
@@ -79,3 +80,19 @@ def test_faithfulness_may_be_negative_and_knockout_may_turn_the_metric_round():
     body = "  expect faithfulness <= -20%\n  expect knockout(mover) <= -150%"
     document = resolve_text(CIRCUIT.format(name="a", body=body), "spec.circuit", api.environment())
     assert len(document.circuits[0].claims) == 3
+
+
+WHOLE = {"faithfulness": "%", "faithfulness_gap": "", "completeness": "", "necessity": "%", "dependence": ""}
+"""Figures of the whole circuit that are written without arguments, with their units."""
+
+
+@pytest.mark.parametrize("figure", WHOLE)
+def test_a_figure_of_the_whole_circuit_needs_something_stated(figure: str):
+    text = f"circuit c {{ model mini task ioi expect {figure} >= 0.1{WHOLE[figure]} }}"
+    with pytest.raises(SpecError) as refused:
+        resolve_text(text, "c.circuit", api.environment())
+    assert [each.code for each in refused.value.diagnostics] == ["C519"]
+
+
+def test_these_are_all_of_them():
+    assert {name for name, entry in measures().items() if entry.info.of_whole} == {*WHOLE, "minimality"}
