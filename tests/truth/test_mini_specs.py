@@ -26,17 +26,20 @@ def bench() -> Workbench:
     return Workbench()
 
 
-@pytest.fixture(scope="module")
-def report(bench: Workbench) -> Report:
-    return bench.check(plan(load(*(SPECS / f"{name}.circuit" for name in NAMES))))
+def test_what_the_specs_say_of_mini_holds(bench: Workbench):
+    report = bench.check(plan(load(*(SPECS / f"{name}.circuit" for name in NAMES))))
+    every_claim_holds(report)
+    every_figure_lies_within_its_measurements_limits(report)
+    no_head_that_matters_is_left_out(report)
+    the_circuits_beat_random_ones_by_far(report)
 
 
-def test_every_claim_holds(report: Report):
+def every_claim_holds(report: Report):
     assert len(report.circuits) == 2 and len(report.comparisons) == 1
     assert [outcome.claim.text for outcome in report.outcomes if outcome.verdict is not Verdict.HOLDS] == []
 
 
-def test_every_figure_lies_within_its_measurements_limits(report: Report):
+def every_figure_lies_within_its_measurements_limits(report: Report):
     for outcome in report.outcomes:
         low, high = measure_infos()[outcome.claim.term.measure].limits
         estimates = (outcome.estimate, *(part.estimate for part in outcome.parts))
@@ -44,14 +47,14 @@ def test_every_figure_lies_within_its_measurements_limits(report: Report):
         assert [end for end in ends if not low - 1e-12 <= end <= high + 1e-12] == [], outcome.claim.text
 
 
-def test_no_head_that_matters_is_left_out(report: Report):
+def no_head_that_matters_is_left_out(report: Report):
     assert {circuit.circuit.name: circuit.unexplained for circuit in report.circuits} == {
         "mini_ioi": (),
         "mini_colored_objects": (),
     }
 
 
-def test_the_circuits_beat_random_ones_by_far(report: Report):
+def the_circuits_beat_random_ones_by_far(report: Report):
     for circuit in report.circuits:
         (outcome,) = [o for o in circuit.claims if "random heads" in o.claim.text]
         assert outcome.control is not None and outcome.control.high is not None and outcome.estimate.low is not None

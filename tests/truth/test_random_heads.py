@@ -16,7 +16,7 @@ from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Document
 from circuitdsl.measures.experiments import Experiment
-from circuitdsl.outcome import Arm, ClaimOutcome, InterventionReport, Report
+from circuitdsl.outcome import Arm, ClaimOutcome, InterventionReport
 from circuitdsl.plan.intervention import claim_job, plan_intervention
 from circuitdsl.plan.job import Started
 from samples import known
@@ -162,16 +162,9 @@ def test_both_engines_agree():
 # --- mini ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def mini() -> Report:
-    return cd.check(cd.load(MINI / "repair.circuit"))
-
-
-def test_every_claim_of_minis_repair_holds(mini: Report):
+def test_minis_repair_holds_and_its_lookup_needs_this_head_and_not_any_of_its_layer():
+    mini = cd.check(cd.load(MINI / "repair.circuit"))
     assert [outcome.claim.text for outcome in mini.outcomes if outcome.verdict is not Verdict.HOLDS] == []
-
-
-def test_minis_lookup_needs_this_head_and_not_any_of_its_layer(mini: Report):
     (broken,) = [each for each in mini.interventions if each.intervention.name == "broken_lookup"]
     claimed = by_text(broken)
     randoms = claimed["expect logit_diff(random heads) - baseline in -0.7 .. 0"]
