@@ -343,6 +343,7 @@ class Draw:
             Metric("logit_diff"),
             Metric("accuracy"),
             Metric("accuracy among options"),
+            Metric("chance among options"),
             Metric("probability"),
             Metric("probability_diff"),
             TokenProbability(Token(Position("A"))),

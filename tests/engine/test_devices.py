@@ -12,6 +12,7 @@ from arrays import array
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import Ablated, Experiment, Metric, Zero
 
 
@@ -31,13 +32,14 @@ def test_engines_give_the_same_figures_on_another_device(name):
     drawn = [(Ablated(frozenset({Node(Head(1, 1), Position("S"))}), Zero()), Metric("logit_diff"))]
     drawn += Draw(model.geometry, 1).experiments(30)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
-    expected = FastEngine(model).run(DATA, stream, 1, 6, experiments)
+    expected = FastEngine(model).run(DATA, stream, 1, 6, experiments, references_over(stream, experiments))
     move(model.bridge)
     with two_devices():
         for engine in (FastEngine(model), PlainEngine(model)):
             assert DEVICE.type in engine.settings
             assert engine.device == str(DEVICE)
-            for experiment, found in engine.run(DATA, stream, 1, 6, experiments).items():
+            references = references_over(stream, experiments)
+            for experiment, found in engine.run(DATA, stream, 1, 6, experiments, references).items():
                 if not isinstance(found, np.ndarray):
                     assert found == expected[experiment]
                 elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):

@@ -47,7 +47,7 @@ def claiming(*claims: str) -> Document:
         inside = line.startswith("intervention") or (inside and line != "}")
         if inside and line.startswith("expect"):
             continue
-        lines += [*claims, line] if line == "}" and lines[-1].startswith(("attend",)) else [line]
+        lines += [*claims, line] if line == "}" and lines[-1].startswith(("attend", "ablate")) else [line]
     document = resolved("\n".join(lines))
 
     def one_look(circuit):
