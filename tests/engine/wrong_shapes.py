@@ -18,6 +18,7 @@ from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.fast.full_pass import Arrivals
 from circuitdsl.engine.fast.readers import laid_over
 from circuitdsl.engine.fast.region import onward, take, whole
+from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import Experiment
 
 HERE = torch.device("cpu")
@@ -66,4 +67,6 @@ def test_random_worlds_have_the_right_shapes(name, seed, tokens, memory):
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     engine, cut = FastEngine(model, memory=memory, tokens=tokens), seed % len(experiments)
     for some in (experiments[:cut], experiments[cut:]):
-        assert set(engine.run(DATA, prompts(30, seed % 5), 1, 3 + seed % 9, some)) == set(some)
+        stream = prompts(30, seed % 5)
+        references = references_over(stream, some)
+        assert set(engine.run(DATA, stream, 1, 3 + seed % 9, some, references)) == set(some)
