@@ -201,12 +201,13 @@ def _converted(part: Any, dtype: torch.dtype) -> Any:
 class Keys:
     """What queries attend to.
 
-    With grouped queries the heads of a group share keys and values. ``shared`` is the number of worlds, or 1 where all
+    With grouped queries the heads of a group share keys and values, but where one was edited for a head of its own:
+    then there are as many groups as heads, of keys or of values. ``shared`` is the number of worlds, or 1 where all
     worlds share them. ``bias`` is added to scores, if there is any.
     """
 
-    k: Float[Tensor, "prompts shared keys groups d_head"]
-    v: Float[Tensor, "prompts shared keys groups d_head"]
+    k: Float[Tensor, "prompts shared keys key_groups d_head"]
+    v: Float[Tensor, "prompts shared keys value_groups d_head"]
     visible: Bool[Tensor, "prompts queries keys"]
     bias: Float[Tensor, "prompts heads queries keys"] | None = None
 

@@ -38,10 +38,10 @@ class Arrivals:
     mask: Bool[Tensor, "prompts 1 n *places"]
     values: Float[Tensor, "prompts worlds n *rest"]
 
-    def __call__(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *rest"]:
+    def __call__(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *read"]:
         return torch.where(self.mask, self._copied(self.values), self._copied(x))
 
-    def _copied(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *rest"]:
+    def _copied(self, x: Float[Tensor, "prompts worlds n *rest"]) -> Float[Tensor, "prompts worlds n *read"]:
         """As each head reads it: ``x``, or a copy of its group's key or value for every head."""
         if x.dim() < 5 or x.shape[3] == self.mask.shape[3]:
             return x
@@ -160,8 +160,8 @@ class _Layers:
         layer: int,
         block: Block,
         q: Float[Tensor, "prompts rows m heads d_head"],
-        k: Float[Tensor, "prompts rows n groups d_head"],
-        v: Float[Tensor, "prompts rows n groups d_head"],
+        k: Float[Tensor, "prompts rows n key_groups d_head"],
+        v: Float[Tensor, "prompts rows n value_groups d_head"],
         at: Int[Tensor, "prompts m"],
         asked: Int[Tensor, "prompts m"] | None,
     ) -> Float[Tensor, "prompts rows m heads d_head"]:
@@ -192,8 +192,9 @@ class _Layers:
         x: Float[Tensor, "prompts rows m *rest"],
         at: Int[Tensor, "prompts m"],
         asked: Int[Tensor, "prompts m"] | None = None,
-    ) -> Float[Tensor, "prompts rows m *rest"]:
-        """What passes a hook point after the edits and arrivals there, on the tokens ``at``."""
+    ) -> Float[Tensor, "prompts rows m *read"]:
+        """What passes a hook point after the edits and arrivals there, on the tokens ``at``; keys and values that
+        arrive at one head of a group are every head's own from there on."""
         x = self.rows.edit(name, x, at)
         if name in self.asked.arrivals:
             arrivals = self.asked.arrivals[name]
