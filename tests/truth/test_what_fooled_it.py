@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 import circuitdsl as cd
+from benchmarks.truth.untrained import save_model
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.models import mini, open_model
+from circuitdsl.models import open_model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, Report
 from circuitdsl.report.output import to_text
 from circuitdsl.report.pages import report as page
@@ -85,20 +85,8 @@ def file_of(lines: list[dict[str, object]], path: Path) -> str:
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def untrained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CircuitReport:
     """A Llama of random weights that is said to do ioi by some of its heads."""
-    torch.manual_seed(request.param)
-    folder = tmp_path_factory.mktemp("untrained")
-    tokenizer = AutoTokenizer.from_pretrained(Path(mini.__file__).parent)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    folder = tmp_path_factory.mktemp("untrained") / "model"
+    save_model("llama", request.param, folder)
     body = """
       method { prompts 60 }
       role a at END { 2.0 2.1 2.2 1.0 1.1 1.2 }
