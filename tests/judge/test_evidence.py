@@ -266,6 +266,10 @@ def _nine_alike(draw: np.random.Generator, n: int) -> Array:
     return np.stack([draw.normal(5, 2, n), *pairs], axis=1)
 
 
+def _rarely_kept(draw: np.random.Generator, n: int) -> Array:
+    return np.stack([0.9 * (draw.random(n) < 0.01), np.full(n, 0.99)], axis=1)
+
+
 def _faint(draw: np.random.Generator, n: int) -> Array:
     return draw.normal(0.05, 1, n)[:, None]
 
@@ -282,6 +286,7 @@ _LARGEST = Largest(tuple(Folded(Ratio(Contrast(((1 + 2 * k, 1.0), (2 + 2 * k, -1
         (_certain, average(limits=(0.0, 1.0)), 20 / 20.2),
         (_changed, difference(proportion(), proportion().moved(1, 1)), -0.0099),
         (_knocked_out, relative_change(), -0.3),
+        (_rarely_kept, Ratio(column(0, (0.0, 1.0)), column(1, (0.0, 1.0))), 0.009 / 0.99),
         (_nine_alike, _LARGEST, 0.008),
         (_faint, Folded(average()), 0.05),
         (_faint, Smallest((average(), average())), 0.05),

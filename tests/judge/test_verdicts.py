@@ -116,6 +116,23 @@ def test_random_sets_are_a_monte_carlo_test(better):
     assert less.p_value == pytest.approx((1 + better) / 100)
 
 
+@pytest.mark.parametrize("op", [">", "<"])
+def test_random_sets_that_are_the_real_one_are_named_where_nothing_holds_for_them(op):
+    """Of one head among eight an eighth of the random sets is the head itself."""
+    values = np.random.default_rng(3).normal(1.0, 0.2, size=50)
+    better = 1.0 if op == ">" else -1.0
+
+    def against(*others: float):
+        sets = np.array([*others, *[values.mean() - better] * (99 - len(others))])
+        return judge(weighed(values, control=lambda means: sets), Control("random heads", op), 0.95)
+
+    own = float(values.mean())
+    few = against(*[own] * 12, own + better)
+    assert few.note.startswith("13 of 99 random sets do as well, 12 of them exactly as well")
+    assert "exactly" not in against(*[own + better] * 13).note
+    assert against(own, own).verdict is HOLDS and "exactly" not in against(own, own).note
+
+
 def test_a_random_circuit_passes_against_random_sets_one_time_in_twenty():
     """However many prompts there are: real and random sets share them, so that noise of prompts cannot help."""
     draw = np.random.default_rng(4)

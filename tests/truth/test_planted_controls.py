@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from planted_bench import Bench, bench, resolved
 
+import circuitdsl as cd
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.language.resolve import resolve_text
 from circuitdsl.outcome import ClaimOutcome
 from samples import known
 
@@ -104,6 +106,20 @@ def test_a_control_task_that_the_model_does_not_do_is_undecided():
     found = of_ioi("control task colored_objects(shots: 0)")
     assert found.verdict is Verdict.UNDECIDED
     assert "denominator" in found.note
+
+
+def test_what_circuits_do_for_each_others_tasks_needs_a_model_that_does_them():
+    """planted-broken does ioi and guesses among three colours; the bounds are met by every share that there is."""
+    body = "model planted-broken task {task} method {{ prompts 30 {method} }} role mover at END {{ 3.1 3.4 }}"
+    claims = "transfer(b -> a) >= -900%", "transfer(a -> b) >= -900%", "dissociation(a, b) in -900% .. 900%"
+    text = (
+        f"circuit a {{ {body.format(task='ioi', method='members none')} }}\n"
+        f"circuit b {{ {body.format(task='colored_objects(shots: 0)', method='members none metric probability')} }}\n"
+        f"compare a with b {{ {' '.join(f'expect {claim}' for claim in claims)} }}"
+    )
+    document = resolve_text(text, "pair.circuit", cd.environment())
+    (found,) = cd.check(document, unexplained=False).comparisons
+    assert [each.verdict for each in found.claims] == [Verdict.HOLDS, Verdict.UNDECIDED, Verdict.UNDECIDED]
 
 
 # --- the circuit as a whole ------------------------------------------------------------------------
