@@ -174,7 +174,7 @@ class Weighed:
 
 def _joined(value: float, samples: Sequence[tuple[float, float, float]]) -> Evidence:
     """The t of a figure to which independent samples add, each with its error, degrees of freedom and skewness."""
-    samples = [each for each in samples if each[0] > 0]
+    samples = [each for each in samples if each[0] > 0]  # one that adds nothing may have no degrees of freedom
     total = sum(error**2 for error, _, _ in samples)
     if not samples:
         return Student(value, 0.0, 1.0)

@@ -126,7 +126,7 @@ def _whole_job(circuit: Circuit, method: Method, how: tuple[str, ...]) -> Job:
         method=method,
         geometry=circuit.geometry,
         start=lambda: what_it_keeps(request),
-        about=" ".join(("its faithfulness", *(("# " + how[0], how[1]) if how else ()))),
+        about=" ".join(("what it keeps", *(("# " + how[0], how[1]) if how else ()))),
     )
 
 
