@@ -145,10 +145,9 @@ class _Taken:
         whole = [column for column in right if not isinstance(column, Failure)]
         if len(whole) < len(right):
             reasons = dict.fromkeys(column.message for column in right if isinstance(column, Failure))
-            return Arm(name, NOTHING, NOTHING, NOTHING, NOTHING, 0.0, 0.0, note="; ".join(reasons))
+            return Arm(name, NOTHING, NOTHING, NOTHING, NOTHING, 0.0, 0.0, note="; ".join(reasons), sets=len(worlds))
         before, after = whole[0], np.stack(whole[1:])
-        one = len(worlds) == 1
-        shown = difference if one else ()
+        shown = difference if len(worlds) == 1 else ()
         return Arm(
             name=name,
             accuracy=self.share(whole[1])
@@ -161,6 +160,7 @@ class _Taken:
             broken=float((after < before).sum(axis=-1).mean()),
             repaired_examples=self.examples(np.flatnonzero(after[0] > before), shown),
             broken_examples=self.examples(np.flatnonzero(after[0] < before), shown),
+            sets=len(worlds),
         )
 
     def examples(self, where: NDArray[np.intp], differences: Sequence[Column]) -> tuple[Example, ...]:

@@ -27,7 +27,8 @@ class Arm:
 
     ``accuracy`` and ``logit_diff`` are the estimates under it, ``accuracy_change`` and ``logit_diff_change`` those less
     the model's own. ``repaired`` counts the prompts answered right only under it, ``broken`` those answered right only
-    without it, with a few examples each; for random heads both are means over the random sets.
+    without it, with a few examples each; for random heads both are means over the random sets, of which there are
+    ``sets``.
     """
 
     name: str
@@ -40,10 +41,12 @@ class Arm:
     repaired_examples: tuple[Example, ...] = ()
     broken_examples: tuple[Example, ...] = ()
     note: str = ""
+    sets: int = 1
 
     def to_dict(self) -> dict[str, object]:
         return {
             "name": self.name,
+            "sets": self.sets,
             "accuracy": self.accuracy.to_dict(),
             "accuracy_change": self.accuracy_change.to_dict(),
             "logit_diff": self.logit_diff.to_dict(),

@@ -12,6 +12,7 @@ from circuitdsl.components import Head, Node, all_heads
 from circuitdsl.language.circuit import Circuit, Claim, FromTo, Intervention, Nodes, Term
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.measures.changes import direct
+from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.experiments import Ablated, Attention, Experiment, Intervened, Metric, World
 from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Request
 from circuitdsl.plan.job import Job, Started, reading_job
@@ -19,6 +20,9 @@ from circuitdsl.plan.terms import against_random_heads, ask, control_of, over_ra
 from circuitdsl.plan.worlds import intervened, random_worlds
 
 LOGIT_DIFF = Metric("logit_diff")
+
+ARM_SETS = 19
+"""Random sets of an arm with which no claim compares: so many, so that its p-value can be 5%."""
 
 Pair = tuple[Experiment, Experiment]
 """The same, without and with the intervention."""
@@ -51,8 +55,9 @@ class Questions:
         return {"none": CLEAN, "all": self._world(actions), **alone}
 
     def random_worlds(self) -> Iterator[World]:
-        """The whole intervention done to random heads, as claims that speak of them ask for it."""
-        return random_worlds(self.intervention, self.circuit)
+        """The whole intervention done to random heads: as often as claims that speak of them ask, if there are any."""
+        count = RANDOM_SETS if any(map(_speaks_of_random_heads, self.intervention.claims)) else ARM_SETS
+        return random_worlds(self.intervention, self.circuit, count)
 
     def asked(self, worlds: Iterable[World]) -> list[Experiment]:
         """What is read of every arm."""
@@ -129,6 +134,11 @@ class Questions:
     def asked_directly(self) -> list[Experiment]:
         """What is read of the direct effects of heads downstream. They need a counterfactual."""
         return [experiment for pair in (*map(self.direct, self.heads()), self.metric) for experiment in pair]
+
+
+def _speaks_of_random_heads(claim: Claim) -> bool:
+    control = control_of(claim)
+    return RANDOM_HEADS in claim.term.options or (control is not None and control.name == RANDOM_HEADS)
 
 
 def _attention_claims(claims: Iterable[Claim]) -> Iterator[tuple[FromTo, tuple[Head, ...]]]:

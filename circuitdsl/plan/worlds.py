@@ -9,7 +9,7 @@ from typing import assert_never
 from circuitdsl.actions import Action, ByAblation, ByCleanRun, ByCounterfactual
 from circuitdsl.components import Head
 from circuitdsl.language.circuit import Circuit, Intervention, Method
-from circuitdsl.measures.controls import exchanged, stand_ins
+from circuitdsl.measures.controls import RANDOM_SETS, exchanged, stand_ins
 from circuitdsl.measures.experiments import FromCounterfactual, Intervened, Source
 from circuitdsl.measures.measurement import ablation_source
 
@@ -19,13 +19,14 @@ def intervened(actions: tuple[Action, ...], method: Method) -> Intervened:
     return Intervened(actions, tuple(_source(action, method) for action in actions))
 
 
-def random_worlds(intervention: Intervention, circuit: Circuit) -> Iterator[Intervened]:
-    """The whole intervention with its heads exchanged for random ones of their layers, once for each random set.
+def random_worlds(intervention: Intervention, circuit: Circuit, count: int = RANDOM_SETS) -> Iterator[Intervened]:
+    """The whole intervention with its heads exchanged for random ones of their layers, once for each of ``count`` sets.
 
-    Raises CannotMeasure as :func:`intervened` does, and where there are no heads to draw from.
+    A smaller count takes the first sets of a greater one. Raises CannotMeasure as :func:`intervened` does, and where
+    there are no heads to draw from.
     """
     heads = {n.component for action in intervention.actions for n in action.nodes if isinstance(n.component, Head)}
-    for each in stand_ins(heads, circuit.geometry, circuit.method.seed):
+    for each in stand_ins(heads, circuit.geometry, circuit.method.seed, count):
         actions = (replace(action, nodes=tuple(exchanged(action.nodes, each))) for action in intervention.actions)
         yield intervened(tuple(actions), circuit.method)
 

@@ -13,12 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circuitdsl.api import environment
 from circuitdsl.components import ALL, Head
 from circuitdsl.engine.plain.cost import PlainCost, passes
 from circuitdsl.language.circuit import Bound, Term
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.controls import RANDOM_SETS, stand_ins
 from circuitdsl.measures.experiments import Clean, Isolated, Patched
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.plan.circuit import CircuitPlan, claim_job, head_jobs, unlisted_jobs, variant_jobs
+from circuitdsl.plan.intervention import ARM_SETS, plan_intervention
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.lockstep import measure
 from circuitdsl.plan.plan import Plan
@@ -187,3 +191,27 @@ def test_only_what_asks_again_is_said_to():
 def test_a_plan_of_nothing_costs_nothing():
     plan = make_plan([])
     assert (plan.plain.total, plan.fast.total, plan.prompts) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("claim", "sets"),
+    [
+        ("accuracy >= 1%", ARM_SETS),
+        ("accuracy - baseline >= 1%", ARM_SETS),
+        ("accuracy > random heads", RANDOM_SETS),
+        ("accuracy(random heads) >= 1%", RANDOM_SETS),
+    ],
+)
+def test_an_intervention_is_done_to_as_many_random_heads_as_its_claims_speak_of(claim, sets):
+    """Distinct ones are run once."""
+    text = (
+        "circuit c { model gpt2 task ioi role mover at END { 9.6 } expect accuracy >= 1% }\n"
+        f"intervention i on c {{ ablate {{ 5.0 5.1 5.2 }} at END expect {claim} }}"
+    )
+    document = resolve_text(text, "random.circuit", environment())
+    (intervention,), (own,) = document.interventions, document.circuits
+    planned = plan_intervention(intervention, own)
+    heads = [Head(5, index) for index in range(3)]
+    drawn = {frozenset(each.values()) for each in stand_ins(heads, own.geometry, own.method.seed, sets)}
+    worlds = {experiment.world for experiment in planned.random_heads.experiments}
+    assert {frozenset(node.component for node in world.actions[0].nodes) for world in worlds} == drawn

@@ -158,7 +158,7 @@ def test_what_is_shown_of_an_intervention():
             arm("none", 0.4),
             arm("all", 0.9, 30, repaired_examples=(Example("What color?", -0.5, 2.5),)),
             replace(arm("attend 2.0 ...", 0.0), accuracy=NOTHING, note="the patch changed nothing"),
-            arm("random heads", 0.45, 1.5),
+            arm("random heads", 0.45, 1.5, sets=20),
         ),
         p_value=1 / 21,
         downstream=(
@@ -192,7 +192,7 @@ def test_what_is_shown_of_an_intervention():
     assert "not measured" in text
     assert "the patch changed nothing" in text
     assert "'What color?'  logit_diff -0.50 -> 2.50" in text
-    assert "p = 0.048" in text
+    assert "mean of 20 sets; as accurate as the real ones with p = 0.048" in " ".join(text.split())
     assert "attention END -> IO" in text
     ranks = "(Spearman): 0.69 [0.64, 0.74] over the heads of the claims, 0.12 [0.07, 0.17] over all heads"
     assert ranks in " ".join(text.split())

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
 from circuitdsl.report.words import estimate, number, p_said, plural
 
@@ -52,8 +53,9 @@ def _arms(report: InterventionReport) -> Table:
 
 def _remarks(report: InterventionReport) -> Iterator[str]:
     if report.p_value is not None:
+        sets = next(arm.sets for arm in report.arms if arm.name == RANDOM_HEADS)
         yield (
-            "random heads: the same done to others of the same layers, mean of the sets; "
+            f"random heads: the same done to others of the same layers, mean of {sets} sets; "
             f"as accurate as the real ones with {p_said(report.p_value)}"
         )
     yield from (f"{arm.name}: {arm.note}" for arm in report.arms if arm.note)
