@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -83,4 +83,4 @@ def margin(errors: Sequence[float], confidence: float, number: int) -> float:
     if not len(seen):
         return math.inf
     each = (1 - confidence) / max(1, number)
-    return float(stats.t.isf(each / 2, len(seen)) * np.sqrt(np.mean(seen**2)))
+    return float(-special.stdtrit(len(seen), each / 2) * np.sqrt(np.mean(seen**2)))
