@@ -105,6 +105,7 @@ def resolve_method(blocks: Sequence[t.Method], task: TaskInfo | None, collector:
     for block in blocks[:1]:
         for setting in block.settings:
             settings.read(setting)
+    settings.finish()
     against = (task.default_counterfactual or "") if task else ""
     values: dict[str, Any] = {"against": against, **settings.values, "vary": tuple(settings.vary)}
     return Method(**values)
@@ -119,6 +120,7 @@ class _Settings:
         self.values: dict[str, Any] = {}
         self.vary: list[tuple[str, str]] = []
         self._first: dict[str, t.Name] = {}
+        self._members: t.Words | None = None
 
     def read(self, setting: t.Setting | t.Vary) -> None:
         name = setting.name.text
@@ -133,6 +135,12 @@ class _Settings:
         self._first[name] = setting.name
         _READERS[name](self, setting)
 
+    def finish(self) -> None:
+        """Say what only all settings together tell."""
+        if self._members is not None and self.values.get("members") == "none":
+            message = "by `members none` to list a head claims nothing, so that there is nothing to be judged again"
+            self.collector.add("C213", message, self._members.span, "leave out `members none`, or this")
+
     def _vary(self, name: str, value: t.Words) -> None:
         word = self.choice(name, value)
         if (name, word) == ("members", "none"):
@@ -143,6 +151,8 @@ class _Settings:
             self.collector.add("C516", message, value.span, "leave one out")
         elif word is not None:
             self.vary.append((name, word))
+            if name == "members":
+                self._members = value
 
     def choice(self, name: str, value: t.Words) -> str | None:
         """The value of a setting that is chosen among words, or None after saying what they are."""
