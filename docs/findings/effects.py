@@ -13,15 +13,17 @@ from pathlib import Path
 
 import grids
 
-from circuitdsl import api
+import circuitdsl as cd
+from circuitdsl.check.bench import Bench
 from circuitdsl.check.sweep import effects
 from circuitdsl.check.workbench import Workbench
-from circuitdsl.compare.curve import Curve, Effects, curve
+from circuitdsl.compare.curve import Effects, curve, mean_changes
 from circuitdsl.components import all_heads
-from circuitdsl.engine.store import Store, default_folder
+from circuitdsl.engine.store import Store
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.comparisons import Kind
-from circuitdsl.report.pages.function import curves_svg
+from circuitdsl.plan.sweep import Sweep
+from circuitdsl.report.pictures.curves import curves_svg
 
 FOLDER = Path(__file__).parent
 SPECS = FOLDER.parents[1] / "specs" / "smollm2-135m"
@@ -29,10 +31,10 @@ TITLES = {"ioi": "IOI", "colored_objects": "Colored Objects"}
 KINDS: tuple[Kind, ...] = ("direct", "knockout")
 
 
-def grid(circuit: Circuit, kind: Kind, found: Effects) -> dict[str, object]:
+def grid(circuit: Circuit, kind: Kind, found: Effects, bench: Bench) -> dict[str, object]:
     """The mean change of the circuit's metric for each head, as rows [layer][head], with what is to be said of it."""
     method, shape = circuit.method, circuit.geometry
-    means = found.changes[:, 0].mean(axis=0).reshape(shape.n_layers, shape.n_heads)
+    means = mean_changes(found, bench.bootstrap)[0].reshape(shape.n_layers, shape.n_heads)
     direct = kind == "direct"
     how = f"its way to the logits patched from {method.against}" if direct else f"the head ablated ({method.ablate})"
     return {
@@ -42,26 +44,20 @@ def grid(circuit: Circuit, kind: Kind, found: Effects) -> dict[str, object]:
     }
 
 
-def overlap(kind: Kind, circuits: tuple[Circuit, Circuit], found: tuple[Effects, Effects], bench: Workbench) -> Curve:
-    """The overlap curve of the two tasks' effects, with the share that the two specs' lists of heads have in common."""
-    left, right = circuits
-    quoted = api.compare(left, right).heads.of_smaller
-    heads, names = all_heads(left), (left.name, right.name)
-    bootstrap = bench.judge(left).bootstrap
-    return curve(kind, names, heads, *found, bootstrap, left.method.confidence, left.geometry.n_heads, quoted)
-
-
 def main(kinds: list[Kind]) -> None:
-    left, right = api.load(SPECS / "ioi.circuit", SPECS / "colored_objects.circuit").circuits
-    bench = Workbench(store=Store.in_folder(default_folder()))
+    left, right = cd.load(SPECS / "ioi.circuit", SPECS / "colored_objects.circuit").circuits
+    bench = Workbench(store=Store.in_folder()).bench(left)
+    quoted = cd.compare(left, right).heads.of_smaller
     file = FOLDER / "effects.json"
     grown = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for kind in kinds:
-        found = effects(left, kind, bench.judge(left).session.run), effects(right, kind, bench.judge(right).session.run)
+        found = effects(Sweep(left, kind), bench), effects(Sweep(right, kind), bench)
         for circuit, each in zip((left, right), found, strict=True):
-            grown[f"{circuit.task.name}-{kind}".replace("_", "-")] = grid(circuit, kind, each)
-        drawn = overlap(kind, (left, right), found, bench).to_dict()
+            grown[f"{circuit.task.name}-{kind}".replace("_", "-")] = grid(circuit, kind, each, bench)
+        heads, shape, confidence = all_heads(left.geometry), left.geometry, left.method.confidence
+        drawn = curve(kind, (left.name, right.name), heads, *found, bench.bootstrap, confidence, shape.n_heads, quoted)
         (FOLDER / f"overlap-{kind}.svg").write_text(curves_svg([drawn]), encoding="utf-8")
+        print(json.dumps(drawn.to_dict()))
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(grown.items()))
     file.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     grids.main()
