@@ -113,19 +113,25 @@ def _require_fast(tokenizer: Any) -> None:
 
 
 def _encode(texts: Mapping[str, str], tokenizer: Any) -> list[tuple[tuple[int, ...], Offsets]]:
-    """Tokens and offsets of every text, all in one call, which is faster; the keys name the texts in errors."""
-    found = tokenizer(list(texts.values()), add_special_tokens=False, return_offsets_mapping=True)
-    unknown = tokenizer.unk_token_id
-    for (where, text), tokens, offsets in zip(texts.items(), found["input_ids"], found["offset_mapping"], strict=True):
+    """Tokens and offsets of every text; the keys name the texts in errors.
+
+    One after the other: a batch of a few short texts takes the tokenizer longer, since it wakes a thread a core for it.
+    """
+    backend, unknown = tokenizer.backend_tokenizer, tokenizer.unk_token_id
+    backend.no_truncation()
+    backend.no_padding()
+    found: list[tuple[tuple[int, ...], Offsets]] = []
+    for where, text in texts.items():
+        encoded = backend.encode(text, add_special_tokens=False)
+        tokens, offsets = tuple(encoded.ids), encoded.offsets
         if unknown is not None and unknown in tokens:
             start, end = offsets[tokens.index(unknown)]
             raise TaskError(
                 f'{where}: the model\'s vocabulary has no token for "{text[start:end].strip()}"',
                 "use words that the model knows",
             )
-    return [
-        (tuple(tokens), offsets) for tokens, offsets in zip(found["input_ids"], found["offset_mapping"], strict=True)
-    ]
+        found.append((tokens, offsets))
+    return found
 
 
 def _continuation(tokens: tuple[int, ...], longer: tuple[int, ...], what: str) -> int:
