@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 torch.set_num_threads(1)
 
-HEAD = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 20 }\n"
+HEAD = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 20  reference 2 }\n"
 QUICK = ("--no-unexplained",)
 
 
@@ -295,7 +295,7 @@ def test_a_report_of_descriptions_alone_says_where_models_would_have_run(tmp_pat
 
 
 def test_a_screened_search_says_how_many_heads_it_sorted_out(spec):
-    path = spec("role r at END { 3.0 }", head=HEAD.replace("prompts 20", "prompts 20\n floor 10%"))
+    path = spec("role r at END { 3.0 }", head=HEAD.replace("prompts 20", "prompts 20\n floor 10%\n"))
     whole, quick = (
         json.loads(run("check", path, "--format", "json", *more).out) for more in ((), ("--screen", "bf16"))
     )

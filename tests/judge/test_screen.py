@@ -119,7 +119,8 @@ def test_the_margin_is_students_prediction_limit():
 
 
 def circuit(model: str, settings: str, task: str = "ioi", prompts: int = 16) -> Circuit:
-    body = f"model {model}\n task {task}\n method {{ prompts {prompts}\n reference 2\n {settings} }}\n role r at END {{ 0.0 }}"
+    method = f"prompts {prompts}\n reference 2\n {settings}"
+    body = f"model {model}\n task {task}\n method {{ {method} }}\n role r at END {{ 0.0 }}"
     return resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
 
 

@@ -129,15 +129,16 @@ class Measuring:
 
     def __init__(self, algebra: Algebra, prompts: Iterable[Prompt], against: str, reference: Reference):
         self.algebra, self.prompts = algebra, tuple(prompts)
-        self.against, self.reference = against, reference
+        self.against = against
         self.means: dict[str, dict[Head, Tensor]] = {}
         self.clean = [algebra.run(prompt.tokens) for prompt in self.prompts]
         self.corrupted = [algebra.run(prompt.counterfactuals[against]) for prompt in self.prompts]
         self.known: dict[tuple[int, frozenset[tuple[Head, int]]], float] = {}
+        self.groups = {id(prompt): reference.group_of(prompt) for prompt in self.prompts}
 
     def _mean(self, prompt: Prompt) -> dict[Head, Tensor]:
         """Each head's mean output [tokens, d_model] over the counterfactuals of the prompt's group of the reference."""
-        group = self.reference.group_of(prompt)
+        group = self.groups[id(prompt)]
         if group.label not in self.means:
             runs = [self.algebra.run(each.counterfactuals[self.against]) for each in group.prompts]
             self.means[group.label] = {
