@@ -234,8 +234,8 @@ class Reader:
             case "position", t.Words() | t.Place():
                 position = self._position(argument)
                 return None if position is None else At(position)
-            case "attends", t.Arrow(left, right):
-                return self._attends(left, right)
+            case "attends", t.Arrow():
+                return self._attends(argument)
             case "token", t.Words() | t.Place():
                 return self._token(argument)
             case "reads", t.Words() | t.Place():
@@ -289,9 +289,12 @@ class Reader:
             case _:
                 assert_never(operand)
 
-    def _attends(self, left: t.Operand, right: t.Operand) -> FromTo | None:
-        query, key = self._position(left), self._position(right)
-        return None if query is None or key is None else FromTo(query, key)
+    def _attends(self, written: t.Arrow) -> FromTo | None:
+        query, key = self._position(written.left), self._position(written.right)
+        if query is None or key is None:
+            return None
+        self.scope.looks_at(query, key, written.span)
+        return FromTo(query, key)
 
     def _token(self, operand: t.Operand) -> Token | None:
         if isinstance(operand, t.Words) and operand.text == "answer":
