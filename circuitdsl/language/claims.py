@@ -169,6 +169,11 @@ class Reader:
                     "C516", f"the option `{argument.text}` is given twice", argument.span, "leave one out"
                 )
                 options = None
+            elif options is not None and _exclude(measure, options, argument.text):
+                names = " or ".join(f"`{name}`" for name in measure.alternatives)
+                message = f"`{measure.name}` can be {names}, not both"
+                self.scope.report("C516", message, argument.span, "leave one out, or claim each by itself")
+                options = None
             elif options is not None:
                 options.append(argument.text)
         return (None if options is None else tuple(options)), rest
@@ -406,6 +411,11 @@ class Reader:
         message = f"a control is exceeded or not: `{judgement.op}` is a bound's"
         self.scope.report("C505", message, judgement.span, f"write `{judgement.op[0]} {name}`")
         return None
+
+
+def _exclude(measure: MeasureInfo, given: Sequence[str], option: str) -> bool:
+    """Whether an option cannot be had beside those that are given."""
+    return option in measure.alternatives and any(name in measure.alternatives for name in given)
 
 
 def directed(direction: t.Direction, floor: float) -> Bound:

@@ -105,6 +105,7 @@ class MeasureInfo:
     source: str  # where the definition comes from
     parameters: tuple[Parameter, ...] = ()
     options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
+    alternatives: tuple[str, ...] = ()  # options of which one at most can be given
     places: tuple[Place, ...] = ("circuit", "intervention")
     of_circuits: tuple[str, ...] = ()  # options and controls that have no meaning in an intervention
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"

@@ -107,11 +107,16 @@ def _senders(scope: Scope, operand: t.Operand) -> tuple[Nodes, ...] | None:
 # --- receivers -------------------------------------------------------------------------------------
 
 
+_INPUT_WORDS = {"query": "q", "queries": "q", "key": "k", "keys": "k", "value": "v", "values": "v"}
+
+
 def _inputs_are_sound(scope: Scope, target: t.Group) -> bool:
     inputs = target.inputs
     if not set(inputs) <= set("qkv"):
         message = f"heads have no input `{inputs}`"
-        scope.report("C512", message, target.span, "the inputs are `.q`, `.k`, `.v` and `.kv`")
+        meant = _INPUT_WORDS.get(inputs.lower(), inputs.lower())
+        known = "the inputs are `.q`, `.k`, `.v` and `.kv`"
+        scope.report("C512", message, target.span, f"write `.{meant}`" if set(meant) <= set("qkv") else known)
         return False
     if "q" in inputs and len(inputs) > 1:
         message = "queries are read at another position than keys and values"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ _CONSEQUENCES = frozenset({"C203", "C204", "C211", "C212", "C216", "C402", "C502
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def _without_garbage_collection() -> Generator[None]:
     """Large files make many small objects and no cycles of them: to look for cycles all along takes as long again."""
     enabled = gc.isenabled()
     gc.disable()

@@ -22,6 +22,7 @@ from circuitdsl.language.circuit import Members, Nodes, Role
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import BOS, Environment, TaskInfo
 from circuitdsl.language.format import at_text, item_text
+from circuitdsl.language.notations import remedy_for
 from circuitdsl.language.places import Places
 from circuitdsl.language.source import Span
 
@@ -84,7 +85,8 @@ class Scope:
         position = Position(place.name, place.offset)
         fault = self.places.fault(position)
         if fault:
-            self.report("C493", f"{fault}, so that nothing can be measured there", place.span, "name another place")
+            remedy = "name another place, or give the position on every line of a file of prompts"
+            self.report("C493", f"{fault}, so that nothing can be measured there", place.span, remedy)
         return position
 
     def looks_at(self, query: Position, key: Position, span: Span) -> None:
@@ -117,6 +119,9 @@ class Scope:
         return None
 
     def _known_roles(self, name: str) -> str:
+        written = remedy_for(name)
+        if written:
+            return written
         if not self.roles:
             return f"the circuit has no roles: list heads in one, `role {name} at END {{ 9.6 }}`"
         return suggestion(name, self.roles, "role")
