@@ -206,7 +206,7 @@ def test_a_file_of_fewer_prompts_than_the_method_begins_with_is_planned_for_thos
     plan = make_plan(jobs(few))
     assert plan.prompts == 6
     assert plan.plain.total == 3 + 6 / 6
-    assert plan.plain.shared == 1 + 6 / 6
+    assert plan.plain.shared == 6 / 6
     both = make_plan([*jobs(few), *jobs(replace(IOI, claims=(DIFF,)))])
     assert both.prompts == 200
     assert both.plain.total == pytest.approx((3 * 6 + 6) / 200 + 1)
