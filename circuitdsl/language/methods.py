@@ -69,8 +69,8 @@ SETTINGS = (
     ),
     SettingInfo(
         "bos",
-        "Whether prompts begin with the tokenizer's BOS token: `yes` or `no` (the default). Under `yes` that token is the "
-        "position BOS, and a text that begins with it gets no second one.",
+        "Whether prompts begin with the tokenizer's BOS token: `yes` or `no` (the default). Under `yes` that token is "
+        "the position BOS, and a text that begins with it gets no second one.",
         ("yes", "no"),
     ),
     SettingInfo(
