@@ -107,7 +107,10 @@ def environment(model: str | Path | None = None, revision: str | None = None) ->
         )
     name = None if model is None else str(model)
     return Environment(
-        geometry=lambda own: geometry_of(name or own, revision), task=tasks.describe, measures=measure_infos()
+        geometry=lambda own: geometry_of(name or own, revision),
+        task=tasks.describe,
+        measures=measure_infos(),
+        layouts=lambda task: tasks.open_task(task).layouts(),
     )
 
 

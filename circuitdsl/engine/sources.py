@@ -173,8 +173,8 @@ def _partner(prompt: Prompt, group: Sequence[Prompt], source: Resample) -> tuple
     if not alike:
         raise CannotMeasure(
             f"none of the {len(group)} prompts of the reference is another one of the template {prompt.template} and "
-            f"length {len(prompt.tokens)}, to resample {prompt.text!r} from: give that template more prompts, or write "
-            "another `ablate`"
+            f"length {len(prompt.tokens)}, to resample {prompt.text!r} from: give that template more prompts of this "
+            "length, or write `ablate counterfactual` or `ablate zero`, which need no other prompt"
         )
     digest = hashlib.sha256(repr((source.seed, prompt.tokens)).encode()).digest()
     return alike[int.from_bytes(digest[:8], "big") % len(alike)]

@@ -25,6 +25,8 @@ class Builder(Transformer[Token, t.File]):
         super().__init__()
         self._path = path
         self._collector = collector
+        # Lark looks a rule's method up for every tree and wraps it each time: what is bound here it finds wrapped.
+        vars(self).update({rule: getattr(self, rule) for rule in vars(type(self)) if not rule.startswith("_")})
 
     # --- places and words --------------------------------------------------------------------------
 

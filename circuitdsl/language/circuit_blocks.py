@@ -9,6 +9,7 @@ from typing import assert_never
 
 from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
+from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Path, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
@@ -16,6 +17,7 @@ from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, 
 from circuitdsl.language.format import at_text, statement_text
 from circuitdsl.language.methods import resolve_method
 from circuitdsl.language.paths import resolve_paths
+from circuitdsl.language.places import Places
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.statements import (
     RESERVED,
@@ -28,14 +30,14 @@ from circuitdsl.language.statements import (
     only,
 )
 
-MOST_CLAIMS = 10_000
-
 Mentions = Mapping[Node, tuple[str, t.Member]]
 """Every node that a role lists, with the role's name and where it stands."""
 
 
-def resolve_circuit(block: t.Circuit, file: str, environment: Environment, collector: Collector) -> Circuit | None:
-    """The circuit, or None after reporting all that is wrong with it."""
+def resolve_circuit(
+    block: t.Circuit, file: str, environment: Environment, collector: Collector, budget: Budget
+) -> Circuit | None:
+    """The circuit, or None after reporting all that is wrong with it. ``budget`` is that of its file."""
     errors = _error_count(collector)
     check_name(block.name, collector)
     subject = f"circuit {block.name.text}"
@@ -47,7 +49,19 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     reference = _reference(task, file)
     task_info = _task(task, reference, block, environment, collector)
     method = resolve_method(every(block.body, t.Method), task_info, collector)
-    scope = Scope(environment, collector, geometry, task_info, {}, method.floor, method.members)
+    places = Places.of(environment, reference, method.bos) if reference and task_info else Places()
+    scope = Scope(
+        environment,
+        collector,
+        geometry,
+        task_info,
+        {},
+        method.floor,
+        method.members,
+        budget,
+        bos=method.bos,
+        places=places,
+    )
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions, file, reference))
@@ -56,9 +70,6 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
     if not drafts and _error_count(collector) == errors:
         remedy = "list heads in a role, or write `edge` or `expect`"
         collector.add("C590", f"circuit {block.name.text} claims nothing", block.name.span, remedy)
-    if len(drafts) > MOST_CLAIMS:
-        message = f"circuit {block.name.text} makes {len(drafts)} claims"
-        collector.add("C515", message, block.name.span, f"at most {MOST_CLAIMS} can be checked: split it")
     if geometry is None or task_info is None or reference is None or model is None:
         return None
     return Circuit(
@@ -70,7 +81,7 @@ def resolve_circuit(block: t.Circuit, file: str, environment: Environment, colle
         task_info=task_info,
         method=method,
         roles=roles,
-        claims=identified(block.name.text, [draft.claim for draft in drafts[:MOST_CLAIMS]]),
+        claims=identified(block.name.text, [draft.claim for draft in drafts]),
         about=about,
         cites=cite_texts(block.body),
         line=block.span.line,
@@ -118,7 +129,7 @@ def _unknown(code: str, name: t.Name, error: UnknownName, collector: Collector) 
     meant = f"did you mean `{near}`? " if near and near != name.text else ""
     known = f"known: {', '.join(f'`{known}`' for known in error.known[:12])}" if error.known else ""
     remedy = meant + (error.remedy or known)
-    collector.add(code, error.message, name.span, remedy.strip())
+    collector.add(code, error.message, name.span, remedy.strip(), *error.notes)
 
 
 def _reference(task: t.Task | None, file: str) -> TaskRef | None:
@@ -149,7 +160,7 @@ def _roles(block: t.Circuit, scope: Scope) -> tuple[tuple[Role, ...], Mentions]:
             note = f"the first is at {firsts[name.text].name.span}"
             scope.report("C207", f"there already is a role `{name.text}`", name.span, "rename one, or join them", note)
             continue
-        if name.text not in RESERVED and scope.task and name.text in {info.name for info in scope.task.positions}:
+        if name.text not in RESERVED and scope.task and name.text in scope.position_names:
             message = f"`{name.text}` is a position of task {scope.task.name}"
             scope.report("C217", message, name.span, "choose another name for the role")
         firsts[name.text] = written
@@ -184,6 +195,10 @@ def _members(
                 break
             mentions[node] = (written.name.text, member)
             nodes.append(node)
+    if not written.at and members and members[-1].at and not any(member.at for member in members[:-1]):
+        others = (node.position for node in nodes if mentions[node][1] is not members[-1])
+        remedy = f"before the braces, `role {written.name.text}{at_text(members[-1].at)} {{ ... }}`, it is said of all"
+        scope.said_of_last(members[-1], others, remedy)
     return tuple(nodes)
 
 

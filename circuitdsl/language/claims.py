@@ -169,6 +169,11 @@ class Reader:
                     "C516", f"the option `{argument.text}` is given twice", argument.span, "leave one out"
                 )
                 options = None
+            elif options is not None and _exclude(measure, options, argument.text):
+                names = " or ".join(f"`{name}`" for name in measure.alternatives)
+                message = f"`{measure.name}` can be {names}, not both"
+                self.scope.report("C516", message, argument.span, "leave one out, or claim each by itself")
+                options = None
             elif options is not None:
                 options.append(argument.text)
         return (None if options is None else tuple(options)), rest
@@ -234,8 +239,8 @@ class Reader:
             case "position", t.Words() | t.Place():
                 position = self._position(argument)
                 return None if position is None else At(position)
-            case "attends", t.Arrow(left, right):
-                return self._attends(left, right)
+            case "attends", t.Arrow():
+                return self._attends(argument)
             case "token", t.Words() | t.Place():
                 return self._token(argument)
             case "reads", t.Words() | t.Place():
@@ -289,9 +294,12 @@ class Reader:
             case _:
                 assert_never(operand)
 
-    def _attends(self, left: t.Operand, right: t.Operand) -> FromTo | None:
-        query, key = self._position(left), self._position(right)
-        return None if query is None or key is None else FromTo(query, key)
+    def _attends(self, written: t.Arrow) -> FromTo | None:
+        query, key = self._position(written.left), self._position(written.right)
+        if query is None or key is None:
+            return None
+        self.scope.looks_at(query, key, written.span)
+        return FromTo(query, key)
 
     def _token(self, operand: t.Operand) -> Token | None:
         if isinstance(operand, t.Words) and operand.text == "answer":
@@ -403,6 +411,11 @@ class Reader:
         message = f"a control is exceeded or not: `{judgement.op}` is a bound's"
         self.scope.report("C505", message, judgement.span, f"write `{judgement.op[0]} {name}`")
         return None
+
+
+def _exclude(measure: MeasureInfo, given: Sequence[str], option: str) -> bool:
+    """Whether an option cannot be had beside those that are given."""
+    return option in measure.alternatives and any(name in measure.alternatives for name in given)
 
 
 def directed(direction: t.Direction, floor: float) -> Bound:

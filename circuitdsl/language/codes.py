@@ -14,7 +14,9 @@ CODES = MappingProxyType(
         "C001": "A file cannot be opened: it does not exist, is a folder, or may not be read. Paths after `use` "
         "count from the folder of the file that uses them.",
         "C002": "A specification is a UTF-8 text. The message gives the first byte that is not and its line.",
-        "C003": "A specification has at most 1 MB. Split a larger one and join the parts with `use`.",
+        "C003": "A specification has at most 4 MB, some 90,000 edges. A circuit stands in one file, in which a group "
+        "says several edges at once; each circuit may have a file of its own, and a comparison names them with "
+        "`use`.",
         "C004": "Files that use files that use files are followed to a depth of 16.",
         # --- syntax
         "C101": "A word or sign stands where the language has no place for it. The message says what could stand "
@@ -66,12 +68,22 @@ CODES = MappingProxyType(
         "C401": "A position that the task does not have. `circuitdsl tasks` lists each task's positions.",
         "C402": "It is not clear at which position a component is meant: no role lists it, or several do at different "
         "positions. Write the position after it: `9.6 at END`.",
-        "C403": "An offset moves a single position: `S1+1` is the token after S1. `all` cannot be moved, and nothing "
-        "comes after END.",
+        "C403": "An offset moves a single position: `S1+1` is the token after S1. `all` cannot be moved, nothing "
+        "comes after END, and nothing before BOS.",
         "C404": "A single token is needed, and `all` is no token.",
+        "C405": "A position BOS in a circuit whose prompts begin with no BOS token. Under `bos yes` every task has "
+        "it: the first token, at which attention that is needed nowhere often rests.",
         "C490": "A warning. What a sender writes at one position is read there: by a head's queries at its query "
         "position, by its keys and values at the key position, by the logits at END. An edge from one position to "
         "another carries something only where the two are the same token of a prompt.",
+        "C491": "A warning. `{0.3 0.5 at S2}` says `at S2` of 0.5 alone; 0.3 stands where the roles have it, or at "
+        "all positions. After the braces, `{0.3 0.5} at S2`, and before those of a role, `role r at S2 { 0.3 0.5 }`, "
+        "it is said of all. Where each has its own, write it after each.",
+        "C492": "A warning. A query looks at its own token and at earlier ones. In every prompt of the task the key "
+        "comes later, as far as the words of the prompts tell, so that the attention is always 0.",
+        "C493": "A warning. Some prompts of the task, or all, have no such place: a file leaves the position out on "
+        "some lines, or an offset leads out of every prompt, as far as their words tell. What stands there cannot be "
+        "measured.",
         # --- claims
         "C501": "A measurement has more or fewer arguments than its definition says. "
         "`circuitdsl explain NAME` shows them.",
@@ -95,8 +107,12 @@ CODES = MappingProxyType(
         "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is none.",
         "C514": "A measurement, or an option of it, stands where it has no meaning: an overlap, for instance, needs "
         "the two circuits of a `compare`, and an effect can be `normalised` only where the model is as it is.",
-        "C515": "A statement, or a circuit, that stands for more claims than could be checked.",
-        "C516": "An option or a value of `vary` is given twice, or a group names a component twice.",
+        "C515": "A statement with which the groups of a file stand for more than could be checked. `{a b} -> {c d}` "
+        "is four paths: a file's groups may stand for 20,000 of them, and for 1,000,000 nodes in all. A longer file "
+        "may have as many paths as it names senders and receivers, so that paths that are written out one by one are "
+        "limited by the size of a file alone.",
+        "C516": "An option or a value of `vary` is given twice, a group names a component twice, or two options are "
+        "given of which each excludes the other.",
         "C517": "A claim is about attention heads, and the nodes named are none: an MLP and the embeddings have no "
         "attention pattern.",
         "C518": "`b.k of group` is the key of all heads that share it with b, in a model with grouped queries: fewer "
@@ -105,9 +121,9 @@ CODES = MappingProxyType(
         "C519": "A measurement of the circuit as a whole (`faithfulness`, `completeness`, ...) in a circuit of which "
         "nothing is said: it lists no heads and MLPs in roles, and states no edges; or `faithfulness(edges)` where no "
         "edges are stated.",
-        "C520": "An edge or a path from `pos_embed` alone. Positions are the same in a prompt and in its "
-        "counterfactual, which has as many tokens, so that patching them changes nothing. Beside `embed` in a role it "
-        "does no harm.",
+        "C520": "An edge or a path from what is the same in a prompt and in its counterfactual, so that patching it "
+        "changes nothing: from `pos_embed` alone, since both have as many tokens, or from components at BOS alone, "
+        "since both begin with it. Beside others in a role neither does harm.",
         "C521": "A `control task` is the circuit's own task. It is a negative control: a task that the model does and "
         "for which the circuit's heads should not matter.",
         "C522": "A `control task` of a circuit that lists no heads: there is nothing to knock out on that task.",
@@ -130,4 +146,4 @@ CODES = MappingProxyType(
     }
 )
 
-WARNINGS = frozenset({"C490", "C590", "C591"})
+WARNINGS = frozenset({"C490", "C491", "C492", "C493", "C590", "C591"})

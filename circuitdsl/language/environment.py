@@ -7,7 +7,7 @@ the flow of data and hand it their descriptions, so that resolving imports none 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,6 +54,10 @@ class PositionInfo:
     many: bool = False
 
 
+BOS = "BOS"
+"""The position of the token that a tokenizer puts before a text. Every task has it under `bos yes`."""
+
+
 @dataclass(frozen=True)
 class TaskInfo:
     """What a task offers to a specification, known without a tokenizer or a model."""
@@ -65,6 +69,19 @@ class TaskInfo:
     default_counterfactual: str | None
     templates: int
     lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A prompt of ``length`` tokens and the token indices of its positions, END among them; without a BOS token."""
+
+    length: int
+    positions: Mapping[str, tuple[int, ...]]
+
+    def after_bos(self) -> Layout:
+        """The same prompt with a BOS token before it."""
+        moved = {name: tuple(index + 1 for index in found) for name, found in self.positions.items()}
+        return Layout(self.length + 1, {BOS: (0,)} | moved)
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,7 @@ class MeasureInfo:
     source: str  # where the definition comes from
     parameters: tuple[Parameter, ...] = ()
     options: tuple[tuple[str, str], ...] = ()  # (option as written, about), e.g. ("among options", "...")
+    alternatives: tuple[str, ...] = ()  # options of which one at most can be given
     places: tuple[Place, ...] = ("circuit", "intervention")
     of_circuits: tuple[str, ...] = ()  # options and controls that have no meaning in an intervention
     controls: tuple[str, ...] = ()  # controls it can be compared with: "random heads", "chance"
@@ -123,13 +141,17 @@ def values_text(limits: tuple[float, float], unit: Unit) -> str:
 
 
 class UnknownName(Exception):
-    """A model or task that cannot be described; ``known`` feeds did-you-mean and the remedy."""
+    """A model or task that cannot be described; ``known`` feeds did-you-mean and the remedy.
 
-    def __init__(self, message: str, known: tuple[str, ...] = (), remedy: str = ""):
-        super().__init__(message)
+    ``notes`` are further things that are wrong with it, each a line of its own.
+    """
+
+    def __init__(self, message: str, known: tuple[str, ...] = (), remedy: str = "", notes: tuple[str, ...] = ()):
+        super().__init__("\n".join((message, *notes)))
         self.message = message
         self.known = known
         self.remedy = remedy
+        self.notes = notes
 
 
 @dataclass(frozen=True)
@@ -157,8 +179,13 @@ class TaskRef:
 
 @dataclass(frozen=True)
 class Environment:
-    """The three look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`."""
+    """The look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`.
+
+    ``layouts`` gives where the tokens of a task's prompts stand, as far as their texts tell, () where nothing does. It
+    is asked only of tasks that are known.
+    """
 
     geometry: Callable[[str], Geometry]
     task: Callable[[TaskRef], TaskInfo]
     measures: Mapping[str, MeasureInfo]
+    layouts: Callable[[TaskRef], Sequence[Layout]] = lambda task: ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -44,6 +45,20 @@ def grammar() -> Grammar:
     """
     lark = _parser()
     return Grammar(lark, _alternatives(lark, "action", actions()), _alternatives(lark, "component", kinds()))
+
+
+@cache
+def _name() -> re.Pattern[str]:
+    return re.compile(grammar().lark.get_terminal("NAME").pattern.to_regexp())
+
+
+def is_name(text: str) -> bool:
+    """Whether a specification can write this as a name: it is no word of the language.
+
+    >>> is_name("S2"), is_name("edge"), is_name("the subject")
+    (True, False, False)
+    """
+    return _name().fullmatch(text) is not None
 
 
 def _parser() -> Lark:

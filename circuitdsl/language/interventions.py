@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from circuitdsl.actions import Action, actions
 from circuitdsl.components import ALL, Node, Position
 from circuitdsl.language import tree as t
+from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Circuit, Intervention
 from circuitdsl.language.claims import Reader, identified
 from circuitdsl.language.diagnostics import Collector, suggestion
@@ -15,6 +17,7 @@ from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import statement_text
 from circuitdsl.language.grammar import grammar
 from circuitdsl.language.methods import counterfactual
+from circuitdsl.language.places import Places
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
 from circuitdsl.language.statements import Placed, about_text, check_name, check_repeats, cite_texts, every, is_known
@@ -27,6 +30,7 @@ def resolve_intervention(
     circuits: Mapping[str, Circuit | None],
     environment: Environment,
     collector: Collector,
+    budget: Budget,
 ) -> Intervention | None:
     """The intervention, or None after reporting that its circuit is not known, or is wrong itself."""
     check_name(block.name, collector)
@@ -37,7 +41,17 @@ def resolve_intervention(
     if circuit is None:
         return None
     roles = {role.name: role for role in circuit.roles}
-    scope = Scope(environment, collector, circuit.geometry, circuit.task_info, roles, circuit.method.floor)
+    scope = Scope(
+        environment,
+        collector,
+        circuit.geometry,
+        circuit.task_info,
+        roles,
+        circuit.method.floor,
+        budget=budget,
+        bos=circuit.method.bos,
+        places=Places.of(environment, circuit.task, circuit.method.bos),
+    )
     reader = Reader(scope, "intervention")
     written = [item for item in block.body if isinstance(item, t.Action)]
     done = [(item, _action(item, scope)) for item in written]
@@ -82,7 +96,10 @@ class _Reading:
 
 
 def _action(item: t.Action, scope: Scope) -> Action | None:
-    return actions()[item.word].read(item, _Reading(scope), statement_text(item))
+    action = actions()[item.word].read(item, _Reading(scope), statement_text(item))
+    for node, key in product(action.nodes, action.keys) if action else ():
+        scope.looks_at(node.position, key, item.span)
+    return action
 
 
 def _check_actions(done: Sequence[tuple[t.Action, Action | None]], scope: Scope) -> None:

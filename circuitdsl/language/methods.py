@@ -68,7 +68,10 @@ SETTINGS = (
         "The seed of the prompts and of every random draw, 0 if not set: the same seed gives the same report.",
     ),
     SettingInfo(
-        "bos", "Whether prompts begin with the tokenizer's BOS token: `yes` or `no` (the default).", ("yes", "no")
+        "bos",
+        "Whether prompts begin with the tokenizer's BOS token: `yes` or `no` (the default). Under `yes` that token is "
+        "the position BOS, and a text that begins with it gets no second one.",
+        ("yes", "no"),
     ),
     SettingInfo(
         "processing",

@@ -27,6 +27,7 @@ from circuitdsl.language.wording import (
     hint,
     human,
     named,
+    other_notation,
     remedy_of,
     shortened,
     statement_pattern,
@@ -127,18 +128,24 @@ class _Run:
         if start >= self.end:
             self._report_end(accepts)
             return
-        found = found_at(source.text, start, accepts)
+        found = found_at(source.text, start)
         span = source.span(start, start + len(found))
         expected = human(accepts)
+        other = other_notation(source.text, start, accepts)
         if found.startswith('"') and (len(found) == 1 or not found.endswith('"')):
             remedy = 'end it with " on the same line'
             self.collector.add("C103", "this text is never closed", span, remedy)
         elif self._is_cut_short(found, start, accepts):
             self._report_unfinished("this statement is not finished", expected)
+        elif other:
+            found = source.text[other.start : other.end]
+            expected = expected if other.start == start else "a component"
+            span = source.span(other.start, other.end)
+            self.collector.add("C101", f"expected {expected}, found `{shortened(found)}`", span, other.remedy)
         elif not WORD.match(source.text, start):
             self.collector.add("C104", f"the language has no character {named(found)}", span, hint(found, accepts))
         else:
-            remedy = remedy_of(found, accepts, source.text[max(0, start - 1) : start])
+            remedy = remedy_of(source.text, start, found, accepts)
             self.collector.add("C101", f"expected {expected}, found `{shortened(found)}`", span, remedy)
 
     def _is_cut_short(self, found: str, start: int, accepts: set[str]) -> bool:

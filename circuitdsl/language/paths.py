@@ -8,11 +8,10 @@ from typing import assert_never
 from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position, can_carry
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import ANY_INPUT, LogitsReceiver, Nodes, Path, Receivers
+from circuitdsl.language.environment import BOS
 from circuitdsl.language.format import argument_text
 from circuitdsl.language.scope import END, Scope
 from circuitdsl.language.source import Span
-
-MOST_PATHS = 2_000
 
 
 def resolve_path(scope: Scope, left: t.Operand, right: t.Operand) -> Path | None:
@@ -44,31 +43,41 @@ def resolve_paths(scope: Scope, left: t.Operand, right: t.Operand, absent: bool 
     Whether an effect can follow the path at all is checked here; ``absent`` is true of ``no edge``, of which a
     sender that writes where nothing reads is no mistake.
     """
-    senders = _senders(scope, left)
+    senders, span = _senders(scope, left), left.span.to(right.span)
     if isinstance(right, t.Logits):
-        if senders is None:
+        if senders is None or not _within_budget(scope, senders, (), None, span):
             return None
         paths = [Path(sender, LogitsReceiver()) for sender in senders]
     else:
         target = _grouped(scope, right, "a receiver is `logits`, an MLP, or heads: `name_mover.q`")
         if target is None or senders is None or not _inputs_are_sound(scope, target):
             return None
-        if len(senders) * len(target.items) > MOST_PATHS:
-            message = f"these are {len(senders) * len(target.items)} edges"
-            scope.report("C515", message, right.span, f"at most {MOST_PATHS} can be written as one")
+        receivers = _receivers(scope, target)
+        if receivers is None or not _within_budget(scope, senders, receivers, target, span):
             return None
-        made = [path for sender in senders for path in _into(scope, sender, target) or [None]]
-        if None in made:
-            return None
-        paths = [path for path in made if path is not None]
-    span = left.span.to(right.span)
+        paths = [path for sender in senders for path in _into(scope, sender, receivers, target)]
     sound = [_can_carry(scope, path, span) for path in paths]
     if not all(sound):
         return None
     if not absent:
-        for path in paths:
-            _warn_of_positions(scope, path, span)
+        next((path for path in paths if _warned_of_positions(scope, path, span)), None)  # once a statement
     return tuple(paths)
+
+
+def _within_budget(
+    scope: Scope, senders: Sequence[Nodes], receivers: Sequence[Nodes], target: t.Group | None, span: Span
+) -> bool:
+    """Whether the file may stand for these pairs too; says so if not. Counted without making them."""
+    pairs = len(senders) * max(1, len(receivers))
+    sent = sum(len(sender.nodes) for sender in senders) * max(1, len(receivers))
+    read = sum(len(receiver.nodes) for receiver in receivers)
+    places = len(senders) if target is None or target.at else sum(len(_positions(sender)) for sender in senders)
+    if scope.budget.allows(len(senders) + len(receivers), pairs, sent + read * places):
+        return True
+    message = f"the groups of this file stand for too much: with these {pairs:,} paths it is more than can be checked"
+    remedy = "name fewer components in this group, or write out the paths that the circuit has"
+    scope.report("C515", message, span, remedy)
+    return False
 
 
 def _grouped(scope: Scope, operand: t.Operand, remedy: str) -> t.Group | None:
@@ -98,11 +107,16 @@ def _senders(scope: Scope, operand: t.Operand) -> tuple[Nodes, ...] | None:
 # --- receivers -------------------------------------------------------------------------------------
 
 
+_INPUT_WORDS = {"query": "q", "queries": "q", "key": "k", "keys": "k", "value": "v", "values": "v"}
+
+
 def _inputs_are_sound(scope: Scope, target: t.Group) -> bool:
     inputs = target.inputs
     if not set(inputs) <= set("qkv"):
         message = f"heads have no input `{inputs}`"
-        scope.report("C512", message, target.span, "the inputs are `.q`, `.k`, `.v` and `.kv`")
+        meant = _INPUT_WORDS.get(inputs.lower(), inputs.lower())
+        known = "the inputs are `.q`, `.k`, `.v` and `.kv`"
+        scope.report("C512", message, target.span, f"write `.{meant}`" if set(meant) <= set("qkv") else known)
         return False
     if "q" in inputs and len(inputs) > 1:
         message = "queries are read at another position than keys and values"
@@ -128,21 +142,24 @@ def _heads_share(scope: Scope, target: t.Group) -> bool:
     return False
 
 
-def _into(scope: Scope, sender: Nodes, target: t.Group) -> list[Path] | None:
+def _receivers(scope: Scope, target: t.Group) -> tuple[Nodes, ...] | None:
+    """The receivers of a group, each by itself; None after saying what is wrong."""
+    own = None if target.inputs in ("", "q") else ALL  # keys and values are read where the sender writes
+    receivers = scope.group(target, own)
+    if receivers is None or not all(_kinds_fit(scope, receiver, target) for receiver in receivers):
+        return None
+    return receivers
+
+
+def _into(scope: Scope, sender: Nodes, receivers: Iterable[Nodes], target: t.Group) -> list[Path]:
     """The paths from one sender to each receiver of a group."""
     inputs = target.inputs
-    own = None if inputs in ("", "q") else ALL  # keys and values are read elsewhere: no position of their own needed
-    receivers = scope.group(target, own)
-    if receivers is None:
-        return None
+    places = _key_positions(scope, sender, target) if inputs else _positions(sender)
     paths: list[Path] = []
     for receiver in receivers:
-        if not _kinds_fit(scope, receiver, target):
-            return None
         heads = dict.fromkeys(node.component for node in receiver.nodes if node.component.inputs)
         if target.of_group:
             heads = _with_their_groups(heads, scope.geometry)
-        places = _key_positions(scope, sender, target) if inputs else _positions(sender)
         keys = tuple(Node(head, place) for head in heads for place in places)
         if not heads or inputs == "q":
             paths.append(Path(sender, Receivers(receiver.label, receiver.nodes, inputs)))
@@ -201,6 +218,10 @@ def _kinds_fit(scope: Scope, receiver: Nodes, target: t.Group) -> bool:
 
 def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
     nodes = path.senders.nodes
+    if nodes and scope.bos and all(node.position == Position(BOS) for node in nodes):
+        message = f"{path.senders.label} writes at BOS, the same on every prompt and its counterfactual"
+        scope.report("C520", message, span, "name another position: a patch changes nothing before the first change")
+        return False
     if nodes and all(node.component.fixed for node in nodes):
         message = f"{path.senders.label} is the same on a prompt and on its counterfactual, which has the same length"
         remedy = "name `embed`, or leave it out; a role `{ embed pos_embed }` sends both together"
@@ -226,14 +247,16 @@ def _why(sender: Component, receiver: Component) -> str:
     return f"{receiver.reading}, and {sender} writes later"
 
 
-def _warn_of_positions(scope: Scope, path: Path, span: Span) -> None:
+def _warned_of_positions(scope: Scope, path: Path, span: Span) -> bool:
+    """Warn, and say so, of a path whose receivers read at other positions than its senders write."""
     written = {node.position for node in path.senders.nodes}
     receivers = path.receivers
     read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
     if scope.task is None or not read or not written or ALL in read | written or read & written:
-        return
+        return False
     there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))
     reads = "the logits are read" if isinstance(receivers, LogitsReceiver) else f"{receivers.label} reads"
     message = f"{path.senders.label} writes at {there}, and {reads} at {here}"
     remedy = "an effect needs a prompt where these are one token; check the input and the positions"
     scope.report("C490", message, span, remedy)
+    return True

@@ -6,8 +6,10 @@ the warnings, and with the sources that these are rendered from.
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +17,7 @@ from typing import Any, cast
 import networkx as nx
 
 from circuitdsl.language import tree as t
+from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
 from circuitdsl.language.circuit_blocks import resolve_circuit
 from circuitdsl.language.comparisons import resolve_comparison
@@ -28,6 +31,18 @@ MOST_DEPTH = 16
 
 # What a statement that could not be read would have said: not reported of files with syntax errors.
 _CONSEQUENCES = frozenset({"C203", "C204", "C211", "C212", "C216", "C402", "C502", "C590", "C604"})
+
+
+@contextmanager
+def _without_garbage_collection() -> Generator[None]:
+    """Large files make many small objects and no cycles of them: to look for cycles all along takes as long again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -50,10 +65,8 @@ def load_files(paths: Sequence[str | Path], environment: Environment) -> Documen
 
 def load_with_warnings(paths: Sequence[str | Path], environment: Environment) -> Loaded:
     """As :func:`load_files`, with the warnings."""
-    files = _Files(environment)
-    for path in paths:
-        files.read(str(path), Span.of_file(str(path)), 0)
-    return files.resolved()
+    with _without_garbage_collection():
+        return _read(paths, environment).resolved()
 
 
 def lint_files(paths: Sequence[str | Path], environment: Environment) -> Loaded:
@@ -64,10 +77,9 @@ def lint_files(paths: Sequence[str | Path], environment: Environment) -> Loaded:
     Raises:
         SpecError: with all errors, and the warnings, of all files.
     """
-    files = _Files(environment)
-    for path in paths:
-        files.read(str(path), Span.of_file(str(path)), 0)
-    return files.resolved(files.groups())
+    with _without_garbage_collection():
+        files = _read(paths, environment)
+        return files.resolved(files.groups())
 
 
 def resolve_text(text: str, path: str, environment: Environment) -> Document:
@@ -81,9 +93,17 @@ def resolve_text(text: str, path: str, environment: Environment) -> Document:
 
 def resolve_source(source: Source, environment: Environment) -> Loaded:
     """As :func:`resolve_text`, with the warnings."""
+    with _without_garbage_collection():
+        files = _Files(environment)
+        files.add(source, 0)
+        return files.resolved()
+
+
+def _read(paths: Sequence[str | Path], environment: Environment) -> _Files:
     files = _Files(environment)
-    files.add(source, 0)
-    return files.resolved()
+    for path in paths:
+        files.read(str(path), Span.of_file(str(path)), 0)
+    return files
 
 
 @dataclass
@@ -104,6 +124,7 @@ class _Files:
         self.sources: dict[str, Source] = {}
         self.given: dict[str, t.File] = {}
         self.used: dict[str, t.File] = {}
+        self._budgets: dict[str, Budget] = {}
         self._names: dict[str, str] = {}  # real path -> the name under which it was read first
         self._uses: nx.DiGraph[str] = nx.DiGraph()  # from each file to those that it uses
         self._broken: set[str] = set()
@@ -197,7 +218,7 @@ class _Files:
         for path, file in files.items():
             for block in file.blocks:
                 if isinstance(block, t.Circuit) and self._is_new(named, block.name.text, block.name.span, "circuit"):
-                    circuit = resolve_circuit(block, path, self.environment, self.collector)
+                    circuit = resolve_circuit(block, path, self.environment, self.collector, self._budget(path))
                     named[block.name.text].circuit = circuit
                     circuits += [circuit] if circuit else []
         return tuple(circuits)
@@ -217,8 +238,14 @@ class _Files:
             if isinstance(block, t.Intervention) and self._is_new(
                 named, block.name.text, block.name.span, "intervention"
             ):
-                interventions.append(resolve_intervention(block, path, circuits, self.environment, self.collector))
+                interventions.append(
+                    resolve_intervention(block, path, circuits, self.environment, self.collector, self._budget(path))
+                )
         return tuple(c for c in comparisons if c), tuple(i for i in interventions if i)
+
+    def _budget(self, path: str) -> Budget:
+        """What the groups of a file may still stand for."""
+        return self._budgets.setdefault(path, Budget())
 
     def _is_new(self, named: dict[str, _Named], name: str, span: Span, what: str) -> bool:
         if name not in named:

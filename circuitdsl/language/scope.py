@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from circuitdsl.components import (
@@ -17,10 +17,13 @@ from circuitdsl.components import (
     kinds,
 )
 from circuitdsl.language import tree as t
+from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Members, Nodes, Role
 from circuitdsl.language.diagnostics import Collector, suggestion
-from circuitdsl.language.environment import Environment, TaskInfo
-from circuitdsl.language.format import item_text
+from circuitdsl.language.environment import BOS, Environment, TaskInfo
+from circuitdsl.language.format import at_text, item_text
+from circuitdsl.language.notations import remedy_for
+from circuitdsl.language.places import Places
 from circuitdsl.language.source import Span
 
 
@@ -35,18 +38,22 @@ class Scope:
     roles: Mapping[str, Role]
     floor: float
     members: Members = "minimality"
+    budget: Budget = field(default_factory=Budget)
+    bos: bool = False
+    places: Places = field(default_factory=Places)
 
     def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
         self.collector.add(code, message, span, remedy, *notes)
 
     # --- positions ---------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def position_names(self) -> tuple[str, ...]:
-        """The task's positions, with END and ``all``; () if the task is unknown."""
+        """The task's positions, with END, ``all`` and where there is one BOS; () if the task is unknown."""
         if self.task is None:
             return ()
-        return tuple(dict.fromkeys([*(info.name for info in self.task.positions), "END", "all"]))
+        own = (info.name for info in self.task.positions)
+        return tuple(dict.fromkeys([*own, "END", *((BOS,) if self.bos else ()), "all"]))
 
     def is_position(self, name: str) -> bool:
         return name in self.position_names
@@ -58,6 +65,10 @@ class Scope:
                 message = f"`{place.name}` is a role, and a position is needed here"
                 self.report("C502", message, place.span, suggestion("", self.position_names, "position"))
                 return None
+            if place.name == BOS:
+                message = "prompts have no BOS token here"
+                self.report("C405", message, place.span, "write `bos yes` in the circuit's `method { ... }`")
+                return None
             message = f"task {self.task.name} has no position `{place.name}`"
             self.report("C401", message, place.span, suggestion(place.name, self.position_names, "position"))
             return None
@@ -68,7 +79,21 @@ class Scope:
             message = "nothing comes after END, the last token of a prompt"
             self.report("C403", message, place.span, "END-1 is the token before it")
             return None
-        return Position(place.name, place.offset)
+        if place.name == BOS and self.bos and place.offset < 0:
+            self.report("C403", "nothing comes before BOS, the first token of a prompt", place.span, "write `BOS`")
+            return None
+        position = Position(place.name, place.offset)
+        fault = self.places.fault(position)
+        if fault:
+            remedy = "name another place, or give the position on every line of a file of prompts"
+            self.report("C493", f"{fault}, so that nothing can be measured there", place.span, remedy)
+        return position
+
+    def looks_at(self, query: Position, key: Position, span: Span) -> None:
+        """Warn where the key that a query is to look at comes later in every prompt."""
+        if self.task is not None and self.places.always_later(query, key):
+            message = f"{key} comes after {query} in every prompt, and heads look at no later token"
+            self.report("C492", message, span, f"the other way round it is `{key} -> {query}`")
 
     # --- components --------------------------------------------------------------------------------
 
@@ -94,6 +119,9 @@ class Scope:
         return None
 
     def _known_roles(self, name: str) -> str:
+        written = remedy_for(name)
+        if written:
+            return written
         if not self.roles:
             return f"the circuit has no roles: list heads in one, `role {name} at END {{ 9.6 }}`"
         return suggestion(name, self.roles, "role")
@@ -122,7 +150,28 @@ class Scope:
         if any(nodes is None for nodes in found):
             return None
         self._repeats(group.items)
-        return tuple(nodes for nodes in found if nodes is not None)
+        nodes = tuple(each for each in found if each is not None)
+        if not group.at and len(nodes) > 1:
+            self._warn_of_last(group.items[-1], group.items[:-1], nodes[:-1])
+        return nodes
+
+    def _warn_of_last(self, last: t.Item, others: Sequence[t.Item], nodes: Sequence[Nodes]) -> None:
+        """Warn of ``{0.3 0.5 at S2}`` where 0.3 stands elsewhere: `at` is said of 0.5 alone."""
+        if isinstance(last, t.Name) or not last.at or any(isinstance(item, t.Member) and item.at for item in others):
+            return
+        found = [node.position for each in nodes for node in each.nodes if not node.component.everywhere]
+        where = f"after the braces, `{{ ... }}{at_text(last.at)}`, it is said of all of them"
+        self.said_of_last(last, found, where)
+
+    def said_of_last(self, last: t.Member, others: Iterable[Position], remedy: str) -> None:
+        """Warn of an `at` that only the last component of a list has, where the others stand at other positions."""
+        assert last.at
+        own = Position(last.at.name, last.at.offset)
+        what = f"`{at_text(last.at).strip()}` is said of `{item_text(replace(last, at=None))}` alone"
+        elsewhere = sorted({str(position) for position in others if position != own})
+        if elsewhere:
+            where = "all positions" if elsewhere == ["all"] else " and ".join(elsewhere)
+            self.report("C491", f"{what}: the others stand at {where}", last.span, remedy)
 
     def _item(self, item: t.Item, place: Position | None, unlisted: Position | None) -> Nodes | None:
         if isinstance(item, t.Name):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, order=True)
@@ -99,7 +99,7 @@ def normalised(text: str) -> str:
 
 
 def read_source(path: str | Path) -> Source:
-    """Read a specification: a regular UTF-8 file of at most 1 MB.
+    """Read a specification: a regular UTF-8 file of at most 4 MB.
 
     Raises:
         Unreadable: with the diagnostic's code and a remedy.
@@ -117,7 +117,8 @@ def read_source(path: str | Path) -> Source:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise Unreadable("C001", f"`{path}` cannot be read: {error}", "check the path and its rights") from error
     if len(data) > MOST_BYTES:
-        raise Unreadable("C003", f"`{path}` is larger than 1 MB", "split it into several files; `use` joins them")
+        remedy = "say several edges in one, `edge {1.0 1.1} -> 2.0.q`, or give each circuit a file of its own"
+        raise Unreadable("C003", f"`{path}` is larger than 4 MB", remedy)
     try:
         return Source(str(path), normalised(data.decode("utf-8")))
     except UnicodeDecodeError as error:

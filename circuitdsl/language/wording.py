@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from circuitdsl.components import kinds
 from circuitdsl.language.diagnostics import nearest
 from circuitdsl.language.grammar import grammar
+from circuitdsl.language.notations import Notation, name_of, notation_at
 
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
@@ -68,7 +69,10 @@ _CHARACTER_HINTS = {
     "”": 'write "',
 }
 WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"?|[A-Za-z_][A-Za-z0-9_]*|[0-9][0-9.]*%?|->|\.\.|[<>]=?|[{}(),:~.%*+-]')
-_HEAD_LIKE = re.compile(r"(?:[Lla](\d+)[._]?[Hh]|(\d+)[Hh])(\d+)\b")
+_NAMED = re.compile(r"\b(?:role|circuit|intervention)\s+(?P<begun>[A-Za-z_]\w*)?\s*\Z")
+_NEAR = 200
+"""Characters before a mistake that are looked at: no more, so that no line is too long."""
+_REST_OF_NAME = re.compile(r"[\w .'&/+-]{0,80}?(?= {0,8}(?:\{|\n|\Z|\b(?:at|on)\b))")
 
 
 # --- words -----------------------------------------------------------------------------------------
@@ -134,11 +138,18 @@ def word_at(text: str, start: int) -> str:
     return word[0] if word and word[0].isidentifier() else ""
 
 
-def found_at(text: str, start: int, accepts: set[str]) -> str:
-    """The word or sign at an offset; where a head could stand, also a head in another notation."""
-    head = _HEAD_LIKE.match(text, start) if accepts & _components() else None
-    word = head or WORD.match(text, start)
+def found_at(text: str, start: int) -> str:
+    """The word or sign at an offset."""
+    word = WORD.match(text, start)
     return word[0] if word else text[start]
+
+
+def other_notation(text: str, start: int, accepts: set[str]) -> Notation | None:
+    """A component that is written as others do, where one could stand or has just been read in part."""
+    if not accepts & (_components() | {"ARROW", "INPUTS", "AT"}):
+        return None
+    found = notation_at(text, start)
+    return found if found and (found.start < start or accepts & _components()) else None
 
 
 # --- remedies --------------------------------------------------------------------------------------
@@ -160,9 +171,33 @@ def hint(character: str, accepts: set[str]) -> str:
     return _CHARACTER_HINTS.get(character, f"expected {human(accepts)}")
 
 
-def remedy_of(found: str, accepts: set[str], before: str) -> str:
-    """What to do about a word or sign in a wrong place; ``before`` is the character before it."""
-    return _sign_remedy(found, accepts, before) or _word_remedy(found, accepts)
+def remedy_of(text: str, start: int, found: str, accepts: set[str]) -> str:
+    """What to do about a word or sign that stands in a wrong place of a text."""
+    return (
+        _name_remedy(text, start, found, accepts)
+        or _sign_remedy(found, accepts, text[max(0, start - 1) : start])
+        or _word_remedy(found, accepts)
+    )
+
+
+def _name_remedy(text: str, start: int, found: str, accepts: set[str]) -> str:
+    """What to do where a name is not one word that begins with a letter."""
+    line = text[max(text.rfind("\n", 0, start) + 1, start - _NEAR) : start]
+    named = _NAMED.search(line)
+    if named and not named["begun"] and (found[0] == '"' or found[0].isdigit()):
+        return f"a name is one word that begins with a letter: `{name_of(found)}`"
+    rest = _REST_OF_NAME.match(text, start)
+    if named and named["begun"] and rest and rest[0].strip() and "LBRACE" in accepts:
+        return f"a name is one word: `{name_of(line[named.start('begun') :] + rest[0])}`"
+    joined = re.search(r"[A-Za-z_]\w*\Z", line)
+    after = re.match(r"-[A-Za-z]\w*", text[start : start + 80])
+    if joined and after and found == "-":
+        return f"names have no `-`: `{name_of(joined[0] + after[0])}`"
+    if "NAME" in accepts and found[0].isdigit() and re.search(r"\bat\s*\Z", line):
+        return (
+            "positions have names, and others count from them: `END`, `END-1`; `circuitdsl tasks` lists those of a task"
+        )
+    return ""
 
 
 def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
@@ -183,10 +218,6 @@ def _sign_remedy(found: str, accepts: set[str], before: str) -> str:
         (found == ":" and "LBRACE" in accepts, "what belongs together stands in braces: `{ ... }`"),
         ("STRICT" in accepts and "OP" not in accepts, "`no edge` says all: that there is no effect"),
     )
-    head = _HEAD_LIKE.fullmatch(found) if components else None
-    if head:
-        layer, index = (number for number in head.groups() if number)
-        return f"heads are written `layer.head`: `{layer}.{index}`"
     return next((hint for applies, hint in hints if applies), "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -101,6 +102,4 @@ def against_sham(own: Ratio, column: int) -> Paired:
 
 def _changed(own: Ratio, column: int) -> Ratio:
     """The same share of another change: ``own`` is of columns F changed and F, which come first."""
-    return Ratio(
-        Contrast(((column, 1.0), (1, -1.0)), own.over.limits), own.under, own.needs, own.of_size, own.either_sign
-    )
+    return replace(own, over=Contrast(((column, 1.0), (1, -1.0)), own.over.limits))

@@ -100,6 +100,7 @@ class Ratio:
 
     ``needs`` are further means that must be above zero: of a share of F(M) - F(none), F(M) itself. ``of_size``: it is
     divided by |mean(under)|. ``either_sign``: so it is, and mean(under) has only to be told from zero.
+    ``of_counterfactual``: it is a share of what the model does on the counterfactual, whatever it does on the prompts.
     """
 
     over: Contrast
@@ -107,6 +108,7 @@ class Ratio:
     needs: tuple[Contrast, ...] = ()
     of_size: bool = False
     either_sign: bool = False
+    of_counterfactual: bool = False
 
     def value(self, means: Array) -> Array:
         under = self.under.of(means)
@@ -210,7 +212,9 @@ def is_share_of_metric(estimand: Estimand) -> bool:
     It means nothing where the model does not do the task.
     """
     match estimand:
-        case Ratio() | Dependence():
+        case Ratio(of_counterfactual=elsewhere):
+            return not elsewhere
+        case Dependence():
             return True
         case Folded(of=inner):
             return is_share_of_metric(inner)

@@ -24,7 +24,8 @@ from circuitdsl.measures.measurement import (
 
 
 def _effect(request: Request) -> Asking:
-    """Columns: F patched, F of the run that is patched and, if normalised, F on the counterfactual; with a control, F
+    """Columns: F patched, F of the run that is patched and, for a share of the way to it, F on the counterfactual;
+    with a control, F
     patched by the sham or along each random edge."""
     path = request.argument("path")
     assert isinstance(path, Path)
@@ -39,15 +40,15 @@ def _effect(request: Request) -> Asking:
     def patched(nodes: tuple[Node, ...]) -> Patched:
         return Patched(request.placed(nodes), receivers, against, "strict" in request.term.options, under)
 
-    normalised = "normalised" in request.term.options
+    ways = [way for name, way in _WAYS.items() if name in request.term.options]
     whole = request.ask(patched(senders))
     base = request.ask(request.world)
-    corrupted = [request.ask(Corrupted(against))] if normalised else []
+    corrupted = [request.ask(Corrupted(against))] if ways else []
     singles = {node: request.ask(patched((node,))) for node in _parts(request, senders)}
     others = [request.ask(world) for world in _controls(request, path, patched(senders))]
     results = yield [whole, base, *corrupted, *singles.values(), *others]
 
-    estimand = _normalised_change(request.limits) if normalised else _change(request)
+    estimand = ways[0](request.limits) if ways else _change(request)
     rest = [results[e] for e in (base, *corrupted)]
     first = 1 + len(rest)
     control = against_sham(estimand, first) if request.compares_with(SHAM) else sizes_of(estimand, first, len(others))
@@ -111,6 +112,19 @@ def _normalised_change(limits: Limits | None) -> Ratio:
     )
 
 
+def _recovered_change(limits: Limits | None) -> Ratio:
+    """(F patched - F) / (F(counterfactual) - F) for the same columns. The counterfactual is what the model does."""
+    return Ratio(
+        Contrast(((0, 1.0), (1, -1.0)), limits),
+        Contrast(((2, 1.0), (1, -1.0)), limits),
+        needs=(column(2, limits),),
+        of_counterfactual=True,
+    )
+
+
+_WAYS = {"normalised": _normalised_change, "recovered": _recovered_change}
+"""Options that make an effect a share of the way from the prompts to their counterfactuals."""
+
 MEASURES = (
     Measure(
         MeasureInfo(
@@ -139,9 +153,16 @@ MEASURES = (
                     "strict",
                     "MLPs and norms on the way keep their clean values too: the direct edge alone",
                 ),
-                ("normalised", "divide by F - F(counterfactual) in place of |F|"),
+                ("normalised", "divide by F - F(counterfactual) in place of |F|: -100% takes all away (noising)"),
+                (
+                    "recovered",
+                    "(F patched - F) / (F(counterfactual) - F), for prompts that are the corrupted ones and have the "
+                    "clean ones as their counterfactual: 100% brings all of the clean metric back (denoising). "
+                    "F(counterfactual) must be above zero and above F; the prompts themselves need no task done",
+                ),
             ),
-            of_circuits=("normalised", RANDOM_EDGES, SHAM),
+            alternatives=("normalised", "recovered"),
+            of_circuits=("normalised", "recovered", RANDOM_EDGES, SHAM),
             controls=(RANDOM_EDGES, SHAM),
         ),
         _effect,

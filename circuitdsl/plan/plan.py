@@ -5,14 +5,15 @@ The plan is what is printed, what is run, what progress counts, and what the cos
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from circuitdsl.components import Geometry
 from circuitdsl.engine.base import engines
 from circuitdsl.engine.references import prompts_had
 from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.language.environment import TaskInfo, TaskRef
 from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Failure
 from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
@@ -20,7 +21,7 @@ from circuitdsl.plan.comparison import ComparisonPlan, plan_comparison
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.intervention import InterventionPlan, plan_intervention
 from circuitdsl.plan.job import Job, Round, Started
-from circuitdsl.tasks import Layout, open_task
+from circuitdsl.tasks import Layout, describe, open_task
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Plan:
     ``used`` are circuits that the blocks only refer to. ``asked`` counts experiments with repetitions, ``distinct``
     without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the fast engine is expected
     to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen results. ``prompts``
-    are the most that any job begins with; a pass over fewer counts as that part of one.
+    are the most that any job begins with, fewer where a file has no more; a pass over fewer counts as that part of one.
     """
 
     circuits: tuple[CircuitPlan, ...] = ()
@@ -110,7 +111,23 @@ class Plan:
 
     @cached_property
     def prompts(self) -> int:
-        return max((started.job.method.prompts_first for started in self.jobs()), default=0)
+        """The most that any job begins with, as far as its tasks have so many."""
+        return max((self._begins_with(started) for started in self.jobs()), default=0)
+
+    def _begins_with(self, started: Started) -> int:
+        wanted = started.job.round.prompts
+        data = dict.fromkeys(experiment.data for experiment in started.experiments)
+        return max((self._had(each, wanted) for each in data), default=wanted)
+
+    def _had(self, data: Data, wanted: int) -> int:
+        """How many of the prompts that are wanted a task has."""
+        lines = self._infos(data.task).lines
+        return min(wanted, sum(lines)) if lines else wanted
+
+    @cached_property
+    def _infos(self) -> Callable[[TaskRef], TaskInfo]:
+        """What tasks are, each opened once."""
+        return cache(describe)
 
     @property
     def adaptive(self) -> int:
@@ -134,11 +151,11 @@ class Plan:
 
     @cached_property
     def plain(self) -> Planned:
-        return self._planned("plain", (line.passes for line in self.lines))
+        return self._planned("plain")
 
     @cached_property
     def fast(self) -> Planned:
-        return self._planned("fast", (line.fast for line in self.lines))
+        return self._planned("fast")
 
     def cost(self, engine: str) -> Planned:
         """What a built-in engine is expected to need: the plain one, or the fast one for any other name."""
@@ -161,13 +178,12 @@ class Plan:
         cost = engines()[engine].cost
         return {run: cost.own(worlds, _typical(run), run.geometry) for run, worlds in self._together.items()}
 
-    def _planned(self, engine: str, own: Iterable[float]) -> Planned:
+    def _planned(self, engine: str) -> Planned:
         if not self.prompts:
             return Planned(0, 0)
-        shared = self._shared(engine)
-        lines = zip(self.lines, own, strict=True)
-        total = shared + sum(line.job.round.prompts * each for line, each in lines)
-        return Planned(shared / self.prompts, total / self.prompts)
+        shared, own = self._shared(engine), self._own(engine)
+        runs = (self._had(run.data, run.round.prompts) * sum(worlds.values()) for run, worlds in own.items())
+        return Planned(shared / self.prompts, (shared + sum(runs)) / self.prompts)
 
     def _shared(self, engine: str) -> int:
         """What is shared, in prompts through the model."""
@@ -178,7 +194,9 @@ class Plan:
                 place = (run.round.model, run.round.processing, run.data) if shared.once else run
                 over = shared.over
                 runs[place, shared.key] = (
-                    run.round.prompts if over is None else prompts_had(over, open_task(run.data.task).info)
+                    self._had(run.data, run.round.prompts)
+                    if over is None
+                    else prompts_had(over, self._infos(run.data.task))
                 )
         return sum(runs.values())
 

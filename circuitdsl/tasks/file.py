@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName
+from circuitdsl.language.grammar import is_name
 from circuitdsl.tasks.drawing import turns
-from circuitdsl.tasks.file_notes import notes_of_texts, notes_of_tokens
+from circuitdsl.tasks.file_notes import note_of_bos, notes_of_texts, notes_of_tokens
 from circuitdsl.tasks.layout import Layout, layouts_of
 from circuitdsl.tasks.prompts import PromptSet, Span, TextPrompt
 from circuitdsl.tasks.tokenise import tokenise
@@ -70,7 +71,11 @@ class FileTask:
         )
         return PromptSet(
             tuple(prompt for _, _, prompt in made),
-            (*notes_of_texts(self.name, self.lines), *notes_of_tokens(self.name, made, tokenizer)),
+            (
+                *notes_of_texts(self.name, self.lines),
+                *(note_of_bos(self.name, self.lines, tokenizer) if bos else ()),
+                *notes_of_tokens(self.name, made, tokenizer),
+            ),
             exhausted=len(made) == len(self.lines),
             shares={template: len(group) / len(self.lines) for template, group in by_template.items()},
         )
@@ -160,8 +165,9 @@ def _parse(name: str, text: str) -> list[tuple[int, TextPrompt]]:
     if not mistakes:
         mistakes += _uneven(name, found)
     if mistakes:
+        first, *others = mistakes[:MAX_SHOWN]
         more = [f"and {len(mistakes) - MAX_SHOWN} more"] if len(mistakes) > MAX_SHOWN else []
-        raise UnknownName("\n".join(mistakes[:MAX_SHOWN] + more), remedy=_REMEDY)
+        raise UnknownName(first, remedy=_REMEDY, notes=(*others, *more))
     return found
 
 
@@ -242,6 +248,8 @@ def _names(fields: _Object, key: str) -> list[tuple[str, object]]:
     for name in named:
         if not _NAME.fullmatch(name):
             raise _Mistake(f'"{name}" in "{key}" is not a name of letters, digits and _')
+        if not is_name(name):
+            raise _Mistake(f'"{name}" in "{key}" is a word of the language, which no name can be: write "{name}_"')
         if key == "positions" and name in _RESERVED:
             raise _Mistake(f"the position {name} is always there and cannot be given")
     return list(named.items())

@@ -12,7 +12,7 @@ from textwrap import shorten
 from typing import Any
 
 from circuitdsl.tasks.prompts import Prompt, TextPrompt
-from circuitdsl.tasks.tokenise import continuations, tokens_of_spans
+from circuitdsl.tasks.tokenise import begins_with_bos, continuations, tokens_of_spans
 
 Line = tuple[int, TextPrompt]
 """The number of a line and its prompt."""
@@ -120,6 +120,16 @@ def _first(numbers: Sequence[int]) -> str:
 
 
 # --- of what a tokenizer makes of them -------------------------------------------------------------
+
+
+def note_of_bos(name: str, lines: Sequence[Line], tokenizer: Any) -> Iterator[str]:
+    """Prompts that spell the BOS token which they are to begin with."""
+    found = [number for number, prompt in lines if begins_with_bos(prompt.text, tokenizer)]
+    if found:
+        yield (
+            f"{name}: {len(found)} of {len(lines)} lines ({_first(found)}) begin with {tokenizer.bos_token}, which is "
+            "this tokenizer's BOS token: `bos yes` puts no second one before them"
+        )
 
 
 def notes_of_tokens(name: str, drawn: Iterable[Drawn], tokenizer: Any) -> Iterator[str]:

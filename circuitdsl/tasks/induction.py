@@ -16,7 +16,7 @@ from circuitdsl.tasks.drawing import turns
 from circuitdsl.tasks.layout import Layout
 from circuitdsl.tasks.prompts import Prompt, PromptSet
 from circuitdsl.tasks.task import TaskError
-from circuitdsl.tasks.tokenise import bos_tokens
+from circuitdsl.tasks.tokenise import bos_position, bos_tokens
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _prompt(
         answer=answer,
         wrong=(rng.choice([token for token in once if token not in (answer, again[-1])]),),
         options=tuple(once),
-        positions=_positions(length, repeated, len(first)),
+        positions=bos_position(first) | _positions(length, repeated, len(first)),
         counterfactuals={"other": (*first, *unrelated, *again)},
         template=template,
     )

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from circuitdsl.language.environment import Layout
 from circuitdsl.tasks.prompts import TextPrompt
 
 _TOKEN = re.compile(r"\d\d?|[^\W\d]+|[^\w\s]|\n")
 """A word, a punctuation mark, a line's end, two digits: what most vocabularies have as one token."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A prompt of ``length`` tokens and the token indices of its positions, END among them; without a BOS token."""
-
-    length: int
-    positions: Mapping[str, tuple[int, ...]]
-
-    def after_bos(self) -> Layout:
-        """The same prompt with a BOS token before it."""
-        return Layout(
-            self.length + 1, {name: tuple(index + 1 for index in found) for name, found in self.positions.items()}
-        )
 
 
 def layout_of(prompt: TextPrompt) -> Layout:

@@ -40,7 +40,7 @@ class Prompt:
     """A prompt as one model reads it. Every counterfactual has as many tokens as ``tokens``.
 
     ``positions`` maps a name to the token indices it has here, ascending; END is always there. With a BOS token,
-    ``tokens`` and the counterfactuals begin with it and the positions count it.
+    ``tokens`` and the counterfactuals begin with it, the positions count it, and it is the position BOS.
     """
 
     text: str

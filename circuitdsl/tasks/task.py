@@ -26,7 +26,7 @@ class Task(Protocol):
         """``count`` prompts, or all that there are, for a fast Hugging Face tokenizer.
 
         Drawing more with the same seed only appends, and templates take turns, so that a few prompts already
-        show them all. ``bos`` puts the tokenizer's BOS token first. Raises :class:`TaskError`.
+        show them all. ``bos`` puts the tokenizer's BOS token first, as the position BOS. Raises :class:`TaskError`.
         """
         ...
 

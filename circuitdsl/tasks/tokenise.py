@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from circuitdsl.language.environment import BOS
 from circuitdsl.tasks.prompts import Prompt, Span, TextPrompt
 from circuitdsl.tasks.task import TaskError
 
@@ -16,6 +17,9 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     """``prompt`` as the model behind ``tokenizer`` reads it; ``where`` names it in errors ("my.jsonl, line 3").
 
     Answers that are one token are one, and each wrong answer and option stands once, in the order in which they come.
+
+    With ``bos`` the prompt and its counterfactuals begin with one BOS token: a text that begins with it gets
+    no second one. It is the position BOS, unless the prompt has a position of that name.
 
     Raises :class:`TaskError` for an answer that does not continue the text by exactly one token, a counterfactual
     of another length, a word that the vocabulary lacks, a span that touches no token, or no BOS where one is wanted.
@@ -37,13 +41,15 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     for answer in (prompt.answer, *prompt.right):
         if continued[answer] in wrong:
             raise TaskError(f'{where}: the answer "{answer}" is also a wrong answer', "leave it out of the wrong")
+    begun = _begun(tokens, first)
     counterfactuals = {
-        name: found for name, (found, _) in zip(prompt.counterfactuals, others[len(answers) :], strict=True)
+        name: _begun(found, first)
+        for name, (found, _) in zip(prompt.counterfactuals, others[len(answers) :], strict=True)
     }
     for name, found in counterfactuals.items():
-        if len(found) != len(tokens):
+        if len(found) != len(begun):
             raise TaskError(
-                f"{where}: the counterfactual {name} has {len(found)} tokens, the prompt {len(tokens)}",
+                f"{where}: the counterfactual {name} has {len(found)} tokens, the prompt {len(begun)}",
                 "write it with as many tokens, so that every position has its counterpart",
             )
     positions = {
@@ -52,12 +58,13 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     } | {"END": (len(tokens) - 1,)}
     return Prompt(
         text=prompt.text,
-        tokens=first + tokens,
+        tokens=begun,
         answer=continued[prompt.answer],
         wrong=tuple(dict.fromkeys(continued[wrong] for wrong in prompt.wrong)),
         options=tuple(dict.fromkeys(continued[option] for option in prompt.options)),
-        positions={name: tuple(len(first) + i for i in found) for name, found in positions.items()},
-        counterfactuals={name: first + found for name, found in counterfactuals.items()},
+        positions=bos_position(first)
+        | {name: tuple(len(begun) - len(tokens) + i for i in found) for name, found in positions.items()},
+        counterfactuals=counterfactuals,
         template=prompt.template,
         right=tuple(dict.fromkeys(continued[right] for right in prompt.right)),
         item=prompt.item,
@@ -91,8 +98,22 @@ def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
 
 def is_known(tokenizer: Any, text: str) -> bool:
     """Whether the vocabulary can write all of ``text``, with no token for the unknown."""
-    tokens = tokenizer(text, add_special_tokens=False)["input_ids"]  # GPT-2's BOS and unknown are the same token
-    return tokenizer.unk_token_id is None or tokenizer.unk_token_id not in tokens
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return not list(_unknown(tokenizer, text, found["input_ids"], found["offset_mapping"]))
+
+
+def _unknown(tokenizer: Any, text: str, tokens: Sequence[int], offsets: Offsets) -> Iterator[str]:
+    """The parts of a text that the vocabulary lacks.
+
+    The token for them may be BOS as well, as GPT-2's is: where the text spells that token, it is meant.
+    """
+    unknown = tokenizer.unk_token_id  # once: to ask takes the tokenizer longer than to encode a word
+    if unknown is None or unknown not in tokens:
+        return
+    for token, (start, end) in zip(tokens, offsets, strict=True):
+        part = text[start:end].strip()
+        if token == unknown and part != tokenizer.unk_token:
+            yield part
 
 
 def bos_tokens(tokenizer: Any, bos: bool) -> tuple[int, ...]:
@@ -102,6 +123,21 @@ def bos_tokens(tokenizer: Any, bos: bool) -> tuple[int, ...]:
     if tokenizer.bos_token_id is None:
         raise TaskError("the model's tokenizer has no BOS token", "run without one")
     return (tokenizer.bos_token_id,)
+
+
+def bos_position(first: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Where BOS stands in a prompt before which ``first`` was put: nowhere if that is nothing."""
+    return {BOS: (0,)} if first else {}
+
+
+def begins_with_bos(text: str, tokenizer: Any) -> bool:
+    """Whether a text spells the BOS token at its beginning."""
+    return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+
+
+def _begun(tokens: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, ...]:
+    """The tokens with ``first`` before them, once."""
+    return tokens if tokens[: len(first)] == first else first + tokens
 
 
 def _require_fast(tokenizer: Any) -> None:
@@ -117,20 +153,16 @@ def _encode(texts: Mapping[str, str], tokenizer: Any) -> list[tuple[tuple[int, .
 
     One after the other: a batch of a few short texts takes the tokenizer longer, since it wakes a thread a core for it.
     """
-    backend, unknown = tokenizer.backend_tokenizer, tokenizer.unk_token_id
+    backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
     found: list[tuple[tuple[int, ...], Offsets]] = []
     for where, text in texts.items():
         encoded = backend.encode(text, add_special_tokens=False)
-        tokens, offsets = tuple(encoded.ids), encoded.offsets
-        if unknown is not None and unknown in tokens:
-            start, end = offsets[tokens.index(unknown)]
-            raise TaskError(
-                f'{where}: the model\'s vocabulary has no token for "{text[start:end].strip()}"',
-                "use words that the model knows",
-            )
-        found.append((tokens, offsets))
+        for part in _unknown(tokenizer, text, encoded.ids, encoded.offsets):
+            message = f'{where}: the model\'s vocabulary has no token for "{part}"'
+            raise TaskError(message, "use words that the model knows")
+        found.append((tuple(encoded.ids), encoded.offsets))
     return found
 
 

@@ -5,6 +5,7 @@ from circuitdsl.language.environment import (
     NOT_NEGATIVE,
     PROPORTION,
     Environment,
+    Layout,
     MeasureInfo,
     Parameter,
     PositionInfo,
@@ -83,8 +84,9 @@ MEASURES = {
             "path patching",
             "Wang et al.",
             (_PATH,),
-            (("strict", "MLPs and norms frozen"), ("normalised", "by the counterfactual's change")),
-            of_circuits=("normalised",),
+            (("strict", "MLPs and norms frozen"), ("normalised", "by the change"), ("recovered", "the other way")),
+            alternatives=("normalised", "recovered"),
+            of_circuits=("normalised", "recovered"),
         ),
         MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",)),
         MeasureInfo(
@@ -147,4 +149,13 @@ def _task(reference: TaskRef) -> TaskInfo:
     return TASKS[reference.name]
 
 
-ENVIRONMENT = Environment(_geometry, _task, MEASURES)
+def _layouts(reference: TaskRef) -> tuple[Layout, ...]:
+    """Those of ioi, whose first names change places; of a file, with a line that lacks S1."""
+    if reference.name not in ("ioi", "file"):
+        return ()
+    places = {"IO": (2,), "S1": (4,), "S2": (10,), "END": (14,)}
+    other = {"IO": (4,), "S2": (12,), "END": (16,)} | ({"S1": (2,)} if reference.name == "ioi" else {})
+    return Layout(15, places), Layout(17, other)
+
+
+ENVIRONMENT = Environment(_geometry, _task, MEASURES, _layouts)

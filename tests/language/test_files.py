@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from language_environment import ENVIRONMENT
 
+from circuitdsl.language import budget
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.resolve import MOST_DEPTH, lint_files, load_files, load_with_warnings, resolve_text
 from circuitdsl.language.source import MOST_BYTES, Unreadable, read_source
@@ -21,7 +23,7 @@ def wrong(*paths: Path | str) -> SpecError:
     return error.value
 
 
-def test_a_file_of_a_megabyte_is_read_and_a_larger_one_is_not(tmp_path: Path):
+def test_a_file_of_four_megabytes_is_read_and_a_larger_one_is_not(tmp_path: Path):
     path = tmp_path / "large.circuit"
     text = CIRCUIT.format(name="large")
     path.write_text(text + "#" * (MOST_BYTES - len(text)))
@@ -29,8 +31,41 @@ def test_a_file_of_a_megabyte_is_read_and_a_larger_one_is_not(tmp_path: Path):
     path.write_text(text + "#" * (MOST_BYTES - len(text) + 1))
     (diagnostic,) = wrong(path).diagnostics
     assert (diagnostic.code, diagnostic.span.line) == ("C003", 0)
-    assert "1 MB" in diagnostic.message
-    assert "use" in diagnostic.remedy
+    assert "4 MB" in diagnostic.message
+    assert "edge {1.0 1.1} -> 2.0.q" in diagnostic.remedy
+
+
+EDGES = [f"{layer}.{index}" for layer in range(3) for index in range(12)]
+
+
+def edges_of(statements: Iterable[str]) -> str:
+    return "circuit a {\n  model gpt2\n  task ioi\n" + "\n".join(statements) + "\n}\n"
+
+
+def test_edges_that_are_written_out_are_lawful_and_groups_that_stand_for_as_many_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(budget, "MOST_PATHS", 100)
+    written = [f"  edge {sender} at END -> 11.{index}.q at END" for sender in EDGES for index in range(4)]
+    assert len(resolve_text(edges_of(written), "a.circuit", ENVIRONMENT).circuits[0].claims) == 144
+    rows = [f"  edge {{ {' '.join(EDGES)} }} at END -> 11.{index}.q at END" for index in range(4)]
+    assert len(resolve_text(edges_of(rows), "a.circuit", ENVIRONMENT).circuits[0].claims) == 144
+    together = f"  edge {{ {' '.join(EDGES)} }} at END -> {{ 11.0 11.1 11.2 11.3 }}.q at END"
+    with pytest.raises(SpecError) as error:
+        resolve_text(edges_of([together]), "a.circuit", ENVIRONMENT)
+    assert [diagnostic.code for diagnostic in error.value.diagnostics] == ["C515"]
+
+
+def test_a_role_is_not_multiplied_by_positions_without_end(monkeypatch: pytest.MonkeyPatch):
+    """Keys are read where the sender writes: heads of the one times positions of the other."""
+    monkeypatch.setattr(budget, "MOST_NODES", 500)
+    role = "  role many { " + " ".join(f"{head} at END-{place}" for place, head in enumerate(EDGES[:12])) + " }"
+    lawful = [role, "  role two { 9.0 9.1 }", "  edge many -> two.k"]
+    assert resolve_text(edges_of(lawful), "a.circuit", ENVIRONMENT)
+    wide = [role, "  role readers { 9.* 10.* 11.* 8.* }", "  edge many -> readers.k"]
+    with pytest.raises(SpecError) as error:
+        resolve_text(edges_of(wide), "a.circuit", ENVIRONMENT)
+    assert [diagnostic.code for diagnostic in error.value.diagnostics] == ["C515"]
 
 
 def chain(folder: Path, length: int) -> Path:

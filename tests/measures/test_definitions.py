@@ -15,7 +15,7 @@ from circuitdsl.components import ALL, Head, Mlp, Node
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
-from circuitdsl.measures.estimands import average, proportion
+from circuitdsl.measures.estimands import average, is_share_of_metric, proportion
 from circuitdsl.measures.experiments import (
     SHAM,
     Ablated,
@@ -77,6 +77,19 @@ def test_normalised_and_strict_effects():
     patched = [e.world for e in asked if isinstance(e.world, Patched)]
     assert all(world.strict for world in patched)
     assert {which for world in patched for _, which in world.receivers} == {"k", "v"}
+
+
+def test_recovered_is_the_share_of_the_way_to_the_clean_counterfactual():
+    """Denoising: the prompts are the corrupted ones, F = -1, and the clean ones, F = 4, are their counterfactual."""
+    path = edge_path(IOI.roles, "inhibition -> mover.q")
+    estimates = {Clean: -1.0, Patched: 1.5, Corrupted: 4.0}
+    found, _ = carry_out(request(IOI, "effect", options=("recovered",), path=path), lambda e: estimates[type(e.world)])
+    assert value(found) == pytest.approx(2.5 / 5)
+    assert not is_share_of_metric(found.estimand), "the model need not do the task on corrupted prompts"
+    noising = {Clean: 4.0, Patched: 1.5, Corrupted: -1.0}
+    taken, _ = carry_out(request(IOI, "effect", options=("normalised",), path=path), lambda e: noising[type(e.world)])
+    assert value(taken) == pytest.approx(-2.5 / 5)
+    assert is_share_of_metric(taken.estimand)
 
 
 def test_knockout_and_its_control():
@@ -491,7 +504,7 @@ def test_an_edge_without_heads_has_no_random_ones():
         )
 
 
-@pytest.mark.parametrize("options", [(), ("normalised",)])
+@pytest.mark.parametrize("options", [(), ("normalised",), ("recovered",)])
 def test_a_sham_is_the_same_patch_from_another_prompt(options: tuple[str, ...]):
     path = edge_path(IOI.roles, "inhibition -> mover.q")
     shares = {"abc": 3.0, SHAM: 4.5}

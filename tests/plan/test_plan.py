@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from circuitdsl.api import environment
 from circuitdsl.components import ALL, Head
 from circuitdsl.engine.plain.cost import PlainCost, passes
 from circuitdsl.language.circuit import Bound, Term
+from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.controls import RANDOM_SETS, stand_ins
 from circuitdsl.measures.experiments import Clean, Isolated, Patched
@@ -26,6 +28,7 @@ from circuitdsl.plan.intervention import ARM_SETS, plan_intervention
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.lockstep import measure
 from circuitdsl.plan.plan import Plan
+from circuitdsl.tasks import describe
 from samples import circuit, expect, geometry
 
 ROOT = Path(__file__).parents[2]
@@ -215,3 +218,23 @@ def test_an_intervention_is_done_to_as_many_random_heads_as_its_claims_speak_of(
     drawn = {frozenset(each.values()) for each in stand_ins(heads, own.geometry, own.method.seed, sets)}
     worlds = {experiment.world for experiment in planned.random_heads.experiments}
     assert {frozenset(node.component for node in world.actions[0].nodes) for world in worlds} == drawn
+
+
+def test_a_file_of_fewer_prompts_than_the_method_begins_with_is_planned_for_those_that_it_has(tmp_path: Path):
+    """Clean and patched runs of 6 prompts, and a mean over the 2 x 3 of its templates: not of 200."""
+    lines = [
+        {"prompt": f"{who} met John", "answer": " Tom", "wrong": [" Jim"], "template": kind}
+        | {"counterfactuals": {"abc": "Anna met John"}}
+        for who in ("Mary", "Rose", "Kate")
+        for kind in ("one", "two")
+    ]
+    (tmp_path / "six.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    task = TaskRef("file", (("", "six.jsonl"),), str(tmp_path))
+    few = replace(IOI, task=task, task_info=describe(task), claims=(FAITHFUL,))
+    plan = make_plan(jobs(few))
+    assert plan.prompts == 6
+    assert plan.plain.total == 3 + 6 / 6
+    assert plan.plain.shared == 6 / 6
+    both = make_plan([*jobs(few), *jobs(replace(IOI, claims=(DIFF,)))])
+    assert both.prompts == 200
+    assert both.plain.total == pytest.approx((3 * 6 + 6) / 200 + 1)

@@ -136,6 +136,17 @@ def test_both_figures_of_a_listed_head_stand_side_by_side():
     assert "12.3%" not in line_with(" 3.1 ", shown)
 
 
+def test_a_table_whose_figures_are_all_zero_has_no_bars():
+    """Of heads that change nothing that is shown, the largest would have a bar of full length."""
+    whole = report()
+    (circuit,) = whole.circuits
+    for size, bars in ((0.0004, False), (-0.0004, False), (0.002, True)):
+        heads = tuple(replace(head, estimate=Estimate(size, size, size)) for head in circuit.heads)
+        shown = line_with("  1.2  at END", text_of(replace(whole, circuits=(replace(circuit, heads=heads),))))
+        assert ("▪" in shown) == bars
+        assert ("0.0%" in shown) != bars
+
+
 def test_heads_that_are_undecided_for_one_reason_are_told_once_unless_asked():
     whole = report()
     (circuit,) = whole.circuits

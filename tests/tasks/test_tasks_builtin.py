@@ -91,13 +91,14 @@ def test_prompts_keep_what_the_description_promises(ref, bos, tokenizer):
     assert task.info == info
     many = {position.name: position.many for position in info.positions}
     for prompt in task.draw(tokenizer, 80, seed=1, bos=bos).prompts:
-        assert set(prompt.positions) == set(many)
+        assert set(prompt.positions) - {"BOS"} == set(many)
+        assert prompt.positions.get("BOS") == ((0,) if bos else None)
         assert set(prompt.counterfactuals) == {name for name, _ in info.counterfactuals}
         assert info.default_counterfactual in prompt.counterfactuals
         for name, indices in prompt.positions.items():
             assert list(indices) == sorted(set(indices))
-            assert indices and all(bos <= i < len(prompt.tokens) for i in indices)
-            assert many[name] or len(indices) == 1
+            assert indices and all((bos and name != "BOS") <= i < len(prompt.tokens) for i in indices)
+            assert many.get(name) or len(indices) == 1
         assert prompt.positions["END"] == (len(prompt.tokens) - 1,)
         for tokens in (prompt.tokens, *prompt.counterfactuals.values()):
             assert len(tokens) == len(prompt.tokens)
@@ -121,7 +122,8 @@ def test_bos_moves_every_position_by_one(gpt2):
     with_bos, without = (task.draw(gpt2, 20, seed=0, bos=bos).prompts for bos in (True, False))
     for one, other in zip(with_bos, without, strict=True):
         assert one.tokens == (gpt2.bos_token_id, *other.tokens)
-        assert one.positions == {name: tuple(i + 1 for i in at) for name, at in other.positions.items()}
+        moved = {name: tuple(i + 1 for i in at) for name, at in other.positions.items()}
+        assert one.positions == {"BOS": (0,)} | moved
         assert one.answer == other.answer
 
 

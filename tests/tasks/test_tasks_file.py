@@ -40,7 +40,7 @@ def complaint(ref):
     with pytest.raises(UnknownName) as caught:
         describe(ref)
     assert caught.value.remedy
-    return caught.value.message
+    return str(caught.value)
 
 
 def test_the_page_s_own_example_works(written, tokenizer):
@@ -59,7 +59,9 @@ def test_the_page_s_own_example_works(written, tokenizer):
     (prompt,) = drawn.prompts
     assert drawn.exhausted
     words = {n: [tokenizer.decode([prompt.tokens[i]]).strip() for i in at] for n, at in prompt.positions.items()}
-    assert words == {"IO": ["Mary"], "S1": ["John"], "S2": ["John"], "BOTH": ["Mary", "John"], "END": ["to"]}
+    assert words == {"IO": ["Mary"], "S1": ["John"], "S2": ["John"], "BOTH": ["Mary", "John"], "END": ["to"]} | {
+        "BOS": [tokenizer.bos_token]
+    }
     assert prompt.template == "when"
 
 
@@ -147,6 +149,30 @@ def test_several_mistakes_come_in_one_message(written):
     assert said[0].startswith("my.jsonl, line 1: not JSON")
     assert said[1].startswith("my.jsonl, line 3: an empty list where an object")
     assert len(said) == 11 and said[-1] == "and 12 more"
+
+
+@pytest.mark.parametrize("key", ["positions", "counterfactuals"])
+@pytest.mark.parametrize("name", ["edge", "role", "at", "mlp", "logits", "to", "bos", "in"])
+def test_a_name_that_no_specification_can_write_is_refused(written, key, name):
+    given = {name: [5, 9] if key == "positions" else "When Tom met"}
+    said = complaint(written({"prompt": "When Mary met", "answer": " Tom", "wrong": [" Jim"], key: given}))
+    assert f'"{name}" in "{key}" is a word of the language, which no name can be: write "{name}_"' in said
+
+
+def test_a_position_of_one_s_own_called_bos_stays_what_it_is(written, mini):
+    line = {"prompt": "When Mary met John", "answer": " Anna", "wrong": [" Tom"], "positions": {"BOS": [5, 9]}}
+    (prompt,) = open_task(written(line)).draw(mini, 1, 0, bos=True).prompts
+    assert prompt.positions["BOS"] == (2,)
+
+
+def test_a_bos_that_prompts_spell_is_noted_where_one_is_put_before_them(written, mini):
+    line = {"prompt": "<bos> When Mary met John", "answer": " Anna", "wrong": [" Tom"]}
+    task = open_task(written(line, line | {"prompt": "When Tom met John", "wrong": [" Mary"]}))
+    drawn = task.draw(mini, 2, 0, bos=True)
+    (note,) = drawn.notes
+    assert "1 of 2 lines (line 1) begin with <bos>" in note and "no second one" in note
+    assert [prompt.tokens.count(mini.bos_token_id) for prompt in drawn.prompts] == [1, 1]
+    assert task.draw(mini, 2, 0, bos=False).notes == ()
 
 
 def test_files_that_cannot_be_read(tmp_path, monkeypatch):

@@ -107,7 +107,7 @@ def test_positions_are_where_the_tokenizers_own_offsets_put_the_words(ref, bos, 
         encoded = real(prompt.text, add_special_tokens=False, return_offsets_mapping=True)
         assert prompt.tokens == (*([real.bos_token_id] if bos else []), *encoded["input_ids"])
         for name, indices in prompt.positions.items():
-            for index in indices:
+            for index in indices if name != "BOS" else ():
                 start, end = encoded["offset_mapping"][index - bos]
                 text = prompt.text[start:end]
                 assert text.strip() == real.decode([prompt.tokens[index]]).strip() != ""

@@ -56,6 +56,28 @@ def test_a_span_means_the_last_token_that_it_touches_in_any_text(gpt2, text, dat
     assert len(after.replace("\ufffd", "")) <= len(text) - len(text[:end].rstrip())
 
 
+@pytest.mark.parametrize("written", ["", "<|endoftext|>"])
+@pytest.mark.parametrize("elsewhere", ["", "<|endoftext|>"])
+def test_a_prompt_has_one_bos_whether_its_text_or_its_counterfactual_spells_it(gpt2, written, elsewhere):
+    """GPT-2's BOS is its unknown token as well, and the text means it."""
+    text, changed = f"{written}When Mary met", f"{elsewhere}When Tom met"
+    spans = {"NAME": ((len(written) + 5, len(written) + 9),)}
+    prompt = tokenise(text_prompt(text, spans=spans, counterfactuals={"abc": changed}), gpt2, bos=True)
+    assert [gpt2.decode([token]) for token in prompt.tokens] == ["<|endoftext|>", "When", " Mary", " met"]
+    assert [gpt2.decode([token]) for token in prompt.counterfactuals["abc"]][::2] == ["<|endoftext|>", " Tom"]
+    assert prompt.positions == {"BOS": (0,), "NAME": (2,), "END": (3,)}
+
+
+def test_a_text_that_spells_bos_begins_with_it_where_none_is_wanted_too(gpt2):
+    prompt = tokenise(text_prompt("<|endoftext|>When Mary met"), gpt2, bos=False)
+    assert prompt.tokens[0] == gpt2.bos_token_id and prompt.positions == {"END": (3,)}
+
+
+def test_words_that_the_vocabulary_lacks_are_unknown_beside_one_that_is_spelt(mini):
+    with pytest.raises(TaskError, match='no token for "zzyzx"'):
+        tokenise(text_prompt("<unk> and zzyzx met Mary"), mini, bos=False)
+
+
 def trained(pre_tokenizer) -> PreTrainedTokenizerFast:
     """A BPE tokenizer of a family's kind, which knows the words above as whole tokens; has a BOS."""
     inner = Tokenizer(models.BPE(unk_token="<unk>"))

@@ -39,7 +39,7 @@ def diagnostics_to_sarif(diagnostics: Iterable[Diagnostic], explanations: Mappin
         _result(
             diagnostic.code,
             diagnostic.severity,
-            diagnostic.message + (f"; {diagnostic.remedy}" if diagnostic.remedy else ""),
+            "; ".join(part for part in (diagnostic.message, diagnostic.remedy, *diagnostic.notes) if part),
             diagnostic.span.file,
             diagnostic.span.line,
             (diagnostic.span.column, diagnostic.span.end_line, diagnostic.span.end_column),

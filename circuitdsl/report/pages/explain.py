@@ -24,6 +24,7 @@ OWN_PROMPTS = (
     "(texts by name), positions (half-open character spans by name; each means the last token that it touches), "
     "template, and item (a string: prompts of one item, written in several templates, are not independent). "
     "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "
+    "Names of positions and counterfactuals are no words of the language. "
     "The file's name counts from the specification's folder. docs/tutorial.md has an example."
 )
 

@@ -416,5 +416,5 @@ def _adds(head: HeadOutcome) -> Text:
 
 def _bar(value: float, most: float, columns: int) -> Text:
     """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
-    length = round(columns * abs(value) / most) if most else 0
+    length = round(columns * abs(value) / most) if number(most, "share") != number(0.0, "share") else 0
     return Text("▪" * length, style="red" if value < 0 else "blue", no_wrap=True)
