@@ -170,23 +170,7 @@ class Session:
 
     @cached_property
     def _model_key(self) -> str:
-        model = self.engine.model
-        shape = replace(model.geometry, model="")
-        config = tuple(str(getattr(model.bridge.cfg, name, None)) for name in _ARCHITECTURE)
-        return key_of(model.fingerprint, shape, config, model.processing, self.engine.settings)
-
-
-# What decides a forward pass besides the weights and their shapes.
-_ARCHITECTURE = (
-    "act_fn",
-    "normalization_type",
-    "positional_embedding_type",
-    "eps",
-    "attn_scale",
-    "rotary_base",
-    "rotary_dim",
-    "attn_only",
-)
+        return key_of(self.engine.model.identity, self.engine.settings)
 
 
 def _check_lengths(prompts: Sequence[Prompt], model: Model) -> None:
