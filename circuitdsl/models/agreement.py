@@ -49,13 +49,18 @@ def logits_of(model: Any, tokens: Tensor) -> Tensor:
 
 def require_numbers(name: str, model: torch.nn.Module) -> None:
     """Refuse weights that are not numbers. Raises :class:`ModelError`."""
-    wrong = [key for key, weight in model.named_parameters() if not weight.is_meta and not weight.isfinite().all()]
+    wrong = [key for key, weight in model.named_parameters() if not weight.is_meta and not _finite(weight)]
     if wrong:
         raise ModelError(
             f"{len(wrong)} of the weights of {name} hold values that are no finite numbers (NaN or infinity), so that "
             f"the model gives NaN: {', '.join(wrong[:3])}",
             "its training or its conversion went wrong (float16 holds nothing above 65504): give another checkpoint",
         )
+
+
+def _finite(weight: Tensor) -> bool:
+    """Whether all values are finite. A sum is ten times as fast, and only one of huge values is infinite by itself."""
+    return bool(weight.sum().isfinite() or weight.isfinite().all())
 
 
 def require_agreement(name: str, expected: Tensor, found: Tensor, dtype: torch.dtype) -> None:

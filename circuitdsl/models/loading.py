@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.agreement import logits_of, probe, require_agreement, require_numbers
@@ -38,6 +39,7 @@ def load(name: str, revision: str | None, dtype: torch.dtype, device: str) -> Tr
         if is_native(config):
             return load_native(name, folder, config, dtype, device)
         _require_measured(name, config)
+        _require_size(shape_of(name, config, str(folder / "config.json")), folder)
         return _load(name, str(folder), None, dtype, device)
 
 
@@ -50,7 +52,7 @@ def _load(name: str, source: str, revision: str | None, dtype: torch.dtype, devi
     config = AutoConfig.from_pretrained(source, revision=upstream, trust_remote_code=False)
     _require_measured(name, config.to_dict())
     tokens = probe(shape_of(name, config.to_dict(), source), config.to_dict()).to(device)
-    model, found = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         source,
         config=config,
         revision=upstream,
@@ -60,6 +62,7 @@ def _load(name: str, source: str, revision: str | None, dtype: torch.dtype, devi
         output_loading_info=True,
         trust_remote_code=False,
     )
+    model, found = loaded
     _require_whole(name, found)
     require_numbers(name, model)
     model = model.to(device).eval()
@@ -131,6 +134,19 @@ def _require_measured(name: str, config: Mapping[str, Any]) -> None:
         raise ModelError(
             f"the weights of {name} are quantised ({method}), and circuitdsl measures plain ones",
             "give the model before it was quantised, or convert its weights to float32 or bfloat16",
+        )
+
+
+def _require_size(shape: Geometry, folder: Path) -> None:
+    """Refuse a configuration of more weights than its folder can hold, before anybody makes room for them."""
+    files = [path for ending in ("*.safetensors", "*.bin", "*.pt", "*.pth") for path in folder.glob(ending)]
+    there = sum(path.stat().st_size for path in files)
+    a_layer = 2 * shape.d_model * shape.n_heads * shape.d_head  # of W_Q and W_O alone
+    described = shape.n_layers * a_layer + shape.d_vocab * shape.d_model
+    if files and described > there:
+        raise ModelError(
+            f"{folder}/config.json describes at least {described:,} weights, and its files hold {there:,} bytes",
+            "the configuration or the weights are those of another model",
         )
 
 

@@ -111,7 +111,7 @@ _OF_NO_EFFECT = frozenset(
 def _configurations(bridge: TransformerBridge) -> list[Mapping[str, object]]:
     """All settings that the model was made by: Hugging Face's, if it is one of theirs, and TransformerLens's."""
     theirs = getattr(bridge.original_model, "config", None)
-    every = [each.to_dict() for each in (theirs, bridge.cfg) if hasattr(each, "to_dict")]
+    every: list[Mapping[str, object]] = [bridge.cfg.to_dict(), *([] if theirs is None else [theirs.to_dict()])]
     return [{name: value for name, value in each.items() if name not in _OF_NO_EFFECT} for each in every]
 
 
