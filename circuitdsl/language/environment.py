@@ -157,8 +157,12 @@ class TaskRef:
 
 @dataclass(frozen=True)
 class Environment:
-    """The three look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`."""
+    """The look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`.
+
+    ``model`` gives the name by which everybody else knows the model that a file in a folder names.
+    """
 
     geometry: Callable[[str], Geometry]
     task: Callable[[TaskRef], TaskInfo]
     measures: Mapping[str, MeasureInfo]
+    model: Callable[[str, str], str] = lambda name, folder: name

@@ -146,7 +146,7 @@ def _require_size(shape: Geometry, folder: Path) -> None:
     if files and described > there:
         raise ModelError(
             f"{folder}/config.json describes at least {described:,} weights, and its files hold {there:,} bytes",
-            "the configuration or the weights are those of another model",
+            "a file is cut short, or the configuration or the weights are those of another model",
         )
 
 

@@ -1,6 +1,6 @@
 """TransformerLens's own models from a folder: attention-only ones, toy models, what HookedTransformer trained.
 
-The folder holds ``config.json`` (the settings of ``configuration.NATIVE_SETTINGS``), weights in one ``*.safetensors`` or
+The folder holds ``config.json`` (settings are ``configuration.NATIVE_SETTINGS``), weights in one ``*.safetensors`` or
 ``*.pth`` by HookedTransformer's names (``blocks.0.attn.W_Q``) or the bridge's (``blocks.0.attn.q.weight``), and a
 tokenizer, unless the configuration's ``tokenizer_name`` is one that was downloaded.
 """
