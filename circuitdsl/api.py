@@ -107,7 +107,7 @@ def environment(model: str | Path | None = None, revision: str | None = None) ->
         )
     name = None if model is None else str(model)
     return Environment(
-        geometry=lambda own: geometry_of(name or own, revision),
+        geometry=lambda own: geometry_of(own if name is None else name, revision),
         task=tasks.describe,
         measures=measure_infos(),
         model=named_in,

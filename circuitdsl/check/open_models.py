@@ -70,7 +70,7 @@ class OpenModels:
         """The bench of a model processed as a method says, which is opened at first use."""
         key = (model, method.processing)
         if key not in self.benches:
-            opened = open_model(self.model or model, method.processing, self.opening)
+            opened = open_model(model if self.model is None else self.model, method.processing, self.opening)
             engine = engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
             coarse, notes = self._coarse(session) if self.screen else (None, ())

@@ -11,8 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EBADF, ENOSPC
-from io import TextIOWrapper, UnsupportedOperation
-from pathlib import Path
+from io import StringIO, TextIOBase, TextIOWrapper, UnsupportedOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -117,11 +116,10 @@ def _stand_in_for_what_is_closed() -> None:
     What is for standard error must not come out elsewhere, as ``print`` would have it; and writing to standard output
     must fail, as it does where there is no room.
     """
-    nowhere = Path(os.devnull)
     if sys.stderr is None:
-        sys.stderr = nowhere.open("w", encoding="utf-8")
+        sys.stderr = StringIO()
     if sys.stdout is None:
-        sys.stdout = nowhere.open(encoding="utf-8")
+        sys.stdout = TextIOBase()
 
 
 def _confess(error: Exception) -> None:

@@ -61,7 +61,11 @@ def require_unhooked(bridge: TransformerBridge) -> None:
             "call reset_hooks(including_permanent=True) on it first",
         )
     known = {id(point) for point in points.values()}
-    hooked = [name for name, module in bridge.named_modules() if id(module) not in known and any(_strange(module))]
+    hooked = [
+        name.replace("_original_component.", "")
+        for name, module in bridge.named_modules()
+        if id(module) not in known and any(_strange(module))
+    ]
     if hooked:
         raise ModelError(
             f"torch's own hooks are left on modules of the model ({_some(hooked)}), and what they do would be measured "

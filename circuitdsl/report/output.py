@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
-from errno import EBADF, EISDIR
+from errno import EISDIR
 from io import StringIO
 from pathlib import Path
 
@@ -79,13 +79,13 @@ def _print(text: str) -> None:
 def need_stdout() -> None:
     """Raise InputError where standard output is closed."""
     if not sys.stdout.writable():
-        raise unprintable(OSError(EBADF, os.strerror(EBADF)))
+        raise unprintable(OSError())
 
 
 def unprintable(error: OSError) -> InputError:
     """The error of a standard output that takes nothing, which is given up."""
     give_up_stdout()
-    reason = error.strerror or str(error)
+    reason = error.strerror or "it is closed"
     return InputError(f"cannot write to standard output: {reason}", "write to a file (-o), or where there is room")
 
 
