@@ -116,7 +116,7 @@ def _configurations(bridge: TransformerBridge) -> list[Mapping[str, object]]:
 
 
 def _described(value: object) -> str:
-    """A setting that JSON cannot hold: a precision by its name, an object by its type, as its text may have an address."""
+    """A setting that JSON cannot hold: a precision by its name, an object by its type, for its text may hold an id."""
     import torch
 
     return str(value) if isinstance(value, torch.dtype) else type(value).__qualname__

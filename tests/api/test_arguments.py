@@ -39,8 +39,9 @@ def test_what_is_no_model(document, model: Any):
 def test_a_model_of_transformers(document):
     from transformers import AutoModelForCausalLM
 
+    theirs: Any = AutoModelForCausalLM.from_pretrained(MINI)
     with pytest.raises(ModelError, match="not as a GPT2LMHeadModel") as error:
-        cd.check(document, model=AutoModelForCausalLM.from_pretrained(MINI))
+        cd.check(document, model=theirs)
     assert "save_pretrained(folder)" in error.value.remedy
 
 
