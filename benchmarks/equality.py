@@ -51,8 +51,7 @@ def runs() -> Iterator[Run]:
 
 
 def _added(model: str) -> bool:
-    from circuitdsl.models import open_model
-    from circuitdsl.models.opening import ModelError
+    from circuitdsl.models import ModelError, open_model
 
     try:
         open_model(model)

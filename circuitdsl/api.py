@@ -29,7 +29,7 @@ from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.models import Opening, geometry_of, require_downloaded
+from circuitdsl.models import Opening, geometry_of, named_in, require_downloaded
 from circuitdsl.plan.function import plan_function
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -107,9 +107,10 @@ def environment(model: str | Path | None = None, revision: str | None = None) ->
         )
     name = None if model is None else str(model)
     return Environment(
-        geometry=lambda own: geometry_of(name or own, revision),
+        geometry=lambda own: geometry_of(own if name is None else name, revision),
         task=tasks.describe,
         measures=measure_infos(),
+        model=named_in,
         layouts=lambda task: tasks.open_task(task).layouts(),
     )
 

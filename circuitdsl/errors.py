@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import walk_tb
+
 
 class InputError(Exception):
     """Wrong input (a file, a model, an argument): exit code 2, no traceback."""
+
+    exit_code = 2
 
     def __init__(self, message: str, remedy: str = ""):
         super().__init__(message)
@@ -13,3 +19,32 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhelp: {self.remedy}" if self.remedy else self.message
+
+
+class RunError(InputError):
+    """Right input on which a model could not be run: exit code 4, no traceback."""
+
+    exit_code = 4
+
+
+@contextmanager
+def run_errors() -> Iterator[None]:
+    """What a library raises while a model runs, as a :class:`RunError`. What this package raises is its own mistake."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        *_, (frame, _) = walk_tb(error.__traceback__)
+        raised_in = str(frame.f_globals.get("__name__", ""))
+        if raised_in.partition(".")[0] == "circuitdsl" and not _ran_out(error):
+            raise
+        raise RunError(
+            f"the model could not be run: {type(error).__name__}: {error} (in {raised_in})",
+            "try `--engine plain`, a smaller --memory, or another device; what was measured so far is kept",
+        ) from error
+
+
+def _ran_out(error: Exception) -> bool:
+    """Whether memory ran out, which torch says in several ways."""
+    return isinstance(error, MemoryError) or "memory" in f"{type(error).__name__} {error}".lower()

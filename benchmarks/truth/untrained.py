@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.truth.trials import COUNTS, REFERENCE, Tally
 from circuitdsl import api
 from circuitdsl.models.folders import MINI
-from circuitdsl.models.opening import quiet
+from circuitdsl.models.quiet import quiet
 from circuitdsl.tasks.tokenise import single_tokens
 from circuitdsl.tasks.words import NAMES
 

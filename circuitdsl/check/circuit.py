@@ -18,6 +18,7 @@ from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.models import Model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Screening, Variant
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.job import Started
@@ -46,7 +47,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     return CircuitReport(
         circuit=circuit,
         model=model.name,
-        processing=_processing(circuit.method, session.engine.dtype),
+        processing=_processing(model, session.engine.dtype),
         prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes.values())]),
         claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
@@ -195,11 +196,8 @@ def _value(measured: Measurement | Failure, bench: Bench) -> float:
     return math.nan if isinstance(measured, Failure) else bench.weighed(measured).value
 
 
-_PROCESSING = {"none": "weights as they are", "fold": "norms folded, writing weights and unembedding centred"}
-
-
-def _processing(method: Method, dtype: str) -> str:
-    return _PROCESSING[method.processing] + ("" if dtype == "float32" else f", in {dtype}")
+def _processing(model: Model, dtype: str) -> str:
+    return model.weights + ("" if dtype == "float32" else f", in {dtype}")
 
 
 def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...], screening: Screening | None) -> str:

@@ -59,6 +59,7 @@ class Conductor:
             dtype=self.models.dtypes,
             device=self.models.devices,
             argument=argue(circuits, comparisons, interventions),
+            notes=self.models.notes,
         )
 
     # --- blocks -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from circuitdsl.check.sweep import effects
 from circuitdsl.compare.curve import Curve, curve
 from circuitdsl.compare.structure import compare
 from circuitdsl.components import ALL, all_heads
+from circuitdsl.engine.base import Engine
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.verdicts import decide, judge
 from circuitdsl.language.circuit import Bound, Control
@@ -67,12 +68,16 @@ def _function(plan: FunctionPlan, bench: Bench) -> Function:
         tasks=(str(plan.left.task), str(plan.right.task)),
         cells=tuple(sorted(cells, key=lambda cell: PARTS.index(cell.part))),
         dissociation=_dissociation(plan, bench),
-        notes=(*_precision(bench.session.engine.dtype), *_notes(plan), *_on_references(plan, bench)),
+        notes=(*_engine(bench.session.engine), *_notes(plan), *_on_references(plan, bench)),
     )
 
 
-def _precision(dtype: str) -> tuple[str, ...]:
-    return () if dtype == "float32" else (f"the model ran in {dtype}",)
+def _engine(engine: Engine) -> Iterator[str]:
+    """What a reader has to know of how the model ran."""
+    if engine.dtype != "float32":
+        yield f"the model ran in {engine.dtype}"
+    if engine.note:
+        yield engine.note
 
 
 def _on_references(plan: FunctionPlan, bench: Bench) -> Iterator[str]:

@@ -14,7 +14,7 @@ from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Method
-from circuitdsl.models import Model, Opening, device_of, open_model
+from circuitdsl.models import Model, Opening, device_of, open_model, require_unhooked
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -61,11 +61,16 @@ class OpenModels:
         _check_shape(circuit, bench.session.engine.model)
         return bench
 
+    def require_unhooked(self) -> None:
+        """Refuse open models on which hooks were left since the last check. Raises InputError."""
+        for bench in self.benches.values():
+            require_unhooked(bench.session.engine.model.bridge)
+
     def bench_of(self, model: str, method: Method) -> Bench:
         """The bench of a model processed as a method says, which is opened at first use."""
         key = (model, method.processing)
         if key not in self.benches:
-            opened = open_model(self.model or model, method.processing, self.opening)
+            opened = open_model(model if self.model is None else self.model, method.processing, self.opening)
             engine = engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
             session = Session(engine, self.store)
             coarse, notes = self._coarse(session) if self.screen else (None, ())
@@ -97,6 +102,12 @@ class OpenModels:
     def engines(self) -> str:
         """The names of the engines at work: the one asked for, or plain where it does not cover a model."""
         return ", ".join(sorted({bench.session.engine.name for bench in self.benches.values()})) or self.engine
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why another engine runs a model than the one that was asked for."""
+        every = (bench.session.engine.note for bench in self.benches.values())
+        return tuple(note for note in dict.fromkeys(every) if note)
 
     @property
     def ran(self) -> int:

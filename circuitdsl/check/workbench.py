@@ -6,6 +6,7 @@ from circuitdsl.check.conductor import Conductor
 from circuitdsl.check.function import check_function
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
+from circuitdsl.errors import run_errors
 from circuitdsl.outcome import FunctionalComparison, Report
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
@@ -18,10 +19,14 @@ class Workbench(OpenModels):
         """Carry out a plan. Raises InputError for a model or a task that cannot be had."""
         if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
             self.benches.clear()  # the file's prompts may not be those of the last check
+        self.require_unhooked()
         conductor = Conductor(self, plan, progress)
         self.listener = conductor.tick
-        return conductor.report()
+        with run_errors():
+            return conductor.report()
 
     def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""
-        return check_function(plan, self.bench(plan.right), quoted)
+        self.require_unhooked()
+        with run_errors():
+            return check_function(plan, self.bench(plan.right), quoted)

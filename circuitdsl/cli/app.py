@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
-from io import TextIOWrapper
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EBADF, ENOSPC
+from io import StringIO, TextIOBase, TextIOWrapper, UnsupportedOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,22 +27,32 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 EXIT_INPUT = 2
+EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits.h: the program itself is wrong
 EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 130, 141  # as shells count Ctrl-C and a reader that has gone
 
 
 class _Commands(TyperGroup):
     """The commands; typer itself would end an interrupt without a word, and a closed pipe as if a claim failed."""
 
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        with _told_endings():  # its own help is printed here
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _told_endings():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader (head, less) has gone: nobody is left to tell. Keep Python from complaining at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(EXIT_PIPE_CLOSED) from None
+
+
+@contextmanager
+def _told_endings() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        output.give_up_stdout()  # the reader (head, less) has gone: nobody is left to tell
+        raise typer.Exit(EXIT_PIPE_CLOSED) from None
 
 
 app = typer.Typer(
@@ -70,11 +86,60 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
+    _stand_in_for_what_is_closed()
     try:
-        app(prog_name="circuitdsl")
-    except (InputError, UnknownName) as error:
+        try:
+            app(prog_name="circuitdsl")
+        finally:
+            if sys.stdout.writable():
+                sys.stdout.flush()  # here, where it can be said that there was no room
+    except BrokenPipeError:
+        output.give_up_stdout()
+        raise SystemExit(EXIT_PIPE_CLOSED) from None
+    except InputError as error:
+        tell(error)
+        raise SystemExit(error.exit_code) from None
+    except UnknownName as error:
         tell(error)
         raise SystemExit(EXIT_INPUT) from None
+    except Exception as error:
+        if isinstance(error, OSError) and (error.errno in (EBADF, ENOSPC) or isinstance(error, UnsupportedOperation)):
+            tell(output.unprintable(error))  # of a help text: all else is written by `output`
+            raise SystemExit(EXIT_INPUT) from None
+        _confess(error)
+        raise SystemExit(EXIT_MISTAKE) from None
+
+
+def _stand_in_for_what_is_closed() -> None:
+    """Streams in place of those that whoever started us has closed, for which Python has None.
+
+    What is for standard error must not come out elsewhere, as ``print`` would have it; and writing to standard output
+    must fail, as it does where there is no room.
+    """
+    if sys.stderr is None:
+        sys.stderr = StringIO()
+    if sys.stdout is None:
+        sys.stdout = TextIOBase()
+
+
+def _confess(error: Exception) -> None:
+    """Say that circuitdsl made a mistake, and where all is written down that is needed to find it."""
+    lines = traceback.format_exception(error)
+    called = f"circuitdsl {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    text = f"{called}\n{sys.argv}\n\n{''.join(lines)}"
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="circuitdsl-mistake-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError:  # no room: then it has to stand here
+        name = "the text above"
+        print(text, file=sys.stderr)
+    tell(
+        InputError(
+            f"circuitdsl itself went wrong: {type(error).__name__}: {str(error)[:200]}",
+            f"please report it, with {name} (the call, the versions and the traceback) and the files of the call",
+        )
+    )
 
 
 def tell(error: InputError | UnknownName) -> None:

@@ -60,8 +60,10 @@ def check(
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
     stacks = _bytes(memory) if memory is not None else 0
     document = None if watch else load_blocks(files, model, revision)
-    if output_file is not None:
-        output.need_writable(output_file)  # not after an hour of experiments
+    if output_file is None:  # not after an hour of experiments
+        output.need_stdout()
+    else:
+        output.need_writable(output_file)
     from circuitdsl.report.formats import formats
 
     bar = _Bar()

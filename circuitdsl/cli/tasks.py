@@ -44,5 +44,5 @@ def tasks_show(
     written = f"circuit shown {{\n  model {model}\n  task  {task}\n}}\n"
     reference = resolve_text(written, "command line", cd.environment(model, revision)).circuits[0].task
     tokenizer = cd.models.open_model(model, opening=cd.models.Opening("cpu", revision)).tokenizer
-    page = render_prompts(cd.tasks.open_task(reference).draw(tokenizer, count, seed, bos), tokenizer)
+    page = render_prompts(cd.tasks.draw(reference, tokenizer, count, seed, bos), tokenizer)
     output.put(output.view_of().text(page))

@@ -17,6 +17,9 @@ from circuitdsl.measures.experiments import Attention, Copying, HeadScore, Metri
 from circuitdsl.measures.measurement import Array, CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
+NOT_FINITE = "the model gives NaN or infinity"
+"""What keeps a reading from being one."""
+
 
 def needed(readings: Iterable[Reading]) -> frozenset[str]:
     """The hook points that readings need besides the logits."""
@@ -38,8 +41,22 @@ def read(reading: Reading, logits: Tensor, activations: Activations, batch: Batc
     """A reading of every prompt of a batch, shape [prompts].
 
     ``logits`` [prompts, vocabulary] are those at END; ``activations`` holds what ``needed`` named. Raises
-    CannotMeasure where a prompt lacks a position. All is computed in single precision at least, whatever the model's.
+    CannotMeasure where a prompt lacks a position and where the model gives NaN. All is computed in single precision at
+    least, whatever the model's.
     """
+    if logits.sum().isnan() and logits.isnan().any():  # of which a highest one could be named
+        raise CannotMeasure(NOT_FINITE)
+    return finite(_read(reading, logits, activations, batch, bridge))
+
+
+def finite(values: Array) -> Array:
+    """Readings, all of which are numbers. Raises CannotMeasure: no verdict comes of NaN."""
+    if not np.isfinite(values).all():
+        raise CannotMeasure(NOT_FINITE)
+    return values
+
+
+def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Batch, bridge: Any) -> Array:
     match reading:
         case Metric(name=name):
             rows = zip(batch.prompts, logits.float(), strict=True)

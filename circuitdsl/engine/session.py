@@ -30,7 +30,7 @@ from circuitdsl.measures.experiments import (
 )
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Model
-from circuitdsl.tasks import open_task
+from circuitdsl.tasks import draw, open_task
 from circuitdsl.tasks.prompts import Prompt, PromptSet, numbered
 
 
@@ -54,12 +54,12 @@ class Session:
     def prompts(self, data: Data, count: int) -> tuple[Prompt, ...]:
         """The first ``count`` prompts, numbered, or all if the task has no more.
 
-        Raises TaskError, and InputError for a prompt that is longer than the model can read.
+        Raises TaskError, and InputError for a prompt that is longer than the model can read or has other tokens.
         """
         known = self.streams.get(data)
         if known is None or (len(known.prompts) < count and not known.exhausted):
-            known = open_task(data.task).draw(self.engine.model.tokenizer, count, data.seed, data.bos)
-            _check_lengths(known.prompts, self.engine.model)
+            known = draw(data.task, self.engine.model.tokenizer, count, data.seed, data.bos)
+            _check_tokens(known.prompts, self.engine.model)
             known = replace(known, prompts=numbered(known.prompts))
             self.streams[data] = known
         return known.prompts[:count]
@@ -170,32 +170,25 @@ class Session:
 
     @cached_property
     def _model_key(self) -> str:
-        model = self.engine.model
-        shape = replace(model.geometry, model="")
-        config = tuple(str(getattr(model.bridge.cfg, name, None)) for name in _ARCHITECTURE)
-        return key_of(model.fingerprint, shape, config, model.processing, self.engine.settings)
+        return key_of(self.engine.model.identity, self.engine.settings)
 
 
-# What decides a forward pass besides the weights and their shapes.
-_ARCHITECTURE = (
-    "act_fn",
-    "normalization_type",
-    "positional_embedding_type",
-    "eps",
-    "attn_scale",
-    "rotary_base",
-    "rotary_dim",
-    "attn_only",
-)
-
-
-def _check_lengths(prompts: Sequence[Prompt], model: Model) -> None:
+def _check_tokens(prompts: Sequence[Prompt], model: Model) -> None:
+    """Refuse prompts that are longer than the model reads, and tokens that it has no embedding for."""
     for prompt in prompts:
         if len(prompt.tokens) > model.geometry.n_ctx:
             raise InputError(
                 f"a prompt has {len(prompt.tokens)} tokens and {model.name} reads at most {model.geometry.n_ctx}: "
                 f"{prompt.text[:60]!r}...",
                 "shorten the prompts, or choose a model with a longer context",
+            )
+        changed = (token for tokens in prompt.counterfactuals.values() for token in tokens)
+        used = (*prompt.tokens, *changed, prompt.answer, *prompt.wrong, *prompt.right, *prompt.options)
+        if (highest := max(used)) >= model.geometry.d_vocab:
+            raise InputError(
+                f"the tokenizer of {model.name} gives the token {highest} ({model.tokenizer.decode([highest])!r}), and "
+                f"the model knows only tokens below {model.geometry.d_vocab}: {prompt.text[:60]!r}...",
+                "the tokenizer is another model's, or has more tokens than the model: give the model's own",
             )
 
 

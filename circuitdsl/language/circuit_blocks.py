@@ -45,7 +45,8 @@ def resolve_circuit(
     model = only(block.body, t.Model, subject, collector)
     task = only(block.body, t.Task, subject, collector)
     only(block.body, t.Method, subject, collector)
-    geometry = _geometry(model, block, environment, collector)
+    model_name = None if model is None else environment.model(model.name.text, str(PurePath(file).parent))
+    geometry = _geometry(model, model_name, block, environment, collector)
     reference = _reference(task, file)
     task_info = _task(task, reference, block, environment, collector)
     method = resolve_method(every(block.body, t.Method), task_info, collector)
@@ -70,12 +71,12 @@ def resolve_circuit(
     if not drafts and _error_count(collector) == errors:
         remedy = "list heads in a role, or write `edge` or `expect`"
         collector.add("C590", f"circuit {block.name.text} claims nothing", block.name.span, remedy)
-    if geometry is None or task_info is None or reference is None or model is None:
+    if geometry is None or task_info is None or reference is None or model_name is None:
         return None
     return Circuit(
         name=block.name.text,
         file=file,
-        model=model.name.text,
+        model=model_name,
         geometry=geometry,
         task=reference,
         task_info=task_info,
@@ -93,14 +94,14 @@ def _error_count(collector: Collector) -> int:
 
 
 def _geometry(
-    model: t.Model | None, block: t.Circuit, environment: Environment, collector: Collector
+    model: t.Model | None, name: str | None, block: t.Circuit, environment: Environment, collector: Collector
 ) -> Geometry | None:
-    if model is None:
+    if model is None or name is None:
         message = f"circuit {block.name.text} does not say which model it is about"
         collector.add("C211", message, block.name.span, "add a line such as `model gpt2`")
         return None
     try:
-        return environment.geometry(model.name.text)
+        return environment.geometry(name)
     except UnknownName as error:
         _unknown("C201", model.name, error, collector)
         return None

@@ -181,6 +181,7 @@ class TaskRef:
 class Environment:
     """The look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`.
 
+    ``model`` gives the name by which everybody else knows the model that a file in a folder names.
     ``layouts`` gives where the tokens of a task's prompts stand, as far as their texts tell, () where nothing does. It
     is asked only of tasks that are known.
     """
@@ -188,4 +189,5 @@ class Environment:
     geometry: Callable[[str], Geometry]
     task: Callable[[TaskRef], TaskInfo]
     measures: Mapping[str, MeasureInfo]
+    model: Callable[[str, str], str] = lambda name, folder: name
     layouts: Callable[[TaskRef], Sequence[Layout]] = lambda task: ()

@@ -4,18 +4,13 @@
 """
 
 from circuitdsl.models.adding import add_model
-from circuitdsl.models.folders import added_folder, is_model
+from circuitdsl.models.folders import added_folder, is_model, named_in
 from circuitdsl.models.geometry import geometry_of
-from circuitdsl.models.opening import (
-    Dtype,
-    Model,
-    ModelError,
-    Opening,
-    Processing,
-    device_of,
-    open_model,
-    require_downloaded,
-)
+from circuitdsl.models.given import require_unhooked
+from circuitdsl.models.hub import require_downloaded
+from circuitdsl.models.model import Model, ModelError
+from circuitdsl.models.open import open_model
+from circuitdsl.models.opening import Dtype, Opening, device_of
 from circuitdsl.models.planted.plans import PLANTED
 
 __all__ = [
@@ -23,13 +18,14 @@ __all__ = [
     "Model",
     "ModelError",
     "Opening",
-    "Processing",
     "add_model",
     "device_of",
     "geometry_of",
     "model_names",
+    "named_in",
     "open_model",
     "require_downloaded",
+    "require_unhooked",
 ]
 
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from circuitdsl.models.folders import added_folder, is_model
-from circuitdsl.models.opening import ModelError, quiet
+from circuitdsl.models.model import ModelError
+from circuitdsl.models.quiet import quiet
 
 Progress = Callable[[str], None]
 """Told what is being done, a sentence at each step."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from circuitdsl.errors import InputError
+from circuitdsl.models.names import hub_names, own_name
+from circuitdsl.models.planted.plans import PLANTED
 
 MINI = Path(__file__).parent / "mini"
 
@@ -12,8 +17,28 @@ ADDABLE = ("smollm2-135m",)
 
 
 def hub_name(name: str) -> str:
-    """The name under which the hub knows a model; Pythia's are short for EleutherAI's."""
-    return f"EleutherAI/{name}" if name.startswith("pythia-") else name
+    """The name under which the hub is asked for a model: that of ``pythia-70m`` begins with EleutherAI."""
+    return hub_names(name)[0]
+
+
+def named_in(name: str, folder: str) -> str:
+    """What a model that a specification in ``folder`` names is called everywhere else.
+
+    A relative path counts from that folder if a model lies there; else a name is what it is, in its one spelling.
+    """
+    if not name or name in (*PLANTED, "mini", *ADDABLE):
+        return name
+    beside = Path(folder) / name
+    if _holds_model(beside):
+        return str(beside)
+    return name if _holds_model(Path(name)) else own_name(name)
+
+
+def _holds_model(folder: Path) -> bool:
+    try:
+        return is_model(folder)
+    except OSError:  # a name too long for a file
+        return False
 
 
 def find_folder(name: str, revision: str | None = None) -> Path | None:
@@ -22,9 +47,21 @@ def find_folder(name: str, revision: str | None = None) -> Path | None:
     With a ``revision`` (branch, tag or commit) only what was downloaded of the hub is looked at.
     """
     try:
-        return next(filter(is_model, _places(name) if revision is None else _cached(hub_name(name), revision)), None)
-    except (OSError, RuntimeError):  # a name too long for a file; `~somebody` who has no home
+        return next(filter(is_model, _places(name) if revision is None else _cached(name, revision)), None)
+    except (
+        OSError,
+        RuntimeError,
+        InputError,
+    ):  # a name too long for a file; `~somebody` who has no home; no home at all
         return None
+
+
+def is_own_folder(name: str) -> bool:
+    """Whether a name is the path of a model's folder."""
+    try:
+        return _holds_model(Path(name).expanduser())
+    except RuntimeError:  # no home
+        return False
 
 
 def is_model(folder: Path) -> bool:
@@ -38,29 +75,44 @@ def added_folder(name: str) -> Path:
 
 
 def own_cache() -> Path:
-    """What circuitdsl keeps for itself: $CIRCUITDSL_CACHE, or circuitdsl in the user's cache folder."""
+    """What circuitdsl keeps for itself: $CIRCUITDSL_CACHE, or circuitdsl in the user's cache folder.
+
+    Raises InputError for a user who has no home, unless the environment names a folder.
+    """
     named = os.environ.get("CIRCUITDSL_CACHE")
-    return Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "circuitdsl").expanduser()
+    return _at_home(Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "circuitdsl"))
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} is in a home folder, and this user has none (HOME is not set)",
+            "set HOME, or name a folder to keep things in with CIRCUITDSL_CACHE and HF_HOME",
+        ) from error
 
 
 def cache_folder() -> Path:
-    """Where Hugging Face keeps what it has downloaded, by its own environment variables."""
+    """Where Hugging Face keeps what it has downloaded, by its own environment variables. Raises as ``own_cache``."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+    return _at_home(Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub"))
 
 
-def _places(name: str) -> tuple[Path, ...]:
+def _places(name: str) -> Iterator[Path]:
     if name == "mini":
-        return (MINI,)
-    if name in ADDABLE:
-        return (added_folder(name),)
-    return (Path(name).expanduser(), *_cached(hub_name(name), "main"))
+        yield MINI
+    elif name in ADDABLE:
+        yield added_folder(name)
+    else:
+        yield Path(name).expanduser()
+        yield from _cached(name, "main")
 
 
 def downloaded_revisions(name: str) -> tuple[str, ...]:
     """The branches, tags and commits of a model of the hub that were downloaded to this machine."""
     found: list[str] = []
-    for stored in _stored(hub_name(name)):
+    for stored in _stored(name):
         references = filter(Path.is_file, (stored / "refs").rglob("*"))
         found += (path.relative_to(stored / "refs").as_posix() for path in references)
         found += (path.name for path in (stored / "snapshots").glob("*"))
@@ -81,5 +133,4 @@ def _cached(name: str, revision: str) -> tuple[Path, ...]:
 
 def _stored(name: str) -> tuple[Path, ...]:
     """Where Hugging Face's cache keeps a model, as ``models--owner--name/refs`` and ``.../snapshots``."""
-    owners = (name,) if "/" in name else (name, f"openai-community/{name}")
-    return tuple(cache_folder() / f"models--{owner.replace('/', '--')}" for owner in owners)
+    return tuple(cache_folder() / f"models--{hub.replace('/', '--')}" for hub in hub_names(name))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.environment import UnknownName
+from circuitdsl.models.configuration import NO_MLP, is_native, native_shape, read_configuration
 from circuitdsl.models.families import ALWAYS, Family, families
 from circuitdsl.models.folders import find_folder
+from circuitdsl.models.names import shape_name
 from circuitdsl.models.planted.plans import PLANTED
 
 
@@ -25,7 +27,7 @@ def geometry_of(name: str, revision: str | None = None) -> Geometry:
     folder = (find_folder(name, revision) if revision else None) or find_folder(name)
     if folder is not None:
         return _from_config(name, folder / "config.json")
-    if name in _PUBLIC:
+    if shape_name(name) in _PUBLIC:
         return _public(name)
     raise UnknownName(
         f"no model called {name} is known here",
@@ -46,16 +48,25 @@ _PUBLIC: dict[str, tuple[int, int, int, int, int, int, int]] = {
     "gpt2-large": (36, 20, 20, 1280, 5120, 50257, 1024),
     "gpt2-xl": (48, 25, 25, 1600, 6400, 50257, 1024),
     "distilgpt2": (6, 12, 12, 768, 3072, 50257, 1024),
+    "pythia-14m": (6, 4, 4, 128, 512, 50304, 2048),
+    "pythia-31m": (6, 8, 8, 256, 1024, 50304, 2048),
     "pythia-70m": (6, 8, 8, 512, 2048, 50304, 2048),
     "pythia-160m": (12, 12, 12, 768, 3072, 50304, 2048),
     "pythia-410m": (24, 16, 16, 1024, 4096, 50304, 2048),
+    "pythia-1b": (16, 8, 8, 2048, 8192, 50304, 2048),
+    "pythia-1.4b": (24, 16, 16, 2048, 8192, 50304, 2048),
+    "pythia-2.8b": (32, 32, 32, 2560, 10240, 50304, 2048),
+    "pythia-6.9b": (32, 32, 32, 4096, 16384, 50432, 2048),
+    "pythia-12b": (36, 40, 40, 5120, 20480, 50688, 2048),
+    **{f"attn-only-{layers}l": (layers, 8, 8, 512, NO_MLP, 48262, 1024) for layers in (1, 2, 3, 4)},
+    **{f"gelu-{layers}l": (layers, 8, 8, 512, 2048, 48262, 1024) for layers in (1, 2, 3, 4)},
     "smollm2-135m": (30, 9, 3, 576, 1536, 49152, 8192),
 }
 
 
 def _public(name: str) -> Geometry:
-    layers, heads, kv_heads, d_model, d_mlp, d_vocab, n_ctx = _PUBLIC[name]
-    parallel = name.startswith("pythia-")
+    layers, heads, kv_heads, d_model, d_mlp, d_vocab, n_ctx = _PUBLIC[shape_name(name)]
+    parallel = shape_name(name).startswith("pythia-")
     return Geometry(name, layers, heads, kv_heads, d_model, d_model // heads, d_mlp, d_vocab, n_ctx, parallel)
 
 
@@ -82,18 +93,19 @@ def _family(model_type: str) -> Family:
 
 
 def _from_config(name: str, path: Path) -> Geometry:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnknownName(f"{path} cannot be read: {error}", remedy="repair the file or name another folder") from error
-    if not isinstance(config, dict):
-        raise UnknownName(f"{path} is not a model's configuration", remedy="name the folder of a Hugging Face model")
+    return shape_of(name, read_configuration(path), str(path))
+
+
+def shape_of(name: str, config: Mapping[str, Any], where: str) -> Geometry:
+    """The geometry that a configuration describes; ``where`` it stands, for messages. Raises :class:`UnknownName`."""
+    if is_native(config):
+        return native_shape(name, config, where)
 
     def required(names: tuple[str, ...]) -> int:
         value = _first(config, names)
         if value is None:
             raise UnknownName(
-                f"{path} has none of {', '.join(names)}",
+                f"{where} has none of {', '.join(names)}",
                 remedy="circuitdsl reads the geometry of decoder-only language models",
             )
         return value
@@ -115,6 +127,6 @@ def _from_config(name: str, path: Path) -> Geometry:
 
 
 def _first(config: Mapping[str, object], names: tuple[str, ...]) -> int | None:
-    """The first whole number that ``config`` has under one of ``names``."""
+    """The first whole number above 0 that ``config`` has under one of ``names``."""
     values = (config.get(name) for name in names)
-    return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)
+    return next((value for value in values if isinstance(value, int) and value is not True and value > 0), None)

@@ -34,7 +34,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one call of ``check`` found out; ``argument`` is what its blocks say together."""
+    """Everything that one call of ``check`` found out; ``argument`` is what its blocks say together.
+
+    ``notes`` are about the whole of it: why another engine ran than the one that was asked for.
+    """
 
     circuits: tuple[CircuitReport, ...]
     comparisons: tuple[ComparisonReport, ...]
@@ -46,6 +49,7 @@ class Report:
     dtype: str = "float32"  # the precision of the models; estimates are accumulated in float64
     device: str = "cpu"  # where the models ran: "cuda:0"
     argument: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def outcomes(self) -> tuple[ClaimOutcome, ...]:
@@ -69,6 +73,7 @@ class Report:
             "engine": self.engine,
             "dtype": self.dtype,
             "device": self.device,
+            "notes": list(self.notes),
             "cost": {
                 "experiments": self.cost.experiments,
                 "prompt_passes": self.cost.prompt_passes,

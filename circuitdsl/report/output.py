@@ -59,10 +59,43 @@ def view_of(output: Path | None = None, verbose: bool = False, quiet: bool = Fal
 def put(text: str, output: Path | None = None) -> None:
     """Write a finished text to standard output or to a file."""
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _print(text)
     else:
         write_file(output, text)
+
+
+def _print(text: str) -> None:
+    """Write to standard output. Raises InputError where that is closed or full; that its reader has gone is no mistake
+    of anybody's, and stays a BrokenPipeError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unprintable(error) from error
+
+
+def need_stdout() -> None:
+    """Raise InputError where standard output is closed."""
+    if not sys.stdout.writable():
+        raise unprintable(OSError())
+
+
+def unprintable(error: OSError) -> InputError:
+    """The error of a standard output that takes nothing, which is given up."""
+    give_up_stdout()
+    reason = error.strerror or "it is closed"
+    return InputError(f"cannot write to standard output: {reason}", "write to a file (-o), or where there is room")
+
+
+def give_up_stdout() -> None:
+    """Send to nowhere what standard output does not take, so that Python does not try again, and complain, at exit."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:  # it is no file
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def need_writable(path: Path) -> None:

@@ -5,7 +5,7 @@ One file a task; ``file("my.jsonl")`` brings anybody's own prompts. Importing th
 
 from circuitdsl.tasks.layout import Layout
 from circuitdsl.tasks.prompts import Prompt, PromptSet, TextPrompt
-from circuitdsl.tasks.registry import describe, files_of, open_task, task_names
+from circuitdsl.tasks.registry import describe, draw, files_of, open_task, task_names
 from circuitdsl.tasks.task import Opener, ReadsFiles, Task, TaskError
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TaskError",
     "TextPrompt",
     "describe",
+    "draw",
     "files_of",
     "open_task",
     "task_names",

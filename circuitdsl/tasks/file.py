@@ -193,6 +193,8 @@ def _object(line: str) -> _Object:
         found = json.loads(line, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         raise _Mistake(f"not JSON: {error.msg} at column {error.colno}") from error
+    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
+        raise _Mistake("a number of too many digits") from error
     except RecursionError as error:
         raise _Mistake("nested too deeply") from error
     if not isinstance(found, dict):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from circuitdsl.errors import InputError
 from circuitdsl.language.environment import TaskInfo, TaskRef, UnknownName
 from circuitdsl.plugins import installed, load
-from circuitdsl.tasks.task import Opener, ReadsFiles, Task
+from circuitdsl.tasks.prompts import PromptSet
+from circuitdsl.tasks.task import Opener, ReadsFiles, Task, TaskError
 
 
 def task_names() -> tuple[str, ...]:
@@ -46,3 +49,19 @@ def _opener(name: str) -> Opener:
             remedy=f'the tasks are {", ".join(task_names())}; file("my.jsonl") brings your own prompts',
         )
     return load(installed("tasks")[name])
+
+
+def draw(ref: TaskRef, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
+    """The first ``count`` prompts of a task as a tokenizer reads them.
+
+    Raises :class:`TaskError`, also for whatever a task or a tokenizer raises, and :class:`UnknownName`.
+    """
+    try:
+        return open_task(ref).draw(tokenizer, count, seed, bos)
+    except (InputError, UnknownName):
+        raise
+    except Exception as error:
+        raise TaskError(
+            f"prompts of the task {ref} could not be drawn: {type(error).__name__}: {error}",
+            "the task or the model's tokenizer is at fault: try another model, or report it with both",
+        ) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ioi_data import IOI
 
+from arrays import array
 from circuitdsl.actions import Ablate
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.plain.engine import PlainEngine
@@ -26,6 +29,8 @@ from circuitdsl.engine.store import Store, canonical, default_folder, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Intervened, Mean, Metric, Patched, Zero
 from circuitdsl.measures.measurement import Failure
+from circuitdsl.models import open_model
+from circuitdsl.models.folders import MINI
 
 HEADS = frozenset(Node(Head(3, i), Position("END")) for i in range(4))
 EXPERIMENTS = [
@@ -98,10 +103,24 @@ def test_other_weights_prompts_references_or_settings_are_other_results(mini, tm
     assert not keys(Session(Renamed(mini), store)) & keys(Session(engine, store))
 
     class Edited:
-        bridge, geometry, processing, fingerprint = mini.bridge, mini.geometry, mini.processing, "other weights"
-        tokenizer = mini.tokenizer
+        bridge, geometry, identity, tokenizer = mini.bridge, mini.geometry, "other weights", mini.tokenizer
 
     assert not keys(Session(PlainEngine(Edited()), store)) & keys(base)  # type: ignore[arg-type]
+
+
+def test_another_configuration_of_the_same_weights_is_measured_anew(mini, tmp_path):
+    folder = tmp_path / "other"
+    shutil.copytree(MINI, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    config = json.loads((folder / "config.json").read_text("utf-8")) | {"scale_attn_by_inverse_layer_idx": True}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    other = open_model(folder)
+    assert other.fingerprint == mini.fingerprint
+    store = Store.in_folder(tmp_path / "kept")
+    asked = [session(model, store)[0] for model in (mini, other)]
+    ours, theirs = (each.run(EXPERIMENTS, 60) for each in asked)
+    assert [each.answered for each in asked] == [0, 0]
+    for experiment in EXPERIMENTS[:2]:
+        assert not np.array_equal(array(ours[experiment]), array(theirs[experiment]))
 
 
 def test_failures_are_not_kept(mini, tmp_path):

@@ -164,7 +164,8 @@ def test_an_object_is_never_folded_but_may_have_been(tiny):
     bridge = open_model(tiny).bridge
     assert "enable_compatibility_mode" in refused(bridge, "fold").remedy
     bridge.enable_compatibility_mode(disable_warnings=True)
-    assert open_model(bridge, "fold").processing == "fold"
+    for processing in ("none", "fold"):
+        assert "compatibility mode" in open_model(bridge, processing).weights
 
 
 def test_an_object_keeps_its_precision(tiny):
@@ -184,3 +185,50 @@ def test_an_object_without_a_tokenizer(tiny):
     bridge: TransformerBridge = open_model(tiny).bridge
     bridge.tokenizer = None
     assert "has no tokenizer" in refused(bridge).message
+
+
+def louder(activation: torch.Tensor, hook: object) -> torch.Tensor:
+    return 2 * activation
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+def test_hooks_that_are_left_on_an_object_are_refused_until_it_is_reset(tiny, permanent):
+    bridge = open_model(tiny).bridge
+    before = logits(bridge)
+    (bridge.add_perma_hook if permanent else bridge.add_hook)("blocks.1.attn.hook_z", louder)
+    assert not torch.allclose(logits(bridge), before)
+    error = refused(bridge)
+    assert "hooks left on the model (blocks.1.attn" in error.message
+    assert "reset_hooks(including_permanent=True)" in error.remedy
+    bridge.reset_hooks(including_permanent=True)
+    assert torch.equal(logits(open_model(bridge).bridge), before)
+
+
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_hooks_of_torch_are_refused_too(tiny, register):
+    bridge = open_model(tiny).bridge
+    handle = getattr(bridge.blocks[0].mlp, register)(lambda *given: None)
+    assert "torch's own hooks are left on modules of the model (blocks.0.mlp)" in refused(bridge).message
+    handle.remove()
+    assert open_model(bridge).bridge is bridge
+
+
+def test_the_hooks_of_the_libraries_are_none_of_the_users(tiny):
+    """Hugging Face's code puts some on itself at its first pass, to see what passes."""
+    for processing in ("none", "fold"):
+        bridge = open_model(tiny, processing).bridge
+        bridge.original_model(TOKENS, output_hidden_states=True, output_attentions=True)
+        bridge.run_with_cache(TOKENS)
+        assert open_model(bridge).bridge is bridge
+
+
+def test_a_model_of_another_library_is_refused_with_a_way(tiny):
+    error = refused(GPT2LMHeadModel.from_pretrained(tiny))
+    assert "not as a GPT2LMHeadModel" in error.message
+    assert "save_pretrained" in error.remedy
+
+
+def test_attention_to_what_comes_later_is_refused():
+    bridge = open_model("planted-induction").bridge
+    bridge.cfg.attention_dir = "bidirectional"
+    assert "circuitdsl measures causal models alone" in refused(bridge).message

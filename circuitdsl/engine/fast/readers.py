@@ -15,7 +15,7 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.region import Region
-from circuitdsl.engine.readings import read, require_wrong
+from circuitdsl.engine.readings import finite, read, require_wrong
 from circuitdsl.measures.experiments import Metric, Reading
 from circuitdsl.measures.measurement import Array
 
@@ -55,7 +55,7 @@ class Reader:
         """
         if reading == Metric("logit_diff"):
             direction, offset = self._logit_diff
-            return ((x.float() @ direction[:, :, None])[..., 0] + offset).double().cpu().numpy()
+            return finite(((x.float() @ direction[:, :, None])[..., 0] + offset).double().cpu().numpy())
         # A world at a time: the vocabulary is large.
         unembedded = (self.network.unembedding(x[:, world]) for world in range(x.shape[1]))
         return np.stack([read(reading, logits, {}, self.batch, self.bridge) for logits in unembedded], axis=1)

@@ -362,8 +362,10 @@ class Work:
             try:
                 values = self.reader.readings(reading, x[:, rows])
             except CannotMeasure as reason:
-                for row in rows:
-                    self.answers.unread(worlds[row], reading, reason)
+                if len(rows) == 1:
+                    self.answers.unread(worlds[rows[0]], reading, reason)
+                for row in rows if len(rows) > 1 else ():  # it may be one of them alone, whose values overflow
+                    self._read([worlds[row]], {worlds[row]: [reading]}, x[:, [row]])
                 continue
             for column, row in enumerate(rows):
                 self.answers.add(worlds[row], reading, np.ascontiguousarray(values[:, column]))

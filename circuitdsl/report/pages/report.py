@@ -71,7 +71,8 @@ def render_summary(report: Report) -> RenderableType:
     style = next((STYLES[verdict] for verdict in OPEN if report.summary[str(verdict)]), STYLES[Verdict.HOLDS])
     last = Text(summary(report.summary, report.seconds), style=style)
     found = [_rule("what does not hold"), lines, Text()] if lines.rows else []
-    return Group(*found, Text(_took(report), style="dim"), last)
+    notes = (Text(f"note: {note}", style="dim") for note in report.notes)
+    return Group(*found, *notes, Text(_took(report), style="dim"), last)
 
 
 def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[Text, Text]:
