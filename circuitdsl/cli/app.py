@@ -16,6 +16,7 @@ from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.report import output
 from circuitdsl.version import __version__
+from circuitdsl.visible import visible_lines
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -82,9 +83,8 @@ def tell(error: InputError | UnknownName) -> None:
     if isinstance(error, SpecError):
         print(error.render(color=coloured(sys.stderr)), file=sys.stderr)
     else:
-        print(
-            f"error: {error.message}", *([f"help: {error.remedy}"] if error.remedy else []), sep="\n", file=sys.stderr
-        )
+        lines = [f"error: {error.message}", *([f"help: {error.remedy}"] if error.remedy else [])]
+        print(*map(visible_lines, lines), sep="\n", file=sys.stderr)
 
 
 def coloured(stream: TextIO) -> bool:

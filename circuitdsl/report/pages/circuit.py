@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.compare.edges import role_edges
 from circuitdsl.components import Component, Head, Mlp
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.report.palette import role_colours
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
 
 
