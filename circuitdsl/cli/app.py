@@ -29,15 +29,21 @@ class _Commands(TyperGroup):
     """The commands; typer itself would end an interrupt without a word, and a closed pipe as if a claim failed."""
 
     def invoke(self, ctx: Any) -> Any:
+        # A shell without job control starts what stands before `&` with interrupts ignored, and Python leaves it so.
+        # A check may take hours and a watch never ends: an interrupt that reaches them is meant for them.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, before)
             print("interrupted", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             # The reader (head, less) has gone: nobody is left to tell. Keep Python from complaining at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(EXIT_PIPE_CLOSED) from None
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 app = typer.Typer(
@@ -65,10 +71,6 @@ def main() -> None:
     # Threads that wait by spinning steal the cores from the threads that work: where cores are busy, torch is several
     # times slower with the default. To be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell without job control starts what stands before `&` with interrupts ignored, and Python leaves it so.
-        # A check may take hours and a watch never ends: an interrupt that reaches them is meant for them.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
     try:
