@@ -24,7 +24,7 @@ from circuitdsl.engine.references import (
     reference_seed,
 )
 from circuitdsl.engine.shams import donors_of, with_shams
-from circuitdsl.engine.store import Store, StoreError, key_of
+from circuitdsl.engine.store import Found, Store, StoreError, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
     Data,
@@ -105,8 +105,8 @@ class Session:
         """What of the results store should be known."""
         found: list[str] = []
         if self.damaged:
-            rows = f"{self.damaged} readings" if self.damaged > 1 else "a reading"
-            found.append(f"{rows} in the results store did not have their checksum and were measured again")
+            rows = f"{self.damaged} readings in it lack" if self.damaged > 1 else "a reading in it lacks"
+            found.append(f"the results store is damaged: {rows} the checksum; what was asked with them was run again")
         if self.store is not None and not self.store.writable:
             found.append(f"the results store {self.store.path} may only be read: nothing new was kept")
         return (*found, *([f"nothing more was kept: {self.unkept}"] if self.unkept else []))
@@ -187,8 +187,7 @@ class Session:
             known.add(self.engine.run(data, shammed, first, last, experiments, references, known.hold))
             return
         keys = self._keys(stream[first:last], shammed[first:last], experiments, references)
-        found = self.store.get(keys.values())
-        self.damaged += found.damaged
+        found = self._kept(self.store, keys.values())
         known.add({e: found.readings[keys[e]] for e in experiments if keys[e] in found.readings})
         rest = [e for e in experiments if keys[e] not in found.readings]
         if not rest:
@@ -207,6 +206,20 @@ class Session:
         finally:
             writer.write()
             self.unkept = self.unkept or writer.refused
+
+    def _kept(self, store: Store, keys: Iterable[str]) -> Found:
+        """What the store has. One that cannot be read has nothing: no check ends for that.
+
+        With a damaged row all of them are measured again, for beside other experiments a reading may have another last
+        digit.
+        """
+        try:
+            found = store.get(keys)
+        except StoreError as error:
+            self.unkept = self.unkept or f"{error.message} ({error.remedy})"
+            return Found({})
+        self.damaged += found.damaged
+        return Found({}) if found.damaged else found
 
     def _shammed(self, data: Data, stream: Sequence[Prompt], experiments: Iterable[Experiment]) -> Sequence[Prompt]:
         """A stream from its beginning, with another prompt for each where an experiment takes outputs from there."""
