@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,22 @@ def verdicts(report: Report) -> str:
     return json.dumps([said["circuits"], said["interventions"], said["comparisons"]], sort_keys=True)
 
 
-def without_notes(report: Report) -> str:
-    """The same without notes, among which stands that a store was damaged."""
-    said = json.loads(verdicts(report))
-    for circuit in said[0]:
-        circuit["notes"] = []
-    return json.dumps(said, sort_keys=True)
+ROUNDING = 1e-5
+"""A share of a figure that float32 may differ by where a sum was made in another order."""
+
+
+def figures_of(report: Report) -> list[Any]:
+    """The claims and heads of a report's circuits."""
+    parts = ("claims", "heads", "unexplained")
+    return [{part: circuit[part] for part in parts} for circuit in json.loads(verdicts(report))[0]]
+
+
+def difference(one: Any, other: Any) -> float:
+    """By how much of themselves two reports' figures differ at most; infinite where anything else differs."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) / max(abs(one), 1e-3)
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return max((difference(one[key], other[key]) for key in one), default=0.0)
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return max((difference(*pair) for pair in zip(one, other, strict=True)), default=0.0)
+    return 0.0 if one == other else math.inf

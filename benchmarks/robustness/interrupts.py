@@ -26,8 +26,8 @@ def interrupts(count: int, seed: int, folder: Path) -> Result:
     whole = time.monotonic() - started
     result = Result(
         "Ctrl-C",
-        "A process is interrupted at moments spread evenly over a check, imports included: exit code 130, `interrupted` "
-        "and no traceback; once claims were measured, they are printed.",
+        "A process is interrupted at moments spread evenly over a check, imports included: exit code 130, "
+        "`interrupted` and no traceback; once claims were measured, they are printed.",
     )
     for number in range(count):
         moment = whole * (number + 1) / (count + 1)

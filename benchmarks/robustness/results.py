@@ -46,4 +46,24 @@ def page(results: Iterable[Result], seed: int) -> str:
         lines += [f"* {note}" for note in each.notes]
         lines += [f"* **fault**: `{fault}`" for fault in each.faults[:20]]
         lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join([*lines, WHY]).rstrip() + "\n"
+
+
+WHY = """## Why last digits differ
+
+The fast engine stacks experiments. In float32 a figure may differ in its last digit from stack to stack, for two
+reasons that were measured one by one:
+
+* Products of matrices with few rows. With torch 2's MKL on an AMD EPYC, one thread, a row of `x @ W` is the same to the
+  bit for every number of rows from 4 on, and another one for 1 to 3 rows (with two threads up to 11 rows); products of
+  queries and keys also differ with the number of rows where there are few keys. How many rows a product has depends
+  on how many experiments are stacked.
+* A stack begins at the layer of its first edit. Experiments that are edited later run through the layers before over
+  some tokens only, whose keys come in another order than in the run of all tokens, so that sums are made in another
+  order. Isolated circuits may also run over the tokens of a larger one beside them.
+
+So `--memory`, which sets the size of stacks, and other experiments in the same call can change last digits; nothing
+else that was tried does. Stacks of one size, padded, would cost time in every check, and are not used. What is kept in
+the results store is kept in whole stacks, and the stacks that are left after a kill are those that would have been
+run: that is why a check that goes on gives the same report to the bit.
+"""

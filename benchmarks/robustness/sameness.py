@@ -7,12 +7,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import circuitdsl as cd
-from benchmarks.robustness.checks import MEMORY, SPEC, Bench, verdicts
+from benchmarks.robustness.checks import MEMORY, ROUNDING, SPEC, Bench, difference, figures_of, verdicts
 from benchmarks.robustness.results import Result
 from circuitdsl.outcome import Report
 
@@ -29,44 +28,31 @@ def sameness(count: int, seed: int, folder: Path) -> Result:
     )
     usual = bench.check()
     for memory in [MEMORY * 2**step for step in range(1, count + 1)]:
-        _compare(result, f"--memory {memory:,}", usual, bench.check(memory=memory))
+        _compare(result, f"--memory {memory:,}", usual, figures_of(bench.check(memory=memory)))
     company = folder / "company.circuit"
     company.write_text(SPEC + SPEC.replace("circuit c", "circuit d").replace("2.3 2.5", "2.6 3.3 3.7"), "utf-8")
     both = cd.check(cd.load(company), bench.model, memory=MEMORY)
-    _compare(result, "in company", usual, both)
+    _compare(result, "in company", usual, figures_of(both))
     for threads in ("1", "2"):
         _compare(result, f"{threads} threads", usual, _in_a_process(folder / "c.circuit", threads))
     return result
 
 
-def _compare(result: Result, how: str, usual: Report, other: Report | dict[str, Any]) -> None:
-    found = other if isinstance(other, dict) else json.loads(verdicts(other))[0][0]
-    expected = json.loads(verdicts(usual))[0][0]
-    pairs = list(zip(_numbers(expected["claims"]), _numbers(found["claims"]), strict=True))
-    largest = max(abs(one - two) / max(abs(one), 1e-9) for one, two in pairs)
-    result.ended("equal to the bit" if largest == 0 else "equal up to rounding")
-    if largest:
-        result.notes.append(f"{how}: figures of claims differ by {largest:.1g} of themselves at most")
-    if largest > 1e-4 or [c["verdict"] for c in expected["claims"]] != [c["verdict"] for c in found["claims"]]:
-        result.faults.append(f"{how}: {largest:.1g}")
+def _compare(result: Result, how: str, usual: Report, other: list[Any]) -> None:
+    apart = difference(figures_of(usual)[:1], other[:1])
+    result.ended("equal up to rounding" if apart else "equal to the bit")
+    if apart:
+        result.notes.append(f"{how}: figures differ by {apart:.1g} of themselves at most")
+    if apart > ROUNDING:
+        result.faults.append(f"{how}: {apart:.1g}")
 
 
-def _numbers(said: Any) -> Iterator[float]:
-    if isinstance(said, dict):
-        for each in said.values():
-            yield from _numbers(each)
-    elif isinstance(said, list):
-        for each in said:
-            yield from _numbers(each)
-    elif isinstance(said, float):
-        yield said
-
-
-def _in_a_process(spec: Path, threads: str) -> dict[str, Any]:
+def _in_a_process(spec: Path, threads: str) -> list[Any]:
     command = [sys.executable, "-m", "circuitdsl", "check", "--no-cache", "--memory", "400KB", "-f", "json", str(spec)]
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads}
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    return json.loads(ended.stdout)["circuits"][0]
+    parts = ("claims", "heads", "unexplained")
+    return [{part: circuit[part] for part in parts} for circuit in json.loads(ended.stdout)["circuits"]]
 
 
 def many(count: int, seed: int, folder: Path) -> Result:
