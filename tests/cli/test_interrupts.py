@@ -76,3 +76,23 @@ def test_standard_output_is_written_by_its_name(tmp_path: Path):
     ended = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=tmp_path, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "nothing is wrong\n", "")
     assert sorted(os.listdir(tmp_path)) == ["c.circuit"]  # noqa: PTH208
+
+
+EXECUTED = """
+import runpy, sys
+import circuitdsl as cd
+import circuitdsl.cli.lint
+STRING = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)"
+cd.api.lint = lambda *arguments, **settings: exec(STRING)
+sys.argv = ["circuitdsl", "lint", "c.circuit"]
+runpy.run_module("circuitdsl", run_name="__main__")
+"""
+
+
+def test_an_interrupt_of_a_string_that_is_executed_is_met_as_any_other(tmp_path: Path):
+    """Python remembers such an interrupt, and a module that is run by -m would end by the signal though it was met."""
+    (tmp_path / "executed.py").write_text(EXECUTED)
+    environ = environment(PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
+    command = [sys.executable, "-m", "executed"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=120)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")

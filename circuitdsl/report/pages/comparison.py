@@ -229,7 +229,7 @@ def _incoming(graph: Graph, vertex: Vertex) -> Iterator[list[Link]]:
     yield from found.values()
 
 
-def _inside(vertex: Vertex) -> Text:
+def _inside(vertex: Vertex) -> RenderableType:
     """The components of a role by side, with a star at those that moved, and where it stands."""
     if vertex.kind != "role":
         return Text()
