@@ -62,8 +62,8 @@ reasons that were measured one by one:
   some tokens only, whose keys come in another order than in the run of all tokens, so that sums are made in another
   order. Isolated circuits may also run over the tokens of a larger one beside them.
 
-So `--memory`, which sets the size of stacks, and other experiments in the same call can change last digits; nothing
-else that was tried does. Stacks of one size, padded, would cost time in every check, and are not used. What is kept in
+So `--memory`, which sets the size of stacks, and other experiments in the same call can change last digits.
+Stacks of one size, padded, would cost time in every check, and are not used. What is kept in
 the results store is kept in whole stacks, and the stacks that are left after a kill are those that would have been
 run: that is why a check that goes on gives the same report to the bit.
 """
