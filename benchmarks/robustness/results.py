@@ -52,7 +52,7 @@ def page(results: Iterable[Result], seed: int) -> str:
 WHY = """## Why last digits differ
 
 The fast engine stacks experiments. In float32 a figure may differ in its last digit from stack to stack, for two
-reasons that were measured one by one:
+reasons. The first was measured; the second follows from how stacks are made:
 
 * Products of matrices with few rows. With torch 2's MKL on an AMD EPYC, one thread, a row of `x @ W` is the same to the
   bit for every number of rows from 4 on, and another one for 1 to 3 rows (with two threads up to 11 rows); products of
