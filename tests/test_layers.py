@@ -18,7 +18,7 @@ import networkx as nx
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "version", "plugins", "library"),
+    ("errors", "version", "plugins", "library", "visible"),
     ("components",),
     ("actions",),
     ("language",),
@@ -40,7 +40,8 @@ LAYERS = (
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIGHT = (
-    *("errors", "version", "plugins", "library", "components.*", "actions.*", "language.*", "tasks.*", "measures.*"),
+    *("errors", "version", "plugins", "library", "visible"),
+    *("components.*", "actions.*", "language.*", "tasks.*", "measures.*"),
     *(
         "engine.base",
         "engine.references",

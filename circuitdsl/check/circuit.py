@@ -34,6 +34,8 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     circuit, session = plan.circuit, bench.session
     model = session.engine.model
     performance = plan.performance and bench.performance(plan.performance, circuit.method.metric)
+    if performance is not None and session.closed and performance.verdict is Verdict.ERROR:
+        performance = None  # interrupted: it was not measured
     reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE
     kept = _too_little_kept(plan, bench)
     far = kept.get(circuit.method, "")
@@ -41,7 +43,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     variants = _variants(plan, bench, reason, kept)
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
-    searched = plan.searched and not reason
+    searched = plan.searched and not reason and not session.closed
     found, screening = _unexplained(plan, bench) if searched else ((), None)
     own, *varied = sources_of(circuit.method)
     return CircuitReport(
@@ -53,11 +55,12 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         performance=performance,
         heads=_heads(plan, bench),
         unexplained=found,
-        unexplained_note=_unexplained_note(circuit, found, screening) if searched else "not looked for",
+        unexplained_note=_unexplained_note(circuit, found, screening) if searched else _not_looked_for(session),
         screening=screening,
         reference=size_of(session, data, own),
         notes=(
             *bench.notes,
+            *session.remarks,
             *session.notes(data),
             *notes_on(session, data, own, *varied),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
@@ -66,6 +69,11 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         fingerprint=model.fingerprint,
         revision=model.revision,
     )
+
+
+def _not_looked_for(session: Session) -> str:
+    """Why nobody knows which other heads matter."""
+    return "not looked for: the check was interrupted" if session.closed else "not looked for"
 
 
 # --- other methods ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 from circuitdsl.check.circuit import check_circuit
 from circuitdsl.check.comparison import check_comparison
+from circuitdsl.check.interrupted import INTERRUPTED, Interrupted
 from circuitdsl.check.intervention import check_intervention
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
@@ -40,10 +41,22 @@ class Conductor:
     what: str = field(default="", init=False)
 
     def report(self) -> Report:
-        """Check everything. Raises InputError for a model or a task that cannot be had."""
+        """Check everything. Raises InputError for a model or a task that cannot be had; Interrupted, if it was
+        interrupted and anything is known by then."""
         started = time.monotonic()
-        ran, answered = self.models.ran, self.models.answered
-        self._first_rounds()
+        before = self.models.ran, self.models.answered
+        try:
+            self._first_rounds()
+            return self._report(started, *before)
+        except KeyboardInterrupt:
+            if not self.models.close(INTERRUPTED):
+                raise
+            raise Interrupted(self._report(started, *before)) from None
+        finally:
+            self.models.open_again()
+
+    def _report(self, started: float, ran: int, answered: int) -> Report:
+        """Judge block by block; ``ran`` and ``answered`` are what the models had done before."""
         circuits = tuple(map(self._circuit, self.plan.circuits))
         interventions = tuple(map(self._intervention, self.plan.interventions))
         comparisons = tuple(map(self._comparison, self.plan.comparisons))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from circuitdsl.check.bench import Bench
@@ -39,6 +41,8 @@ class OpenModels:
     screen: str = ""
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
+
+    turn: AbstractContextManager[object] = field(default_factory=RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.engine not in engines():
@@ -118,6 +122,17 @@ class OpenModels:
     def answered(self) -> int:
         """Experiments that the store has answered so far."""
         return sum(session.answered for session in self._sessions())
+
+    def close(self, reason: str) -> bool:
+        """Run nothing more: what is not known fails for this reason. Whether anything is known."""
+        for session in self._sessions():
+            session.closed = reason
+        return any(session.results for session in self._sessions())
+
+    def open_again(self) -> None:
+        """Run experiments again."""
+        for session in self._sessions():
+            session.closed = ""
 
     def _sessions(self) -> Iterator[Session]:
         for bench in self.benches.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from circuitdsl.check.borrowed import borrowed
 from circuitdsl.check.conductor import Conductor
 from circuitdsl.check.function import check_function
 from circuitdsl.check.open_models import OpenModels
@@ -13,10 +14,18 @@ from circuitdsl.plan.plan import Plan
 
 
 class Workbench(OpenModels):
-    """Carries out plans on models that it opens once; its arguments are those of :class:`OpenModels`."""
+    """Carries out plans on models that it opens once; its arguments are those of :class:`OpenModels`.
+
+    Threads take turns. A model that was given as an object is in evaluation mode meanwhile, and as it was afterwards.
+    """
 
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
-        """Carry out a plan. Raises InputError for a model or a task that cannot be had."""
+        """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
+        known where it was interrupted."""
+        with self.turn, borrowed(self.model):
+            return self._check(plan, progress)
+
+    def _check(self, plan: Plan, progress: Progress) -> Report:
         if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
             self.benches.clear()  # the file's prompts may not be those of the last check
         self.require_unhooked()
@@ -27,6 +36,7 @@ class Workbench(OpenModels):
 
     def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""
-        self.require_unhooked()
-        with run_errors():
-            return check_function(plan, self.bench(plan.right), quoted)
+        with self.turn, borrowed(self.model):
+            self.require_unhooked()
+            with run_errors():
+                return check_function(plan, self.bench(plan.right), quoted)

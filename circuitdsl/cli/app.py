@@ -22,6 +22,7 @@ from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.report import output
 from circuitdsl.version import __version__
+from circuitdsl.visible import visible_lines
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -39,8 +40,14 @@ class _Commands(TyperGroup):
             return super().make_context(*arguments, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        with _told_endings():
-            return super().invoke(ctx)
+        # A shell without job control starts what stands before `&` with interrupts ignored, and Python leaves it so.
+        # A check may take hours and a watch never ends: an interrupt that reaches them is meant for them.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with _told_endings():
+                return super().invoke(ctx)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -80,10 +87,6 @@ def main() -> None:
     # Threads that wait by spinning steal the cores from the threads that work: where cores are busy, torch is several
     # times slower with the default. To be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell without job control starts what stands before `&` with interrupts ignored, and Python leaves it so.
-        # A check may take hours and a watch never ends: an interrupt that reaches them is meant for them.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
     _stand_in_for_what_is_closed()
@@ -147,9 +150,8 @@ def tell(error: InputError | UnknownName) -> None:
     if isinstance(error, SpecError):
         print(error.render(color=coloured(sys.stderr)), file=sys.stderr)
     else:
-        print(
-            f"error: {error.message}", *([f"help: {error.remedy}"] if error.remedy else []), sep="\n", file=sys.stderr
-        )
+        lines = [f"error: {error.message}", *([f"help: {error.remedy}"] if error.remedy else [])]
+        print(*map(visible_lines, lines), sep="\n", file=sys.stderr)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import circuitdsl as cd
-from circuitdsl.cli.app import app, tell
+from circuitdsl.check.interrupted import Interrupted
+from circuitdsl.cli.app import EXIT_INTERRUPTED, app, tell
 from circuitdsl.cli.options import (
     Device,
     EngineName,
@@ -28,6 +29,7 @@ from circuitdsl.cli.options import (
 )
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
+from circuitdsl.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -88,8 +90,15 @@ def check(
     if document is None:
         _watch(files, checking, bar, out)
     else:
-        with bar:
-            report = cd.check(document, **checking)
+        try:
+            with bar:
+                report = cd.check(document, **checking)
+        except Interrupted as stopped:
+            if report_format == "text" and output_file is None:  # programs would take it for the whole
+                out(stopped.report)
+            kept = "; what was measured is kept, and another check goes on from there" if cache else ""
+            print(f"interrupted{kept}", file=sys.stderr)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         out(report)
         raise typer.Exit(report.exit_code)
 
@@ -134,7 +143,7 @@ class _Bar:
     def __call__(self, done: int, total: int, what: str) -> None:
         bar = self._start()
         if bar is not None:
-            what = f"{what}: prompts through the model"
+            what = f"{visible(what)}: prompts through the model"
             bar.update(bar.task_ids[0], completed=done, total=total, description=what)
 
     def _start(self) -> Progress | None:
@@ -142,7 +151,12 @@ class _Bar:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.add_task("opening the model", total=None)
             self._bar.start()

@@ -14,6 +14,7 @@ from circuitdsl.cli.app import EXIT_INPUT, app, coloured
 from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
+from circuitdsl.visible import visible, visible_lines
 
 
 @app.command()
@@ -57,14 +58,14 @@ def fmt(
         changed |= after != before
         if show_diff:
             lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (formatted)")
-            output.put("".join(lines))
+            output.put(visible_lines("".join(lines)))
         elif check_only and after != before:
-            output.put(f"{name} would be formatted\n")
+            output.put(f"{visible(name)} would be formatted\n")
         elif name == "-":
             output.put(after)
         elif not check_only and after != before:
             output.write_file(Path(name), after)
-            output.put(f"{name} formatted\n")
+            output.put(f"{visible(name)} formatted\n")
     raise typer.Exit(1 if changed and (check_only or show_diff) else 0)
 
 

@@ -25,6 +25,14 @@ Tick = Callable[[int], None]
 """Called with a number of prompts that went through a whole forward pass."""
 
 
+Keep = Callable[[Mapping[Experiment, Array]], None]
+"""Told of readings as soon as they are finished, so that whoever ends a run loses little."""
+
+
+def keep_nothing(readings: Mapping[Experiment, Array]) -> None:
+    """For whoever takes all readings at the end."""
+
+
 class Engine(Protocol):
     """Anything that runs experiments on one model.
 
@@ -54,11 +62,13 @@ class Engine(Protocol):
         stop: int,
         experiments: Iterable[Experiment],
         references: References = NO_REFERENCES,
+        keep: Keep = keep_nothing,
     ) -> dict[Experiment, Array | Failure]:
         """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
 
         ``references`` has what every mean and every resampled output is taken from. An experiment that cannot be run
-        gives a Failure.
+        gives a Failure. ``keep`` may be told of readings before the last of them is known: only of such that the rest
+        would come out the same, to the last bit, if it were run without them.
         """
         ...
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import accumulate, pairwise
 
 import numpy as np
 
 from circuitdsl.engine.base import Engine
+from circuitdsl.engine.batch import TOKENS_A_PASS, in_batches
+from circuitdsl.engine.guard import nothing_changed
 from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.references import (
     Reference,
@@ -19,7 +24,7 @@ from circuitdsl.engine.references import (
     reference_seed,
 )
 from circuitdsl.engine.shams import donors_of, with_shams
-from circuitdsl.engine.store import Store, key_of
+from circuitdsl.engine.store import Found, Store, StoreError, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
     Data,
@@ -40,7 +45,9 @@ class Session:
 
     ``results`` holds, for each experiment, the readings of the first prompts of its data, as far as they were asked.
     ``drawn`` are the references of sources. ``ran`` counts the experiments that the engine ran, ``answered`` those that
-    the store answered. Means are kept in the store's folder too.
+    the store answered, ``damaged`` the rows that it had to measure again; ``unkept`` says why readings were not kept,
+    if they were not. Means are kept in the store's folder too. ``closed`` is why nothing more is run: then what is not
+    known is a failure.
     """
 
     engine: Engine
@@ -50,6 +57,9 @@ class Session:
     drawn: dict[tuple[Data, Drawn], Reference] = field(default_factory=dict)
     ran: int = 0
     answered: int = 0
+    damaged: int = 0
+    unkept: str = ""
+    closed: str = ""
 
     def prompts(self, data: Data, count: int) -> tuple[Prompt, ...]:
         """The first ``count`` prompts, numbered, or all if the task has no more.
@@ -90,6 +100,17 @@ class Session:
         sources = dict.fromkeys(source for e in experiments for source in drawn_sources(e.world))
         return References({source: self.reference(data, source) for source in sources}, self.means)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the results store should be known."""
+        found: list[str] = []
+        if self.damaged:
+            rows = f"{self.damaged} readings in it lack" if self.damaged > 1 else "a reading in it lacks"
+            found.append(f"the results store is damaged: {rows} the checksum; what was asked with them was run again")
+        if self.store is not None and not self.store.writable:
+            found.append(f"the results store {self.store.path} may only be read: nothing new was kept")
+        return (*found, *([f"nothing more was kept: {self.unkept}"] if self.unkept else []))
+
     def groups(self, data: Data, source: Source | None, count: int) -> tuple[str, ...]:
         """The group of the reference whose noise each of the first ``count`` prompts shares; "" where there is none
         to be counted."""
@@ -102,7 +123,11 @@ class Session:
     def run(self, experiments: Iterable[Experiment], count: int) -> dict[Experiment, Array | Failure]:
         """The readings of the first ``count`` prompts of each experiment's data; only what is missing is run."""
         experiments = tuple(dict.fromkeys(experiments))
-        for (data, start), missing in self._missing(experiments, count).items():
+        missing_of = self._missing(experiments, count)
+        if self.closed:
+            unknown = {experiment for missing in missing_of.values() for experiment in missing}
+            return {e: Failure(self.closed) if e in unknown else _upto(self.results[e], count) for e in experiments}
+        for (data, start), missing in missing_of.items():
             stop = len(self.prompts(data, count))
             for experiment, answer in self._answers(data, start, stop, missing).items():
                 self.results[experiment] = _joined(self.results.get(experiment), answer)
@@ -123,23 +148,78 @@ class Session:
     def _answers(
         self, data: Data, start: int, stop: int, experiments: Sequence[Experiment]
     ) -> dict[Experiment, Array | Failure]:
-        """What the store has, and the engine's answers to the rest, which the store then keeps."""
+        """What the store has, and the engine's answers to the rest, which the store keeps as they come.
+
+        Prompts are taken in slices, as an engine would take them into one batch and the next. When it is interrupted,
+        what is known by then goes into ``results``.
+        """
         stream, references = self.prompts(data, stop), self.references(data, experiments)
         shammed = self._shammed(data, stream, experiments)
+        known = _Known({experiment: [] for experiment in experiments})
+        slices = _slices(stream, start, stop)
+        try:
+            for first, last in slices:
+                self._slice(data, stream, shammed, first, last, known, references)
+        except KeyboardInterrupt:
+            self.results |= {e: _joined(self.results.get(e), each) for e, each in known.complete(len(slices)).items()}
+            raise
+        finally:
+            self.ran += len(known.ran)
+            self.answered += len(experiments) - len(known.ran)
+        whole = known.changed_in_some(len(slices))  # whether a patch changes nothing is a question to all prompts
+        again = self.engine.run(data, shammed, start, stop, whole, references) if whole else {}
+        return known.answers() | again
+
+    def _slice(
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        shammed: Sequence[Prompt],
+        first: int,
+        last: int,
+        known: _Known,
+        references: References,
+    ) -> None:
+        """Add the readings of the prompts from ``first`` to ``last`` to those that are known."""
+        experiments = known.going_on
         if self.store is None:
-            self.ran += len(experiments)
-            return self.engine.run(data, shammed, start, stop, experiments, references)
-        keys = self._keys(stream[start:stop], shammed[start:stop], experiments, references)
-        found = self.store.get(keys.values())
-        answers: dict[Experiment, Array | Failure] = {e: found[keys[e]] for e in experiments if keys[e] in found}
-        self.answered += len(answers)
-        rest = [e for e in experiments if e not in answers]
-        if rest:
-            self.ran += len(rest)
-            run = self.engine.run(data, shammed, start, stop, rest, references)
-            self.store.put({keys[e]: answer for e, answer in run.items() if not isinstance(answer, Failure)})
-            answers |= run
-        return answers
+            known.ran.update(experiments)
+            known.add(self.engine.run(data, shammed, first, last, experiments, references, known.hold))
+            return
+        keys = self._keys(stream[first:last], shammed[first:last], experiments, references)
+        found = self._kept(self.store, keys.values())
+        known.add({e: found.readings[keys[e]] for e in experiments if keys[e] in found.readings})
+        rest = [e for e in experiments if keys[e] not in found.readings]
+        if not rest:
+            return
+        known.ran.update(rest)
+        writer = _Writer(self.store, keys)
+
+        def keep(readings: Mapping[Experiment, Array]) -> None:
+            known.hold(readings)
+            writer.add(readings)
+
+        try:
+            run = self.engine.run(data, shammed, first, last, rest, references, keep)
+            keep({e: answer for e, answer in run.items() if not isinstance(answer, Failure)})
+            known.add(run)
+        finally:
+            writer.write()
+            self.unkept = self.unkept or writer.refused
+
+    def _kept(self, store: Store, keys: Iterable[str]) -> Found:
+        """What the store has. One that cannot be read has nothing: no check ends for that.
+
+        With a damaged row all of them are measured again, for beside other experiments a reading may have another last
+        digit.
+        """
+        try:
+            found = store.get(keys)
+        except StoreError as error:
+            self.unkept = self.unkept or f"{error.message} ({error.remedy})"
+            return Found({})
+        self.damaged += found.damaged
+        return Found({}) if found.damaged else found
 
     def _shammed(self, data: Data, stream: Sequence[Prompt], experiments: Iterable[Experiment]) -> Sequence[Prompt]:
         """A stream from its beginning, with another prompt for each where an experiment takes outputs from there."""
@@ -171,6 +251,99 @@ class Session:
     @cached_property
     def _model_key(self) -> str:
         return key_of(self.engine.model.identity, self.engine.settings)
+
+
+@dataclass
+class _Known:
+    """The readings of experiments, slice by slice. ``idle`` counts the slices on which a patch changed nothing.
+
+    ``held`` are readings of the slice that is being run. ``ran``: what the engine was asked for any slice.
+    """
+
+    pieces: dict[Experiment, list[Array]]
+    failures: dict[Experiment, Failure] = field(default_factory=dict[Experiment, Failure])
+    idle: Counter[Experiment] = field(default_factory=Counter[Experiment])
+    held: dict[Experiment, Array] = field(default_factory=dict[Experiment, Array])
+    ran: set[Experiment] = field(default_factory=set[Experiment])
+
+    @property
+    def going_on(self) -> list[Experiment]:
+        """Those that have not failed."""
+        return [experiment for experiment in self.pieces if experiment not in self.failures]
+
+    def hold(self, readings: Mapping[Experiment, Array]) -> None:
+        """Readings of the slice that is being run, of which there may be more."""
+        self.held.update(readings)
+
+    def add(self, answers: Mapping[Experiment, Array | Failure]) -> None:
+        """The answers of a slice, as far as they are known."""
+        for experiment, answer in answers.items():
+            self.held.pop(experiment, None)
+            if not isinstance(answer, Failure):
+                self.pieces[experiment].append(answer)
+            elif answer.message == nothing_changed(experiment.world):
+                self.idle[experiment] += 1
+            else:
+                self.failures[experiment] = answer
+
+    def complete(self, slices: int) -> dict[Experiment, Array]:
+        """What is known of all slices, before the last was run to its end."""
+        parts = {e: [*pieces, *([self.held[e]] if e in self.held else [])] for e, pieces in self.pieces.items()}
+        return {e: np.concatenate(each) for e, each in parts.items() if len(each) == slices and e not in self.failures}
+
+    def changed_in_some(self, slices: int) -> list[Experiment]:
+        """Those whose patch changed something on some slices and nothing on others."""
+        return [e for e, idle in self.idle.items() if idle < slices and e not in self.failures]
+
+    def answers(self) -> dict[Experiment, Array | Failure]:
+        """Readings, or why there are none."""
+        return {e: self._answer(e) for e in self.pieces}
+
+    def _answer(self, experiment: Experiment) -> Array | Failure:
+        if experiment in self.failures:
+            return self.failures[experiment]
+        if self.idle[experiment]:
+            return Failure(nothing_changed(experiment.world))
+        return np.concatenate(self.pieces[experiment])
+
+
+@dataclass
+class _Writer:
+    """Puts readings into the store about once a second. ``refused``: why the store took no more, if it did not."""
+
+    store: Store
+    keys: Mapping[Experiment, str]
+    waiting: dict[str, Array] = field(default_factory=dict[str, Array])
+    done: set[str] = field(default_factory=set[str])
+    wrote: float = field(default_factory=time.monotonic)
+    refused: str = ""
+
+    def add(self, readings: Mapping[Experiment, Array]) -> None:
+        new = {self.keys[e]: answer for e, answer in readings.items() if self.keys[e] not in self.done}
+        self.waiting.update(new)
+        if time.monotonic() - self.wrote >= _PAUSE:
+            self.write()
+
+    def write(self) -> None:
+        """Put what waits into the store, all or none of it: the stacks of an engine stay whole."""
+        if self.waiting and not self.refused:
+            try:
+                self.store.put(self.waiting)
+            except StoreError as error:  # an hour of experiments is worth more than what could not be kept
+                self.refused = f"{error.message} ({error.remedy})"
+        self.done.update(self.waiting)
+        self.waiting = {}
+        self.wrote = time.monotonic()
+
+
+_PAUSE = 1.0  # seconds
+
+
+def _slices(stream: Sequence[Prompt], start: int, stop: int) -> list[tuple[int, int]]:
+    """Prompts ``start`` to ``stop`` cut as engines cut them into batches, each with its first and the one after its
+    last."""
+    sizes = map(len, in_batches(stream[start:stop], TOKENS_A_PASS))
+    return list(pairwise(accumulate(sizes, initial=start)))
 
 
 def _check_tokens(prompts: Sequence[Prompt], model: Model) -> None:

@@ -1,7 +1,8 @@
 """The results store: readings of prompts kept between calls, under a hash of all that they depend on.
 
-One SQLite file in write-ahead mode: a kill at any moment and two processes at once leave it whole. Values are raw
-float64 bytes; nothing in it is ever evaluated.
+One SQLite file in write-ahead mode: a kill at any moment and two processes at once leave it whole. A row's value is a
+checksum of its key and its numbers, then the numbers as raw float64 bytes; nothing in it is ever evaluated. A row that
+does not have its checksum is as good as none. A store that cannot be written is read all the same.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.measures.measurement import Array
 from circuitdsl.models.folders import own_cache
 
-FORMAT = "circuitdsl/results/2"
+FORMAT = "circuitdsl/results/3"
 """Goes into every key. Raise the number when a reading or a world comes to mean something else."""
 
 WAIT = 60.0  # seconds to wait for another process that is writing
@@ -50,53 +51,166 @@ def canonical(value: object) -> str:
     return f"{type(value).__name__}:{value!r}"
 
 
+class StoreError(InputError):
+    """A store that cannot be used, or not now, with what helps."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Readings by key, and how many rows were there but damaged."""
+
+    readings: Mapping[str, Array]
+    damaged: int = 0
+
+
 @dataclass(frozen=True)
 class Store:
-    """Readings by key in one file. Raises InputError where the file cannot be made, read or written."""
+    """Readings by key in one file. Raises StoreError where the file cannot be made, read or written.
+
+    ``writable`` is false for a file that may only be read: what is to be kept in it is dropped.
+    """
 
     path: Path
+    writable: bool = True
 
     @classmethod
     def in_folder(cls, folder: Path | None = None) -> Store:
-        """The store of a folder, by itself :func:`default_folder`; it is made if need be."""
+        """The store of a folder, by itself :func:`default_folder`; it is made if need be, and read where it is there
+        and cannot be written."""
         folder = folder or default_folder()
+        path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"the results folder {folder} cannot be made: {error.strerror}",
-                "name another with CIRCUITDSL_CACHE, or run with --no-cache",
-            ) from error
-        store = cls(folder / FILE)
-        with store._open() as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS readings (key TEXT PRIMARY KEY, numbers BLOB) WITHOUT ROWID")
-        return store
+            if not path.is_file():
+                raise StoreError(
+                    f"the results folder {folder} cannot be made: {error.strerror}",
+                    "name another with CIRCUITDSL_CACHE, or run with --no-cache",
+                ) from error
+        try:
+            with connected(path, writable=True) as connection:
+                connection.execute(_TABLE)
+        except _CannotWrite as error:
+            if not path.is_file():
+                raise error.told from error
+            with connected(path, writable=False) as connection:
+                connection.execute("SELECT key, numbers FROM readings LIMIT 1")
+            return cls(path, writable=False)
+        return cls(path)
 
-    def get(self, keys: Iterable[str]) -> dict[str, Array]:
-        """The readings that are there, by key."""
+    def get(self, keys: Iterable[str]) -> Found:
+        """The readings that are there whole."""
         found: dict[str, Array] = {}
-        with self._open() as connection:
+        damaged = 0
+        with connected(self.path, self.writable) as connection:
             for key in keys:
                 row = connection.execute("SELECT numbers FROM readings WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[key] = np.frombuffer(row[0], dtype="<f8").astype(np.float64)
-        return found
+                if row is None:
+                    continue
+                reading = _unpacked(key, row[0])
+                if reading is None:
+                    damaged += 1
+                else:
+                    found[key] = reading
+        return Found(found, damaged)
 
     def put(self, readings: Mapping[str, Array]) -> None:
-        """Keep readings, all or none of them."""
-        rows = [(key, np.asarray(values, dtype="<f8").tobytes()) for key, values in readings.items()]
-        with self._open() as connection:
+        """Keep readings, all or none of them; a store that may only be read keeps none."""
+        if not self.writable or not readings:
+            return
+        rows = [(key, _packed(key, values)) for key, values in readings.items()]
+        with connected(self.path, writable=True) as connection:
             connection.executemany("INSERT OR REPLACE INTO readings VALUES (?, ?)", rows)
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection, one transaction long."""
+
+_TABLE = "CREATE TABLE IF NOT EXISTS readings (key TEXT PRIMARY KEY, numbers BLOB) WITHOUT ROWID"
+_CHECKSUM = 16  # bytes
+
+
+def _packed(key: str, values: Array) -> bytes:
+    numbers = np.asarray(values, dtype="<f8").tobytes()
+    return _checksum(key, numbers) + numbers
+
+
+def _unpacked(key: str, row: object) -> Array | None:
+    """A row's numbers; None for a row that is damaged or is not ours."""
+    if not isinstance(row, bytes) or len(row) < _CHECKSUM or len(row) % 8:
+        return None
+    numbers = row[_CHECKSUM:]
+    whole = row[:_CHECKSUM] == _checksum(key, numbers)
+    return np.frombuffer(numbers, dtype="<f8").astype(np.float64) if whole else None
+
+
+def _checksum(key: str, numbers: bytes) -> bytes:
+    return hashlib.blake2b(numbers, digest_size=_CHECKSUM, key=key.encode()[:64]).digest()
+
+
+# --- the file ----------------------------------------------------------------------------------------
+
+
+class _CannotWrite(StoreError):
+    """The file cannot be opened for writing; it may still be there to be read."""
+
+    @property
+    def told(self) -> StoreError:
+        return StoreError(self.message, self.remedy)
+
+
+@contextmanager
+def connected(path: Path, writable: bool) -> Iterator[sqlite3.Connection]:
+    """A connection, one transaction long. Raises StoreError with the advice that fits."""
+    try:
+        with closing(_connect(path, writable)) as connection, connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise _told(path, error) from error
+
+
+def _connect(path: Path, writable: bool) -> sqlite3.Connection:
+    if writable:
+        connection = sqlite3.connect(path, timeout=WAIT)
         try:
-            with closing(sqlite3.connect(self.path, timeout=WAIT)) as connection, connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                yield connection
-        except sqlite3.Error as error:
-            raise InputError(
-                f"the results store {self.path} cannot be used: {error}",
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+    uri = path.absolute().as_uri()
+    try:
+        return _looked_into(f"{uri}?mode=ro")
+    except sqlite3.OperationalError:
+        # In a folder that may not be written SQLite cannot make the files that it shares with writers: there are none.
+        return _looked_into(f"{uri}?immutable=1")
+
+
+def _looked_into(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, timeout=WAIT, uri=True)
+    try:
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _told(path: Path, error: sqlite3.Error) -> StoreError:
+    """What went wrong, in words, with what helps."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+    elsewhere = "name another folder with CIRCUITDSL_CACHE or --cache-folder, or run with --no-cache"
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreError(
+                f"the results store {path} is locked: another process has been writing to it for {WAIT:g} seconds",
+                f"wait for that process or end it; or {elsewhere}",
+            )
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return StoreError(
+                f"the results store {path} cannot grow: {error}", f"make room on its disk; or {elsewhere}"
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return _CannotWrite(f"the results store {path} cannot be opened: {error}", elsewhere)
+        case _:
+            return StoreError(
+                f"the results store {path} cannot be used: {error}",
                 "delete the file (only the time to run its experiments again is lost), or run with --no-cache",
-            ) from error
+            )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from dataclasses import dataclass
-from errno import EISDIR
+from errno import EACCES, EISDIR
 from io import StringIO
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 
 from circuitdsl.errors import InputError
+from circuitdsl.report.text import Page
 
 PLAIN_WIDTH = 100
 """Columns of text that goes to no terminal, unless COLUMNS says otherwise."""
@@ -32,14 +34,14 @@ class View:
         if not self.colour:
             return to_text(renderable, self.width)
         stream = StringIO()
-        Console(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False).print(renderable)
+        Page(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False).print(renderable)
         return stream.getvalue()
 
 
 def to_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:
     """A renderable as plain text: no colours, no blanks at line ends."""
     stream = StringIO()
-    Console(file=stream, width=width, color_system=None, highlight=False, markup=False).print(renderable)
+    Page(file=stream, width=width, color_system=None, highlight=False, markup=False).print(renderable)
     return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
 
 
@@ -100,11 +102,14 @@ def give_up_stdout() -> None:
 
 def need_writable(path: Path) -> None:
     """Raise InputError where a file could not be written now. Leaves everything as it is."""
-    target = path.resolve()
     try:
-        if target.is_dir():
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        with tempfile.TemporaryFile(dir=target.parent):
+        if not is_replaced(path):
+            if path.is_dir():
+                raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+            if _own_descriptor(path) is None and not os.access(path, os.W_OK):
+                raise PermissionError(EACCES, os.strerror(EACCES))
+            return
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
             pass
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -118,22 +123,66 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 def write_file(path: Path, text: str) -> None:
     """Write a file at once: whoever reads it sees the old text or the new one, whatever happens.
 
-    A link is followed and the file's rights are kept. What UTF-8 cannot hold (halves of letters, from names of files
-    that are not UTF-8) is written as an escape. Raises InputError where it cannot be written.
+    A link is followed and the file's rights are kept. What is there and is no regular file (a device, a named pipe, an
+    open file of this process such as /dev/stdout) is written as it stands, never replaced. What UTF-8 cannot hold
+    (halves of letters, from names of files that are not UTF-8) is written as an escape. Raises InputError where it
+    cannot be written, and BrokenPipeError where the reader of a pipe has gone.
     """
-    target = path.resolve()
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(text.encode("utf-8", "backslashreplace"))
-            temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)  # gone already, unless something went wrong
+        if is_replaced(path):
+            _replace(path.resolve(), data)
+        else:
+            _write_through(path, data)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether a new file takes the place of what a path names: a regular file, or nothing yet."""
+    if _own_descriptor(path) is not None:
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _replace(target: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)  # gone already, unless something went wrong
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    descriptor = _own_descriptor(path)
+    sys.stdout.flush()  # which may be the same
+    # An open file goes on where it stands: opened by its name again, a file would be written from its beginning.
+    with path.open("wb") if descriptor is None else os.fdopen(os.dup(descriptor), "wb") as stream:
+        stream.write(data)
+
+
+def _own_descriptor(path: Path) -> int | None:
+    """The open file of this process that a path stands for, as /dev/stdout and /dev/fd/3 do; None for any other."""
+    own = {Path("/dev/fd"), Path(f"/proc/{os.getpid()}/fd")}
+    for _ in range(_MOST_LINKS):
+        if Path(os.path.realpath(path.parent)) in own and path.name.isdecimal():
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+_MOST_LINKS = 40  # as the operating system follows them
 
 
 def _umask() -> int:

@@ -177,7 +177,7 @@ def test_a_kill_in_the_middle_leaves_whole_batches(tmp_path):
     batches = {int(key.split("-")[0]) for key in keys}
     assert batches
     assert len(keys) == 20 * len(batches)
-    found = store.get([f"{max(batches)}-{j}" for j in range(20)])
+    found = store.get([f"{max(batches)}-{j}" for j in range(20)]).readings
     assert all((values == max(batches)).all() for values in found.values())
 
 
@@ -196,7 +196,7 @@ def test_two_processes_write_at_once(tmp_path):
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     found = Store.in_folder(tmp_path).get([f"{name}-{i}" for name in "ab" for i in range(50)])
-    assert len(found) == 100
+    assert len(found.readings) == 100
 
 
 nodes = st.builds(

@@ -88,3 +88,79 @@ def test_what_cannot_be_written_says_so(tmp_path: Path, name: str):
 def test_columns_set_the_width_of_plain_text(columns: str, width: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", columns)
     assert output.plain_width() == width
+
+
+# --- what is no regular file is written, never replaced ------------------------------------------------
+
+
+def test_a_named_pipe_is_written_and_stays_one(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        output.need_writable(pipe)
+        output.write_file(pipe, "text")
+        assert os.read(reader, 100) == b"text"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_to_a_named_pipe_is_followed(tmp_path: Path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("pipe")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        output.write_file(link, "text")
+        assert os.read(reader, 100) == b"text"
+    finally:
+        os.close(reader)
+    assert link.is_symlink() and stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_device_is_written_and_stays_one(tmp_path: Path):
+    """A node of the null device in a folder of its own: never the machine's."""
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        device.write_text("")
+    except OSError:
+        pytest.skip("devices cannot be made here")
+    assert not output.is_replaced(device)
+    output.need_writable(device)
+    output.write_file(device, "text")
+    assert stat.S_ISCHR(device.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [device]
+
+
+def test_an_open_file_goes_on_where_it_stands(tmp_path: Path):
+    """As ``-o /dev/stdout`` with standard output sent to the end of a log."""
+    path = tmp_path / "log"
+    path.write_text("before\n")
+    with path.open("a") as log:
+        output.need_writable(Path(f"/dev/fd/{log.fileno()}"))
+        output.write_file(Path(f"/dev/fd/{log.fileno()}"), "text\n")
+    assert path.read_text() == "before\ntext\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_that_has_gone_is_no_wrong_input(tmp_path: Path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        with pytest.raises(BrokenPipeError):
+            output.write_file(Path(f"/dev/fd/{writer}"), "text")
+    finally:
+        os.close(writer)
+
+
+def test_links_in_a_ring_are_named(tmp_path: Path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.symlink_to(two)
+    two.symlink_to(one)
+    with pytest.raises(InputError, match="cannot write"):
+        output.need_writable(one)
+    with pytest.raises(InputError, match="cannot write"):
+        output.write_file(one, "text")

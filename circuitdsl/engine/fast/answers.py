@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from circuitdsl.engine.base import Keep, keep_nothing
 from circuitdsl.engine.guard import is_guarded, nothing_changed
 from circuitdsl.measures.experiments import Experiment, Reading, World
 from circuitdsl.measures.measurement import Array, Failure
@@ -16,10 +17,12 @@ class Answers:
     """Readings of several experiments on the same data.
 
     A world that cannot be made fails all its experiments; a reading that cannot be taken fails that one. A world whose
-    patch changed nothing on any batch fails too.
+    patch changed nothing on any batch fails too. ``batches`` is how many there are; ``keep`` is told of what has been
+    read of all of them.
     """
 
-    def __init__(self, experiments: Iterable[Experiment]):
+    def __init__(self, experiments: Iterable[Experiment], batches: int = 1, keep: Keep = keep_nothing):
+        self._batches, self._keep = batches, keep
         self._experiments: dict[tuple[World, Reading], Experiment] = {(e.world, e.reading): e for e in experiments}
         self._pieces: dict[tuple[World, Reading], list[Array]] = {key: [] for key in self._experiments}
         self._unread: dict[tuple[World, Reading], Failure] = {}
@@ -60,6 +63,17 @@ class Answers:
     def unmade(self, world: World, reason: Exception) -> None:
         """A world cannot be made."""
         self._unmade[world] = Failure(str(reason))
+
+    def hand_on(self, worlds: Iterable[World]) -> None:
+        """Have the readings of these worlds kept, as far as there are no more batches to come."""
+        wanted = {*worlds} & self._changed
+        finished = {
+            experiment: np.concatenate(self._pieces[world, reading])
+            for (world, reading), experiment in self._experiments.items()
+            if world in wanted and len(self._pieces[world, reading]) == self._batches
+        }
+        if finished:
+            self._keep(finished)
 
     def results(self) -> dict[Experiment, Array | Failure]:
         """The readings of all batches, one array [prompts] an experiment, or why there are none."""

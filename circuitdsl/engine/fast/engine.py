@@ -11,7 +11,7 @@ from dataclasses import InitVar, dataclass, field
 
 import torch
 
-from circuitdsl.engine.base import Engine
+from circuitdsl.engine.base import Engine, Keep, keep_nothing
 from circuitdsl.engine.batch import TOKENS_A_PASS, Batch, batch_of, in_batches
 from circuitdsl.engine.fast import coverage
 from circuitdsl.engine.fast.answers import Answers
@@ -96,6 +96,7 @@ class FastEngine:
         stop: int,
         experiments: Iterable[Experiment],
         references: References = NO_REFERENCES,
+        keep: Keep = keep_nothing,
     ) -> dict[Experiment, Array | Failure]:
         """As PlainEngine.run: one array [stop - start] an experiment, or why it cannot be run."""
         ours: list[Experiment] = []
@@ -105,19 +106,20 @@ class FastEngine:
         for experiment in experiments:
             (ours if fits and self.covers(experiment) else theirs).append(experiment)
         with torch.inference_mode():
-            results = self._run(stream[start:stop], ours, references) if ours else {}
-        return results | (self._plain.run(data, stream, start, stop, theirs, references) if theirs else {})
+            results = self._run(stream[start:stop], ours, references, keep) if ours else {}
+        return results | (self._plain.run(data, stream, start, stop, theirs, references, keep) if theirs else {})
 
     def covers(self, experiment: Experiment) -> bool:
         """Whether this engine runs an experiment itself, and not the plain one."""
         return coverage.covers(experiment, self.network)
 
     def _run(
-        self, prompts: Sequence[Prompt], experiments: Sequence[Experiment], references: References
+        self, prompts: Sequence[Prompt], experiments: Sequence[Experiment], references: References, keep: Keep
     ) -> dict[Experiment, Array | Failure]:
-        answers = Answers(experiments)
+        groups = in_batches(prompts, self.tokens)
+        answers = Answers(experiments, len(groups), keep)
         sources = sources_of(self.network, self.model.geometry, self.tokens, references, self._did)
-        for group in in_batches(prompts, self.tokens):
+        for group in groups:
             batch = batch_of(group, self.network.embedding.device)
             asked = answers.open()
             caches = self._caches(batch, asked, sources)

@@ -207,7 +207,11 @@ class Work:
                 x = self._pass(region, base, first, some).run()[0]
                 self._read_variants(some, asked, self.network.final(x[:, :, 0]))
 
-            self._side_by_side(sorted(group, key=_kept_by_layer), region, run, begins)
+            # The two that say over which tokens and from which layer all of them run come last: a check that was ended
+            # and goes on with the stacks that are left runs these as they would have been run.
+            last = dict.fromkeys((group[0], min(group, key=begins)))
+            ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
+            self._side_by_side([*ordered, *last], region, run, begins)
 
     def _pass(self, region: Region, base: Mapping[str, Cached], first: int, variants: Sequence[Variant]) -> FullPass:
         return FullPass(self.network, self.batch.tokens, region, base, first, [variant.edits for variant in variants])
@@ -321,7 +325,8 @@ class Work:
     ) -> None:
         """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
 
-        ``first`` is the layer in which a variant begins to differ from what it runs on top of.
+        ``first`` is the layer in which a variant begins to differ from what it runs on top of. Each stack's readings
+        are handed on when it has run; where patterns are recorded, which make stacks smaller, those of all together.
         """
         length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
         keys = tokens + (length if region.looks_back else 0)
@@ -330,9 +335,16 @@ class Work:
         def all_or_none(some: Sequence[Variant]) -> None:
             with self.answers.all_or_none():
                 run(some)
+            if not patterns:
+                hand_on(some)
+
+        def hand_on(some: Sequence[Variant]) -> None:
+            self.answers.hand_on(world for variant in some for world in variant.worlds)
 
         if in_chunks(variants, size, all_or_none):
             self.memory //= 2
+        if patterns:
+            hand_on(variants)
         for variant in variants:
             self._did(region, first(variant))
 
@@ -347,6 +359,7 @@ class Work:
         """Everything that is read of a shared run."""
         self._read_inside(world, readings, _whole(run.activations, readings))
         self._read([world], {world: readings}, self.network.final(run.end[:, None]))
+        self.answers.hand_on([world])
 
     def _read_variants(self, variants: Sequence[Variant], asked: Asked, x: Tensor) -> None:
         """Read the logits of variants whose final norm gives ``x`` [prompts, variants, d_model] at END."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from circuitdsl.components import Geometry, Node, Position
 from circuitdsl.engine import hook_names
+from circuitdsl.engine.base import Keep, keep_nothing
 from circuitdsl.engine.batch import (
     TOKENS_A_PASS,
     Batch,
@@ -93,19 +94,23 @@ class PlainEngine:
         stop: int,
         experiments: Iterable[Experiment],
         references: References = NO_REFERENCES,
+        keep: Keep = keep_nothing,
     ) -> dict[Experiment, Array | Failure]:
         """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
 
-        An experiment that cannot be run gives a Failure.
+        An experiment that cannot be run gives a Failure. ``keep`` is told of each world once its last batch has run.
         """
         asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
         further = self._further(asked)
         outputs = partial(self._outputs, further)
         sources = Sources(outputs, self.tokens, references, further)
-        for group in in_batches(stream[start:stop], self.tokens):
+        groups = in_batches(stream[start:stop], self.tokens)
+        for number, group in enumerate(groups, start=1):
             caches = _Caches(batch_of(group, self._device), sources)
             for world, each in asked.items():
                 self._world(world, each, caches)
+                if number == len(groups):
+                    keep({e: found for e, found in each.results(world) if not isinstance(found, Failure)})
         return {experiment: result for world, each in asked.items() for experiment, result in each.results(world)}
 
     def in_dtype(self, dtype: str) -> None:

@@ -8,11 +8,11 @@ from itertools import groupby
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.outcome import Fact, Step
 from circuitdsl.report.marks import MARKS, OPEN, STYLES
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import estimate, p_value, plural
 
 TITLES = {

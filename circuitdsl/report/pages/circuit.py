@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.compare.edges import role_edges
 from circuitdsl.components import Component, Head, Mlp
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.report.palette import role_colours
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
 
 
@@ -50,7 +50,7 @@ def _layers(circuit: Circuit, colours: dict[str, str]) -> Table:
     return table
 
 
-def _layer(circuit: Circuit, layer: int, colours: dict[str, str]) -> Text:
+def _layer(circuit: Circuit, layer: int, colours: dict[str, str]) -> RenderableType:
     groups = []
     for role in circuit.roles:
         components = dict.fromkeys(node.component for node in role.nodes if _layer_of(node.component) == layer)
@@ -64,7 +64,7 @@ def _layer_of(component: Component) -> int | None:
     return component.layer if isinstance(component, Head | Mlp) else None
 
 
-def _joined(parts) -> Text:
+def _joined(parts) -> RenderableType:
     return Text("   ").join(Text(text, style=style) for text, style in parts)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.compare.chance import Chance
 from circuitdsl.compare.cites import Cited, cited
@@ -34,6 +33,7 @@ from circuitdsl.report.pages.conclusions import (
 )
 from circuitdsl.report.pages.function import functional_summary
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
+from circuitdsl.report.text import Text, stacked
 from circuitdsl.report.words import number, p_value
 
 COLOURS: Mapping[Whose, str] = {"both": SHARED, "left": LEFT, "right": RIGHT}
@@ -229,7 +229,7 @@ def _incoming(graph: Graph, vertex: Vertex) -> Iterator[list[Link]]:
     yield from found.values()
 
 
-def _inside(vertex: Vertex) -> Text:
+def _inside(vertex: Vertex) -> RenderableType:
     """The components of a role by side, with a star at those that moved, and where it stands."""
     if vertex.kind != "role":
         return Text()
@@ -251,7 +251,8 @@ def structure_summary(structure: Structure) -> RenderableType:
     """What two circuits share, a line for each kind of element and each role."""
     table = Table(box=None, show_header=True, header_style="dim", padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", overflow="fold")
-    for name in ("both", "left", "right", "of\nleft", "of\nright", "of\nsmaller", "Jaccard", "chance", "p"):
+    shares = (stacked("of", whose) for whose in ("left", "right", "smaller"))
+    for name in ("both", "left", "right", *shares, "Jaccard", "chance", "p"):
         table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
     table.add_row("heads", *_shares(structure.heads), *_by_chance(structure.heads, structure.heads_chance))
     table.add_row("nodes", *_shares(structure.nodes), *_by_chance(structure.nodes, structure.nodes_chance))

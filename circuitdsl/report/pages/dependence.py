@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.text import Text
-
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Claim, Nodes
 from circuitdsl.outcome import ClaimOutcome
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
 
 _MOST = 8  # claims that are named for one setting

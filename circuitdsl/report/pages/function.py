@@ -7,13 +7,13 @@ from itertools import pairwise
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.compare.curve import Curve, Point
 from circuitdsl.measures.comparisons import SIDES, Side
 from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
 from circuitdsl.report.palette import SHARED
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import CURVE_KINDS, estimate, number, p_said, p_value, plural
 
 LEVELS = "▁▂▃▄▅▆▇█"

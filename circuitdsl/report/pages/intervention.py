@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import estimate, number, p_said, plural
 
 OTHERS = 5

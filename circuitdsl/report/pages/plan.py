@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.plan.plan import Line, Plan
+from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
 
 _PURPOSES = {

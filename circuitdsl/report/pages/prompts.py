@@ -6,8 +6,8 @@ from typing import Protocol
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from circuitdsl.report.text import Text
 from circuitdsl.tasks.prompts import Prompt, PromptSet
 
 

@@ -11,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
-from rich.text import Text
 
 from circuitdsl.judge.estimates import NOTHING, Verdict
 from circuitdsl.language.circuit import Bound, Intervention
@@ -33,6 +32,7 @@ from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.dependence import dependence_summary
 from circuitdsl.report.pages.intervention import intervention_summary
 from circuitdsl.report.sections import Section, sections
+from circuitdsl.report.text import Text, stacked
 from circuitdsl.report.words import bound, estimate, exact, measured, measured_and_wanted, number, plural, summary
 
 
@@ -75,9 +75,9 @@ def render_summary(report: Report) -> RenderableType:
     return Group(*found, *notes, Text(_took(report), style="dim"), last)
 
 
-def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[Text, Text]:
+def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[RenderableType, RenderableType]:
     place = f"{section.file}:{outcome.claim.line}"
-    what = Text.assemble(f"{place}  {outcome.claim.text}\n", (measured_and_wanted(outcome), "dim"))
+    what = stacked(f"{place}  {outcome.claim.text}", Text(measured_and_wanted(outcome), style="dim"))
     return Text(WORDS[outcome.verdict], style=STYLES[outcome.verdict]), what
 
 

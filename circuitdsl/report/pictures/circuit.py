@@ -22,8 +22,8 @@ from circuitdsl.report.pictures.parts import (
     on_curve,
     rulers,
     write,
-    written,
 )
+from circuitdsl.report.xml import xml_text
 
 BOX = 210  # width of a role's box
 
@@ -55,7 +55,7 @@ def circuit_svg(circuit: Circuit) -> str:
         _box(root, graph.place(role.name), f"{role.name} at {places}", colours[role.name])
     for i, edge in enumerate(graph.left_out):
         write(root, graph.left, graph.top + graph.height + 18 * i, f"also {edge}", size=11, colour=FAINT)
-    return written(root)
+    return xml_text(root)
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from circuitdsl.report.pictures.parts import (
     on_curve,
     rulers,
     write,
-    written,
 )
+from circuitdsl.report.xml import xml_text
 
 COLOURS: Mapping[Whose, str] = {"both": SHARED, "left": LEFT, "right": RIGHT}
 DASHES: Mapping[Whose, str] = {"both": "", "left": "7 4", "right": "2 3"}
@@ -76,7 +76,7 @@ def comparison_svg(left: Circuit, right: Circuit, structure: Structure) -> str:
         (x, y), (wide, high) = drawn.centres[vertex.name], sizes[vertex.name]
         _box(root, (x + shift[0] - wide / 2, y + shift[1] - high / 2), (wide, high), vertex)
     _lines(root, height - LINE * len(footnotes), footnotes)
-    return written(root)
+    return xml_text(root)
 
 
 def _wrapped(paragraphs: Iterable[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from circuitdsl.compare.curve import Curve
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 from circuitdsl.report.words import CURVE_KINDS
+from circuitdsl.report.xml import xml_text
 
 WIDTH, HEIGHT, MARGIN = 560, 300, 56
 INK, FAINT = "#20242a", "#6b7480"
@@ -31,8 +32,7 @@ def curves_svg(curves: Sequence[Curve]) -> str:
     ET.SubElement(root, "rect", width="100%", height="100%", fill="#ffffff")
     for i, curve in enumerate(curves):
         _panel(ET.SubElement(root, "g", transform=f"translate(0 {height * i})"), curve)
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"
+    return xml_text(root)
 
 
 def _panel(root: ET.Element, curve: Curve) -> None:

@@ -127,8 +127,3 @@ def on_curve(t: float, *points: float) -> float:
     a, b, c, d = points
     s = 1 - t
     return s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d
-
-
-def written(root: ET.Element) -> str:
-    ET.indent(root)
-    return ET.tostring(root, encoding="unicode") + "\n"

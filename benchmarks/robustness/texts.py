@@ -1,0 +1,123 @@
+"""Mutated specifications and files of prompts: an answer or a clear error, in a second, and no other exception."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import circuitdsl as cd
+from benchmarks.robustness.results import Result
+from circuitdsl.errors import InputError
+from circuitdsl.language.diagnostics import SpecError
+from circuitdsl.language.environment import TaskRef, UnknownName
+
+SPECS = Path(__file__).parents[2] / "specs"
+LIMIT = 5.0
+"""CPU seconds after which a text counts as a hang. Other work on the machine makes a second of ours longer than one."""
+
+_LINES = (
+    {"prompt": "When Mary and John met, John waved to", "answer": " Mary", "wrong": [" John"]},
+    {
+        "prompt": "Then Anna and Tom sat. Tom gave a cup to",
+        "answer": " Anna",
+        "wrong": [" Tom"],
+        "options": [" Anna", " Tom"],
+        "positions": {"S2": [23, 26]},
+        "counterfactuals": {"abc": "Then Paul and Kate sat. Eric gave a cup to"},
+        "template": "one",
+        "item": "7",
+    },
+)
+_PIECES = (
+    "\x00",
+    "\x1b[2J",
+    "\ud800",
+    "\ufffe",
+    "\u202e",
+    '"',
+    "\\",
+    "{",
+    "}",
+    "9" * 400,
+    "1e999",
+    "#",
+    "\r",
+    "NaN",
+    "",
+)
+
+
+def specs(count: int, seed: int, folder: Path) -> Result:
+    """Shipped specifications, changed in a few places, through everything that reads text."""
+    texts = [path.read_text("utf-8") for path in sorted(SPECS.rglob("*.circuit")) if "mini" in path.parts]
+
+    def read(text: str) -> None:
+        path = folder / "mutated.circuit"
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        cd.lint(path).render(color=True)
+        cd.format(text)
+
+    about = (
+        "Shipped specifications with a few places changed (cut, doubled, swapped, foreign characters): lint and fmt."
+    )
+    return _campaign("mutated specifications", about, texts, read, count, random.Random(seed))
+
+
+def prompts(count: int, seed: int, folder: Path) -> Result:
+    """Files of prompts, changed in the same way."""
+    texts = ["\n".join(map(json.dumps, _LINES * repeats)) for repeats in (1, 4)]
+
+    def read(text: str) -> None:
+        (folder / "mutated.jsonl").write_bytes(text.encode("utf-8", "surrogatepass"))
+        cd.tasks.describe(TaskRef("file", (("", "mutated.jsonl"),), str(folder)))
+
+    about = "Files of prompts (JSONL) changed in the same way: described as a specification's task is."
+    return _campaign("mutated files of prompts", about, texts, read, count, random.Random(seed))
+
+
+def _campaign(
+    name: str, about: str, texts: list[str], read: Callable[[str], None], count: int, rng: random.Random
+) -> Result:
+    result = Result(name, about)
+    slowest = 0.0
+    for _ in range(count):
+        text = mutated(rng.choice(texts), rng)
+        started = time.process_time()
+        try:
+            read(text)
+        except (SpecError, UnknownName, InputError) as error:
+            result.ended("a clear error" if str(error).strip() else "an error without words")
+        except Exception as error:  # what the campaign looks for
+            result.ended("another exception")
+            result.faults.append(f"{type(error).__name__}: {error!s:.80} for {text!r:.200}")
+        else:
+            result.ended("read")
+        took = time.process_time() - started
+        slowest = max(slowest, took)
+        if took > LIMIT:
+            result.faults.append(f"{took:.1f} s for {text!r:.200}")
+    result.notes.append(f"the slowest text took {slowest:.2f} CPU seconds")
+    return result
+
+
+def mutated(text: str, rng: random.Random) -> str:
+    """A text with one to four changes."""
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(len(text) + 1)
+        end = min(len(text), start + rng.choice((0, 1, 1, 5, 40, 400)))
+        other = rng.randrange(len(text) + 1)
+        match rng.randrange(5):
+            case 0:
+                text = text[:start] + text[end:]
+            case 1:
+                text = text[:end] + text[start:end] + text[end:]
+            case 2:
+                text = text[:start] + text[other : other + end - start] + text[end:]
+            case 3:
+                text = text[:start] + rng.choice(_PIECES) + text[end:]
+            case _:
+                text = text[:start] + chr(rng.choice((rng.randrange(128), rng.randrange(0x3000)))) + text[end:]
+    return text

@@ -1,0 +1,68 @@
+"""Texts that would do harm where they are shown as they are, and records in which foreign fields hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+EVIL = (
+    "\x1b[2J\x1b[H",  # clears the screen
+    "\x1b[1A\x1b[2K\x1b[32m✓ FORGED",  # over the line before
+    "\x1b]0;title\x07",
+    "\x1b]8;;http://example.org\x1b\\link\x1b]8;;\x1b\\",
+    "\x9b31mred",  # CSI in one character
+    "\x90payload\x9c",
+    "over\r✓ FORGED",
+    "below\n✓ FORGED",
+    "below\r\n✓ FORGED",
+    "below\x0b✓ FORGED",
+    "below\x0c✓ FORGED",
+    "below\x1c✓ FORGED",
+    "below\x85✓ FORGED",
+    "below\u2028✓ FORGED",
+    "below\u2029✓ FORGED",
+    "back\x08\x08\x08\x08FORGED",
+    "nul\x00nul",
+    "bell\x07",
+    "del\x7f",
+    "\u202edlrow olleh",  # right to left
+    "\u2066isolated\u2069",
+    "half \ud800",
+    "other half \udcff",
+    "no character \ufffe \uffff \U0001ffff",
+    "\ufeffmark",
+    "[bold red]markup[/bold red] [link=http://example.org]x[/link]",
+    "<script>alert('x')</script> & \"quoted\" ]]> <!-- -->",
+    "</text></svg>",
+    "{0} %s %(name)s ${HOME} `id`",
+    "tab\there",
+)
+
+FOREIGN = frozenset({"about", "file", "example", "label", "model", "note", "notes", "text", "unexplained_note"})
+"""Fields of records whose text comes from a specification, a file of prompts or the names of files."""
+
+Record = TypeVar("Record")
+
+
+def poisoned(record: Record, evil: str) -> Record:
+    """A record of records with an evil text in every foreign field."""
+    return _poisoned(record, evil)
+
+
+def _poisoned(value: Any, evil: str, foreign: bool = False) -> Any:
+    if isinstance(value, str):
+        return f"{value} {evil}" if foreign else value
+    if isinstance(value, tuple) and type(value) is tuple:
+        return tuple(_poisoned(each, evil, foreign) for each in value)
+    if isinstance(value, Mapping):
+        return {key: _poisoned(each, evil, foreign) for key, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        of_file = evil.replace("\ud800", "\udc80")  # no file can have half a letter that is not half a byte
+        made = {
+            f.name: _poisoned(getattr(value, f.name), of_file if f.name == "file" else evil, f.name in FOREIGN)
+            for f in fields(value)
+            if f.init
+        }
+        return replace(value, **made)
+    return value

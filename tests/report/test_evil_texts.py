@@ -1,0 +1,141 @@
+"""Whatever foreign text holds, it moves no cursor, begins no line, turns no direction and breaks no XML."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from contextlib import redirect_stderr
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from evil_texts import EVIL, poisoned
+from report_samples import LEFT, RIGHT, report
+
+import circuitdsl as cd
+from circuitdsl.cli.app import tell
+from circuitdsl.compare.structure import compare
+from circuitdsl.errors import InputError
+from circuitdsl.outcome import CircuitDiff
+from circuitdsl.report.formats import formats
+from circuitdsl.report.output import View
+from circuitdsl.report.pages.names import names_table
+from circuitdsl.report.pages.prompts import render_prompts
+from circuitdsl.tasks.prompts import Prompt, PromptSet
+from circuitdsl.visible import UNSEEN, visible, visible_lines
+
+ROOT = Path(__file__).parents[2]
+WIDE = View(verbose=True, width=100_000)  # so that no line is folded where a forged one would begin
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+evil_texts = pytest.mark.parametrize("evil", EVIL, ids=[repr(evil) for evil in EVIL])
+
+
+def require_harmless(text: str) -> None:
+    """Lines of a page in which everything is a visible character, and none was begun by a foreign text."""
+    assert not UNSEEN.search(text.replace("\n", ""))
+    assert not [line for line in text.split("\n") if line.lstrip().startswith("✓ FORGED")]
+
+
+class Letters:
+    """A tokenizer whose tokens are letters of a text."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def decode(self, tokens: list[int], /) -> str:
+        return "".join(self.text[token % len(self.text)] for token in tokens)
+
+
+@evil_texts
+def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    left, right = poisoned(LEFT, evil), poisoned(RIGHT, evil)
+    diff = CircuitDiff(left, right, poisoned(compare(left, right), evil))
+    prompt = Prompt(
+        text=evil,
+        tokens=tuple(range(len(evil))),
+        answer=0,
+        wrong=(1,),
+        options=(0, 1),
+        positions={"END": (len(evil) - 1,)},
+        counterfactuals={"x": tuple(range(1, len(evil) + 1))},
+        template=f"a {evil}",
+    )
+    for view in (WIDE, replace(WIDE, verbose=False), replace(WIDE, quiet=True), replace(WIDE, colour=True)):
+        pages = [
+            formats()["text"].render(poisoned(report(), evil), view),
+            cd.show(left, view=view),
+            cd.show(diff, view=view),
+            view.text(names_table([(evil, f"about {evil}")])),
+            view.text(render_prompts(PromptSet((prompt,), (f"a note {evil}",)), Letters(evil))),
+        ]
+        for page in pages:
+            require_harmless(COLOURS.sub("", page) if view.colour else page)
+
+
+@evil_texts
+def test_messages(evil: str):
+    stream = io.StringIO()
+    with redirect_stderr(stream):
+        tell(InputError(f"cannot read {evil}", f"name another than {evil}"))
+    assert not UNSEEN.search(stream.getvalue().replace("\n", "").replace("\t", ""))
+
+
+@evil_texts
+def test_files_for_programs_hold_the_same_data_and_nothing_that_acts(evil: str):
+    made = poisoned(report(), evil)
+    written = formats()["json"].render(made, WIDE)
+    assert json.loads(written) == json.loads(json.dumps(made.to_dict()))
+    sarif = formats()["sarif"].render(made, WIDE)
+    assert json.loads(sarif)["runs"]
+    for text in (written, sarif):
+        assert not UNSEEN.search(text.replace("\n", ""))
+
+
+@evil_texts
+def test_xml_is_well_formed(evil: str):
+    left, right = poisoned(LEFT, evil), poisoned(RIGHT, evil)
+    made = poisoned(report(), evil)
+    for text in (
+        formats()["junit"].render(made, WIDE),
+        cd.show(left, "svg"),
+        cd.show(CircuitDiff(left, right, compare(left, right)), "svg"),
+    ):
+        read = ET.fromstring(text.encode("utf-8"))
+        assert {"script", "b"}.isdisjoint(element.tag for element in read.iter())
+        assert any(visible_lines(evil) in said for element in read.iter() for said in _said(element))
+
+
+def _said(element: ET.Element) -> list[str]:
+    return [element.text or "", *element.attrib.values()]
+
+
+@evil_texts
+def test_what_is_escaped_can_be_read(evil: str):
+    shown = visible(evil)
+    assert not UNSEEN.search(shown)
+    assert len(shown) >= len(evil)
+    assert UNSEEN.sub("", evil) == "".join(letter for letter in evil if not UNSEEN.match(letter))
+
+
+def test_usual_text_stays_as_it_is():
+    for text in ("the heads of Wang et al. 2022, arXiv:2211.00593", "Köpfe, 头, ראש, 🧠👩‍🔬", "±1% → ∞"):
+        assert visible(text) == text
+
+
+# --- the doors ---------------------------------------------------------------------------------------
+
+
+def test_pages_make_text_at_the_door_and_pictures_are_written_at_theirs():
+    for path in sorted((ROOT / "circuitdsl").rglob("*.py")):
+        text = path.read_text("utf-8")
+        if path.name != "text.py":
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.ImportFrom):
+                    assert node.module != "rich.text", path
+        if path.name != "xml.py":
+            assert "ET.tostring" not in text, path
