@@ -31,6 +31,7 @@ LAYERS = (
     ("compare",),
     ("outcome",),
     ("check",),
+    ("exchange",),
     ("report",),
     ("api",),
     ("cli", "__init__", "__main__"),
@@ -52,6 +53,7 @@ LIGHT = (
         "outcome.*",
         "report.*",
     ),
+    *("exchange.__init__", "exchange.f*", "exchange.graph", "exchange.names", "exchange.s*", "exchange.tools.*"),
     *("api", "cli", "cli.*", "__init__", "__main__"),
 )
 """What is imported without torch, for `lint`, `fmt`, `plan` and `--help` must not wait for it."""
