@@ -12,7 +12,7 @@ import typer
 
 import circuitdsl as cd
 from circuitdsl.cli.app import app
-from circuitdsl.cli.options import OutputFile, choices, one_circuit
+from circuitdsl.cli.options import OutputFile, Revision, choices, one_circuit
 from circuitdsl.errors import InputError
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
@@ -45,13 +45,14 @@ def import_(
     ] = None,
     position: Positions = None,
     output_file: OutputFile = None,
+    revision: Revision = None,
 ) -> None:
     """Write a circuit of another tool as a specification, and say what is not kept.
 
     Formats are told by the file: EAP-IG and MIB, ACDC, auto-circuit and more.
     Names that the model does not have are errors. No pickle is executed.
     """
-    environment = cd.environment()
+    environment = cd.environment(revision=revision)
     graph = cd.exchange.read(file, environment.geometry(model), circuit_format or "")
     graph = _chosen(graph, top, threshold, by)
     folder = str(output_file.parent) if output_file else "."
@@ -67,9 +68,10 @@ def export(
     circuit_format: Annotated[CircuitFormat, typer.Option("--format", "-f", help="The format to write.")],
     position: Positions = None,
     output_file: OutputFile = None,
+    revision: Revision = None,
 ) -> None:
     """Write a circuit in the format of another tool, and say what that cannot hold and what was added."""
-    circuit = one_circuit(spec, None)
+    circuit = one_circuit(spec, None, revision)
     numbers = {here: there for there, here in _pairs(position or ()).items()}
     graph = cd.exchange.renamed(cd.exchange.of_circuit(circuit), numbers)
     written = cd.exchange.write(graph, circuit_format)

@@ -25,22 +25,25 @@ class Fitted:
     added: tuple[str, ...]
 
 
-def fit(graph: Graph, holds: Collection[Aspect]) -> Fitted:
+def fit(graph: Graph, holds: frozenset[Aspect]) -> Fitted:
     """The graph as a format that holds these aspects can have it."""
     lost: list[str] = []
     added: list[str] = []
-    given = graph
     if "edges" in holds and "indirect" not in holds and graph.recomputing:
         graph, added = _spelled_out(graph)
         lost += _dead_ends(graph)
+    implied = frozenset[Aspect]() if "edges" in holds else _OF_EDGES
+    lost += [said for aspect, said in graph.aspects().items() if aspect not in holds | implied]
     if "edges" not in holds:
-        lost += [given.aspects()["edges"]] if given.included else []
         graph = _of_nodes(graph)
-    lost += [said for aspect, said in graph.aspects().items() if aspect not in holds]
     for aspect, without in _WITHOUT.items():
         if aspect not in holds:
             graph = without(graph)
     return Fitted(graph, tuple(lost), tuple(added))
+
+
+_OF_EDGES: frozenset[Aspect] = frozenset(("inputs", "joined inputs", "position embedding", "edge scores", "indirect"))
+"""What is lost with the edges and need not be said apart."""
 
 
 def _of_nodes(graph: Graph) -> Graph:
@@ -125,6 +128,7 @@ _WITHOUT: Mapping[Aspect, Callable[[Graph], Graph]] = {
     "positions": _at_all_positions,
     "position embedding": _without_position_embedding,
     "embeddings": _without_embeddings,
+    "lone nodes": lambda graph: replace(graph, nodes=()),
     "mlps": _only_heads,
     "joined inputs": _split_inputs,
     "inputs": _joined_inputs,
@@ -220,12 +224,12 @@ def _entering(edges: Iterable[GraphEdge], listed: Collection[Component]) -> Iter
 
 def _dead_ends(graph: Graph) -> Iterator[str]:
     """What other tools remove when they read the circuit: nodes from which no way leads to the logits."""
-    ways: nx.DiGraph[Component | None] = nx.DiGraph()
-    ways.add_node(None)
-    ways.add_nodes_from(each.node.component for each in graph.nodes if each.included)
+    ways: nx.DiGraph[str] = nx.DiGraph()
+    ways.add_node("logits")
+    ways.add_nodes_from(str(each.node.component) for each in graph.nodes if each.included)
     for edge in graph.included:
-        ways.add_edge(edge.sender.component, edge.receiver and edge.receiver.component)
-    lost = set(ways) - nx.ancestors(ways, None) - {None}
+        ways.add_edge(str(edge.sender.component), str(edge.receiver.component) if edge.receiver else "logits")
+    lost = set(ways) - nx.ancestors(ways, "logits") - {"logits"}
     if lost:
-        names = shown(str(component) for component in ways if component in lost)
+        names = shown(name for name in ways if name in lost)
         yield f"nodes from which no edges lead to the logits, which their code removes: {names}"

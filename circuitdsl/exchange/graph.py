@@ -118,9 +118,8 @@ class Graph:
         listed = [each.node for each in self.nodes if each.included]
         alone = [node for node in listed if node not in joined]
         places = {str(node.position) for node in self._all_nodes() if node.position != ALL}
-        scores = any(each.score is not None for each in (*self.edges, *self.nodes))
-        yield "edges", counted(len(edges), "edge")
-        yield "membership", "what is in the circuit" if scores and (edges or listed) else ""
+        yield "edges", counted(len(self.edges), "edge")
+        yield "membership", "what is in the circuit" if edges or listed else ""
         yield "lone nodes", _listed("nodes in no edge", (str(n.component) for n in alone if n.component.layer >= 0))
         yield "mlps", _listed("MLPs", (str(n.component) for n in self.members() if isinstance(n.component, Mlp)))
         yield "embeddings", _listed("that nodes are", (str(n.component) for n in alone if n.component.layer < 0))

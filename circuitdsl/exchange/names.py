@@ -152,7 +152,7 @@ def head_at(place: Field, geometry: Geometry) -> Head:
     numbers = [each.whole() for each in place.elements()]
     if len(numbers) != 2:
         place.wrong(f"a head has two numbers, and here are {len(numbers)}", "write [layer, head]")
-    return head_of(*numbers, place, geometry)
+    return head_of(numbers[0], numbers[1], place, geometry)
 
 
 def head_of(layer: int, index: int, place: Field, geometry: Geometry) -> Head:

@@ -23,8 +23,19 @@ from circuitdsl.language.source import Source
 from circuitdsl.language.statements import RESERVED
 
 HOLDS: frozenset[Aspect] = frozenset(
-    ("edges", "membership", "lone nodes", "mlps", "embeddings", "inputs", "joined inputs", "positions", "roles")
-) | {"indirect"}
+    (
+        "edges",
+        "membership",
+        "lone nodes",
+        "mlps",
+        "embeddings",
+        "inputs",
+        "joined inputs",
+        "positions",
+        "roles",
+        "indirect",
+    )
+)
 """What a specification can say of a graph."""
 
 UNNAMED = "nodes"
@@ -252,15 +263,19 @@ def _edges_of(circuit: Circuit) -> Iterator[GraphEdge]:
                 yield GraphEdge(sender, receiver, which, direct="strict" in claim.term.options)
 
 
+_LETTERS: Mapping[str, Which] = {"q": "q", "k": "k", "v": "v", "": ""}
+
+
 def _inputs(way: Way) -> Iterator[tuple[Node | None, Which]]:
     receivers = way.receivers
     if isinstance(receivers, LogitsReceiver):
         yield None, ""
     elif receivers.inputs == ANY_INPUT:
-        yield from ((node, "qkv" if node.component.inputs else "") for node in receivers.nodes)
+        for node in receivers.nodes:
+            yield node, "qkv" if node.component.inputs else ""
     else:
-        letters: dict[str, Which] = {"q": "q", "k": "k", "v": "v", "": ""}
-        yield from ((node, letters[letter]) for node, letter in receivers.reads())
+        for node, letter in receivers.reads():
+            yield node, _LETTERS[letter]
 
 
 def unsaid(circuit: Circuit) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ from circuitdsl.exchange.names import LOGITS, Names, Reading, components, edge_b
 
 HOLDS: frozenset[Aspect] = frozenset(("edges", "membership", "mlps", "inputs", "position embedding"))
 
+HOLDS_ALL: frozenset[Aspect] = frozenset((*HOLDS, "left out"))
+"""The same where every edge is listed."""
+
 _LETTERS: tuple[Which, ...] = ("q", "k", "v")
 _START = "blocks.0.hook_resid_pre[:]"
 """What enters the first layer, in a model whose embeddings are not apart."""
@@ -200,7 +203,7 @@ SUBGRAPH = Format(
     "acdc-pth",
     "ACDC: a subgraph, every edge with whether it is in",
     "torch",
-    HOLDS | {"left out"},
+    HOLDS_ALL,
     _is_subgraph,
     _read_subgraph,
     _write_subgraph,

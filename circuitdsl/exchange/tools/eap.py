@@ -22,8 +22,19 @@ from circuitdsl.exchange.graph import Aspect, Graph, GraphEdge, GraphNode, Which
 from circuitdsl.exchange.names import ARROW, LOGITS, Names, Reading, components, edge_between, reading_of
 
 HOLDS: frozenset[Aspect] = frozenset(
-    ("edges", "membership", "lone nodes", "mlps", "embeddings", "inputs", "edge scores", "node scores", "neurons")
-) | {"left out"}
+    (
+        "edges",
+        "membership",
+        "lone nodes",
+        "mlps",
+        "embeddings",
+        "inputs",
+        "edge scores",
+        "node scores",
+        "neurons",
+        "left out",
+    )
+)
 
 _CFG = ("n_layers", "n_heads", "parallel_attn_mlp", "d_model")
 _LETTERS: tuple[Which, ...] = ("q", "k", "v")
@@ -53,7 +64,11 @@ def names(geometry: Geometry) -> Names:
 
 
 def complete(graph: Graph) -> Graph:
-    """Every node and edge of the model, as these files have it; an edge without a score has 0."""
+    """Every node and edge of the model, as these files have it.
+
+    An edge without a score has 0. Where some nodes have neurons, or scores of these, all have: by themselves all the
+    neurons of a node are in the circuit or none, and not scored.
+    """
     table = names(graph.geometry)
     edges = {(edge.sender.component, *reading_of(edge)): edge for edge in graph.edges}
     nodes = {each.node.component: each for each in graph.nodes}
@@ -64,7 +79,15 @@ def complete(graph: Graph) -> Graph:
     )
     scored = tuple(edge if edge.score is not None else replace(edge, score=0.0) for edge in made)
     every = (nodes.get(each) or GraphNode(Node(each, ALL), each in joined) for each in table.senders.values())
-    return replace(graph, edges=scored, nodes=tuple(every), recomputing=False)
+    return replace(graph, edges=scored, nodes=_with_neurons(tuple(every), table.geometry.d_model), recomputing=False)
+
+
+def _with_neurons(nodes: tuple[GraphNode, ...], width: int) -> tuple[GraphNode, ...]:
+    if any(each.neurons for each in nodes):
+        nodes = tuple(replace(each, neurons=each.neurons or (each.included,) * width) for each in nodes)
+    if any(each.neuron_scores for each in nodes):
+        nodes = tuple(replace(each, neuron_scores=each.neuron_scores or (None,) * width) for each in nodes)
+    return nodes
 
 
 def _in_file_order(table: Names) -> Iterable[tuple[Component, Reading]]:
@@ -272,16 +295,12 @@ def _write_tensors(graph: Graph) -> bytes:
         "edges_in_graph": booleans(included),
         "nodes_in_graph": booleans([each.included for each in graph.nodes]),
     }
-    width = graph.geometry.d_model
     if any(each.score is not None for each in graph.nodes):
         content["nodes_scores"] = numbers([_or_nan(each.score) for each in graph.nodes])
-    if any(each.neurons for each in graph.nodes):
-        content["neurons_in_graph"] = booleans([each.neurons or (each.included,) * width for each in graph.nodes])
-    if any(each.neuron_scores for each in graph.nodes):
-        unscored = (None,) * width
-        content["neurons_scores"] = numbers(
-            [[_or_nan(score) for score in each.neuron_scores or unscored] for each in graph.nodes]
-        )
+    if graph.nodes[0].neurons:
+        content["neurons_in_graph"] = booleans([each.neurons for each in graph.nodes])
+    if graph.nodes[0].neuron_scores:
+        content["neurons_scores"] = numbers([list(map(_or_nan, each.neuron_scores)) for each in graph.nodes])
     return save_tensors(content)
 
 

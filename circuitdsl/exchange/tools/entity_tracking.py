@@ -14,7 +14,7 @@ from circuitdsl.exchange.names import head_at
 
 HOLDS: frozenset[Aspect] = frozenset(("lone nodes", "membership", "roles"))
 
-UNNAMED = "heads"
+UNNAMED = "circuit"
 """The role of heads of which none is known."""
 
 
