@@ -160,7 +160,7 @@ def _name(wanted: str, taken: Iterable[str]) -> str:
     """A name that the language accepts and that is not taken, as near to the wanted one as can be."""
     allowed = re.compile(grammar().lark.get_terminal("NAME").pattern.to_regexp())
     taken = {*taken, *RESERVED}
-    name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "circuit"
+    name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "found"
     candidates = (name, f"r_{name}", *(f"{name}_{number}" for number in range(2, 1000)))
     found = (each for each in candidates if allowed.fullmatch(each) and each not in taken)
     return next(found, None) or next(each for each in (f"r_{name}_{n}" for n in range(1000)) if each not in taken)

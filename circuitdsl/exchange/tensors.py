@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from typing import Any
 
 import torch
@@ -18,15 +19,18 @@ def load_tensors(data: bytes, name: str) -> object:
     Raises InputError for a file that holds anything else, which could run code, and for one that is none.
     """
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about files that are refused anyway
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{name} is refused: it is no .pt file, or holds more than tensors, numbers and texts, and could run code "
             "when it is read",
             "save it again with torch.save from a dict of tensors, or export it as JSON or text",
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"{name} cannot be read as a .pt file: {error}", "save it again with torch.save") from error
+    except Exception as error:  # whatever torch runs into in bytes that are no such file
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{name} cannot be read as a .pt file: {reason}", "save it again with torch.save") from error
 
 
 def save_tensors(content: object) -> bytes:
