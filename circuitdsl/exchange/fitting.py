@@ -157,9 +157,16 @@ def _spelled_out(graph: Graph) -> tuple[Graph, list[str]]:
     more = len(edges) - len(graph.edges)
     if more:
         added.append(f"{counted(more, 'edge')} through MLPs between two nodes of an edge, which recompute")
-    entering = list(_entering(edges, {each.node.component for each in graph.nodes if each.included}))
+    listed = {
+        each.node.component: each.node for each in graph.nodes if each.included and each.node.component.layer >= 0
+    }
+    leaving = list(_leaving(edges, listed))
+    edges += leaving
+    entering = list(_entering(edges, listed))
     if entering:
         added.append(f"{counted(len(entering), 'edge')} from the input, into inputs of nodes that no edge reaches")
+    if leaving:
+        added.append(f"{counted(len(leaving), 'edge')} to the logits, from listed nodes that send along no edge")
     return replace(graph, edges=without_repeats((*edges, *entering))), added
 
 
@@ -203,6 +210,12 @@ def _through_mlps(edge: GraphEdge, geometry: Geometry) -> Iterator[GraphEdge]:
         yield GraphEdge(edge.sender, at)
         yield GraphEdge(at, edge.receiver, edge.which)
         yield from (GraphEdge(Node(lower, at.position), at) for lower in between if lower.layer < mlp.layer)
+
+
+def _leaving(edges: Iterable[GraphEdge], listed: Mapping[Component, Node]) -> Iterator[GraphEdge]:
+    """Edges to the logits from listed nodes that send along no edge: what they write is in the circuit."""
+    sending = {edge.sender.component for edge in edges if edge.included}
+    yield from (GraphEdge(node, None) for component, node in listed.items() if component not in sending)
 
 
 def _entering(edges: Iterable[GraphEdge], listed: Collection[Component]) -> Iterator[GraphEdge]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
-from circuitdsl.exchange.fields import Encoding, Field, decode, encoding_of
+from circuitdsl.exchange.fields import Field
+from circuitdsl.exchange.files import Encoding, decode, encoding_of
 from circuitdsl.exchange.fitting import fit
 from circuitdsl.exchange.graph import Aspect, Graph
 from circuitdsl.plugins import installed, load

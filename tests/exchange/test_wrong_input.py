@@ -14,7 +14,7 @@ from graphs import ATTENTION_ONLY, ENVIRONMENT, HEADING, SMALL, TOY, head_graph
 
 import circuitdsl as cd
 from circuitdsl.errors import InputError
-from circuitdsl.exchange import fields
+from circuitdsl.exchange import files
 
 
 def changed(change: Callable[[dict], object]) -> str:
@@ -128,7 +128,7 @@ def test_a_wrong_file_is_an_error_with_its_place(case: str, tmp_path: Path):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fields, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(files, "MOST_BYTES", 2**20)
     file = tmp_path / "large.json"
     file.write_bytes(b" " * (2**20 + 1))
     with pytest.raises(InputError, match="more than 1 MiB"):
