@@ -94,6 +94,8 @@ def to_spec(
 
 def renamed(graph: Graph, positions: Mapping[str, str]) -> Graph:
     """The graph with other names of positions. Raises InputError for one that it does not have."""
+    if not positions:
+        return graph
     known = {str(node.position) for node in _nodes(graph)}
     for name in positions:
         if name not in known:
