@@ -53,7 +53,15 @@ LIGHT = (
         "outcome.*",
         "report.*",
     ),
-    *("exchange.__init__", "exchange.f*", "exchange.graph", "exchange.names", "exchange.s*", "exchange.tools.*"),
+    *(
+        "exchange.__init__",
+        "exchange.f*",
+        "exchange.graph",
+        "exchange.mib",
+        "exchange.names",
+        "exchange.s*",
+        "exchange.tools.*",
+    ),
     *("api", "cli", "cli.*", "__init__", "__main__"),
 )
 """What is imported without torch, for `lint`, `fmt`, `plan` and `--help` must not wait for it."""

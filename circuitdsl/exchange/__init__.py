@@ -15,10 +15,13 @@ Formats are files of ``exchange/tools``, entry points of the group ``circuitdsl.
 
 from circuitdsl.exchange.format import Format, Written, formats, read, write
 from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
+from circuitdsl.exchange.mib import BUDGETS, Areas, areas, at_budgets
 from circuitdsl.exchange.selecting import above, top, top_share
 from circuitdsl.exchange.spec import Heading, of_circuit, renamed, to_spec, unsaid
 
 __all__ = [
+    "BUDGETS",
+    "Areas",
     "Format",
     "Graph",
     "GraphEdge",
@@ -26,6 +29,8 @@ __all__ = [
     "Heading",
     "Written",
     "above",
+    "areas",
+    "at_budgets",
     "formats",
     "of_circuit",
     "read",
