@@ -65,9 +65,13 @@ class Field:
     def number(self) -> float:
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             self._not("a number")
-        if not math.isfinite(self.value):
-            self.wrong(f"{self.value} is no score", "leave out what was not measured, or give it a number")
-        return float(self.value)
+        try:
+            value = float(self.value)
+        except OverflowError:  # a whole number of hundreds of digits
+            value = math.inf
+        if not math.isfinite(value):
+            self.wrong(f"{short(self.value)} is no score", "leave out what was not measured, or give it a number")
+        return value
 
     def number_or_none(self) -> float | None:
         """A number; None where it is not a number (NaN), which stands for what was not measured."""

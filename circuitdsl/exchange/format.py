@@ -81,7 +81,8 @@ def read(path: str | Path, geometry: Geometry, name: str = "") -> Graph:
 
 
 def _read(found: Format, content: Field, path: Path, geometry: Geometry) -> Graph:
-    return replace(found.read(content, geometry), origin=f"from {path.name}, format {found.name}")
+    shown = path.name.encode("utf-8", "replace").decode()  # names of files need not be text
+    return replace(found.read(content, geometry), origin=f"from {shown}, format {found.name}")
 
 
 def write(graph: Graph, name: str) -> Written:

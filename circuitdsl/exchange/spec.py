@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 
-from circuitdsl.components import ALL, Component, Embed, Head, Mlp, Node, PosEmbed, Position
+from circuitdsl.components import ALL, Component, Embed, Geometry, Head, Mlp, Node, PosEmbed, Position
 from circuitdsl.errors import InputError
 from circuitdsl.exchange.fitting import fit
 from circuitdsl.exchange.format import Written
@@ -74,7 +75,7 @@ def to_spec(
             "choose by scores: --top 200 --by absolute, or --threshold 0.01",
         )
     task_tree, info = _task(heading, environment)
-    environment.geometry(heading.model)
+    _check_shape(graph, environment.geometry(heading.model))
     named = renamed(graph, positions or {})
     _check_positions(named, info)
     as_edges = bool(named.included) and not named.recomputing
@@ -89,7 +90,16 @@ def to_spec(
         *_edges(fitted.graph),
     )
     file = t.File((t.Circuit(t.Name(_name(heading.name, ())), body),))
-    return Written(print_tree(file).encode(), fitted.lost, fitted.added)
+    return Written(print_tree(file).encode("utf-8", "backslashreplace"), fitted.lost, fitted.added)
+
+
+def _check_shape(graph: Graph, geometry: Geometry) -> None:
+    shape = graph.geometry
+    if (shape.n_layers, shape.n_heads) != (geometry.n_layers, geometry.n_heads):
+        raise InputError(
+            f"the circuit is one of {shape.model}, and {geometry.model} has another shape",
+            f"name {shape.model} as the model, or read the file as one of {geometry.model}",
+        )
 
 
 def renamed(graph: Graph, positions: Mapping[str, str]) -> Graph:
@@ -163,9 +173,8 @@ def _name(wanted: str, taken: Iterable[str]) -> str:
     allowed = re.compile(grammar().lark.get_terminal("NAME").pattern.to_regexp())
     taken = {*taken, *RESERVED}
     name = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "found"
-    candidates = (name, f"r_{name}", *(f"{name}_{number}" for number in range(2, 1000)))
-    found = (each for each in candidates if allowed.fullmatch(each) and each not in taken)
-    return next(found, None) or next(each for each in (f"r_{name}_{n}" for n in range(1000)) if each not in taken)
+    candidates = chain((name, f"r_{name}"), (f"r_{name}_{number}" for number in count(2)))
+    return next(each for each in candidates if allowed.fullmatch(each) and each not in taken)
 
 
 def _place(position: Position) -> t.Place:

@@ -19,7 +19,7 @@ VALID = json.loads(cd.exchange.write(SMALL, "eap").data)
 FILES = Path(__file__).parent / "files"
 
 NAMES = st.sampled_from(["cfg", "nodes", "edges", "heads", "mlps", "a0.h1", "m0->logits", "A0.1", "position", "layer"])
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**400), st.floats(), st.text(max_size=5))
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(

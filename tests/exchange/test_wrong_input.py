@@ -55,10 +55,15 @@ TEXTS = {
         "eap",
         ['edges["m0->logits"].score: "high" is not a number'],
     ),
+    "huge_score": (
+        changed(lambda c: c["edges"]["m0->logits"].update(score=10**400)),
+        "eap",
+        ['edges["m0->logits"].score: 1000'],
+    ),
     "score_not_a_number": (
         changed(lambda c: c["edges"]["m0->logits"].update(score=float("nan"))),
         "eap",
-        ['edges["m0->logits"].score: nan is no score'],
+        ['edges["m0->logits"].score: NaN is no score'],
     ),
     "included_by_number": (
         changed(lambda c: c["nodes"]["m0"].update(in_graph=1)),
@@ -193,7 +198,7 @@ TENSORS = {
     "order": (lambda c: c["src_nodes"].reverse(), "src_nodes[0]: `m1` where `input` should be"),
     "no_edge": (_in_of_no_edge, "edges_in_graph: a1.h1->a0.h0<q> is no edge of toy"),
     "no_edge_scored": (_score_of_no_edge, "edges_scores: m1->a0.h0<q> is no edge of toy"),
-    "nan": (lambda c: c["edges_scores"].fill_(float("nan")), "edges_scores[0][0]: nan is no score"),
+    "nan": (lambda c: c["edges_scores"].fill_(float("nan")), "edges_scores[0][0]: NaN is no score"),
     "more": (lambda c: c.update(gradients=torch.zeros(3)), "gradients: this key is not known"),
 }
 
@@ -277,6 +282,8 @@ def test_what_is_no_specification_is_told(tmp_path: Path):
         spec(SMALL, HEADING, ENVIRONMENT, {"3": "END"})
     with pytest.raises(InputError, match="is no position"):
         spec(SMALL, HEADING, ENVIRONMENT, {"all": "END } edge"})
+    with pytest.raises(InputError, match="the circuit is one of toy, and side_by_side has another shape"):
+        spec(SMALL, cd.exchange.Heading("a", "side_by_side", "ioi"), ENVIRONMENT)
     (tmp_path / "q.json").write_text('[{"position": 18, "layer": 0, "is_head": true, "num": 1, "tags": []}]')
     graph = cd.exchange.read(tmp_path / "q.json", TOY)
     with pytest.raises(InputError, match=r"0\.1 stands at position 18, and task ioi has none of that name"):

@@ -13,7 +13,6 @@ one; ``Resid Start`` and ``Resid End`` are what enters the first layer and what 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -175,8 +174,7 @@ def _write_nodes(graph: Graph) -> bytes:
 def _is_nodes(content: object) -> bool:
     pairs = cast(dict[str, object], content).items() if isinstance(content, dict) else ()
     return bool(pairs) and all(
-        key.startswith(("A", "MLP ", "Resid ")) and isinstance(value, int | float) and not math.isnan(value)
-        for key, value in pairs
+        key.startswith(("A", "MLP ", "Resid ")) and isinstance(value, int | float) for key, value in pairs
     )
 
 
