@@ -15,6 +15,7 @@ from circuitdsl.errors import InputError
 
 if TYPE_CHECKING:
     from circuitdsl import api as api
+    from circuitdsl import exchange as exchange
     from circuitdsl import models as models
     from circuitdsl import tasks as tasks
     from circuitdsl.api import (
@@ -54,7 +55,7 @@ __all__ = [
     "watch",
 ]
 
-_MODULES = ("api", "models", "tasks")
+_MODULES = ("api", "exchange", "models", "tasks")
 _CLASSES = {"Store": "circuitdsl.engine.store", "Workbench": "circuitdsl.check.workbench"}
 
 # These packages are named like functions. Python writes a package into the one around it when it is first imported, and

@@ -1,7 +1,8 @@
 """Extension points: what installed packages add is found in the same way as what circuitdsl ships.
 
 A package declares an entry point in one of the groups ``circuitdsl.tasks``, ``.measures``, ``.components``,
-``.actions``, ``.formats``, ``.engines`` and ``.models`` of its metadata; CONTRIBUTING.md has an example of each.
+``.actions``, ``.formats``, ``.exchange``, ``.engines`` and ``.models`` of its metadata; CONTRIBUTING.md has an example
+of each.
 """
 
 from __future__ import annotations

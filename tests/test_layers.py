@@ -31,6 +31,7 @@ LAYERS = (
     ("compare",),
     ("outcome",),
     ("check",),
+    ("exchange",),
     ("report",),
     ("api",),
     ("cli", "__init__", "__main__"),
@@ -52,6 +53,15 @@ LIGHT = (
         "compare.*",
         "outcome.*",
         "report.*",
+    ),
+    *(
+        "exchange.__init__",
+        "exchange.f*",
+        "exchange.graph",
+        "exchange.mib",
+        "exchange.names",
+        "exchange.s*",
+        "exchange.tools.*",
     ),
     *("api", "cli", "cli.*", "__init__", "__main__"),
 )

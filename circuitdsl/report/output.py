@@ -121,14 +121,20 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file at once: whoever reads it sees the old text or the new one, whatever happens.
+    """Write a text as :func:`write_bytes` does.
+
+    What UTF-8 cannot hold (halves of letters, from names of files that are not UTF-8) is written as an escape.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file at once: whoever reads it sees the old content or the new one, whatever happens.
 
     A link is followed and the file's rights are kept. What is there and is no regular file (a device, a named pipe, an
-    open file of this process such as /dev/stdout) is written as it stands, never replaced. What UTF-8 cannot hold
-    (halves of letters, from names of files that are not UTF-8) is written as an escape. Raises InputError where it
+    open file of this process such as /dev/stdout) is written as it stands, never replaced. Raises InputError where it
     cannot be written, and BrokenPipeError where the reader of a pipe has gone.
     """
-    data = text.encode("utf-8", "backslashreplace")
     try:
         if is_replaced(path):
             _replace(path.resolve(), data)

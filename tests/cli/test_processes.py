@@ -30,9 +30,14 @@ LIGHT = (
     ["explain", "mini"],
     ["models"],
     ["tasks"],
+    ["export", "specs/mini/ioi.circuit", "--format", "eap"],
+    ["import", "tests/cli/mini.json", "--model", "mini", "--task", "ioi"],
 )
 LIGHT_BUT_FOR_SCIPY = ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit"]
-HELP = [[*command.split(), "--help"] for command in ("", "check", "plan", "diff", "models add", "tasks show")]
+HELP = [
+    [*command.split(), "--help"]
+    for command in ("", "check", "plan", "diff", "models add", "tasks show", "import", "export")
+]
 
 
 def test_what_needs_no_model_loads_no_torch():

@@ -98,6 +98,17 @@ def test_a_claim_on_all_that_it_adds_is_checked(installed: Path, of_the_family: 
     ]
 
 
+def test_a_circuit_of_its_format_is_imported_and_exported(installed: Path, tmp_path: Path):
+    (tmp_path / "found.json").write_text("[[3, 0], [3, 2]]")
+    spec = tmp_path / "found.circuit"
+    options = ("--model", "mini", "--task", "ioi", "-o", str(spec))
+    found = run("import", str(tmp_path / "found.json"), *options, beside=installed)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "role nodes { 3.0  3.2 }" in spec.read_text(encoding="utf-8")
+    written = run("export", str(spec), "--format", "pairs", beside=installed)
+    assert json.loads(written.stdout) == [[3, 0], [3, 2]]
+
+
 def test_what_it_adds_is_planned_and_formatted_without_torch(installed: Path):
     code = (
         "import sys; from circuitdsl.cli import main\n"

@@ -1,0 +1,96 @@
+"""Which part of a scored graph is the circuit: the highest scores, or those above a threshold, signed or absolute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+from circuitdsl.errors import InputError
+from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
+
+By = Literal["absolute", "signed"]
+
+Scored = TypeVar("Scored", GraphEdge, GraphNode)
+
+
+def top(graph: Graph, count: int, by: By) -> Graph:
+    """The graph with the ``count`` highest scores, and nothing else, in the circuit.
+
+    Edges are chosen where any has a score, else nodes. ``by`` "absolute" goes by the size of a score, "signed" by the
+    score itself, the highest first. Of equal scores the first in the file is taken. What has no score is left out.
+    Raises InputError where nothing has a score, or fewer than ``count`` have one.
+    """
+    scores = _scores(graph)
+    if not 0 < count <= len(scores):
+        raise InputError(f"of {len(scores)} scores there are no {count} highest", f"ask for 1 to {len(scores)}")
+    order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
+    chosen = frozenset(order[:count])
+    rule = f"the {count} highest of {len(scores)} {_what(graph)} scores, {_rule(by)}"
+    return _chosen(graph, lambda number, score: number in chosen, rule)
+
+
+def top_share(graph: Graph, share: float, by: By) -> Graph:
+    """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
+    count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
+    if not 0 < share <= 1 or not count:
+        raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
+    return top(graph, count, by)
+
+
+def above(graph: Graph, threshold: float, by: By) -> Graph:
+    """The graph with the scores of at least ``threshold``, and nothing else, in the circuit; otherwise as :func:`top`.
+
+    Raises InputError where no score is so high.
+    """
+    scores = _scores(graph)
+    if not any(_size(score, by) >= threshold for score in scores):
+        highest = max(_size(score, by) for score in scores)
+        raise InputError(f"no score is at least {threshold:g}, {_rule(by)}", f"the highest is {highest:g}")
+    rule = f"{_what(graph)} scores of at least {threshold:g} among {len(scores)}, {_rule(by)}"
+    return _chosen(graph, lambda number, score: _size(score, by) >= threshold, rule)
+
+
+def _of_edges(graph: Graph) -> bool:
+    return any(edge.score is not None for edge in graph.edges)
+
+
+def _what(graph: Graph) -> str:
+    return "edge" if _of_edges(graph) else "node"
+
+
+def _rule(by: By) -> str:
+    return "by absolute value" if by == "absolute" else "signed"
+
+
+def _size(score: float, by: By) -> float:
+    return abs(score) if by == "absolute" else score
+
+
+def _scores(graph: Graph) -> list[float]:
+    scored: Sequence[GraphEdge | GraphNode] = graph.edges if _of_edges(graph) else graph.nodes
+    found = [each.score for each in scored if each.score is not None]
+    if not found:
+        raise InputError("nothing in this file has a score", "leave out the threshold and the top")
+    return found
+
+
+def _chosen(graph: Graph, holds: Callable[[int, float], bool], rule: str) -> Graph:
+    """The graph with what ``holds`` of the number of a score and the score; nodes of its edges with them."""
+    origin = f"{graph.origin}: {rule}"
+    if not _of_edges(graph):
+        return replace(graph, nodes=_marked(graph.nodes, holds), origin=origin)
+    edges = _marked(graph.edges, holds)
+    joined = replace(graph, edges=edges).joined_nodes()
+    nodes = tuple(replace(each, included=each.node in joined) for each in graph.nodes)
+    return replace(graph, edges=edges, nodes=nodes, origin=origin)
+
+
+def _marked(scored: Sequence[Scored], holds: Callable[[int, float], bool]) -> tuple[Scored, ...]:
+    marked: list[Scored] = []
+    number = 0
+    for each in scored:
+        included = each.score is not None and holds(number, each.score)
+        number += each.score is not None
+        marked.append(replace(each, included=included))
+    return tuple(marked)
