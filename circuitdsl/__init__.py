@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         lint,
         load,
         plan,
+        plan_sweep,
         show,
+        sweep,
         watch,
     )
     from circuitdsl.check.workbench import Workbench
@@ -50,7 +52,9 @@ __all__ = [
     "lint",
     "load",
     "plan",
+    "plan_sweep",
     "show",
+    "sweep",
     "watch",
 ]
 

@@ -46,7 +46,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     return CircuitReport(
         circuit=circuit,
         model=model.name,
-        processing=_processing(circuit.method, session.engine.dtype),
+        processing=processing_of(circuit.method, session.engine.dtype),
         prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes.values())]),
         claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
@@ -198,7 +198,8 @@ def _value(measured: Measurement | Failure, bench: Bench) -> float:
 _PROCESSING = {"none": "weights as they are", "fold": "norms folded, writing weights and unembedding centred"}
 
 
-def _processing(method: Method, dtype: str) -> str:
+def processing_of(method: Method, dtype: str) -> str:
+    """How weights are processed and in which precision they run, in words."""
     return _PROCESSING[method.processing] + ("" if dtype == "float32" else f", in {dtype}")
 
 

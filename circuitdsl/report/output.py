@@ -83,10 +83,17 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file at once: whoever reads it sees the old text or the new one, whatever happens.
+    """Write a text as :func:`write_bytes` does.
 
-    A link is followed and the file's rights are kept. What UTF-8 cannot hold (halves of letters, from names of files
-    that are not UTF-8) is written as an escape. Raises InputError where it cannot be written.
+    What UTF-8 cannot hold (halves of letters, from names of files that are not UTF-8) is written as an escape.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file at once: whoever reads it sees the old contents or the new ones, whatever happens.
+
+    A link is followed and the file's rights are kept. Raises InputError where it cannot be written.
     """
     target = path.resolve()
     try:
@@ -94,7 +101,7 @@ def write_file(path: Path, text: str) -> None:
         temporary = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as stream:
-                stream.write(text.encode("utf-8", "backslashreplace"))
+                stream.write(data)
             temporary.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
             temporary.replace(target)
         finally:
