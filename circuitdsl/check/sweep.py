@@ -39,7 +39,7 @@ def check_sweep(plan: SweepPlan, bench: Bench) -> SweepReport:
     return SweepReport(
         circuit=circuit,
         performance=performance,
-        series=_outcomes(plan, measured, bench, each),
+        series=outcomes_of(plan, measured, bench, each),
         prompts=len(prompts),
         confidence=method.confidence,
         each=each,
@@ -93,7 +93,13 @@ class _Weighed:
     note: str
 
 
-def _outcomes(plan: SweepPlan, measured: list[Measured | None], bench: Bench, each: float) -> tuple[SeriesOutcome, ...]:
+def outcomes_of(
+    plan: SweepPlan, measured: list[Measured | None], bench: Bench, each: float
+) -> tuple[SeriesOutcome, ...]:
+    """Every term's senders, judged and corrected for all senders of the sweep; None in place of what is withheld.
+
+    ``each`` is the confidence of one interval.
+    """
     method = plan.circuit.method
     weighed = [{node: _weighed(one, bench, method, each) for node, one in (known or {}).items()} for known in measured]
     p_values = [one.judgement and one.judgement.p_value for known in weighed for one in known.values()]

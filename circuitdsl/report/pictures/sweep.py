@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from circuitdsl.components import Head, Mlp, Node
+from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import SenderOutcome, SeriesOutcome, SweepReport
 from circuitdsl.report.palette import IDLE
 from circuitdsl.report.pictures.parts import CELL, FAINT, INK, Frame, canvas, rulers, write, written
@@ -36,7 +37,8 @@ def sweep_svg(report: SweepReport) -> str:
     each = _HEAD + geometry.n_layers * _STEP + _FOOT + _BETWEEN
     root = canvas(max(760, _LEFT + columns * _STEP + 40), _TOP + max(1, len(panels)) * each, "sweep")
     write(root, 24, 34, f"sweep of {report.circuit.task}", size=20, weight="600")
-    done = f"{report.circuit.method.metric} {estimate(report.performance.metric, 'logits')} without any patch"
+    metric = report.circuit.method.metric
+    done = f"{metric} {estimate(report.performance.metric, measure_infos()[metric].unit)} without any patch"
     write(root, 24, 58, f"{report.model}, {report.prompts} prompts, {done}", colour=FAINT)
     withheld = dict.fromkeys(series.withheld for series in report.series if series.withheld)
     for line, why in enumerate(withheld):
