@@ -51,7 +51,7 @@ def read_sweep(
     _check_settings(settings)
     _check_ends(terms)
     geometry = environment.geometry(model)
-    written = terms or (default_term(geometry),)
+    written = tuple(dict.fromkeys(terms)) or (default_term(geometry),)
     text = "\n".join(_lines(task, written, model, settings, geometry))
     loaded = resolve_source(Source(NAME, normalised(text)), environment)
     (circuit,) = _circuits(loaded)
