@@ -12,8 +12,8 @@ from circuitdsl.plan.plan import Plan
 from circuitdsl.plan.sweep import SweepPlan
 
 
-def planned(*terms: str, **settings: str | int) -> tuple[Plan, SweepPlan]:
-    plan = cd.plan_sweep("ioi", *terms, model="mini", **settings)
+def planned(*terms: str, prompts: int = 200) -> tuple[Plan, SweepPlan]:
+    plan = cd.plan_sweep("ioi", *terms, model="mini", prompts=prompts)
     (sweep,) = plan.sweeps
     return plan, sweep
 
