@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         lint,
         load,
         plan,
+        plan_sweep,
         show,
+        sweep,
         watch,
     )
     from circuitdsl.check.workbench import Workbench
@@ -51,7 +53,9 @@ __all__ = [
     "lint",
     "load",
     "plan",
+    "plan_sweep",
     "show",
+    "sweep",
     "watch",
 ]
 

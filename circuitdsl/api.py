@@ -25,13 +25,15 @@ from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import format_source
 from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings
 from circuitdsl.language.source import Source
+from circuitdsl.language.sweep import read_sweep
 from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.models import Opening, geometry_of, named_in, require_downloaded
+from circuitdsl.models import Opening, geometry_of, named_in, open_model, require_downloaded
 from circuitdsl.plan.function import plan_function
 from circuitdsl.plan.plan import Plan, make_plan
+from circuitdsl.plan.sweep import plan_sweep as started_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +43,11 @@ if TYPE_CHECKING:
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.engine.store import Store
     from circuitdsl.models import Dtype
-    from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report
+    from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report, SweepReport
     from circuitdsl.report.output import View
 
     AnyModel = str | Path | TransformerBridge
-    Showable = Circuit | CircuitDiff | FunctionalComparison | Plan | Report
+    Showable = Circuit | CircuitDiff | FunctionalComparison | Plan | Report | SweepReport
 
 Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
@@ -62,7 +64,9 @@ __all__ = [
     "lint",
     "load",
     "plan",
+    "plan_sweep",
     "show",
+    "sweep",
     "watch",
 ]
 
@@ -307,6 +311,78 @@ def _workbench(
     from circuitdsl.check.workbench import Workbench  # here, so that planning and linting never load torch
 
     return Workbench(model, store, engine, memory, opening, screen)
+
+
+# --- sweeps ------------------------------------------------------------------------------------------
+
+
+def plan_sweep(
+    task: str | Path,
+    *terms: str,
+    model: AnyModel = "mini",
+    revision: str | None = None,
+    warned: Callable[[Findings], None] | None = None,
+    **settings: str | int,
+) -> Plan:
+    """The experiments of a :func:`sweep` and their cost. Runs nothing. Raises as :func:`sweep` does.
+
+    >>> plan_sweep("ioi", "heads at S2 -> 2.3.v").prompts
+    200
+    """
+    made = _sweep_plan(task, terms, model, revision, warned, settings)
+    require_shapes(made.all_circuits, None, revision)
+    return made
+
+
+def sweep(
+    task: str | Path,
+    *terms: str,
+    model: AnyModel = "mini",
+    progress: Progress | None = None,
+    store: Store | None = None,
+    engine: str = "fast",
+    device: str | None = None,
+    revision: str | None = None,
+    dtype: Dtype | None = None,
+    memory: int = 0,
+    warned: Callable[[Findings], None] | None = None,
+    **settings: str | int,
+) -> SweepReport:
+    """Measure senders one by one on a task, with no circuit written.
+
+    ``task`` is written as in a specification, or names a file of prompts (``my.jsonl``). ``terms`` are measurements of
+    the language, each measured for every one of its heads or senders alone: ``"effect(heads at S2 -> 9.6.q at END)"``
+    or ``"heads at S2 -> 9.6.q at END"``, ``"knockout({ heads mlps })"``, ``"attention(heads, END -> S2)"``. ``heads``
+    and ``mlps`` are all that the model has; without terms, all of them at END into the logits. ``settings`` are those
+    of a ``method`` block, written as there: ``metric="probability"``, ``prompts=100``, ``floor="2%"``. Other arguments
+    as for :func:`check`; a sweep that was cut off goes on from what its ``store`` has. Raises SpecError for what the
+    language does not allow, InputError for what no sweep can be of and for what cannot be had.
+    """
+    made = _sweep_plan(task, terms, model, revision, warned, settings)
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+    return bench.sweep(made, progress or unwatched)
+
+
+def _sweep_plan(
+    task: str | Path,
+    terms: Sequence[str],
+    model: AnyModel,
+    revision: str | None,
+    warned: Callable[[Findings], None] | None,
+    settings: Mapping[str, str | int],
+) -> Plan:
+    known, name = _shapes(model, revision)
+    found = read_sweep(str(task), terms, name, {each: str(value) for each, value in settings.items()}, known)
+    _after_warning(found.loaded, warned)
+    return Plan(sweeps=(started_sweep(found),))
+
+
+def _shapes(model: AnyModel, revision: str | None) -> tuple[Environment, str]:
+    """The environment in which a model has the shape that it has, also one that is open already, and its name."""
+    if isinstance(model, str | Path):
+        return environment(revision=revision), str(model)
+    opened = open_model(model)
+    return replace(environment(), geometry=lambda name: opened.geometry), opened.name
 
 
 # --- two circuits ------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     return CircuitReport(
         circuit=circuit,
         model=model.name,
-        processing=_processing(model, session.engine.dtype),
+        processing=processing_of(model, session.engine.dtype),
         prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes.values())]),
         claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
@@ -204,7 +204,8 @@ def _value(measured: Measurement | Failure, bench: Bench) -> float:
     return math.nan if isinstance(measured, Failure) else bench.weighed(measured).value
 
 
-def _processing(model: Model, dtype: str) -> str:
+def processing_of(model: Model, dtype: str) -> str:
+    """How weights were processed and in which precision they run, in words."""
     return model.weights + ("" if dtype == "float32" else f", in {dtype}")
 
 

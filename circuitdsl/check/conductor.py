@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from circuitdsl.check.circuit import check_circuit
@@ -18,8 +18,9 @@ from circuitdsl.check.interrupted import INTERRUPTED, Interrupted
 from circuitdsl.check.intervention import check_intervention
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
+from circuitdsl.check.sweep import check_sweep
 from circuitdsl.engine.session import Session
-from circuitdsl.outcome import CircuitReport, ComparisonReport, Cost, InterventionReport, Report, argue
+from circuitdsl.outcome import CircuitReport, ComparisonReport, Cost, InterventionReport, Report, SweepReport, argue
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.comparison import ComparisonPlan
 from circuitdsl.plan.intervention import InterventionPlan
@@ -73,6 +74,24 @@ class Conductor:
             device=self.models.devices,
             argument=argue(circuits, comparisons, interventions),
             notes=self.models.notes,
+        )
+
+    def sweep(self) -> SweepReport:
+        """Carry out the one sweep of a plan. Raises as :meth:`report` does."""
+        started = time.monotonic()
+        ran, answered = self.models.ran, self.models.answered
+        (planned,) = self.plan.sweeps
+        self.what = f"sweep of {planned.circuit.task}"
+        found = check_sweep(planned, self.models.bench(planned.circuit))
+        self.progress(self.done, self.done, self.what)
+        return replace(
+            found,
+            versions=versions(),
+            seconds=time.monotonic() - started,
+            cost=self._cost(self.models.ran - ran, self.models.answered - answered),
+            engine=self.models.engines,
+            dtype=self.models.dtypes,
+            device=self.models.devices,
         )
 
     # --- blocks -----------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.ranking import effects
 from circuitdsl.check.references import notes_on, sources_of
-from circuitdsl.check.sweep import effects
 from circuitdsl.compare.curve import Curve, curve
 from circuitdsl.compare.structure import compare
 from circuitdsl.components import ALL, all_heads
@@ -35,7 +35,7 @@ def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None
     looked_for = structure.heads.of_smaller if quoted is None else quoted
     curves: list[Curve] = []
     notes: list[str] = []
-    for kind in plan.sweeps:
+    for kind in plan.rankings:
         try:
             curves.append(_curve(plan, kind, bench, looked_for))
         except CannotMeasure as reason:
@@ -44,7 +44,7 @@ def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None
 
 
 def _curve(plan: FunctionPlan, kind: Kind, bench: Bench, quoted: float | None) -> Curve:
-    ours, theirs = (effects(sweep, bench) for sweep in plan.sweeps[kind])
+    ours, theirs = (effects(ranking, bench) for ranking in plan.rankings[kind])
     left, right = plan.left, plan.right
     return curve(
         kind,

@@ -8,7 +8,7 @@ from circuitdsl.check.function import check_function
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
 from circuitdsl.errors import run_errors
-from circuitdsl.outcome import FunctionalComparison, Report
+from circuitdsl.outcome import FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
 
@@ -23,16 +23,24 @@ class Workbench(OpenModels):
         """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
         known where it was interrupted."""
         with self.turn, borrowed(self.model):
-            return self._check(plan, progress)
+            conductor = self._conductor(plan, progress)
+            with run_errors():
+                return conductor.report()
 
-    def _check(self, plan: Plan, progress: Progress) -> Report:
+    def sweep(self, plan: Plan, progress: Progress = unwatched) -> SweepReport:
+        """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does."""
+        with self.turn, borrowed(self.model):
+            conductor = self._conductor(plan, progress)
+            with run_errors():
+                return conductor.sweep()
+
+    def _conductor(self, plan: Plan, progress: Progress) -> Conductor:
         if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
             self.benches.clear()  # the file's prompts may not be those of the last check
         self.require_unhooked()
         conductor = Conductor(self, plan, progress)
         self.listener = conductor.tick
-        with run_errors():
-            return conductor.report()
+        return conductor
 
     def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""

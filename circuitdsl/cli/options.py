@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -83,3 +85,15 @@ def file_and_name(spec: str) -> tuple[str, str]:
     """``file:name`` as its two parts; no name where it is a file, colon and all."""
     path, colon, name = spec.rpartition(":")
     return (path, name) if colon and not Path(spec).exists() else (spec, "")
+
+
+def amount(written: str) -> int:
+    """``4GB`` as a number of bytes, at least one. Raises InputError."""
+    read = re.fullmatch(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGT]B)", written, re.IGNORECASE)
+    amount = int(Decimal(read["number"]) * _UNITS[read["unit"].upper()]) if read else 0
+    if amount < 1:
+        raise InputError(f"--memory {written} is not an amount of memory", "write it as 4GB or 500MB")
+    return amount
+
+
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -26,6 +26,7 @@ from circuitdsl.outcome.intervention import (
     InterventionReport,
 )
 from circuitdsl.outcome.report import Cost, Report
+from circuitdsl.outcome.sweep import Finding, SenderOutcome, SeriesOutcome, SweepReport
 
 __all__ = [
     "EXIT_ERROR",
@@ -46,6 +47,7 @@ __all__ = [
     "Downstream",
     "Example",
     "Fact",
+    "Finding",
     "Function",
     "FunctionalComparison",
     "HeadChange",
@@ -56,8 +58,11 @@ __all__ = [
     "ReferenceSize",
     "Report",
     "Screening",
+    "SenderOutcome",
+    "SeriesOutcome",
     "Step",
     "StepKind",
+    "SweepReport",
     "Variant",
     "argue",
     "exit_code",

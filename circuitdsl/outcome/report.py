@@ -31,6 +31,16 @@ class Cost:
     planned: float = 0.0
     plain: float = 0.0
 
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "experiments": self.experiments,
+            "prompt_passes": self.prompt_passes,
+            "passes": self.passes,
+            "kept": self.kept,
+            "planned": self.planned,
+            "plain": self.plain,
+        }
+
 
 @dataclass(frozen=True)
 class Report:
@@ -74,14 +84,7 @@ class Report:
             "dtype": self.dtype,
             "device": self.device,
             "notes": list(self.notes),
-            "cost": {
-                "experiments": self.cost.experiments,
-                "prompt_passes": self.cost.prompt_passes,
-                "passes": self.cost.passes,
-                "kept": self.cost.kept,
-                "planned": self.cost.planned,
-                "plain": self.cost.plain,
-            },
+            "cost": self.cost.to_dict(),
             "circuits": [report.to_dict() for report in self.circuits],
             "comparisons": [report.to_dict() for report in self.comparisons],
             "interventions": [report.to_dict() for report in self.interventions],

@@ -1,4 +1,4 @@
-"""The jobs of a comparison in function: parts of two circuits on both tasks, their dissociation, and sweeps."""
+"""The jobs of a comparison in function: parts of two circuits on both tasks, their dissociation, and rankings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from circuitdsl.measures.comparisons import (
 )
 from circuitdsl.measures.measurement import CannotMeasure, Request
 from circuitdsl.plan.job import Job, Started
-from circuitdsl.plan.sweep import Sweep
+from circuitdsl.plan.ranking import Ranking
 from circuitdsl.plan.terms import ask
 
 
@@ -41,13 +41,13 @@ class FunctionPlan:
     """What comparing two circuits of one model in function runs.
 
     ``parts`` are those of both tasks; ``dissociation`` measures the two circuits and ``randoms`` pairs of random ones,
-    ``note`` says why there are none; ``sweeps`` are the left and the right circuit's, by kind of curve.
+    ``note`` says why there are none; ``rankings`` are the left and the right circuit's, by kind of curve.
     """
 
     left: Circuit
     right: Circuit
     align: tuple[tuple[str, str], ...]
-    sweeps: Mapping[Kind, tuple[Sweep, Sweep]]
+    rankings: Mapping[Kind, tuple[Ranking, Ranking]]
     parts: Mapping[Side, Mapping[Part, PartPlan]]
     dissociation: Started
     randoms: int
@@ -55,8 +55,8 @@ class FunctionPlan:
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which they are run."""
-        for both in self.sweeps.values():
-            yield from (sweep.started for sweep in both)
+        for both in self.rankings.values():
+            yield from (ranking.started for ranking in both)
         for parts in self.parts.values():
             yield from (job for part in parts.values() for job in (part.kept, part.removed) if job)
         yield self.dissociation
@@ -77,7 +77,7 @@ def plan_function(left: Circuit, right: Circuit, align: Align = (), kinds: Itera
         left,
         right,
         pairs,
-        {kind: (Sweep(left, kind), Sweep(right, kind)) for kind in kinds},
+        {kind: (Ranking(left, kind), Ranking(right, kind)) for kind in kinds},
         {side: {part: _part_plan(part, side, left, right, pairs) for part in PARTS} for side in SIDES},
         Started(job),
         len(randoms),

@@ -21,6 +21,7 @@ from circuitdsl.plan.comparison import ComparisonPlan, plan_comparison
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.intervention import InterventionPlan, plan_intervention
 from circuitdsl.plan.job import Job, Round, Started
+from circuitdsl.plan.sweep import SweepPlan
 from circuitdsl.tasks import Layout, describe, open_task
 
 
@@ -66,17 +67,18 @@ class Plan:
     comparisons: tuple[ComparisonPlan, ...] = ()
     interventions: tuple[InterventionPlan, ...] = ()
     functions: tuple[FunctionPlan, ...] = ()
+    sweeps: tuple[SweepPlan, ...] = ()
     used: tuple[Circuit, ...] = ()
 
     def jobs(self) -> Iterator[Started]:
         """Every job, in order."""
-        for block in (*self.circuits, *self.comparisons, *self.interventions, *self.functions):
+        for block in (*self.circuits, *self.comparisons, *self.interventions, *self.functions, *self.sweeps):
             yield from block.jobs()
 
     @property
     def all_circuits(self) -> tuple[Circuit, ...]:
-        """Every circuit that is checked or referred to."""
-        return (*(block.circuit for block in self.circuits), *self.used)
+        """Every circuit that is checked, swept or referred to."""
+        return (*(block.circuit for block in (*self.circuits, *self.sweeps)), *self.used)
 
     @property
     def measured(self) -> tuple[Circuit, ...]:

@@ -1,78 +1,89 @@
-"""The job of a sweep: every head of a model patched or ablated on a circuit's task, in stages."""
+"""The jobs of a sweep: a term measured for each of its senders alone, and whether the model does the task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from circuitdsl.components import ALL, END, Head, Node, all_heads
-from circuitdsl.language.circuit import Circuit, LogitsReceiver, Path, Receivers, Term
-from circuitdsl.measures.comparisons import Kind
-from circuitdsl.measures.experiments import Ablated, Experiment, Patched, World
-from circuitdsl.measures.measurement import CLEAN, CannotMeasure, Request
-from circuitdsl.plan.job import Started, reading_job
-
-Stage = Mapping[Head, World]
+from circuitdsl.components import Head, Node, can_carry
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit, LogitsReceiver, Nodes, Path, Term
+from circuitdsl.language.sweep import Sweep
+from circuitdsl.measures.measurement import Request
+from circuitdsl.measures.registry import measure_infos
+from circuitdsl.plan.circuit import performance_job
+from circuitdsl.plan.job import Job, Started
+from circuitdsl.plan.terms import term_job
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What patching or ablating each head asks for; ``started`` holds all of it, or why it cannot be asked."""
+class SeriesPlan:
+    """One term of a sweep, for each sender alone. ``left_out`` are those that write after what they are to reach."""
+
+    term: Term
+    senders: Mapping[Node, Started]
+    left_out: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep runs. ``circuit`` has its model, its task and its method, and nothing else."""
 
     circuit: Circuit
-    kind: Kind
-
-    @cached_property
-    def started(self) -> Started:
-        key = (self.circuit.name, "sweep", self.kind)
-        return Started(reading_job(key, "sweep", self.circuit, self._asked, f"all heads by {self.kind}"))
+    performance: Started
+    series: tuple[SeriesPlan, ...]
 
     @property
-    def request(self) -> Request:
-        return Request(self.circuit, self.circuit.method, Term("effect"))
+    def senders(self) -> int:
+        """How many senders are measured: all of them are corrected for each other."""
+        return sum(len(series.senders) for series in self.series)
 
-    @property
-    def clean(self) -> Experiment:
-        return self.request.ask(CLEAN)
-
-    @cached_property
-    def stages(self) -> Mapping[str, Stage]:
-        """Each head's world, by stage. Raises CannotMeasure."""
-        circuit, heads = self.circuit, all_heads(self.circuit.geometry)
-        if self.kind == "knockout":
-            source = self.request.source()
-            return {"knockout": {head: Ablated(frozenset({Node(head, ALL)}), source) for head in heads}}
-        if not circuit.method.against:
-            raise CannotMeasure("an effect takes activations from a counterfactual and the task has none")
-        receivers = (LogitsReceiver(),) if self.kind == "direct" else _receivers(circuit)
-        return {str(receiver): _paths(heads, receiver, self.request) for receiver in receivers}
-
-    @cached_property
-    def asked(self) -> Mapping[World, Experiment]:
-        """The experiment of each world, once. Raises CannotMeasure."""
-        worlds = dict.fromkeys(world for stage in self.stages.values() for world in stage.values())
-        return {world: self.request.ask(world) for world in worlds}
-
-    def _asked(self) -> Iterable[Experiment]:
-        return (self.clean, *self.asked.values())
+    def jobs(self) -> Iterator[Started]:
+        """All of them, in the order in which a plan lists them."""
+        yield self.performance
+        for series in self.series:
+            yield from series.senders.values()
 
 
-def _receivers(circuit: Circuit) -> Sequence[Receivers | LogitsReceiver]:
-    """What the circuit's edges lead to, each once."""
-    paths = (dict(claim.term.arguments)["path"] for claim in circuit.edge_claims())
-    return tuple(dict.fromkeys(path.receivers for path in paths if isinstance(path, Path)))
+def plan_sweep(sweep: Sweep) -> SweepPlan:
+    """Start every job of a sweep. Raises InputError for a term that is no figure of a sender that it names."""
+    circuit = sweep.circuit
+    return SweepPlan(circuit, Started(performance_job(circuit)), tuple(_series(circuit, term) for term in sweep.terms))
 
 
-def _paths(heads: Iterable[Head], receiver: Receivers | LogitsReceiver, request: Request) -> Stage:
-    """A path patching of each head that comes before the receiver.
+def _series(circuit: Circuit, term: Term) -> SeriesPlan:
+    (name, argument), *rest = term.arguments
+    assert isinstance(argument, Nodes | Path), "a sweep has terms of heads and of paths only"
+    nodes = argument.nodes if isinstance(argument, Nodes) else argument.senders.nodes
+    if isinstance(argument, Nodes):
+        _check_kinds(term, nodes)
+    found: dict[Node, Started] = {}
+    left_out: list[Node] = []
+    for node in nodes:
+        own = Nodes(str(node.component), (node,))
+        if isinstance(argument, Path):
+            if not _reaches(node, argument, circuit):
+                left_out.append(node)
+                continue
+            own = replace(argument, senders=own)
+        found[node] = Started(_sender_job(circuit, term, replace(term, arguments=((name, own), *rest)), node))
+    return SeriesPlan(term, found, tuple(left_out))
 
-    Only what a head writes at the receiver's position arrives there, so that the sender may stand everywhere.
-    """
-    against = request.method.against
-    if isinstance(receiver, LogitsReceiver):
-        nothing: frozenset[tuple[Node, str]] = frozenset()
-        return {head: Patched(frozenset({Node(head, END)}), nothing, against, False) for head in heads}
-    inputs = frozenset((place, each) for node, each in receiver.reads() for place in request.placed([node]))
-    last = max(node.component.reads(parallel=False) or 0 for node, _ in inputs)
-    return {head: Patched(frozenset({Node(head, ALL)}), inputs, against, False) for head in heads if head.writes < last}
+
+def _sender_job(circuit: Circuit, whole: Term, term: Term, node: Node) -> Job:
+    request = Request(circuit, circuit.method, term, parts=False)
+    return term_job((str(whole), str(node)), "sweep", request, str(node))
+
+
+def _check_kinds(term: Term, nodes: tuple[Node, ...]) -> None:
+    others = [str(node.component) for node in nodes if not isinstance(node.component, Head)]
+    if measure_infos()[term.measure].parameters[0].only_heads and others:
+        raise InputError(f"{term.measure} is a figure of attention heads, and {others[0]} is none", "leave it out")
+
+
+def _reaches(node: Node, path: Path, circuit: Circuit) -> bool:
+    """Whether something reads what this sender writes."""
+    if isinstance(path.receivers, LogitsReceiver):
+        return True
+    parallel = circuit.geometry.parallel_attn_mlp
+    return any(can_carry(node.component, each.component, parallel) for each in path.receivers.nodes)

@@ -6,12 +6,12 @@ from typing import assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report
+from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
 
-def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report, view: View) -> str:
+def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report | SweepReport, view: View) -> str:
     """A page of text, as the command line prints it."""
     match what:
         case Circuit():
@@ -34,11 +34,15 @@ def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report, vie
             from circuitdsl.report.pages.report import FORMAT
 
             return FORMAT.render(what, view)
+        case SweepReport():
+            from circuitdsl.report.pages.sweep import render_sweep
+
+            return view.text(render_sweep(what, view))
         case _:
             assert_never(what)
 
 
-def picture(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report) -> str:
+def picture(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report | SweepReport) -> str:
     """A picture as SVG. Raises InputError for what has none."""
     match what:
         case Circuit():
@@ -55,6 +59,10 @@ def picture(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report) 
             if not what.curves:
                 raise InputError("there is no curve to draw", "; ".join(what.notes))
             return curves_svg(what.curves)
+        case SweepReport():
+            from circuitdsl.report.pictures.sweep import sweep_svg
+
+            return sweep_svg(what)
         case Plan() | Report():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case _:

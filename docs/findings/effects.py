@@ -15,14 +15,14 @@ import grids
 
 import circuitdsl as cd
 from circuitdsl.check.bench import Bench
-from circuitdsl.check.sweep import effects
+from circuitdsl.check.ranking import effects
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.compare.curve import Effects, curve, mean_changes
 from circuitdsl.components import all_heads
 from circuitdsl.engine.store import Store
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.comparisons import Kind
-from circuitdsl.plan.sweep import Sweep
+from circuitdsl.plan.ranking import Ranking
 from circuitdsl.report.pictures.curves import curves_svg
 
 FOLDER = Path(__file__).parent
@@ -51,7 +51,7 @@ def main(kinds: list[Kind]) -> None:
     file = FOLDER / "effects.json"
     grown = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for kind in kinds:
-        found = effects(Sweep(left, kind), bench), effects(Sweep(right, kind), bench)
+        found = effects(Ranking(left, kind), bench), effects(Ranking(right, kind), bench)
         for circuit, each in zip((left, right), found, strict=True):
             grown[f"{circuit.task.name}-{kind}".replace("_", "-")] = grid(circuit, kind, each, bench)
         heads, shape, confidence = all_heads(left.geometry), left.geometry, left.method.confidence

@@ -24,6 +24,7 @@ LIGHT = (
     ["lint", "specs/mini/ioi.circuit"],
     ["lint", "specs/gpt2/ioi.circuit", "--format", "sarif"],
     ["plan", "specs/mini/ioi.circuit"],
+    ["sweep", "ioi", "--dry-run"],
     ["fmt", "--check", "specs/mini/ioi.circuit"],
     ["show", "specs/mini/ioi.circuit"],
     ["explain", "faithfulness"],
@@ -36,7 +37,7 @@ LIGHT = (
 LIGHT_BUT_FOR_SCIPY = ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit"]
 HELP = [
     [*command.split(), "--help"]
-    for command in ("", "check", "plan", "diff", "models add", "tasks show", "import", "export")
+    for command in ("", "check", "plan", "sweep", "diff", "models add", "tasks show", "import", "export")
 ]
 
 

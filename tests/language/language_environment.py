@@ -158,4 +158,4 @@ def _layouts(reference: TaskRef) -> tuple[Layout, ...]:
     return Layout(15, places), Layout(17, other)
 
 
-ENVIRONMENT = Environment(_geometry, _task, MEASURES, _layouts)
+ENVIRONMENT = Environment(_geometry, _task, MEASURES, layouts=_layouts)

@@ -19,6 +19,7 @@ _PURPOSES = {
     "whole": "what it keeps",
     "head": "each of its heads",
     "unlisted": "each other head",
+    "sweep": "each sender alone",
     "arms": "in parts, and random heads",
 }
 _COSTLIEST = 5

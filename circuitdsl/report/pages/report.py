@@ -9,12 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 
 from circuitdsl.judge.estimates import NOTHING, Verdict
 from circuitdsl.language.circuit import Bound, Intervention
-from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import (
     CircuitReport,
     ClaimOutcome,
@@ -30,6 +28,7 @@ from circuitdsl.report.output import View
 from circuitdsl.report.pages.argument import story_summary
 from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.dependence import dependence_summary
+from circuitdsl.report.pages.facts import bar, model_facts, performance_facts, reference_fact, rule, took
 from circuitdsl.report.pages.intervention import intervention_summary
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.text import Text, stacked
@@ -43,7 +42,6 @@ def _rendered(report: Report, view: View) -> str:
 FORMAT = Format("text", "for people: what does not hold first, then every claim with its figure", _rendered)
 
 _BAR = 16  # columns of the longest bar of a heads table
-_DIGITS = 12  # of a fingerprint
 
 
 def render(report: Report, verbose: bool = False) -> RenderableType:
@@ -56,7 +54,7 @@ def render(report: Report, verbose: bool = False) -> RenderableType:
     for intervention in report.interventions:
         blocks += [_intervention(intervention, verbose), Text()]
     if report.argument:
-        blocks += [_rule("the whole, step by step"), story_summary(report.argument), Text()]
+        blocks += [rule("the whole, step by step"), story_summary(report.argument), Text()]
     return Group(*blocks, render_summary(report))
 
 
@@ -70,27 +68,15 @@ def render_summary(report: Report) -> RenderableType:
             lines.add_row(*_summary_row(section, outcome))
     style = next((STYLES[verdict] for verdict in OPEN if report.summary[str(verdict)]), STYLES[Verdict.HOLDS])
     last = Text(summary(report.summary, report.seconds), style=style)
-    found = [_rule("what does not hold"), lines, Text()] if lines.rows else []
+    found = [rule("what does not hold"), lines, Text()] if lines.rows else []
     notes = (Text(f"note: {note}", style="dim") for note in report.notes)
-    return Group(*found, *notes, Text(_took(report), style="dim"), last)
+    return Group(*found, *notes, Text(took(report), style="dim"), last)
 
 
 def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[RenderableType, RenderableType]:
     place = f"{section.file}:{outcome.claim.line}"
     what = stacked(f"{place}  {outcome.claim.text}", Text(measured_and_wanted(outcome), style="dim"))
     return Text(WORDS[outcome.verdict], style=STYLES[outcome.verdict]), what
-
-
-def _took(report: Report) -> str:
-    """What the check cost: work done, and work that the results store spared."""
-    cost = report.cost
-    kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
-    fast = f"planned: about {cost.planned:,.0f}; " if cost.planned != cost.plain else ""
-    return (
-        f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
-        f"({fast}one by one: {cost.plain:,.0f}), "
-        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
-    )
 
 
 # --- blocks ----------------------------------------------------------------------------------------
@@ -102,16 +88,16 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     sources = f", patches from {method.against}" if method.against else ""
     edges = ", judged as edges" if circuit.of_edges else ""
     sure = f"confidence {number(method.confidence, 'share', 0)}"
-    facts = [*_model(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
+    facts = [*model_facts(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
         Text(
-            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{edges}{_reference(report)}, "
-            f"{sure}",
+            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{edges}"
+            f"{reference_fact(report)}, {sure}",
             style="dim",
         ),
-        *_performance(report),
+        *performance_facts(report),
         *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
         *_claims(report.claims, verbose),
         *dependence_summary(report.claims),
@@ -120,48 +106,6 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
         *_unexplained(report),
         *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
     )
-
-
-def _performance(report: CircuitReport) -> Iterator[Text]:
-    """How well the model does the task, and that it does not where it does not."""
-    found = report.performance
-    if found is None:
-        return
-    metric = report.circuit.method.metric
-    unit = measure_infos()[metric].unit
-    said = f"without any patch: {metric} {estimate(found.metric, unit)}"
-    if metric != "accuracy":
-        said += f", accuracy {estimate(found.accuracy, 'share')}"
-    yield Text(said, style="dim")
-    if found.verdict is not Verdict.HOLDS:
-        style = STYLES[Verdict.FAILS if found.verdict is Verdict.FAILS else Verdict.UNDECIDED]
-        surely = "" if found.verdict is Verdict.FAILS else ", as far as can be told"
-        yield Text(
-            f"the model does not do this task on these prompts{surely}: {metric} is not above chance", style=style
-        )
-
-
-def _reference(report: CircuitReport) -> str:
-    """What the ablation took its values from, in words."""
-    if report.reference is None:
-        return ""
-    taken = report.reference
-    what = "from" if taken.resampled else "means over"
-    of_each = "" if taken.templates is None else f" of each of {plural(taken.templates, 'template')}"
-    return f", {what} {_range(*taken.groups)} x {_range(*taken.prompts)} prompts{of_each}"
-
-
-def _range(least: int, most: int) -> str:
-    return str(least) if least == most else f"{least} to {most}"
-
-
-def _model(report: CircuitReport) -> Iterator[str]:
-    """Which weights were checked, as far as a line has room for it: JSON has the whole fingerprint."""
-    yield f"model {report.model} ({report.processing})" if report.processing else f"model {report.model}"
-    if report.fingerprint:
-        yield f"fingerprint {report.fingerprint[:_DIGITS]}"
-    if report.revision is not None:
-        yield f"revision {report.revision}"
 
 
 def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
@@ -191,12 +135,7 @@ def _actions(done: Intervention) -> Iterator[Text]:
 
 
 def _title(name: str, file: str, about: str) -> RenderableType:
-    return Group(_rule(name), Text(file, style="dim"), *([Text(about)] if about else []))
-
-
-def _rule(title: str) -> Rule:
-    """A line across with its title at the left, so that blocks are found again in a long scroll."""
-    return Rule(Text(title, style="bold"), align="left", style="dim")
+    return Group(rule(name), Text(file, style="dim"), *([Text(about)] if about else []))
 
 
 # --- claims ----------------------------------------------------------------------------------------
@@ -405,7 +344,7 @@ def _head_table(heads: Sequence[HeadOutcome], columns: Sequence[str]) -> Table:
             *(Text(cells[column], style="cyan" if column == "head" else "") for column in columns),
             Text(estimate(head.estimate, "share"), justify="right", no_wrap=True),
             *([_adds(head)] if both else []),
-            _bar(head.estimate.value or 0.0, most, _BAR // 2 if both else _BAR),
+            bar(head.estimate.value or 0.0, most, _BAR // 2 if both else _BAR),
         )
     return table
 
@@ -413,9 +352,3 @@ def _head_table(heads: Sequence[HeadOutcome], columns: Sequence[str]) -> Table:
 def _adds(head: HeadOutcome) -> Text:
     """What it adds to the circuit."""
     return Text(estimate(head.minimality or NOTHING, "share"), justify="right", no_wrap=True)
-
-
-def _bar(value: float, most: float, columns: int) -> Text:
-    """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
-    length = round(columns * abs(value) / most) if number(most, "share") != number(0.0, "share") else 0
-    return Text("▪" * length, style="red" if value < 0 else "blue", no_wrap=True)

@@ -1,0 +1,120 @@
+"""``circuitdsl sweep``: senders one by one, with no circuit written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import circuitdsl as cd
+from circuitdsl.cli.app import app
+from circuitdsl.cli.options import (
+    Device,
+    EngineName,
+    OutputFile,
+    Precision,
+    Revision,
+    Svg,
+    TextOrJson,
+    amount,
+    warn,
+)
+from circuitdsl.cli.progress_bar import ProgressBar
+from circuitdsl.report import output
+
+
+def _setting(about: str) -> object:
+    return typer.Option(help=about, rich_help_panel="Settings, as in a method block")
+
+
+@app.command()
+def sweep(
+    task: Annotated[str, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')],
+    terms: Annotated[
+        list[str] | None,
+        typer.Argument(help='What is measured of each: "heads at S2 -> 9.6.q at END", "knockout({ heads mlps })".'),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="A model by name, or a folder.")] = "mini",
+    metric: Annotated[str | None, _setting("logit_diff, probability, probability_diff or accuracy.")] = None,
+    against: Annotated[str | None, _setting("The counterfactual that patches come from.")] = None,
+    ablate: Annotated[str | None, _setting('Of knockouts: zero, mean, "mean by template", resample, ...')] = None,
+    reference: Annotated[int | None, _setting("How many prompts a mean is taken over.")] = None,
+    prompts: Annotated[int | None, _setting("How many prompts are measured; 200.")] = None,
+    floor: Annotated[str | None, _setting("What counts as no change: 1%.")] = None,
+    confidence: Annotated[str | None, _setting("Of all senders together: 95%.")] = None,
+    seed: Annotated[int | None, _setting("Of the prompts and of every random draw; 0.")] = None,
+    bos: Annotated[bool, _setting("Prompts begin with the BOS token.")] = False,
+    processing: Annotated[str | None, _setting("none, or fold: norms folded into the weights.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be run and its cost; run nothing.")
+    ] = False,
+    sweep_format: TextOrJson = "text",
+    output_file: OutputFile = None,
+    svg: Svg = None,
+    npz: Annotated[Path | None, typer.Option(help="Write the figures to this file as numpy arrays.")] = None,
+    cache: Annotated[bool, typer.Option(help="Keep results between calls.")] = True,
+    cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
+    engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = "fast",
+    memory: Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = None,
+    device: Device = None,
+    revision: Revision = None,
+    dtype: Precision = "float32",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every sender.")] = False,
+) -> None:
+    """Measure senders one by one on a task: paths into anything, knockouts, attention. No circuit is needed.
+
+    Without terms, every head and MLP at END into the logits. Exit: 0 done, 4 no sender of a term could be measured.
+    """
+    named = {
+        "metric": metric,
+        "against": against,
+        "ablate": ablate,
+        "reference": reference,
+        "prompts": prompts,
+        "floor": floor,
+        "confidence": confidence,
+        "seed": seed,
+        "bos": "yes" if bos else None,
+        "processing": processing,
+    }
+    settings = {name: value for name, value in named.items() if value is not None}
+    stacks = amount(memory) if memory is not None else 0
+    if dry_run:
+        made = cd.plan_sweep(task, *terms or (), model=model, revision=revision, warned=warn, **settings)
+        _put(cd.show(made, view=output.view_of(output_file, verbose)), made.to_dict(), sweep_format, output_file)
+        return
+    for file in filter(None, (output_file, svg, npz)):
+        output.need_writable(file)  # not after an hour of experiments
+    with ProgressBar() as progress:
+        report = cd.sweep(
+            task,
+            *terms or (),
+            model=model,
+            progress=progress,
+            store=cd.Store.in_folder(cache_folder) if cache else None,
+            engine=engine,
+            device=device,
+            revision=revision,
+            dtype=dtype,
+            memory=stacks,
+            warned=warn,
+            **settings,
+        )
+    if svg is not None:
+        output.write_file(svg, cd.show(report, "svg"))
+    if npz is not None:
+        from circuitdsl.report.data.npz import npz as as_npz
+
+        output.write_bytes(npz, as_npz(report))
+    _put(cd.show(report, view=output.view_of(output_file, verbose)), report.to_dict(), sweep_format, output_file)
+    raise typer.Exit(report.exit_code)
+
+
+def _put(page: str, data: dict[str, object], form: str, output_file: Path | None) -> None:
+    if form == "json":
+        from circuitdsl.report.data.json import to_json
+
+        output.put(to_json(data), output_file)
+    else:
+        output.put(page, output_file)

@@ -1,0 +1,125 @@
+"""A sweep as it is written -> a circuit without roles, and the terms that are measured of one sender after another.
+
+A sweep names a task and terms of the language, ``effect(heads at S2 -> 9.6.q at END)``, in which ``heads`` and ``mlps``
+stand for all that the model has. It is read as a specification that says the same, so that it has the same words, the
+same settings and the same errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from circuitdsl.components import Geometry
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit, Term
+from circuitdsl.language.environment import Environment, MeasureInfo
+from circuitdsl.language.methods import SETTINGS
+from circuitdsl.language.resolve import Loaded, resolve_source
+from circuitdsl.language.source import Source, normalised
+
+NAME = "sweep"
+"""What messages call the text of a sweep, and its circuit."""
+
+_OF_CIRCUITS = ("positions", "members", "vary")  # settings that say how a circuit's claims are judged
+SWEEP_SETTINGS = tuple(setting.name for setting in SETTINGS if setting.name not in _OF_CIRCUITS)
+"""The settings of a method that a sweep has."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is swept: ``circuit`` has the model, the task and the method, and no role and no claim.
+
+    ``terms`` are measured for each of their senders alone. ``loaded`` has what is suspicious in how they are written.
+    """
+
+    circuit: Circuit
+    terms: tuple[Term, ...]
+    loaded: Loaded
+
+
+def read_sweep(
+    task: str, terms: Sequence[str], model: str, settings: Mapping[str, str], environment: Environment
+) -> Sweep:
+    """The sweep of a task by these terms; by none, every head and MLP of the model into the logits.
+
+    ``task`` is written as in a specification, or is the name of a file of prompts that ends in ``.jsonl``. A term
+    without a measurement, ``heads -> logits``, is an effect. ``settings`` are written as in a ``method`` block. Raises
+    SpecError for what the language does not allow, InputError for terms and settings that no sweep has, UnknownName for
+    a model that is not known.
+    """
+    _check_settings(settings)
+    _check_ends(terms)
+    geometry = environment.geometry(model)
+    written = tuple(dict.fromkeys(terms)) or (default_term(geometry),)
+    text = "\n".join(_lines(task, written, model, settings, geometry))
+    loaded = resolve_source(Source(NAME, normalised(text)), environment)
+    (circuit,) = _circuits(loaded)
+    found = tuple(claim.term for claim in circuit.claims)
+    for term in found:
+        _check_senders(term, environment.measures)
+    if circuit.method.prompts_first != circuit.method.prompts_most and "prompts" in settings:
+        raise InputError("a sweep is measured on one number of prompts", "write one: 200")
+    method = replace(circuit.method, prompts_most=circuit.method.prompts_first)
+    return Sweep(replace(circuit, method=method, roles=(), claims=()), found, loaded)
+
+
+def default_term(geometry: Geometry) -> str:
+    """Everything that can send to the logits."""
+    senders = "{ heads mlps }" if geometry.d_mlp else "heads"
+    return f"effect({senders} at END -> logits)"
+
+
+def _lines(
+    task: str, terms: Iterable[str], model: str, settings: Mapping[str, str], geometry: Geometry
+) -> Iterator[str]:
+    """A specification; what the user wrote stands on lines of its own, which are all that messages show."""
+    yield f"circuit {NAME} {{ model {_quoted(model)} task"
+    yield f"file({_quoted(task)})" if task.endswith(".jsonl") else task
+    yield "method { members none"
+    for name, value in settings.items():
+        yield from (name, value)
+    yield "}"
+    yield f"role heads {{ {' '.join(f'{layer}.*' for layer in range(geometry.n_layers))} }}"
+    if geometry.d_mlp:
+        yield f"role mlps {{ mlp 0 .. {geometry.n_layers - 1} }}"
+    for term in terms:
+        yield from ("expect", term if "(" in term else f"effect({term})", "> 0")
+    yield "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _circuits(loaded: Loaded) -> tuple[Circuit, ...]:
+    if len(loaded.document.circuits) != 1:
+        raise InputError("a sweep is of one task", "write a task and terms, and no blocks of a specification")
+    return loaded.document.circuits
+
+
+def _check_settings(settings: Mapping[str, str]) -> None:
+    for name in settings:
+        if name not in SWEEP_SETTINGS:
+            raise InputError(f"a sweep has no setting {name}", f"settings: {', '.join(SWEEP_SETTINGS)}")
+
+
+def _check_ends(terms: Iterable[str]) -> None:
+    """Refuse what follows a measurement: a sweep has no bounds of its own."""
+    for term in terms:
+        if "(" in term and not term.rstrip().endswith(")"):
+            example = "effect(heads at S2 -> logits)"
+            raise InputError(f"`{term}` does not end with its parenthesis", f"write a measurement alone: {example}")
+
+
+def _check_senders(term: Term, measures: Mapping[str, MeasureInfo]) -> None:
+    """Refuse what cannot be measured of one sender after another."""
+    if not has_senders(measures[term.measure]):
+        swept = ", ".join(name for name, info in measures.items() if has_senders(info))
+        raise InputError(f"{term.measure} is no figure of one sender", f"a sweep measures one of: {swept}")
+
+
+def has_senders(info: MeasureInfo) -> bool:
+    """Whether a measurement is of heads or a path, and needs no circuit around them."""
+    kinds = [parameter.kind for parameter in info.parameters[:1]]
+    return "circuit" in info.places and not info.of_whole and kinds in (["heads"], ["path"])

@@ -1,0 +1,115 @@
+"""What pages of all kinds of reports say of a model at work: which it is, whether it does the task, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from rich.rule import Rule
+
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.measures.registry import measure_infos
+from circuitdsl.outcome import Cost, Performance, ReferenceSize
+from circuitdsl.report.marks import STYLES
+from circuitdsl.report.text import Text
+from circuitdsl.report.words import estimate, number, plural
+
+_DIGITS = 12  # of a fingerprint
+
+
+class OnModel(Protocol):
+    """What was found on one model and one task."""
+
+    @property
+    def circuit(self) -> Circuit: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def processing(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def revision(self) -> str | None: ...
+    @property
+    def performance(self) -> Performance | None: ...
+    @property
+    def reference(self) -> ReferenceSize | None: ...
+
+
+class Run(Protocol):
+    """What engines were asked to do, and did."""
+
+    @property
+    def cost(self) -> Cost: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+
+
+def model_facts(report: OnModel) -> Iterator[str]:
+    """Which weights were checked, as far as a line has room for it: JSON has the whole fingerprint."""
+    yield f"model {report.model} ({report.processing})" if report.processing else f"model {report.model}"
+    if report.fingerprint:
+        yield f"fingerprint {report.fingerprint[:_DIGITS]}"
+    if report.revision is not None:
+        yield f"revision {report.revision}"
+
+
+def performance_facts(report: OnModel) -> Iterator[Text]:
+    """How well the model does the task, and that it does not where it does not."""
+    found = report.performance
+    if found is None:
+        return
+    metric = report.circuit.method.metric
+    unit = measure_infos()[metric].unit
+    said = f"without any patch: {metric} {estimate(found.metric, unit)}"
+    if metric != "accuracy":
+        said += f", accuracy {estimate(found.accuracy, 'share')}"
+    yield Text(said, style="dim")
+    if found.verdict is not Verdict.HOLDS:
+        style = STYLES[Verdict.FAILS if found.verdict is Verdict.FAILS else Verdict.UNDECIDED]
+        surely = "" if found.verdict is Verdict.FAILS else ", as far as can be told"
+        yield Text(
+            f"the model does not do this task on these prompts{surely}: {metric} is not above chance", style=style
+        )
+
+
+def reference_fact(report: OnModel) -> str:
+    """What the ablation took its values from, in words."""
+    if report.reference is None:
+        return ""
+    taken = report.reference
+    what = "from" if taken.resampled else "means over"
+    of_each = "" if taken.templates is None else f" of each of {plural(taken.templates, 'template')}"
+    return f", {what} {_range(*taken.groups)} x {_range(*taken.prompts)} prompts{of_each}"
+
+
+def _range(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def took(report: Run) -> str:
+    """What the check cost: work done, and work that the results store spared."""
+    cost = report.cost
+    kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
+    fast = f"planned: about {cost.planned:,.0f}; " if cost.planned != cost.plain else ""
+    return (
+        f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
+        f"({fast}one by one: {cost.plain:,.0f}), "
+        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
+    )
+
+
+def rule(title: str) -> Rule:
+    """A line across with its title at the left, so that blocks are found again in a long scroll."""
+    return Rule(Text(title, style="bold"), align="left", style="dim")
+
+
+def bar(value: float, most: float, columns: int) -> Text:
+    """A bar as long as the effect is large: red where the metric falls without the head, blue where it rises."""
+    length = round(columns * abs(value) / most) if number(most, "share") != number(0.0, "share") else 0
+    return Text("▪" * length, style="red" if value < 0 else "blue", no_wrap=True)
