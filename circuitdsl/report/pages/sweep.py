@@ -105,7 +105,7 @@ def _table(series: SeriesOutcome, senders: Sequence[SenderOutcome]) -> Table:
     return table
 
 
-def _beside(sender: SenderOutcome, most: float) -> Text:
+def _beside(sender: SenderOutcome, most: float) -> RenderableType:
     """A bar of its size; what there is to know of the sender in its place where it has no figure."""
     if sender.estimate.value is None:
         return Text(sender.note, style="dim")
