@@ -27,9 +27,15 @@ class RunError(InputError):
     exit_code = 4
 
 
+_RUNNING = frozenset({"accelerate", "numpy", "safetensors", "tokenizers", "torch", "transformer_lens", "transformers"})
+
+
 @contextmanager
 def run_errors() -> Iterator[None]:
-    """What a library raises while a model runs, as a :class:`RunError`. What this package raises is its own mistake."""
+    """What the libraries that run a model raise meanwhile, as a :class:`RunError`.
+
+    What this package raises is its own mistake, and what a caller's function raises (a progress) is the caller's.
+    """
     try:
         yield
     except InputError:
@@ -37,7 +43,7 @@ def run_errors() -> Iterator[None]:
     except Exception as error:
         *_, (frame, _) = walk_tb(error.__traceback__)
         raised_in = str(frame.f_globals.get("__name__", ""))
-        if raised_in.partition(".")[0] == "circuitdsl" and not _ran_out(error):
+        if raised_in.partition(".")[0] not in _RUNNING and not _ran_out(error):
             raise
         raise RunError(
             f"the model could not be run: {type(error).__name__}: {error} (in {raised_in})",

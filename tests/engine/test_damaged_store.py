@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -121,9 +122,10 @@ def as_nobody(do: Callable[[], None]) -> None:
 @pytest.fixture
 def open_folder(tmp_path: Path) -> Path:
     """A folder that anybody can look into, whoever runs the tests."""
-    folder = Path(os.path.realpath(tmp_path))
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(0o755)
+    folder, temporary = (Path(os.path.realpath(each)) for each in (tmp_path, tempfile.gettempdir()))
+    for above in (folder, *folder.parents):
+        if temporary in above.parents:
+            above.chmod(0o755)
     return folder
 
 
