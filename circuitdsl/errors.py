@@ -1,10 +1,21 @@
-"""The one kind of error that a user is meant to read: what is wrong, and what to do about it."""
+"""The one kind of error that a user is meant to read: what is wrong, and what to do about it; no more than fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from traceback import walk_tb
+
+
+def listed(names: Iterable[str], most: int) -> str:
+    """The first of some names, each once, and how many more there are: for messages.
+
+    >>> listed(["a", "b", "a", "c", "d"], most=2)
+    'a, b and 2 more'
+    """
+    ordered = list(dict.fromkeys(names))
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more
 
 
 class InputError(Exception):

@@ -124,8 +124,8 @@ class Bench:
             still_open = {job: claim for claim, job in claims.items() if _is_open(claim, done.get(claim))}
             for job, measured in self.measure(still_open, count).items():
                 claim = still_open[job]
-                if claim in done and isinstance(measured, Failure) and measured.message == self.session.closed:
-                    continue  # interrupted: the earlier look stands
+                if claim in done and isinstance(measured, Failure) and measured.kind == "ended":
+                    continue  # the earlier look stands
                 done[claim] = self.judged(measured, claim.bound, method.confidence, len(counts))
         return done
 

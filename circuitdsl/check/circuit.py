@@ -60,7 +60,6 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         reference=size_of(session, data, own),
         notes=(
             *bench.notes,
-            *session.remarks,
             *session.notes(data),
             *notes_on(session, data, own, *varied),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),

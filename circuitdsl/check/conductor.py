@@ -11,6 +11,7 @@ import platform
 import time
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from typing import TypedDict
 
 from circuitdsl.check.circuit import check_circuit
 from circuitdsl.check.comparison import check_comparison
@@ -29,6 +30,17 @@ from circuitdsl.plan.plan import Plan, Planned
 from circuitdsl.version import __version__
 
 PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
+
+
+class _Work(TypedDict):
+    """What was run, by what and where: fields of all reports."""
+
+    versions: dict[str, str]
+    seconds: float
+    cost: Cost
+    engine: str
+    dtype: str
+    device: str
 
 
 @dataclass
@@ -66,14 +78,9 @@ class Conductor:
             circuits=circuits,
             comparisons=comparisons,
             interventions=interventions,
-            versions=versions(),
-            seconds=time.monotonic() - started,
-            cost=self._cost(self.models.ran - ran, self.models.answered - answered),
-            engine=self.models.engines,
-            dtype=self.models.dtypes,
-            device=self.models.devices,
             argument=argue(circuits, comparisons, interventions),
             notes=self.models.notes,
+            **self._work(started, ran, answered),
         )
 
     def sweep(self) -> SweepReport:
@@ -84,15 +91,8 @@ class Conductor:
         self.what = f"sweep of {planned.circuit.task}"
         found = check_sweep(planned, self.models.bench(planned.circuit))
         self.progress(self.done, self.done, self.what)
-        return replace(
-            found,
-            versions=versions(),
-            seconds=time.monotonic() - started,
-            cost=self._cost(self.models.ran - ran, self.models.answered - answered),
-            engine=self.models.engines,
-            dtype=self.models.dtypes,
-            device=self.models.devices,
-        )
+        notes = (*found.notes, *self.models.notes)
+        return replace(found, notes=notes, **self._work(started, ran, answered))
 
     # --- blocks -----------------------------------------------------------------------------------
 
@@ -139,6 +139,17 @@ class Conductor:
     def _planned(self) -> Planned:
         """What the plan says of the engine at work."""
         return self.plan.cost(self.models.engines)
+
+    def _work(self, started: float, ran: int, answered: int) -> _Work:
+        """What every report says of the work since ``started``, before which so many experiments had been done."""
+        return {
+            "versions": versions(),
+            "seconds": time.monotonic() - started,
+            "cost": self._cost(self.models.ran - ran, self.models.answered - answered),
+            "engine": self.models.engines,
+            "dtype": self.models.dtypes,
+            "device": self.models.devices,
+        }
 
     def _cost(self, ran: int, answered: int) -> Cost:
         return Cost(

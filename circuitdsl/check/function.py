@@ -40,7 +40,8 @@ def check_function(plan: FunctionPlan, bench: Bench, quoted: float | None = None
             curves.append(_curve(plan, kind, bench, looked_for))
         except CannotMeasure as reason:
             notes.append(f"no {kind} curve: {reason}")
-    return FunctionalComparison(structure, _function(plan, bench), tuple(curves), tuple(notes))
+    function = _function(plan, bench)
+    return FunctionalComparison(structure, function, tuple(curves), (*notes, *bench.session.remarks))
 
 
 def _curve(plan: FunctionPlan, kind: Kind, bench: Bench, quoted: float | None) -> Curve:

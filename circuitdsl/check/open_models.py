@@ -41,7 +41,6 @@ class OpenModels:
     screen: str = ""
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
-
     turn: AbstractContextManager[object] = field(default_factory=RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -109,9 +108,10 @@ class OpenModels:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Why another engine runs a model than the one that was asked for."""
-        every = (bench.session.engine.note for bench in self.benches.values())
-        return tuple(note for note in dict.fromkeys(every) if note)
+        """Why another engine runs a model than the one that was asked for, and what is wrong with the results store."""
+        engines = (bench.session.engine.note for bench in self.benches.values())
+        stores = (remark for session in self._sessions() for remark in session.remarks)
+        return tuple(note for note in dict.fromkeys((*engines, *stores)) if note)
 
     @property
     def ran(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +12,12 @@ import circuitdsl as cd
 from circuitdsl.check.interrupted import Interrupted
 from circuitdsl.cli.app import EXIT_INTERRUPTED, app, tell
 from circuitdsl.cli.options import (
+    Cache,
+    CacheFolder,
     Device,
-    EngineName,
+    Engine,
     Files,
+    Memory,
     ModelName,
     OutputFile,
     Precision,
@@ -42,10 +44,10 @@ def check(
     report_format: ReportFormat = "text",
     output_file: OutputFile = None,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
-    cache: Annotated[bool, typer.Option(help="Keep results between calls.")] = True,
-    cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
-    engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = "fast",
-    memory: Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = None,
+    cache: Cache = True,
+    cache_folder: CacheFolder = None,
+    engine: Engine = "fast",
+    memory: Memory = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -59,10 +61,7 @@ def check(
     """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
     stacks = amount(memory) if memory is not None else 0
     document = None if watch else load_blocks(files, model, revision)
-    if output_file is None:  # not after an hour of experiments
-        output.need_stdout()
-    else:
-        output.need_writable(output_file)
+    output.need_room(output_file)
     from circuitdsl.report.formats import formats
 
     bar = ProgressBar()

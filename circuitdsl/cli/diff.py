@@ -20,6 +20,7 @@ from circuitdsl.cli.options import (
     file_and_name,
     load,
     one_circuit,
+    put,
 )
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
@@ -63,8 +64,9 @@ def diff(
         output.write_file(svg, cd.show(found, "svg"))
         if not measured:
             return
-    for file in filter(None, (output_file, curve)):
-        output.need_writable(file)
+    output.need_room(output_file)
+    if curve is not None:
+        output.need_writable(curve)
     if measured:
         functional = cd.compare_function(
             ours,
@@ -80,12 +82,7 @@ def diff(
         if curve is not None:
             output.write_file(curve, cd.show(functional, "svg"))
         found = cd.diff(ours, theirs, pairs, block, functional)
-    if diff_format == "json":
-        from circuitdsl.report.data.json import to_json
-
-        output.put(to_json(found.to_dict()), output_file)
-    else:
-        output.put(cd.show(found, view=output.view_of(output_file)), output_file)
+    put(found, diff_format, output_file)
 
 
 def _share(written: str) -> float | None:

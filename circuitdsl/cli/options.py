@@ -18,15 +18,21 @@ from circuitdsl.cli.app import coloured
 from circuitdsl.errors import InputError
 from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
+from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
+    from circuitdsl.outcome import CircuitDiff, SweepReport
+    from circuitdsl.plan.plan import Plan
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
 Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
+Cache = Annotated[bool, typer.Option(help="Keep results between calls.")]
+CacheFolder = Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")]
+Memory = Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.")]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", "-f")]
 
@@ -45,6 +51,7 @@ else:
     EngineName = choices("EngineName", installed("engines"), "fast")
     ScreenName = choices("ScreenName", SCREENS)
 
+Engine = Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")]
 ReportFormat = Annotated[FormatName, typer.Option("--format", "-f")]
 Precision = Annotated[
     Literal["float32", "bfloat16"], typer.Option("--dtype", help="The precision that the model runs in.")
@@ -54,6 +61,16 @@ Precision = Annotated[
 def warn(findings: cd.api.Findings) -> None:
     """Say on standard error what is suspicious in specifications."""
     print(findings.render(color=coloured(sys.stderr)), file=sys.stderr)
+
+
+def put(found: CircuitDiff | Plan | SweepReport, form: str, output_file: Path | None, verbose: bool = False) -> None:
+    """Write what was found to a file or to standard output: as a page, or as JSON (``form``)."""
+    if form == "json":
+        from circuitdsl.report.data.json import to_json
+
+        output.put(to_json(found.to_dict()), output_file)
+    else:
+        output.put(cd.show(found, view=output.view_of(output_file, verbose)), output_file)
 
 
 def load(paths: Iterable[str], model: str | None, revision: str | None = None) -> Document:

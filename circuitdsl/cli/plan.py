@@ -8,8 +8,7 @@ import typer
 
 import circuitdsl as cd
 from circuitdsl.cli.app import app
-from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision, TextOrJson, load_blocks
-from circuitdsl.report import output
+from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision, TextOrJson, load_blocks, put
 
 
 @app.command()
@@ -28,9 +27,4 @@ def plan(
     document = load_blocks(files, model, revision)
     cd.api.require_shapes((*document.circuits, *document.used), model, revision)
     made = cd.plan(document, unexplained)
-    if plan_format == "json":
-        from circuitdsl.report.data.json import to_json
-
-        output.put(to_json(made.to_dict()), output_file)
-    else:
-        output.put(cd.show(made, view=output.view_of(output_file, verbose)), output_file)
+    put(made, plan_format, output_file, verbose)

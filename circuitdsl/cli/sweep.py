@@ -10,14 +10,18 @@ import typer
 import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import (
+    Cache,
+    CacheFolder,
     Device,
-    EngineName,
+    Engine,
+    Memory,
     OutputFile,
     Precision,
     Revision,
     Svg,
     TextOrJson,
     amount,
+    put,
     warn,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
@@ -53,10 +57,10 @@ def sweep(
     output_file: OutputFile = None,
     svg: Svg = None,
     npz: Annotated[Path | None, typer.Option(help="Write the figures to this file as numpy arrays.")] = None,
-    cache: Annotated[bool, typer.Option(help="Keep results between calls.")] = True,
-    cache_folder: Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")] = None,
-    engine: Annotated[EngineName, typer.Option(help="plain: one hooked pass an experiment.")] = "fast",
-    memory: Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")] = None,
+    cache: Cache = True,
+    cache_folder: CacheFolder = None,
+    engine: Engine = "fast",
+    memory: Memory = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -82,10 +86,11 @@ def sweep(
     stacks = amount(memory) if memory is not None else 0
     if dry_run:
         made = cd.plan_sweep(task, *terms or (), model=model, revision=revision, warned=warn, **settings)
-        _put(cd.show(made, view=output.view_of(output_file, verbose)), made.to_dict(), sweep_format, output_file)
+        put(made, sweep_format, output_file, verbose)
         return
-    for file in filter(None, (output_file, svg, npz)):
-        output.need_writable(file)  # not after an hour of experiments
+    output.need_room(output_file)
+    for file in filter(None, (svg, npz)):
+        output.need_writable(file)
     with ProgressBar() as progress:
         report = cd.sweep(
             task,
@@ -107,14 +112,5 @@ def sweep(
         from circuitdsl.report.data.npz import npz as as_npz
 
         output.write_bytes(npz, as_npz(report))
-    _put(cd.show(report, view=output.view_of(output_file, verbose)), report.to_dict(), sweep_format, output_file)
+    put(report, sweep_format, output_file, verbose)
     raise typer.Exit(report.exit_code)
-
-
-def _put(page: str, data: dict[str, object], form: str, output_file: Path | None) -> None:
-    if form == "json":
-        from circuitdsl.report.data.json import to_json
-
-        output.put(to_json(data), output_file)
-    else:
-        output.put(page, output_file)

@@ -9,6 +9,7 @@ import torch
 
 from circuitdsl.components import Node
 from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, EdgesKept, Intervened, Isolated, Patched, World
+from circuitdsl.measures.measurement import Failure
 
 NO_CHANGE = 1e-6
 """A difference of less than this share of what is replaced is rounding, not a change, however fine the precision."""
@@ -35,8 +36,12 @@ def is_guarded(world: World) -> bool:
             assert_never(world)
 
 
-def nothing_changed(world: World) -> str:
-    """What is said of a world whose patch changed nothing on any prompt."""
+def unchanged(world: World) -> Failure:
+    """The failure of a world whose patch changed nothing on any prompt."""
+    return Failure(_nothing_changed(world), "unchanged")
+
+
+def _nothing_changed(world: World) -> str:
     match world:
         case Patched(senders=nodes) | Ablated(nodes=nodes) if all(node.component.fixed for node in nodes):
             return (

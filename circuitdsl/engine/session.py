@@ -13,7 +13,7 @@ import numpy as np
 
 from circuitdsl.engine.base import Engine
 from circuitdsl.engine.batch import TOKENS_A_PASS, in_batches
-from circuitdsl.engine.guard import nothing_changed
+from circuitdsl.engine.guard import unchanged
 from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.references import (
     Reference,
@@ -125,8 +125,9 @@ class Session:
         experiments = tuple(dict.fromkeys(experiments))
         missing_of = self._missing(experiments, count)
         if self.closed:
+            ended = Failure(self.closed, "ended")
             unknown = {experiment for missing in missing_of.values() for experiment in missing}
-            return {e: Failure(self.closed) if e in unknown else _upto(self.results[e], count) for e in experiments}
+            return {e: ended if e in unknown else _upto(self.results[e], count) for e in experiments}
         for (data, start), missing in missing_of.items():
             stop = len(self.prompts(data, count))
             for experiment, answer in self._answers(data, start, stop, missing).items():
@@ -281,7 +282,7 @@ class _Known:
             self.held.pop(experiment, None)
             if not isinstance(answer, Failure):
                 self.pieces[experiment].append(answer)
-            elif answer.message == nothing_changed(experiment.world):
+            elif answer.kind == "unchanged":
                 self.idle[experiment] += 1
             else:
                 self.failures[experiment] = answer
@@ -303,7 +304,7 @@ class _Known:
         if experiment in self.failures:
             return self.failures[experiment]
         if self.idle[experiment]:
-            return Failure(nothing_changed(experiment.world))
+            return unchanged(experiment.world)
         return np.concatenate(self.pieces[experiment])
 
 

@@ -13,7 +13,18 @@ from dataclasses import dataclass, replace
 import networkx as nx
 
 from circuitdsl.components import ALL, Component, Embed, Geometry, Head, Mlp, Node, PosEmbed, all_mlps, can_carry
-from circuitdsl.exchange.graph import Aspect, Graph, GraphEdge, GraphNode, Which, counted, shown, without_repeats
+from circuitdsl.errors import listed
+from circuitdsl.exchange.graph import (
+    MOST_NAMED,
+    QKV,
+    Aspect,
+    Graph,
+    GraphEdge,
+    GraphNode,
+    Which,
+    counted,
+    without_repeats,
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,7 @@ def _at_all_positions(graph: Graph) -> Graph:
 
 
 def _split(edge: GraphEdge) -> Iterator[GraphEdge]:
-    letters: tuple[Which, ...] = ("q", "k", "v") if edge.which == "qkv" else (edge.which,)
+    letters = QKV if edge.which == "qkv" else (edge.which,)
     return (replace(edge, which=letter) for letter in letters)
 
 
@@ -191,7 +202,7 @@ def _whole(graph: Graph) -> tuple[Graph, list[str]]:
 
 
 def _into(sender: Component, receiver: Component | None) -> Iterator[GraphEdge]:
-    letters: tuple[Which, ...] = ("q", "k", "v") if isinstance(receiver, Head) else ("",)
+    letters: tuple[Which, ...] = QKV if isinstance(receiver, Head) else ("",)
     for letter in letters:
         yield GraphEdge(Node(sender, ALL), None if receiver is None else Node(receiver, ALL), letter)
 
@@ -225,7 +236,7 @@ def _entering(edges: Iterable[GraphEdge], listed: Collection[Component]) -> Iter
     places: dict[Component, Node] = {}
     for edge in included:
         if edge.receiver is not None:
-            letters = ("q", "k", "v") if edge.which == "qkv" else (edge.which,)
+            letters = QKV if edge.which == "qkv" else (edge.which,)
             reached.setdefault(edge.receiver.component, set()).update(letters)
         places.setdefault(edge.sender.component, edge.sender)
     for component, node in places.items():
@@ -244,5 +255,5 @@ def _dead_ends(graph: Graph) -> Iterator[str]:
         ways.add_edge(str(edge.sender.component), str(edge.receiver.component) if edge.receiver else "logits")
     lost = set(ways) - nx.ancestors(ways, "logits") - {"logits"}
     if lost:
-        names = shown(name for name in ways if name in lost)
+        names = listed((name for name in ways if name in lost), MOST_NAMED)
         yield f"nodes from which no edges lead to the logits, which their code removes: {names}"

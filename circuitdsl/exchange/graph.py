@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from circuitdsl.components import ALL, Geometry, Mlp, Node, PosEmbed
+from circuitdsl.errors import listed
 
 Which = Literal["", "q", "k", "v", "qkv"]
 """An input: of a head "q", "k", "v", or "qkv" for the three as one; of an MLP and of the logits ""."""
+
+QKV: tuple[Which, ...] = ("q", "k", "v")
+"""The three inputs of a head, each by itself."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class GraphEdge:
 
     def __str__(self) -> str:
         receiver = "logits" if self.receiver is None else str(self.receiver.component)
-        letter = f".{self.which}" if self.which in ("q", "k", "v") else ""
+        letter = f".{self.which}" if self.which in QKV else ""
         return f"{self.sender.component} -> {receiver}{letter}"
 
 
@@ -123,7 +127,7 @@ class Graph:
         yield "lone nodes", _listed("nodes in no edge", (str(n.component) for n in alone if n.component.layer >= 0))
         yield "mlps", _listed("MLPs", (str(n.component) for n in self.members() if isinstance(n.component, Mlp)))
         yield "embeddings", _listed("that nodes are", (str(n.component) for n in alone if n.component.layer < 0))
-        yield "inputs", _some(edges, lambda edge: edge.which in ("q", "k", "v"), "into q, k or v by itself")
+        yield "inputs", _some(edges, lambda edge: edge.which in QKV, "into q, k or v by itself")
         yield "joined inputs", _some(edges, lambda edge: edge.which == "qkv", "into q, k and v together as one edge")
         yield "positions", _listed("the positions of nodes", sorted(places))
         yield "position embedding", _some(edges, lambda edge: edge.sender.component == PosEmbed(), "from pos_embed")
@@ -153,11 +157,8 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}" if count else ""
 
 
-def shown(names: Iterable[str], most: int = 8) -> str:
-    """The first of some names, and how many more there are."""
-    ordered = list(dict.fromkeys(names))
-    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return ", ".join(ordered[:most]) + more
+MOST_NAMED = 8
+"""So many of what is lost are named."""
 
 
 def _some(edges: Iterable[GraphEdge], wanted: Callable[[GraphEdge], bool], what: str) -> str:
@@ -166,7 +167,7 @@ def _some(edges: Iterable[GraphEdge], wanted: Callable[[GraphEdge], bool], what:
 
 
 def _listed(what: str, names: Iterable[str]) -> str:
-    text = shown(names)
+    text = listed(names, MOST_NAMED)
     return f"{what}: {text}" if text else ""
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import networkx as nx
 
 from circuitdsl.components import ALL, Component, Mlp, Node
+from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.measures.controls import random_edges, random_nodes
 from circuitdsl.measures.experiments import (
@@ -129,7 +130,7 @@ class EdgesOf:
         idle = {sender for sender in senders - starts if not flow.in_degree(sender)}
         said = "judged as edges: all else takes its output on the prompt's own counterfactual"
         if idle:
-            said += f", the senders without an edge into them too ({_listed(sorted(idle, key=_order))})"
+            said += f", the senders without an edge into them too ({listed(map(str, sorted(idle, key=_order)), NAMED)})"
         if not any(LOGITS in flow and nx.has_path(flow, start, LOGITS) for start in starts):
             said += "; no stated edges lead from `embed` to the logits, so that nothing of the prompt gets there"
         return said
@@ -161,11 +162,6 @@ def _end(edge: NodeEdge) -> object:
 
 def _order(component: Component) -> tuple[int, str]:
     return component.layer, str(component)
-
-
-def _listed(components: list[Component]) -> str:
-    names = ", ".join(map(str, components[:NAMED]))
-    return names if len(components) <= NAMED else f"{names} and {len(components) - NAMED} more"
 
 
 def _is_among(node: Node, removed: frozenset[Node]) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import assert_never
+from dataclasses import dataclass, field, replace
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,9 +173,11 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an experiment or a measurement could not be had, for a person."""
+    """Why an experiment or a measurement could not be had, for a person; and what kind of reason it is, where somebody
+    goes on by it: a patch changed nothing, or the work was ended before this was run."""
 
     message: str
+    kind: Literal["", "unchanged", "ended"] = field(default="", repr=False)
 
 
 Results = Mapping[Experiment, Array | Failure]

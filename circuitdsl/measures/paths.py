@@ -24,9 +24,8 @@ from circuitdsl.measures.measurement import (
 
 
 def _effect(request: Request) -> Asking:
-    """Columns: F patched, F of the run that is patched and, for a share of the way to it, F on the counterfactual;
-    with a control, F
-    patched by the sham or along each random edge."""
+    """Columns: F patched, F of the run that is patched and, for a share of the way to it, F on the counterfactual; with
+    a control, F patched by the sham or along each random edge."""
     path = request.argument("path")
     assert isinstance(path, Path)
     against = request.method.against

@@ -48,11 +48,8 @@ def find_folder(name: str, revision: str | None = None) -> Path | None:
     """
     try:
         return next(filter(is_model, _places(name) if revision is None else _cached(name, revision)), None)
-    except (
-        OSError,
-        RuntimeError,
-        InputError,
-    ):  # a name too long for a file; `~somebody` who has no home; no home at all
+    # A name too long for a file; `~somebody` who has no home; no home at all.
+    except (OSError, RuntimeError, InputError):
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Processing
 from circuitdsl.models.model import ModelError, Processed
 from circuitdsl.models.opening import Opening
@@ -57,7 +58,7 @@ def require_unhooked(bridge: TransformerBridge) -> None:
     hooked = [name for name, point in points.items() if point.fwd_hooks or point.bwd_hooks]
     if hooked:
         raise ModelError(
-            f"there are hooks left on the model ({_some(hooked)}), and what they do would be measured as the model",
+            f"there are hooks left on the model ({listed(hooked, 3)}), and what they do would be measured as the model",
             "call reset_hooks(including_permanent=True) on it first",
         )
     known = {id(point) for point in points.values()}
@@ -68,8 +69,8 @@ def require_unhooked(bridge: TransformerBridge) -> None:
     ]
     if hooked:
         raise ModelError(
-            f"torch's own hooks are left on modules of the model ({_some(hooked)}), and what they do would be measured "
-            "as the model",
+            f"torch's own hooks are left on modules of the model ({listed(hooked, 3)}), and what they do would be "
+            "measured as the model",
             "call remove() on what register_forward_hook gave back, or open the model anew",
         )
 
@@ -78,10 +79,6 @@ def _strange(module: Module) -> Iterator[bool]:
     """For each hook of a module, whether it is somebody's, and not one by which the libraries see what passes."""
     for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values()):
         yield str(getattr(hook, "__module__", "")).partition(".")[0] not in ("transformers", "transformer_lens")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _bridge(given: object) -> TransformerBridge:

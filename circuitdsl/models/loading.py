@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl.components import Geometry
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, listed
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.agreement import logits_of, probe, require_agreement, require_numbers
 from circuitdsl.models.configuration import is_native, read_configuration
@@ -160,9 +160,9 @@ def _require_whole(name: str, found: Mapping[str, Any]) -> None:
     surplus = sorted(key for key in found["unexpected_keys"] if not key.endswith(_TABLES))
     shapes = [f"{key} is {list(has)} and should be {list(wants)}" for key, has, wants in found["mismatched_keys"]]
     problems = [
-        *([f"{len(missing)} that the model has are not in its files ({_some(missing)})"] if missing else []),
-        *([f"{len(shapes)} have another shape ({_some(sorted(shapes))})"] if shapes else []),
-        *([f"{len(surplus)} in its files belong to no part of the model ({_some(surplus)})"] if surplus else []),
+        *([f"{len(missing)} that the model has are not in its files ({listed(missing, 3)})"] if missing else []),
+        *([f"{len(shapes)} have another shape ({listed(sorted(shapes), 3)})"] if shapes else []),
+        *([f"{len(surplus)} in its files belong to no part of the model ({listed(surplus, 3)})"] if surplus else []),
         *found.get("error_msgs", ()),
     ]
     if problems:
@@ -171,8 +171,3 @@ def _require_whole(name: str, found: Mapping[str, Any]) -> None:
             "save the model again with save_pretrained, and not what torch.compile or a wrapper made of it; what is "
             "missing would be random",
         )
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.language.controls import KNOWN, control_of
 from circuitdsl.outcome.claims import ClaimOutcome, exit_code
 
@@ -118,6 +118,23 @@ class Tried:
         }
 
 
+def method_facts(method: Method) -> dict[str, object]:
+    """How something was measured and judged, by the names of the settings."""
+    return {
+        "metric": method.metric,
+        "against": method.against,
+        "ablate": method.ablate,
+        "reference": method.reference,
+        "prompts": [method.prompts_first, method.prompts_most],
+        "positions": method.positions,
+        "floor": method.floor,
+        "confidence": method.confidence,
+        "seed": method.seed,
+        "bos": method.bos,
+        "members": method.members,
+    }
+
+
 @dataclass(frozen=True)
 class CircuitReport:
     """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
@@ -160,7 +177,6 @@ class CircuitReport:
         return tuple(name for name in KNOWN if name not in tried)
 
     def to_dict(self) -> dict[str, object]:
-        method = self.circuit.method
         return {
             "name": self.circuit.name,
             "file": self.circuit.file,
@@ -170,19 +186,7 @@ class CircuitReport:
             "processing": self.processing,
             "task": str(self.circuit.task),
             "prompts": self.prompts,
-            "method": {
-                "metric": method.metric,
-                "against": method.against,
-                "ablate": method.ablate,
-                "reference": method.reference,
-                "prompts": [method.prompts_first, method.prompts_most],
-                "positions": method.positions,
-                "floor": method.floor,
-                "confidence": method.confidence,
-                "seed": method.seed,
-                "bos": method.bos,
-                "members": method.members,
-            },
+            "method": method_facts(self.circuit.method),
             "reference": self.reference.to_dict() if self.reference else None,
             "exit": self.exit_code,
             "performance": self.performance.to_dict() if self.performance else None,

@@ -46,7 +46,8 @@ class Cost:
 class Report:
     """Everything that one call of ``check`` found out; ``argument`` is what its blocks say together.
 
-    ``notes`` are about the whole of it: why another engine ran than the one that was asked for.
+    ``notes`` are about the whole of it: why another engine ran than the one that was asked for, and what is wrong with
+    the results store.
     """
 
     circuits: tuple[CircuitReport, ...]

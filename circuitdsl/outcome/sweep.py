@@ -12,7 +12,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.language.circuit import Circuit, Term
 from circuitdsl.language.environment import Unit
-from circuitdsl.outcome.circuit import Performance, ReferenceSize
+from circuitdsl.outcome.circuit import Performance, ReferenceSize, method_facts
 from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
 from circuitdsl.outcome.report import Cost
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Finding = Literal["beyond", "within", "open", "measured", "not measured"]
 """What is known of a sender: its figure is surely beyond the floor, surely within it, or neither; or it is a figure
 that no floor is set for; or there is none."""
+
+_OF_CLAIMS = ("prompts", "positions", "confidence", "members")
+"""Settings that a sweep has none of, or states by itself."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class SweepReport:
         return DataFrame(list(self.rows()))
 
     def to_dict(self) -> dict[str, object]:
-        method = self.circuit.method
+        method = method_facts(self.circuit.method)
         return {
             "schema": "circuitdsl/sweep/1",
             "versions": dict(self.versions),
@@ -161,15 +164,7 @@ class SweepReport:
             "processing": self.processing,
             "task": str(self.circuit.task),
             "prompts": self.prompts,
-            "method": {
-                "metric": method.metric,
-                "against": method.against,
-                "ablate": method.ablate,
-                "reference": method.reference,
-                "floor": method.floor,
-                "seed": method.seed,
-                "bos": method.bos,
-            },
+            "method": {name: value for name, value in method.items() if name not in _OF_CLAIMS},
             "reference": self.reference.to_dict() if self.reference else None,
             "performance": self.performance.to_dict(),
             "confidence": {"together": self.confidence, "each": self.each},

@@ -78,9 +78,11 @@ def _print(text: str) -> None:
         raise unprintable(error) from error
 
 
-def need_stdout() -> None:
-    """Raise InputError where standard output is closed."""
-    if not sys.stdout.writable():
+def need_room(output: Path | None) -> None:
+    """Raise InputError where ``put`` could not write now: before an hour of experiments, and not after it."""
+    if output is not None:
+        need_writable(output)
+    elif not sys.stdout.writable():
         raise unprintable(OSError())
 
 

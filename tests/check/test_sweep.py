@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -246,6 +248,28 @@ def test_what_was_swept_is_not_run_again_and_checks_answer_sweeps(tmp_path: Path
     cd.check(resolve_text(spec, "c.circuit", cd.environment()), model=bridge("mini"), store=other)
     third = swept("mini", "ioi", "knockout(heads)", store=other, prompts=8, ablate="zero")
     assert third.cost.experiments == 1  # all others were looked at by the check
+
+
+def test_what_is_wrong_with_the_store_is_told(tmp_path: Path):
+    store = Store.in_folder(tmp_path)
+    before = swept("mini", "ioi", "attention(heads, END -> S2)", store=store, prompts=8).notes
+    connection = sqlite3.connect(store.path)
+    with connection:
+        connection.execute("UPDATE readings SET numbers = x'00'")
+    connection.close()
+    after = swept("mini", "ioi", "attention(heads, END -> S2)", store=store, prompts=8).notes
+    assert [note.partition(":")[0] for note in after if note not in before] == ["the results store is damaged"]
+
+
+def test_so_it_is_by_a_check_of_no_circuit(tmp_path: Path):
+    store = replace(Store.in_folder(tmp_path), writable=False)
+    claim = "expect logit_diff >= -100"
+    (tmp_path / "c.circuit").write_text(f"circuit c {{ model mini task ioi method {{ prompts 8 }} {claim} }}")
+    text = f'use "c.circuit" intervention i on c {{ ablate 3.0 at END {claim} }}'
+    document = resolve_text(text, str(tmp_path / "i.circuit"), cd.environment())
+    report = cd.check(document, model=bridge("mini"), store=store)
+    assert not report.circuits
+    assert ["may only be read" in note for note in report.notes] == [True]
 
 
 class _CutOff(Exception):

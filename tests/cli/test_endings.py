@@ -151,10 +151,19 @@ def test_2_where_standard_output_takes_nothing(spec, monkeypatch, capsys, argume
             out.close()
 
 
-def test_a_check_whose_output_is_closed_does_not_begin(spec, monkeypatch, capsys):
-    monkeypatch.setattr(cd, "check", lambda *given, **more: pytest.fail("it was begun"))
+@pytest.mark.parametrize(
+    ("begun", "arguments"),
+    [
+        ("check", ["check", "SPEC"]),
+        ("sweep", ["sweep", "ioi"]),
+        ("compare_function", ["diff", "specs/mini/ioi.circuit", "specs/mini/colored_objects.circuit", "--function"]),
+    ],
+)
+def test_what_takes_long_does_not_begin_where_its_output_is_closed(spec, monkeypatch, capsys, begun, arguments):
+    monkeypatch.setattr(cd, begun, lambda *given, **more: pytest.fail("it was begun"))
+    arguments = [str(spec) if each == "SPEC" else each for each in arguments]
     with (
-        patch.object(sys, "argv", ["circuitdsl", "check", str(spec)]),
+        patch.object(sys, "argv", ["circuitdsl", *arguments]),
         patch.object(sys, "stdout", None),
         pytest.raises(SystemExit) as ended,
     ):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from circuitdsl.engine.base import Keep, keep_nothing
-from circuitdsl.engine.guard import is_guarded, nothing_changed
+from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.measures.experiments import Experiment, Reading, World
 from circuitdsl.measures.measurement import Array, Failure
 
@@ -83,5 +83,5 @@ class Answers:
         if world in self._unmade:
             return self._unmade[world]
         if world not in self._changed:
-            return Failure(nothing_changed(world))
+            return unchanged(world)
         return self._unread.get((world, reading)) or np.concatenate(self._pieces[world, reading])

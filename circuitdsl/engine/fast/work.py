@@ -377,7 +377,8 @@ class Work:
             except CannotMeasure as reason:
                 if len(rows) == 1:
                     self.answers.unread(worlds[rows[0]], reading, reason)
-                for row in rows if len(rows) > 1 else ():  # it may be one of them alone, whose values overflow
+                    continue
+                for row in rows:  # it may be one of them alone, whose values overflow
                     self._read([worlds[row]], {worlds[row]: [reading]}, x[:, [row]])
                 continue
             for column, row in enumerate(rows):

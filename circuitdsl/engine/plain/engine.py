@@ -28,7 +28,7 @@ from circuitdsl.engine.batch import (
     mask_of,
     tokens_at,
 )
-from circuitdsl.engine.guard import is_guarded, nothing_changed
+from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
@@ -402,10 +402,14 @@ class _Asked:
         return needed(experiment.reading for experiment in self.experiments)
 
     def results(self, world: World) -> Iterator[tuple[Experiment, Array | Failure]]:
-        failure = self.failure or ("" if self.changed else nothing_changed(world))
+        whole = Failure(self.failure) if self.failure else None if self.changed else unchanged(world)
         for experiment in self.experiments:
-            reason = failure or self.failures.get(experiment, "")
-            yield experiment, Failure(reason) if reason else np.concatenate(self.pieces[experiment])
+            if whole is not None:
+                yield experiment, whole
+            elif experiment in self.failures:
+                yield experiment, Failure(self.failures[experiment])
+            else:
+                yield experiment, np.concatenate(self.pieces[experiment])
 
 
 def _by_world(experiments: Iterable[Experiment]) -> dict[World, list[Experiment]]:

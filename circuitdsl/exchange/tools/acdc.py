@@ -19,7 +19,7 @@ from typing import cast
 from circuitdsl.components import Component, Embed, Geometry, Head, Mlp, PosEmbed, all_heads
 from circuitdsl.exchange.fields import Field
 from circuitdsl.exchange.format import Format
-from circuitdsl.exchange.graph import Aspect, Graph, GraphEdge, Which
+from circuitdsl.exchange.graph import QKV, Aspect, Graph, GraphEdge
 from circuitdsl.exchange.names import LOGITS, Names, Reading, components, edge_between, once, reading_of
 
 HOLDS: frozenset[Aspect] = frozenset(("edges", "membership", "mlps", "inputs", "position embedding"))
@@ -27,7 +27,6 @@ HOLDS: frozenset[Aspect] = frozenset(("edges", "membership", "mlps", "inputs", "
 HOLDS_ALL: frozenset[Aspect] = frozenset((*HOLDS, "left out"))
 """The same where every edge is listed."""
 
-_LETTERS: tuple[Which, ...] = ("q", "k", "v")
 _START = "blocks.0.hook_resid_pre[:]"
 """What enters the first layer, in a model whose embeddings are not apart."""
 
@@ -55,9 +54,7 @@ def names(geometry: Geometry) -> Names:
     receivers: dict[str, Reading] = {}
     for layer in range(geometry.n_layers):
         for head in (head for head in all_heads(geometry) if head.layer == layer):
-            receivers |= {
-                f"blocks.{layer}.hook_{letter}_input{_head(head.index)}": (head, letter) for letter in _LETTERS
-            }
+            receivers |= {f"blocks.{layer}.hook_{letter}_input{_head(head.index)}": (head, letter) for letter in QKV}
         if geometry.d_mlp:
             receivers[f"blocks.{layer}.hook_mlp_in[:]"] = (Mlp(layer), "")
     receivers[f"blocks.{geometry.n_layers - 1}.hook_resid_post[:]"] = LOGITS
@@ -120,7 +117,7 @@ def _inner(geometry: Geometry) -> Iterator[tuple[str, str, Reading | None]]:
     """Edges inside nodes, (sender, receiver) by name, and the input that the edge carries on."""
     for head in all_heads(geometry):
         block, index = f"blocks.{head.layer}", _head(head.index)
-        for letter in _LETTERS:
+        for letter in QKV:
             passed = f"{block}.attn.hook_{letter}{index}"
             yield f"{block}.hook_{letter}_input{index}", passed, (head, letter)
             yield passed, f"{block}.attn.hook_result{index}", None

@@ -20,14 +20,12 @@ from circuitdsl.components import ALL, Component, Geometry, Head, Mlp, Node, all
 from circuitdsl.errors import InputError
 from circuitdsl.exchange.fields import Field
 from circuitdsl.exchange.format import Format
-from circuitdsl.exchange.graph import Aspect, Graph, GraphEdge, GraphNode, Which
+from circuitdsl.exchange.graph import QKV, Aspect, Graph, GraphEdge, GraphNode
 from circuitdsl.exchange.names import LOGITS, Names, Reading, components, edge_between, once, reading_of
 
 EDGES: frozenset[Aspect] = frozenset(("edges", "membership", "mlps", "inputs", "joined inputs"))
 SCORES: frozenset[Aspect] = frozenset(("edges", "mlps", "inputs", "edge scores", "left out"))
 NODE_SCORES: frozenset[Aspect] = frozenset(("lone nodes", "mlps", "node scores", "left out"))
-
-_LETTERS: tuple[Which, ...] = ("q", "k", "v")
 
 
 def node_name(component: Component) -> str:
@@ -46,7 +44,7 @@ def names(geometry: Geometry) -> Names:
     for component in components(geometry, ()):
         name = node_name(component)
         if isinstance(component, Head):
-            receivers |= {f"{name}.{letter.upper()}": (component, letter) for letter in _LETTERS}
+            receivers |= {f"{name}.{letter.upper()}": (component, letter) for letter in QKV}
         receivers[name] = (component, "qkv" if component.inputs else "")
     return Names("auto-circuit", geometry, senders, {**receivers, "Resid End": LOGITS})
 
@@ -80,7 +78,7 @@ def _modules(geometry: Geometry) -> Mapping[str, tuple[Reading, ...]]:
     found: dict[str, tuple[Reading, ...]] = {}
     for layer in range(geometry.n_layers):
         heads = [head for head in all_heads(geometry) if head.layer == layer]
-        for letter in _LETTERS:
+        for letter in QKV:
             found[f"blocks.{layer}.hook_{letter}_input"] = tuple((head, letter) for head in heads)
         if geometry.d_mlp:
             found[f"blocks.{layer}.hook_mlp_in"] = ((Mlp(layer), ""),)

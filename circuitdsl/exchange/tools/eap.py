@@ -18,7 +18,7 @@ from typing import Any, cast
 from circuitdsl.components import ALL, Component, Geometry, Head, Mlp, Node, all_heads, can_carry
 from circuitdsl.exchange.fields import Field
 from circuitdsl.exchange.format import Format
-from circuitdsl.exchange.graph import Aspect, Graph, GraphEdge, GraphNode, Which
+from circuitdsl.exchange.graph import QKV, Aspect, Graph, GraphEdge, GraphNode
 from circuitdsl.exchange.names import ARROW, LOGITS, Names, Reading, components, edge_between, reading_of
 
 HOLDS: frozenset[Aspect] = frozenset(
@@ -37,7 +37,6 @@ HOLDS: frozenset[Aspect] = frozenset(
 )
 
 _CFG = ("n_layers", "n_heads", "parallel_attn_mlp", "d_model")
-_LETTERS: tuple[Which, ...] = ("q", "k", "v")
 
 
 def node_name(component: Component) -> str:
@@ -57,7 +56,7 @@ def names(geometry: Geometry) -> Names:
     receivers: dict[str, Reading] = {}
     for layer in range(geometry.n_layers):
         heads = [head for head in all_heads(geometry) if head.layer == layer]
-        receivers |= {f"{node_name(head)}<{letter}>": (head, letter) for letter in _LETTERS for head in heads}
+        receivers |= {f"{node_name(head)}<{letter}>": (head, letter) for letter in QKV for head in heads}
         if geometry.d_mlp:
             receivers[f"m{layer}"] = (Mlp(layer), "")
     return Names("EAP-IG", geometry, senders, {**receivers, "logits": LOGITS})
