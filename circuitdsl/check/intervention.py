@@ -20,7 +20,7 @@ from circuitdsl.judge.evidence import Evidence, student
 from circuitdsl.judge.verdicts import holm, interval, zero_p_value
 from circuitdsl.language.circuit import Circuit, FromTo
 from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS
-from circuitdsl.measures.changes import FEWEST, change_by_importance
+from circuitdsl.measures.changes import CHANGE_BY_IMPORTANCE, FEWEST
 from circuitdsl.measures.estimands import Contrast, Estimand, Limits, Mean, average, column, proportion
 from circuitdsl.measures.experiments import Metric, World
 from circuitdsl.measures.measurement import (
@@ -275,7 +275,7 @@ class _Taken:
         attention = [self.questions.attention(head, where) for head in heads]
         asked = [*(before for before, _ in attention), *(after for _, after in attention)]
         asked += [self.questions.direct(head)[0] for head in heads]
-        return self.estimate([results[e] for e in (*asked, self.questions.metric[0])], change_by_importance(len(heads)))
+        return self.estimate([results[e] for e in (*asked, self.questions.metric[0])], CHANGE_BY_IMPORTANCE)
 
 
 def _after(worlds: int, limits: Limits | None = None) -> Mean:

@@ -22,13 +22,12 @@ from circuitdsl.compare.chance import chance
 from circuitdsl.components import Head
 from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate
-from circuitdsl.judge.evidence import Ranks
+from circuitdsl.judge.evidence import ranks
 from circuitdsl.judge.verdicts import interval
 from circuitdsl.measures.comparisons import Kind
 from circuitdsl.measures.estimands import ratio
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Array, CannotMeasure, Sample
-from circuitdsl.measures.ranks import spearman
 
 IntArray = NDArray[np.intp]
 
@@ -36,7 +35,8 @@ NEGLIGIBLE = 1e-4
 """A head whose mean effect is below this share of the strongest one's has none (rounding), and is never taken."""
 
 RESAMPLES = 200
-"""How often prompts are resampled for the ceiling; the first half is compared with the second."""
+"""How often prompts are resampled for the ceiling, of which the first half is compared with the second, and for the
+rank correlation."""
 
 QUOTED_TO = 0.005
 """Shares are quoted in whole per cent: an estimate that rounds to the quoted one is the quoted one."""
@@ -148,18 +148,19 @@ def curve(
     Raises CannotMeasure if no head has an effect on one of the tasks.
     """
     means = [mean_changes(each, bootstrap) for each in (left, right)]
+    again = [resampled(each, bootstrap) for each in (left, right)]
     entries = [entry(each) for each in means]
     most = [int(each[each <= len(heads)].max(initial=0)) for each in entries]
     if not all(most):
         raise CannotMeasure(f"no head has an effect on {names[most.index(0)]}: there is nothing to rank")
-    points = tuple(_points(heads, left, right, bootstrap, confidence, population, max(most)))
+    points = tuple(_points(heads, means, again, confidence, population, max(most)))
     return Curve(
         kind=kind,
         left=names[0],
         right=names[1],
         heads=len(heads),
         points=points,
-        correlation=correlation(means[0], means[1], confidence),
+        correlation=correlation(means, again, confidence),
         confidence=confidence,
         quoted=quoted,
         arises=arises([point.overlap for point in points], quoted) if quoted is not None else (),
@@ -223,10 +224,14 @@ def arises(overlap: Sequence[float], quoted: float) -> tuple[int, ...]:
     return tuple(count for count, (before, now) in steps if rounds(now) or jumps(before, now))
 
 
-def correlation(left: Array, right: Array, confidence: float) -> Estimate:
-    """Spearman's rank correlation between two tasks' strengths of all heads, from mean changes [stages, heads]."""
-    value = float(spearman(strength(left), strength(right)))
-    return interval(Ranks(value, left.shape[-1]), confidence) if np.isfinite(value) else NOTHING
+def correlation(means: Sequence[Array], again: Sequence[Array], confidence: float) -> Estimate:
+    """Spearman's rank correlation between two tasks' strengths of all heads.
+
+    From both tasks' mean changes [stages, heads], and the same of resampled prompts [resamples, stages, heads].
+    """
+    left, right = means
+    found = ranks((strength(left), strength(right)), (strength(again[0]), strength(again[1])))
+    return interval(found, confidence) if found else NOTHING
 
 
 def mean_changes(effects: Effects, bootstrap: Bootstrap) -> Array:
@@ -240,16 +245,14 @@ def mean_changes(effects: Effects, bootstrap: Bootstrap) -> Array:
 
 def _points(
     heads: Sequence[Head],
-    left: Effects,
-    right: Effects,
-    bootstrap: Bootstrap,
+    means: Sequence[Array],
+    resamples: Sequence[Array],
     confidence: float,
     population: int,
     most: int,
 ) -> Iterator[Point]:
-    means = [mean_changes(each, bootstrap) for each in (left, right)]
     ours, theirs = map(entry, means)
-    our_again, their_again = (resampled(each, bootstrap) for each in (left, right))
+    our_again, their_again = map(entry, resamples)
     overlap = overlaps(ours, theirs, most)
     again = overlaps(our_again, their_again, most)
     low, high = np.quantile(again, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
@@ -280,10 +283,10 @@ def _points(
         )
 
 
-def resampled(effects: Effects, bootstrap: Bootstrap) -> IntArray:
-    """Entries [resamples, heads] of heads ranked anew on resampled prompts."""
+def resampled(effects: Effects, bootstrap: Bootstrap) -> Array:
+    """Mean changes on resampled prompts, [resamples, stages, heads]."""
     means = bootstrap.means(_sample(effects))[:RESAMPLES]
-    return entry(means.reshape(len(means), *effects.changes.shape[1:]))
+    return means.reshape(len(means), *effects.changes.shape[1:])
 
 
 def ceiling(entries: IntArray, most: int) -> Array:

@@ -1,4 +1,4 @@
-"""Bootstrap replicates of means over prompts, for figures that are ranks: the heads of an overlap curve."""
+"""Bootstrap replicates of means over prompts, for figures that are ranks: overlap curves and rank correlations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ REPLICATES = 2000
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Resamples units within strata. Samples with the same units get the same resamples, so that they are paired.
-
-    From a stratum of m units m - 1 are drawn and weighted by m / (m - 1), which keeps the variance of small strata
-    unbiased (Rao and Wu 1988).
-    """
+    """Resamples the units of samples (``resampled_means``)."""
 
     units_of: Callable[[Sample], Units]
     seed: int = 0
@@ -27,16 +23,25 @@ class Bootstrap:
 
     def means(self, sample: Sample) -> Array:
         """Means of all columns in every replicate: [replicates, columns]."""
-        units = self.units_of(sample)
-        return units.mean(sample.columns) + (self._counts(units) - 1) @ units.residuals(sample.columns)
+        return resampled_means(sample.columns, self.units_of(sample), self.replicates, self.seed)
 
-    def _counts(self, units: Units) -> Array:
-        """How often each unit counts in each replicate: [replicates, units]."""
-        generator = np.random.default_rng([self.seed, len(units)])
-        counts = np.ones((self.replicates, len(units)))
-        for stratum, size in enumerate(units.sizes.tolist()):
-            if size > 1:
-                members = np.flatnonzero(units.stratum == stratum)
-                draws = generator.multinomial(size - 1, np.full(size, 1 / size), size=self.replicates)
-                counts[:, members] = draws * size / (size - 1)
-        return counts
+
+def resampled_means(columns: Array, units: Units, replicates: int, seed: int = 0) -> Array:
+    """Means of columns [prompts, columns] in every replicate, [replicates, columns]; units are drawn within strata.
+
+    The same units get the same draws, so that samples which share them are paired. From a stratum of m units m - 1 are
+    drawn and weighted by m / (m - 1), which keeps the variance of small strata unbiased (Rao and Wu 1988).
+    """
+    return units.mean(columns) + (_counts(units, replicates, seed) - 1) @ units.residuals(columns)
+
+
+def _counts(units: Units, replicates: int, seed: int) -> Array:
+    """How often each unit counts in each replicate: [replicates, units]."""
+    generator = np.random.default_rng([seed, len(units)])
+    counts = np.ones((replicates, len(units)))
+    for stratum, size in enumerate(units.sizes.tolist()):
+        if size > 1:
+            members = np.flatnonzero(units.stratum == stratum)
+            draws = generator.multinomial(size - 1, np.full(size, 1 / size), size=replicates)
+            counts[:, members] = draws * size / (size - 1)
+    return counts

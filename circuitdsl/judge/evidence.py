@@ -9,7 +9,7 @@ An interval is what no test rejects, so that a p-value, an interval and a verdic
 * ``Betting``: for means of bounded values, after Waudby-Smith and Ramdas (2024), valid at any number of prompts.
 * ``Share``: Fieller's (1954) test of a ratio of means, inverted; unbounded where the denominator is not above zero.
 * ``Size``, ``Extreme``: the size of a signed figure, and the largest or smallest of several.
-* ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000).
+* ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000) and the noise of what is ranked.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from scipy import optimize, special
 
 from circuitdsl.judge.units import Array, Units
+from circuitdsl.measures.ranks import spearman
 
 INFINITY = math.inf
 
@@ -383,36 +384,73 @@ class Extreme:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Spearman's correlation over ``pairs`` pairs: normal after Fisher's z, variance (1 + r^2 / 2) / (pairs - 3).
+    """Spearman's correlation over ``pairs`` pairs of means over prompts.
 
-    Bonett and Wright (2000). The pairs, not the prompts, are what varies.
+    Normal after Fisher's z. Its variance is that of exact pairs, (1 + r^2 / 2) / (pairs - 3) (Bonett and Wright 2000),
+    and ``noise``, what the prompts add. Noisy means rank worse than the true ones, so that their correlation is the
+    true one times ``reliability``, from 0 to 1 (Spearman 1904): the true one may be further from zero by that.
+    Beyond ``nearest`` there is only one itself, which has no z: it counts as ``nearest``.
     """
 
     value: float
     pairs: int
+    noise: float = 0.0
+    reliability: float = 1.0
     exact = False
 
     def above(self, bound: float) -> float:
         return self._tail(bound, 1)
 
     def below(self, bound: float) -> float:
-        return self._tail(bound, -1)
+        return self._tail(-bound, -1)
 
     def low(self, level: float) -> float:
-        return math.tanh(self._z + self._error * float(special.ndtri(level)))
+        return -self._end(level, -1)
 
     def high(self, level: float) -> float:
-        return math.tanh(self._z - self._error * float(special.ndtri(level)))
+        return self._end(level, 1)
 
     def _tail(self, bound: float, way: int) -> float:
-        if abs(bound) >= 1:
-            return float(way * bound > 0) if abs(bound) > 1 else 1.0 if way * bound > 0 else 0.0
-        return float(special.ndtr(-way * (self._z - math.atanh(bound)) / self._error))
+        """The p-value of "the figure, times ``way``, is at most ``bound``"."""
+        if abs(bound) > 1 or bound == 1:
+            return float(bound > 0)
+        seen = bound * self.reliability if bound < 0 else bound
+        return float(special.ndtr((self._z(seen) - self._z(way * self.value)) / self._error))
 
-    @property
-    def _z(self) -> float:
-        return math.atanh(float(np.clip(self.value, -1 + 1e-9, 1 - 1e-9)))
+    def _end(self, level: float, way: int) -> float:
+        """The greatest that the figure, times ``way``, can be."""
+        seen = math.tanh(self._z(way * self.value) - self._error * float(special.ndtri(level)))
+        most = nearest(self.pairs)
+        if seen >= most * self.reliability:
+            return 1.0
+        return seen / self.reliability if seen > 0 else seen
+
+    def _z(self, value: float) -> float:
+        most = nearest(self.pairs)
+        return math.atanh(min(max(value, -most), most))
 
     @property
     def _error(self) -> float:
-        return math.sqrt((1 + self.value**2 / 2) / max(self.pairs - 3, 0.5))
+        return math.sqrt((1 + self.value**2 / 2) / max(self.pairs - 3, 0.5) + self.noise)
+
+
+def nearest(pairs: int) -> float:
+    """Halfway from the largest of so many pairs' rank correlations that is not one to one (without ties)."""
+    return 1 - 6 / (pairs * (pairs**2 - 1))
+
+
+def ranks(sides: tuple[Array, Array], again: tuple[Array, Array]) -> Ranks | None:
+    """Evidence on the rank correlation of two sides [pairs], ``again`` those of resampled prompts [resamples, pairs].
+
+    None where a side is constant. With variances T of true values and N of noise a side's reliability is T / (T + N).
+    A resample has the noise twice, so that it correlates with the side itself by 1 / sqrt(2 - reliability).
+    """
+    value = float(spearman(*sides))
+    if not math.isfinite(value):
+        return None
+    pairs = len(sides[0])
+    most = nearest(pairs)
+    spread = float(np.var(np.arctanh(np.clip(np.nan_to_num(spearman(*again)), -most, most))))
+    alike = [float(np.nan_to_num(spearman(side, each)).mean()) for side, each in zip(sides, again, strict=True)]
+    reliabilities = [max(0.0, 2 - 1 / each**2) if each > 0 else 0.0 for each in alike]
+    return Ranks(value, pairs, spread, math.sqrt(math.prod(reliabilities)))

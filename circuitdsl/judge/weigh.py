@@ -9,8 +9,9 @@ from typing import assert_never
 
 import numpy as np
 
+from circuitdsl.judge.bootstrap import resampled_means
 from circuitdsl.judge.dependence import dependence, shuffled
-from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Ranks, Share, Size, Student, of_mean, student
+from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Share, Size, Student, of_mean, ranks, student
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.estimands import (
     Contrast,
@@ -25,6 +26,9 @@ from circuitdsl.measures.estimands import (
     Smooth,
 )
 from circuitdsl.measures.measurement import Measurement, Sample, Shuffled
+
+RANKED_AGAIN = 200
+"""On how many resamples of the prompts ranks are taken again."""
 
 UnitsOf = Callable[[Sample], Units]
 """The units of a sample's prompts."""
@@ -86,13 +90,17 @@ class Weighed:
                 return self._extreme(several, -1)
             case Smooth(function=function, needs=needs):
                 return self._smooth(function, needs)
-            case RankCorrelation(pairs=pairs):
-                value = float(estimand.value(self.means))
-                return Ranks(value, pairs) if math.isfinite(value) else None
+            case RankCorrelation(sides=sides):
+                return ranks(sides(self.means), sides(self._resampled()))
             case Dependence():
                 return dependence(*self._pairs(estimand))
             case _:
                 assert_never(estimand)
+
+    def _resampled(self) -> Array:
+        """Means of all samples' columns on resampled prompts, [resamples, columns]."""
+        pairs = zip(self.measurement.samples, self.units, strict=True)
+        return np.concatenate([resampled_means(sample.columns, units, RANKED_AGAIN) for sample, units in pairs], axis=1)
 
     def _pairs(self, estimand: Dependence) -> tuple[Array, Array, Units]:
         """Both values of each unit."""

@@ -35,15 +35,14 @@ def direct(head: Head, method: Method, under: Intervened | None = None) -> Patch
     return Patched(frozenset({Node(head, Position("END"))}), frozenset(), method.against, strict=False, under=under)
 
 
-def change_by_importance(heads: int) -> RankCorrelation:
-    """Spearman's over heads, from columns [..., 3 heads + 1]: attention before, attention after, the metric with each
-    head's way to the logits patched, and at last the metric itself."""
+def _change_and_importance(means: Array) -> tuple[Array, Array]:
+    before, after, patched = np.split(means[..., :-1], 3, axis=-1)
+    return after - before, np.abs(patched - means[..., -1:])
 
-    def sides(means: Array) -> tuple[Array, Array]:
-        before, after, patched = np.split(means[..., :-1], 3, axis=-1)
-        return after - before, np.abs(patched - means[..., -1:])
 
-    return RankCorrelation(sides, heads)
+CHANGE_BY_IMPORTANCE = RankCorrelation(_change_and_importance)
+"""Over heads, from columns [..., 3 heads + 1]: attention before, attention after, the metric with each head's way to
+the logits patched, and at last the metric itself."""
 
 
 def _change_by_importance(request: Request) -> Asking:
@@ -61,7 +60,7 @@ def _change_by_importance(request: Request) -> Asking:
         request.ask(CLEAN),
     ]
     results = yield asked
-    return Measurement((sample(request.data, *(results[e] for e in asked)),), change_by_importance(len(heads)))
+    return Measurement((sample(request.data, *(results[e] for e in asked)),), CHANGE_BY_IMPORTANCE)
 
 
 def _turned(counts: Callable[[Array, Array], NDArray[np.bool_]]) -> Estimator:

@@ -175,17 +175,16 @@ class Smooth:
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Spearman's correlation over ``pairs`` pairs of means, of which ``sides`` makes the two sides [..., pairs]."""
+    """Spearman's correlation over pairs of figures; ``sides`` makes both sides [..., pairs] of means."""
 
     sides: Callable[[Array], tuple[Array, Array]]
-    pairs: int
 
     def value(self, means: Array) -> Array:
         return spearman(*self.sides(means))
 
     def moved(self, offset: int, width: int) -> RankCorrelation:
         sides = self.sides
-        return RankCorrelation(lambda means: sides(means[..., offset : offset + width]), self.pairs)
+        return RankCorrelation(lambda means: sides(means[..., offset : offset + width]))
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def test_rank_correlation_is_scipys(seed):
 
 def test_a_circuit_that_never_varies_agrees_with_itself():
     effects = constant(LEFT, [5.0, 4.0, 3.0, 2.0, 1.0, 0.5])
-    assert ceiling(resampled(effects, BOOTSTRAP), 5).tolist() == [1.0] * 5
+    assert ceiling(entry(resampled(effects, BOOTSTRAP)), 5).tolist() == [1.0] * 5
 
 
 def test_the_ceiling_by_enumeration():
@@ -141,7 +141,7 @@ def test_the_ceiling_by_enumeration():
     first = np.mean([changes[list(draw), 0].sum(axis=0).argmax() == 0 for draw in product(range(3), repeat=2)])
     truth = first**2 + (1 - first) ** 2
     draws = (Bootstrap(one_template, seed, replicates=200) for seed in range(30))
-    found = np.mean([ceiling(resampled(effects, each), 1)[0] for each in draws])
+    found = np.mean([ceiling(entry(resampled(effects, each)), 1)[0] for each in draws])
     assert found == pytest.approx(truth, abs=0.03)  # against the prompts as they are it would be 0.44
 
 
@@ -172,5 +172,6 @@ def test_p_values_of_unrelated_tasks_are_valid():
 
 def test_the_correlation_is_of_both_tasks_prompts():
     left, right = constant(LEFT, [1.0, 2.0, 3.0]), constant(RIGHT, [1.0, -2.0, 3.0])
-    found = correlation(mean_changes(left, BOOTSTRAP), mean_changes(right, BOOTSTRAP), 0.95)
+    means, again = ([of(each, BOOTSTRAP) for each in (left, right)] for of in (mean_changes, resampled))
+    found = correlation(means, again, 0.95)
     assert found.value == pytest.approx(1.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from weighing import in_templates, weighed
 
-from circuitdsl.judge.evidence import Betting, Binomial, Evidence, Extreme, Guarded, Ranks, Size, Student
+from circuitdsl.judge.evidence import Betting, Binomial, Evidence, Extreme, Guarded, Ranks, Size, Student, ranks
 from circuitdsl.judge.verdicts import interval
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.measures.estimands import (
@@ -23,6 +23,7 @@ from circuitdsl.measures.estimands import (
     Folded,
     Largest,
     Mean,
+    RankCorrelation,
     Ratio,
     Smallest,
     Smooth,
@@ -218,7 +219,48 @@ def test_ranks_have_bonett_and_wrights_interval():
     assert ends.high == pytest.approx(math.tanh(math.atanh(0.5) + half))
     assert ends.low is not None
     assert Ranks(0.5, 50).above(ends.low) == pytest.approx(0.025)
-    assert (Ranks(0.5, 50).above(1.0), Ranks(0.5, 50).above(-1.0)) == (1.0, 0.0)
+    assert (Ranks(0.5, 50).above(1.0), Ranks(0.5, 50).above(-1.1)) == (1.0, 0.0)
+    assert (Ranks(0.5, 50).below(-1.0), Ranks(0.5, 50).below(1.1)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("value", [1.0, -1.0])
+def test_four_pairs_in_order_say_little(value: float):
+    """One of 24 orders is this one, and one of 24 the opposite: not even the sign is told at 95%."""
+    ends = interval(Ranks(value, 4), 0.95)
+    assert ends.low is not None and ends.high is not None
+    assert ends.low < 0 < ends.high
+    assert ends.low <= value <= ends.high
+
+
+def test_prompts_that_do_not_agree_make_ranks_less_certain():
+    left, right = np.arange(6.0), np.array([0.0, 2, 1, 3, 5, 4])
+    exact = ranks((left, right), (np.tile(left, (10, 1)), np.tile(right, (10, 1))))
+    assert exact is not None
+    assert (exact.noise, exact.reliability) == (pytest.approx(0.0), pytest.approx(1.0))
+    draw = np.random.default_rng(3)
+    again = [side + draw.normal(0, 1, (500, 6)) for side in (left, right)]
+    noisy = ranks((left, right), (again[0], again[1]))
+    assert noisy is not None
+    assert noisy.value == exact.value
+    assert noisy.low(0.025) < exact.low(0.025)
+
+
+@pytest.mark.parametrize("true", [1.0, 4.0])
+def test_reliability_is_the_share_of_what_varies_that_is_no_noise(true: float):
+    """Many pairs of known variances: true^2 of true values and one of noise; a resample adds as much noise again."""
+    draw = np.random.default_rng(4)
+    sides = [draw.normal(0, true, 4000) + draw.normal(0, 1, 4000) for _ in range(2)]
+    again = [side + draw.normal(0, 1, (20, 4000)) for side in sides]
+    found = ranks((sides[0], sides[1]), (again[0], again[1]))
+    assert found is not None
+    # Ranks of normal values correlate a little less than the values.
+    assert found.reliability == pytest.approx(true**2 / (true**2 + 1), abs=0.06)
+
+
+def test_where_all_is_noise_nothing_is_known_of_ranks():
+    ends = interval(Ranks(0.3, 12, 0.1, 0.0), 0.95)
+    assert (ends.low, ends.high) == (-1.0, 1.0)
+    assert Ranks(0.3, 12, 0.1, 0.0).below(0.9) > 0.5
 
 
 def test_a_smooth_figure_of_a_mean_is_the_mean():
@@ -270,11 +312,19 @@ def _rarely_kept(draw: np.random.Generator, n: int) -> Array:
     return np.stack([0.9 * (draw.random(n) < 0.01), np.full(n, 0.99)], axis=1)
 
 
+def _ranked(draw: np.random.Generator, n: int) -> Array:
+    """Sixteen pairs of true means in almost the same order, under noise that takes most of it away."""
+    return np.concatenate([np.arange(16), np.arange(16) // 2]) / 16 + draw.normal(0, 2.5, (n, 32))
+
+
 def _faint(draw: np.random.Generator, n: int) -> Array:
     return draw.normal(0.05, 1, n)[:, None]
 
 
 _LARGEST = Largest(tuple(Folded(Ratio(Contrast(((1 + 2 * k, 1.0), (2 + 2 * k, -1.0))), column(0))) for k in range(9)))
+
+
+_RANKS = RankCorrelation(lambda means: (means[..., :16], means[..., 16:]))
 
 
 @pytest.mark.parametrize("count", [20, 60])
@@ -288,6 +338,7 @@ _LARGEST = Largest(tuple(Folded(Ratio(Contrast(((1 + 2 * k, 1.0), (2 + 2 * k, -1
         (_knocked_out, relative_change(), -0.3),
         (_rarely_kept, Ratio(column(0, (0.0, 1.0)), column(1, (0.0, 1.0))), 0.009 / 0.99),
         (_nine_alike, _LARGEST, 0.008),
+        (_ranked, _RANKS, 0.9941),  # scipy.stats.spearmanr(np.arange(16), np.arange(16) // 2)
         (_faint, Folded(average()), 0.05),
         (_faint, Smallest((average(), average())), 0.05),
     ],
