@@ -29,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> Results:
         untrained=asked.untrained,
         random=asked.random,
         counts=tuple(asked.counts),
+        measures=tuple(asked.measures),
     )
     started = time.monotonic()
-    made = carry_out(pieces(settings, asked.only), asked.work, _tell, asked.processes)
-    results = gathered(settings, made)
+    parts = ["pools"] if settings.measures else asked.only
+    results = gathered(settings, carry_out(pieces(settings, parts), asked.work, _tell, asked.processes))
+    if settings.measures:
+        results = Results.read(asked.out / "trust.json").renewed(results)
     write(results, asked.out)
     _tell(f"{(time.monotonic() - started) / 60:.1f} minutes; written to {asked.out / 'trust.md'}")
     return results
@@ -69,6 +72,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
             raise argparse.ArgumentTypeError(f"{text} is no number of prompts, nor several, as 60-120-180") from error
 
     parser.add_argument("--only", type=names, default=[*PARTS], help=f"some of {','.join(PARTS)}; default: all")
+    parser.add_argument(
+        "--measures", nargs="+", default=(), help="calibrate these again, in place of what --out says of them"
+    )
     parser.add_argument("--suites", nargs="+", default=whole.suites, help="suites of pools, by name or file")
     parser.add_argument("--counts", nargs="+", type=looks, default=whole.counts, help="prompts, or looks as 60-120-180")
     for name, about in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.truth.counts import Counts, error_of, exact_limits
 from benchmarks.truth.judging import CONFIDENCE, SIDE
@@ -40,11 +40,12 @@ def page(results: Results) -> str:
 
 def _how_much(results: Results) -> str:
     made = results.settings
+    again: Mapping[str, str] = made.get("again", {})
     minutes = made["processor seconds"] / 60
     return (
         f"These are of circuitdsl {made['circuitdsl']}, code `{made['code']}`: {made['samples']} samples of pools of "
         f"{made['pool']} prompts, {made['planted']} planted and {made['untrained']} untrained models; {minutes:.0f} "
-        "minutes of one processor."
+        "minutes of one processor." + "".join(f" Calibrated again: {m}, code `{c}`." for m, c in again.items())
     )
 
 

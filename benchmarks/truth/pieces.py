@@ -45,6 +45,8 @@ class Settings:
     untrained: int = 60
     random: int = 20
     counts: tuple[tuple[int, ...], ...] = ((20,), (60,), (200,), (60, 120, 180))
+    measures: tuple[str, ...] = ()
+    """Of pools, the measurements that are calibrated; all of them where none is named."""
 
     @property
     def numbers(self) -> Mapping[Kind, int]:
@@ -59,24 +61,27 @@ class Settings:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some seeds of one kind; of a pool its suite, its size and the looks at a sample."""
+    """Some seeds of one kind; of a pool its suite, size, the looks at a sample and its measurements (all if none)."""
 
     kind: Kind
     seeds: tuple[int, int] = (0, 0)  # the first, and the one after the last
     suite: str = ""
     pool: int = 0
     looks: tuple[int, ...] = ()
+    measures: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         about = [Path(self.suite).stem, *([f"{self.pool}"] if self.pool else []), "-".join(map(str, self.looks))]
+        about.append("+".join(self.measures))
         return " ".join(filter(None, [self.kind, *about, "{}-{}".format(*self.seeds) if self.seeds[1] else ""]))
 
 
 def pieces(settings: Settings, parts: Sequence[str]) -> tuple[tuple[Piece, ...], ...]:
     """All pieces, in groups of which each needs the ones before: pools are read before samples are drawn of them."""
     kinds: list[Kind] = [kind for part in parts for kind in PARTS[part]]
-    reads = [Piece("read", suite=suite, pool=settings.pool) for suite in settings.suites if "read" in kinds]
+    suites = settings.suites if "read" in kinds else ()
+    reads = [Piece("read", suite=suite, pool=settings.pool, measures=settings.measures) for suite in suites]
     others: list[Piece] = []
     for kind in kinds:
         if kind == "read":
@@ -84,7 +89,9 @@ def pieces(settings: Settings, parts: Sequence[str]) -> tuple[tuple[Piece, ...],
         batches = tuple(_batches(settings.numbers[kind], BATCH[kind]))
         if kind == "pool":
             several = product(settings.suites, settings.counts, batches)
-            others += [Piece(kind, seeds, suite, settings.pool, looks) for suite, looks, seeds in several]
+            others += [
+                Piece(kind, seeds, suite, settings.pool, looks, settings.measures) for suite, looks, seeds in several
+            ]
         else:
             others += [Piece(kind, seeds) for seeds in batches]
     return tuple(filter(None, (tuple(reads), tuple(others))))
@@ -151,10 +158,10 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
     seeds, readings = range(*piece.seeds), folder / "readings"
     match piece.kind:
         case "read":
-            pools.read(pools.open_suite(piece.suite), piece.pool, readings)
+            pools.read(pools.open_suite(piece.suite, piece.measures), piece.pool, readings)
             found: Any = None
         case "pool":
-            suite = pools.open_suite(piece.suite)
+            suite = pools.open_suite(piece.suite, piece.measures)
             pool = pools.read(suite, piece.pool, readings)
             found = [_written(each) for each in calibration.calibrate(suite, pool, piece.looks, seeds)]
         case "relay":
@@ -167,9 +174,11 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
 
 
 def _written(each: Calibrated) -> dict[str, Any]:
+    from benchmarks.truth.pools import measure_of
+
     claim = each.claim
-    measure = str(claim.term.measure) + (" - baseline" if claim.term.minus_baseline else "")
-    return {"claim": claim.text, "id": claim.id, "measure": measure, "truth": each.truth, "counts": asdict(each.counts)}
+    measured = {"measure": measure_of(claim), "truth": each.truth, "counts": asdict(each.counts)}
+    return {"claim": claim.text, "id": claim.id, **measured}
 
 
 def _file(folder: Path, piece: Piece) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,16 @@ def suite_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in SUITES.glob("*.circuit")))
 
 
-def open_suite(name: str) -> Suite:
-    """A suite by its name, or a specification by the path of its file."""
+def open_suite(name: str, measures: Sequence[str] = ()) -> Suite:
+    """A suite by its name, or a specification by the path of its file; of these measurements alone if any is named."""
     path = SUITES / f"{name}.circuit"
-    return suite_of(name, api.load(str(path if path.is_file() else name)))
+    suite = suite_of(name, api.load(str(path if path.is_file() else name)))
+    return Suite(name, {c: job for c, job in suite.claims.items() if not measures or measure_of(c) in measures})
+
+
+def measure_of(claim: Claim) -> str:
+    """What a claim is counted under."""
+    return str(claim.term.measure) + (" - baseline" if claim.term.minus_baseline else "")
 
 
 def suite_of(name: str, document: Document) -> Suite:
@@ -60,6 +66,8 @@ def read(suite: Suite, size: int, folder: Path) -> Pool:
 
     Raises ValueError for what cannot be measured on the pool.
     """
+    if not suite.claims:
+        return Pool({}, {})
     session = Session(engines()["fast"].open(open_model(suite.model), _untold, 0), Store.in_folder(folder))
     for job in suite.claims.values():
         if isinstance(job.first, Failure):

@@ -62,6 +62,14 @@ class Results:
         """The same, added up."""
         return total(self.of(measure, looks))
 
+    def renewed(self, later: Results) -> Results:
+        """These with all that was calibrated later in its place; the settings say what, and of which code."""
+        again = {each.measure: later.settings["code"] for each in later.calibrations}
+        new = {(each.suite, each.claim): each for each in later.calibrations}
+        old = {(each.suite, each.claim): each for each in self.calibrations if each.measure not in again}
+        known = dict[str, str](self.settings.get("again", {}))
+        return Results({**self.settings, "again": {**known, **again}}, tuple({**old, **new}.values()), self.tallies)
+
     # --- kept ------------------------------------------------------------------------------------
 
     def write(self, file: Path) -> None:
@@ -100,6 +108,7 @@ def gathered(settings: Settings, made: Mapping[Piece, Any]) -> Results:
     )
     about = {
         **asdict(settings) | {"suites": list(settings.suites), "counts": [list(looks) for looks in settings.counts]},
+        "measures": list(settings.measures),
         "code": code(),
         "circuitdsl": version("circuitdsl"),
         "python": platform.python_version(),

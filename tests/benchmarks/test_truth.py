@@ -297,6 +297,12 @@ def test_the_command_writes_all_and_goes_on_where_it_was(tmp_path: Path, capsys)
     for name in ("coverage", "p-values", "detection"):
         assert ET.parse(out / f"trust-{name}.svg").getroot().tag.endswith("svg")
         assert f"trust-{name}.svg" in page
+    again = main([*asked[:-4], "--samples", "2", "--measures", "knockout", *places])
+    assert again == Results.read(out / "trust.json")
+    assert {c.samples for looks in again.looks() for c in again.of("knockout", looks)} == {2}
+    assert {c.samples for looks in again.looks() for c in again.of("effect", looks)} == {3}
+    assert len(again.calibrations) == len(results.calibrations)
+    assert "Calibrated again: knockout, code `" in (out / "trust.md").read_text(encoding="utf-8")
 
 
 def test_pieces_cover_every_seed_once():
