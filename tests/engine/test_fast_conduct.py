@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -148,11 +150,55 @@ def test_chunks_halve_when_memory_runs_out_and_nothing_is_run_twice():
         sizes.append(len(chunk))
         if len(chunk) > 3:
             raise MemoryError
+        return [item * item for item in chunk]
+
+    def take(chunk, squares):
+        assert squares == [item * item for item in chunk]
         done.extend(chunk)
 
-    assert in_chunks(range(10), 8, run)
+    assert in_chunks(range(10), 8, run, take)
     assert sizes == [8, 4, 2, 2, 2, 2, 2]
     assert done == list(range(10))
+
+
+def test_on_several_threads_chunks_are_taken_in_order_and_once():
+    taken: list[int] = []
+    third = threading.Event()
+
+    def run(chunk):
+        if len(chunk) > 2:
+            raise MemoryError
+        if chunk[0] == 0:
+            assert third.wait(60)  # until a later one is done
+        if chunk[0] == 4:
+            third.set()
+        return list(chunk)
+
+    assert in_chunks(range(12), 4, run, lambda chunk, result: taken.extend(result), threads=3)
+    assert taken == list(range(12))
+
+
+def test_figures_are_the_same_to_the_bit_on_any_number_of_threads():
+    model, stream = architecture("llama, grouped queries"), prompts(12, 0)
+    drawn = [Experiment(DATA, *pair) for pair in Draw(model.geometry, 5).experiments(30)]
+    engine = FastEngine(model, memory=100_000)  # a few worlds a stack
+    asked = [each for each in dict.fromkeys([*sweep(), *drawn]) if engine.covers(each)]
+    references = references_over(prompts(30, 1), asked)
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for number in (1, 2, 5):
+            torch.set_num_threads(number)
+            engine.run_cache.clear()
+            found.append(engine.run(DATA, stream, 0, 12, asked, references))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    failed = [e for e, answer in found[0].items() if isinstance(answer, Failure)]
+    assert len(failed) < len(asked) / 2
+    for other in found[1:]:
+        assert all(other[e] == found[0][e] for e in failed)
+        assert all(np.array_equal(other[e], found[0][e]) for e in asked if e not in failed)
 
 
 def test_an_engine_that_runs_out_of_memory_stacks_half_and_goes_on(monkeypatch: pytest.MonkeyPatch):
@@ -173,9 +219,11 @@ def test_what_does_not_fit_alone_is_an_error_and_so_is_any_other():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(MemoryError):
-        in_chunks([1], 4, full)
+        in_chunks([1], 4, full, lambda chunk, result: None)
     with pytest.raises(RuntimeError, match="shapes"):
-        in_chunks([1, 2], 4, broken)
+        in_chunks([1, 2], 4, broken, lambda chunk, result: None)
+    with pytest.raises(RuntimeError, match="shapes"):
+        in_chunks([1, 2, 3], 1, broken, lambda chunk, result: None, threads=2)
 
 
 def test_worlds_share_a_row_as_long_as_their_edits_are_the_same():

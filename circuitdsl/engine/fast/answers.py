@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,22 @@ from circuitdsl.engine.base import Keep, keep_nothing
 from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.measures.experiments import Experiment, Reading, World
 from circuitdsl.measures.measurement import Array, Failure
+
+
+@dataclass
+class Taken:
+    """What was read of some worlds of a batch, and why something could not be."""
+
+    values: list[tuple[World, Reading, Array]] = field(default_factory=list[tuple[World, Reading, Array]])
+    unread: list[tuple[World, Reading, Failure]] = field(default_factory=list[tuple[World, Reading, Failure]])
+
+    def add(self, world: World, reading: Reading, values: Array) -> None:
+        """A batch's readings, [prompts]."""
+        self.values.append((world, reading, values))
+
+    def refuse(self, world: World, reading: Reading, reason: Exception) -> None:
+        """A reading cannot be taken."""
+        self.unread.append((world, reading, Failure(str(reason))))
 
 
 class Answers:
@@ -37,28 +53,15 @@ class Answers:
                 found.setdefault(world, []).append(reading)
         return found
 
-    def add(self, world: World, reading: Reading, values: Array) -> None:
-        """A batch's readings, [prompts]."""
-        self._pieces[world, reading].append(values)
-
-    @contextmanager
-    def all_or_none(self) -> Iterator[None]:
-        """Removes the readings that were added within, if an error ends it before all of them were."""
-        before = {key: len(pieces) for key, pieces in self._pieces.items()}
-        try:
-            yield
-        except BaseException:
-            for key, pieces in self._pieces.items():
-                del pieces[before[key] :]
-            raise
+    def add(self, taken: Taken) -> None:
+        """What was read of some worlds."""
+        for world, reading, values in taken.values:
+            self._pieces[world, reading].append(values)
+        self._unread |= {(world, reading): why for world, reading, why in taken.unread}
 
     def changed(self, world: World) -> None:
         """The world's patch changed something."""
         self._changed.add(world)
-
-    def unread(self, world: World, reading: Reading, reason: Exception) -> None:
-        """A reading cannot be taken."""
-        self._unread[world, reading] = Failure(str(reason))
 
     def unmade(self, world: World, reason: Exception) -> None:
         """A world cannot be made."""

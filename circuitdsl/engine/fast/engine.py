@@ -21,6 +21,7 @@ from circuitdsl.engine.fast.caches import Caches, reusing, sources_of
 from circuitdsl.engine.fast.memory import default_memory, default_run_cache
 from circuitdsl.engine.fast.required import required_of_clean, required_of_sources
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, RunCache
+from circuitdsl.engine.fast.threads import one_thread_a_stack
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
 from circuitdsl.engine.fast.worlds import Places
@@ -46,11 +47,12 @@ from circuitdsl.tasks.prompts import Prompt
 class FastEngine:
     """Runs experiments on one model, as :class:`PlainEngine` does.
 
-    ``tick`` is told of the work done in prompts through a whole forward pass: a run of some tokens through some layers
-    counts as that part of one, and whole numbers are passed on as they are reached. ``memory``: bytes that stacked runs
-    may take, and as many again the shared runs that are cached for the next call; both are halved when memory runs out.
-    ``over``: a network to run in place of the model's own, as its copy in another precision. Raises NotCovered for a
-    model whose architecture it does not compute.
+    On a CPU it runs as many stacks at once as torch has threads, each on one of them. ``tick`` is told of the work done
+    in prompts through a whole forward pass: a run of some tokens through some layers counts as that part of one, and
+    whole numbers are passed on as they are reached. ``memory``: bytes that a stack of runs may take, and as many the
+    shared runs that are cached for the next call; both are halved when memory runs out. ``over``: a network to run in
+    place of the model's own, as its copy in another precision. Raises NotCovered for a model whose architecture it does
+    not compute.
     """
 
     model: Model
@@ -105,8 +107,10 @@ class FastEngine:
         fits = longest <= self.network.longest
         for experiment in experiments:
             (ours if fits and self.covers(experiment) else theirs).append(experiment)
-        with torch.inference_mode():
-            results = self._run(stream[start:stop], ours, references, keep) if ours else {}
+        results: dict[Experiment, Array | Failure] = {}
+        if ours:
+            with torch.inference_mode(), one_thread_a_stack(self.network.embedding.device) as threads:
+                results = self._run(stream[start:stop], ours, references, keep, threads)
         return results | (self._plain.run(data, stream, start, stop, theirs, references, keep) if theirs else {})
 
     def covers(self, experiment: Experiment) -> bool:
@@ -114,7 +118,12 @@ class FastEngine:
         return coverage.covers(experiment, self.network)
 
     def _run(
-        self, prompts: Sequence[Prompt], experiments: Sequence[Experiment], references: References, keep: Keep
+        self,
+        prompts: Sequence[Prompt],
+        experiments: Sequence[Experiment],
+        references: References,
+        keep: Keep,
+        threads: int,
     ) -> dict[Experiment, Array | Failure]:
         groups = in_batches(prompts, self.tokens)
         answers = Answers(experiments, len(groups), keep)
@@ -123,7 +132,7 @@ class FastEngine:
             batch = batch_of(group, self.network.embedding.device)
             asked = answers.open()
             caches = self._caches(batch, asked, sources)
-            work = Work(self.network, self.model, batch, caches, answers, self.memory, self._did)
+            work = Work(self.network, self.model, batch, caches, answers, self.memory, threads, self._did)
             work.run(asked)
             if work.memory < self.memory:
                 self.memory = work.memory

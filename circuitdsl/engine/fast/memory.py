@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 import torch
 
 from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.threads import in_order
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 STACK_SHARE = 0.25  # of the free memory, for worlds side by side, by default
 RUN_CACHE_SHARE = 0.125  # of the free memory, for runs cached between calls
 RUN_CACHE_MOST = 512 << 20  # bytes, by default
-CPU_MOST = 256 << 20  # bytes; on a CPU larger stacks gain nothing
+CPU_MOST = 64 << 20  # bytes; on a CPU larger stacks gain nothing, and more stacks keep all cores at work
 UNKNOWN = 1 << 30  # bytes taken to be free where the operating system does not say
 
 
@@ -47,22 +50,37 @@ def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, patter
     return prompts * tokens * floats * network.embedding.element_size()
 
 
-def in_chunks(items: Sequence[Item], size: int, run: Callable[[Sequence[Item]], None]) -> bool:
+def in_chunks(
+    items: Sequence[Item],
+    size: int,
+    run: Callable[[Sequence[Item]], Result],
+    take: Callable[[Sequence[Item], Result], None],
+    threads: int = 1,
+) -> bool:
     """Run all items, ``size`` at a time, halved whenever memory runs out; whether it ever did.
 
-    ``run`` must leave nothing behind when it fails. Raises the error itself where a single item does not fit.
+    So many chunks run at once, and ``take`` is given what each makes, in order. ``run`` must leave nothing behind when
+    it fails. Raises the error itself where a single item does not fit.
     """
-    done, size, halved = 0, max(1, size), False
-    while done < len(items):
-        chunk = items[done : done + size]
+
+    def attempt(chunk: Sequence[Item]) -> tuple[Result] | None:
         try:
-            run(chunk)
+            return (run(chunk),)
         except (MemoryError, RuntimeError) as error:
             if len(chunk) == 1 or not _out_of_memory(error):
                 raise
-            size, halved = len(chunk) // 2, True
-        else:
-            done += len(chunk)
+            return None
+
+    done, size, halved = 0, max(1, size), False
+    while done < len(items):
+        chunks = [items[start : start + size] for start in range(done, len(items), size)]
+        with closing(in_order(attempt, chunks, threads)) as results:
+            for chunk, result in zip(chunks, results, strict=True):
+                if result is None:
+                    size, halved = len(chunk) // 2, True
+                    break
+                take(chunk, *result)
+                done += len(chunk)
     return halved
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.engine.batch import Batch
-from circuitdsl.engine.fast.answers import Answers
+from circuitdsl.engine.fast.answers import Answers, Taken
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.cached import Cached, Required, joined
 from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
@@ -78,7 +78,8 @@ class _Base:
 class Work:
     """Everything that is done with one batch.
 
-    ``memory`` is how many bytes worlds side by side may take; it is halved whenever that was too much.
+    ``memory`` is how many bytes worlds side by side may take; it is halved whenever that was too much. So many
+    ``threads`` run stacks at once, each of that size.
     """
 
     network: Network
@@ -87,6 +88,7 @@ class Work:
     caches: Caches
     answers: Answers
     memory: int
+    threads: int
     tick: Tick
 
     def __post_init__(self) -> None:
@@ -163,19 +165,20 @@ class Work:
         region = onward(touched(variants[0].edits, self.batch), self.batch.ends)
         clean = self.caches.clean.activations
 
-        def run(some: Sequence[Variant]) -> None:
+        def run(some: Sequence[Variant]) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
             first = min(_first_layer(variant) for variant in some)
             # Attention may be read at any token, so that the last layer runs all of them.
             x, recorded = self._pass(all_asked(region) if names else region, clean, first, some).run(names)
             end = narrow(x, region.asked) if names else x
-            self._read_variants(some, asked, self.network.final(end[:, :, 0]))
+            taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
             for row, variant in enumerate(some):
                 readings = asked[variant.world]
                 here = {
                     name: laid_over(clean[name].whole, name, each.of(row), region) for name, each in recorded.items()
                 }
-                self._read_inside(variant.world, readings, _whole(clean, readings) | here)
+                self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
+            return taken
 
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         self._side_by_side(variants, region, run, _first_layer, patterns)
@@ -203,9 +206,9 @@ class Work:
         base = run_whole(self.network, self.batch.tokens, required, replaced)[1]
         for region, first, group in groups:
 
-            def run(some: Sequence[Variant], region: Region = region, first: int = first) -> None:
+            def run(some: Sequence[Variant], region: Region = region, first: int = first) -> Taken:
                 x = self._pass(region, base, first, some).run()[0]
-                self._read_variants(some, asked, self.network.final(x[:, :, 0]))
+                return self._of_variants(some, asked, self.network.final(x[:, :, 0]))
 
             # The two that say over which tokens and from which layer all of them run come last: a check that was ended
             # and goes on with the stacks that are left runs these as they would have been run.
@@ -262,7 +265,7 @@ class Work:
         starts = [layer_of(name) for name in inputs]
         carried, nothing = self._carried(variants, inputs, received if inputs else at_receivers.inside)
 
-        def run(some: Sequence[Variant]) -> None:
+        def run(some: Sequence[Variant]) -> Taken:
             frozen = FrozenPass(
                 self.network,
                 self.batch.tokens,
@@ -275,11 +278,12 @@ class Work:
                 base.recomputed,
             )
             x = self._received(frozen, inputs, region, base) if inputs else frozen.final()
-            self._read_variants(some, asked, x[:, :, 0])
+            return self._of_variants(some, asked, x[:, :, 0])
 
         self._side_by_side(carried, region, run, _first_layer)
         if nothing:
-            self._read_variants([Variant(nothing, ())], asked, self.network.final(base.run.end[:, None]))
+            end = self.network.final(base.run.end[:, None])
+            self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
 
     def _carried(
         self, variants: Sequence[Variant], inputs: Mapping[str, Tensor], received: Tensor
@@ -319,7 +323,7 @@ class Work:
         self,
         variants: Sequence[Variant],
         region: Region,
-        run: Callable[[Sequence[Variant]], None],
+        run: Callable[[Sequence[Variant]], Taken],
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
@@ -332,16 +336,15 @@ class Work:
         keys = tokens + (length if region.looks_back else 0)
         size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
 
-        def all_or_none(some: Sequence[Variant]) -> None:
-            with self.answers.all_or_none():
-                run(some)
+        def take(some: Sequence[Variant], taken: Taken) -> None:
+            self.answers.add(taken)
             if not patterns:
                 hand_on(some)
 
         def hand_on(some: Sequence[Variant]) -> None:
             self.answers.hand_on(world for variant in some for world in variant.worlds)
 
-        if in_chunks(variants, size, all_or_none):
+        if in_chunks(variants, size, run, take, self.threads):
             self.memory //= 2
         if patterns:
             hand_on(variants)
@@ -357,16 +360,20 @@ class Work:
 
     def _read_finished(self, world: World, readings: Sequence[Reading], run: FinishedRun) -> None:
         """Everything that is read of a shared run."""
-        self._read_inside(world, readings, _whole(run.activations, readings))
-        self._read([world], {world: readings}, self.network.final(run.end[:, None]))
+        taken = Taken()
+        self._read_inside(taken, world, readings, _whole(run.activations, readings))
+        self._read(taken, [world], {world: readings}, self.network.final(run.end[:, None]))
+        self.answers.add(taken)
         self.answers.hand_on([world])
 
-    def _read_variants(self, variants: Sequence[Variant], asked: Asked, x: Tensor) -> None:
-        """Read the logits of variants whose final norm gives ``x`` [prompts, variants, d_model] at END."""
+    def _of_variants(self, variants: Sequence[Variant], asked: Asked, x: Tensor) -> Taken:
+        """Readings of the logits of variants whose final norm gives ``x`` [prompts, variants, d_model] at END."""
+        taken = Taken()
         worlds = [world for variant in variants for world in variant.worlds]
-        self._read(worlds, asked, x[:, [row for row, variant in enumerate(variants) for _ in variant.worlds]])
+        self._read(taken, worlds, asked, x[:, [row for row, variant in enumerate(variants) for _ in variant.worlds]])
+        return taken
 
-    def _read(self, worlds: Sequence[World], asked: Asked, x: Tensor) -> None:
+    def _read(self, taken: Taken, worlds: Sequence[World], asked: Asked, x: Tensor) -> None:
         """Read the logits of worlds whose final norm gives ``x`` [prompts, worlds, d_model] at END."""
         for reading in dict.fromkeys(reading for world in worlds for reading in asked[world]):
             if reads_inside(reading):
@@ -376,23 +383,25 @@ class Work:
                 values = self.reader.readings(reading, x[:, rows])
             except CannotMeasure as reason:
                 if len(rows) == 1:
-                    self.answers.unread(worlds[rows[0]], reading, reason)
+                    taken.refuse(worlds[rows[0]], reading, reason)
                     continue
                 for row in rows:  # it may be one of them alone, whose values overflow
-                    self._read([worlds[row]], {worlds[row]: [reading]}, x[:, [row]])
+                    self._read(taken, [worlds[row]], {worlds[row]: [reading]}, x[:, [row]])
                 continue
             for column, row in enumerate(rows):
-                self.answers.add(worlds[row], reading, np.ascontiguousarray(values[:, column]))
+                taken.add(worlds[row], reading, np.ascontiguousarray(values[:, column]))
 
-    def _read_inside(self, world: World, readings: Iterable[Reading], activations: Mapping[str, Tensor]) -> None:
+    def _read_inside(
+        self, taken: Taken, world: World, readings: Iterable[Reading], activations: Mapping[str, Tensor]
+    ) -> None:
         """Readings of attention and of heads' OV circuits, as the plain engine takes them."""
         for reading in filter(reads_inside, readings):
             try:
                 values = read(reading, torch.empty(0), activations, self.batch, self.model.bridge)
             except CannotMeasure as reason:
-                self.answers.unread(world, reading, reason)
+                taken.refuse(world, reading, reason)
             else:
-                self.answers.add(world, reading, values)
+                taken.add(world, reading, values)
 
 
 def _by_tokens(tokens: Mapping[Variant, Tensor]) -> list[tuple[Tensor, list[Variant]]]:
