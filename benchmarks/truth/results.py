@@ -65,10 +65,9 @@ class Results:
     def renewed(self, later: Results) -> Results:
         """These with all that was calibrated later in its place; the settings say what, and of which code."""
         again = {each.measure: later.settings["code"] for each in later.calibrations}
-        new = {(each.suite, each.claim): each for each in later.calibrations}
-        old = {(each.suite, each.claim): each for each in self.calibrations if each.measure not in again}
+        others = (each for each in self.calibrations if each.measure not in again)
         known = dict[str, str](self.settings.get("again", {}))
-        return Results({**self.settings, "again": {**known, **again}}, tuple({**old, **new}.values()), self.tallies)
+        return Results({**self.settings, "again": {**known, **again}}, (*others, *later.calibrations), self.tallies)
 
     # --- kept ------------------------------------------------------------------------------------
 

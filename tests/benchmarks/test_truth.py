@@ -17,7 +17,7 @@ from benchmarks.truth.pieces import Piece, Settings, carry_out, pieces
 from benchmarks.truth.pools import open_suite, read
 from benchmarks.truth.relay import LEADS, Relay, random_relay
 from benchmarks.truth.relay_claims import is_true, random_spec, truth_of
-from benchmarks.truth.results import Results
+from benchmarks.truth.results import Calibration, Results
 from benchmarks.truth.sampling import Pool, Record, places
 from benchmarks.truth.trials import SLACK, trials
 from benchmarks.truth.untrained import coin
@@ -303,6 +303,17 @@ def test_the_command_writes_all_and_goes_on_where_it_was(tmp_path: Path, capsys)
     assert {c.samples for looks in again.looks() for c in again.of("effect", looks)} == {3}
     assert len(again.calibrations) == len(results.calibrations)
     assert "Calibrated again: knockout, code `" in (out / "trust.md").read_text(encoding="utf-8")
+
+
+def test_what_is_calibrated_again_takes_the_place_of_its_measurement_alone():
+    def of(measure: str, truth: float) -> Calibration:
+        return Calibration("one", f"expect {measure}", measure, truth, {})
+
+    # Two circuits of a suite may claim the same.
+    old = Results({"code": "a"}, (of("effect", 1.0), of("effect", 2.0), of("knockout", 3.0)), {})
+    new = old.renewed(Results({"code": "b"}, (of("knockout", 4.0),), {}))
+    assert [each.truth for each in new.calibrations] == [1.0, 2.0, 4.0]
+    assert new.settings == {"code": "a", "again": {"knockout": "b"}}
 
 
 def test_pieces_cover_every_seed_once():
