@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 import torch
@@ -76,7 +76,7 @@ class Sources:
         groups = tuple(reference.labelled())
         known = store.get(key, device)
         if known is None or not self._complete(known, groups):
-            known = {group.label: self._mean(group, source) for group in groups}
+            known = self._made(groups, source)
             store.put(key, known)
         return known
 
@@ -85,25 +85,49 @@ class Sources:
         hooks = [frozenset(known.get(group.label, {})) for group in groups]
         return all(each and each == hooks[0] and self.further <= each for each in hooks)
 
-    def _mean(self, group: Group, source: Mean) -> Activations:
+    def _made(self, groups: Sequence[Group], source: Mean) -> Means:
+        """The mean of every group, of passes in which the prompts of several groups stand side by side."""
         if source.by_template:
-            _check_mean(group.prompts)
-        totals: dict[str, Tensor] = {}
-        count = 0
-        for some in in_batches(group.prompts, self.tokens):
+            for group in groups:
+                _check_mean(group.prompts)
+        labels = [group.label for group in groups for _ in group.prompts]
+        prompts = [prompt for group in groups for prompt in group.prompts]
+        sums = {label: _Sum(source.by_template) for label in labels}
+        first = 0
+        for some in in_batches(prompts, self.tokens):
             rows = [_replacing(prompt, source.counterfactual) for prompt in some]
-            device = next(iter(totals.values())).device if totals else torch.device("cpu")
-            activations = self.forward(padded(rows, device))
-            lengths = torch.tensor([len(row) for row in rows])
-            for hook, activation in activations.items():
-                if source.by_template:
-                    part = activation.double().sum(0)
-                else:
-                    real = torch.arange(activation.shape[1]) < lengths[:, None]
-                    part = activation[real.to(activation.device)].double().sum(0)
-                totals[hook] = totals[hook] + part if hook in totals else part
-            count += len(rows) if source.by_template else int(lengths.sum())
-        return {hook: (total / count).float() for hook, total in totals.items()}
+            lengths, own = [len(row) for row in rows], labels[first : first + len(rows)]
+            activations = self.forward(padded(rows, torch.device("cpu")))
+            for label in dict.fromkeys(own):
+                start = own.index(label)
+                here = slice(start, start + own.count(label))
+                sums[label].add({hook: each[here] for hook, each in activations.items()}, lengths[here])
+            first += len(rows)
+        return {label: each.mean() for label, each in sums.items()}
+
+
+@dataclass
+class _Sum:
+    """Activations of rows of tokens summed over rows, and over all their tokens unless they stay apart ``by_token``."""
+
+    by_token: bool
+    totals: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    count: int = 0
+
+    def add(self, activations: Activations, lengths: Sequence[int]) -> None:
+        """Add [rows, length, ...] by hook point of rows that have so many tokens before their padding."""
+        for hook, activation in activations.items():
+            if self.by_token:  # the rows of a template are equally long
+                part = activation[:, : lengths[0]].double().sum(0)
+            else:
+                real = torch.arange(activation.shape[1]) < torch.tensor(lengths)[:, None]
+                part = activation[real.to(activation.device)].double().sum(0)
+            self.totals[hook] = self.totals[hook] + part if hook in self.totals else part
+        self.count += len(lengths) if self.by_token else sum(lengths)
+
+    def mean(self) -> Activations:
+        """[length, ...] by hook point, or [...] over all tokens."""
+        return {hook: (total / self.count).float() for hook, total in self.totals.items()}
 
 
 class _Zeros(dict[str, Tensor]):

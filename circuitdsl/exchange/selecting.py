@@ -92,5 +92,5 @@ def _marked(scored: Sequence[Scored], holds: Callable[[int, float], bool]) -> tu
     for each in scored:
         included = each.score is not None and holds(number, each.score)
         number += each.score is not None
-        marked.append(replace(each, included=included))
+        marked.append(each if each.included == included else replace(each, included=included))
     return tuple(marked)

@@ -107,7 +107,7 @@ def _unknown(tokenizer: Any, text: str, tokens: Sequence[int], offsets: Offsets)
 
     The token for them may be BOS as well, as GPT-2's is: where the text spells that token, it is meant.
     """
-    unknown = tokenizer.unk_token_id  # once: to ask takes the tokenizer longer than to encode a word
+    unknown = tokenizer.unk_token_id
     if unknown is None or unknown not in tokens:
         return
     for token, (start, end) in zip(tokens, offsets, strict=True):
@@ -156,13 +156,16 @@ def _encode(texts: Mapping[str, str], tokenizer: Any) -> list[tuple[tuple[int, .
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
+    unknown = tokenizer.unk_token_id  # once: to ask takes the tokenizer longer than to encode a word
     found: list[tuple[tuple[int, ...], Offsets]] = []
     for where, text in texts.items():
         encoded = backend.encode(text, add_special_tokens=False)
-        for part in _unknown(tokenizer, text, encoded.ids, encoded.offsets):
-            message = f'{where}: the model\'s vocabulary has no token for "{part}"'
-            raise TaskError(message, "use words that the model knows")
-        found.append((tuple(encoded.ids), encoded.offsets))
+        ids = tuple(encoded.ids)
+        if unknown in ids:
+            for part in _unknown(tokenizer, text, ids, encoded.offsets):
+                message = f'{where}: the model\'s vocabulary has no token for "{part}"'
+                raise TaskError(message, "use words that the model knows")
+        found.append((ids, encoded.offsets))
     return found
 
 

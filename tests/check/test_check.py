@@ -62,7 +62,8 @@ def test_an_open_claim_at_the_last_look_is_undecided(mini):
 
 
 def test_variants_are_judged_beside_the_claim(mini):
-    body = "method { prompts 60\n vary ablate: zero, resample }\n role r at END { 3.0 }\n expect knockout(r) <= 500%\n"
+    method = "method { prompts 60 reference 4\n vary ablate: zero, resample }"
+    body = f"{method}\n role r at END {{ 3.0 }}\n expect knockout(r) <= 500%\n"
     report = checked(body, mini, unexplained=False)
     (outcome,) = (o for o in report.circuits[0].claims if o.claim.term.measure == "knockout")
     assert [(v.setting, v.setting_value) for v in outcome.variants] == [("ablate", "zero"), ("ablate", "resample")]
@@ -101,7 +102,9 @@ def test_an_experiment_that_cannot_be_run_is_an_error_and_the_rest_is_judged(min
 
 
 def test_the_report_is_json_without_nan(mini):
-    report = checked("method { prompts 30 }\n role r at END { 3.0 3.1 }\n expect faithfulness > random heads\n", mini)
+    report = checked(
+        "method { prompts 30 reference 4 }\n role r at END { 3.0 3.1 }\n expect faithfulness > random heads\n", mini
+    )
     text = json.dumps(report.to_dict(), allow_nan=False)
     assert json.loads(text)["schema"] == "circuitdsl/report/3"
     assert report.cost.passes == pytest.approx(report.cost.prompt_passes / 30, abs=0.01)
@@ -109,7 +112,7 @@ def test_the_report_is_json_without_nan(mini):
 
 
 def test_unexplained_heads_are_unlisted_and_above_the_floor(mini):
-    report = checked("method { prompts 60\n floor 5% }\n role r at END { 3.0 }\n", mini).circuits[0]
+    report = checked("method { prompts 30 reference 4\n floor 5% }\n role r at END { 3.0 }\n", mini).circuits[0]
     assert report.unexplained
     for row in report.unexplained:
         assert row.head != "3.0"
@@ -126,7 +129,7 @@ def test_a_model_of_another_shape_is_refused(mini):
 def test_progress_ends_where_the_cost_does(mini):
     seen = []
     report = checked(
-        "method { prompts 30 }\n role r at END { 3.0 }\n edge r -> logits\n",
+        "method { prompts 30 reference 4 }\n role r at END { 3.0 }\n edge r -> logits\n",
         mini,
         progress=lambda done, total, what: seen.append((done, total, what)),
     )
@@ -142,7 +145,7 @@ def test_fewer_prompts_on_request(mini):
 
 def test_a_store_spares_the_second_check_and_one_more_claim_runs_alone(mini, tmp_path):
     store = Store.in_folder(tmp_path)
-    body = "method { prompts 30 }\n role r at END { 3.0 3.1 }\n expect faithfulness >= 0%\n"
+    body = "method { prompts 30 reference 4 }\n role r at END { 3.0 3.1 }\n expect faithfulness >= 0%\n"
     first = checked(body, mini, store=store)
     again = checked(body, mini, store=store)
     assert first.cost.experiments > 0
@@ -156,7 +159,7 @@ def test_a_store_spares_the_second_check_and_one_more_claim_runs_alone(mini, tmp
 def test_a_workbench_remembers_without_a_store(mini):
     bench = Workbench(mini)
     document = resolve_text(
-        "circuit c {\n model mini\n task ioi\n method { prompts 30 }\n role r at END { 3.0 }\n}\n",
+        "circuit c {\n model mini\n task ioi\n method { prompts 30 reference 4 }\n role r at END { 3.0 }\n}\n",
         "c",
         cd.environment(),
     )
@@ -166,7 +169,7 @@ def test_a_workbench_remembers_without_a_store(mini):
 
 def test_both_engines_say_the_same(mini):
     body = """
-    method { prompts 16 }
+    method { prompts 16 reference 4 }
     role lookup at S2 { 1.0 1.1 }
     role fetcher at END { 3.0 3.7 }
     edge lookup -> fetcher.kv

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import circuitdsl as cd
+from cheap import with_reference
 from circuitdsl.components import ALL, Position
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Session
@@ -46,7 +47,7 @@ SPEC = """
 circuit ioi {
   model planted-reuse
   task ioi
-  method { prompts 60 }
+  method { prompts 60  reference 4 }
   role mover at END { 3.0 3.2 }
   role inhibition at END { 2.1 }
   expect faithfulness >= -10000%
@@ -54,14 +55,14 @@ circuit ioi {
 circuit again {
   model planted-reuse
   task ioi
-  method { prompts 60 }
+  method { prompts 60  reference 4 }
   role mover at END { 3.0 3.2 }
   role inhibition at END { 2.1 }
 }
 circuit other_model {
   model mini
   task ioi
-  method { prompts 60 }
+  method { prompts 60  reference 4 }
   role mover at END { 3.0 }
 }
 compare ioi with again {
@@ -124,7 +125,7 @@ def results_of(session: Session, experiments: Sequence[Experiment]) -> dict[Expe
 
 def test_dissociation_is_the_smaller_of_the_two_ways():
     """Four knockouts measured by hand on the planted pair, against the one figure."""
-    document = cd.load("specs/planted/ioi.circuit", "specs/planted/colored_objects.circuit")
+    document = with_reference(cd.load("specs/planted/ioi.circuit", "specs/planted/colored_objects.circuit"), 4)
     session = Session(PlainEngine(open_model("planted-reuse")))
     left, right = document.circuits
     assert left.model == right.model == "planted-reuse"

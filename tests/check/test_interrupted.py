@@ -22,7 +22,7 @@ SPEC = """
 circuit c {
   model mini
   task ioi
-  method { prompts 10 to 20 members knockout }
+  method { prompts 10 to 20 reference 2 members knockout }
   role caller at END { 1.0 1.1 }
   role fetcher at END { 2.3 2.5 }
   edge caller -> logits : raises
@@ -77,7 +77,7 @@ def figures(report: Report) -> dict[str, object]:
     return {outcome.claim.id: outcome.estimate for outcome in report.outcomes}
 
 
-@pytest.mark.parametrize("part", [0.6, 0.9])
+@pytest.mark.parametrize("part", [0.25, 0.9])
 def test_what_is_known_is_told_and_the_next_check_goes_on_from_there_to_the_bit(
     document: Document,
     bridge: TransformerBridge,

@@ -9,17 +9,25 @@ from pathlib import Path
 import pytest
 
 import circuitdsl as cd
+from cheap import with_reference
 from circuitdsl import api
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.language.circuit import Document
 from circuitdsl.measures.experiments import Experiment
 from circuitdsl.plan.function import plan_function
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.plan import Plan
 
 SPECS = Path(__file__).parents[2] / "specs" / "planted"
-PROMPTS = 8
+PROMPTS, REFERENCE = 8, 4
+
+
+def loaded(*names: str) -> Document:
+    """Planted specs, measured on a few prompts."""
+    document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
+    return with_reference(document, REFERENCE)
 
 
 @pytest.fixture
@@ -63,7 +71,7 @@ def planned(plan: Plan) -> set[Experiment]:
 
 @pytest.mark.parametrize("names", [["ioi", "colored_objects", "reuse"], ["repair"]])
 def test_a_check_runs_what_its_plan_holds_and_starts_every_job_once(names, ran, starts):
-    document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
+    document = loaded(*names)
     plan = api.plan(document)
     report = Workbench().check(plan)
     # What is not listed is looked for where the model does the task, which so few prompts may leave open.
@@ -82,7 +90,7 @@ def test_a_check_runs_what_its_plan_holds_and_starts_every_job_once(names, ran, 
 
 
 def test_a_comparison_in_function_runs_what_its_plan_holds(ran, starts):
-    document = api.with_prompts(cd.load(SPECS / "reuse.circuit"), PROMPTS)
+    document = loaded("reuse")
     left, right = document.used
     plan = plan_function(left, right)
     Workbench().compare(plan)
@@ -92,7 +100,7 @@ def test_a_comparison_in_function_runs_what_its_plan_holds(ran, starts):
 
 def test_a_second_check_of_a_plan_gives_the_same(ran):
     """Askings are taken up once; a plan that is checked again starts them anew."""
-    document = api.with_prompts(cd.load(SPECS / "induction.circuit"), PROMPTS)
+    document = loaded("induction")
     plan, bench = api.plan(document, unexplained=False), Workbench()
     first, second = bench.check(plan), bench.check(plan)
     assert [outcome.to_dict() for outcome in first.outcomes] == [outcome.to_dict() for outcome in second.outcomes]

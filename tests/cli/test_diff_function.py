@@ -17,22 +17,28 @@ torch.set_num_threads(1)
 SPEC = """circuit names {
   model planted-broken
   task ioi
-  method { prompts 12 }
+  method { prompts 12  reference 2 }
   role mover at END { 3.1 3.4 }
 }
 circuit others {
   model planted-broken
   task ioi
-  method { prompts 12 }
+  method { prompts 12  reference 2 }
   role inhibition at END { 2.0 2.3 }
   role mover at END { 3.1 3.4 }
 }
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where results are kept: what one test measures is at hand in the others."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "cache"))
+def pair(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "120")
     path = tmp_path / "pair.circuit"
     path.write_text(SPEC, encoding="utf-8")
@@ -87,9 +93,9 @@ def test_the_page_fits_a_terminal_and_explains_itself(pair: tuple[str, str], mon
         assert words in shown
 
 
-def test_counterparts_take_each_others_positions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_counterparts_take_each_others_positions(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Aligned roles stand at each other's positions on the other task; without ``align`` the page says: at all."""
-    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(cache))
     path = tmp_path / "pair.circuit"
     path.write_text(SPEC, encoding="utf-8")
     pair = (f"{path}:names", f"{path}:others", "--function", "-f", "json")

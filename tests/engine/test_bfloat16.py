@@ -34,10 +34,10 @@ END = Position("END")
 def coarse(name: str) -> Model:
     """The model of the named architecture with its weights, and all that it computes, in bfloat16."""
     model = ARCHITECTURES[name]()
-    tables = {name: table.clone() for name, table in model.bridge.named_buffers() if name.endswith("inv_freq")}
-    model.bridge.to(torch.bfloat16)
-    for name, table in model.bridge.named_buffers():
-        table.data = tables.get(name, table.data)
+    for name, tensor in (*model.bridge.named_parameters(), *model.bridge.named_buffers()):
+        if tensor.is_floating_point() and not name.endswith("inv_freq"):
+            tensor.data = tensor.data.to(torch.bfloat16)
+    model.bridge.cfg.dtype = torch.bfloat16
     return model
 
 
@@ -48,7 +48,7 @@ def coarse(name: str) -> Model:
 @settings(max_examples=2, deadline=None, suppress_health_check=list[Any](HealthCheck), derandomize=True)
 @given(seed=st.integers(0, 10**6), tokens=st.sampled_from((60, 4096)))
 def test_the_fast_engine_equals_the_plain_engine_to_what_bfloat16_can_tell(name, seed, tokens):
-    exact, model, stream = architecture(name), coarse(name), prompts(30, seed % 5)
+    exact, model, stream = architecture(name), coarse(name), prompts(24, seed % 5)
     drawn = Draw(model.geometry, seed).experiments(15)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     fast, plain, true = (

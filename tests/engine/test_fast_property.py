@@ -139,10 +139,10 @@ def test_fast_engine_equals_the_plain_engine(name, seed, tokens, memory):
     stream = prompts(30, seed % 5)
     drawn = Draw(model.geometry, seed).experiments(10)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
-    count = 2 + seed % 9
+    count = 2 + seed % 6
     engine, cut = FastEngine(model, memory=memory, tokens=tokens), seed % len(experiments)
     # In two calls, the second of which finds the runs of the first where there is memory for them.
-    halves, reference = (experiments[:cut], experiments[cut:]), prompts(40, seed % 7)
+    halves, reference = (experiments[:cut], experiments[cut:]), prompts(24, seed % 7)
     ours = {e: a for some in halves for e, a in _run(engine, stream, reference, count, some)}
     references = references_over(reference, experiments)
     theirs = PlainEngine(model, tokens=tokens).run(DATA, stream, 1, 1 + count, experiments, references)

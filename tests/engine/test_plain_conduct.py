@@ -239,7 +239,7 @@ def test_the_plan_says_what_the_plain_engine_takes(mini):
     circuit c {
       model mini
       task ioi
-      method { prompts 60 }
+      method { prompts 12  reference 2 }
       role a at S2  { 1.1 1.2 }
       role b at END { 3.0 3.1 }
       edge a -> b.kv
@@ -254,4 +254,4 @@ def test_the_plan_says_what_the_plain_engine_takes(mini):
     report = cd.check(document, model=mini.bridge, engine="plain")
     plan = cd.plan(document)
     # A strict path keeps more of the clean run than a plain one, so it makes a clean cache of its own.
-    assert report.cost.prompt_passes == 60 * (plan.plain.total + 1)
+    assert report.cost.prompt_passes == pytest.approx(12 * (plan.plain.total + 1), abs=1e-6)

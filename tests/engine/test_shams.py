@@ -12,9 +12,18 @@ from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.shams import POOLS, donors_of, with_shams
 from circuitdsl.engine.store import Store
-from circuitdsl.measures.experiments import SHAM, Ablated, Clean, Experiment, FromCounterfactual, Metric, Patched
+from circuitdsl.measures.experiments import (
+    SHAM,
+    Ablated,
+    Clean,
+    Data,
+    Experiment,
+    FromCounterfactual,
+    Metric,
+    Patched,
+)
 from circuitdsl.measures.measurement import Failure
-from circuitdsl.tasks.prompts import Prompt
+from circuitdsl.tasks.prompts import Prompt, PromptSet
 
 HEADS = frozenset({Node(Head(3, 0), Position("END")), Node(Head(2, 3), Position("END"))})
 SHAMS = [
@@ -25,9 +34,17 @@ REAL = Experiment(IOI, Patched(HEADS, frozenset(), "abc", strict=False), Metric(
 
 
 @pytest.fixture(scope="module")
-def drawn(mini) -> tuple[tuple[Prompt, ...], tuple[Prompt, ...]]:
+def streams(mini) -> dict[Data, PromptSet]:
+    """Prompts and donors, drawn once for all sessions."""
     session = Session(PlainEngine(mini))
-    return session.prompts(IOI, 120), session.prompts(donors_of(IOI), POOLS[-1])
+    session.prompts(IOI, 120)
+    session.prompts(donors_of(IOI), POOLS[-1])
+    return session.streams
+
+
+@pytest.fixture(scope="module")
+def drawn(streams) -> tuple[tuple[Prompt, ...], tuple[Prompt, ...]]:
+    return streams[IOI].prompts[:120], streams[donors_of(IOI)].prompts[: POOLS[-1]]
 
 
 def of(donors):
@@ -66,8 +83,8 @@ def test_a_prompt_alone_of_its_template_has_none(mini, drawn):
     assert with_shams(prompts[:1], of(prompts[:1])) == (prompts[0],)
 
 
-def test_both_engines_run_them_alike_and_in_parts(mini):
-    plain, fast, parts = (Session(engine(mini)) for engine in (PlainEngine, FastEngine, PlainEngine))
+def test_both_engines_run_them_alike_and_in_parts(mini, streams):
+    plain, fast, parts = (Session(engine(mini), streams=streams) for engine in (PlainEngine, FastEngine, PlainEngine))
     expected, found = plain.run([*SHAMS, REAL], 40), fast.run([*SHAMS, REAL], 40)
     parts.run(SHAMS, 15)
     for sham in SHAMS:
@@ -80,14 +97,14 @@ def test_both_engines_run_them_alike_and_in_parts(mini):
         assert not isinstance(real, Failure) and not np.allclose(values, real)
 
 
-def test_the_store_tells_shams_apart_and_nothing_else_is_run_again(mini, tmp_path):
+def test_the_store_tells_shams_apart_and_nothing_else_is_run_again(mini, streams, tmp_path):
     store = Store.in_folder(tmp_path)
-    first = Session(PlainEngine(mini), store)
+    first = Session(PlainEngine(mini), store, streams)
     first.run([REAL, Experiment(IOI, Clean(), Metric("logit_diff"))], 20)
-    again = Session(PlainEngine(mini), store)
+    again = Session(PlainEngine(mini), store, streams)
     again.run([*SHAMS, REAL], 20)
     assert (again.answered, again.ran) == (1, len(SHAMS))
-    third = Session(PlainEngine(mini), store)
+    third = Session(PlainEngine(mini), store, streams)
     third.run([*SHAMS, REAL], 20)
     assert (third.answered, third.ran) == (3, 0)
 

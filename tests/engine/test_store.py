@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ioi_data import IOI
+from store_writing import write
 
 from arrays import array
 from circuitdsl.actions import Ablate
@@ -181,15 +182,9 @@ def test_a_kill_in_the_middle_leaves_whole_batches(tmp_path):
     assert all((values == max(batches)).all() for values in found.values())
 
 
-def _write(folder, name):
-    store = Store.in_folder(folder)
-    for i in range(50):
-        store.put({f"{name}-{i}": np.full(10, float(i)), "both": np.arange(5.0)})
-
-
 def test_two_processes_write_at_once(tmp_path):
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(tmp_path, name)) for name in ("a", "b")]
+    writers = [context.Process(target=write, args=(tmp_path, name)) for name in ("a", "b")]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -38,12 +39,19 @@ PLACES = (ALL, Position("END"), Position("S2"), Position("S1", 1))
 SCORES = st.one_of(st.none(), st.floats(-10, 10, width=32), st.floats(-1e6, 1e6))
 
 
-def pairs(shape: Geometry) -> list[tuple[Component, Component | None]]:
+@cache
+def pairs(shape: Geometry) -> tuple[tuple[Component, Component | None], ...]:
     """Every sender with every receiver that it can reach; None for the logits."""
-    parts = list(components(shape, (Embed(), PosEmbed())))
+    parts = parts_of(shape)
     receivers: list[Component | None] = [*parts, None]
     parallel = shape.parallel_attn_mlp
-    return [(a, b) for b in receivers for a in parts if b is None or can_carry(a, b, parallel)]
+    return tuple((a, b) for b in receivers for a in parts if b is None or can_carry(a, b, parallel))
+
+
+@cache
+def parts_of(shape: Geometry) -> tuple[Component, ...]:
+    """Every component, embeddings among them."""
+    return tuple(components(shape, (Embed(), PosEmbed())))
 
 
 @st.composite
@@ -63,7 +71,7 @@ def edges(draw: st.DrawFn, shape: Geometry, places: Sequence[Position]) -> Graph
 
 @st.composite
 def nodes(draw: st.DrawFn, shape: Geometry, places: Sequence[Position]) -> GraphNode:
-    part = draw(st.sampled_from(list(components(shape, (Embed(), PosEmbed())))))
+    part = draw(st.sampled_from(parts_of(shape)))
     width = shape.d_model
     return GraphNode(
         Node(part, draw(st.sampled_from(places))),

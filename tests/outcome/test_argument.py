@@ -21,7 +21,7 @@ SPEC = """
 circuit names {
   model planted-broken
   task  ioi
-  method { prompts 18 }
+  method { prompts 18  reference 4 }
   role inhibition at END { 2.0 2.3 }
   role mover at END { 3.1 3.4 }
   edge mover -> logits : raises
@@ -34,7 +34,7 @@ circuit names {
 circuit colors {
   model planted-broken
   task  colored_objects(shots: 0)
-  method { prompts 18 }
+  method { prompts 18  reference 4 }
   role mover at END { 3.1 3.4 }
   expect logit_diff >= -1000
   expect attention(2.0 at END, END -> DISTRACTORS) >= 0%

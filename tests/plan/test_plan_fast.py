@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 import circuitdsl as cd
+from cheap import with_reference
 from circuitdsl import api
 from circuitdsl.actions import Ablate
 from circuitdsl.check.workbench import Workbench
@@ -43,9 +43,7 @@ def planned_and_taken(names: list[str], engine: str = "fast", **options: bool) -
     Every claim has its first round only, and means are over few prompts: as many as make whole passes.
     """
     document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
-    few = (replace(each, method=replace(each.method, reference=4)) for each in document.circuits)
-    document = replace(document, circuits=tuple(few))
-    plan = api.plan(document, **options)
+    plan = api.plan(with_reference(document, 4), **options)
     return plan, Workbench(engine=engine).check(plan).cost
 
 

@@ -28,7 +28,7 @@ from circuitdsl.tasks.prompts import Prompt, PromptSet
 from circuitdsl.visible import UNSEEN, visible, visible_lines
 
 ROOT = Path(__file__).parents[2]
-WIDE = View(verbose=True, width=100_000)  # so that no line is folded where a forged one would begin
+WIDE = View(verbose=True, width=5_000)  # so that no line is folded where a forged one would begin
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 evil_texts = pytest.mark.parametrize("evil", EVIL, ids=[repr(evil) for evil in EVIL])
@@ -53,7 +53,7 @@ class Letters:
 @evil_texts
 def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TERM", "xterm-256color")
-    left, right = poisoned(LEFT, evil), poisoned(RIGHT, evil)
+    left, right, made = poisoned(LEFT, evil), poisoned(RIGHT, evil), poisoned(report(), evil)
     diff = CircuitDiff(left, right, poisoned(compare(left, right), evil))
     prompt = Prompt(
         text=evil,
@@ -67,7 +67,7 @@ def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
     )
     for view in (WIDE, replace(WIDE, verbose=False), replace(WIDE, quiet=True), replace(WIDE, colour=True)):
         pages = [
-            formats()["text"].render(poisoned(report(), evil), view),
+            formats()["text"].render(made, view),
             cd.show(left, view=view),
             cd.show(diff, view=view),
             view.text(names_table([(evil, f"about {evil}")])),

@@ -29,6 +29,7 @@ circuit first {
   task ioi
   method {
     prompts 12
+    reference 4
     vary ablate: zero
   }
   role inhibition at END { 2.0 2.3 }
@@ -50,6 +51,7 @@ circuit second {
   method {
     metric probability
     prompts 12
+    reference 4
   }
   role mover at END { 3.1 3.4 }
   expect accuracy in 0% .. 90%

@@ -12,6 +12,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 import circuitdsl as cd
+from cheap import with_reference
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.format import format_source
 from circuitdsl.models import geometry_of
@@ -105,7 +106,7 @@ def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
     config = GPT2Config(n_embd=48, n_layer=12, n_head=12, n_positions=128, initializer_range=0.2)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
     GPT2Tokenizer.from_pretrained(TOKENIZER).save_pretrained(tmp_path)
-    document = cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path))
+    document = with_reference(cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path)), 3)
     report = cd.check(document, model=tmp_path, prompts=8, unexplained=False)
     errors = [(o.claim.text, o.note) for c in report.circuits for o in c.claims if o.verdict is Verdict.ERROR]
     assert errors == []

@@ -38,10 +38,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Edits:
-    """What a run is made to differ in: heads' outputs, and what a head's q, k or v reads, each by token index."""
+    """What a run is made to differ in: heads' outputs, and what a head's q, k or v reads.
 
-    outputs: Mapping[Head, Mapping[int, Tensor]] = field(default_factory=dict)
-    inputs: Mapping[tuple[Head, str], Mapping[int, Tensor]] = field(default_factory=dict)
+    Each is token indices, and as many vectors [tokens, d_model].
+    """
+
+    outputs: Mapping[Head, tuple[Sequence[int], Tensor]] = field(default_factory=dict)
+    inputs: Mapping[tuple[Head, str], tuple[Sequence[int], Tensor]] = field(default_factory=dict)
+
+    def first_layer(self, layers: int) -> int:
+        """The first layer in which anything differs; ``layers`` if nothing does."""
+        return min((head.layer for head in (*self.outputs, *(head for head, _ in self.inputs))), default=layers)
 
 
 NO_EDITS = Edits()
@@ -60,40 +67,55 @@ class Algebra:
             {name: weights[f"layers.{layer}.attn.{name}.weight"] for name in "qkvo"}
             for layer in range(self.geometry.n_layers)
         ]
+        self.of_heads: dict[tuple[Head, ...], dict[str, Tensor]] = {}
 
-    def run(self, tokens: Sequence[int], edits: Edits = NO_EDITS) -> Run:
-        residual = self.embedding[list(tokens)] + self.position[: len(tokens)]
-        outputs, patterns, before = {}, {}, []
-        for layer in range(self.geometry.n_layers):
+    def run(self, tokens: Sequence[int], edits: Edits = NO_EDITS, clean: Run | None = None) -> Run:
+        """A run of these tokens. Up to the first edit it is as a ``clean`` run of them, if that is given."""
+        first = 0 if clean is None else edits.first_layer(self.geometry.n_layers)
+        if clean is None:
+            outputs, patterns, before = {}, {}, []
+            residual = self.embedding[list(tokens)] + self.position[: len(tokens)]
+        else:
+            outputs, patterns = (
+                {h: t for h, t in by.items() if h.layer < first} for by in (clean.outputs, clean.patterns)
+            )
+            before, residual = list(clean.before[:first]), clean.before[first]
+        for layer in range(first, self.geometry.n_layers):
             before.append(residual)
             here = [Head(layer, index) for index in range(self.geometry.n_heads)]
             given = {head: edits.outputs[head] for head in here if head in edits.outputs}
-            computed = [head for head in here if len(given.get(head, {})) < len(tokens)]
+            computed = tuple(head for head in here if head not in given or len(given[head][0]) < len(tokens))
             if computed:
                 found = self._heads(computed, residual, edits)
                 outputs |= dict(zip(computed, found[0], strict=True))
                 patterns |= dict(zip(computed, found[1], strict=True))
-            for head, rows in given.items():
+            for head, (rows, vectors) in given.items():
                 outputs.setdefault(head, torch.empty_like(residual))
-                outputs[head][list(rows)] = torch.stack(list(rows.values()))
+                outputs[head][list(rows)] = vectors
             residual = residual + torch.stack([outputs[head] for head in here]).sum(dim=0)
         return Run(outputs, patterns, (*before, residual), self.unembedding @ residual[-1])
 
-    def _heads(self, heads: Sequence[Head], residual: Tensor, edits: Edits) -> tuple[Tensor, Tensor]:
+    def _heads(self, heads: tuple[Head, ...], residual: Tensor, edits: Edits) -> tuple[Tensor, Tensor]:
         """Outputs [heads, tokens, d_model] and patterns [heads, tokens, tokens] of a layer's heads."""
-        weights, d_head = self.layers[heads[0].layer], self.geometry.d_head
-        rows = [head.index * d_head + row for head in heads for row in range(d_head)]
-        own = slice(None) if len(rows) == len(weights["q"]) else rows  # a slice copies nothing
-        read = {name: _by_head(residual @ weights[name][own].T, d_head) for name in "qkv"}
-        for (head, name), vectors in edits.inputs.items():
+        weights, d_head = self._weights(heads), self.geometry.d_head
+        read = {name: _by_head(residual @ weights[name].T, d_head) for name in "qkv"}
+        for (head, name), (rows, vectors) in edits.inputs.items():
             if head in heads:
-                part = weights[name][head.index * d_head : (head.index + 1) * d_head]
-                for position, vector in vectors.items():
-                    read[name][heads.index(head), position] = part @ vector
+                index = heads.index(head)
+                read[name][index, list(rows)] = vectors @ weights[name][index * d_head : (index + 1) * d_head].T
         scores = read["q"] @ read["k"].mT / d_head**0.5
         later = torch.ones_like(scores[0], dtype=torch.bool).triu(1)
         pattern = scores.masked_fill(later, -torch.inf).softmax(dim=-1)
-        return pattern @ read["v"] @ _by_head(weights["o"][:, own], d_head).mT, pattern
+        return pattern @ read["v"] @ _by_head(weights["o"], d_head).mT, pattern
+
+    def _weights(self, heads: tuple[Head, ...]) -> dict[str, Tensor]:
+        """The weights of some heads of a layer, taken out of the layer's once."""
+        if heads not in self.of_heads:
+            width = self.geometry.d_head
+            rows = [head.index * width + row for head in heads for row in range(width)]
+            layer = self.layers[heads[0].layer]
+            self.of_heads[heads] = {name: layer[name][rows] for name in "qkv"} | {"o": layer["o"][:, rows]}
+        return self.of_heads[heads]
 
 
 def _by_head(joined: Tensor, d_head: int) -> Tensor:
@@ -120,6 +142,17 @@ def _head_of(node: Node) -> Head:
     return node.component
 
 
+Places = Mapping[Head, set[int]]
+"""Token indices by head."""
+
+
+def _by_place(nodes: Iterable[Node], prompt: Prompt) -> dict[Head, set[int]]:
+    found: dict[Head, set[int]] = {}
+    for node in nodes:
+        found.setdefault(_head_of(node), set()).update(places(node, prompt))
+    return found
+
+
 class Measuring:
     """Measurements on some prompts against one counterfactual, metric logit_diff.
 
@@ -133,7 +166,7 @@ class Measuring:
         self.means: dict[str, dict[Head, Tensor]] = {}
         self.clean = [algebra.run(prompt.tokens) for prompt in self.prompts]
         self.corrupted = [algebra.run(prompt.counterfactuals[against]) for prompt in self.prompts]
-        self.known: dict[tuple[int, frozenset[tuple[Head, int]]], float] = {}
+        self.known: dict[tuple[int, frozenset[tuple[Head, tuple[int, ...]]]], float] = {}
         self.groups = {id(prompt): reference.group_of(prompt) for prompt in self.prompts}
 
     def _mean(self, prompt: Prompt) -> dict[Head, Tensor]:
@@ -165,30 +198,32 @@ class Measuring:
     def each_without(self, nodes: Iterable[Node]) -> list[float]:
         """As ``without``, prompt by prompt."""
         nodes = tuple(nodes)
-        return self._replaced(lambda prompt: {(_head_of(n), i) for n in nodes for i in places(n, prompt)})
+        return self._replaced(lambda prompt: _by_place(nodes, prompt))
 
     def only(self, nodes: Iterable[Node]) -> float:
         """F with all other outputs replaced: F(C)."""
         nodes = tuple(nodes)
 
-        def outside(prompt: Prompt) -> set[tuple[Head, int]]:
-            kept = {(_head_of(n), i) for n in nodes for i in places(n, prompt)}
-            return {(head, i) for head in self.algebra.heads for i in range(len(prompt.tokens))} - kept
+        def outside(prompt: Prompt) -> Places:
+            kept, every = _by_place(nodes, prompt), set(range(len(prompt.tokens)))
+            return {head: every - kept.get(head, set()) for head in self.algebra.heads}
 
         return self.average(self._replaced(outside))
 
-    def _replaced(self, where: Callable[[Prompt], set[tuple[Head, int]]]) -> list[float]:
+    def _replaced(self, where: Callable[[Prompt], Places]) -> list[float]:
         """The metric of every prompt with the outputs ``where`` says replaced. No run is made twice."""
-        return [self._run_replaced(number, frozenset(where(prompt))) for number, prompt in enumerate(self.prompts)]
+        return [self._run_replaced(number, where(prompt)) for number, prompt in enumerate(self.prompts)]
 
-    def _run_replaced(self, number: int, places: frozenset[tuple[Head, int]]) -> float:
-        if (number, places) not in self.known:
-            prompt, outputs = self.prompts[number], dict[Head, dict[int, Tensor]]()
-            for head, index in places:
-                outputs.setdefault(head, {})[index] = self._mean(prompt)[head][index]
-            run = self.algebra.run(prompt.tokens, Edits(outputs))
-            self.known[number, places] = logit_diff(run.logits, prompt)
-        return self.known[number, places]
+    def _run_replaced(self, number: int, places: Places) -> float:
+        rows_of = {head: tuple(sorted(rows)) for head, rows in places.items() if rows}
+        key = number, frozenset(rows_of.items())
+        if key not in self.known:
+            prompt = self.prompts[number]
+            mean = self._mean(prompt)
+            edits = Edits({head: (rows, mean[head][list(rows)]) for head, rows in rows_of.items()})
+            run = self.algebra.run(prompt.tokens, edits, self.clean[number])
+            self.known[key] = logit_diff(run.logits, prompt)
+        return self.known[key]
 
     def knockout(self, nodes: Iterable[Node]) -> float:
         return (self.without(nodes) - self.metric()) / abs(self.metric())
@@ -219,13 +254,14 @@ class Measuring:
                 moved = torch.stack([rows[-1] for rows in change.values()]).sum(dim=0)
                 estimates.append(logit_diff(clean.logits + self.algebra.unembedding @ moved, prompt))
                 continue
-            inputs: dict[tuple[Head, str], dict[int, Tensor]] = {}
+            read: dict[tuple[Head, str], set[int]] = {}
             for node, name in receivers:
-                head = _head_of(node)
+                read.setdefault((_head_of(node), name), set()).update(places(node, prompt))
+            inputs: dict[tuple[Head, str], tuple[Sequence[int], Tensor]] = {}
+            for (head, name), indices in read.items():
                 arriving = clean.before[head.layer] + sum(
                     (rows for sender, rows in change.items() if sender.layer < head.layer), start=0.0
                 )
-                for index in places(node, prompt):
-                    inputs.setdefault((head, name), {})[index] = arriving[index]
-            estimates.append(logit_diff(self.algebra.run(prompt.tokens, Edits(inputs=inputs)).logits, prompt))
+                inputs[head, name] = (sorted(indices), arriving[sorted(indices)])
+            estimates.append(logit_diff(self.algebra.run(prompt.tokens, Edits(inputs=inputs), clean).logits, prompt))
         return (self.average(estimates) - self.metric()) / abs(self.metric())

@@ -37,7 +37,8 @@ torch.set_num_threads(1)
 
 SPECS = Path(__file__).parents[2] / "specs" / "planted"
 FIRST, MOST = 30, 240
-REFERENCE = 3  # prompts of a group, where means are made a second time
+MEAN_OF = 10  # prompts of a group, half as many as by default
+REFERENCE = 3  # where means are made a second time
 
 
 def plain_text(spec: str) -> str:
@@ -47,11 +48,13 @@ def plain_text(spec: str) -> str:
 
 
 def resolved(text: str) -> Document:
-    """The document of a text, with few prompts at first and more for what stays open. Raises SpecError."""
+    """The document of a text, with few prompts at first and more for what stays open, and means of fewer. Raises
+    SpecError."""
     document = resolve_text(text, str(SPECS / "changed.circuit"), api.environment())
 
     def quick(circuit: Circuit) -> Circuit:
-        return replace(circuit, method=replace(circuit.method, prompts_first=FIRST, prompts_most=MOST))
+        method = replace(circuit.method, prompts_first=FIRST, prompts_most=MOST, reference=MEAN_OF)
+        return replace(circuit, method=method)
 
     return replace(document, circuits=tuple(map(quick, document.circuits)))
 

@@ -110,11 +110,14 @@ def test_a_control_task_that_the_model_does_not_do_is_undecided():
 
 def test_what_circuits_do_for_each_others_tasks_needs_a_model_that_does_them():
     """planted-broken does ioi and guesses among three colours; the bounds are met by every share that there is."""
-    body = "model planted-broken task {task} method {{ prompts 30 {method} }} role mover at END {{ 3.1 3.4 }}"
+    body = (
+        "model planted-broken task {task} method {{ prompts 30 reference 4 members none {method} }} "
+        "role mover at END {{ 3.1 3.4 }}"
+    )
     claims = "transfer(b -> a) >= -900%", "transfer(a -> b) >= -900%", "dissociation(a, b) in -900% .. 900%"
     text = (
-        f"circuit a {{ {body.format(task='ioi', method='members none')} }}\n"
-        f"circuit b {{ {body.format(task='colored_objects(shots: 0)', method='members none metric probability')} }}\n"
+        f"circuit a {{ {body.format(task='ioi', method='')} }}\n"
+        f"circuit b {{ {body.format(task='colored_objects(shots: 0)', method='metric probability')} }}\n"
         f"compare a with b {{ {' '.join(f'expect {claim}' for claim in claims)} }}"
     )
     document = resolve_text(text, "pair.circuit", cd.environment())

@@ -11,7 +11,6 @@ import pytest
 import torch
 from planted_algebra import Algebra, Edits, Run, logit_diff
 from planted_bench import bench, drawn, plain_text, resolved
-from torch import Tensor
 
 import circuitdsl as cd
 from circuitdsl.components import Head
@@ -35,36 +34,36 @@ def algebra() -> Algebra:
 
 
 @pytest.fixture(scope="module")
+def clean(algebra: Algebra) -> list[Run]:
+    return [algebra.run(prompt.tokens) for prompt in PROMPTS]
+
+
+@pytest.fixture(scope="module")
 def reports() -> dict[str, InterventionReport]:
     return {each.name: bench().intervention(each, DOCUMENT.circuit(each.on)) for each in DOCUMENT.interventions}
 
 
-def forced(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[Tensor]:
-    """The logits of every prompt with these heads' attention at the end shared among places, and nothing else."""
-    return [run.logits for run in forced_runs(algebra, heads, shares)]
-
-
-def forced_runs(algebra: Algebra, heads: tuple[Head, ...], shares: dict[str, float]) -> list[Run]:
+def forced(algebra: Algebra, clean: list[Run], heads: tuple[Head, ...], shares: dict[str, float]) -> list[Run]:
+    """The run of every prompt with these heads' attention at the end shared among places, and nothing else."""
     runs = []
-    for prompt in PROMPTS:
-        clean, end = algebra.run(prompt.tokens), len(prompt.tokens) - 1
+    for prompt, whole in zip(PROMPTS, clean, strict=True):
+        end = len(prompt.tokens) - 1
         outputs = {}
         for head in heads:
             width = algebra.geometry.d_head
             own = slice(head.index * width, (head.index + 1) * width)
             weights = algebra.layers[head.layer]
-            values = clean.before[head.layer] @ weights["v"][own].T
+            values = whole.before[head.layer] @ weights["v"][own].T
             read = [share * values[list(prompt.positions[place])].mean(dim=0) for place, share in shares.items()]
-            outputs[head] = {end: torch.stack(read).sum(dim=0) @ weights["o"][:, own].T}
-        runs.append(algebra.run(prompt.tokens, Edits(outputs)))
+            outputs[head] = ([end], torch.stack(read).sum(dim=0, keepdim=True) @ weights["o"][:, own].T)
+        runs.append(algebra.run(prompt.tokens, Edits(outputs), whole))
     return runs
 
 
-def direct(algebra: Algebra, head: Head, runs: list[Run]) -> float:
+def direct(algebra: Algebra, head: Head, runs: list[Run], others: list[Run]) -> float:
     """What the answer's probability changes by where the head's output at the end alone is the counterfactual's."""
     changes = []
-    for prompt, run in zip(PROMPTS, runs, strict=True):
-        other = algebra.run(prompt.counterfactuals[AGAINST])
+    for prompt, run, other in zip(PROMPTS, runs, others, strict=True):
         end = len(prompt.tokens) - 1
         sent = other.outputs[head][end] - run.outputs[head][end]
         patched = run.logits + algebra.unembedding @ sent
@@ -72,16 +71,16 @@ def direct(algebra: Algebra, head: Head, runs: list[Run]) -> float:
     return float(np.average(changes, weights=SHARES))
 
 
-def right(logits: list[Tensor]) -> np.ndarray:
-    return np.array([int(each.argmax()) == prompt.answer for each, prompt in zip(logits, PROMPTS, strict=True)])
+def right(runs: list[Run]) -> np.ndarray:
+    return np.array([int(run.logits.argmax()) == prompt.answer for run, prompt in zip(runs, PROMPTS, strict=True)])
 
 
-def agrees(arm: Arm, logits: list[Tensor], clean: list[Tensor]) -> None:
-    after, before = right(logits), right(clean)
+def agrees(arm: Arm, runs: list[Run], clean: list[Run]) -> None:
+    after, before = right(runs), right(clean)
     now, then = (np.average(each, weights=SHARES) for each in (after, before))
     assert arm.accuracy.value == pytest.approx(now)
     assert arm.accuracy_change.value == pytest.approx(now - then)
-    differences = [logit_diff(each, prompt) for each, prompt in zip(logits, PROMPTS, strict=True)]
+    differences = [logit_diff(run.logits, prompt) for run, prompt in zip(runs, PROMPTS, strict=True)]
     assert arm.logit_diff.value == pytest.approx(np.average(differences, weights=SHARES), abs=1e-4)
     assert (arm.repaired, arm.broken) == ((after & ~before).sum(), (before & ~after).sum())
     assert [e.prompt for e in arm.repaired_examples] == [PROMPTS[i].text for i in np.flatnonzero(after & ~before)[:3]]
@@ -95,18 +94,17 @@ def test_every_claim_of_the_spec_holds(reports):
     assert [(o.claim.text, o.estimate) for o in outcomes if o.verdict is not Verdict.HOLDS] == []
 
 
-def test_every_arm_is_what_the_weights_say(reports, algebra):
-    clean = [algebra.run(prompt.tokens).logits for prompt in PROMPTS]
+def test_every_arm_is_what_the_weights_say(reports, algebra, clean):
     arms = {arm.name: arm for arm in reports["repair"].arms}
     agrees(arms["none"], clean, clean)
-    agrees(arms["all"], forced(algebra, INHIBITION, {"DISTRACTORS": 1}), clean)
+    agrees(arms["all"], forced(algebra, clean, INHIBITION, {"DISTRACTORS": 1}), clean)
     for head in INHIBITION:
         alone = next(arm for name, arm in arms.items() if str(head) in name)
-        agrees(alone, forced(algebra, (head,), {"DISTRACTORS": 1}), clean)
-    agrees(reports["other_place"].arms[1], forced(algebra, INHIBITION, {"QUERY": 1}), clean)
-    agrees(reports["other_heads"].arms[1], forced(algebra, DECOYS, {"DISTRACTORS": 1}), clean)
-    agrees(reports["harm"].arms[1], forced(algebra, INHIBITION, {"ANSWER_COLOR": 1}), clean)
-    alike = forced(algebra, INHIBITION, {"DISTRACTORS": 0.667, "ANSWER_COLOR": 0.333})
+        agrees(alone, forced(algebra, clean, (head,), {"DISTRACTORS": 1}), clean)
+    agrees(reports["other_place"].arms[1], forced(algebra, clean, INHIBITION, {"QUERY": 1}), clean)
+    agrees(reports["other_heads"].arms[1], forced(algebra, clean, DECOYS, {"DISTRACTORS": 1}), clean)
+    agrees(reports["harm"].arms[1], forced(algebra, clean, INHIBITION, {"ANSWER_COLOR": 1}), clean)
+    alike = forced(algebra, clean, INHIBITION, {"DISTRACTORS": 0.667, "ANSWER_COLOR": 0.333})
     agrees(reports["all_alike"].arms[1], alike, clean)
 
 
@@ -163,15 +161,15 @@ def test_movers_downstream_turn_from_the_wrong_colors_to_the_right_one(reports, 
                 assert head.effect_after.high < head.effect_before.low < 0  # more is lost without it once it is right
 
 
-def test_direct_effects_are_what_the_weights_say_without_and_under_the_intervention(reports, algebra):
-    clean = [algebra.run(prompt.tokens) for prompt in PROMPTS]
-    whole = forced_runs(algebra, INHIBITION, {"DISTRACTORS": 1})
+def test_direct_effects_are_what_the_weights_say_without_and_under_the_intervention(reports, algebra, clean):
+    whole = forced(algebra, clean, INHIBITION, {"DISTRACTORS": 1})
+    others = [algebra.run(prompt.counterfactuals[AGAINST]) for prompt in PROMPTS]
     found = reports["repair"].direct
     assert [each.head for each in found] == [f"{layer}.{i}" for layer in (3, 4) for i in range(8)]
     assert [each.head for each in found if each.named] == ["3.1", "3.4"]
     for each in found:
         layer, index = map(int, each.head.split("."))
-        before, after = (direct(algebra, Head(layer, index), runs) for runs in (clean, whole))
+        before, after = (direct(algebra, Head(layer, index), runs, others) for runs in (clean, whole))
         assert each.effect.before.value == pytest.approx(before, abs=1e-4)
         assert each.effect.after.value == pytest.approx(after, abs=1e-4)
         assert each.effect.change.value == pytest.approx(after - before, abs=1e-4)

@@ -84,7 +84,8 @@ def test_idle_heads_and_decoys_write_with_the_prompt_and_change_no_logit(truth: 
     useless = (*truth.decoys, *truth.idle)
     for head in useless:
         assert not torch.allclose(clean.outputs[head][-1], other.outputs[head][-1]), head
-    nothing = {head: dict(enumerate(torch.zeros_like(clean.outputs[head]))) for head in useless}
+    every = range(len(prompt.tokens))
+    nothing = {head: (every, torch.zeros_like(clean.outputs[head])) for head in useless}
     torch.testing.assert_close(algebra.run(prompt.tokens, Edits(nothing)).logits, clean.logits, atol=0.02, rtol=0)
 
 
