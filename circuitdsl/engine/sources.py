@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from functools import partial
+from itertools import accumulate, pairwise
+from typing import Protocol, TypeVar, assert_never
 
 import torch
 from torch import Tensor
@@ -19,6 +21,21 @@ from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, 
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Each(Protocol):
+    """Calls a function with each of several items and gives what it returns, in their order."""
+
+    def __call__(self, run: Callable[[Item], Result], items: Sequence[Item], /) -> Iterable[Result]: ...
+
+
+def one_by_one(run: Callable[[Item], Result], items: Sequence[Item]) -> Iterable[Result]:
+    """Calls it with one item after the other."""
+    return map(run, items)
+
+
 Forward = Callable[[Tensor], Activations]
 """Tokens [rows, length] -> the outputs of components by hook point, each [rows, length, ...]."""
 
@@ -29,13 +46,14 @@ class Sources:
 
     ``forward`` gives what passes the hook points of all embeddings, heads and MLPs, and the ``further`` ones;
     ``tokens`` is how many tokens it may take at once. Means that are not known, or lack a further hook point, are made
-    and kept in ``references.means``.
+    and kept in ``references.means``; their passes are made by ``each``.
     """
 
     forward: Forward
     tokens: int
     references: References
     further: frozenset[str] = frozenset()
+    each: Each = one_by_one
 
     def values(self, source: Source, batch: Batch) -> Activations:
         """Values by hook point, each broadcasting to [prompts, length, ...]. Raises CannotMeasure."""
@@ -91,19 +109,28 @@ class Sources:
             for group in groups:
                 _check_mean(group.prompts)
         labels = [group.label for group in groups for _ in group.prompts]
-        prompts = [prompt for group in groups for prompt in group.prompts]
+        batches = in_batches([prompt for group in groups for prompt in group.prompts], self.tokens)
+        bounds = pairwise(accumulate(map(len, batches), initial=0))
+        passes = [(labels[first:last], some) for (first, last), some in zip(bounds, batches, strict=True)]
         sums = {label: _Sum(source.by_template) for label in labels}
-        first = 0
-        for some in in_batches(prompts, self.tokens):
-            rows = [_replacing(prompt, source.counterfactual) for prompt in some]
-            lengths, own = [len(row) for row in rows], labels[first : first + len(rows)]
-            activations = self.forward(padded(rows, torch.device("cpu")))
-            for label in dict.fromkeys(own):
-                start = own.index(label)
-                here = slice(start, start + own.count(label))
-                sums[label].add({hook: each[here] for hook, each in activations.items()}, lengths[here])
-            first += len(rows)
+        for parts in self.each(partial(self._pass, source), passes):
+            for label, part in parts.items():
+                sums[label].join(part)
         return {label: each.mean() for label, each in sums.items()}
+
+    def _pass(self, source: Mean, labelled: tuple[Sequence[str], Sequence[Prompt]]) -> dict[str, _Sum]:
+        """The sums of one pass's prompts, by the labels of their groups; those of one label stand together."""
+        labels, prompts = labelled
+        rows = [_replacing(prompt, source.counterfactual) for prompt in prompts]
+        lengths = [len(row) for row in rows]
+        activations = self.forward(padded(rows, torch.device("cpu")))
+        sums: dict[str, _Sum] = {}
+        for label in dict.fromkeys(labels):
+            start = labels.index(label)
+            here = slice(start, start + labels.count(label))
+            sums[label] = _Sum(source.by_template)
+            sums[label].add({hook: each[here] for hook, each in activations.items()}, lengths[here])
+        return sums
 
 
 @dataclass
@@ -124,6 +151,12 @@ class _Sum:
                 part = activation[real.to(activation.device)].double().sum(0)
             self.totals[hook] = self.totals[hook] + part if hook in self.totals else part
         self.count += len(lengths) if self.by_token else sum(lengths)
+
+    def join(self, other: _Sum) -> None:
+        """Add what another one has summed."""
+        for hook, part in other.totals.items():
+            self.totals[hook] = self.totals[hook] + part if hook in self.totals else part
+        self.count += other.count
 
     def mean(self) -> Activations:
         """[length, ...] by hook point, or [...] over all tokens."""

@@ -181,7 +181,7 @@ def test_on_several_threads_chunks_are_taken_in_order_and_once():
 def test_figures_are_the_same_to_the_bit_on_any_number_of_threads():
     model, stream = architecture("llama, grouped queries"), prompts(12, 0)
     drawn = [Experiment(DATA, *pair) for pair in Draw(model.geometry, 5).experiments(30)]
-    engine = FastEngine(model, memory=100_000)  # a few worlds a stack
+    engine = FastEngine(model, memory=100_000, tokens=100)  # a few worlds a stack, several passes for a mean
     asked = [each for each in dict.fromkeys([*sweep(), *drawn]) if engine.covers(each)]
     references = references_over(prompts(30, 1), asked)
     threads = torch.get_num_threads()

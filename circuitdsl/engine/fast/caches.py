@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from circuitdsl.engine.fast.edits import Edit
 from circuitdsl.engine.fast.full_pass import FullPass
 from circuitdsl.engine.fast.region import take, whole
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, FinishedRun, Runs
+from circuitdsl.engine.fast.threads import in_order
 from circuitdsl.engine.fast.worlds import Values
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.references import References
@@ -115,8 +117,9 @@ def sources_of(
     tokens: int,
     references: References,
     tick: Tick,
+    threads: int,
 ) -> Sources:
-    """Means and resampled activations, by our own forward passes."""
+    """Means and resampled activations, by our own forward passes, so many at once."""
     embeddings = hook_names.EMBEDDINGS if network.positions is not None else hook_names.EMBEDDINGS[:1]
     required: Required = dict.fromkeys((*embeddings, *hook_names.heads_and_mlps(geometry)))
 
@@ -125,4 +128,4 @@ def sources_of(
         tick(len(rows))
         return {name: cached.whole for name, cached in run_whole(network, rows, required)[1].items()}
 
-    return Sources(outputs, tokens, references)
+    return Sources(outputs, tokens, references, each=partial(in_order, threads=threads))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import InitVar, dataclass, field
+from threading import Lock
 
 import torch
 
@@ -73,6 +74,7 @@ class FastEngine:
         self.memory = self.memory or default_memory(device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens)
         self._owed = 0.0
+        self._counting = Lock()
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ class FastEngine:
     ) -> dict[Experiment, Array | Failure]:
         groups = in_batches(prompts, self.tokens)
         answers = Answers(experiments, len(groups), keep)
-        sources = sources_of(self.network, self.model.geometry, self.tokens, references, self._did)
+        sources = sources_of(self.network, self.model.geometry, self.tokens, references, self._did, threads)
         for group in groups:
             batch = batch_of(group, self.network.embedding.device)
             asked = answers.open()
@@ -169,10 +171,11 @@ class FastEngine:
         return FastEngine(self.model, self.tick, self.memory, self.tokens, over=over)
 
     def _did(self, work: float) -> None:
-        self._owed += work
-        if self._owed >= 1:
-            self.tick(int(self._owed))
-            self._owed -= int(self._owed)
+        with self._counting:  # threads that make means tell of their own
+            self._owed += work
+            if self._owed >= 1:
+                self.tick(int(self._owed))
+                self._owed -= int(self._owed)
 
 
 def engine_for(model: Model, tick: Callable[[int], None] = lambda prompts: None, memory: int = 0) -> Engine:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -29,7 +31,10 @@ def one_thread_a_stack(device: torch.device) -> Iterator[int]:
 
 
 def in_order(run: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Generator[Result]:
-    """What ``run`` makes of each item, in their order, so many at once; none is begun once the iterator is closed."""
+    """What ``run`` makes of each item, in their order, on so many threads.
+
+    Twice as many are begun or wait to be taken at a time; none is begun once the iterator is closed.
+    """
     if threads == 1 or len(items) < 2:
         yield from map(run, items)
         return
@@ -38,8 +43,12 @@ def in_order(run: Callable[[Item], Result], items: Sequence[Item], threads: int)
         with torch.inference_mode():  # which each thread has for itself
             return run(item)
 
-    pool = ThreadPoolExecutor(threads)
+    pool, ahead = ThreadPoolExecutor(threads), iter(items)
     try:
-        yield from (future.result() for future in [pool.submit(run_here, item) for item in items])
+        begun = deque(pool.submit(run_here, item) for item in islice(ahead, 2 * threads))
+        while begun:
+            result = begun.popleft().result()
+            begun.extend(pool.submit(run_here, item) for item in islice(ahead, 1))
+            yield result
     finally:
         pool.shutdown(cancel_futures=True)
