@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, RLock
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from torch.nn import Module
+if TYPE_CHECKING:
+    from torch.nn import Module
+    from typing_extensions import TypeIs
 
 
 @contextmanager
@@ -17,7 +21,7 @@ def borrowed(model: object) -> Iterator[None]:
     Another thread that wants the same model waits: hooks of two checks on one model would be in each other's runs.
     Nothing is done with what is no model, as a name.
     """
-    if not isinstance(model, Module):
+    if not _is_module(model):
         yield
         return
     with _turn_of(model):
@@ -28,6 +32,14 @@ def borrowed(model: object) -> Iterator[None]:
         finally:
             for part in training:
                 part.training = True
+
+
+def _is_module(model: object) -> TypeIs[Module]:
+    if "torch" not in sys.modules:  # then nobody has made one
+        return False
+    from torch.nn import Module
+
+    return isinstance(model, Module)
 
 
 def _turn_of(model: Module) -> RLock:  # pyright: ignore[reportInvalidTypeForm]  # a function in typeshed until 3.13

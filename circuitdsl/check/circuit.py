@@ -18,7 +18,7 @@ from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Failure, Measurement
-from circuitdsl.models import Model
+from circuitdsl.models import KnownModel, Model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Screening, Variant
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.job import Started
@@ -203,7 +203,7 @@ def _value(measured: Measurement | Failure, bench: Bench) -> float:
     return math.nan if isinstance(measured, Failure) else bench.weighed(measured).value
 
 
-def processing_of(model: Model, dtype: str) -> str:
+def processing_of(model: Model | KnownModel, dtype: str) -> str:
     """How weights were processed and in which precision they run, in words."""
     return model.weights + ("" if dtype == "float32" else f", in {dtype}")
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.screens import SCREENS
-from circuitdsl.engine.base import engines
+from circuitdsl.engine.base import Engine, engines
+from circuitdsl.engine.deferred import Deferred
+from circuitdsl.engine.manifest import Asked, Manifests
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Circuit, Method
-from circuitdsl.models import Model, Opening, device_of, open_model, require_unhooked
+from circuitdsl.language.circuit import Circuit, Method, Processing
+from circuitdsl.models import KnownModel, Model, Opening, device_of, open_model, require_unhooked, state_of
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class OpenModels:
     """Opens each model once, for one check or for many in a row.
 
-    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls;
+    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls, and
+    beside it is kept what models are: one whose files are the same is opened only when something is to be run;
     ``engine`` is a name of ``engine.base.engines``, ``memory`` the bytes that stacked runs of the fast engine may take
     (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a name of ``SCREENS``: heads
     whose effect is surely under the floor in that precision are sorted out of the search for heads that matter and
@@ -40,10 +43,12 @@ class OpenModels:
     opening: Opening = field(default_factory=Opening)
     screen: str = ""
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict, init=False)
+    manifests: Manifests | None = field(default=None, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
     turn: AbstractContextManager[object] = field(default_factory=RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.manifests = None if self.store is None else Manifests(self.store.path.parent / "manifests")
         if self.engine not in engines():
             raise InputError(f"no engine is called {self.engine}", f"engines: {', '.join(engines())}")
         if self.screen and self.screen not in SCREENS:
@@ -67,18 +72,45 @@ class OpenModels:
     def require_unhooked(self) -> None:
         """Refuse open models on which hooks were left since the last check. Raises InputError."""
         for bench in self.benches.values():
-            require_unhooked(bench.session.engine.model.bridge)
+            if isinstance(model := bench.session.engine.model, Model):
+                require_unhooked(model.bridge)
 
     def bench_of(self, model: str, method: Method) -> Bench:
-        """The bench of a model processed as a method says, which is opened at first use."""
+        """The bench of a model processed as a method says, which is opened at first use or, if what it is is known,
+        when something is to be run."""
         key = (model, method.processing)
         if key not in self.benches:
-            opened = open_model(model if self.model is None else self.model, method.processing, self.opening)
-            engine = engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
-            session = Session(engine, self.store)
+            session = Session(self._engine(model if self.model is None else self.model, method.processing), self.store)
             coarse, notes = self._coarse(session) if self.screen else (None, ())
             self.benches[key] = Bench(session, method.seed, coarse, notes)
         return self.benches[key]
+
+    def _engine(self, model: str | Path | TransformerBridge, processing: Processing) -> Engine:
+        """The engine of a model, open; or one that need not be, where a manifest says what it would be."""
+
+        def open_engine() -> Engine:
+            opened = open_model(model, processing, self.opening)
+            return engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
+
+        if self.manifests is None or not isinstance(model, str | Path):
+            return open_engine()
+        state = state_of(str(model), self.opening.revision)
+        if state is None:
+            return open_engine()
+        asked = Asked.of(str(model), processing, self.opening, self.engine)
+        if manifest := self.manifests.find(asked, state):
+            return Deferred(manifest, open_engine)
+        engine = open_engine()
+        self.manifests.keep(asked, state, engine)
+        return engine
+
+    def distrust(self) -> None:
+        """Close all models and take no manifest's word again, after one was found to be wrong."""
+        for bench in self.benches.values():
+            if self.manifests is not None and isinstance(engine := bench.session.engine, Deferred):
+                self.manifests.drop(engine.manifest.asked)
+        self.manifests = None
+        self.benches.clear()
 
     def _coarse(self, session: Session) -> tuple[Session | None, tuple[str, ...]]:
         """A session on the same prompts in the screen's precision, or why there is none."""
@@ -139,7 +171,7 @@ class OpenModels:
             yield from filter(None, (bench.session, bench.coarse))
 
 
-def _check_shape(circuit: Circuit, model: Model) -> None:
+def _check_shape(circuit: Circuit, model: Model | KnownModel) -> None:
     """Raise InputError if the circuit was resolved against a model of another shape than the open one."""
     wanted, has = circuit.geometry, model.geometry
     if (wanted.n_layers, wanted.n_heads) != (has.n_layers, has.n_heads):

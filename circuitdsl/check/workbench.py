@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from circuitdsl.check.borrowed import borrowed
 from circuitdsl.check.conductor import Conductor
 from circuitdsl.check.function import check_function
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
+from circuitdsl.engine.deferred import Stale
 from circuitdsl.errors import run_errors
 from circuitdsl.outcome import FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
+
+Found = TypeVar("Found", Report, SweepReport, FunctionalComparison)
 
 
 class Workbench(OpenModels):
@@ -22,17 +28,29 @@ class Workbench(OpenModels):
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
         """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
         known where it was interrupted."""
-        with self.turn, borrowed(self.model):
-            conductor = self._conductor(plan, progress)
-            with run_errors():
-                return conductor.report()
+        return self._carried_out(lambda: self._conductor(plan, progress).report())
 
     def sweep(self, plan: Plan, progress: Progress = unwatched) -> SweepReport:
         """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does."""
-        with self.turn, borrowed(self.model):
-            conductor = self._conductor(plan, progress)
-            with run_errors():
-                return conductor.sweep()
+        return self._carried_out(lambda: self._conductor(plan, progress).sweep())
+
+    def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
+        """Compare two circuits of one model in structure and in function."""
+
+        def compared() -> FunctionalComparison:
+            self.require_unhooked()
+            return check_function(plan, self.bench(plan.right), quoted)
+
+        return self._carried_out(compared)
+
+    def _carried_out(self, work: Callable[[], Found]) -> Found:
+        """What some work finds; done over where a model is not what it was known as."""
+        with self.turn, borrowed(self.model), run_errors():
+            try:
+                return work()
+            except Stale:
+                self.distrust()
+                return work()
 
     def _conductor(self, plan: Plan, progress: Progress) -> Conductor:
         if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
@@ -41,10 +59,3 @@ class Workbench(OpenModels):
         conductor = Conductor(self, plan, progress)
         self.listener = conductor.tick
         return conductor
-
-    def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
-        """Compare two circuits of one model in structure and in function."""
-        with self.turn, borrowed(self.model):
-            self.require_unhooked()
-            with run_errors():
-                return check_function(plan, self.bench(plan.right), quoted)

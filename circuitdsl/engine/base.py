@@ -19,7 +19,7 @@ from circuitdsl.plugins import installed
 from circuitdsl.tasks import Layout, Prompt
 
 if TYPE_CHECKING:
-    from circuitdsl.models import Model
+    from circuitdsl.models import KnownModel, Model
 
 Tick = Callable[[int], None]
 """Called with a number of prompts that went through a whole forward pass."""
@@ -38,12 +38,18 @@ class Engine(Protocol):
 
     ``settings`` names what its readings depend on besides the model and the experiment (its name, its precision);
     ``dtype`` and ``device`` are the precision and the device as a report names them: "float32", "cpu", "cuda:0".
-    ``note`` says why this engine runs where another was asked for; "" where it was asked for.
+    ``note`` says why this engine runs where another was asked for; "" where it was asked for. ``model`` is open, or
+    will be when something is run.
     """
 
-    name: str
-    model: Model
-    note: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> Model | KnownModel: ...
+
+    @property
+    def note(self) -> str: ...
 
     @property
     def settings(self) -> tuple[str, ...]: ...

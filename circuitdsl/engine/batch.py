@@ -14,9 +14,6 @@ from circuitdsl.measures.experiments import SHAM
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
-TOKENS_A_PASS = 4096
-"""Prompts of a pass times their padded length; it bounds the memory of caches."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -88,17 +85,3 @@ def mask_of(batch: Batch, position: Position) -> Bool[Tensor, "prompts length"]:
     for row, prompt in enumerate(batch.prompts):
         mask[row, list(tokens_at(prompt, position))] = True
     return mask
-
-
-def in_batches(prompts: Sequence[Prompt], tokens: int) -> list[list[Prompt]]:
-    """Consecutive prompts in groups of at most ``tokens`` tokens once padded, and at least one prompt."""
-    groups: list[list[Prompt]] = []
-    longest = 0
-    for prompt in prompts:
-        longest = max(longest, len(prompt.tokens))
-        if groups and (len(groups[-1]) + 1) * longest <= tokens:
-            groups[-1].append(prompt)
-        else:
-            groups.append([prompt])
-            longest = len(prompt.tokens)
-    return groups

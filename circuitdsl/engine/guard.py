@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
-
-import torch
+from typing import TYPE_CHECKING, assert_never
 
 from circuitdsl.components import Node
 from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, EdgesKept, Intervened, Isolated, Patched, World
 from circuitdsl.measures.measurement import Failure
+
+if TYPE_CHECKING:
+    import torch
 
 NO_CHANGE = 1e-6
 """A difference of less than this share of what is replaced is rounding, not a change, however fine the precision."""
@@ -20,6 +21,8 @@ def no_change(dtype: torch.dtype) -> float:
 
     At least the distance from one to the next number: in bfloat16 that is 2^-7.
     """
+    import torch
+
     return max(NO_CHANGE, torch.finfo(dtype).eps)
 
 

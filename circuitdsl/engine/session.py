@@ -12,7 +12,6 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from circuitdsl.engine.base import Engine
-from circuitdsl.engine.batch import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.guard import unchanged
 from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.references import (
@@ -24,6 +23,7 @@ from circuitdsl.engine.references import (
     reference_seed,
 )
 from circuitdsl.engine.shams import donors_of, with_shams
+from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.store import Found, Store, StoreError, key_of
 from circuitdsl.errors import InputError
 from circuitdsl.measures.experiments import (
@@ -34,7 +34,7 @@ from circuitdsl.measures.experiments import (
     takes_sham,
 )
 from circuitdsl.measures.measurement import Array, Failure
-from circuitdsl.models import Model
+from circuitdsl.models import KnownModel, Model
 from circuitdsl.tasks import draw, open_task
 from circuitdsl.tasks.prompts import Prompt, PromptSet, numbered
 
@@ -347,7 +347,7 @@ def _slices(stream: Sequence[Prompt], start: int, stop: int) -> list[tuple[int, 
     return list(pairwise(accumulate(sizes, initial=start)))
 
 
-def _check_tokens(prompts: Sequence[Prompt], model: Model) -> None:
+def _check_tokens(prompts: Sequence[Prompt], model: Model | KnownModel) -> None:
     """Refuse prompts that are longer than the model reads, and tokens that it has no embedding for."""
     for prompt in prompts:
         if len(prompt.tokens) > model.geometry.n_ctx:

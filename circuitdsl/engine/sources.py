@@ -12,10 +12,11 @@ from typing import Protocol, TypeVar, assert_never
 import torch
 from torch import Tensor
 
-from circuitdsl.engine.batch import Batch, counterfactual, counterfactual_tokens, in_batches, padded
+from circuitdsl.engine.batch import Batch, counterfactual, counterfactual_tokens, padded
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.mean_store import Means
 from circuitdsl.engine.references import Group, References
+from circuitdsl.engine.slices import in_batches
 from circuitdsl.engine.store import key_of
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
 from circuitdsl.measures.measurement import CannotMeasure

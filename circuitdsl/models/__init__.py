@@ -8,16 +8,22 @@ from circuitdsl.models.folders import added_folder, is_model, named_in
 from circuitdsl.models.geometry import geometry_of
 from circuitdsl.models.given import require_unhooked
 from circuitdsl.models.hub import require_downloaded
-from circuitdsl.models.model import Model, ModelError
+from circuitdsl.models.kept_tokenizer import KeptTokenizer, TokenizerText, text_of
+from circuitdsl.models.model import KnownModel, Model, ModelError
 from circuitdsl.models.open import open_model
 from circuitdsl.models.opening import Dtype, Opening, device_of
 from circuitdsl.models.planted.plans import PLANTED
+from circuitdsl.models.state import State, state_of
 
 __all__ = [
     "Dtype",
+    "KeptTokenizer",
+    "KnownModel",
     "Model",
     "ModelError",
     "Opening",
+    "State",
+    "TokenizerText",
     "add_model",
     "device_of",
     "geometry_of",
@@ -26,6 +32,8 @@ __all__ = [
     "open_model",
     "require_downloaded",
     "require_unhooked",
+    "state_of",
+    "text_of",
 ]
 
 

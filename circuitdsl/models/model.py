@@ -1,4 +1,5 @@
-"""An open model, and the two hashes that tell it from others: of its weights, and of all that it computes from."""
+"""A model, open or only known, and the two hashes that tell it from others: of its weights, and of all that it computes
+from."""
 
 from __future__ import annotations
 
@@ -29,6 +30,27 @@ _WORDS: Mapping[Processed, str] = {
 
 class ModelError(InputError):
     """A model that cannot be opened, with what would help."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownModel:
+    """What keys and reports say of a model that need not be open: each is what :class:`Model` says when it is.
+
+    ``tokenizer`` does what the model's own does.
+    """
+
+    name: str
+    geometry: Geometry
+    tokenizer: Any
+    processing: Processed
+    revision: str | None
+    fingerprint: str
+    identity: str
+
+    @property
+    def weights(self) -> str:
+        """How its weights were processed, in words."""
+        return _WORDS[self.processing]
 
 
 @dataclass(frozen=True, eq=False)

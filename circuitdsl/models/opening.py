@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Literal, get_args
 
 from circuitdsl.models.model import ModelError
@@ -28,7 +30,7 @@ class Opening:
     dtype: Dtype | None = None
 
     def __post_init__(self) -> None:
-        if self.device is not None and self.device not in (there := _devices()):
+        if self.device not in (None, _CPU) and self.device not in (there := _devices()):
             raise ModelError(f"there is no device {self.device} here", f"the devices here: {', '.join(there)}")
         if self.dtype is not None and self.dtype not in DTYPES:
             raise ModelError(f"no model runs in {self.dtype}", f"precisions: {', '.join(DTYPES)}")
@@ -44,6 +46,17 @@ def _devices() -> tuple[str, ...]:
 
 def device_of(opening: Opening) -> str:
     """Where models are opened: on the device asked for, or on TransformerLens's choice."""
-    from transformer_lens.utilities.devices import get_device
+    if opening.device is not None:
+        return opening.device
+    if version("torch").endswith("+cpu"):  # built for nothing else: torch itself need not be asked
+        return _CPU
+    import torch
 
-    return opening.device or get_device()
+    if torch.cuda.is_available():
+        return "cuda"
+    mps = torch.backends.mps
+    allowed = os.environ.get("TRANSFORMERLENS_ALLOW_MPS") == "1"  # else TransformerLens leaves it alone
+    return "mps" if allowed and mps.is_available() and mps.is_built() else _CPU
+
+
+_CPU = "cpu"

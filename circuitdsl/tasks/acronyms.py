@@ -17,6 +17,7 @@ from circuitdsl.tasks.arguments import refuse_all
 from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.prompts import TextPrompt
 from circuitdsl.tasks.task import TaskError
+from circuitdsl.tasks.tokenise import tokens_of
 from circuitdsl.tasks.words import TITLES, fill
 
 PATTERNS: tuple[str, ...] = (
@@ -124,9 +125,7 @@ def _thirds(tokenizer: Any, letters: Sequence[str]) -> dict[str, tuple[str, ...]
     Only where there is a choice: at least two letters may follow.
     """
     triples = ["".join(triple) for triple in permutations(letters, 3)]
-    before, *found = tokenizer(["the (", *(f"the ({triple}" for triple in triples)], add_special_tokens=False)[
-        "input_ids"
-    ]
+    before, *found = tokens_of(tokenizer, ["the (", *(f"the ({triple}" for triple in triples)])
     unknown = tokenizer.unk_token_id
     thirds: dict[str, tuple[str, ...]] = {}
     for triple, tokens in zip(triples, found, strict=True):

@@ -15,6 +15,7 @@ from circuitdsl.tasks.arguments import refuse_all
 from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.prompts import TextPrompt
 from circuitdsl.tasks.task import TaskError
+from circuitdsl.tasks.tokenise import tokens_of
 from circuitdsl.tasks.words import EVENTS, fill
 
 PATTERNS: tuple[str, ...] = (
@@ -104,9 +105,7 @@ def _years(tokenizer: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _endings(tokenizer: Any, century: str) -> tuple[str, ...]:
     """Those of 00 .. 99 that are one token right after the century, which is one token after a space."""
     candidates = [f"{year:02d}" for year in range(100)]
-    before, *found = tokenizer(
-        [f"in {century}", *(f"in {century}{year}" for year in candidates)], add_special_tokens=False
-    )["input_ids"]
+    before, *found = tokens_of(tokenizer, [f"in {century}", *(f"in {century}{year}" for year in candidates)])
     unknown = tokenizer.unk_token_id
     if len(before) != 2 or unknown in before:
         return ()

@@ -71,9 +71,14 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     )
 
 
+def tokens_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each text, and none that the tokenizer would put before or after them."""
+    return [encoded.ids for encoded in _backend(tokenizer).encode_batch(texts, add_special_tokens=False)]
+
+
 def tokens_of_spans(prompt: TextPrompt, tokenizer: Any) -> Iterator[tuple[str, Span, int]]:
     """Every span of a prompt, with its position's name and how many tokens it touches."""
-    offsets: Offsets = tokenizer(prompt.text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets: Offsets = _backend(tokenizer).encode(prompt.text, add_special_tokens=False).offsets
     for name, spans in prompt.spans.items():
         for span in spans:
             yield name, span, len(_all_touched(span, prompt.text, offsets))
@@ -81,7 +86,7 @@ def tokens_of_spans(prompt: TextPrompt, tokenizer: Any) -> Iterator[tuple[str, S
 
 def continuations(text: str, endings: Sequence[str], tokenizer: Any) -> list[int | None]:
     """The one known token by which each of ``endings`` continues ``text``; None where it is not one."""
-    before, *found = tokenizer([text, *(text + ending for ending in endings)], add_special_tokens=False)["input_ids"]
+    before, *found = tokens_of(tokenizer, [text, *(text + ending for ending in endings)])
     return [ids[-1] if ids and ids[:-1] == before and ids[-1] != tokenizer.unk_token_id else None for ids in found]
 
 
@@ -89,7 +94,7 @@ def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
     """Those of ``words`` that are one known token each when they follow a word and a space."""
     _require_fast(tokenizer)
     candidates = tuple(words)
-    before, *found = tokenizer(["the", *(f"the {word}" for word in candidates)], add_special_tokens=False)["input_ids"]
+    before, *found = tokens_of(tokenizer, ["the", *(f"the {word}" for word in candidates)])
     unknown = tokenizer.unk_token_id
     return tuple(
         word for word, ids in zip(candidates, found, strict=True) if ids and ids[:-1] == before and ids[-1] != unknown
@@ -98,8 +103,8 @@ def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
 
 def is_known(tokenizer: Any, text: str) -> bool:
     """Whether the vocabulary can write all of ``text``, with no token for the unknown."""
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    return not list(_unknown(tokenizer, text, found["input_ids"], found["offset_mapping"]))
+    found = _backend(tokenizer).encode(text, add_special_tokens=False)
+    return not list(_unknown(tokenizer, text, found.ids, found.offsets))
 
 
 def _unknown(tokenizer: Any, text: str, tokens: Sequence[int], offsets: Offsets) -> Iterator[str]:
@@ -148,14 +153,21 @@ def _require_fast(tokenizer: Any) -> None:
         )
 
 
+def _backend(tokenizer: Any) -> Any:
+    """What does a fast tokenizer's work (``tokenizers.Tokenizer``), without what calls may have left in it."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    return backend
+
+
 def _encode(texts: Mapping[str, str], tokenizer: Any) -> list[tuple[tuple[int, ...], Offsets]]:
     """Tokens and offsets of every text; the keys name the texts in errors.
 
     One after the other: a batch of a few short texts takes the tokenizer longer, since it wakes a thread a core for it.
     """
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
+    backend = _backend(tokenizer)
     unknown = tokenizer.unk_token_id  # once: to ask takes the tokenizer longer than to encode a word
     found: list[tuple[tuple[int, ...], Offsets]] = []
     for where, text in texts.items():

@@ -13,7 +13,7 @@ from threading import Lock
 import torch
 
 from circuitdsl.engine.base import Engine, Keep, keep_nothing
-from circuitdsl.engine.batch import TOKENS_A_PASS, Batch, batch_of, in_batches
+from circuitdsl.engine.batch import Batch, batch_of
 from circuitdsl.engine.fast import coverage
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network, in_dtype
@@ -29,6 +29,7 @@ from circuitdsl.engine.fast.worlds import Places
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.readings import needed
 from circuitdsl.engine.references import NO_REFERENCES, References
+from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
     Corrupted,

@@ -20,11 +20,9 @@ from circuitdsl.components import Geometry, Node, Position
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import Keep, keep_nothing
 from circuitdsl.engine.batch import (
-    TOKENS_A_PASS,
     Batch,
     batch_of,
     counterfactual_tokens,
-    in_batches,
     mask_of,
     tokens_at,
 )
@@ -37,6 +35,7 @@ from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.references import NO_REFERENCES, References
+from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.sources import Sources
 from circuitdsl.measures.experiments import (
     Ablated,
