@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +40,28 @@ def key_of(*parts: object) -> str:
 
 def canonical(value: object) -> str:
     """A text that is equal for equal values and, types and field names included, different for different ones."""
-    if is_dataclass(value) and not isinstance(value, type):
-        inside = ",".join(f"{f.name}={canonical(getattr(value, f.name))}" for f in fields(value))
-        return f"{type(value).__name__}({inside})"
+    kind = type(value)
+    if kind in _PLAIN:
+        return f"{kind.__name__}:{value!r}"
+    if is_dataclass(kind):
+        inside = ",".join([f"{name}={canonical(getattr(value, name))}" for name in _fields(kind)])
+        return f"{kind.__name__}({inside})"
     if isinstance(value, frozenset | set):
         return "{" + ",".join(sorted(map(canonical, value))) + "}"
     if isinstance(value, tuple | list):
         return "[" + ",".join(map(canonical, value)) + "]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(sorted(f"{canonical(k)}:{canonical(v)}" for k, v in value.items())) + "}"
-    return f"{type(value).__name__}:{value!r}"
+        return "{" + ",".join(sorted([f"{canonical(k)}:{canonical(v)}" for k, v in value.items()])) + "}"
+    return f"{kind.__name__}:{value!r}"
+
+
+_PLAIN = frozenset({bool, bytes, float, int, str, type(None)})
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """The names of a dataclass's fields; to ask for them anew takes longer than to write them down."""
+    return tuple(field.name for field in fields(kind))
 
 
 class StoreError(InputError):

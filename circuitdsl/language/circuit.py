@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
-
-import networkx as nx
+from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.actions import Ablation, Action
 from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position
 from circuitdsl.language.environment import TaskInfo, TaskRef
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True)
@@ -421,6 +422,8 @@ class Circuit:
 
     def graph(self) -> nx.MultiDiGraph[str]:
         """The circuit as a graph: roles and ``logits`` are vertices, each edge carries ``inputs`` and ``claim``."""
+        import networkx as nx  # here, since few ask for it
+
         graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         for role in self.roles:
             graph.add_node(role.name, nodes=role.nodes)

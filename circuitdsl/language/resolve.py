@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import networkx as nx
-
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
@@ -126,7 +124,7 @@ class _Files:
         self.used: dict[str, t.File] = {}
         self._budgets: dict[str, Budget] = {}
         self._names: dict[str, str] = {}  # real path -> the name under which it was read first
-        self._uses: nx.DiGraph[str] = nx.DiGraph()  # from each file to those that it uses
+        self._uses: list[tuple[str, str]] = []  # each file with one that it uses
         self._broken: set[str] = set()
 
     # --- reading -----------------------------------------------------------------------------------
@@ -152,7 +150,6 @@ class _Files:
     def add(self, source: Source, depth: int) -> None:
         self._names.setdefault(_real(source.path), source.path)
         self.sources[source.path] = source
-        self._uses.add_node(source.path)
         file, errors = parse_tolerantly(source)
         self.collector.take(errors)
         if errors:
@@ -162,19 +159,25 @@ class _Files:
             if isinstance(block, t.Use):
                 path = str(Path(source.path).parent / block.path.value)
                 self.read(path, block.path.span, depth + 1)
-                self._uses.add_edge(source.path, self._names.get(_real(path), path))
+                self._uses.append((source.path, self._names.get(_real(path), path)))
 
     def groups(self) -> list[set[str]]:
         """The files that belong together: by ``use``, or because one names a circuit that others have."""
         files = self.given | self.used
-        together = self._uses.to_undirected()
+        if len(files) == 1:
+            return [set(files)]
+        import networkx as nx  # here, since most are alone
+
+        uses: nx.DiGraph[str] = nx.DiGraph(self._uses)
+        uses.add_nodes_from(files)
+        together = uses.to_undirected()
         owners: dict[str, set[str]] = {}
         for path, file in files.items():
             for block in file.blocks:
                 if isinstance(block, t.Circuit):
                     owners.setdefault(block.name.text, set()).add(path)
         for path, file in files.items():
-            used: set[str] = cast(Any, nx).descendants(self._uses, path)  # its stub has a parameter without a type
+            used: set[str] = cast(Any, nx).descendants(uses, path)  # its stub has a parameter without a type
             within = {path, *used}
             for name in _circuits_named_in(file):
                 if not owners.get(name, set()) & within:  # else it is one of its own

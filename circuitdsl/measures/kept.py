@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-import networkx as nx
-
 from circuitdsl.components import ALL, Component, Mlp, Node
 from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Path, Receivers
@@ -123,6 +121,8 @@ class EdgesOf:
     @property
     def note(self) -> str:
         """That it is judged as edges; which senders no edge leads into; and whether anything gets to the logits."""
+        import networkx as nx  # here, since few circuits are judged so
+
         flow: nx.DiGraph[object] = nx.DiGraph()
         flow.add_edges_from((edge.sender.component, _end(edge)) for edge in self.edges)
         senders = {edge.sender.component for edge in self.edges}
