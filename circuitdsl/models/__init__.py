@@ -14,6 +14,7 @@ from circuitdsl.models.open import open_model
 from circuitdsl.models.opening import Dtype, Opening, device_of
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.state import State, state_of
+from circuitdsl.models.tokenizer import tokenizer_of
 
 __all__ = [
     "Dtype",
@@ -34,6 +35,7 @@ __all__ = [
     "require_unhooked",
     "state_of",
     "text_of",
+    "tokenizer_of",
 ]
 
 

@@ -66,6 +66,11 @@ def is_model(folder: Path) -> bool:
     return (folder / "config.json").is_file()
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a model's folder has a tokenizer of its own."""
+    return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
+
+
 def added_folder(name: str) -> Path:
     """Where a model that was added to this machine is kept."""
     return own_cache() / "models" / name

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.models.agreement import require_numbers
 from circuitdsl.models.configuration import NATIVE_SETTINGS, native_shape
+from circuitdsl.models.folders import has_tokenizer
 from circuitdsl.models.model import ModelError
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ def load_native(
     settings = {key: config[key] for key in NATIVE_SETTINGS if config.get(key) is not None}
     settings["normalization_type"] = config.get("normalization_type", config.get("normalization"))
     made = TransformerBridgeConfig(**settings, architecture="TransformerLensNative", model_name=name, seed=0)
-    has_tokenizer = (folder / "tokenizer.json").is_file() or (folder / "tokenizer_config.json").is_file()
     tokenizer = AutoTokenizer.from_pretrained(
-        folder if has_tokenizer else config["tokenizer_name"], trust_remote_code=False
+        folder if has_tokenizer(folder) else config["tokenizer_name"], trust_remote_code=False
     )
     bridge = boot(made, tokenizer=tokenizer, device=device, dtype=dtype)
     _fill(name, bridge, _weights(folder))

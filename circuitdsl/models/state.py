@@ -12,7 +12,7 @@ from pathlib import Path
 
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.configuration import is_native, read_configuration
-from circuitdsl.models.folders import find_folder
+from circuitdsl.models.folders import find_folder, has_tokenizer
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.plugins import installed
 
@@ -60,8 +60,7 @@ def state_of(name: str, revision: str | None) -> State | None:
 
 def _has_files_elsewhere(folder: Path) -> bool:
     """Whether a model's tokenizer is another model's."""
-    own = any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
-    return not own and is_native(read_configuration(folder / "config.json"))
+    return not has_tokenizer(folder) and is_native(read_configuration(folder / "config.json"))
 
 
 def _files(folder: Path) -> Files | None:

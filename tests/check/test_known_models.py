@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from circuitdsl.check import open_models
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.engine import manifest
 from circuitdsl.engine.deferred import Deferred
+from circuitdsl.engine.manifest import Asked, Manifests
 from circuitdsl.errors import InputError
 from circuitdsl.models import Model, ModelError, Opening, open_model, state
 from circuitdsl.models.folders import MINI
@@ -195,19 +197,6 @@ def test_files_that_changed_just_now_are_not_relied_on(tmp_path: Path, folder: P
     assert manifests(tmp_path) == []
 
 
-@pytest.fixture
-def written(tmp_path: Path, opened) -> Iterator[Callable[[bytes], None]]:
-    """Writes the one manifest over; afterwards it must have been as good as none, and be whole again."""
-    first = checked(tmp_path)
-    (path,) = manifests(tmp_path)
-    whole = path.read_bytes()
-    yield lambda content: path.write_bytes(content) and None
-    again = checked(tmp_path)
-    assert len(opened) == 2
-    assert said(again) == said(first)
-    assert path.read_bytes() == whole
-
-
 def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
     def edited(whole: bytes) -> bytes:
         content = json.loads(whole)
@@ -230,25 +219,27 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("how", DAMAGED)
-def test_a_damaged_manifest_is_as_good_as_none(tmp_path: Path, written, how):
-    (path,) = manifests(tmp_path)
-    written(DAMAGED[how](path.read_bytes()))
-
-
-def test_a_manifest_of_another_format_is_as_good_as_none(tmp_path: Path, opened, monkeypatch):
-    checked(tmp_path)
-    monkeypatch.setattr(manifest, "FORMAT", "circuitdsl/manifest/0")
-    checked(tmp_path)
+def test_a_manifest_that_is_damaged_or_of_another_format_or_version_is_as_good_as_none(
+    tmp_path: Path, opened, monkeypatch
+):
+    first = checked(tmp_path)
+    (path,), asked = manifests(tmp_path), Asked.of("mini", "none", Opening(), "fast")
+    kept, now, whole = Manifests(path.parent), state.state_of("mini", None), path.read_bytes()
+    assert now is not None and kept.find(asked, now) is not None
+    for name, damage in DAMAGED.items():
+        path.write_bytes(damage(whole))
+        assert kept.find(asked, now) is None, name
+    again = checked(tmp_path)
     assert len(opened) == 2
-
-
-def test_a_manifest_of_other_versions_is_as_good_as_none(tmp_path: Path, opened, monkeypatch):
-    checked(tmp_path)
-    known = state._versions()
-    monkeypatch.setattr(state, "_versions", lambda: {**known, "torch": "1.0"})
-    checked(tmp_path)
-    assert len(opened) == 2
+    assert said(again) == said(first)
+    assert path.read_bytes() == whole
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest, "FORMAT", "circuitdsl/manifest/0")
+        assert kept.find(asked, now) is None
+    assert kept.find(asked, replace(now, versions={**now.versions, "torch": "1.0"})) is None
+    assert kept.find(asked, replace(now, folder="/elsewhere")) is None
+    assert kept.find(replace(asked, device="cuda"), now) is None
+    assert kept.find(asked, now) is not None
 
 
 # --- a manifest that is whole, and wrong --------------------------------------------------------------
