@@ -13,7 +13,7 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.engine.base import Engine, engines
 from circuitdsl.engine.deferred import Deferred
-from circuitdsl.engine.manifest import Asked, Manifests
+from circuitdsl.engine.manifest import Asked, Manifest, Manifests
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError
@@ -104,11 +104,10 @@ class OpenModels:
         self.manifests.keep(asked, state, engine)
         return engine
 
-    def distrust(self) -> None:
+    def distrust(self, wrong: Manifest) -> None:
         """Close all models and take no manifest's word again, after one was found to be wrong."""
-        for bench in self.benches.values():
-            if self.manifests is not None and isinstance(engine := bench.session.engine, Deferred):
-                self.manifests.drop(engine.manifest.asked)
+        if self.manifests is not None:
+            self.manifests.drop(wrong.asked)
         self.manifests = None
         self.benches.clear()
 

@@ -48,8 +48,8 @@ class Workbench(OpenModels):
         with self.turn, borrowed(self.model), run_errors():
             try:
                 return work()
-            except Stale:
-                self.distrust()
+            except Stale as stale:
+                self.distrust(stale.manifest)
                 return work()
 
     def _conductor(self, plan: Plan, progress: Progress) -> Conductor:

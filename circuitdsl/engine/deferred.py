@@ -16,7 +16,15 @@ from circuitdsl.tasks import Prompt
 
 
 class Stale(InputError):
-    """A model that turns out to be another than its manifest says, though its files look the same."""
+    """A model that turns out to be another than its ``manifest`` says, though its files look the same."""
+
+    def __init__(self, manifest: Manifest):
+        super().__init__(
+            f"the model {manifest.facts.name} is not the one that its results were kept for, though its files have the "
+            "same sizes and times",
+            "check again with --no-cache",
+        )
+        self.manifest = manifest
 
 
 @dataclass
@@ -41,13 +49,9 @@ class Deferred:
     def opened(self) -> Engine:
         """The engine itself. Raises as ``open_model`` does, and :class:`Stale`."""
         if self._engine is None:
-            engine, known = self.open(), self.manifest.facts
-            if Facts.of(engine) != known:
-                raise Stale(
-                    f"the model {known.name} is not the one that its results were kept for, though its files have the "
-                    "same sizes and times",
-                    "check again with --no-cache",
-                )
+            engine = self.open()
+            if Facts.of(engine) != self.manifest.facts:
+                raise Stale(self.manifest)
             self._engine = engine
         return self._engine
 

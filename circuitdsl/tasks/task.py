@@ -23,7 +23,7 @@ class Task(Protocol):
     def info(self) -> TaskInfo: ...
 
     def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
-        """``count`` prompts, or all that there are, for a fast Hugging Face tokenizer.
+        """``count`` prompts, or all that there are, for a fast Hugging Face tokenizer, or what does all that one does.
 
         Drawing more with the same seed only appends, and templates take turns, so that a few prompts already
         show them all. ``bos`` puts the tokenizer's BOS token first, as the position BOS. Raises :class:`TaskError`.
