@@ -1,4 +1,4 @@
-"""A small check of mini, and what of it has to come out the same whatever happens meanwhile."""
+"""A small check and a small sweep of mini, and what of them has to come out the same whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import circuitdsl as cd
 from circuitdsl.language.circuit import Document
 from circuitdsl.models import open_model
-from circuitdsl.outcome import Report
+from circuitdsl.outcome import Report, SweepReport
 
 SPEC = """circuit c {
   model mini
   task ioi
-  method { prompts 8  ablate zero  members none }
+  method { prompts 8  ablate mean  members none }
   role caller  at END { 1.0 1.1 }
   role fetcher at END { 2.3 2.5 }
   edge caller -> logits : raises
@@ -31,7 +31,7 @@ MEMORY = 400_000  # bytes, so that stacks are small and many
 
 @dataclass(frozen=True)
 class Bench:
-    """The check with its model open."""
+    """The check and the sweep, with their model open."""
 
     document: Document
     model: Any
@@ -46,11 +46,16 @@ class Bench:
         settings = {"unexplained": True, "memory": MEMORY} | settings
         return cd.check(self.document, self.model, **settings)
 
+    def sweep(self, **settings: Any) -> SweepReport:
+        terms = ("heads at END -> logits", "knockout(heads)")
+        return cd.sweep("ioi", *terms, model=self.model, memory=MEMORY, prompts=8, **settings)
 
-def verdicts(report: Report) -> str:
-    """All that a report says of claims and heads, to the last bit, without what the check cost."""
+
+def verdicts(report: Report | SweepReport) -> str:
+    """All that a report says of claims, heads and senders, to the last bit, without what it cost and its notes."""
     said = report.to_dict()
-    return json.dumps([said["circuits"], said["interventions"], said["comparisons"]], sort_keys=True)
+    parts = ("circuits", "interventions", "comparisons", "series", "performance")
+    return json.dumps([said[part] for part in parts if part in said], sort_keys=True)
 
 
 ROUNDING = 1e-5

@@ -1,11 +1,12 @@
-"""What a campaign found, and the page that says so."""
+"""What campaigns found, as one record each: what docs/robustness.json holds, and what the page is made from."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -18,52 +19,59 @@ class Result:
     ends: Counter[str] = field(default_factory=Counter[str])
     faults: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
-    seconds: float = 0.0
 
     def ended(self, how: str) -> None:
         """One more try has ended."""
         self.tried += 1
         self.ends[how] += 1
 
+    def fault(self, what: str) -> None:
+        """One more try has ended as none should."""
+        self.ended("otherwise")
+        self.faults.append(what)
 
-def page(results: Iterable[Result], seed: int) -> str:
-    """The results as Markdown."""
-    some = list(results)
-    lines = [
-        "# Robustness",
-        "",
-        "Written by `python -m benchmarks.robustness`; each campaign takes its count as an argument (`--help`). "
-        f"Run on {date.today().isoformat()} with seed {seed}.",
-        "",
-        "| campaign | tried | faults | seconds |",
-        "| --- | ---: | ---: | ---: |",
-        *(f"| {each.name} | {each.tried:,} | {len(each.faults)} | {each.seconds:.0f} |" for each in some),
-        "",
-    ]
-    for each in some:
-        lines += [f"## {each.name}", "", each.about, ""]
-        lines += [f"* {how}: {count:,}" for how, count in sorted(each.ends.items())]
-        lines += [f"* {note}" for note in each.notes]
-        lines += [f"* **fault**: `{fault}`" for fault in each.faults[:20]]
-        lines.append("")
-    return "\n".join([*lines, WHY]).rstrip() + "\n"
+    def add(self, part: Result) -> None:
+        """More tries of the same campaign."""
+        self.tried += part.tried
+        self.ends.update(part.ends)
+        self.faults += part.faults
+        self.notes += part.notes
 
 
-WHY = """## Why last digits differ
+@dataclass(frozen=True)
+class Record:
+    """A campaign's result, and what run it is of.
 
-The fast engine stacks experiments. In float32 a figure may differ in its last digit from stack to stack, for two
-reasons. The first was measured; the second follows from how stacks are made:
+    ``seconds`` are those of a clock, ``processor_seconds`` those of the CPUs, in this process and in those that it
+    began. ``code`` is a hash of the sources, ``commit`` the last one before them.
+    """
 
-* Products of matrices with few rows. With torch 2's MKL on an AMD EPYC, one thread, a row of `x @ W` is the same to the
-  bit for every number of rows from 4 on, and another one for 1 to 3 rows (with two threads up to 11 rows); products of
-  queries and keys also differ with the number of rows where there are few keys. How many rows a product has depends
-  on how many experiments are stacked.
-* A stack begins at the layer of its first edit. Experiments that are edited later run through the layers before over
-  some tokens only, whose keys come in another order than in the run of all tokens, so that sums are made in another
-  order. Isolated circuits may also run over the tokens of a larger one beside them.
+    result: Result
+    seed: int
+    date: str
+    seconds: float
+    processor_seconds: float
+    version: str
+    commit: str
+    code: str
 
-So `--memory`, which sets the size of stacks, and other experiments in the same call can change last digits.
-Stacks of one size, padded, would cost time in every check, and are not used. What is kept in
-the results store is kept in whole stacks, and the stacks that are left after a kill are those that would have been
-run: that is why a check that goes on gives the same report to the bit.
-"""
+
+def read(file: Path) -> dict[str, Record]:
+    """The records that were kept, by the names of their campaigns; none where there is no file."""
+    if not file.exists():
+        return {}
+    kept = json.loads(file.read_text("utf-8"))
+    return {name: Record(**each | {"result": result_of(each["result"])}) for name, each in kept.items()}
+
+
+def result_of(kept: Mapping[str, object]) -> Result:
+    """A result that was made a dictionary."""
+    result = Result(**kept)  # type: ignore[arg-type]
+    result.ends = Counter(result.ends)
+    return result
+
+
+def write(records: Mapping[str, Record], file: Path) -> None:
+    """As JSON."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({name: asdict(each) for name, each in records.items()}, indent=1) + "\n", "utf-8")

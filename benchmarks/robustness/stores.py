@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -16,35 +17,71 @@ from benchmarks.robustness.checks import ROUNDING, Bench, difference, figures_of
 from benchmarks.robustness.results import Result
 from circuitdsl.engine import session
 from circuitdsl.errors import InputError
+from circuitdsl.outcome import Report, SweepReport
 
 
 def kills(count: int, seed: int, folder: Path) -> Result:
-    """Two processes at a time check with one store; both are killed at a random moment, again and again."""
-    bench, rng = Bench.in_folder(folder), random.Random(seed)
+    """Two processes at a time, killed again and again."""
+    return _killed(Bench.in_folder(folder).check, 2, "check", count, seed, folder)
+
+
+def crowd(count: int, seed: int, folder: Path) -> Result:
+    """Eight processes at a time."""
+    return _killed(Bench.in_folder(folder).check, 8, "check", count, seed, folder)
+
+
+def sweeps(count: int, seed: int, folder: Path) -> Result:
+    """Two processes that sweep."""
+    return _killed(Bench.in_folder(folder).sweep, 2, "sweep", count, seed, folder)
+
+
+ROUNDS = 3  # of kills, until a run goes on to its end
+
+
+def _killed(
+    work: Callable[..., Report | SweepReport], processes: int, what: str, count: int, seed: int, folder: Path
+) -> Result:
+    """So many processes do the same work with one store; each is killed at a random moment, and after some rounds the
+    work is done to its end on what they have left."""
+    rng = random.Random(seed)
+    number = {2: "Two", 8: "Eight"}[processes]
     result = Result(
-        "SIGKILL",
-        "Two processes check with one store and are killed at a random moment. After every third pair a check runs to "
-        "its end on what they left, and its report must equal the undisturbed one to the bit; then a new store begins.",
+        f"SIGKILL of a {what}, {number.lower()} processes",
+        f"{number} processes {what} with one store and are killed at random moments. After every {ROUNDS} rounds a "
+        f"{what} runs to its end on what they left, and its report must equal the undisturbed one to the bit; then a new "
+        "store begins.",
     )
     started = time.monotonic()
-    expected = verdicts(bench.check())
-    whole = time.monotonic() - started
-    answered = 0
+    expected = verdicts(work())
+    whole = (time.monotonic() - started) * max(1.0, processes / (os.cpu_count() or 1))
+    answered = ended = 0
     place = folder / "0"
-    for number in range(0, count, 2):
-        pair = [_forked(lambda place=place: bench.check(store=cd.Store.in_folder(place))) for _ in range(2)]
-        time.sleep(rng.uniform(0, 1.5 * whole))
-        for child in pair:
+    rounds = -(-count // processes)
+    for turn in range(1, rounds + 1):
+        children = [_forked(lambda place=place: work(store=cd.Store.in_folder(place))) for _ in range(processes)]
+        begun = time.monotonic()
+        for child, moment in zip(children, sorted(rng.uniform(0, 1.5 * whole) for _ in children), strict=True):
+            time.sleep(max(0.0, begun + moment - time.monotonic()))
             os.kill(child, signal.SIGKILL)
+        for child in children:
             result.ended("killed at work" if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0 else "done before")
-        if number % 6 == 4 or number >= count - 2:
-            report = bench.check(store=cd.Store.in_folder(place))
-            answered += report.cost.kept
+        if turn % ROUNDS == 0 or turn == rounds:
+            report = work(store=cd.Store.in_folder(place))
+            answered, ended = answered + report.cost.kept, ended + 1
             if verdicts(report) != expected:
-                result.faults.append(f"another report after kill {number}, seed {seed}")
-            place = folder / str(number + 1)
-    result.notes.append(f"the checks afterwards had {answered} experiments answered by what the killed ones had kept")
+                result.faults.append(f"another report after round {turn}, seed {seed}")
+            if noted := [note for note in _notes(report) if "results store" in note or "kept" in note]:
+                result.faults.append(f"after round {turn}, seed {seed}: {noted[0]}")
+            place = folder / str(turn)
+    result.notes.append(
+        f"{ended} runs went on to their end, with {answered} experiments answered by what the killed ones had kept"
+    )
     return result
+
+
+def _notes(report: Report | SweepReport) -> list[str]:
+    circuits = report.circuits if isinstance(report, Report) else ()
+    return [*report.notes, *(note for circuit in circuits for note in circuit.notes)]
 
 
 def _forked(do: Callable[[], object]) -> int:
@@ -54,62 +91,94 @@ def _forked(do: Callable[[], object]) -> int:
         session._PAUSE = 0.05  # a check of two seconds stands for one of hours
         try:
             do()
-        finally:
+        finally:  # as it is forked it must not go on with what its parent does
             os._exit(0)
     return child
 
 
+FILES = ("readings", "means", "log")
+"""Of a store: what is damaged. Means are read where readings are not known, so that these are taken away."""
+
+HARM = ("flipped", "cut off", "zeros", "another type", "another layout")
+KINDS = [(file, harm) for file in FILES for harm in HARM if file == "readings" or not harm.startswith("another")]
+
+
 def damage(count: int, seed: int, folder: Path) -> Result:
-    """Copies of a whole store with flipped bits, cut off, or of another version."""
+    """Copies of a whole store and its means with flipped bits, cut off, or of another version."""
     bench, rng = Bench.in_folder(folder), random.Random(seed)
     result = Result(
         "damaged stores",
-        "Copies of the store of a check, each with a flipped bit or three, cut off somewhere, with a row of another "
-        "type, or of another layout: the report must be the undisturbed one (a note apart), or the store is refused "
-        "with a remedy. Where rows are lost, as by a flipped bit in a key, what is run again runs in other stacks, and "
-        "figures may differ in their last digits (float32); more than 1e-5 of one, or another verdict, is a fault.",
+        "Copies of the store of a check and of the means beside it, each with a flipped bit or three, cut off "
+        "somewhere, with rows of another type, or of another layout: the report must be the undisturbed one (a note "
+        "apart), or the store is refused with a remedy. Where rows are lost, as by a flipped bit in a key, what is run "
+        "again runs in other stacks, and figures may differ in their last digits (float32); more than 1e-5 of one, or "
+        "another verdict, is a fault.",
     )
-    store = cd.Store.in_folder(folder / "whole")
-    expected = bench.check(store=store)
-    with closing(sqlite3.connect(store.path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    whole = store.path.read_bytes()
+    whole, expected = folder / "whole", bench.check()
+    with closing(sqlite3.connect(cd.Store.in_folder(folder / "open").path)) as other:
+        other.execute("SELECT * FROM readings").fetchone()  # while another is open, the log is not merged into the file
+        _checked(bench, folder / "open")
+        shutil.copytree(folder / "open", folder / "log")
+    shutil.copytree(folder / "open", whole)
     for number in range(count):
-        place = folder / f"damaged {number}"
-        place.mkdir()
-        kind = ("flipped", "flipped", "cut off", "another type", "another layout")[number % 5]
-        _damaged(place / store.path.name, whole, kind, rng)
-        try:
-            report = bench.check(store=cd.Store.in_folder(place))
-        except InputError as error:
-            result.ended(f"{kind}: refused")
-            if not error.remedy:
-                result.faults.append(f"{kind} {number}: no remedy for {error.message}")
-            continue
-        noted = any("damaged" in note or "nothing more was kept" in note for note in report.circuits[0].notes)
-        apart = difference(figures_of(expected), figures_of(report))
-        same = "equal up to rounding" if apart else "equal to the bit"
-        result.ended(f"{kind}: {same}{', with a note' if noted else ''}")
-        if apart > ROUNDING:
-            result.faults.append(f"{kind} {number}, seed {seed}: another report ({apart:.1g})")
+        place, (file, harm) = folder / f"damaged {number}", KINDS[number % len(KINDS)]
+        shutil.copytree(folder / "log" if file == "log" else whole, place)
+        _damage(place, file, harm, rng)
+        compare(result, f"{file} {harm} {number}, seed {seed}", f"{file}, {harm}", expected, lambda: _checked(bench, place))
+        shutil.rmtree(place)
     return result
 
 
-def _damaged(path: Path, whole: bytes, kind: str, rng: random.Random) -> None:
-    changed = bytearray(whole)
-    match kind:
+def _checked(bench: Bench, place: Path) -> Report:
+    return bench.check(store=cd.Store.in_folder(place))
+
+
+def compare(result: Result, what: str, kind: str, expected: Report, check: Callable[[], Report]) -> None:
+    """How a check ends on a store that is not as it should be, beside the undisturbed one."""
+    try:
+        report = check()
+    except InputError as error:
+        result.ended(f"{kind}: refused")
+        if not error.remedy:
+            result.faults.append(f"{what}: no remedy for {error.message}")
+        return
+    except Exception as error:  # what the campaign looks for
+        result.fault(f"{what}: {type(error).__name__}: {error!s:.200}")
+        return
+    told = any(word in note for note in _notes(report) for word in ("lack", "kept"))
+    apart = difference(figures_of(expected), figures_of(report))
+    same = "equal up to rounding" if apart else "equal to the bit"
+    result.ended(f"{kind}: {same}{', with a note' if told else ''}")
+    if apart > ROUNDING:
+        result.faults.append(f"{what}: another report ({apart:.1g})")
+
+
+def _damage(place: Path, file: str, harm: str, rng: random.Random) -> None:
+    """Harm one file of a store."""
+    readings = place / "results.sqlite"
+    path = readings
+    if file == "means":
+        readings.unlink()
+        path = rng.choice(sorted((place / "means").iterdir()))
+    elif file == "log":
+        path = place / "results.sqlite-wal"
+    changed = bytearray(path.read_bytes())
+    match harm:
         case "flipped":
             for _ in range(rng.choice((1, 3))):
                 changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
         case "cut off":
             del changed[rng.randrange(len(changed)) :]
+        case "zeros":
+            start = rng.randrange(len(changed))
+            changed[start : start + 512] = bytes(len(changed[start : start + 512]))
         case _:
             pass
     path.write_bytes(changed)
     statement = {
         "another type": "UPDATE readings SET numbers = 'text' WHERE key IN (SELECT key FROM readings LIMIT 3)",
         "another layout": "ALTER TABLE readings RENAME COLUMN numbers TO figures",
-    }.get(kind)
+    }.get(harm)
     if statement:
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(statement)

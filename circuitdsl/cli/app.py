@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EBADF, ENOSPC
 from io import StringIO, TextIOBase, TextIOWrapper, UnsupportedOperation
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -33,7 +33,7 @@ EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 130, 141  # as shells count Ctrl-C and a re
 
 
 class _Commands(TyperGroup):
-    """The commands; typer itself would end an interrupt without a word, and a closed pipe as if a claim failed."""
+    """The commands; typer itself would end an interrupt without a word, and as if a claim failed."""
 
     def make_context(self, *arguments: Any, **more: Any) -> Any:
         with _told_endings():  # its own help is printed here
@@ -57,9 +57,6 @@ def _told_endings() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    except BrokenPipeError:
-        output.give_up_stdout()  # the reader (head, less) has gone: nobody is left to tell
-        raise typer.Exit(EXIT_PIPE_CLOSED) from None
 
 
 app = typer.Typer(
@@ -91,14 +88,33 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
     _stand_in_for_what_is_closed()
     try:
+        _run()
+    except BrokenPipeError:
+        _end_unread()
+    except SystemExit as ended:
+        # Rich, which prints help and wrong usage, and typer meet a closed pipe themselves, and end as if a claim failed.
+        if isinstance(ended.__context__, BrokenPipeError):
+            _end_unread()
+        raise
+
+
+def _end_unread() -> NoReturn:
+    """End where the reader of standard output or standard error (head, less) has gone: nobody is left to tell."""
+    for stream in (sys.stdout, sys.stderr):
+        output.give_up(stream)
+    raise SystemExit(EXIT_PIPE_CLOSED) from None
+
+
+def _run() -> None:
+    """Carry out the command; whatever is wrong is told and becomes an exit code."""
+    try:
         try:
             app(prog_name="circuitdsl")
         finally:
             if sys.stdout.writable():
                 sys.stdout.flush()  # here, where it can be said that there was no room
     except BrokenPipeError:
-        output.give_up_stdout()
-        raise SystemExit(EXIT_PIPE_CLOSED) from None
+        raise
     except InputError as error:
         tell(error)
         raise SystemExit(error.exit_code) from None

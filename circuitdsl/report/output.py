@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from errno import EACCES, EISDIR
 from io import StringIO
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console, RenderableType
 
@@ -88,15 +89,15 @@ def need_room(output: Path | None) -> None:
 
 def unprintable(error: OSError) -> InputError:
     """The error of a standard output that takes nothing, which is given up."""
-    give_up_stdout()
+    give_up(sys.stdout)
     reason = error.strerror or "it is closed"
     return InputError(f"cannot write to standard output: {reason}", "write to a file (-o), or where there is room")
 
 
-def give_up_stdout() -> None:
-    """Send to nowhere what standard output does not take, so that Python does not try again, and complain, at exit."""
+def give_up(stream: IO[str]) -> None:
+    """Send to nowhere what a stream does not take, so that Python does not try again, and complain, at exit."""
     try:
-        descriptor = sys.stdout.fileno()
+        descriptor = stream.fileno()
     except OSError:  # it is no file
         return
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

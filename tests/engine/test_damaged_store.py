@@ -1,4 +1,5 @@
-"""A store that is damaged, locked, full or only to be read: no figure of it is wrong, and each gets its own advice."""
+"""A store, and means beside it, that are damaged, locked, full or only to be read: no figure of them is wrong, and each
+gets its own advice."""
 
 from __future__ import annotations
 
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ioi_data import IOI
 
 from arrays import array
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store, StoreError
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, Metric, Zero
@@ -102,6 +105,47 @@ def test_another_table_of_that_name_is_refused_with_a_remedy(tmp_path: Path):
     with pytest.raises(StoreError, match="no such column") as error:
         Store.in_folder(tmp_path).get(["key"])
     assert "delete the file" in error.value.remedy
+
+
+# --- means -----------------------------------------------------------------------------------------------
+
+CPU = torch.device("cpu")
+MEANS = {
+    group: {f"blocks.{layer}.hook": torch.arange(12.0).reshape(3, 4) * (layer + 0.1) for layer in range(3)}
+    for group in ("one 0", "one 1")
+}
+
+
+def test_flipped_bits_never_give_another_mean(tmp_path: Path):
+    """150 copies with a bit flipped anywhere, names and shapes included."""
+    MeanStore(tmp_path, "a model").put("a key", MEANS)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    damaged = 0
+    for _ in range(150):
+        flipped = bytearray(whole)
+        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        store = MeanStore(tmp_path, "a model")
+        found = store.get("a key", CPU)
+        damaged += store.damaged
+        assert (found is None) == (store.damaged == 1)
+        if found is not None:  # a blank of the header
+            assert all(torch.equal(found[group][hook], MEANS[group][hook]) for group in MEANS for hook in MEANS[group])
+    assert damaged > 120
+
+
+def test_means_of_another_name_are_damage(tmp_path: Path):
+    store = MeanStore(tmp_path, "a model")
+    store.put("a key", MEANS)
+    (path,) = tmp_path.iterdir()
+    store.put("another", {"one 0": MEANS["one 0"]})
+    (other,) = set(tmp_path.iterdir()) - {path}
+    other.replace(path)
+    again = MeanStore(tmp_path, "a model")
+    assert again.get("a key", CPU) is None and again.damaged == 1
+    assert again.get("another", CPU) is None and again.damaged == 1  # there is none
 
 
 # --- what the system does not let us do -----------------------------------------------------------------

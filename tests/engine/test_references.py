@@ -221,6 +221,9 @@ def test_a_second_session_makes_no_means_and_gives_the_same_figures(mini, tmp_pa
     assert sum(all_again) > sum(again)
 
 
+LACKING = "beside the results store a file of means lacks its checksum: these means were made again"
+
+
 def test_without_a_store_nothing_is_kept(mini, tmp_path, monkeypatch):
     monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path))
     counted(mini, None)[0].run([asked(BY_TEMPLATE)], 30)
@@ -240,6 +243,7 @@ def test_a_damaged_file_is_made_again(mini, tmp_path, content):
             array(session.run([another(OVER_ALL), asked(OVER_ALL)], 30)[asked(OVER_ALL)]), expected
         )
         assert sum(ticks) >= 44 and path.read_bytes() == whole and kept(tmp_path) == [path]
+        assert session.remarks == (LACKING,)
         (tmp_path / "results.sqlite").unlink()
 
 
@@ -249,10 +253,11 @@ def test_a_file_that_lacks_a_group_is_made_again(mini, tmp_path):
     counted(mini, tmp_path)[0].run([asked(OVER_ALL)], 30)
     (path,) = kept(tmp_path)
     tensors = load_file(path)
-    save_file({name: each for name, each in tensors.items() if not name.endswith(" 3")}, path)
+    fewer = {name: each for name, each in tensors.items() if not name.endswith(" 3")}
+    save_file(fewer, path, {"checksum": mean_store._checksum(path.name, fewer)})
     session, ticks = counted(mini, tmp_path)
     assert isinstance(session.run([another(OVER_ALL)], 30)[another(OVER_ALL)], np.ndarray)
-    assert sum(ticks) >= 44 + 30 and set(load_file(path)) == set(tensors)
+    assert sum(ticks) >= 44 + 30 and set(load_file(path)) == set(tensors) and session.remarks == ()
 
 
 def test_other_prompts_seeds_and_weights_have_means_of_their_own(mini, tmp_path):

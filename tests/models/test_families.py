@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from arrays import array
+from benchmarks.robustness.small_models import CONFIGS, save
 from circuitdsl.actions import Attend, Target
 from circuitdsl.components import Head, Mlp, Node, Position
 from circuitdsl.engine.fast.engine import engine_for
@@ -44,73 +43,19 @@ from circuitdsl.models import ModelError, geometry_of, open_model
 from circuitdsl.models.families import families
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.tasks import Prompt, open_task
-from circuitdsl.tasks.words import GIFTS, NAMES, PLACES
 
 torch.set_num_threads(1)
 
-# The ids that some families' configurations put beyond so small a vocabulary.
-IDS = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
-SMALL = {"vocab_size": 1000, "initializer_range": 0.3} | IDS
-COMMON = SMALL | {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "max_position_embeddings": 64,
-}
-GROUPED = COMMON | {"num_key_value_heads": 2}
-OLD = SMALL | {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}
-CONFIGS = {
-    "gpt2": ("GPT2Config", OLD),
-    "gpt_neox": ("GPTNeoXConfig", COMMON),
-    "llama": ("LlamaConfig", GROUPED),
-    "mistral": ("MistralConfig", GROUPED),
-    "qwen2": ("Qwen2Config", GROUPED),
-    "qwen3": ("Qwen3Config", GROUPED | {"head_dim": 8}),
-    "phi": ("PhiConfig", COMMON),
-    "phi3": ("Phi3Config", GROUPED),
-    "gemma": ("GemmaConfig", GROUPED | {"head_dim": 8}),
-    "bloom": ("BloomConfig", SMALL | {"hidden_size": 32, "n_layer": 2, "n_head": 4, "seq_length": 64}),
-    "mpt": ("MptConfig", SMALL | {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 64}),
-}
 IOI = Data(TaskRef("ioi"), seed=5, bos=False)
 END, S2 = Position("END"), Position("S2")
 LATE_HEAD = Head(1, 3)
 EARLY, LATE = Node(Head(0, 1), S2), Node(LATE_HEAD, END)
 
 
-def byte_level() -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer, of the kind that these families have, trained on the words of the tasks."""
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1000,
-        special_tokens=["<pad>", "<s>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    inner.train_from_iterator([f"the {word}" for word in (*NAMES, *PLACES, *GIFTS)] * 3, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", pad_token="<pad>")
-
-
-def saved(family: str, folder) -> None:
-    """A model of the family with random weights, far from a uniform distribution, and a tokenizer."""
-    kind, settings = CONFIGS[family]
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(getattr(transformers, kind)(**settings))
-    for name, weight in model.named_parameters():  # biases and norms start at 0 and 1, which hides mistakes
-        if weight.dim() == 1:
-            weight.data += 0.2 * torch.randn_like(weight)
-        assert weight.isfinite().all(), name
-    model.save_pretrained(folder)
-    byte_level().save_pretrained(folder)
-
-
 @pytest.fixture(scope="module", params=families())
 def opened(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    saved(request.param, folder)
+    save(request.param, folder)
     return folder, open_model(folder)
 
 

@@ -1,0 +1,65 @@
+"""The page that says what campaigns found: docs/robustness.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from benchmarks.robustness.results import Record
+
+SHOWN = 20
+"""Faults of one campaign that the page lists; the record has all of them."""
+
+
+def page(records: Mapping[str, Record]) -> str:
+    """The records as Markdown, in their order."""
+    return "\n".join([*_head(records), *(line for each in records.values() for line in _section(each)), WHY])
+
+
+def _head(records: Mapping[str, Record]) -> Iterable[str]:
+    yield from (
+        "# Robustness",
+        "",
+        "`python -m benchmarks.robustness` writes this page from the records in robustness.json. Each campaign takes its "
+        "count as an argument, and",
+        "can be run alone: `python -m benchmarks.robustness --only kills --kills 500`. Seconds are those of a clock; the "
+        "machine had other work.",
+        "",
+        "| campaign | name | tried | faults | seconds | of CPU | date | version |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    )
+    for name, each in records.items():
+        found = each.result
+        yield (
+            f"| {found.name} | `{name}` | {found.tried:,} | {len(found.faults)} | {each.seconds:.0f} | "
+            f"{each.processor_seconds:.0f} | {each.date} | {each.version}, {each.commit} |"
+        )
+    yield ""
+
+
+def _section(record: Record) -> Iterable[str]:
+    found = record.result
+    yield from (f"## {found.name}", "", f"{found.about} Seed {record.seed}.", "")
+    yield from (f"* {how}: {count:,}" for how, count in sorted(found.ends.items()))
+    yield from (f"* {note}" for note in found.notes)
+    yield from (f"* **fault**: `{fault}`" for fault in found.faults[:SHOWN])
+    yield ""
+
+
+WHY = """## Why last digits differ
+
+The fast engine stacks experiments. In float32 a figure may differ in its last digit from stack to stack, for two
+reasons. The first was measured; the second follows from how stacks are made:
+
+* Products of matrices with few rows. With torch 2's MKL on an AMD EPYC, one thread, a row of `x @ W` is the same to the
+  bit for every number of rows from 4 on, and another one for 1 to 3 rows (with two threads up to 11 rows); products of
+  queries and keys also differ with the number of rows where there are few keys. How many rows a product has depends
+  on how many experiments are stacked.
+* A stack begins at the layer of its first edit. Experiments that are edited later run through the layers before over
+  some tokens only, whose keys come in another order than in the run of all tokens, so that sums are made in another
+  order. Isolated circuits may also run over the tokens of a larger one beside them.
+
+So `--memory`, which sets the size of stacks, and other experiments in the same call can change last digits.
+Stacks of one size, padded, would cost time in every check, and are not used. What is kept in
+the results store is kept in whole stacks, and the stacks that are left after a kill are those that would have been
+run: that is why a check that goes on gives the same report to the bit.
+"""
