@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks.robustness.results import Result, result_of
+from benchmarks.robustness.results import Result
 
 SECONDS = 300
 """After which a try is ended by a signal, as one that hangs."""
@@ -28,7 +28,7 @@ def in_a_process(result: Result, what: str, do: Callable[[Result], None]) -> Non
     if ended or not said:
         result.fault(f"{what}: the process ended with {ended}: {said[-300:]}")
     else:
-        result.add(result_of(json.loads(said)))
+        result.add(Result(**json.loads(said)))
 
 
 def _do(writer: int, do: Callable[[Result], None]) -> None:

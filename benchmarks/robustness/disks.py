@@ -48,7 +48,7 @@ def disks(count: int, seed: int, folder: Path) -> Result:
         result.notes.append("this user may not mount, so that no tmpfs was tried")
     for number in range(count):
         name = list(kinds)[number % len(kinds)]
-        place, size = folder / f"place {number}", rng.randrange(4096, 2 * most)
+        place, size = folder / f"place {number}", int(4096 * (2 * most / 4096) ** rng.random())
 
         def tried(part: Result, name: str = name, place: Path = place, size: int = size) -> None:
             what = f"{name} {place.name}, seed {seed}, {size} bytes"
@@ -57,6 +57,8 @@ def disks(count: int, seed: int, folder: Path) -> Result:
                 part.faults += [f"{what}: {problem}" for problem in _of_output(place / OUTPUT, size)]
 
         in_a_process(result, f"{name} {number}, seed {seed}", tried)
+        if place.is_mount():  # it was killed
+            subprocess.run(["umount", "-l", str(place)], check=True)
         shutil.rmtree(place, ignore_errors=True)
     return result
 

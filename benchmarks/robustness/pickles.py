@@ -26,6 +26,7 @@ import circuitdsl as cd
 from benchmarks.robustness.checks import Bench
 from benchmarks.robustness.results import Result
 from circuitdsl.errors import InputError
+from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.models import geometry_of, open_model
 from circuitdsl.models.folders import MINI
@@ -62,7 +63,7 @@ def pickles(count: int, seed: int, folder: Path) -> Result:
             readers[door](place, ENCODINGS[encoding](CALLS[call](marker)))
         except (InputError, UnknownName) as error:
             result.ended(f"{door.partition(':')[0]}: refused")
-            if not error.remedy:
+            if not (error.remedy or isinstance(error, SpecError)):  # which has one for each of its mistakes
                 result.faults.append(f"{what}: no remedy for {error.message}")
         except Exception as error:  # what the campaign looks for
             result.fault(f"{what}: {type(error).__name__}: {error!s:.200}")
@@ -175,7 +176,8 @@ def doors(bench: Bench, folder: Path) -> Mapping[str, Read]:
     """What reads bytes as a file of some name: given a folder of its own, and the bytes."""
     bench.check(store=cd.Store.in_folder(folder / "whole"))
     shapes = geometry_of("mini")
-    endings = ("pt", "pth", "npz", "pkl", "json", "txt")
+    exchanged = [*((ending, "") for ending in ("pt", "pth", "npz", "pkl", "json", "txt"))]
+    exchanged += [("pt", form) for form in cd.exchange.formats()]
     return {
         **{f"weights: {name}": partial(_weights, name) for name in WEIGHTS},
         "weights: in pieces": _in_pieces,
@@ -183,8 +185,7 @@ def doors(bench: Bench, folder: Path) -> Mapping[str, Read]:
         **{f"a model's folder: {name}": partial(_beside, name) for name in BESIDE},
         **{
             f"exchange: .{ending} as {form or 'it is found'}": partial(_exchanged, f"circuit.{ending}", form, shapes)
-            for ending in endings
-            for form in ("", *cd.exchange.formats())
+            for ending, form in exchanged
         },
         "results store: the file": partial(_store, bench, folder / "whole", "file"),
         "results store: its rows": partial(_store, bench, folder / "whole", "rows"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,14 +15,13 @@ class Result:
     name: str
     about: str
     tried: int = 0
-    ends: Counter[str] = field(default_factory=Counter[str])
+    ends: dict[str, int] = field(default_factory=dict[str, int])
     faults: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
 
     def ended(self, how: str) -> None:
         """One more try has ended."""
-        self.tried += 1
-        self.ends[how] += 1
+        self._ended(how, 1)
 
     def fault(self, what: str) -> None:
         """One more try has ended as none should."""
@@ -32,10 +30,14 @@ class Result:
 
     def add(self, part: Result) -> None:
         """More tries of the same campaign."""
-        self.tried += part.tried
-        self.ends.update(part.ends)
+        for how, count in part.ends.items():
+            self._ended(how, count)
         self.faults += part.faults
         self.notes += part.notes
+
+    def _ended(self, how: str, count: int) -> None:
+        self.tried += count
+        self.ends[how] = self.ends.get(how, 0) + count
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,7 @@ def read(file: Path) -> dict[str, Record]:
     if not file.exists():
         return {}
     kept = json.loads(file.read_text("utf-8"))
-    return {name: Record(**each | {"result": result_of(each["result"])}) for name, each in kept.items()}
-
-
-def result_of(kept: Mapping[str, object]) -> Result:
-    """A result that was made a dictionary."""
-    result = Result(**kept)  # type: ignore[arg-type]
-    result.ends = Counter(result.ends)
-    return result
+    return {name: Record(**each | {"result": Result(**each["result"])}) for name, each in kept.items()}
 
 
 def write(records: Mapping[str, Record], file: Path) -> None:

@@ -164,17 +164,24 @@ def variants(count: int, seed: int, folder: Path) -> Result:
     rng, tokenizer = random.Random(seed), byte_level()
     prompts = open_task(IOI.task).draw(tokenizer, 6, IOI.seed, IOI.bos).prompts
     for family in VARIANTS:
-        usual = folder / f"{family} usual"
-        save(family, usual, tokenizer)
-        for number, settings in enumerate(chosen(VARIANTS[family], count, rng)):
-            for under in ("own weights", "the usual weights"):
-                place = folder / f"{family} {number}"
-                made = made_with(family, place, tokenizer, settings) if under == "own weights" else changed(usual, place, settings)
+        usual, place = folder / f"{family} usual", folder / f"{family} otherwise"
+        with quiet():
+            save(family, usual, tokenizer)
+        refused: list[str] = []
+        for settings in chosen(VARIANTS[family], count, rng):
+            ways = {"own weights": made_with(family, place, tokenizer, settings), "the usual weights": True}
+            for weights, made in ways.items():
+                if weights == "the usual weights":
+                    changed(usual, place, settings)
                 end, problem = tried(place, prompts) if made else ("Hugging Face does not make it", "")
-                result.ended(f"{under}: {end}")
+                result.ended(f"{weights}: {end}")
                 if problem:
-                    result.faults.append(f"{family} {dict(settings)}, {under}: {problem}")
+                    result.faults.append(f"{family} {dict(settings)}, {weights}: {problem}")
+                elif (weights, end) == ("own weights", "refused"):
+                    refused.append(json.dumps(settings))
                 shutil.rmtree(place, ignore_errors=True)
+        if refused:
+            result.notes.append(f"refused with weights of its own, {family}: `{'`, `'.join(refused)}`")
     return result
 
 
@@ -198,12 +205,11 @@ def made_with(family: str, place: Path, tokenizer: PreTrainedTokenizerFast, sett
     return True
 
 
-def changed(usual: Path, place: Path, settings: Settings) -> bool:
-    """The folder of another model with settings changed in its config.json."""
+def changed(usual: Path, place: Path, settings: Settings) -> None:
+    """Make the folder of another model with settings changed in its config.json."""
     shutil.copytree(usual, place)
     path = place / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | settings), encoding="utf-8")
-    return True
 
 
 def tried(place: Path, prompts: tuple[Prompt, ...]) -> tuple[str, str]:

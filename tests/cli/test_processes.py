@@ -91,10 +91,12 @@ def test_no_shipped_spec_lies_outside_their_folder(tmp_path: Path):
 
 
 # Each command in a process of its own that has all loaded, with a stream that nobody will ever read: its first write
-# fails. Python ends as it always does, which would show what is left in its buffers.
+# fails. At its end Python would write what is left in buffers.
 UNREAD = """
 import json, os, sys
+import circuitdsl as cd
 from circuitdsl.cli import main
+cd.show(cd.plan(cd.load("specs/mini/ioi.circuit")))
 ended = []
 for stream, arguments in {commands!r}:
     child = os.fork()
@@ -103,7 +105,13 @@ for stream, arguments in {commands!r}:
         os.close(reader)
         os.dup2(writer, stream)
         sys.argv = ["circuitdsl", *arguments]
-        sys.exit(main())
+        try:
+            code = main()
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
     ended.append([stream, arguments, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])])
 print(json.dumps(ended))
 """
@@ -112,7 +120,7 @@ TOLD = (["plan", "nosuch.circuit"], ["lint", "--nosuch"], ["nosuch"], ["models",
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_reader_that_has_gone_is_nobodys_mistake():
-    commands = [*((1, each) for each in (*LIGHT, LIGHT_BUT_FOR_SCIPY, *HELP, ["--version"])), *((2, each) for each in TOLD)]
+    commands = [*((1, each) for each in (*LIGHT, ["tasks", "show", "--help"], ["--version"])), *((2, each) for each in TOLD)]
     commands.remove((1, ["fmt", "--check", "specs/mini/ioi.circuit"]))  # which says nothing
     script = UNREAD.format(commands=commands)
     ended = subprocess.run(
