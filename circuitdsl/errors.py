@@ -57,7 +57,7 @@ def run_errors() -> Iterator[None]:
         if raised_in.partition(".")[0] not in _RUNNING and not _ran_out(error):
             raise
         raise RunError(
-            f"the model could not be run: {type(error).__name__}: {error} (in {raised_in})",
+            f"the model could not be run: {type(error).__name__}: {' '.join(str(error).split())} (in {raised_in})",
             "try `--engine plain`, a smaller --memory, or another device; what was measured so far is kept",
         ) from error
 

@@ -22,7 +22,7 @@ from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.report import output
 from circuitdsl.version import __version__
-from circuitdsl.visible import visible_lines
+from circuitdsl.visible import visible
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -167,7 +167,7 @@ def tell(error: InputError | UnknownName) -> None:
         print(error.render(color=coloured(sys.stderr)), file=sys.stderr)
     else:
         lines = [f"error: {error.message}", *([f"help: {error.remedy}"] if error.remedy else [])]
-        print(*map(visible_lines, lines), sep="\n", file=sys.stderr)
+        print(*map(visible, lines), sep="\n", file=sys.stderr)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -11,6 +11,7 @@ import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.report import output
 from circuitdsl.report.pages.names import names_table
+from circuitdsl.visible import visible
 
 models_app = typer.Typer(help="The models that ship or can be added.", invoke_without_command=True)
 app.add_typer(models_app, name="models")
@@ -29,5 +30,5 @@ def models_list(context: typer.Context) -> None:
 @models_app.command("add")
 def models_add(name: Annotated[str, typer.Argument(help="smollm2-135m")]) -> None:
     """Obtain a model that is too large to ship, once, and keep it in the user's cache."""
-    folder = cd.models.add_model(name, lambda step: print(step, file=sys.stderr))
-    output.put(f"{name} is in {folder}\n")
+    folder = cd.models.add_model(name, lambda step: print(visible(step), file=sys.stderr))
+    output.put(visible(f"{name} is in {folder}") + "\n")

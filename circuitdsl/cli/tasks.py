@@ -37,11 +37,12 @@ def tasks_show(
     revision: Revision = None,
 ) -> None:
     """Show prompts of a task as a model reads them, token by token, with the positions marked."""
+    from circuitdsl.language.format import quoted
     from circuitdsl.language.resolve import resolve_text
     from circuitdsl.report.pages.prompts import render_prompts
 
     # A task is read as a spec reads it, so that it has the same spelling and the same errors here.
-    written = f"circuit shown {{\n  model {model}\n  task  {task}\n}}\n"
+    written = f"circuit shown {{\n  model {quoted(model)}\n  task  {task}\n}}\n"
     reference = resolve_text(written, "command line", cd.environment(model, revision)).circuits[0].task
     tokenizer = cd.models.tokenizer_of(model, revision)
     page = render_prompts(cd.tasks.draw(reference, tokenizer, count, seed, bos), tokenizer)

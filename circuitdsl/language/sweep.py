@@ -14,6 +14,7 @@ from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Term
 from circuitdsl.language.environment import Environment, MeasureInfo
+from circuitdsl.language.format import quoted
 from circuitdsl.language.methods import SETTINGS
 from circuitdsl.language.resolve import Loaded, resolve_source
 from circuitdsl.language.source import Source, normalised
@@ -74,8 +75,8 @@ def _lines(
     task: str, terms: Iterable[str], model: str, settings: Mapping[str, str], geometry: Geometry
 ) -> Iterator[str]:
     """A specification; what the user wrote stands on lines of its own, which are all that messages show."""
-    yield f"circuit {NAME} {{ model {_quoted(model)} task"
-    yield f"file({_quoted(task)})" if task.endswith(".jsonl") else task
+    yield f"circuit {NAME} {{ model {quoted(model)} task"
+    yield f"file({quoted(task)})" if task.endswith(".jsonl") else task
     yield "method { members none"
     for name, value in settings.items():
         yield from (name, value)
@@ -86,10 +87,6 @@ def _lines(
     for term in terms:
         yield from ("expect", term if "(" in term else f"effect({term})", "> 0")
     yield "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _circuits(loaded: Loaded) -> tuple[Circuit, ...]:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from evil_texts import EVIL, poisoned
 from report_samples import LEFT, RIGHT, report
 
 import circuitdsl as cd
+from benchmarks.robustness.evil_texts import EVIL, harm_of, harm_of_xml, poisoned
 from circuitdsl.cli.app import tell
 from circuitdsl.compare.structure import compare
 from circuitdsl.errors import InputError
@@ -32,12 +32,6 @@ WIDE = View(verbose=True, width=5_000)  # so that no line is folded where a forg
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 evil_texts = pytest.mark.parametrize("evil", EVIL, ids=[repr(evil) for evil in EVIL])
-
-
-def require_harmless(text: str) -> None:
-    """Lines of a page in which everything is a visible character, and none was begun by a foreign text."""
-    assert not UNSEEN.search(text.replace("\n", ""))
-    assert not [line for line in text.split("\n") if line.lstrip().startswith("✓ FORGED")]
 
 
 class Letters:
@@ -105,8 +99,8 @@ def test_xml_is_well_formed(evil: str):
         cd.show(left, "svg"),
         cd.show(CircuitDiff(left, right, compare(left, right)), "svg"),
     ):
+        assert [*harm_of_xml(text)] == []
         read = ET.fromstring(text.encode("utf-8"))
-        assert {"script", "b"}.isdisjoint(element.tag for element in read.iter())
         assert any(visible_lines(evil) in said for element in read.iter() for said in _said(element))
 
 

@@ -1,10 +1,14 @@
-"""Texts that would do harm where they are shown as they are, and records in which foreign fields hold them."""
+"""Texts that would do harm where they are shown as they are, records in which foreign fields hold them, and what harm is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
+
+from circuitdsl.visible import UNSEEN
 
 EVIL = (
     "\x1b[2J\x1b[H",  # clears the screen
@@ -66,3 +70,23 @@ def _poisoned(value: Any, evil: str, foreign: bool = False) -> Any:
         }
         return replace(value, **made)
     return value
+
+
+def harm_of(page: str) -> Iterator[str]:
+    """What foreign text does to a page without colours: characters that are not seen, lines that it began."""
+    if found := UNSEEN.search(page.replace("\n", "")):
+        yield f"{found[0]!r} in {page[max(0, found.start() - 20) : found.end() + 20]!r}"
+    yield from (f"a line begins {line[:40]!r}" for line in page.split("\n") if _FORGED.match(line))
+
+
+_FORGED = re.compile(r"\s*✓ FORGED")
+
+
+def harm_of_xml(text: str) -> Iterator[str]:
+    """What foreign text does to XML: it is not read any more, or has elements of its own."""
+    try:
+        read = ET.fromstring(text.encode("utf-8"))
+    except (ET.ParseError, UnicodeEncodeError) as error:
+        yield f"it is no XML: {error}"
+        return
+    yield from (f"there is an element {each.tag}" for each in read.iter() if each.tag in ("script", "b"))
