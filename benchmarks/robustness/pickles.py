@@ -101,7 +101,9 @@ CALLS: Mapping[str, Callable[[Path], Calling | Raw]] = {
     "subprocess": lambda marker: Calling(subprocess.check_output, ["touch", str(marker)]),
     "INST": lambda marker: Raw(f"(S'touch \"{marker}\"'\nios\nsystem\n.".encode()),
     "OBJ": lambda marker: Raw(f"(cos\nsystem\nS'touch \"{marker}\"'\no.".encode()),
-    "a call in a call": lambda marker: Raw(f"cbuiltins\ngetattr\n(cos\npath\nS'os'\ntRS'x'\n0cos\nmkdir\n(S'{marker}'\ntR.".encode()),
+    "a call in a call": lambda marker: Raw(
+        f"cbuiltins\ngetattr\n(cos\npath\nS'os'\ntRS'x'\n0cos\nmkdir\n(S'{marker}'\ntR.".encode()
+    ),
 }
 
 # --- kinds of file ---------------------------------------------------------------------------------------
@@ -163,7 +165,14 @@ ENCODINGS: Mapping[str, Callable[[Any], bytes]] = {
 
 Read = Callable[[Path, bytes], object]
 
-WEIGHTS = ("pytorch_model.bin", "model.safetensors", "pytorch_model.pt", "model.pth", "tf_model.h5", "flax_model.msgpack")
+WEIGHTS = (
+    "pytorch_model.bin",
+    "model.safetensors",
+    "pytorch_model.pt",
+    "model.pth",
+    "tf_model.h5",
+    "flax_model.msgpack",
+)
 BESIDE = (
     *("config.json", "generation_config.json", "adapter_model.bin", "training_args.bin", "optimizer.pt"),
     *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt", "vocab.pkl"),

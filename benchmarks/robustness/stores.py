@@ -124,7 +124,9 @@ def damage(count: int, seed: int, folder: Path) -> Result:
         place, (file, harm) = folder / f"damaged {number}", KINDS[number % len(KINDS)]
         shutil.copytree(folder / "log" if file == "log" else whole, place)
         _damage(place, file, harm, rng)
-        compare(result, f"{file} {harm} {number}, seed {seed}", f"{file}, {harm}", expected, lambda: _checked(bench, place))
+        compare(
+            result, f"{file} {harm} {number}, seed {seed}", f"{file}, {harm}", expected, lambda: _checked(bench, place)
+        )
         shutil.rmtree(place)
     return result
 

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from benchmarks.robustness.results import Result
-from benchmarks.robustness.small_models import CONFIGS, byte_level, save
+from benchmarks.robustness.small_models import byte_level, save
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import engine_for
 from circuitdsl.engine.plain.engine import PlainEngine
@@ -42,8 +42,13 @@ ROPE: tuple[Settings, ...] = (
     _rope("dynamic", factor=2.0),
     _rope("llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
     _rope("yarn", factor=4.0, original_max_position_embeddings=16),
-    _rope("longrope", short_factor=[1.0, 2.0, 3.0, 4.0], long_factor=[2.0, 4.0, 6.0, 8.0], factor=2.0,
-          original_max_position_embeddings=32),
+    _rope(
+        "longrope",
+        short_factor=[1.0, 2.0, 3.0, 4.0],
+        long_factor=[2.0, 4.0, 6.0, 8.0],
+        factor=2.0,
+        original_max_position_embeddings=32,
+    ),
 )
 PARTIAL: tuple[Settings, ...] = tuple(_rope("default", partial_rotary_factor=share) for share in (0.25, 0.5, 1.0))
 
@@ -222,7 +227,8 @@ def tried(place: Path, prompts: tuple[Prompt, ...]) -> tuple[str, str]:
         return "otherwise", f"{type(error).__name__}: {error!s:.200}"
     with quiet():
         reference = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, attn_implementation="eager").eval()
-    problems = [*_logits(model, reference), *_figures(model, reference, prompts)]
+    measured = tuple(prompt for prompt in prompts if len(prompt.tokens) <= model.geometry.n_ctx)
+    problems = [*_logits(model, reference), *(_figures(model, reference, measured) if measured else ())]
     return f"equal, with the {engine_for(model).name} engine", "; ".join(problems)
 
 
@@ -248,7 +254,9 @@ CHANGED: tuple[World, ...] = (
 def _figures(model: Model, reference: Any, prompts: tuple[Prompt, ...]) -> Iterator[str]:
     """On prompts of several lengths in one batch, which Hugging Face's code is given one by one."""
     experiments = [Experiment(IOI, world, Metric("logit_diff")) for world in (Clean(), *CHANGED)]
-    found, plain = (each.run(IOI, prompts, 0, len(prompts), experiments) for each in (engine_for(model), PlainEngine(model)))
+    found, plain = (
+        each.run(IOI, prompts, 0, len(prompts), experiments) for each in (engine_for(model), PlainEngine(model))
+    )
     with torch.no_grad():
         logits = [reference(torch.tensor([prompt.tokens])).logits[0, -1] for prompt in prompts]
     clean = [row[each.answer] - row[list(each.wrong)].mean() for row, each in zip(logits, prompts, strict=True)]

@@ -32,8 +32,12 @@ EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits.h: the program itself is wrong
 EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 130, 141  # as shells count Ctrl-C and a reader that has gone
 
 
+_USAGE = typer.BadParameter.__bases__  # of wrong usage of every kind: newer versions of typer do not export it
+
+
 class _Commands(TyperGroup):
-    """The commands; typer itself would end an interrupt without a word, and as if a claim failed."""
+    """The commands; typer itself would end an interrupt without a word, and as if a claim failed, and print what was
+    called as it stands."""
 
     def make_context(self, *arguments: Any, **more: Any) -> Any:
         with _told_endings():  # its own help is printed here
@@ -57,6 +61,9 @@ def _told_endings() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    except _USAGE as error:
+        error.message = visible(error.message)  # which quotes the command line
+        raise
 
 
 app = typer.Typer(

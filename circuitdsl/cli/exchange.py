@@ -16,6 +16,7 @@ from circuitdsl.cli.options import OutputFile, Revision, choices, one_circuit
 from circuitdsl.errors import InputError
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
+from circuitdsl.visible import visible
 
 if TYPE_CHECKING:
     from circuitdsl.exchange import Graph
@@ -123,6 +124,6 @@ def _pairs(written: Iterable[str]) -> dict[str, str]:
 def _tell(lost: Iterable[str], added: Iterable[str]) -> None:
     """Say on standard error in what the file that was written differs from the one that was read."""
     for said in lost:
-        print(f"not kept: {said}", file=sys.stderr)
+        print(f"not kept: {visible(said)}", file=sys.stderr)
     for said in added:
-        print(f"added: {said}", file=sys.stderr)
+        print(f"added: {visible(said)}", file=sys.stderr)

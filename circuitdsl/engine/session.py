@@ -108,7 +108,11 @@ class Session:
             rows = f"{self.damaged} readings in it lack" if self.damaged > 1 else "a reading in it lacks"
             found.append(f"the results store is damaged: {rows} the checksum; what was asked with them was run again")
         if damaged := self.means.damaged:
-            files = f"{damaged} files of means lack their checksums" if damaged > 1 else "a file of means lacks its checksum"
+            files = (
+                f"{damaged} files of means lack their checksums"
+                if damaged > 1
+                else "a file of means lacks its checksum"
+            )
             found.append(f"beside the results store {files}: these means were made again")
         if self.store is not None and not self.store.writable:
             found.append(f"the results store {self.store.path} may only be read: nothing new was kept")

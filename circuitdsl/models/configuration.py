@@ -35,6 +35,19 @@ def is_native(config: Mapping[str, Any]) -> bool:
     return "model_type" not in config and "d_model" in config and "d_head" in config
 
 
+def measured_length(config: Mapping[str, Any], n_ctx: int) -> int:
+    """The longest prompt that is measured, in tokens, of a model that reads ``n_ctx``.
+
+    With longrope (Ding et al. 2024, arXiv:2402.13753) all rotary frequencies are others in passes that are longer than
+    ``original_max_position_embeddings``: a prompt would give other figures beside a longer one.
+    """
+    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if not isinstance(scaling, Mapping) or scaling.get("rope_type", scaling.get("type")) != "longrope":
+        return n_ctx
+    trained = scaling.get("original_max_position_embeddings") or config.get("original_max_position_embeddings")
+    return min(n_ctx, trained) if isinstance(trained, int) else n_ctx
+
+
 # What TransformerLens's native model always does, whatever a configuration says of it.
 _ALWAYS: Mapping[str, tuple[object, ...]] = {
     "use_attn_scale": (True,),

@@ -8,7 +8,7 @@ from typing import Any
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.environment import UnknownName
-from circuitdsl.models.configuration import NO_MLP, is_native, native_shape, read_configuration
+from circuitdsl.models.configuration import NO_MLP, is_native, measured_length, native_shape, read_configuration
 from circuitdsl.models.families import ALWAYS, Family, families
 from circuitdsl.models.folders import find_folder
 from circuitdsl.models.names import shape_name
@@ -121,7 +121,7 @@ def shape_of(name: str, config: Mapping[str, Any], where: str) -> Geometry:
         d_head=_first(config, ("head_dim",)) or width // heads,
         d_mlp=_first(config, _MLP) or 4 * width,
         d_vocab=required(("vocab_size",)),
-        n_ctx=_first(config, _CONTEXT) or family.trained_on or required(_CONTEXT),
+        n_ctx=measured_length(config, _first(config, _CONTEXT) or family.trained_on or required(_CONTEXT)),
         parallel_attn_mlp=family.is_parallel(config),
     )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Processing
+from circuitdsl.models.configuration import measured_length
 from circuitdsl.models.folders import find_folder
 from circuitdsl.models.given import as_asked, processed
 from circuitdsl.models.hub import require_revisions
@@ -91,6 +92,7 @@ def _opened(name: str, bridge: TransformerBridge, processing: Processed, revisio
 
 def _geometry(name: str, bridge: TransformerBridge) -> Geometry:
     config = bridge.cfg
+    theirs: Any = getattr(bridge.original_model, "config", None)
     return Geometry(
         model=name,
         n_layers=config.n_layers,
@@ -100,6 +102,6 @@ def _geometry(name: str, bridge: TransformerBridge) -> Geometry:
         d_head=config.d_head,
         d_mlp=0 if config.attn_only else config.d_mlp or 4 * config.d_model,
         d_vocab=config.d_vocab,
-        n_ctx=config.n_ctx,
+        n_ctx=config.n_ctx if theirs is None else measured_length(theirs.to_dict(), config.n_ctx),
         parallel_attn_mlp=bool(config.parallel_attn_mlp),
     )

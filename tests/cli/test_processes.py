@@ -120,7 +120,10 @@ TOLD = (["plan", "nosuch.circuit"], ["lint", "--nosuch"], ["nosuch"], ["models",
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_reader_that_has_gone_is_nobodys_mistake():
-    commands = [*((1, each) for each in (*LIGHT, ["tasks", "show", "--help"], ["--version"])), *((2, each) for each in TOLD)]
+    commands = [
+        *((1, each) for each in (*LIGHT, ["tasks", "show", "--help"], ["--version"])),
+        *((2, each) for each in TOLD),
+    ]
     commands.remove((1, ["fmt", "--check", "specs/mini/ioi.circuit"]))  # which says nothing
     script = UNREAD.format(commands=commands)
     ended = subprocess.run(

@@ -16,7 +16,7 @@ from folders_of_models import copied, weights_of, with_weights
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from circuitdsl.models import ModelError, Opening, open_model
+from circuitdsl.models import ModelError, Opening, geometry_of, open_model
 from circuitdsl.models.folders import MINI
 
 torch.set_num_threads(1)
@@ -143,7 +143,7 @@ def test_a_setting_that_transformerlens_does_not_know_is_found_out(small, tmp_pa
     assert "does not compute" in error.message and "as Hugging Face does: logits differ by up to" in error.message
 
 
-def rope(kind: str, **more: float) -> dict[str, Any]:
+def rope(kind: str, **more: Any) -> dict[str, Any]:
     return {"rope_parameters": {"rope_type": kind, "rope_theta": 1e4} | more}
 
 
@@ -178,6 +178,17 @@ def test_what_changes_logits_changes_what_a_model_is_known_by(case, small, tmp_p
     assert (logits[0] - logits[1]).abs().max() > 1e-3
     assert plain.fingerprint == changed.fingerprint
     assert plain.identity != changed.identity
+
+
+def test_only_prompts_of_the_length_whose_frequencies_longrope_keeps_are_measured(small, tmp_path):
+    """Beside a longer one a prompt would give other figures, and the model's buffers would be others from then on."""
+    source, scaling = small("llama"), {"short_factor": [1.0] * 4, "long_factor": [8.0] * 4, "factor": 2.0}
+    config = rope("longrope", original_max_position_embeddings=30, **scaling)
+    model = open_model(copied(tmp_path / "m", source, **config))
+    assert model.geometry.n_ctx == geometry_of(str(tmp_path / "m")).n_ctx == 30
+    older = {"rope_scaling": scaling | {"type": "longrope"}, "original_max_position_embeddings": 30}
+    assert geometry_of(str(copied(tmp_path / "older", source, rope_parameters=None, **older))).n_ctx == 30
+    assert open_model(source).geometry.n_ctx == geometry_of(str(source)).n_ctx == 64
 
 
 def test_a_model_is_known_by_its_buffers_and_its_tokenizer_too(small, tmp_path):
