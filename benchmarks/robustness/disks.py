@@ -29,10 +29,10 @@ def disks(count: int, seed: int, folder: Path) -> Result:
     """Checks one after the other, each on a disk with something wrong, in a process of its own."""
     result = Result(
         "disks and versions",
-        "A check whose store lies on a disk that gets full (a tmpfs of some KiB; no file beyond so many bytes), that is "
-        "mounted read-only or may not be written by this user, or holds readings of another version of circuitdsl: the "
-        "report is the undisturbed one, or the store is refused with a remedy. A report that finds no room leaves the "
-        "file that it was to replace as it is.",
+        "A check whose store lies on a disk that gets full (a tmpfs of some KiB; no file beyond so many bytes), that "
+        "is mounted read-only or may not be written by this user, or that holds readings of another version of "
+        "circuitdsl: the report is the undisturbed one, or the store is refused with a remedy. A report that finds no "
+        "room leaves the file that it was to replace as it is.",
     )
     folder.chmod(0o755)  # so that nobody can look into it
     bench, rng, whole = Bench.in_folder(folder), random.Random(seed), folder / "whole"

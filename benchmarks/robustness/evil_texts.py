@@ -1,4 +1,4 @@
-"""Texts that would do harm where they are shown as they are, records in which foreign fields hold them, and what harm is."""
+"""Texts that would do harm where they are shown as they are, records that hold them, and what harm is."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ def pickles(count: int, seed: int, folder: Path) -> Result:
     result = Result(
         "pickles",
         f"Files that would make a file where a pickle in them is believed: {len(CALLS)} ways to call something, "
-        f"{len(ENCODINGS)} kinds of file (pickles of every protocol, torch's formats, numpy's with objects, archives), in "
-        "the place of weights, tokenizers and other files of a model's folder, of every format of exchange, of the "
+        f"{len(ENCODINGS)} kinds of file (pickles of every protocol, torch's formats, numpy's with objects, archives), "
+        "in the place of weights, tokenizers and other files of a model's folder, of every format of exchange, of the "
         "results store and its means, of prompts and specifications. The file must never be there, and what is read "
         "ends with an error that has a remedy, or as if nothing were.",
     )

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import circuitdsl as cd
@@ -48,8 +49,8 @@ def _killed(
     result = Result(
         f"SIGKILL of a {what}, {number.lower()} processes",
         f"{number} processes {what} with one store and are killed at random moments. After every {ROUNDS} rounds a "
-        f"{what} runs to its end on what they left, and its report must equal the undisturbed one to the bit; then a new "
-        "store begins.",
+        f"{what} runs to its end on what they left, and its report must equal the undisturbed one to the bit; then a "
+        "new store begins.",
     )
     started = time.monotonic()
     expected = verdicts(work())
@@ -124,9 +125,8 @@ def damage(count: int, seed: int, folder: Path) -> Result:
         place, (file, harm) = folder / f"damaged {number}", KINDS[number % len(KINDS)]
         shutil.copytree(folder / "log" if file == "log" else whole, place)
         _damage(place, file, harm, rng)
-        compare(
-            result, f"{file} {harm} {number}, seed {seed}", f"{file}, {harm}", expected, lambda: _checked(bench, place)
-        )
+        what, check = f"{file} {harm} {number}, seed {seed}", partial(_checked, bench, place)
+        compare(result, what, f"{file}, {harm}", expected, check)
         shutil.rmtree(place)
     return result
 

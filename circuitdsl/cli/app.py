@@ -99,7 +99,8 @@ def main() -> None:
     except BrokenPipeError:
         _end_unread()
     except SystemExit as ended:
-        # Rich, which prints help and wrong usage, and typer meet a closed pipe themselves, and end as if a claim failed.
+        # Rich, which prints help and wrong usage, and typer meet a closed pipe themselves, and end as if a claim
+        # failed.
         if isinstance(ended.__context__, BrokenPipeError):
             _end_unread()
         raise

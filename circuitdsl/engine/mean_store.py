@@ -94,7 +94,7 @@ def _whole(path: Path) -> Mapping[str, Tensor] | None:
 
     try:
         with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             said = (file.metadata() or {}).get(_CHECKSUM)
     except SafetensorError:
         return None
