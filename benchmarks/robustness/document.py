@@ -21,8 +21,8 @@ def _head(records: Mapping[str, Record]) -> Iterable[str]:
         "",
         "`python -m benchmarks.robustness` writes this page from robustness.json, which holds the last run of each "
         "campaign. A campaign takes its",
-        "count as an argument and can be run alone: `python -m benchmarks.robustness --only kills --kills 500`. Seconds "
-        "are those of a clock; other work ran beside.",
+        "count as an argument and can be run alone: `python -m benchmarks.robustness --only kills --kills 500`. "
+        "Seconds are those of a clock; other work ran beside.",
         "",
         "| campaign | name | tried | faults | seconds | of CPU | date | version |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",

@@ -31,8 +31,8 @@ def injection(count: int, seed: int, folder: Path) -> Result:
         "injection",
         f"{len(COMMANDS)} commands on files in which abouts, cites, prompts, templates, items, names of files and "
         f"models hold one or two of {len(EVIL)} evil texts (sequences of terminals, HTML, XML, letters that turn a "
-        "line, control characters, no characters): what is printed moves no cursor and begins no line, SVG and JUnit are XML "
-        "without elements of the text's, JSON and SARIF are JSON.",
+        "line, control characters, no characters): what is printed moves no cursor and begins no line, SVG and JUnit "
+        "are XML without elements of the text's, JSON and SARIF are JSON.",
     )
     with quiet():
         save("gpt2", folder / "small")

@@ -63,7 +63,7 @@ def save(family: str, folder: Path, tokenizer: PreTrainedTokenizerFast | None = 
     """
     kind, usual = CONFIGS[family]
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(getattr(transformers, kind)(**usual | settings))
+    model = AutoModelForCausalLM.from_config(getattr(transformers, kind)(**{**usual, **settings}))
     for name, weight in model.named_parameters():  # biases and norms start at 0 and 1, which hides mistakes
         if weight.dim() == 1:
             weight.data += 0.2 * torch.randn_like(weight)

@@ -32,7 +32,7 @@ EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits.h: the program itself is wrong
 EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 130, 141  # as shells count Ctrl-C and a reader that has gone
 
 
-_USAGE = typer.BadParameter.__bases__  # of wrong usage of every kind: newer versions of typer do not export it
+_USAGE: Any = typer.BadParameter.__bases__  # of wrong usage of every kind: newer versions of typer do not export it
 
 
 class _Commands(TyperGroup):

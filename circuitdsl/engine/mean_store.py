@@ -108,7 +108,7 @@ def _checksum(name: str, tensors: Mapping[str, Tensor]) -> str:
     summed = hashlib.blake2b(name.encode(), digest_size=16)
     for each, tensor in sorted(tensors.items()):
         summed.update(f"\n{each}\n{tensor.dtype}\n{list(tensor.shape)}\n".encode())
-        summed.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        summed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return summed.hexdigest()
 
 
