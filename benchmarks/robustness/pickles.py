@@ -49,7 +49,7 @@ def pickles(count: int, seed: int, folder: Path) -> Result:
         pickle.loads(ENCODINGS[encoding](CALLS[call](marker)))
         if not marker.exists():  # then nothing else would be found out either
             result.fault(f"{call}, {encoding}: does nothing where it is believed")
-    readers = doors(Bench.in_folder(folder), folder)
+    readers = doors(folder)
     pairs = list(itertools.product(readers, ENCODINGS))
     rng = random.Random(seed)
     rng.shuffle(pairs)
@@ -181,8 +181,9 @@ BESIDE = (
 NATIVE = {"d_model": 16, "d_head": 4, "n_layers": 1, "n_heads": 4, "n_ctx": 32, "d_vocab": 208, "act_fn": "relu"}
 
 
-def doors(bench: Bench, folder: Path) -> Mapping[str, Read]:
+def doors(folder: Path) -> Mapping[str, Read]:
     """What reads bytes as a file of some name: given a folder of its own, and the bytes."""
+    bench = Bench.in_folder(folder)
     bench.check(store=cd.Store.in_folder(folder / "whole"))
     shapes = geometry_of("mini")
     exchanged = [*((ending, "") for ending in ("pt", "pth", "npz", "pkl", "json", "txt"))]

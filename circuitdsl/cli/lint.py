@@ -57,7 +57,8 @@ def fmt(
         after = cd.format(before, name)
         changed |= after != before
         if show_diff:
-            lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, f"{name} (formatted)")
+            shown = visible(name)
+            lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), shown, f"{shown} (formatted)")
             output.put(visible_lines("".join(lines)))
         elif check_only and after != before:
             output.put(f"{visible(name)} would be formatted\n")

@@ -11,6 +11,8 @@ import pytest
 from command_line import ROOT, run
 from jsonschema import Draft202012Validator
 
+from benchmarks.robustness.evil_texts import harm_of
+from circuitdsl.models import folders
 from circuitdsl.models.opening import DTYPES
 
 MINI = ROOT / "specs" / "mini"
@@ -326,6 +328,21 @@ def test_models_and_tasks_are_listed():
     assert all(name in models for name in ("planted-ioi", "mini", "smollm2-135m"))
     assert all(name in tasks for name in ("ioi", "colored_objects", "induction", 'file("my.jsonl")'))
     assert run("--version").out.startswith("circuitdsl 0.")
+
+
+def test_a_model_of_tasks_show_may_be_a_folder():
+    assert run("tasks", "show", "ioi", "--model", folders.MINI, "-n", 1) == run("tasks", "show", "ioi", "-n", 1)
+
+
+def test_evil_names_begin_no_line_and_move_no_cursor(ugly: Path):
+    """A campaign found these doors: wrong usage, headings of what fmt would change, notes of an export, messages."""
+    for evil in ("below\n✓ FORGED", "over\x1b[1A\u2028✓ FORGED"):
+        path = ugly.with_name(f"{evil}.circuit")
+        path.write_bytes(ugly.read_bytes())
+        ended = [run("fmt", "--diff", path), run("check", f"--{evil}"), run(evil), run("models", "add", evil)]
+        ended.append(run("export", "specs/mini/ioi.circuit", "--format", f"x{evil}"))
+        assert [harm for each in ended for harm in harm_of(each.out + each.err)] == []
+        assert all("FORGED" in each.out + each.err for each in ended)
 
 
 def test_prompts_of_a_task_as_a_model_reads_them():
