@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from benchmarks.robustness.evil_texts import harm_of
 from circuitdsl.models import folders
 from circuitdsl.models.opening import DTYPES
+from models.folders_of_models import copied
 
 MINI = ROOT / "specs" / "mini"
 UGLY = "circuit  c {\n model mini # small\n\n\n task ioi\n   role a at END {0.1  0.2}\n}\n"
@@ -334,15 +335,24 @@ def test_a_model_of_tasks_show_may_be_a_folder():
     assert run("tasks", "show", "ioi", "--model", folders.MINI, "-n", 1) == run("tasks", "show", "ioi", "-n", 1)
 
 
-def test_evil_names_begin_no_line_and_move_no_cursor(ugly: Path):
+@pytest.mark.parametrize("evil", ["below\n✓ FORGED", "over\x1b[1A\u2028✓ FORGED"])
+def test_evil_names_begin_no_line_and_move_no_cursor(ugly: Path, tmp_path: Path, evil: str):
     """A campaign found these doors: wrong usage, headings of what fmt would change, notes of an export, messages."""
-    for evil in ("below\n✓ FORGED", "over\x1b[1A\u2028✓ FORGED"):
-        path = ugly.with_name(f"{evil}.circuit")
-        path.write_bytes(ugly.read_bytes())
-        ended = [run("fmt", "--diff", path), run("check", f"--{evil}"), run(evil), run("models", "add", evil)]
-        ended.append(run("export", "specs/mini/ioi.circuit", "--format", f"x{evil}"))
-        assert [harm for each in ended for harm in harm_of(each.out + each.err)] == []
-        assert all("FORGED" in each.out + each.err for each in ended)
+    path = ugly.with_name(f"{evil}.circuit")
+    path.write_bytes(ugly.read_bytes())
+    model = f"a {' '.join(evil.split(chr(10)))}"
+    copied(tmp_path / model)
+    other = tmp_path / "other.circuit"
+    other.write_text(f'circuit c {{ model "{model}" task ioi role a {{ 0.1 }} edge a -> logits : raises }}')
+    calls = [
+        ["fmt", "--diff", path],
+        ["check", f"--{evil}"],
+        [evil],
+        ["models", "add", evil],
+        ["export", other, "--format", "eap"],
+    ]
+    for said in (ended.out + ended.err for ended in (run(*call) for call in calls)):
+        assert "FORGED" in said and [*harm_of(said)] == []
 
 
 def test_prompts_of_a_task_as_a_model_reads_them():
