@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.robustness import injection, pickles, results, texts, variants
+from benchmarks.robustness import injection, pickles, results, small_models, texts, variants
 from benchmarks.robustness.__main__ import main
 from benchmarks.robustness.apart import in_a_process
 from benchmarks.robustness.checks import difference
@@ -100,6 +100,11 @@ def test_a_pickle_that_is_believed_would_be_seen(tmp_path: Path, monkeypatch: py
     found = pickles.pickles(12, 0, tmp_path)
     assert found.tried == 12 and len(found.faults) == 12
     assert all("it ran" in fault for fault in found.faults)
+
+
+def test_every_family_has_variants():
+    assert set(variants.VARIANTS) == set(small_models.CONFIGS)
+    assert all(len([*variants.chosen(some, 30, random.Random(0))]) == 30 for some in variants.VARIANTS.values())
 
 
 def test_a_model_that_is_computed_otherwise_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
