@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 from benchmarks.robustness.results import Record
@@ -16,14 +17,14 @@ def page(records: Mapping[str, Record]) -> str:
 
 
 def _head(records: Mapping[str, Record]) -> Iterable[str]:
-    yield from (
-        "# Robustness",
-        "",
+    about = (
         "`python -m benchmarks.robustness` writes this page from robustness.json, which holds the last run of each "
-        "campaign. A campaign takes its",
-        "count as an argument and can be run alone: `python -m benchmarks.robustness --only kills --kills 500`. "
-        "Seconds are those of a clock; other work ran beside.",
-        "",
+        "campaign. A campaign takes its count as an argument and can be run alone: `python -m benchmarks.robustness "
+        "--only kills --kills 500`. Seconds are those of a clock; other work ran beside. What faults of earlier runs "
+        "led to stands in the changelog."
+    )
+    yield from ("# Robustness", "", *_wrapped(about), "")
+    yield from (
         "| campaign | name | tried | faults | seconds | of CPU | date | version |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
     )
@@ -38,11 +39,19 @@ def _head(records: Mapping[str, Record]) -> Iterable[str]:
 
 def _section(record: Record) -> Iterable[str]:
     found = record.result
-    yield from (f"## {found.name}", "", f"{found.about} Seed {record.seed}.", "")
-    yield from (f"* {how}: {count:,}" for how, count in sorted(found.ends.items()))
-    yield from (f"* {note}" for note in found.notes)
-    yield from (f"* **fault**: `{fault}`" for fault in found.faults[:SHOWN])
+    yield from (f"## {found.name}", "", *_wrapped(f"{found.about} Seed {record.seed}."), "")
+    listed = [
+        *(f"{how}: {count:,}" for how, count in sorted(found.ends.items())),
+        *found.notes,
+        *(f"**fault**: `{fault}`" for fault in found.faults[:SHOWN]),
+    ]
+    for each in listed:
+        yield from _wrapped(f"* {each}", "  ")
     yield ""
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 WHY = """## Why last digits differ
