@@ -76,12 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Record]:
 
 def carried_out(campaign: Callable[[int, int, Path], Result], count: int, seed: int) -> Record:
     """Run a campaign in a folder of its own."""
+    version = __version__, _commit(), _code()  # of what is imported now, whatever is written meanwhile
     with tempfile.TemporaryDirectory() as folder:
         started, worked = time.monotonic(), _processor_seconds()
         found = campaign(count, seed, Path(folder))
         seconds, work = time.monotonic() - started, _processor_seconds() - worked
     today = date.today().isoformat()
-    return Record(found, seed, today, round(seconds, 1), round(work, 1), __version__, _commit(), _code())
+    return Record(found, seed, today, round(seconds, 1), round(work, 1), *version)
 
 
 def write(records: Mapping[str, Record], folder: Path) -> None:
