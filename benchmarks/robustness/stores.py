@@ -75,7 +75,7 @@ def _killed(
                 result.faults.append(f"after round {turn}, seed {seed}: {noted[0]}")
             place = folder / str(turn)
     result.notes.append(
-        f"{ended} times the work went on to its end, with {answered} experiments answered by what was kept of the killed"
+        f"{ended} times the work went on to its end: {answered} experiments were answered by what had been kept"
     )
     return result
 
