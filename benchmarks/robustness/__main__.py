@@ -89,7 +89,9 @@ def write(records: Mapping[str, Record], folder: Path) -> None:
     """The records, in the order of the campaigns, and their page."""
     ordered = {name: records[name] for name in PARTS if name in records}
     results.write(ordered, folder / "robustness.json")
-    (folder / "robustness.md").write_text(page(ordered), encoding="utf-8")
+    (folder / "robustness.md").write_text(
+        page(ordered, [name for name in PARTS if name not in records]), encoding="utf-8"
+    )
 
 
 def _processor_seconds() -> float:

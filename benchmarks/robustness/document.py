@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.robustness.results import Record
 
@@ -11,9 +11,10 @@ SHOWN = 20
 """Faults of one campaign that the page lists; the record has all of them."""
 
 
-def page(records: Mapping[str, Record]) -> str:
-    """The records as Markdown, in their order."""
-    return "\n".join([*_head(records), *(line for each in records.values() for line in _section(each)), WHY])
+def page(records: Mapping[str, Record], missing: Sequence[str] = ()) -> str:
+    """The records as Markdown, in their order; ``missing`` are campaigns that have none."""
+    unrun = [f"Not run to its end yet: {', '.join(f'`{name}`' for name in missing)}.", ""] if missing else []
+    return "\n".join([*_head(records), *unrun, *(line for each in records.values() for line in _section(each)), WHY])
 
 
 def _head(records: Mapping[str, Record]) -> Iterable[str]:
