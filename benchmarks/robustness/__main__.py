@@ -89,9 +89,8 @@ def write(records: Mapping[str, Record], folder: Path) -> None:
     """The records, in the order of the campaigns, and their page."""
     ordered = {name: records[name] for name in PARTS if name in records}
     results.write(ordered, folder / "robustness.json")
-    (folder / "robustness.md").write_text(
-        page(ordered, [name for name in PARTS if name not in records]), encoding="utf-8"
-    )
+    missing = [name for name in PARTS if name not in records]
+    (folder / "robustness.md").write_text(page(ordered, missing), encoding="utf-8")
 
 
 def _processor_seconds() -> float:
