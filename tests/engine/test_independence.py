@@ -13,7 +13,19 @@ import pytest
 import circuitdsl.engine
 
 ENGINE = Path(circuitdsl.engine.__file__).parent
-SHARED = {"base", "batch", "guard", "hook_names", "mean_store", "named", "readings", "references", "sources", "store"}
+SHARED = {
+    "base",
+    "batch",
+    "guard",
+    "hook_names",
+    "mean_store",
+    "named",
+    "readings",
+    "references",
+    "slices",
+    "sources",
+    "store",
+}
 """Modules beside the engines that both may import: none of them writes to a run or computes one."""
 
 HANDED_OVER = {"circuitdsl.engine.plain.engine": {"PlainEngine"}, "circuitdsl.engine.plain.cost": {"PlainCost"}}

@@ -16,6 +16,7 @@ from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Document
 from circuitdsl.measures.experiments import Experiment
+from circuitdsl.models import Model
 from circuitdsl.outcome import Arm, ClaimOutcome, InterventionReport
 from circuitdsl.plan.intervention import claim_job, plan_intervention
 from circuitdsl.plan.job import Started
@@ -150,7 +151,9 @@ def test_a_claim_is_measured_in_one_round():
 
 def test_both_engines_agree():
     plain = bench().of("planted-broken")
-    other = Bench(Session(PlainEngine(plain.session.engine.model)), plain.seed)
+    model = plain.session.engine.model
+    assert isinstance(model, Model)
+    other = Bench(Session(PlainEngine(model)), plain.seed)
     document = claiming(*CLAIMS[:4], *AGAINST[:6])
     (repair,) = [each for each in document.interventions if each.name == "repair"]
     plan = plan_intervention(repair, document.circuit(repair.on))
