@@ -6,7 +6,6 @@ Writes robustness.json (a record of each campaign's last run) and robustness.md 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from benchmarks.code import ROOT, hash_of, package_sources
 from benchmarks.robustness import results
 from benchmarks.robustness.disks import disks
 from benchmarks.robustness.document import page
@@ -30,8 +30,6 @@ from benchmarks.robustness.stores import crowd, damage, kills, sweeps
 from benchmarks.robustness.texts import prompts, specs
 from benchmarks.robustness.variants import variants
 from circuitdsl.version import __version__
-
-ROOT = Path(__file__).parents[2]
 
 PARTS: Mapping[str, tuple[Callable[[int, int, Path], Result], int]] = {
     "specs": (specs, 5_000),
@@ -76,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Record]:
 
 def carried_out(campaign: Callable[[int, int, Path], Result], count: int, seed: int) -> Record:
     """Run a campaign in a folder of its own."""
-    version = __version__, _commit(), _code()  # of what is imported now, whatever is written meanwhile
+    version = (
+        __version__,
+        _commit(),
+        hash_of(package_sources()),
+    )  # of what is imported now, whatever is written meanwhile
     with tempfile.TemporaryDirectory() as folder:
         started, worked = time.monotonic(), _processor_seconds()
         found = campaign(count, seed, Path(folder))
@@ -102,14 +104,6 @@ def _commit() -> str:
     """The last commit, "" outside of a repository."""
     command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _code() -> str:
-    """A hash of the sources of the package."""
-    digest = hashlib.sha256()
-    for file in sorted([*(ROOT / "circuitdsl").rglob("*.py"), *(ROOT / "grammar").glob("*.lark")]):
-        digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _tell(*lines: str) -> None:

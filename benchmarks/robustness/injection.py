@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import random
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+from benchmarks.commands import run
 from benchmarks.robustness.evil_texts import EVIL, harm_of, harm_of_xml
 from benchmarks.robustness.results import Result
 from benchmarks.robustness.small_models import save
-from circuitdsl.cli import main
 from circuitdsl.language.format import quoted
 from circuitdsl.models.quiet import quiet
 
@@ -41,7 +38,9 @@ def injection(count: int, seed: int, folder: Path) -> Result:
         evil = "".join(rng.sample(EVIL, rng.choice((1, 1, 2))))
         files = Files(evil, folder / f"place {number}")
         files.write(folder / "small", rng)
-        code, said = _ended([str(each) for each in COMMANDS[name](files)])
+        with patch.dict("os.environ", WIDE):
+            code, out, err = run(*COMMANDS[name](files))
+        said = f"{out}\n{err}"
         harm = [*harm_of(said), *(found for path in sorted(files.folder.glob("out.*")) for found in _harm(path))]
         result.ended(f"{name}: exit {code}")
         if code not in EXITS:
@@ -49,26 +48,6 @@ def injection(count: int, seed: int, folder: Path) -> Result:
         result.faults += [f"{name}, {evil!r}: {each}" for each in harm]
         shutil.rmtree(files.folder)
     return result
-
-
-def _ended(arguments: list[str]) -> tuple[int, str]:
-    """How a command ends, and all that it says."""
-    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
-    code: object = 0
-    with (
-        patch.object(sys, "argv", ["circuitdsl", *arguments]),
-        patch.dict("os.environ", WIDE),
-        redirect_stdout(said),
-        redirect_stderr(said),
-    ):
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-    said.flush()
-    raw = said.detach()
-    assert isinstance(raw, io.BytesIO) and (code is None or isinstance(code, int))
-    return code or 0, raw.getvalue().decode("utf-8")
 
 
 def _harm(path: Path) -> Iterator[str]:

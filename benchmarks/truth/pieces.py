@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -13,6 +12,8 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarks.code import hash_of, package_sources
 
 if TYPE_CHECKING:
     from benchmarks.truth.calibration import Calibrated
@@ -187,12 +188,7 @@ def _file(folder: Path, piece: Piece) -> Path:
 
 def code() -> str:
     """A hash of all that decides the results: the sources of the package and of this benchmark."""
-    digest = hashlib.sha256()
     here = Path(__file__).parent
-    files = [*(ROOT / "circuitdsl").rglob("*.py"), *here.glob("*.py"), *here.rglob("*.circuit")]
-    files += (ROOT / "grammar").glob("*.lark")
     presentation = {"document.py", "pictures.py", "results.py", "__main__.py"}
-    for file in sorted(files):
-        if file.is_file() and not (file.parent == here and file.name in presentation):
-            digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
-    return digest.hexdigest()[:12]
+    own = [file for file in here.glob("*.py") if file.name not in presentation]
+    return hash_of([*package_sources(), *own, *here.rglob("*.circuit")])

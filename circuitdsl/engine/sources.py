@@ -113,7 +113,7 @@ class Sources:
         batches = in_batches([prompt for group in groups for prompt in group.prompts], self.tokens)
         bounds = pairwise(accumulate(map(len, batches), initial=0))
         passes = [(labels[first:last], some) for (first, last), some in zip(bounds, batches, strict=True)]
-        sums = {label: _Sum(source.by_template) for label in labels}
+        sums = {label: _Sum() for label in labels}
         for parts in self.each(partial(self._pass, source), passes):
             for label, part in parts.items():
                 sums[label].join(part)
@@ -129,29 +129,30 @@ class Sources:
         for label in dict.fromkeys(labels):
             start = labels.index(label)
             here = slice(start, start + labels.count(label))
-            sums[label] = _Sum(source.by_template)
-            sums[label].add({hook: each[here] for hook, each in activations.items()}, lengths[here])
+            sums[label] = _Sum.of({h: each[here] for h, each in activations.items()}, lengths[here], source.by_template)
         return sums
 
 
 @dataclass
 class _Sum:
-    """Activations of rows of tokens summed over rows, and over all their tokens unless they stay apart ``by_token``."""
+    """Activations of so many rows, or of all their tokens, summed."""
 
-    by_token: bool
     totals: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     count: int = 0
 
-    def add(self, activations: Activations, lengths: Sequence[int]) -> None:
-        """Add [rows, length, ...] by hook point of rows that have so many tokens before their padding."""
-        for hook, activation in activations.items():
-            if self.by_token:  # the rows of a template are equally long
-                part = activation[:, : lengths[0]].double().sum(0)
-            else:
-                real = torch.arange(activation.shape[1]) < torch.tensor(lengths)[:, None]
-                part = activation[real.to(activation.device)].double().sum(0)
-            self.totals[hook] = self.totals[hook] + part if hook in self.totals else part
-        self.count += len(lengths) if self.by_token else sum(lengths)
+    @classmethod
+    def of(cls, activations: Activations, lengths: Sequence[int], by_token: bool) -> _Sum:
+        """Over rows, and over their tokens unless these stay apart ``by_token``.
+
+        Activations are [rows, length, ...] by hook point; rows have so many tokens before their padding.
+        """
+        if by_token:  # the rows of a template are equally long
+            parts = {hook: each[:, : lengths[0]].double().sum(0) for hook, each in activations.items()}
+            return cls(parts, len(lengths))
+        longest = next(iter(activations.values())).shape[1]
+        real = torch.arange(longest) < torch.tensor(lengths)[:, None]
+        parts = {hook: each[real.to(each.device)].double().sum(0) for hook, each in activations.items()}
+        return cls(parts, sum(lengths))
 
     def join(self, other: _Sum) -> None:
         """Add what another one has summed."""
