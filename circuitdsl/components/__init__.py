@@ -5,8 +5,10 @@ from circuitdsl.components.embedding import Embed, PosEmbed
 from circuitdsl.components.geometry import Geometry
 from circuitdsl.components.head import Head, all_heads
 from circuitdsl.components.mlp import Mlp, all_mlps
+from circuitdsl.components.neuron import Neuron
 from circuitdsl.components.node import ALL, END, Node, Position
 from circuitdsl.components.registry import kinds
+from circuitdsl.components.residual import Residual
 
 __all__ = [
     "ALL",
@@ -17,10 +19,12 @@ __all__ = [
     "Geometry",
     "Head",
     "Mlp",
+    "Neuron",
     "Node",
     "Numbers",
     "PosEmbed",
     "Position",
+    "Residual",
     "all_heads",
     "all_mlps",
     "can_carry",

@@ -36,7 +36,8 @@ class Component(ABC):
     * ``inputs``: the letters of its named inputs, some of "qkv", or "" for a single input without a name;
     * ``claims_to_matter``: whether listing it in a role claims that it matters;
     * ``everywhere``: whether it stands at all positions where none is written;
-    * ``fixed``: whether its output is the same on all prompts of one length, so that no counterfactual changes it.
+    * ``fixed``: whether its output is the same on all prompts of one length, so that no counterfactual changes it;
+    * ``single``: whether its column at a hook point is a single number, and not a row of numbers as a head's.
     """
 
     rule: ClassVar[str]
@@ -46,6 +47,7 @@ class Component(ABC):
     claims_to_matter: ClassVar[bool] = True
     everywhere: ClassVar[bool] = False
     fixed: ClassVar[bool] = False
+    single: ClassVar[bool] = False
 
     # --- spelling --------------------------------------------------------------------------------
 
@@ -96,8 +98,8 @@ class Component(ABC):
         """The hook point of an input, named as in ``inputs``; "" for the one without a name."""
 
     def column(self, which: str, geometry: Geometry) -> tuple[int, int] | None:
-        """Its own column at a hook point that has one a head, and how many there are: of its input ``which``, or of its
-        output for "". None where all that passes the point is its own."""
+        """Its own column at a hook point that has several, one a head or one a neuron, and how many there are: of its
+        input ``which``, or of its output for "". None where all that passes the point is its own."""
         return None
 
 
@@ -116,7 +118,7 @@ def can_carry(sender: Component, receiver: Component, parallel: bool) -> bool:
     (True, False)
     """
     reads = receiver.reads(parallel)
-    return reads is not None and sender.writes < reads
+    return sender != receiver and reads is not None and sender.writes < reads
 
 
 def outside(geometry: Geometry, what: str, code: str) -> Absent:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from circuitdsl.components import Geometry, all_mlps
+from circuitdsl.components import Component, Geometry, Neuron, all_mlps
+from circuitdsl.engine.named import components
+from circuitdsl.measures.experiments import World
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +50,17 @@ def heads_and_mlps(geometry: Geometry) -> tuple[str, ...]:
 def replaced_outside(mlps: bool, geometry: Geometry) -> tuple[str, ...]:
     """The hook points that an isolated circuit replaces where it keeps nothing: of all heads, and MLPs if ``mlps``."""
     return heads_and_mlps(geometry) if mlps else all_heads(geometry)
+
+
+def neurons_of(components: Iterable[Component]) -> dict[str, str]:
+    """Of the MLPs that neurons among these are part of: their hook points, and those of all their neurons."""
+    return {component.mlp: component.output for component in components if isinstance(component, Neuron)}
+
+
+def further(worlds: Iterable[World], geometry: Geometry) -> frozenset[str]:
+    """The hook points of components that worlds name, other than embeddings, heads and MLPs."""
+    named = frozenset(component.output for world in worlds for component in components(world))
+    return named - {*EMBEDDINGS, *heads_and_mlps(geometry)}
 
 
 def norm_scales(geometry: Geometry) -> tuple[str, ...]:

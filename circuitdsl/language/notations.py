@@ -43,7 +43,16 @@ def _mlp(found: re.Match[str]) -> str:
 
 
 def _neuron(found: re.Match[str]) -> str:
-    return f"single neurons are no components here: `mlp {int(found['layer'])}` is all of its layer"
+    return f"neurons are written `neuron layer.number`: `neuron {int(found['layer'])}.{int(found['head'])}`"
+
+
+def _residual(found: re.Match[str]) -> str:
+    return f"the residual stream before a layer is written `resid layer`: `resid {int(found['layer'])}`"
+
+
+def _residual_after(found: re.Match[str]) -> str:
+    after = int(found["layer"]) + 1
+    return f"the residual stream is named by the layer that it enters: `resid {after}`; after the last it is `logits`"
 
 
 def _word(written: str, what: str) -> Callable[[re.Match[str]], str]:
@@ -58,9 +67,10 @@ _NOTATIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
         (rf"{_BLOCK}\.(?:hook_mlp_\w+|mlp\b[\w.]*)", _mlp),
         (rf"{_BLOCK}\.(?:hook_attn_\w+|(?:self_)?attn\b[\w.]*|attention\b[\w.]*)", _all_heads),
         (r"blocks\.0\.hook_resid_pre\b", _word("embed", "token embeddings")),
-        (r"blocks\.\d+\.hook_resid_post\b", _word("logits", "outputs of the model")),
+        (rf"{_BLOCK}\.hook_resid_pre\b", _residual),
+        (rf"{_BLOCK}\.hook_resid_post\b", _residual_after),
         (r"(?:neuron|n)[ ._]?(?P<layer>\d{1,6})[.:/](?P<head>\d{1,6})\b", _neuron),
-        (r"(?:m|mlp)[ ._]?(?P<layer>\d{1,6})[ ._:/]{0,3}(?:n|neuron)[ ._]?\d{1,6}\b", _neuron),
+        (r"(?:m|mlp)[ ._]?(?P<layer>\d{1,6})[ ._:/]{0,3}(?:n|neuron)[ ._]?(?P<head>\d{1,6})\b", _neuron),
         (rf"(?:(?:l|layer|a|attn|h)[ ._]?)?{_LAYER}[ ._:]{{0,3}}(?:h|head)[ ._]?{_HEAD}\b{_INPUT}", _head),
         (rf"(?:l|a|attn|h|head)[ ._]?{_LAYER}[.:]{_HEAD}\b{_INPUT}", _head),
         (rf"[(\[]{_GAP}{_LAYER}{_GAP},{_GAP}{_HEAD}{_GAP}[)\]]{_INPUT}", _head),

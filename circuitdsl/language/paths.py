@@ -242,6 +242,8 @@ def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
 
 
 def _why(sender: Component, receiver: Component) -> str:
+    if sender == receiver:
+        return f"what {sender} writes is not what it reads"
     if receiver.reads(parallel=False) is None:
         return f"`{receiver}` is computed from the tokens alone and reads no component"
     return f"{receiver.reading}, and {sender} writes later"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from circuitdsl.components import ALL, Component, Mlp, Node
+from circuitdsl.components import ALL, Component, Mlp, Neuron, Node, Residual
 from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.measures.controls import random_edges, random_nodes
@@ -85,7 +85,13 @@ class NodesOf:
         return tuple(map(self._isolated, sets))
 
     def _isolated(self, nodes: Iterable[Node]) -> Isolated:
-        names_mlps = any(isinstance(node.component, Mlp) for node in self.request.circuit.nodes)
+        listed = [node.component for node in self.request.circuit.nodes]
+        if streams := [component for component in listed if isinstance(component, Residual)]:
+            raise CannotMeasure(
+                f"{streams[0]} is all that was written before its layer, so that no circuit can be kept by it: name it "
+                "in claims and interventions, and list heads, MLPs or neurons in roles"
+            )
+        names_mlps = any(isinstance(component, Mlp | Neuron) for component in listed)
         return Isolated(self.request.placed(nodes), self.request.source(), mlps=names_mlps)
 
 

@@ -17,9 +17,11 @@ from circuitdsl.components import (
     Geometry,
     Head,
     Mlp,
+    Neuron,
     Node,
     PosEmbed,
     Position,
+    Residual,
     all_heads,
     all_mlps,
     can_carry,
@@ -49,6 +51,9 @@ geometries = st.builds(
         ("HEAD", (9, None), "9.*"),
         ("mlp", (5, None), "mlp 5"),
         ("mlp", (0, 3), "mlp 0 .. 3"),
+        ("neuron", (5, 123), "neuron 5.123"),
+        ("neuron", (5, None), "neuron 5.*"),
+        ("resid", (5,), "resid 5"),
         ("embed", (), "embed"),
         ("pos_embed", (), "pos_embed"),
     ],
@@ -57,15 +62,17 @@ def test_a_kind_is_spelled_as_specifications_write_it(rule: str, numbers: tuple[
     assert kinds()[rule].spelled(numbers) == text
 
 
-@pytest.mark.parametrize("component", [Head(9, 6), Mlp(5), Embed(), PosEmbed()], ids=str)
+@pytest.mark.parametrize("component", [Head(9, 6), Mlp(5), Neuron(5, 123), Residual(5), Embed(), PosEmbed()], ids=str)
 def test_a_component_is_called_as_its_kind_spells_it(component: Component):
-    numbers = {"HEAD": (9, 6), "mlp": (5, None)}.get(component.rule, ())
+    written = {"HEAD": (9, 6), "mlp": (5, None), "neuron": (5, 123), "resid": (5,)}
+    numbers = written.get(component.rule, ())
     assert str(component) == component.spelled(numbers)
     assert component.members(numbers, GPT2) == (component,)
 
 
 def test_kinds_are_found_by_the_rules_that_spell_them():
-    assert dict(kinds()) == {"HEAD": Head, "mlp": Mlp, "embed": Embed, "pos_embed": PosEmbed}
+    inside = {"HEAD": Head, "mlp": Mlp, "neuron": Neuron, "resid": Residual}
+    assert dict(kinds()) == inside | {"embed": Embed, "pos_embed": PosEmbed}
 
 
 def test_nodes_and_positions_are_called_as_they_are_written():
@@ -106,6 +113,10 @@ def test_a_range_stands_for_each_of_its_mlps(geometry: Geometry, data: st.DataOb
         (Mlp, (12, None), GPT2, "C301", "gpt2 has no layer 12", "12 layers"),
         (Mlp, (0, 12), GPT2, "C301", "gpt2 has no layer 12", "12 layers"),
         (Mlp, (0, None), ATTENTION_ONLY, "C303", "attn-only has no MLPs: it is attention only", "leave it out"),
+        (Neuron, (12, 0), GPT2, "C301", "gpt2 has no layer 12", "12 layers"),
+        (Neuron, (3, 3072), GPT2, "C302", "gpt2 has no neuron 3072 in layer 3", "3.0 to 3.3071"),
+        (Neuron, (0, None), ATTENTION_ONLY, "C303", "attn-only has no neurons: it is attention only", "leave it out"),
+        (Residual, (12,), GPT2, "C301", "gpt2 has no layer 12", "12 layers"),
         (Mlp, (3, 2), GPT2, "C304", "the range `mlp 3 .. 2` ends before it begins", "write `mlp 2 .. 3`"),
         (Mlp, (3, 2), None, "C304", "the range `mlp 3 .. 2` ends before it begins", "write `mlp 2 .. 3`"),
     ],
@@ -128,12 +139,24 @@ def test_of_an_unknown_model_is_known_what_is_written():
     assert Head.members((99, 98), None) == (Head(99, 98),)
     assert Head.members((99, None), None) == ()
     assert Mlp.members((99, None), None) == (Mlp(99),)
+    assert Neuron.members((99, 98), None) == (Neuron(99, 98),)
+    assert Neuron.members((99, None), None) == ()
+    assert Residual.members((99,), None) == (Residual(99),)
     assert Embed.members((), None) == (Embed(),)
+
+
+@given(geometries.filter(lambda each: each.d_mlp > 0))
+def test_a_star_stands_for_all_neurons_of_a_layer(geometry: Geometry):
+    last = geometry.n_layers - 1
+    assert Neuron.members((last, None), geometry) == tuple(Neuron(last, i) for i in range(geometry.d_mlp))
 
 
 # --- order of computation --------------------------------------------------------------------------
 
-SAMPLE: tuple[Component, ...] = (Embed(), PosEmbed(), Head(0, 0), Head(0, 1), Mlp(0), Head(1, 0), Mlp(1), Head(2, 1))
+SAMPLE: tuple[Component, ...] = (
+    *(Embed(), PosEmbed(), Residual(0), Head(0, 0), Head(0, 1), Mlp(0), Neuron(0, 3), Residual(1)),
+    *(Head(1, 0), Mlp(1), Neuron(1, 2), Head(2, 1), Residual(2)),
+)
 
 
 def carries(sender: Component, receiver: Component, parallel: bool) -> bool:
@@ -143,7 +166,9 @@ def carries(sender: Component, receiver: Component, parallel: bool) -> bool:
             return False
         case ((Embed() | PosEmbed()), _):
             return True
-        case Head(), Mlp():
+        case Residual(), Head() | Mlp() | Neuron():
+            return sender.layer <= receiver.layer
+        case Head(), Mlp() | Neuron():
             return sender.layer < receiver.layer or (sender.layer == receiver.layer and not parallel)
         case _:
             return sender.layer < receiver.layer
@@ -162,6 +187,8 @@ def test_nothing_carries_to_itself_or_in_a_circle():
 
 def test_a_component_says_what_it_reads():
     assert Head(9, 6).reading == "head 9.6 reads what layers below 9 have written"
+    assert Neuron(5, 7).reading == "neuron 5.7 reads what `mlp 5` reads"
+    assert Residual(5).reading == "resid 5 is what layers below 5 have written"
     assert Mlp(5).reading == "mlp 5 reads what stands in the residual stream before it"
 
 
@@ -173,6 +200,8 @@ def test_a_component_says_what_it_reads():
     [
         (Head(9, 6), "blocks.9.attn.hook_z"),
         (Mlp(5), "blocks.5.hook_mlp_out"),
+        (Neuron(5, 123), "blocks.5.mlp.hook_post"),
+        (Residual(5), "blocks.5.hook_resid_pre"),
         (Embed(), "hook_embed"),
         (PosEmbed(), "hook_pos_embed"),
     ],
@@ -230,7 +259,12 @@ def test_every_column_of_an_input_belongs_to_as_many_heads(geometry: Geometry, w
     assert columns == [(column, many) for column in range(many) for _ in range(each)]
 
 
-@pytest.mark.parametrize("component", [Mlp(0), Embed(), PosEmbed()], ids=str)
+def test_a_neuron_is_a_number_of_its_own():
+    assert [Neuron(1, index).column("", GROUPED) for index in (0, 95)] == [(0, 96), (95, 96)]
+    assert {kind.rule for kind in kinds().values() if kind.single} == {"neuron"}
+
+
+@pytest.mark.parametrize("component", [Mlp(0), Residual(0), Embed(), PosEmbed()], ids=str)
 def test_what_is_no_head_has_a_hook_point_for_itself(component: Component):
     assert component.column("", GROUPED) is None
 
@@ -238,8 +272,8 @@ def test_what_is_no_head_has_a_hook_point_for_itself(component: Component):
 # --- what the language asks of a kind --------------------------------------------------------------
 
 
-def test_heads_and_mlps_matter_and_embeddings_stand_everywhere():
-    assert {kind.rule for kind in kinds().values() if kind.claims_to_matter} == {"HEAD", "mlp"}
+def test_what_is_inside_layers_matters_and_embeddings_stand_everywhere():
+    assert {kind.rule for kind in kinds().values() if kind.claims_to_matter} == {"HEAD", "mlp", "neuron"}
     assert {kind.rule for kind in kinds().values() if kind.everywhere} == {"embed", "pos_embed"}
 
 

@@ -28,7 +28,19 @@ from transformers import (
 )
 
 from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Target
-from circuitdsl.components import ALL, Component, Embed, Geometry, Head, Mlp, Node, PosEmbed, Position
+from circuitdsl.components import (
+    ALL,
+    Component,
+    Embed,
+    Geometry,
+    Head,
+    Mlp,
+    Neuron,
+    Node,
+    PosEmbed,
+    Position,
+    Residual,
+)
 from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
@@ -259,9 +271,12 @@ class Draw:
     def component(self) -> Component:
         kinds: list[Component] = [self.head(), self.head(), self.head()]
         if self.geometry.d_mlp:
-            kinds.append(Mlp(self.rng.randrange(LAYERS)))
-        kinds.append(self.rng.choice([Embed(), PosEmbed()]))
+            kinds += [Mlp(self.rng.randrange(LAYERS)), self.neuron()]
+        kinds.append(self.rng.choice([Embed(), PosEmbed(), Residual(self.rng.randrange(LAYERS))]))
         return self.rng.choice(kinds)
+
+    def neuron(self) -> Neuron:
+        return Neuron(self.rng.randrange(LAYERS), self.rng.randrange(self.geometry.d_mlp))
 
     def node(self) -> Node:
         return Node(self.component(), self.position())
@@ -288,7 +303,8 @@ class Draw:
         found = set()
         for _ in range(self.rng.randint(1, 3)):
             if self.geometry.d_mlp and self.rng.random() < 0.3:
-                found.add((Node(Mlp(self.rng.randrange(LAYERS)), self.position()), ""))
+                reader = self.rng.choice([Mlp(self.rng.randrange(LAYERS)), self.neuron()])
+                found.add((Node(reader, self.position()), ""))
             else:
                 found.add((Node(self.head(), self.position()), self.rng.choice("qkv")))
         return frozenset(found)

@@ -46,7 +46,7 @@ def caches_of(worlds):
     engine = FastEngine(architecture("gpt2"))
     stream = prompts(6, 0)
     asked = Answers([Experiment(DATA, world, Metric("logit_diff")) for world in worlds]).open()
-    sources = sources_of(engine.network, engine.model.geometry, 4096, NO_REFERENCES, lambda work: None, 1)
+    sources = sources_of(engine.network, engine.model.geometry, 4096, NO_REFERENCES, frozenset(), lambda work: None, 1)
     return engine._caches(batch_of(stream, torch.device("cpu")), asked, sources)
 
 

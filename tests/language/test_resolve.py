@@ -9,7 +9,7 @@ from language_environment import ENVIRONMENT, TASKS
 
 from circuitdsl.actions import Ablate, Attend, Freeze, Patch, Scale, Target
 from circuitdsl.compare.edges import role_edges
-from circuitdsl.components import ALL, Embed, Head, Mlp, Node, PosEmbed, Position
+from circuitdsl.components import ALL, Embed, Head, Mlp, Neuron, Node, PosEmbed, Position, Residual
 from circuitdsl.language.circuit import (
     At,
     Bound,
@@ -256,6 +256,16 @@ def test_a_position_after_a_group_goes_before_the_roles_own():
 
 def test_a_head_takes_the_position_of_the_one_role_that_lists_it():
     assert path("edge 3.0 -> 7.3.v").senders == Nodes("3.0", nodes("3.0", at=S2))
+
+
+def test_neurons_and_streams_stand_where_heads_may():
+    made = circuit("role early at S2 { neuron 1.* neuron 2.17 resid 3 }")
+    geometry, named = made.geometry, [node.component for node in made.role("early").nodes]
+    assert named == [*(Neuron(1, index) for index in range(geometry.d_mlp)), Neuron(2, 17), Residual(3)]
+    # A stream is no part that could matter by itself.
+    assert [claim.id for claim in made.claims[-2:]] == [f"c:4:neuron1.{geometry.d_mlp - 1}", "c:4:neuron2.17"]
+    found = path("edge neuron 1.5 at S2 -> neuron 2.17 at S2")
+    assert found.receivers == Receivers("neuron 2.17", (Node(Neuron(2, 17), S2),), "")
 
 
 def test_mlps_have_one_input_and_embeddings_every_position():

@@ -41,7 +41,10 @@ maybe_places = st.none() | places
 
 heads = st.builds(t.Component, st.just("HEAD"), st.tuples(small, st.none() | small))
 mlps = st.builds(t.Component, st.just("mlp"), st.tuples(small, st.none() | small))
-components = st.one_of(heads, heads, mlps, st.builds(t.Component, st.sampled_from(("embed", "pos_embed"))))
+neurons = st.builds(t.Component, st.just("neuron"), st.tuples(small, st.none() | small))
+streams = st.builds(t.Component, st.just("resid"), st.tuples(small))
+embeddings = st.builds(t.Component, st.sampled_from(("embed", "pos_embed")))
+components = st.one_of(heads, heads, heads, mlps, neurons, streams, embeddings)
 members = st.builds(t.Member, components, maybe_places)
 bare_members = st.builds(t.Member, components)
 items = names | members

@@ -79,9 +79,13 @@ class Mlp:
     gate: Linear | None = None
 
     def __call__(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places d_model"]:
+        return self.out(self.neurons(x))
+
+    def neurons(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places d_mlp"]:
+        """What its neurons put out, before ``out``."""
         if self.gate is None:
-            return self.out(self.activation(self.into(x)))
-        return self.out(self.activation(self.gate(x)) * self.into(x))
+            return self.activation(self.into(x))
+        return self.activation(self.gate(x)) * self.into(x)
 
 
 @dataclass(frozen=True)

@@ -116,16 +116,18 @@ def sources_of(
     geometry: Geometry,
     tokens: int,
     references: References,
+    further: frozenset[str],
     tick: Tick,
     threads: int,
 ) -> Sources:
-    """Means and resampled activations, by our own forward passes, so many at once."""
+    """Means and resampled activations, by our own forward passes, so many at once: of embeddings, heads and MLPs, and
+    what passes ``further`` hook points."""
     embeddings = hook_names.EMBEDDINGS if network.positions is not None else hook_names.EMBEDDINGS[:1]
-    required: Required = dict.fromkeys((*embeddings, *hook_names.heads_and_mlps(geometry)))
+    required: Required = dict.fromkeys((*embeddings, *hook_names.heads_and_mlps(geometry), *sorted(further)))
 
     def outputs(rows: Tensor) -> Activations:
         rows = rows.to(network.embedding.device)
         tick(len(rows))
         return {name: cached.whole for name, cached in run_whole(network, rows, required)[1].items()}
 
-    return Sources(outputs, tokens, references, each=partial(in_order, threads=threads))
+    return Sources(outputs, tokens, references, further, each=partial(in_order, threads=threads))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale
-from circuitdsl.components import Component, Embed, Head, Mlp, PosEmbed
+from circuitdsl.components import Component, Embed, Head, Mlp, Neuron, PosEmbed
 from circuitdsl.engine.named import actions_of, components
 from circuitdsl.measures.experiments import (
     Attention,
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 ACTIONS: tuple[type[Action], ...] = (Attend, Ablate, Patch, Scale, Freeze)
 """The actions that it does itself. A class derived from one of them may write something else, and is not covered."""
 
-COMPONENTS: tuple[type[Component], ...] = (Head, Mlp, Embed, PosEmbed)
+COMPONENTS: tuple[type[Component], ...] = (Head, Mlp, Neuron, Embed, PosEmbed)
 """The kinds of components that it replaces itself; no kind derived from one of them is covered."""
+
+KEPT: tuple[type[Component], ...] = (Head, Mlp, Embed, PosEmbed)
+"""The kinds that an isolated circuit may keep."""
 
 
 def covers(experiment: Experiment, network: Network) -> bool:
@@ -47,7 +50,8 @@ def covers_world(world: World) -> bool:
     if isinstance(world, EdgesKept):
         return False
     actions_covered = all(type(action) in ACTIONS for action in actions_of(world))
-    return actions_covered and all(type(component) in COMPONENTS for component in components(world))
+    known = KEPT if isinstance(world, Isolated) else COMPONENTS
+    return actions_covered and all(type(component) in known for component in components(world))
 
 
 def reads_inside(reading: Reading) -> bool:
@@ -63,6 +67,6 @@ def reads_inside(reading: Reading) -> bool:
 
 def _has(network: Network, component: Component) -> bool:
     """Whether the network has a component of the covered kinds."""
-    if isinstance(component, Mlp):
+    if isinstance(component, Mlp | Neuron):
         return network.blocks[component.layer].mlp is not None
     return not isinstance(component, PosEmbed) or network.positions is not None

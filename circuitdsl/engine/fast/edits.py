@@ -34,9 +34,9 @@ class Rewrite:
 class Edit:
     """A change of what passes a hook point.
 
-    ``mask`` [prompts, tokens, heads, 1] or [prompts, tokens, 1] says where; ``values`` are cached by token, or a tensor
-    that broadcasts to every token. Of a pattern, ``mask`` is [prompts, heads, queries, 1] and ``values``
-    [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` at one hook point are the same edit.
+    ``mask`` [prompts, tokens, heads, 1], [prompts, tokens, neurons] or [prompts, tokens, 1] says where; ``values`` are
+    cached by token, or a tensor that broadcasts to every token. Of a pattern, ``mask`` is [prompts, heads, queries, 1]
+    and ``values`` [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` at one hook point are the same edit.
     """
 
     name: str
@@ -112,6 +112,10 @@ class Rows:
                 by_step[step] = (*by_step.get(step, ()), (edit.name, edit.key))
         self.member = [0] * len(worlds)
         self._first = [0]  # the first world of each row, whose edits are those of all in it
+
+    def __len__(self) -> int:
+        """How many rows there are by now."""
+        return len(self._first)
 
     def split(self, step: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The tensors [prompts, rows, ...] with a row more for worlds that differ from others in this step's edits."""

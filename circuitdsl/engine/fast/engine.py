@@ -12,6 +12,7 @@ from threading import Lock
 
 import torch
 
+from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import Engine, Keep, keep_nothing
 from circuitdsl.engine.batch import Batch, batch_of
 from circuitdsl.engine.fast import coverage
@@ -130,7 +131,8 @@ class FastEngine:
     ) -> dict[Experiment, Array | Failure]:
         groups = in_batches(prompts, self.tokens)
         answers = Answers(experiments, len(groups), keep)
-        sources = sources_of(self.network, self.model.geometry, self.tokens, references, self._did, threads)
+        further = hook_names.further({each.world for each in experiments}, self.model.geometry)
+        sources = sources_of(self.network, self.model.geometry, self.tokens, references, further, self._did, threads)
         for group in groups:
             batch = batch_of(group, self.network.embedding.device)
             asked = answers.open()

@@ -12,10 +12,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from circuitdsl.engine import hook_names
-from circuitdsl.engine.fast.architecture import Block, Network, Norm
+from circuitdsl.engine.fast.architecture import Block, Mlp, Network, Norm
 from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.edits import Edit, Rows
-from circuitdsl.engine.fast.hook_points import before_outputs, layer_of, mlp_input, mlp_output, q_k_v, residual
+from circuitdsl.engine.fast.hook_points import (
+    before_outputs,
+    layer_of,
+    mlp_input,
+    mlp_output,
+    neurons,
+    q_k_v,
+    residual,
+)
 from circuitdsl.engine.fast.region import Region, take
 
 
@@ -97,10 +105,22 @@ class _Layers:
         before = x if self.network.parallel else after
         if mlp_input(layer) in self.asked.receivers:
             self.arrived[mlp_input(layer)] = self.by_world(self.normed(block.ln2, before))
-        # In strict mode every MLP puts out what it does in the run that is patched.
-        written = block.mlp(block.ln2(before[:, :1] if self.asked.strict else before))
-        written = written.repeat(1, before.shape[1], 1, 1) if self.asked.strict else written
+        if neurons(layer) in self.asked.receivers:
+            self.arrived[neurons(layer)] = self.by_world(block.mlp.neurons(self.normed(block.ln2, before)))
+        written = self._written(layer, block.mlp, block.ln2(before[:, :1] if self.asked.strict else before))
+        written = written.expand(-1, before.shape[1], -1, -1).clone() if written.shape[1] < before.shape[1] else written
         return after + self.rows.edit(mlp_output(layer), written, self.at)
+
+    def _written(
+        self, layer: int, mlp: Mlp, normed: Float[Tensor, "prompts read n d_model"]
+    ) -> Float[Tensor, "prompts written n d_model"]:
+        """What the MLP writes, in one row if it is the same in all: in strict mode every MLP puts out what it does in
+        the run that is patched, the first row, but for the neurons that send."""
+        hidden, name = mlp.neurons(normed), neurons(layer)
+        if not self.rows.edited(name):
+            return mlp.out(hidden)
+        every = hidden.repeat(1, len(self.rows), 1, 1) if self.asked.strict else hidden
+        return mlp.out(self.rows.edit(name, every, self.at))
 
     def _attended(
         self, layer: int, block: Block, x: Float[Tensor, "prompts rows n d_model"]

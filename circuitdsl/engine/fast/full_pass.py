@@ -19,6 +19,7 @@ from circuitdsl.engine.fast.hook_points import (
     keys_at,
     mlp_input,
     mlp_output,
+    neurons,
     q_k_v,
     residual,
     step_of,
@@ -31,8 +32,8 @@ from circuitdsl.engine.fast.region import Region, narrow, take
 class Arrivals:
     """What a hook point is given on the region's tokens: ``values`` where ``mask`` is true.
 
-    After the tokens, ``mask`` has the axes heads and 1, or 1 alone for an MLP. With grouped queries ``values`` of keys
-    and values are by group, and what passes afterwards is every head's own copy.
+    After the tokens, ``mask`` has the axes heads and 1, neurons alone, or 1 alone for an MLP. With grouped queries
+    ``values`` of keys and values are by group, and what passes afterwards is every head's own copy.
     """
 
     mask: Bool[Tensor, "prompts 1 n *places"]
@@ -150,7 +151,8 @@ class _Layers:
         after = x + block.o(z.flatten(-2))
         if block.mlp is not None:
             normed = self._edited(mlp_input(layer), block.ln2(x if network.parallel else after), at, asked)
-            after = after + self._edited(mlp_output(layer), block.mlp(normed), at)
+            hidden = self._edited(neurons(layer), block.mlp.neurons(normed), at, asked)
+            after = after + self._edited(mlp_output(layer), block.mlp.out(hidden), at)
         if layer == 0:
             self._tell(hook_names.FIRST_BLOCK, after)
         return after

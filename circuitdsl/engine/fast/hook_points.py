@@ -1,7 +1,7 @@
 """The hook points of a run by name, and the order of its computation.
 
 Names are TransformerLens's as far as it has them. The order is counted in steps: -1 the embeddings; 2 x layer a layer's
-queries, keys, values and patterns; one more its outputs of heads, and input and output of its MLP.
+queries, keys, values and patterns; one more its outputs of heads, and input, neurons and output of its MLP.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ def mlp_input(layer: int) -> str:
     return f"blocks.{layer}.mlp.hook_in"
 
 
+def neurons(layer: int) -> str:
+    """What the neurons of a layer's MLP put out."""
+    return f"blocks.{layer}.mlp.hook_post"
+
+
 def mlp_output(layer: int) -> str:
     """What a layer's MLP adds to the residual stream."""
     return f"blocks.{layer}.hook_mlp_out"
@@ -51,7 +56,7 @@ def before_attention(layer: int) -> int:
 
 
 def before_outputs(layer: int) -> int:
-    """The step in which the outputs of a layer's heads and MLP, and its MLP's input, are edited."""
+    """The step in which the outputs of a layer's heads, neurons and MLP, and its MLP's input, are edited."""
     return 2 * layer + 1
 
 

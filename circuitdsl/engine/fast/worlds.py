@@ -79,9 +79,12 @@ class Places:
                 result[name] = result[name] | where[..., None] if name in result else where[..., None]
                 continue
             index, columns = column
+            single = node.component.single
             if name not in result:
-                result[name] = torch.zeros((*where.shape, columns, 1), dtype=torch.bool, device=where.device)
-            result[name][..., index, 0] |= where
+                shape = (*where.shape, columns) if single else (*where.shape, columns, 1)
+                result[name] = torch.zeros(shape, dtype=torch.bool, device=where.device)
+            mask = result[name] if single else result[name][..., 0]
+            mask[..., index] |= where
         return result
 
 

@@ -28,7 +28,6 @@ from circuitdsl.engine.batch import (
 )
 from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
-from circuitdsl.engine.named import components
 from circuitdsl.engine.plain import writes
 from circuitdsl.engine.plain.arrivals import Arrivals
 from circuitdsl.engine.plain.edges import EdgesRun
@@ -100,7 +99,7 @@ class PlainEngine:
         An experiment that cannot be run gives a Failure. ``keep`` is told of each world once its last batch has run.
         """
         asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
-        further = self._further(asked)
+        further = hook_names.further(asked, self.model.geometry) & self._hook_points
         outputs = partial(self._outputs, further)
         sources = Sources(outputs, self.tokens, references, further)
         groups = in_batches(stream[start:stop], self.tokens)
@@ -162,12 +161,14 @@ class PlainEngine:
         return replace(ran, changed=made_a_difference(replacing))
 
     def _outside(self, world: Isolated, batch: Batch) -> dict[str, Tensor]:
-        """Where the outputs of everything outside the kept nodes stand."""
+        """Where the outputs of everything outside the kept nodes stand: of an MLP of which single neurons are kept,
+        those of its neurons."""
         geometry = self.model.geometry
         kept = writes.masks(world.kept, batch, geometry)
         by_head = frozenset(hook_names.all_heads(geometry))
+        inside = hook_names.neurons_of(node.component for node in world.kept)
         everything = {
-            name: batch.real[..., None, None] if name in by_head else batch.real[..., None]
+            inside.get(name, name): batch.real[..., None, None] if name in by_head else batch.real[..., None]
             for name in hook_names.replaced_outside(world.mlps, geometry)
         }
         return {name: mask & ~kept[name] if name in kept else mask for name, mask in everything.items()}
@@ -181,7 +182,7 @@ class PlainEngine:
         """
         batch, geometry = caches.batch, self.model.geometry
         senders = writes.masks(world.senders, batch, geometry)
-        frozen = self._frozen(world.strict)
+        frozen = self._frozen(world)
         clean = self._clean(caches, (*frozen, *(name for name in senders if world.under and name not in frozen)))
         corrupted = caches.values(FromCounterfactual(world.counterfactual))
         sent = writes.replacing(senders, corrupted)
@@ -225,14 +226,17 @@ class PlainEngine:
             arrivals += writes.replacing(own, ran.activations)
         return arrivals
 
-    def _frozen(self, strict: bool) -> tuple[str, ...]:
-        """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too."""
+    def _frozen(self, world: Patched) -> tuple[str, ...]:
+        """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too. An MLP of
+        which neurons send is frozen at these, before they are added up."""
         geometry = self.model.geometry
         heads = hook_names.all_heads(geometry)
-        if not strict:
+        if not world.strict:
             return heads
         scales = (name for name in hook_names.norm_scales(geometry) if name in self._hook_points)
-        return (*heads, *hook_names.all_mlp_outputs(geometry), *scales)
+        inside = hook_names.neurons_of(node.component for node in world.senders)
+        mlps = (inside.get(name, name) for name in hook_names.all_mlp_outputs(geometry))
+        return (*heads, *mlps, *scales)
 
     # --- edges alone -----------------------------------------------------------------------------
 
@@ -295,13 +299,6 @@ class PlainEngine:
             ran = self._forward(caches.batch, caches.batch.tokens, self._acting(world, caches), frozenset(names))
             caches.under[world, names] = ran.activations
         return caches.under[world, names]
-
-    def _further(self, worlds: Iterable[World]) -> frozenset[str]:
-        """The hook points of components that worlds name, other than embeddings, heads and MLPs, as far as the model
-        has them."""
-        named = {component.output for world in worlds for component in components(world)}
-        usual = {*hook_names.EMBEDDINGS, *hook_names.heads_and_mlps(self.model.geometry)}
-        return frozenset(name for name in named - usual if name in self._hook_points)
 
     def _outputs(self, further: frozenset[str], tokens: Tensor) -> Activations:
         """The outputs of the embeddings, all heads and all MLPs on some tokens, and what passes further hook points."""

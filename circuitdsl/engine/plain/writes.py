@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from circuitdsl.components import Geometry, Head, Node
+from circuitdsl.components import Component, Geometry, Head, Node
 from circuitdsl.engine.batch import Batch, mask_of
 from circuitdsl.engine.guard import no_change
 from circuitdsl.engine.hook_names import Activations
@@ -66,11 +66,12 @@ EVERYWHERE = torch.ones((), dtype=torch.bool)
 
 
 def masks(nodes: Iterable[Node], batch: Batch, geometry: Geometry) -> dict[str, Tensor]:
-    """Where the nodes' outputs stand, by hook point: [prompts, length, heads, 1], or [prompts, length, 1]."""
+    """Where the nodes' outputs stand, by hook point: [prompts, length, heads, 1], [prompts, length, neurons], or
+    [prompts, length, 1]."""
     result: dict[str, Tensor] = {}
     for node in nodes:
         component = node.component
-        _mark(result, component.output, mask_of(batch, node.position), component.column("", geometry))
+        _mark(result, component.output, mask_of(batch, node.position), component, component.column("", geometry))
     return result
 
 
@@ -79,7 +80,8 @@ def receiver_masks(receivers: Iterable[Receiver], batch: Batch, geometry: Geomet
     result: dict[str, Tensor] = {}
     for node, which in receivers:
         component = node.component
-        _mark(result, component.receives(which), mask_of(batch, node.position), component.column(which, geometry))
+        its = component.column(which, geometry)
+        _mark(result, component.receives(which), mask_of(batch, node.position), component, its)
     return result
 
 
@@ -119,15 +121,19 @@ def pattern_masks(nodes: Iterable[Node], batch: Batch, geometry: Geometry) -> di
     return result
 
 
-def _mark(result: dict[str, Tensor], name: str, where: Tensor, column: tuple[int, int] | None) -> None:
-    """Add positions to the mask of a hook point, in the component's own column where the hook point has one a head."""
+def _mark(
+    result: dict[str, Tensor], name: str, where: Tensor, component: Component, column: tuple[int, int] | None
+) -> None:
+    """Add positions to the mask of a hook point, in the component's own column where it has one."""
     if column is None:
         result[name] = result.get(name, torch.zeros_like(where)[..., None]) | where[..., None]
         return
     index, columns = column
     if name not in result:
-        result[name] = torch.zeros((*where.shape, columns, 1), dtype=torch.bool, device=where.device)
-    result[name][..., index, 0] |= where
+        shape = (*where.shape, columns) if component.single else (*where.shape, columns, 1)
+        result[name] = torch.zeros(shape, dtype=torch.bool, device=where.device)
+    mask = result[name] if component.single else result[name][..., 0]
+    mask[..., index] |= where
 
 
 def capture(names: Iterable[str], into: dict[str, Tensor]) -> list[tuple[str, Hook]]:

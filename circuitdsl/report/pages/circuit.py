@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from circuitdsl.compare.edges import role_edges
-from circuitdsl.components import Component, Head, Mlp
+from circuitdsl.components import Component
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.report.palette import role_colours
 from circuitdsl.report.text import Text
@@ -60,8 +60,8 @@ def _layer(circuit: Circuit, layer: int, colours: dict[str, str]) -> RenderableT
 
 
 def _layer_of(component: Component) -> int | None:
-    """The layer of a head or an MLP; None for the embeddings."""
-    return component.layer if isinstance(component, Head | Mlp) else None
+    """A component's layer; None for the embeddings."""
+    return component.layer if component.layer >= 0 else None
 
 
 def _joined(parts) -> RenderableType:

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from circuitdsl.compare.edges import Edge, role_edges
-from circuitdsl.components import Component, Head, Mlp
+from circuitdsl.components import Component, Head, Mlp, Neuron
 from circuitdsl.language.circuit import Circuit, Role
 from circuitdsl.report.palette import role_colours, text_on
 from circuitdsl.report.pictures.parts import (
@@ -32,7 +32,7 @@ def circuit_svg(circuit: Circuit) -> str:
     """A circuit twice: which heads play which roles, layer by head, and how the roles feed each other."""
     colours = role_colours(circuit)
     geometry = circuit.geometry
-    has_mlps = any(isinstance(node.component, Mlp) for node in circuit.nodes)
+    has_mlps = any(isinstance(node.component, Mlp | Neuron) for node in circuit.nodes)
     frame = Frame(70, 120, geometry.n_layers, geometry.n_heads + (1 if has_mlps else 0))
     graph = _Graph(circuit, frame.left + frame.width + 70, 96)
     height = max(frame.top + frame.height + 70, graph.top + graph.height + 40 + 18 * len(graph.left_out))
@@ -42,10 +42,8 @@ def circuit_svg(circuit: Circuit) -> str:
     write(root, 24, 78, f"{circuit.model}, {circuit.task}", size=11, colour=FAINT)
     rulers(root, frame, geometry.n_heads, has_mlps)
     cells(root, frame, geometry.n_heads)
-    for component, roles in _roles_by_component(circuit).items():
-        place = _place(frame, component, geometry.n_heads)
-        if place is not None:
-            _striped(root, place, [colours[role] for role in roles], str(component))
+    for place, (label, roles) in _drawn(circuit, frame).items():
+        _striped(root, place, [colours[role] for role in roles], label)
     arrowhead(root, "arrow", INK)
     for (sender, receiver), labels in graph.edges().items():
         _arrow(root, graph.place(sender), graph.place(receiver), " ".join(labels), colours.get(sender, FAINT))
@@ -102,18 +100,25 @@ class _Graph:
 
 
 def _mean_layer(role: Role) -> float:
-    layers = [node.component.layer for node in role.nodes if isinstance(node.component, Head | Mlp)]
+    layers = [node.component.layer for node in role.nodes if node.component.layer >= 0]
     return sum(layers) / len(layers) if layers else -1.0
 
 
-def _roles_by_component(circuit: Circuit) -> dict[Component, list[str]]:
-    found: dict[Component, list[str]] = {}
+def _drawn(circuit: Circuit, frame: Frame) -> dict[Point, tuple[str, list[str]]]:
+    """What stands in each square of the grid: a label, and the roles. Neurons stand where their MLP does."""
+    found: dict[Point, tuple[str, list[str]]] = {}
     for role in circuit.roles:
-        for node in role.nodes:
-            names = found.setdefault(node.component, [])
-            if role.name not in names:
-                names.append(role.name)
+        for component in (node.component for node in role.nodes):
+            place = _place(frame, component, circuit.geometry.n_heads)
+            if place is not None:
+                _, roles = found.setdefault(place, (_label(component), []))
+                if role.name not in roles:
+                    roles.append(role.name)
     return found
+
+
+def _label(component: Component) -> str:
+    return str(component) if isinstance(component, Head) else f"m{component.layer}"
 
 
 # --- parts of a picture ----------------------------------------------------------------------------
@@ -126,14 +131,14 @@ def _striped(root: ET.Element, centre: Point, colours: list[str], label: str) ->
     for i, colour in enumerate(colours):
         shape = {"x": f"{x + i * width:g}", "y": f"{y:g}", "width": f"{width:g}", "height": f"{CELL}"}
         ET.SubElement(root, "rect", shape, fill=colour, rx="6" if len(colours) == 1 else "2")
-    cell_label(root, centre, label.replace("mlp ", "m"), colours[0])
+    cell_label(root, centre, label, colours[0])
 
 
 def _place(frame: Frame, component: Component, heads: int) -> Point | None:
     match component:
         case Head(layer=layer, index=index):
             return frame.centre(layer, index)
-        case Mlp(layer=layer):
+        case Mlp(layer=layer) | Neuron(layer=layer):
             return frame.centre(layer, heads)
         case _:
             return None
