@@ -263,6 +263,26 @@ def holm(p_values: Sequence[float | None], number: int = 0) -> list[float | None
     return adjusted
 
 
+def benjamini_hochberg(p_values: Sequence[float | None], number: int = 0) -> list[float | None]:
+    """Benjamini and Hochberg's (1995) step-up adjustment of the p-values that are there.
+
+    Of those that are called true at a level, the share that is false is at most that level on average, where p-values
+    are independent or depend on each other positively (Benjamini and Yekutieli 2001). They are the smallest of
+    ``number`` where others were sorted out before, whose p-values are taken to be larger.
+
+    >>> benjamini_hochberg([0.01, None, 0.03, 0.02])
+    [0.03, None, 0.03, 0.03]
+    """
+    known = [(p, i) for i, p in enumerate(p_values) if p is not None]
+    tests = max(number, len(known))
+    adjusted: list[float | None] = [None] * len(p_values)
+    least = 1.0
+    for rank, (p, i) in sorted(enumerate(sorted(known), start=1), reverse=True):
+        least = min(least, p * tests / rank)
+        adjusted[i] = least
+    return adjusted
+
+
 def prompt_counts(first: int, most: int) -> tuple[int, ...]:
     """The numbers of prompts at which an undecided claim is judged: the first, then doubled up to the most.
 
