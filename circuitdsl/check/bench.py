@@ -13,7 +13,8 @@ from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, prompt_
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
-from circuitdsl.measures.measurement import Failure, Measurement, Sample
+from circuitdsl.measures.experiments import Experiment
+from circuitdsl.measures.measurement import Array, Failure, Measurement, Sample
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import ClaimOutcome, Part, Performance
 from circuitdsl.plan.job import Started
@@ -36,13 +37,15 @@ class Bench:
     """Measures and judges with one session.
 
     ``coarse``, if there is one, measures the same model in a lower precision, to screen the search for heads that are
-    not listed. ``notes`` go into every circuit's report.
+    not listed. ``notes`` go into every circuit's report. ``start`` is the prompt of every stream with which its
+    measurements begin.
     """
 
     session: Session
     seed: int = 0
     coarse: Session | None = None
     notes: tuple[str, ...] = ()
+    start: int = 0
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -50,9 +53,9 @@ class Bench:
 
     def units(self, sample: Sample) -> Units:
         """The units of a sample's prompts, and how much each counts."""
-        count = len(sample.columns)
-        prompts = self.session.prompts(sample.data, count)
-        groups = self.session.groups(sample.data, sample.source, count)
+        stop = self.start + len(sample.columns)
+        prompts = self.session.prompts(sample.data, stop)[self.start :]
+        groups = self.session.groups(sample.data, sample.source, stop)[self.start :]
         origins = [Origin(prompt.template, _item(prompt), group) for prompt, group in zip(prompts, groups, strict=True)]
         return units_of(origins, self.session.shares(sample.data))
 
@@ -63,8 +66,12 @@ class Bench:
     # --- measuring -------------------------------------------------------------------------------
 
     def measure(self, jobs: Iterable[Started], count: int) -> dict[Started, Measurement | Failure]:
-        """Carry out jobs on the first ``count`` prompts."""
-        return measure(jobs, lambda experiments: self.session.run(experiments, count))
+        """Carry out jobs on the first ``count`` prompts, from the bench's own first prompt on."""
+        return measure(jobs, lambda experiments: self._run(experiments, count))
+
+    def _run(self, experiments: Iterable[Experiment], count: int) -> Mapping[Experiment, Array | Failure]:
+        known = self.session.run(experiments, self.start + count)
+        return {e: found if isinstance(found, Failure) else found[self.start :] for e, found in known.items()}
 
     def estimates(self, jobs: Iterable[Started], method: Method) -> dict[Started, Estimate]:
         """The intervals of jobs on the method's first prompts; NOTHING of those that cannot be measured."""

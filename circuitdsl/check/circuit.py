@@ -1,30 +1,21 @@
-"""Check a circuit: its claims, the same under varied methods, its heads, and heads that matter and are not listed."""
+"""Check a circuit: its claims, the same under varied methods, and its heads; ``search`` looks for others."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 from circuitdsl.check.bench import Bench, meaningful
 from circuitdsl.check.references import notes_on, size_of, sources_of
-from circuitdsl.components import Head, Node
+from circuitdsl.check.search import search, search_note
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.judge.screen import screen
-from circuitdsl.judge.verdicts import holm, split_confidence
-from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
+from circuitdsl.language.circuit import Bound, Claim, Method
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.models import KnownModel, Model
-from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Screening, Variant
+from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Variant
 from circuitdsl.plan.circuit import CircuitPlan
-from circuitdsl.plan.job import Started
-from circuitdsl.plan.lockstep import measure
-
-Rows = Mapping[Node, Started]
 
 NOT_DONE = "the model does not do this task on these prompts, so that a share of its metric means nothing"
 
@@ -44,7 +35,8 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason and not session.closed
-    found, screening = _unexplained(plan, bench) if searched else ((), None)
+    notes = (*bench.notes, *session.notes(data))  # before the search draws more prompts
+    found = search(plan, bench) if searched else None
     own, *varied = sources_of(circuit.method)
     return CircuitReport(
         circuit=circuit,
@@ -54,13 +46,13 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
         heads=_heads(plan, bench),
-        unexplained=found,
-        unexplained_note=_unexplained_note(circuit, found, screening) if searched else _not_looked_for(session),
-        screening=screening,
+        unexplained=found.heads if found else (),
+        unexplained_note=search_note(circuit, found) if found else _not_looked_for(session),
+        search=found and found.search,
+        screening=found and found.screening,
         reference=size_of(session, data, own),
         notes=(
-            *bench.notes,
-            *session.notes(data),
+            *notes,
             *notes_on(session, data, own, *varied),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
         ),
@@ -160,64 +152,6 @@ def _heads(plan: CircuitPlan, bench: Bench) -> tuple[HeadOutcome, ...]:
     )
 
 
-def _unexplained(plan: CircuitPlan, bench: Bench) -> tuple[tuple[HeadOutcome, ...], Screening | None]:
-    """Heads outside the circuit whose knockout effect is surely beyond the floor, largest first.
-
-    All heads that are searched are corrected for each other (Holm), so that one false head or more is listed at most as
-    often as the method's confidence allows. Their intervals hold for all of them together (Bonferroni).
-    """
-    method, number = plan.circuit.method, max(1, len(plan.unlisted))
-    floor = Bound("outside", -method.floor, method.floor)
-    rows, screening = _screened(plan.unlisted, method, bench)
-    measured = bench.measure(rows.values(), method.prompts_first)
-    confidence = split_confidence(method.confidence, number)
-    known = {node: m for node, job in rows.items() if isinstance(m := measured[job], Measurement)}
-    p_values = [bench.judged(m, floor, method.confidence).judgement.p_value for m in known.values()]
-    adjusted = holm(p_values, number)
-    found = [
-        HeadOutcome(str(node.component), str(node.position), (), bench.estimate(m, confidence))
-        for (node, m), p in zip(known.items(), adjusted, strict=True)
-        if p is not None and p <= 1 - method.confidence
-    ]
-    return tuple(sorted(found, key=lambda row: -abs(row.estimate.value or 0))), screening
-
-
-def _screened(rows: Rows, method: Method, bench: Bench) -> tuple[Rows, Screening | None]:
-    """The rows whose effect may reach the floor; those in which the screen says that it does not are sorted out."""
-    coarse = bench.coarse
-    if coarse is None:
-        return rows, None
-
-    def effects(session: Session, nodes: Sequence[Node]) -> dict[Node, float]:
-        found = measure([rows[n] for n in nodes], lambda asked: session.run(asked, method.prompts_first))
-        return {node: _value(found[rows[node]], bench) for node in nodes}
-
-    left = screen(
-        tuple(rows), method.floor, method.confidence, partial(effects, coarse), partial(effects, bench.session)
-    )
-    margin = left.margin if math.isfinite(left.margin) else None
-    return {node: rows[node] for node in left.rest}, Screening(coarse.engine.dtype, left.sorted_out, margin)
-
-
-def _value(measured: Measurement | Failure, bench: Bench) -> float:
-    return math.nan if isinstance(measured, Failure) else bench.weighed(measured).value
-
-
 def processing_of(model: Model | KnownModel, dtype: str) -> str:
     """How weights were processed and in which precision they run, in words."""
     return model.weights + ("" if dtype == "float32" else f", in {dtype}")
-
-
-def _unexplained_note(circuit: Circuit, found: tuple[HeadOutcome, ...], screening: Screening | None) -> str:
-    listed = {node.component for node in circuit.constituents if isinstance(node.component, Head)}
-    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(listed)
-    note = (
-        f"{len(found)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by more "
-        f"than {100 * circuit.method.floor:g}% when knocked out at all positions"
-    )
-    if found:
-        note += "; chosen as the largest of many, these effects are too large on average"
-    if screening is None:
-        return note
-    off = "" if screening.margin is None else f", which is off by {100 * screening.margin:.2g}% at most"
-    return f"{note}; {screening.sorted_out} were sorted out in {screening.dtype}{off}, and all others measured in full"

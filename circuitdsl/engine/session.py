@@ -47,7 +47,7 @@ class Session:
     ``drawn`` are the references of sources. ``ran`` counts the experiments that the engine ran, ``answered`` those that
     the store answered, ``damaged`` the rows that it had to measure again; ``unkept`` says why readings were not kept,
     if they were not. Means are kept in the store's folder too. ``closed`` is why nothing more is run: then what is not
-    known is a failure.
+    known is a failure. ``idle``: on how many prompts a patch changed nothing, which more prompts may yet show to do so.
     """
 
     engine: Engine
@@ -55,6 +55,7 @@ class Session:
     streams: dict[Data, PromptSet] = field(default_factory=dict)
     results: dict[Experiment, Array | Failure] = field(default_factory=dict)
     drawn: dict[tuple[Data, Drawn], Reference] = field(default_factory=dict)
+    idle: dict[Experiment, int] = field(default_factory=dict)
     ran: int = 0
     answered: int = 0
     damaged: int = 0
@@ -137,8 +138,16 @@ class Session:
             return {e: ended if e in unknown else _upto(self.results[e], count) for e in experiments}
         for (data, start), missing in missing_of.items():
             stop = len(self.prompts(data, count))
-            for experiment, answer in self._answers(data, start, stop, missing).items():
+            answers = self._answers(data, start, stop, missing)
+            # What changed something on the prompts before and nothing on these is a question to all of them.
+            again = [experiment for experiment, answer in answers.items() if start and _is_unchanged(answer)]
+            for experiment in again:
+                del self.results[experiment]
+            answers |= self._answers(data, 0, stop, again) if again else {}
+            for experiment, answer in answers.items():
                 self.results[experiment] = _joined(self.results.get(experiment), answer)
+                if _is_unchanged(answer):
+                    self.idle[experiment] = stop
         return {experiment: _upto(self.results[experiment], count) for experiment in experiments}
 
     def _missing(self, experiments: Iterable[Experiment], count: int) -> dict[tuple[Data, int], list[Experiment]]:
@@ -146,10 +155,11 @@ class Session:
         groups: dict[tuple[Data, int], list[Experiment]] = {}
         for experiment in experiments:
             known = self.results.get(experiment)
-            if isinstance(known, Failure):
+            wanted = len(self.prompts(experiment.data, count))
+            if isinstance(known, Failure) and self.idle.get(experiment, wanted) >= wanted:
                 continue
-            have = 0 if known is None else len(known)
-            if have < len(self.prompts(experiment.data, count)):
+            have = 0 if known is None or isinstance(known, Failure) else len(known)
+            if have < wanted:
                 groups.setdefault((experiment.data, have), []).append(experiment)
         return groups
 
@@ -374,9 +384,14 @@ def _check_tokens(prompts: Sequence[Prompt], model: Model | KnownModel) -> None:
 
 
 def _joined(known: Array | Failure | None, more: Array | Failure) -> Array | Failure:
-    if known is None or isinstance(more, Failure):
+    """What is known with the readings of the prompts after it; of a patch that changed nothing, of all prompts."""
+    if known is None or isinstance(known, Failure) or isinstance(more, Failure):
         return more
-    return known if isinstance(known, Failure) else np.concatenate([known, more])
+    return np.concatenate([known, more])
+
+
+def _is_unchanged(answer: Array | Failure) -> bool:
+    return isinstance(answer, Failure) and answer.kind == "unchanged"
 
 
 def _upto(result: Array | Failure, count: int) -> Array | Failure:

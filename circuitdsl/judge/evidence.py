@@ -73,6 +73,11 @@ class Student:
     skewness: float = 0.0
     exact = False
 
+    @property
+    def turned(self) -> Student:
+        """The same of minus the figure."""
+        return Student(-self.value, self.error, self.freedom, -self.skewness)
+
     def above(self, bound: float) -> float:
         if self.error == 0:
             return float(self.value <= bound)

@@ -130,31 +130,45 @@ class Weighed:
             offset += width
         raise AssertionError("a contrast is of columns that the measurement has")
 
+    def distance(self, bound: float) -> Student | None:
+        """How far a ratio a / b is above a bound: the t of a - bound |b| by itself, whatever limits a and b have.
+
+        None of a figure that is no ratio, and where b is zero.
+        """
+        estimand = self.measurement.estimand
+        fraction = self._fraction(estimand) if isinstance(estimand, Ratio) else None
+        return fraction and fraction.above(bound)
+
     def _ratio(self, estimand: Ratio) -> Evidence | None:
+        fraction = self._fraction(estimand)
+        if fraction is None:
+            return None
+        sign = fraction.sign
+        under_contrast = Contrast(tuple((c, sign * w) for c, w in estimand.under.terms), estimand.under.limits)
+        tails = 2.0 if estimand.either_sign else 1.0
+        told = under_contrast if estimand.either_sign else estimand.under
+        needed = max(min(1.0, tails * self.above_zero(told)), *map(self.above_zero, estimand.needs), 0.0)
+        value = fraction.value
+
+        exact = estimand.over.limits is not None and estimand.under.limits is not None
+        spread = float(np.abs(fraction.over - value * fraction.under).sum()) / abs(fraction.mean)
+
+        def bounded(bound: float) -> Evidence:
+            return self._mean(estimand.over.less(under_contrast, bound))
+
+        contrast = bounded if exact else fraction.above
+        return Share(value, contrast, needed, spread or max(abs(value), 1.0) * 1e-6, exact)
+
+    def _fraction(self, estimand: Ratio) -> _Fraction | None:
         over, units = self._rows(estimand.over)
         under, _ = self._rows(estimand.under)
         mean = float(units.weights @ under)
         if mean == 0:
             return None
         sign = -1.0 if estimand.of_size and mean < 0 else 1.0
-        under_contrast = Contrast(tuple((c, sign * w) for c, w in estimand.under.terms), estimand.under.limits)
-        tails = 2.0 if estimand.either_sign else 1.0
-        told = under_contrast if estimand.either_sign else estimand.under
-        needed = max(min(1.0, tails * self.above_zero(told)), *map(self.above_zero, estimand.needs), 0.0)
         value = float(units.weights @ over) / (sign * mean)
-
-        exact = estimand.over.limits is not None and estimand.under.limits is not None
         over_parts, under_parts = units.residuals(np.stack([over, sign * under], axis=1)).T
-        spread = float(np.abs(over_parts - value * under_parts).sum()) / abs(mean)
-
-        def bounded(bound: float) -> Evidence:
-            return self._mean(estimand.over.less(under_contrast, bound))
-
-        def unbounded(bound: float) -> Evidence:
-            difference = (value - bound) * sign * mean
-            return student(difference, over_parts - bound * under_parts, units)
-
-        return Share(value, bounded if exact else unbounded, needed, spread or max(abs(value), 1.0) * 1e-6, exact)
+        return _Fraction(value, sign, mean, over_parts, under_parts, units)
 
     def _extreme(self, several: Sequence[Estimand], sign: int) -> Evidence | None:
         found = [self.evidence_of(each) for each in several]
@@ -178,6 +192,24 @@ class Weighed:
         joined = _joined(value, [(one.error, one.freedom, one.skewness) for one in each])
         needed = max([self.above_zero(need) for need in needs], default=0.0)
         return Guarded(joined, needed) if needs else joined
+
+
+@dataclass(frozen=True)
+class _Fraction:
+    """A ratio of means a / b: ``mean`` is that of b, which counts with this ``sign``; ``over`` and ``under`` [units]
+    are what each unit adds to the mean of a and of b with its sign (``Units.residuals``)."""
+
+    value: float
+    sign: float
+    mean: float
+    over: Array
+    under: Array
+    units: Units
+
+    def above(self, bound: float) -> Student:
+        """The t of a - bound b."""
+        difference = (self.value - bound) * self.sign * self.mean
+        return student(difference, self.over - bound * self.under, self.units)
 
 
 def _joined(value: float, samples: Sequence[tuple[float, float, float]]) -> Evidence:

@@ -1,7 +1,7 @@
 """What was found, as typed records, and the JSON contract; one file a kind of block."""
 
 from circuitdsl.outcome.argument import Fact, Step, StepKind, argue
-from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, Performance, ReferenceSize, Screening
+from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, Performance, ReferenceSize, Screening, Search
 from circuitdsl.outcome.claims import (
     EXIT_ERROR,
     EXIT_FAILS,
@@ -58,6 +58,7 @@ __all__ = [
     "ReferenceSize",
     "Report",
     "Screening",
+    "Search",
     "SenderOutcome",
     "SeriesOutcome",
     "Step",

@@ -79,6 +79,24 @@ class Screening:
 
 
 @dataclass(frozen=True)
+class Search:
+    """How heads that are not listed were looked for: so many of them on so many prompts, look by look.
+
+    ``miss`` is how often each head that would be found by measuring all of them on all prompts is lost by a race over
+    these looks, at most (``judge.race``); 0 where there was a single look. ``fresh`` is the number of prompts, none of
+    which they were found by, on which the figures of those that were found were measured; 0 where there were none.
+    """
+
+    looks: tuple[tuple[int, int], ...]
+    miss: float
+    fresh: int
+
+    def to_dict(self) -> dict[str, object]:
+        looks = [{"prompts": prompts, "heads": heads} for prompts, heads in self.looks]
+        return {"looks": looks, "miss": self.miss, "fresh": self.fresh}
+
+
+@dataclass(frozen=True)
 class ReferenceSize:
     """What ablation took its values from: how many groups, and prompts in a group, the fewest and the most.
 
@@ -139,9 +157,10 @@ def method_facts(method: Method) -> dict[str, object]:
 class CircuitReport:
     """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
 
-    ``reference`` says what the method's ablation took its values from, if from a reference; ``screening`` how the
-    search for unexplained heads was screened, if it was. ``fingerprint`` is the SHA-256 of the weights as they were
-    used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if one was.
+    ``reference`` says what the method's ablation took its values from, if from a reference; ``search`` how unexplained
+    heads were looked for, if they were, and ``screening`` how that was screened, if it was. ``fingerprint`` is the
+    SHA-256 of the weights as they were used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if
+    one was.
     """
 
     circuit: Circuit
@@ -153,6 +172,7 @@ class CircuitReport:
     heads: tuple[HeadOutcome, ...] = ()
     unexplained: tuple[HeadOutcome, ...] = ()
     unexplained_note: str = ""
+    search: Search | None = None
     screening: Screening | None = None
     reference: ReferenceSize | None = None
     notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
@@ -195,6 +215,7 @@ class CircuitReport:
             "heads": [head.to_dict() for head in self.heads],
             "unexplained": [head.to_dict() for head in self.unexplained],
             "unexplained_note": self.unexplained_note,
+            "search": self.search.to_dict() if self.search else None,
             "screening": self.screening.to_dict() if self.screening else None,
             "notes": list(self.notes),
         }

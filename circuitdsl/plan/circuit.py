@@ -150,7 +150,8 @@ def _own_heads(circuit: Circuit) -> Iterator[Node]:
 
 
 def unlisted_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The knockout effect, at every position, of every head that the circuit does not name."""
+    """The knockout effect, at every position, of every head that the circuit does not name. They are raced."""
     listed = {node.component for node in circuit.constituents}
     nodes = [Node(head, ALL) for head in all_heads(circuit.geometry) if head not in listed]
-    return {node: knockout_job((circuit.name, "unlisted", str(node)), "unlisted", circuit, node) for node in nodes}
+    jobs = {node: knockout_job((circuit.name, "unlisted", str(node)), "unlisted", circuit, node) for node in nodes}
+    return {node: replace(job, raced=True) for node, job in jobs.items()}

@@ -35,7 +35,7 @@ class Job:
     """One thing to be measured. ``start`` gives a fresh asking; ``key`` tells the jobs of one plan apart.
 
     ``about`` says what is measured, for a person: a claim as it is written, a head. ``adaptive``: it asks for more once
-    it has seen results.
+    it has seen results. ``raced``: it is measured on fewer prompts than the method's first where they settle it.
     """
 
     key: tuple[str, ...]
@@ -46,6 +46,7 @@ class Job:
     start: Callable[[], Asking]
     about: str = ""
     adaptive: bool = False
+    raced: bool = False
 
     @property
     def round(self) -> Round:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,10 @@ from circuitdsl.plan.terms import term_job
 
 @dataclass(frozen=True)
 class SeriesPlan:
-    """One term of a sweep, for each sender alone. ``left_out`` are those that write after what they are to reach."""
+    """One term of a sweep, for each sender alone. ``left_out`` are those that write after what they are to reach.
+
+    Senders are raced where the figure is a change of the metric, for which there is a floor.
+    """
 
     term: Term
     senders: Mapping[Node, Started]
@@ -72,7 +76,9 @@ def _series(circuit: Circuit, term: Term) -> SeriesPlan:
 
 def _sender_job(circuit: Circuit, whole: Term, term: Term, node: Node) -> Job:
     request = Request(circuit, circuit.method, term, parts=False)
-    return term_job((str(whole), str(node)), "sweep", request, str(node))
+    info = measure_infos()[term.measure]
+    changes = info.unit == "share" and info.limits == (-math.inf, math.inf)
+    return replace(term_job((str(whole), str(node)), "sweep", request, str(node)), raced=changes)
 
 
 def _check_kinds(term: Term, nodes: tuple[Node, ...]) -> None:

@@ -1,0 +1,184 @@
+"""The search for heads that matter and that a circuit does not list: raced, corrected, and measured on fresh prompts.
+
+1. All heads that are not listed race (``judge.race``), knocked out at every position, over the method's first prompts.
+   With a coarser engine at hand they are screened instead (``judge.screen``), and what is left is measured on all.
+2. Those that are left are judged on all of these prompts and corrected for each other and for all that are not left.
+3. What is found is measured again on the prompts that come next, which had no say in its being found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from circuitdsl.check.bench import Bench
+from circuitdsl.components import Head, Node
+from circuitdsl.engine.session import Session
+from circuitdsl.errors import InputError
+from circuitdsl.judge.estimates import NOTHING
+from circuitdsl.judge.evidence import FEWEST
+from circuitdsl.judge.race import MISS, Raced, early_looks, out_of_reach, race
+from circuitdsl.judge.screen import screen
+from circuitdsl.judge.verdicts import holm, split_confidence
+from circuitdsl.language.circuit import Bound, Circuit, Method
+from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.outcome import HeadOutcome, Screening, Search
+from circuitdsl.plan.circuit import CircuitPlan
+from circuitdsl.plan.job import Started
+from circuitdsl.plan.lockstep import measure
+
+Rows = Mapping[Node, Started]
+Known = Mapping[Node, Measurement | Failure]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The heads whose knockout effect is surely beyond the floor, largest first, and how they were looked for."""
+
+    heads: tuple[HeadOutcome, ...]
+    search: Search
+    screening: Screening | None
+
+
+def search(plan: CircuitPlan, bench: Bench) -> Found:
+    """Look for heads outside the circuit whose knockout effect is beyond the floor.
+
+    All heads that are searched are corrected for each other (Holm), so that one false head or more is listed at most as
+    often as the method's confidence allows. Intervals hold for all heads that are reported together (Bonferroni); where
+    there are no fresh prompts, for all that were searched.
+    """
+    method, number = plan.circuit.method, len(plan.unlisted)
+    prompts = len(bench.session.prompts(_data(plan.circuit), method.prompts_first))
+    rows, screening = _screened(plan.unlisted, method, bench)
+    looks = early_looks(prompts) if screening is None else ()
+    raced = _raced(rows, prompts, looks, number, method, bench)
+    known = bench.measure((rows[node] for node in raced.rest), method.prompts_first)
+    found = _beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
+    fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
+    heads = fresh.heads if fresh else _heads(found, split_confidence(method.confidence, max(1, number)), bench)
+    return Found(heads, Search(raced.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0), screening)
+
+
+def _data(circuit: Circuit) -> Data:
+    return Data(circuit.task, circuit.method.seed, circuit.method.bos)
+
+
+# --- looking -----------------------------------------------------------------------------------------
+
+
+def _raced(rows: Rows, prompts: int, looks: Sequence[int], number: int, method: Method, bench: Bench) -> Raced[Node]:
+    """A race of which those drop out that would not be found on all prompts."""
+
+    def settled(nodes: Sequence[Node], count: int) -> frozenset[Node]:
+        measured = bench.measure((rows[node] for node in nodes), count)
+        weighed = {n: bench.weighed(m) for n in nodes if isinstance(m := measured[rows[n]], Measurement)}
+        return out_of_reach(weighed, method.floor, prompts / count, len(looks), 1 - method.confidence, number)
+
+    return race(tuple(rows), prompts, looks, settled)
+
+
+def _beyond(known: Known, number: int, method: Method, bench: Bench) -> dict[Node, Measurement]:
+    """Those whose effect is beyond the floor, corrected for all that were searched."""
+    floor = Bound("outside", -method.floor, method.floor)
+    measured = {node: each for node, each in known.items() if isinstance(each, Measurement)}
+    p_values = [bench.judged(each, floor, method.confidence).judgement.p_value for each in measured.values()]
+    return {
+        node: each
+        for (node, each), p in zip(measured.items(), holm(p_values, number), strict=True)
+        if p is not None and p <= 1 - method.confidence
+    }
+
+
+def _screened(rows: Rows, method: Method, bench: Bench) -> tuple[Rows, Screening | None]:
+    """The rows whose effect may reach the floor; those in which the screen says that it does not are sorted out."""
+    coarse = bench.coarse
+    if coarse is None:
+        return rows, None
+
+    def effects(session: Session, nodes: Sequence[Node]) -> dict[Node, float]:
+        found = measure([rows[n] for n in nodes], lambda asked: session.run(asked, method.prompts_first))
+        return {node: _value(found[rows[node]], bench) for node in nodes}
+
+    left = screen(
+        tuple(rows), method.floor, method.confidence, partial(effects, coarse), partial(effects, bench.session)
+    )
+    margin = left.margin if math.isfinite(left.margin) else None
+    return {node: rows[node] for node in left.rest}, Screening(coarse.engine.dtype, left.sorted_out, margin)
+
+
+def _value(measured: Measurement | Failure, bench: Bench) -> float:
+    return math.nan if isinstance(measured, Failure) else bench.weighed(measured).value
+
+
+# --- what is reported of those that are found --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """Heads measured on so many prompts that had no say in their being found."""
+
+    heads: tuple[HeadOutcome, ...]
+    prompts: int
+
+
+def _fresh(rows: Rows, prompts: int, circuit: Circuit, bench: Bench) -> _Fresh | None:
+    """The same heads on as many prompts again, those that come next; None where there are too few of them."""
+    more = _prompts_after(prompts, circuit, bench)
+    if not rows or more < FEWEST:
+        return None
+    later = replace(bench, start=prompts)
+    measured = later.measure(rows.values(), more)
+    confidence = split_confidence(circuit.method.confidence, len(rows))
+    return _Fresh(_heads({node: measured[job] for node, job in rows.items()}, confidence, later), more)
+
+
+def _prompts_after(prompts: int, circuit: Circuit, bench: Bench) -> int:
+    """How many more prompts there are, up to as many again; none where more of a file cannot be read by this model."""
+    try:
+        return len(bench.session.prompts(_data(circuit), 2 * prompts)) - prompts
+    except InputError:
+        return 0
+
+
+def _heads(known: Known, confidence: float, bench: Bench) -> tuple[HeadOutcome, ...]:
+    """Each with its interval, largest first."""
+    found = [
+        HeadOutcome(
+            str(node.component),
+            str(node.position),
+            (),
+            NOTHING if isinstance(each, Failure) else bench.estimate(each, confidence),
+        )
+        for node, each in known.items()
+    ]
+    return tuple(sorted(found, key=lambda row: -abs(row.estimate.value or 0)))
+
+
+def search_note(circuit: Circuit, found: Found) -> str:
+    """What was looked at, how, and what was found, in words."""
+    listed = {node.component for node in circuit.constituents if isinstance(node.component, Head)}
+    looked_at = circuit.geometry.n_layers * circuit.geometry.n_heads - len(listed)
+    parts = [
+        f"{len(found.heads)} of the {looked_at} heads that the circuit does not list change {circuit.method.metric} by "
+        f"more than {100 * circuit.method.floor:g}% when knocked out at all positions"
+    ]
+    looks, screening = found.search.looks, found.screening
+    if screening is not None:
+        off = "" if screening.margin is None else f", which is off by {100 * screening.margin:.2g}% at most"
+        parts.append(
+            f"{screening.sorted_out} were sorted out in {screening.dtype}{off}, and all others measured in full"
+        )
+    elif len(looks) > 1:
+        run = ", ".join(f"{heads} on {prompts}" for prompts, heads in looks[1:])
+        parts.append(f"all were measured on {looks[0][0]} prompts, and those that could still be found on more: {run}")
+    if found.heads and found.search.fresh:
+        parts.append(f"their effects are those on the {found.search.fresh} prompts after these")
+    elif found.heads:
+        parts.append(
+            "there are no more prompts to measure them on, and chosen as the largest of many, these effects are too "
+            "large on average"
+        )
+    return "; ".join(parts)
