@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Finding = Literal["beyond", "within", "open", "measured", "not measured"]
-"""What is known of a sender: its figure is surely beyond the floor, surely within it, or neither; or it is a figure
-that no floor is set for; or there is none."""
+"""What is known of a sender: its figure is surely beyond the floor, all senders corrected for each other; or surely
+within it, each sender for itself (``judge.race``); or neither; or no floor is set for it; or there is no figure."""
 
 _OF_CLAIMS = ("prompts", "positions", "confidence", "members")
 """Settings that a sweep has none of, or states by itself."""
@@ -31,13 +31,16 @@ _OF_CLAIMS = ("prompts", "positions", "confidence", "members")
 class SenderOutcome:
     """One sender's figure. ``estimate``'s interval holds for all senders of the sweep together (Bonferroni).
 
-    ``p_value`` is that of its being within the floor, ``p_holm`` the same corrected for all senders; both None for a
-    figure without a floor. ``note`` says why there is no figure, or what to know of it.
+    ``prompts`` is how many it was measured on: fewer than all where they told that its figure is within the floor.
+    ``p_value`` is that of its being within the floor, ``p_holm`` the same corrected for all senders, one where it was
+    settled on fewer prompts; both None for a figure without a floor. ``note`` says why there is no figure, or what to
+    know of it.
     """
 
     node: Node
     estimate: Estimate
     finding: Finding
+    prompts: int = 0
     p_value: float | None = None
     p_holm: float | None = None
     note: str = ""
@@ -56,6 +59,7 @@ class SenderOutcome:
             "layer": component.layer,
             "head": self.head,
             **self.estimate.to_dict(),
+            "prompts": self.prompts,
             "p_value": self.p_value,
             "p_holm": self.p_holm,
             "finding": self.finding,
@@ -151,7 +155,7 @@ class SweepReport:
     def to_dict(self) -> dict[str, object]:
         method = method_facts(self.circuit.method)
         return {
-            "schema": "circuitdsl/sweep/1",
+            "schema": "circuitdsl/sweep/2",
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -72,15 +73,23 @@ def _said(series: SeriesOutcome, report: SweepReport) -> Iterator[str]:
         metric = report.circuit.method.metric
         yield (
             f"{counts['beyond']} of {plural(total, 'sender')} surely change {metric} by more than {floor} "
-            f"(all senders of the sweep corrected for each other: Holm), {counts['within']} surely by less, "
-            f"{counts['open']} cannot be told"
+            f"(all senders of the sweep corrected for each other: Holm), {counts['within']} surely by less (each for "
+            f"itself), {counts['open']} cannot be told"
         )
+        if early := _told_early(series.senders, report.prompts):
+            yield f"measured on fewer prompts, which told that they change it by less: {early}"
         if counts["beyond"]:
             yield "chosen as the largest of many, these figures are too large on average"
     if counts["not measured"]:
         yield f"{counts['not measured']} of {plural(total, 'sender')} could not be measured: their notes say why"
     if series.left_out:
         yield f"{plural(len(series.left_out), 'sender')} left out: nothing that is to be reached reads what they write"
+
+
+def _told_early(senders: Sequence[SenderOutcome], prompts: int) -> str:
+    """How many senders there are with fewer prompts, by their number."""
+    fewer = Counter(sender.prompts for sender in senders if 0 < sender.prompts < prompts)
+    return ", ".join(f"{number} on {count}" for count, number in sorted(fewer.items()))
 
 
 def _table(series: SeriesOutcome, senders: Sequence[SenderOutcome]) -> Table:
