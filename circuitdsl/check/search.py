@@ -56,7 +56,7 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     looks = early_looks(prompts) if screening is None else ()
     raced = _raced(rows, prompts, looks, number, method, bench)
     known = bench.measure((rows[node] for node in raced.rest), method.prompts_first)
-    found = _beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
+    found = beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
     fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
     heads = fresh.heads if fresh else _heads(found, split_confidence(method.confidence, max(1, number)), bench)
     return Found(heads, Search(raced.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0), screening)
@@ -80,7 +80,7 @@ def _raced(rows: Rows, prompts: int, looks: Sequence[int], number: int, method: 
     return race(tuple(rows), prompts, looks, settled)
 
 
-def _beyond(known: Known, number: int, method: Method, bench: Bench) -> dict[Node, Measurement]:
+def beyond(known: Known, number: int, method: Method, bench: Bench) -> dict[Node, Measurement]:
     """Those whose effect is beyond the floor, corrected for all that were searched."""
     floor = Bound("outside", -method.floor, method.floor)
     measured = {node: each for node, each in known.items() if isinstance(each, Measurement)}
