@@ -1,0 +1,164 @@
+"""The race: what is settled is settled rightly as often as is said, and nothing false is found more easily."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from weighing import weighed
+
+from circuitdsl.judge.evidence import Student
+from circuitdsl.judge.race import MISS, best_p_value, early_looks, out_of_reach, race, within
+from circuitdsl.judge.verdicts import holm, met
+from circuitdsl.judge.weigh import Weighed
+from circuitdsl.language.circuit import Bound
+from circuitdsl.measures.estimands import relative_change
+
+FLOOR = 0.01
+BEYOND = Bound("outside", -FLOOR, FLOOR)
+
+
+def change(changed: np.ndarray, clean: np.ndarray, **fields) -> Weighed:
+    """(F changed - F) / |F| of these values of F, [prompts] each."""
+    return weighed(changed, clean, estimand=relative_change(), **fields)
+
+
+# --- the course ------------------------------------------------------------------------------------
+
+
+def test_who_is_settled_is_measured_on_no_more():
+    asked: list[tuple[tuple[str, ...], int]] = []
+    leaves = {"a": 25, "b": 50, "c": 50}
+
+    def settling(items, count):
+        asked.append((tuple(items), count))
+        return {item for item in items if leaves.get(item) == count}
+
+    raced = race("abcd", 100, (25, 50), settling)
+    assert asked == [(("a", "b", "c", "d"), 25), (("b", "c", "d"), 50)]
+    assert raced.rest == ("d",)
+    assert raced.settled == leaves
+    assert raced.looks == ((25, 4), (50, 3), (100, 1))
+
+
+def test_without_early_looks_all_are_left():
+    raced = race("ab", 10, (), lambda items, count: items)
+    assert (raced.rest, raced.settled, raced.looks) == (("a", "b"), {}, ((10, 2),))
+
+
+@given(st.integers(2, 3000))
+def test_early_looks_have_units_enough_and_are_fewer_than_all(prompts: int):
+    looks = early_looks(prompts)
+    assert sorted(set(looks)) == list(looks)
+    assert all(8 <= count < prompts for count in looks) or prompts < 16
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.data())
+def test_leaving_out_finds_nothing_that_would_not_be_found(p_values: list[float], data: st.DataObject):
+    """Who is left out counts with a p-value of one: no adjusted p-value becomes smaller by it."""
+    out = data.draw(st.sets(st.integers(0, len(p_values) - 1)))
+    whole = holm(p_values)
+    left = [p for place, p in enumerate(p_values) if place not in out]
+    raced = iter(holm(left, len(p_values)))
+    assert all(place in out or next(raced) >= p for place, p in enumerate(whole))  # type: ignore[operator]
+
+
+# --- out of reach ----------------------------------------------------------------------------------
+
+
+def test_the_best_p_value_is_students_prediction_limit():
+    """Of 12 units and of 48, they among them: the z of the whole, with the first's error, passes the limit in 2.5%."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.3, 1.0, (4000, 48))
+    first = values[:, :12]
+    errors = first.std(axis=1, ddof=1) / math.sqrt(12)
+    passed = 0
+    for value, error, mean in zip(first.mean(axis=1), errors, values.mean(axis=1), strict=True):
+        limit = -stats.norm.ppf(best_p_value(Student(value, error, 11), 4.0, 0.025) / 2)
+        passed += mean / (error / 2) > limit
+    assert passed / 4000 == pytest.approx(0.025, abs=0.008)
+
+
+def test_a_figure_without_spread_stays_where_it_is():
+    assert best_p_value(Student(-0.1, 0.0, 7), 4.0, 0.025) == 1.0
+    assert best_p_value(Student(0.1, 0.0, 7), 4.0, 0.025) == 0.0
+
+
+def heads(rng: np.random.Generator, effects: np.ndarray, noise: str, prompts: int) -> list[np.ndarray]:
+    """F without each head, [prompts] each, and last F itself."""
+    clean = rng.normal(3, 1.2, prompts)
+    shape = (len(effects), prompts)
+    drawn = {
+        "normal": lambda: rng.normal(0, 1, shape),
+        "skewed": lambda: rng.exponential(1, shape) - 1,
+        "heavy": lambda: rng.standard_t(3, shape) / math.sqrt(3),
+    }[noise]()
+    return [*(clean * (1 + effects[:, None]) + 0.25 * drawn), clean]
+
+
+def beyond(changed: np.ndarray, clean: np.ndarray) -> float:
+    """The p-value by which a check lists a head."""
+    evidence = change(changed, clean).evidence()
+    return 1.0 if evidence is None else min(1.0, 2 * met(BEYOND, evidence))
+
+
+@pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])
+def test_what_all_prompts_would_find_is_lost_no_more_often_than_is_said(noise: str):
+    """Heads of all sizes about what 64 prompts just find, of 40 that are searched."""
+    rng = np.random.default_rng(1)
+    prompts, looks = 64, early_looks(64)
+    effects = np.concatenate([np.linspace(0.02, 0.07, 12), np.zeros(28)]) * rng.choice([-1, 1], 40)
+    found, lost, left, tries = np.zeros(40), np.zeros(40), 0, 12
+    for _ in range(tries):
+        *changed, clean = heads(rng, effects, noise, prompts)
+        listed = np.array([p is not None and p <= 0.05 for p in holm([beyond(each, clean) for each in changed])])
+        alive = dict(enumerate(changed))
+        for count in looks:
+            known = {head: change(each[:count], clean[:count]) for head, each in alive.items()}
+            for head in out_of_reach(known, FLOOR, prompts / count, len(looks), 0.05, 40):
+                del alive[head]
+        found += listed
+        lost += listed & ~np.isin(np.arange(40), list(alive))
+        left += len(alive)
+    assert found.sum() > 5 * tries / 2
+    # Of those that are found at all it is a small part.
+    assert lost.sum() <= MISS * found.sum()
+    assert left < 0.5 * 40 * tries
+
+
+def test_what_has_too_few_units_or_is_no_ratio_may_always_be_found():
+    few = change(np.full(7, 3.0) + np.arange(7) / 100, np.full(7, 3.0) + np.arange(7) / 90)
+    mean = weighed(np.arange(20.0))
+    assert out_of_reach({"few": few, "mean": mean}, FLOOR, 4.0, 2, 0.05, 2) == frozenset()
+
+
+def test_figures_within_limits_are_told_by_students_t_too():
+    """Bets on few prompts tell nothing; what they would tell of all is less than the t does."""
+    clean = np.linspace(0.5, 0.9, 16)
+    same = weighed(clean + 1e-4 * np.cos(np.arange(16)), clean, estimand=relative_change((0.0, 1.0)))
+    assert not within(same, FLOOR, 1)
+    assert out_of_reach({"same": same}, FLOOR, 4.0, 2, 0.05, 1) == {"same"}
+
+
+# --- within the floor ------------------------------------------------------------------------------
+
+
+def test_a_figure_at_the_floor_is_called_within_no_more_often_than_is_said():
+    rng = np.random.default_rng(2)
+    wrong, tries, prompts = 0, 300, 60
+    looks = (15, 30, 60)
+    for _ in range(tries):
+        changed, clean = heads(rng, np.array([FLOOR]), "normal", prompts)
+        wrong += any(within(change(changed[:count], clean[:count]), FLOOR, len(looks)) for count in looks)
+    assert wrong <= stats.binom.ppf(0.99, tries, MISS)
+
+
+def test_what_is_surely_small_is_within_and_what_is_not_told_is_not():
+    clean = np.linspace(2, 4, 16)
+    assert within(change(clean * 1.001 + 0.001 * np.cos(np.arange(16)), clean), FLOOR, 3)
+    assert not within(change(clean * 1.001 + np.cos(np.arange(16)), clean), FLOOR, 3)
+    assert not within(change(clean[:7] * 1.001, clean[:7]), FLOOR, 1)
