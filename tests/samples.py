@@ -33,6 +33,7 @@ from circuitdsl.outcome import (
     InterventionReport,
     Part,
     Report,
+    Search,
     Variant,
 )
 
@@ -238,6 +239,7 @@ def report(structure: Structure | None = None) -> Report:
                 ),
                 unexplained=(HeadOutcome("3.1", "all", (), Estimate(-0.03, -0.04, -0.02)),),
                 unexplained_note="28 of 28 heads looked at",
+                search=Search(((50, 28), (100, 9), (200, 4)), 0.05, 200),
                 notes=("18 of 20 names are one token",),
                 example="When Mary and John went to the store, John gave a drink to",
                 fingerprint=FINGERPRINT,

@@ -78,7 +78,7 @@ class Report:
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/report/3",
+            "schema": "circuitdsl/report/4",
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,

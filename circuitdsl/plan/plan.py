@@ -135,6 +135,10 @@ class Plan:
     def adaptive(self) -> int:
         return sum(started.job.adaptive for started in self.jobs())
 
+    @property
+    def raced(self) -> int:
+        return sum(started.job.raced for started in self.jobs())
+
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """A line a job. Raises UnknownName for a task that is not there."""
@@ -146,7 +150,7 @@ class Plan:
                 ask.new,
                 int(sum(plain[run][world] for run, world in ask.worlds)),
                 sum(fast[run][world] for run, world in ask.worlds),
-                ask.note or ("asks for more once it has seen results" if ask.job.adaptive else ""),
+                ask.note or _changes(ask.job),
             )
             for ask in self._asks
         )
@@ -282,6 +286,13 @@ def _asks(jobs: Iterable[Started]) -> Iterator[_Ask]:
         mine = tuple((_Run(job.round, world[2], job.geometry), world[3]) for world in own if world not in worlds)
         worlds |= set(own)
         yield _Ask(job, len(experiments), len(new), mine)
+
+
+def _changes(job: Job) -> str:
+    """In which way a job may come to take another number of passes."""
+    if job.adaptive:
+        return "asks for more once it has seen results"
+    return "at most: it is measured on fewer prompts where they settle it" if job.raced else ""
 
 
 def _typical(run: _Run) -> tuple[Layout, ...]:

@@ -164,7 +164,7 @@ def test_among_many_senders_at_the_floor_one_is_named_no_more_often_than_is_said
     wrong, right, sweeps = 0, 0, 40
     for _ in range(sweeps):
         known = {true: measured(-0.2), **{node: measured(0.01) for node in rest}}
-        (found_,) = outcomes_of(plan, [known], bench, 0.999)
+        (found_,) = outcomes_of(plan, [known], bench, 60, 0.999)
         beyond = {sender.node for sender in found_.senders if sender.finding == "beyond"}
         wrong, right = wrong + bool(beyond - {true}), right + (true in beyond)
     assert right == sweeps

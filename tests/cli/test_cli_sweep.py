@@ -40,7 +40,7 @@ def test_json_goes_to_a_file_whole():
     ended = run("sweep", "ioi", "attention({ 3.0 }, END -> S2)", *TINY, "--format", "json", "-o", "a.json")
     assert (ended.code, ended.out) == (0, "")
     data = json.loads(Path("a.json").read_text("utf-8"))
-    assert (data["schema"], data["task"], data["prompts"]) == ("circuitdsl/sweep/1", "ioi", 8)
+    assert (data["schema"], data["task"], data["prompts"]) == ("circuitdsl/sweep/2", "ioi", 8)
 
 
 def test_settings_are_those_of_a_method():

@@ -28,8 +28,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 SHOWN = 15
 
 
-def sender(component: Component, value: float, finding: Finding, position=END, p: float | None = 0.5) -> SenderOutcome:
-    return SenderOutcome(Node(component, position), Estimate(value, value - 0.05, value + 0.05), finding, p, p)
+def sender(
+    component: Component, value: float, finding: Finding, position=END, p: float | None = 0.5, prompts: int = 200
+) -> SenderOutcome:
+    return SenderOutcome(Node(component, position), Estimate(value, value - 0.05, value + 0.05), finding, prompts, p, p)
 
 
 def sweep(performs: Verdict = Verdict.HOLDS) -> SweepReport:
@@ -45,9 +47,9 @@ def sweep(performs: Verdict = Verdict.HOLDS) -> SweepReport:
         sender(Embed(), 0.1, "open", ALL),
     ]
     weak = [sender(Head(1, index), 0.001 * index, "within") for index in range(7, -1, -1)]
-    weak += [sender(Head(0, index), 0.0001 * index, "within") for index in range(7, -1, -1)]
+    weak += [sender(Head(0, index), 0.0001 * index, "within", prompts=50) for index in range(7, -1, -1)]
     failed = SenderOutcome(Node(Mlp(0), END), NOTHING, "not measured", note="the patch changed nothing")
-    attending = [SenderOutcome(Node(Head(1, 1), ALL), Estimate(0.9, 0.8, 0.95), "measured")]
+    attending = [SenderOutcome(Node(Head(1, 1), ALL), Estimate(0.9, 0.8, 0.95), "measured", 200)]
     return SweepReport(
         circuit=found.circuit,
         performance=Performance(Estimate(3.0, 2.5, 3.5), Estimate(0.9, 0.8, 0.95), NOTHING, performs, 0.95, 200),
@@ -81,7 +83,8 @@ def test_the_page_says_first_whether_the_task_is_done_then_the_strongest():
     assert places == sorted(places)
     page = "\n".join(lines)
     assert "2 of 21 senders surely change logit_diff by more than 1.0%" in page
-    assert "16 surely by less, 2 cannot be told" in page
+    assert "16 surely by less (each for itself), 2 cannot be told" in page
+    assert "measured on fewer prompts, which told that they change it by less: 8 on 50" in page
     assert "which can be anything" in page
     assert "1 sender left out" in page
     assert "90.0% [80.0, 95.0]" in page  # attention
@@ -143,7 +146,7 @@ def schema() -> Draft202012Validator:
 def test_json_obeys_its_schema(report: SweepReport):
     data = json.loads(to_json(report.to_dict()))
     schema().validate(data)
-    assert data["schema"] == "circuitdsl/sweep/1"
+    assert data["schema"] == "circuitdsl/sweep/2"
     effects, _ = data["series"]
     assert len(effects["senders"]) == len(report.series[0].senders)
 
@@ -163,6 +166,7 @@ def test_arrays_have_a_column_each_and_need_no_pickle():
     assert all(len(found[name]) == len(rows) == 22 for name in found)
     assert found["value"][0] == -0.5 and np.isnan(found["low"][2]) and np.isnan(found["value"][-2])
     assert (found["layer"][0], found["head"][0], found["head"][1], found["layer"][3]) == (3, 0, -1, -1)
+    assert found["prompts"].dtype == np.int64 and list(found["prompts"][[0, 15]]) == [200, 50]
     assert found["finding"][0] == "beyond" and found["sender"][1] == "mlp 2"
 
 

@@ -35,7 +35,7 @@ def render_plan(plan: Plan, verbose: bool = False) -> RenderableType:
         _by_block(plan, verbose),
         *([] if verbose else _costliest(plan.lines)),
         *([Text(), *problems] if problems else []),
-        *([Text(), Text(_more(plan), style="dim")] if plan.adaptive else []),
+        *([Text(), Text("; ".join(_more(plan)), style="dim")] if plan.adaptive or plan.raced else []),
     )
 
 
@@ -120,8 +120,12 @@ def _estimates(line: Line) -> tuple[str, ...]:
     return f"{line.experiments:,}", f"{line.new:,}", f"{line.passes:,}", _fast(line.fast)
 
 
-def _more(plan: Plan) -> str:
-    return f"{plural(plan.adaptive, 'job')} will ask for more on seeing results; undecided claims draw more prompts"
+def _more(plan: Plan) -> Iterator[str]:
+    """What may be more or less than is stated."""
+    if plan.adaptive:
+        yield f"{plural(plan.adaptive, 'job')} will ask for more on seeing results; undecided claims draw more prompts"
+    if plan.raced:
+        yield f"{plural(plan.raced, 'head')} race: those that fewer prompts settle take less than is stated"
 
 
 def _groups(lines: Sequence[Line]) -> list[tuple[str, str, list[Line]]]:
