@@ -46,8 +46,11 @@ def opened(model: str) -> Model:
     return open_model(model)
 
 
-def searching(task: str, model: str = "mini", prompts: int = PROMPTS, **settings) -> Searched:
-    body = f"model {model}\n task {task}\n method {{ prompts {prompts}\n reference 4 }}\n role r at END {{ 0.3 }}"
+def searching(
+    task: str, model: str = "mini", prompts: int = PROMPTS, ablate: str = "mean by template", **settings
+) -> Searched:
+    method = f"method {{ prompts {prompts}\n reference 4\n ablate {ablate} }}"
+    body = f"model {model}\n task {task}\n {method}\n role r at END {{ 0.3 }}"
     circuit = resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
     plan = plan_circuit(circuit, unexplained=True)
     bench = Workbench(opened(model).bridge, **settings).bench(circuit)
@@ -164,7 +167,7 @@ def of_file(lines: int, prompts: int) -> Found:
     drawn = open_task(TaskRef("ioi")).draw(tokenizer, lines, 5, False).prompts
     rows = [{"prompt": each.text, "answer": word(each.answer), "wrong": [word(each.wrong[0])]} for each in drawn]
     Path("own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    return searching('file("own.jsonl")', prompts=prompts).found
+    return searching('file("own.jsonl")', prompts=prompts, ablate="zero").found
 
 
 @pytest.mark.parametrize(("lines", "fresh"), [(34, 0), (50, 20)])
