@@ -42,18 +42,17 @@ class Searched(NamedTuple):
 
 
 @cache
-def opened(model: str) -> Model:
-    return open_model(model)
+def mini() -> Model:
+    return open_model("mini")
 
 
-def searching(
-    task: str, model: str = "mini", prompts: int = PROMPTS, ablate: str = "mean by template", **settings
-) -> Searched:
-    method = f"method {{ prompts {prompts}\n reference 4\n ablate {ablate} }}"
-    body = f"model {model}\n task {task}\n {method}\n role r at END {{ 0.3 }}"
+def searching(task: str, prompts: int = PROMPTS, ablate: str = "mean by template") -> Searched:
+    """In mini."""
+    method = f"method {{ prompts {prompts}\n reference 2\n ablate {ablate} }}"
+    body = f"model mini\n task {task}\n {method}\n role r at END {{ 0.3 }}"
     circuit = resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
     plan = plan_circuit(circuit, unexplained=True)
-    bench = Workbench(opened(model).bridge, **settings).bench(circuit)
+    bench = Workbench(mini().bridge).bench(circuit)
     return Searched(plan, bench, search(plan, bench))
 
 
@@ -70,9 +69,8 @@ def measured(ours: Searched, count: int) -> Mapping[Node, Measurement | Failure]
 # --- what is found ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "task"), [("mini", "ioi"), ("planted-reuse", "ioi")])
-def test_the_race_finds_what_all_heads_on_all_prompts_find(model: str, task: str):
-    ours = of_mini() if model == "mini" else searching(task, model)
+def test_the_race_finds_what_all_heads_on_all_prompts_find():
+    ours = of_mini()
     method = ours.plan.circuit.method
     whole = beyond(measured(ours, PROMPTS), len(ours.plan.unlisted), method, ours.bench)
     assert {row.head for row in ours.found.heads} == {str(node.component) for node in whole}
@@ -99,13 +97,6 @@ def test_without_enough_prompts_there_is_no_race():
     ours = searching("ioi", prompts=12)
     assert ours.found.search.looks == ((12, len(ours.plan.unlisted)),)
     assert ours.found.search.miss == 0
-
-
-def test_a_screened_search_is_no_race():
-    ours = searching("ioi", "planted-ioi", 16, screen="bf16")
-    assert ours.found.screening is not None
-    ((prompts, heads),) = ours.found.search.looks
-    assert (prompts, heads) == (16, len(ours.plan.unlisted) - ours.found.screening.sorted_out)
 
 
 # --- on fresh prompts ------------------------------------------------------------------------------
@@ -159,7 +150,7 @@ def test_a_bench_that_begins_later_has_the_readings_and_the_units_of_later_promp
 
 def of_file(lines: int, prompts: int) -> Found:
     """A search over prompts of a file that has so many lines."""
-    tokenizer = opened("mini").tokenizer
+    tokenizer = mini().tokenizer
 
     def word(token: int) -> str:
         return " " + tokenizer.decode([token]).strip()
