@@ -5,15 +5,22 @@ from __future__ import annotations
 import pytest
 
 import circuitdsl as cd
+from circuitdsl.check.workbench import Workbench
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.outcome import ClaimOutcome
 
 
-def outcomes(body: str, prompts: int = 20, model: str = "mini") -> dict[str, ClaimOutcome]:
-    text = f"circuit a {{\nmodel {model}\ntask ioi\nmethod {{ prompts {prompts} }}\n{body}\n}}\n"
-    report = cd.check(resolve_text(text, "here.circuit", cd.environment()), unexplained=False, store=None)
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    """One for all tests, so that the model is opened and its means are made once."""
+    return Workbench()
+
+
+def outcomes(bench: Workbench, body: str) -> dict[str, ClaimOutcome]:
+    text = f"circuit a {{\nmodel mini\ntask ioi\nmethod {{ prompts 20 reference 4 }}\n{body}\n}}\n"
+    report = bench.check(cd.plan(resolve_text(text, "here.circuit", cd.environment()), unexplained=False))
     return {outcome.claim.text: outcome for outcome in report.outcomes}
 
 
@@ -30,14 +37,15 @@ edge 3.0 at END -> logits
 """
 
 
-def test_a_circuit_of_edges_is_judged_as_edges():
+def test_a_circuit_of_edges_is_judged_as_edges(bench: Workbench):
     found = outcomes(
+        bench,
         CHAIN
         + """expect faithfulness >= 60%
         expect faithfulness > random heads
         expect faithfulness_gap <= 10
         expect faithfulness(edges) >= 60%
-        expect minimality({ 3.0 at END }) >= 1%"""
+        expect minimality({ 3.0 at END }) >= 1%""",
     )
     whole = found["expect faithfulness >= 60%"]
     assert value(whole) != 0
@@ -51,39 +59,39 @@ def test_a_circuit_of_edges_is_judged_as_edges():
     assert value(found["expect minimality({ 3.0 at END }) >= 1%"]) > 0
 
 
-def test_edges_without_a_beginning_keep_nothing_and_say_so():
+def test_edges_without_a_beginning_keep_nothing_and_say_so(bench: Workbench):
     body = "edge 1.6 at S2 -> 3.0.v\nedge 3.0 at END -> logits\nexpect faithfulness >= 60%"
-    outcome = outcomes(body)["expect faithfulness >= 60%"]
+    outcome = outcomes(bench, body)["expect faithfulness >= 60%"]
     assert value(outcome) == pytest.approx(0, abs=1e-6)
     assert "the senders without an edge into them too (1.6)" in outcome.note
     assert "no stated edges lead from `embed` to the logits" in outcome.note
 
 
-def test_all_that_edges_can_say_is_the_other_option_of_a_circuit_of_roles():
+def test_all_that_edges_can_say_is_the_other_option_of_a_circuit_of_roles(bench: Workbench):
     roles = "role x at S2 { 1.6 }\nrole y at END { 3.0 }\nedge embed -> x\nedge x -> y.v\nedge y -> logits\n"
-    found = outcomes(roles + "expect faithfulness >= 1%\nexpect faithfulness(edges) >= 1%")
+    found = outcomes(bench, roles + "expect faithfulness >= 1%\nexpect faithfulness(edges) >= 1%")
     by_nodes, by_edges = found["expect faithfulness >= 1%"], found["expect faithfulness(edges) >= 1%"]
     assert value(by_nodes) != value(by_edges)
     assert (by_nodes.note, by_edges.note[:15]) == ("", "judged as edges")
 
 
-def test_completeness_of_edges_removes_what_they_name():
-    (outcome,) = list(outcomes("edge 3.0 at END -> logits\nexpect completeness(greedy) <= 4").values())[1:]
+def test_completeness_of_edges_removes_what_they_name(bench: Workbench):
+    (outcome,) = list(outcomes(bench, "edge 3.0 at END -> logits\nexpect completeness(greedy) <= 4").values())[1:]
     assert outcome.verdict is not Verdict.ERROR
     assert {part.label for part in outcome.parts} >= {"the greedy set 3.0"}
     assert "judged as edges" in outcome.note
     assert value(outcome) > 1  # the circuit gives what the counterfactual gives, and the model without 3.0 does not
 
 
-def test_completeness_of_edges_where_all_edges_of_a_head_are_stated():
+def test_completeness_of_edges_where_all_edges_of_a_head_are_stated(bench: Workbench):
     """Removing 3.0 from the circuit leaves the counterfactual; given as the set, it is found wherever it sends from."""
     body = CHAIN + "expect completeness({ 3.0 }) <= 4\nexpect completeness({ 3.0 at END }) <= 4"
-    found = outcomes(body)
+    found = outcomes(bench, body)
     assert value(found["expect completeness({ 3.0 at END }) <= 4"]) > 1
     assert value(found["expect completeness(3.0) <= 4"]) > 1
 
 
-def test_embeddings_are_not_removed_for_completeness():
+def test_embeddings_are_not_removed_for_completeness(bench: Workbench):
     body = """role input { embed }
     role x at S2 { 1.6 }
     edge input -> x.k at S1
@@ -91,15 +99,15 @@ def test_embeddings_are_not_removed_for_completeness():
     expect completeness <= 40
     expect completeness(input) <= 40
     expect faithfulness >= 1%"""
-    found = outcomes(body)
+    found = outcomes(bench, body)
     assert all(part.label != "input" for part in found["expect completeness <= 40"].parts)
     assert "input cannot be removed: a circuit keeps its embeddings" in found["expect completeness(input) <= 40"].note
     assert found["expect faithfulness >= 1%"].verdict is not Verdict.ERROR
 
 
-def test_positions_beside_tokens_are_patched_together():
+def test_positions_beside_tokens_are_patched_together(bench: Workbench):
     edges = "edge input -> 1.6.q at S2\nedge embed -> 1.6.q at S2\n"
-    found = outcomes("role input { embed pos_embed }\n" + edges + "expect faithfulness >= 60%")
+    found = outcomes(bench, "role input { embed pos_embed }\n" + edges + "expect faithfulness >= 60%")
     both, tokens = found["edge input -> 1.6.q at S2"], found["edge embed -> 1.6.q at S2"]
     assert value(both) == pytest.approx(value(tokens), rel=1e-5) != 0
     whole = found[
@@ -126,12 +134,13 @@ def test_what_cannot_be_measured_is_an_error_of_the_text(body: str, code: str):
     assert [each.code for each in error.value.diagnostics] == [code]
 
 
-def test_a_strict_edge_is_the_direct_one_and_its_floor_may_be_said():
+def test_a_strict_edge_is_the_direct_one_and_its_floor_may_be_said(bench: Workbench):
     """Of what MLPs make of the first one nothing is left: that edge and its absence may both be true."""
     found = outcomes(
+        bench,
         "edge mlp 0 at END -> logits\nno edge mlp 0 at END -> logits : strict\n"
         "expect effect(mlp 0 at END -> logits, strict) in -100% .. 100%\n"
-        "edge 3.0 at END -> logits : strict, outside -1% .. 5%"
+        "edge 3.0 at END -> logits : strict, outside -1% .. 5%",
     )
     by_any_way, direct = found["edge mlp 0 at END -> logits"], found["no edge mlp 0 at END -> logits : strict"]
     assert abs(value(by_any_way)) > 2 * abs(value(direct))
@@ -139,10 +148,10 @@ def test_a_strict_edge_is_the_direct_one_and_its_floor_may_be_said():
     assert found["edge 3.0 at END -> logits : strict, outside -1% .. 5%"].verdict is Verdict.HOLDS
 
 
-def test_an_edge_into_a_head_is_seen_by_all_its_inputs_together():
+def test_an_edge_into_a_head_is_seen_by_all_its_inputs_together(bench: Workbench):
     ends = "role x at S2 { 0.3 }\nrole y at S2 { 1.6 }\n"
     whole = outcomes(
-        ends + "edge x -> y\nexpect effect(x -> y.q) in -100% .. 100%\nexpect effect(x -> y.kv) in -100% .. 100%"
+        bench, ends + "edge x -> y\nexpect effect(x -> y.q) in -100% .. 100%\nexpect effect(x -> y.kv) in -100% .. 100%"
     )
     together, queries, others = list(whole.values())[2:]
     assert value(together) not in (0, value(queries), value(others))
