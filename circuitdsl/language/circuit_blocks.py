@@ -143,6 +143,8 @@ def _reference(task: t.Task | None, file: str) -> TaskRef | None:
         return given.value if isinstance(given, t.Text) else given.text
 
     arguments = tuple((given.key.text if given.key else "", value(given.value)) for given in task.arguments)
+    if not any(isinstance(given, str) for _, given in arguments):
+        return TaskRef(task.name.text, arguments)  # equal wherever it is written, so that nothing is measured twice
     return TaskRef(task.name.text, arguments, str(PurePath(file).parent))
 
 

@@ -159,7 +159,8 @@ class TaskRef:
     """A task as a specification names it.
 
     ``arguments`` holds a positional argument under ``""`` (``file("my.jsonl")``) and named ones (``shots: 0``)
-    under their names; ``folder`` is that of the spec file, from which relative file names count.
+    under their names; ``folder`` is that of the spec file, from which relative file names count, if an argument is a
+    text and may be one.
 
     >>> str(TaskRef("colored_objects", (("shots", 0),))), str(TaskRef("file", (("", "my.jsonl"),)))
     ('colored_objects(shots: 0)', 'file("my.jsonl")')
