@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Protocol
 
 import numpy as np
@@ -112,18 +112,18 @@ class Student:
 
 def student(value: float, residuals: Array, units: Units) -> Student:
     """A figure's t from what each unit adds to it, [units] (``Units.residuals``)."""
-    sizes = units.sizes
+    sizes, spares, triples = units.sizes, units.spares, units.triples
     squares = np.bincount(units.stratum, residuals**2)
-    variances = squares * sizes / np.maximum(sizes - 1, 1)
+    variances = squares * sizes / spares
     total = float(variances.sum())
     if len(units) < 2 or not math.isfinite(total):
         return Student(value, INFINITY, 1.0)  # a single unit says nothing of its spread
     if total <= 0:
         return Student(value, 0.0, float(len(units) - len(sizes)))
-    freedom = total**2 / float((variances**2 / np.maximum(sizes - 1, 1)).sum())
+    freedom = total**2 / float((variances**2 / spares).sum())
     cubes = np.bincount(units.stratum, residuals**3)
-    third = float((cubes * sizes**2 / np.maximum((sizes - 1) * (sizes - 2), 1)).sum())
-    return Student(value, math.sqrt(total), freedom, float(np.clip(third / total**1.5, -1.0, 1.0)))
+    third = float((cubes * units.squares / triples).sum())
+    return Student(value, math.sqrt(total), freedom, min(max(third / total**1.5, -1.0), 1.0))
 
 
 @dataclass(frozen=True)
@@ -226,6 +226,7 @@ class Betting:
 
 def passing(p: Callable[[float], float], start: float, end: float, level: float) -> float:
     """Where p, which falls from ``start`` towards ``end``, passes ``level``; the end where it stays above."""
+    p = cache(p)  # the ends are asked for twice
     if end == start or p(end) > level:
         return end
     found = optimize.root_scalar(lambda bound: p(bound) - level, bracket=(start, end), method="brentq", xtol=1e-9)
@@ -273,7 +274,7 @@ class Share:
     def _end(self, p: Callable[[float], float], way: float, level: float) -> float:
         if self.needed > level:
             return way * INFINITY
-        step = self.scale
+        p, step = cache(p), self.scale
         for _ in range(60):
             end = self.value + way * step
             if p(end) <= level:

@@ -58,6 +58,18 @@ class Units:
         """The number of units in each stratum."""
         return np.bincount(self.stratum)
 
+    @cached_property
+    def squares(self) -> IntArray:
+        return self.sizes**2
+
+    @cached_property
+    def spares(self) -> IntArray:
+        return np.maximum(self.sizes - 1, 1)
+
+    @cached_property
+    def triples(self) -> IntArray:
+        return np.maximum((self.sizes - 1) * (self.sizes - 2), 1)
+
     def mean(self, columns: Array) -> Array:
         """Weighted mean over prompts: [prompts, ...] -> [...]."""
         return np.tensordot(self.weights, columns, axes=(0, 0))
