@@ -142,10 +142,10 @@ def searched(given: Circuit, screen: str) -> Searched:
 @pytest.mark.parametrize(
     ("model", "settings", "task", "prompts"),
     [
-        ("mini", "floor 5%", "ioi", 40),  # the margin of so few heads is about 3%
+        ("mini", "floor 5%", "ioi", 16),
         ("mini", "floor 10%", "ioi", 16),
-        ("mini", "floor 5%\n ablate zero", "colored_objects", 16),
-        ("planted-ioi", "floor 1%", "ioi", 16),
+        ("mini", "floor 5%\n ablate zero", "colored_objects", 8),
+        ("planted-ioi", "floor 1%", "ioi", 8),
     ],
 )
 def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(model, settings, task, prompts):
