@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 for variable, value in (
     ("HF_HUB_OFFLINE", "1"),
@@ -46,3 +49,36 @@ def pytest_runtest_protocol(item):
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+WRITTEN = ("ioi", "colored_objects", "induction", "greater_than", "acronyms")
+"""Tasks that read no files."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prompts_are_drawn_once() -> Iterator[None]:
+    """Sessions draw the prompts of a shipped task once for each vocabulary, however many models are opened.
+
+    A tenth of the suite's time went into drawing the same prompts again. What is drawn depends on the arguments alone
+    and cannot be changed; the tests of tasks, which say so, call tasks themselves and never come here.
+    """
+    from circuitdsl.engine import session
+
+    draw = session.draw
+    tokenizers: dict[str, Any] = {}
+
+    @cache
+    def drawn(task, vocabulary: str, count: int, seed: int, bos: bool):
+        return draw(task, tokenizers[vocabulary], count, seed, bos)
+
+    def once(task, tokenizer, count: int, seed: int, bos: bool):
+        if task.name not in WRITTEN or not getattr(tokenizer, "is_fast", False):
+            return draw(task, tokenizer, count, seed, bos)
+        special = (tokenizer.bos_token_id, tokenizer.unk_token_id, tokenizer.split_special_tokens)
+        vocabulary = f"{special} {tokenizer.backend_tokenizer.to_str()}"
+        tokenizers[vocabulary] = tokenizer
+        return drawn(task, vocabulary, count, seed, bos)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "draw", once)
+        yield
