@@ -19,7 +19,7 @@ def bench() -> Workbench:
 
 
 def outcomes(bench: Workbench, body: str) -> dict[str, ClaimOutcome]:
-    text = f"circuit a {{\nmodel mini\ntask ioi\nmethod {{ prompts 20 reference 4 }}\n{body}\n}}\n"
+    text = f"circuit a {{\nmodel mini\ntask ioi\nmethod {{ prompts 12 reference 4 }}\n{body}\n}}\n"
     report = bench.check(cd.plan(resolve_text(text, "here.circuit", cd.environment()), unexplained=False))
     return {outcome.claim.text: outcome for outcome in report.outcomes}
 

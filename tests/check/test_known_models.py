@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 SPEC = """circuit c {{
   model {model}
   task  ioi
-  method {{ prompts 12 reference 4 }}
+  method {{ prompts 6 reference 2 }}
   role movers at END {{ 3.0 3.1 }}
   expect logit_diff >= 0
   expect knockout(movers) <= {bound}
