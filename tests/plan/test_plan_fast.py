@@ -24,7 +24,7 @@ from circuitdsl.tasks import Layout
 torch.set_num_threads(1)
 
 SPECS = Path(__file__).parents[2] / "specs"
-PROMPTS = 16
+PROMPTS, FEW = 8, 3
 TOLERANCE = 0.05
 """Where tokens stand is told from the templates' texts, and a vocabulary may have other words or marks."""
 
@@ -37,12 +37,14 @@ GROUPS = {
 }
 
 
-def planned_and_taken(names: list[str], engine: str = "fast", **options: bool) -> tuple[Plan, Cost]:
+def planned_and_taken(
+    names: list[str], engine: str = "fast", prompts: int = PROMPTS, **options: bool
+) -> tuple[Plan, Cost]:
     """The plan of these specs, and what checking them cost.
 
     Every claim has its first round only, and means are over few prompts: as many as make whole passes.
     """
-    document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), PROMPTS)
+    document = api.with_prompts(cd.load(*(SPECS / f"{name}.circuit" for name in names)), prompts)
     plan = api.plan(with_reference(document, 4), **options)
     return plan, Workbench(engine=engine).check(plan).cost
 
@@ -69,7 +71,7 @@ def test_the_search_for_unlisted_heads_takes_less_than_was_planned():
 
 def test_so_does_the_plain_engine():
     """Without the search for unlisted heads, which it would take a minute for; it counts every pass, so exactly."""
-    plan, cost = planned_and_taken(["planted/repair"], PlainEngine.name, unexplained=False)
+    plan, cost = planned_and_taken(["planted/repair"], PlainEngine.name, FEW, unexplained=False)
     assert cost.experiments == plan.distinct
     assert cost.passes == plan.plain.total == cost.planned
 
