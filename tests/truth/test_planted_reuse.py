@@ -29,18 +29,19 @@ from circuitdsl.plan.function import part_on, plan_function
 from samples import known
 
 PROMPTS = 20
+OF_PAIRS = 10  # enough to tell what dissociates from what does not
 
 SPEC = """
 circuit left {{
   model planted-reuse
   task {left_task}
-  method {{ prompts 20  reference {reference} }}
+  method {{ prompts {prompts}  reference {reference} }}
   {left}
 }}
 circuit right {{
   model planted-reuse
   task {right_task}
-  method {{ prompts 20  reference {reference} }}
+  method {{ prompts {prompts}  reference {reference} }}
   {right}
 }}
 """
@@ -62,7 +63,14 @@ PAIRS = {
 @cache
 def pair(kind: str) -> tuple[Circuit, Circuit]:
     left_task, left, right_task, right = PAIRS[kind]
-    text = SPEC.format(reference=REFERENCE, left_task=left_task, left=left, right_task=right_task, right=right)
+    text = SPEC.format(
+        prompts=OF_PAIRS,
+        reference=REFERENCE,
+        left_task=left_task,
+        left=left,
+        right_task=right_task,
+        right=right,
+    )
     document = resolve_text(text, str(SPECS / "pair.circuit"), api.environment())
     return document.circuit("left"), document.circuit("right")
 
@@ -73,11 +81,11 @@ def measured(kind: str) -> Function:
 
 
 @cache
-def by_hand(task: str) -> Measuring:
+def by_hand(task: str, prompts: int) -> Measuring:
     algebra = Algebra(PLANTED["planted-reuse"]())
     against = {"ioi": "abc", "colored_objects": "other_query"}[task]
     reference = reference_of("planted-reuse", task, against)
-    return Measuring(algebra, drawn("planted-reuse", task, PROMPTS), against, reference)
+    return Measuring(algebra, drawn("planted-reuse", task, prompts), against, reference)
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -91,7 +99,7 @@ def test_every_cell_is_what_the_weights_say(kind: str):
             if not circuit.nodes:
                 assert (cell.heads, cell.knockout.value, cell.note) == (0, None, "no heads")
                 continue
-            truth = by_hand(onto.task.name)
+            truth = by_hand(onto.task.name, OF_PAIRS)
             assert cell.knockout.value == pytest.approx(truth.knockout(circuit.nodes), abs=2e-4)
             assert cell.faithfulness.value == pytest.approx(truth.faithfulness(circuit.nodes), abs=2e-4)
 
@@ -100,7 +108,7 @@ def test_every_cell_is_what_the_weights_say(kind: str):
 def test_the_dissociation_is_the_known_one(kind: str):
     left, right = pair(kind)
     found = measured(kind).dissociation
-    on_left, on_right = by_hand(left.task.name), by_hand(right.task.name)
+    on_left, on_right = by_hand(left.task.name, OF_PAIRS), by_hand(right.task.name, OF_PAIRS)
     ways = (
         on_right.knockout(grafted(left, right, ()).nodes) - on_left.knockout(left.nodes),
         on_left.knockout(grafted(right, left, ()).nodes) - on_right.knockout(right.nodes),
@@ -195,6 +203,7 @@ def test_the_structure_is_that_of_the_planted_circuits():
 @cache
 def compared() -> FunctionalComparison:
     text = SPEC.format(
+        prompts=PROMPTS,
         reference=REFERENCE,
         left_task=IOI,
         left=MOVERS + "\nedge mover -> logits",
@@ -209,14 +218,14 @@ def compared() -> FunctionalComparison:
 @cache
 def knocked_out(task: str) -> np.ndarray:
     """How each head's knockout changes the logit difference of each prompt, from the weights: [prompts, heads]."""
-    truth = by_hand(task)
+    truth = by_hand(task, PROMPTS)
     clean = np.array([logit_diff(run.logits, p) for run, p in zip(truth.clean, truth.prompts, strict=True)])
     return np.stack([np.array(truth.each_without([Node(h, ALL)])) - clean for h in truth.algebra.heads], axis=1)
 
 
 def known_order(task: str, kind: str) -> list[Head]:
     """The heads that have an effect, strongest first, from the weights."""
-    truth = by_hand(task)
+    truth = by_hand(task, PROMPTS)
     heads = truth.algebra.heads
     if kind == "direct" or (kind == "stages" and task == "ioi"):  # its one edge leads to the logits
         sizes = {head: abs(truth.effect([Node(head, Position("END"))], ())) for head in heads}
@@ -253,7 +262,7 @@ def known_ceiling(task: str, most: int, pairs: int) -> np.ndarray:
     As docs/methods.md says: of n prompts of a template n - 1 are drawn, templates of one prompt are drawn together.
     """
     changes, generator = knocked_out(task), np.random.default_rng(3)
-    names = [prompt.template for prompt in by_hand(task).prompts]
+    names = [prompt.template for prompt in by_hand(task, PROMPTS).prompts]
     groups = [[i for i, name in enumerate(names) if name == each] for each in dict.fromkeys(names)]
     single = [group[0] for group in groups if len(group) == 1]
     assert len(single) != 1
