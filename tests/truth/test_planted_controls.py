@@ -6,6 +6,7 @@ import pytest
 from planted_bench import Bench, bench, resolved
 
 import circuitdsl as cd
+from circuitdsl.api import with_prompts
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.outcome import ClaimOutcome
@@ -18,14 +19,15 @@ IOI = (
 REUSE = "circuit a { model planted-reuse task {task} role heads at END {{ {heads} }} {claim} }"
 
 
-def outcome(text: str, judge: Bench) -> ClaimOutcome:
+def outcome(text: str, judge: Bench, prompts: int | None = None) -> ClaimOutcome:
     """What becomes of the last claim of the one circuit of a text."""
-    (circuit,) = resolved(text).circuits
+    document = resolved(text)
+    (circuit,) = (document if prompts is None else with_prompts(document, prompts)).circuits
     return judge.outcomes(circuit, circuit.claims[-1:])[0]
 
 
-def of_ioi(claim: str, engine: str = "fast") -> ClaimOutcome:
-    return outcome(IOI.replace("{claim}", claim), bench(engine))
+def of_ioi(claim: str, engine: str = "fast", prompts: int | None = None) -> ClaimOutcome:
+    return outcome(IOI.replace("{claim}", claim), bench(engine), prompts)
 
 
 ENGINES = ("fast", "plain")
@@ -71,7 +73,7 @@ def test_both_engines_measure_the_same():
         "expect necessity > random heads",
         "expect dependence > chance",
     ):
-        fast, plain = of_ioi(claim, "fast"), of_ioi(claim, "plain")
+        fast, plain = of_ioi(claim, "fast", 10), of_ioi(claim, "plain", 10)
         assert fast.verdict is plain.verdict
         assert fast.estimate.value == pytest.approx(plain.estimate.value, rel=1e-3, abs=1e-3)
         assert fast.control is not None and plain.control is not None

@@ -9,6 +9,7 @@ import pytest
 from planted_bench import bench, plain_text, resolved
 
 import circuitdsl as cd
+from circuitdsl.api import with_prompts
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.intervention import check_intervention
 from circuitdsl.engine.plain.engine import PlainEngine
@@ -154,7 +155,7 @@ def test_both_engines_agree():
     model = plain.session.engine.model
     assert isinstance(model, Model)
     other = Bench(Session(PlainEngine(model)), plain.seed)
-    document = claiming(*CLAIMS[:4], *AGAINST[:6])
+    document = with_prompts(claiming(*CLAIMS[:4], *AGAINST[:6]), 10)
     (repair,) = [each for each in document.interventions if each.name == "repair"]
     plan = plan_intervention(repair, document.circuit(repair.on))
     for fast, slow in zip(check_intervention(plan, plain).claims, check_intervention(plan, other).claims, strict=True):
