@@ -36,7 +36,7 @@ SMOOTH = """
 circuit smooth {
   model mini
   task  ioi
-  method { against abc  ablate mean by template  prompts 90 }
+  method { against abc  ablate mean by template  reference 6  prompts 90 }
   role fetcher at END { 2.3  3.0 }
   expect logit_diff                    >= 0
   expect knockout(fetcher)             >= 0%

@@ -239,7 +239,7 @@ def test_a_damaged_store_says_what_to_do(spec, tmp_path: Path):
 def test_diff_in_function_says_what_each_does_for_the_other_and_draws_the_curve(tmp_path: Path):
     heads = "{ 2.0 2.3 }", "{ 3.1 3.4 }"
     text = "".join(
-        f"circuit {name} {{\n  model planted-broken\n  task  ioi\n  role a at END {role}\n}}\n"
+        f"circuit {name} {{\n  model planted-broken\n  task  ioi\n  method {{ reference 2 }}\n  role a at END {role}\n}}\n"
         for name, role in zip(("one", "two"), heads, strict=True)
     )
     spec = tmp_path / "both.circuit"
@@ -295,7 +295,7 @@ def test_a_report_of_descriptions_alone_says_where_models_would_have_run(tmp_pat
 
 
 def test_a_screened_search_says_how_many_heads_it_sorted_out(spec):
-    path = spec("role r at END { 3.0 }", head=HEAD.replace("prompts 20", "prompts 20\n floor 10%\n"))
+    path = spec("role r at END { 3.0 }", head=HEAD.replace("prompts 20", "prompts 8\n floor 10%\n"))
     whole, quick = (
         json.loads(run("check", path, "--format", "json", *more).out) for more in ((), ("--screen", "bf16"))
     )

@@ -60,7 +60,7 @@ def test_the_page_the_data_and_the_picture(pair: tuple[str, str], tmp_path: Path
 
 
 def test_in_bfloat16_it_says_so(pair: tuple[str, str]):
-    ended = run("diff", *pair, "--function", "--dtype", "bfloat16")
+    ended = run("diff", *pair, "--function", "--dtype", "bfloat16", "--prompts", 4)
     assert ended.code == 0, ended.err
     assert "the model ran in bfloat16" in ended.out
 
