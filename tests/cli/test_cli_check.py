@@ -239,7 +239,7 @@ def test_a_damaged_store_says_what_to_do(spec, tmp_path: Path):
 def test_diff_in_function_says_what_each_does_for_the_other_and_draws_the_curve(tmp_path: Path):
     heads = "{ 2.0 2.3 }", "{ 3.1 3.4 }"
     text = "".join(
-        f"circuit {name} {{\n  model planted-broken\n  task  ioi\n  method {{ reference 2 }}\n  role a at END {role}\n}}\n"
+        f"circuit {name} {{ model planted-broken task ioi method {{ reference 2 }} role a at END {role} }}\n"
         for name, role in zip(("one", "two"), heads, strict=True)
     )
     spec = tmp_path / "both.circuit"
