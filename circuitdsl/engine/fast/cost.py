@@ -65,7 +65,16 @@ class Prompts:
     def tokens(self, positions: Iterable[Position]) -> Tokens:
         """The tokens at any of some positions; a prompt that lacks one of them has fewer."""
         distinct = frozenset(positions)
-        return tuple(frozenset(i for position in distinct for i in _indices(each, position)) for each in self.layouts)
+        if distinct not in self._known:
+            self._known[distinct] = tuple(
+                frozenset(i for position in distinct for i in _indices(each, position)) for each in self.layouts
+            )
+        return self._known[distinct]
+
+    @cached_property
+    def _known(self) -> dict[frozenset[Position], Tokens]:
+        """The tokens of sets of positions: worlds ask for the same ones, and a file has a layout a line."""
+        return {}
 
     def only(self, tokens: Tokens) -> float:
         """The share of a whole run's tokens that these and END are."""
