@@ -420,14 +420,15 @@ def test_reference_is_a_setting_and_may_be_a_name():
 @pytest.mark.parametrize(
     ("written", "reference"),
     [
-        ("colored_objects", TaskRef("colored_objects", (), "specs")),
-        ("colored_objects(shots: 0)", TaskRef("colored_objects", (("shots", 0),), "specs")),
+        ("colored_objects", TaskRef("colored_objects")),
+        ("colored_objects(shots: 0)", TaskRef("colored_objects", (("shots", 0),))),
         ('file("my.jsonl")', TaskRef("file", (("", "my.jsonl"),), "specs")),
         ('file("a \\"b\\".jsonl", x: 0.5, y: word)',
          TaskRef("file", (("", 'a "b".jsonl'), ("x", 0.5), ("y", "word")), "specs")),
     ],
 )  # fmt: skip
-def test_tasks_keep_their_arguments_and_the_files_folder(written: str, reference: TaskRef):
+def test_tasks_keep_their_arguments_and_one_that_may_name_a_file_its_folder(written: str, reference: TaskRef):
+    """A task that names none is the same task wherever it is written, so that its prompts are measured once."""
     made = circuit("role a at END { 9.6 }", task=written)
     assert made.task == reference
     assert made.task_info == TASKS["ioi" if reference.name == "file" else "colored_objects"]
