@@ -24,12 +24,14 @@ if TYPE_CHECKING:
         compare,
         compare_function,
         diff,
+        draft,
         environment,
         explain,
         format,
         lint,
         load,
         plan,
+        plan_draft,
         plan_sweep,
         show,
         sweep,
@@ -47,12 +49,14 @@ __all__ = [
     "compare",
     "compare_function",
     "diff",
+    "draft",
     "environment",
     "explain",
     "format",
     "lint",
     "load",
     "plan",
+    "plan_draft",
     "plan_sweep",
     "show",
     "sweep",
@@ -64,7 +68,7 @@ _CLASSES = {"Store": "circuitdsl.engine.store", "Workbench": "circuitdsl.check.w
 
 # These packages are named like functions. Python writes a package into the one around it when it is first imported, and
 # never again: it is done here and taken back, so that the name is the function's, whatever is imported later.
-for _name in ("check", "compare", "plan"):
+for _name in ("check", "compare", "draft", "plan"):
     import_module(f"circuitdsl.{_name}")
     del globals()[_name]
 del _name

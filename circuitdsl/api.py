@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.engine.store import Store
     from circuitdsl.models import Dtype
-    from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report, SweepReport
+    from circuitdsl.outcome import CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
     from circuitdsl.report.output import View
 
     AnyModel = str | Path | TransformerBridge
-    Showable = Circuit | CircuitDiff | FunctionalComparison | Plan | Report | SweepReport
+    Showable = Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
 
 Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
@@ -58,12 +58,14 @@ __all__ = [
     "compare",
     "compare_function",
     "diff",
+    "draft",
     "environment",
     "explain",
     "format",
     "lint",
     "load",
     "plan",
+    "plan_draft",
     "plan_sweep",
     "show",
     "sweep",
@@ -383,6 +385,63 @@ def _shapes(model: AnyModel, revision: str | None) -> tuple[Environment, str]:
         return environment(revision=revision), str(model)
     opened = open_model(model)
     return replace(environment(), geometry=lambda name: opened.geometry), opened.name
+
+
+# --- drafts ------------------------------------------------------------------------------------------
+
+
+def plan_draft(
+    task: str | Path,
+    *,
+    model: AnyModel = "mini",
+    revision: str | None = None,
+    warned: Callable[[Findings], None] | None = None,
+    **settings: str | int,
+) -> Plan:
+    """The first stage of a :func:`draft` and its cost; what follows depends on what it finds. Raises as that does.
+
+    >>> plan_draft("ioi").prompts
+    200
+    """
+    return plan_sweep(task, model=model, revision=revision, warned=warned, **settings)
+
+
+def draft(
+    task: str | Path,
+    *,
+    model: AnyModel = "mini",
+    output: str | Path | None = None,
+    fdr: str | None = None,
+    top: str | None = None,
+    stages: int = 8,
+    unexplained: bool = True,
+    progress: Progress | None = None,
+    store: Store | None = None,
+    engine: str = "fast",
+    device: str | None = None,
+    revision: str | None = None,
+    dtype: Dtype | None = None,
+    memory: int = 0,
+    **settings: str | int,
+) -> DraftReport:
+    """A specification of a circuit that was found by path patching on some prompts, and holds on others.
+
+    ``task`` and ``settings`` are as for :func:`sweep`; ``prompts`` is the number of either half. ``fdr`` ("5%") is the
+    share of false senders among those that enter a stage, on average; ``top`` ("2%") takes the largest in its place.
+    The search goes back ``stages`` stages at most. ``unexplained`` looks for heads that matter and are not listed.
+    ``output`` is where the specification is to stand: it is not written there, its text is that of the report, but the
+    two halves of a file of prompts are written beside it. Other arguments as for :func:`check`. Raises InputError for
+    what no draft can be made of and for what cannot be had, SpecError for what the language does not allow.
+    """
+    from circuitdsl.draft.asked import read_draft
+    from circuitdsl.draft.drafting import draft as drafted
+
+    known, name = _shapes(model, revision)
+    written = {each: str(value) for each, value in settings.items()}
+    place = None if output is None else Path(output)
+    asked = read_draft(str(task), name, fdr, top, stages, place, written, known)
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+    return drafted(asked, bench, progress or unwatched, unexplained)
 
 
 # --- two circuits ------------------------------------------------------------------------------------

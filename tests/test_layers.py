@@ -33,6 +33,7 @@ LAYERS = (
     ("check",),
     ("exchange",),
     ("report",),
+    ("draft",),
     ("api",),
     ("cli", "__init__", "__main__"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.bootstrap import Bootstrap
@@ -13,7 +13,7 @@ from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, prompt_
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
-from circuitdsl.measures.experiments import Experiment
+from circuitdsl.measures.experiments import Data, Drawn, Experiment
 from circuitdsl.measures.measurement import Array, Failure, Measurement, Sample
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import ClaimOutcome, Part, Performance
@@ -38,7 +38,7 @@ class Bench:
 
     ``coarse``, if there is one, measures the same model in a lower precision, to screen the search for heads that are
     not listed. ``notes`` go into every circuit's report. ``start`` is the prompt of every stream with which its
-    measurements begin.
+    measurements begin. ``known`` are the units of prompts that were asked for before.
     """
 
     session: Session
@@ -46,6 +46,7 @@ class Bench:
     coarse: Session | None = None
     notes: tuple[str, ...] = ()
     start: int = 0
+    known: dict[tuple[Data, Drawn | None, int, int], Units] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -53,7 +54,14 @@ class Bench:
 
     def units(self, sample: Sample) -> Units:
         """The units of a sample's prompts, and how much each counts."""
-        stop = self.start + len(sample.columns)
+        count = len(sample.columns)
+        key = sample.data, sample.source, self.start, count
+        if key not in self.known:
+            self.known[key] = self._units(sample, count)
+        return self.known[key]
+
+    def _units(self, sample: Sample, count: int) -> Units:
+        stop = self.start + count
         prompts = self.session.prompts(sample.data, stop)[self.start :]
         groups = self.session.groups(sample.data, sample.source, stop)[self.start :]
         origins = [Origin(prompt.template, _item(prompt), group) for prompt, group in zip(prompts, groups, strict=True)]

@@ -16,7 +16,7 @@ from circuitdsl.outcome import FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
 
-Found = TypeVar("Found", Report, SweepReport, FunctionalComparison)
+Found = TypeVar("Found")
 
 
 class Workbench(OpenModels):
@@ -28,11 +28,11 @@ class Workbench(OpenModels):
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
         """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
         known where it was interrupted."""
-        return self._carried_out(lambda: self._conductor(plan, progress).report())
+        return self.carried_out(lambda: self.conductor(plan, progress).report())
 
     def sweep(self, plan: Plan, progress: Progress = unwatched) -> SweepReport:
         """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does."""
-        return self._carried_out(lambda: self._conductor(plan, progress).sweep())
+        return self.carried_out(lambda: self.conductor(plan, progress).sweep())
 
     def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""
@@ -41,9 +41,9 @@ class Workbench(OpenModels):
             self.require_unhooked()
             return check_function(plan, self.bench(plan.right), quoted)
 
-        return self._carried_out(compared)
+        return self.carried_out(compared)
 
-    def _carried_out(self, work: Callable[[], Found]) -> Found:
+    def carried_out(self, work: Callable[[], Found]) -> Found:
         """What some work finds; done over where a model is not what it was known as."""
         with self.turn, borrowed(self.model), run_errors():
             try:
@@ -52,7 +52,8 @@ class Workbench(OpenModels):
                 self.distrust(stale.manifest)
                 return work()
 
-    def _conductor(self, plan: Plan, progress: Progress) -> Conductor:
+    def conductor(self, plan: Plan, progress: Progress) -> Conductor:
+        """One who carries out a plan on these models, and is told of their work."""
         if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
             self.benches.clear()  # the file's prompts may not be those of the last check
         self.require_unhooked()

@@ -22,7 +22,7 @@ from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
-    from circuitdsl.outcome import CircuitDiff, SweepReport
+    from circuitdsl.outcome import CircuitDiff, DraftReport, SweepReport
     from circuitdsl.plan.plan import Plan
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
@@ -63,7 +63,9 @@ def warn(findings: cd.api.Findings) -> None:
     print(findings.render(color=coloured(sys.stderr)), file=sys.stderr)
 
 
-def put(found: CircuitDiff | Plan | SweepReport, form: str, output_file: Path | None, verbose: bool = False) -> None:
+def put(
+    found: CircuitDiff | DraftReport | Plan | SweepReport, form: str, output_file: Path | None, verbose: bool = False
+) -> None:
     """Write what was found to a file or to standard output: as a page, or as JSON (``form``)."""
     if form == "json":
         from circuitdsl.report.data.json import to_json

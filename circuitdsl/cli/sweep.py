@@ -28,7 +28,7 @@ from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.report import output
 
 
-def _setting(about: str) -> object:
+def setting(about: str) -> object:
     return typer.Option(help=about, rich_help_panel="Settings, as in a method block")
 
 
@@ -40,16 +40,16 @@ def sweep(
         typer.Argument(help='What is measured of each: "heads at S2 -> 9.6.q at END", "knockout({ heads mlps })".'),
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="A model by name, or a folder.")] = "mini",
-    metric: Annotated[str | None, _setting("logit_diff, probability, probability_diff or accuracy.")] = None,
-    against: Annotated[str | None, _setting("The counterfactual that patches come from.")] = None,
-    ablate: Annotated[str | None, _setting('Of knockouts: zero, mean, "mean by template", resample, ...')] = None,
-    reference: Annotated[int | None, _setting("How many prompts a mean is taken over.")] = None,
-    prompts: Annotated[int | None, _setting("How many prompts are measured; 200.")] = None,
-    floor: Annotated[str | None, _setting("What counts as no change: 1%.")] = None,
-    confidence: Annotated[str | None, _setting("Of all senders together: 95%.")] = None,
-    seed: Annotated[int | None, _setting("Of the prompts and of every random draw; 0.")] = None,
-    bos: Annotated[bool, _setting("Prompts begin with the BOS token.")] = False,
-    processing: Annotated[str | None, _setting("none, or fold: norms folded into the weights.")] = None,
+    metric: Annotated[str | None, setting("logit_diff, probability, probability_diff or accuracy.")] = None,
+    against: Annotated[str | None, setting("The counterfactual that patches come from.")] = None,
+    ablate: Annotated[str | None, setting('Of knockouts: zero, mean, "mean by template", resample, ...')] = None,
+    reference: Annotated[int | None, setting("How many prompts a mean is taken over.")] = None,
+    prompts: Annotated[int | None, setting("How many prompts are measured; 200.")] = None,
+    floor: Annotated[str | None, setting("What counts as no change: 1%.")] = None,
+    confidence: Annotated[str | None, setting("Of all senders together: 95%.")] = None,
+    seed: Annotated[int | None, setting("Of the prompts and of every random draw; 0.")] = None,
+    bos: Annotated[bool, setting("Prompts begin with the BOS token.")] = False,
+    processing: Annotated[str | None, setting("none, or fold: norms folded into the weights.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be run and its cost; run nothing.")
     ] = False,

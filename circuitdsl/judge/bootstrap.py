@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.measurement import Sample
@@ -45,3 +46,17 @@ def _counts(units: Units, replicates: int, seed: int) -> Array:
             draws = generator.multinomial(size - 1, np.full(size, 1 / size), size=replicates)
             counts[:, members] = draws * size / (size - 1)
     return counts
+
+
+def resample(units: Units, generator: np.random.Generator) -> tuple[NDArray[np.intp], Units]:
+    """Prompts drawn anew: as many units of each stratum as it has, with replacement, each one a unit by itself.
+
+    Returns the numbers of the prompts that they are made of, [prompts drawn], and the units of these.
+    """
+    members = [np.flatnonzero(units.unit == each) for each in range(len(units))]
+    strata = [np.flatnonzero(units.stratum == each) for each in range(len(units.sizes))]
+    drawn = np.concatenate([generator.choice(each, len(each)) for each in strata])
+    chosen = np.concatenate([members[each] for each in drawn])
+    unit = np.repeat(np.arange(len(drawn)), [len(members[each]) for each in drawn])
+    weights = units.weights[chosen]
+    return chosen, Units(weights / weights.sum(), unit, units.stratum[drawn])

@@ -15,6 +15,7 @@ from circuitdsl.outcome.claims import (
 )
 from circuitdsl.outcome.comparison import ComparisonReport
 from circuitdsl.outcome.diff import CircuitDiff
+from circuitdsl.outcome.draft import DraftReport, DraftRole, Fed, Into, Refused, StageOutcome
 from circuitdsl.outcome.function import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.intervention import (
     Arm,
@@ -45,22 +46,28 @@ __all__ = [
     "DirectEffect",
     "Dissociation",
     "Downstream",
+    "DraftReport",
+    "DraftRole",
     "Example",
     "Fact",
+    "Fed",
     "Finding",
     "Function",
     "FunctionalComparison",
     "HeadChange",
     "HeadOutcome",
     "InterventionReport",
+    "Into",
     "Part",
     "Performance",
     "ReferenceSize",
+    "Refused",
     "Report",
     "Screening",
     "Search",
     "SenderOutcome",
     "SeriesOutcome",
+    "StageOutcome",
     "Step",
     "StepKind",
     "SweepReport",

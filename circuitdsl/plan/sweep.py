@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from circuitdsl.components import Head, Node, can_carry
@@ -51,8 +51,12 @@ class SweepPlan:
 
 def plan_sweep(sweep: Sweep) -> SweepPlan:
     """Start every job of a sweep. Raises InputError for a term that is no figure of a sender that it names."""
-    circuit = sweep.circuit
-    return SweepPlan(circuit, Started(performance_job(circuit)), tuple(_series(circuit, term) for term in sweep.terms))
+    return plan_terms(sweep.circuit, sweep.terms)
+
+
+def plan_terms(circuit: Circuit, terms: Iterable[Term]) -> SweepPlan:
+    """Start every job of some terms of a circuit. Raises as :func:`plan_sweep` does."""
+    return SweepPlan(circuit, Started(performance_job(circuit)), tuple(_series(circuit, term) for term in terms))
 
 
 def _series(circuit: Circuit, term: Term) -> SeriesPlan:
@@ -66,7 +70,7 @@ def _series(circuit: Circuit, term: Term) -> SeriesPlan:
     for node in nodes:
         own = Nodes(str(node.component), (node,))
         if isinstance(argument, Path):
-            if not _reaches(node, argument, circuit):
+            if not reaches(node, argument, circuit):
                 left_out.append(node)
                 continue
             own = replace(argument, senders=own)
@@ -87,7 +91,7 @@ def _check_kinds(term: Term, nodes: tuple[Node, ...]) -> None:
         raise InputError(f"{term.measure} is a figure of attention heads, and {others[0]} is none", "leave it out")
 
 
-def _reaches(node: Node, path: Path, circuit: Circuit) -> bool:
+def reaches(node: Node, path: Path, circuit: Circuit) -> bool:
     """Whether something reads what this sender writes."""
     if isinstance(path.receivers, LogitsReceiver):
         return True

@@ -6,12 +6,14 @@ from typing import assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import CircuitDiff, FunctionalComparison, Report, SweepReport
+from circuitdsl.outcome import CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
+Showable = Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
 
-def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report | SweepReport, view: View) -> str:
+
+def page(what: Showable, view: View) -> str:
     """A page of text, as the command line prints it."""
     match what:
         case Circuit():
@@ -22,6 +24,10 @@ def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report | Sw
             from circuitdsl.report.pages.comparison import draw_diff
 
             return view.text(draw_diff(what, view.width))
+        case DraftReport():
+            from circuitdsl.report.pages.draft import render_draft
+
+            return view.text(render_draft(what, view))
         case FunctionalComparison():
             from circuitdsl.report.pages.function import functional_summary
 
@@ -42,7 +48,7 @@ def page(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report | Sw
             assert_never(what)
 
 
-def picture(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report | SweepReport) -> str:
+def picture(what: Showable) -> str:
     """A picture as SVG. Raises InputError for what has none."""
     match what:
         case Circuit():
@@ -63,7 +69,7 @@ def picture(what: Circuit | CircuitDiff | FunctionalComparison | Plan | Report |
             from circuitdsl.report.pictures.sweep import sweep_svg
 
             return sweep_svg(what)
-        case Plan() | Report():
+        case DraftReport() | Plan() | Report():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case _:
             assert_never(what)

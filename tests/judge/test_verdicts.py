@@ -16,7 +16,6 @@ from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.judge.verdicts import (
     UNDEFINED,
-    benjamini_hochberg,
     decide,
     holm,
     judge,
@@ -181,24 +180,6 @@ def test_holm_by_hand():
     assert [adjusted[i] for i in (0, 1, 3)] == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([0.001], number=10) == [0.01]
-
-
-def test_benjamini_hochberg_by_hand():
-    # The example of Benjamini and Hochberg (1995), section 3.1: at 0.05 four are called true, by Holm three.
-    theirs = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719]
-    theirs += [0.6528, 0.7590, 1.0]
-    adjusted = benjamini_hochberg(theirs)
-    assert [sum(p is not None and p <= 0.05 for p in each) for each in (adjusted, holm(theirs))] == [4, 3]
-    assert adjusted[3:8] == pytest.approx([0.035625, 0.0603, 0.0298 * 15 / 7, 0.0298 * 15 / 7, 0.0645])
-    assert benjamini_hochberg([0.04, None, 0.01]) == [0.04, None, 0.02]
-    assert benjamini_hochberg([0.9, 0.8]) == [0.9, 0.9]
-
-
-@given(st.lists(st.floats(0, 1), max_size=30), st.integers(0, 40))
-def test_benjamini_hochberg_is_scipys_with_those_that_were_sorted_out_at_one(p_values, more):
-    number = len(p_values) + more
-    whole = stats.false_discovery_control([*p_values, *[1.0] * more]) if number else []
-    assert benjamini_hochberg(p_values, number) == pytest.approx(list(whole)[: len(p_values)])
 
 
 @given(st.integers(1, 500), st.integers(0, 5000))

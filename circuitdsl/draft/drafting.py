@@ -1,0 +1,188 @@
+"""The pipeline of a draft: two halves, search, roles, consensus, claims, judgement, text."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from circuitdsl.check.bench import Bench
+from circuitdsl.check.circuit import NOT_DONE, processing_of
+from circuitdsl.check.conductor import versions
+from circuitdsl.check.progress import Progress
+from circuitdsl.check.search import search as look_for_others
+from circuitdsl.check.workbench import Workbench
+from circuitdsl.draft.asked import Asked
+from circuitdsl.draft.figures import estimates
+from circuitdsl.draft.judged import Confirmed, confirmed
+from circuitdsl.draft.lines import Sketch, behaviour_lines, edge_lines, whole_lines
+from circuitdsl.draft.places import places_of
+from circuitdsl.draft.search import Found, search
+from circuitdsl.draft.stable import RESAMPLES, stable
+from circuitdsl.draft.writing import Body, Heading, written
+from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
+from circuitdsl.language.circuit import Circuit, Term
+from circuitdsl.language.format import quoted
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.experiments import Data
+from circuitdsl.outcome import Cost, Performance
+from circuitdsl.outcome.draft import DraftReport
+from circuitdsl.plan.circuit import performance_job, plan_circuit
+from circuitdsl.plan.job import Started
+from circuitdsl.plan.plan import Plan
+
+
+@dataclass
+class _Watch:
+    """How far a draft is, in prompts through the model: how much is to come is known a stage at a time."""
+
+    progress: Progress
+    engine: str
+    done: int = 0
+    expected: int = 0
+    what: str = ""
+    planned: float = field(default=0.0)
+    plain: float = field(default=0.0)
+
+    def tick(self, prompts: int) -> None:
+        self.done += prompts
+        self.progress(self.done, max(self.done, self.expected), self.what)
+
+    def plan(self, plan: Plan, stage: int) -> None:
+        """A stage begins."""
+        self.what = f"stage {stage}"
+        self.planned += plan.cost(self.engine).total
+        self.plain += plan.plain.total
+        self.expected = self.done + round(plan.cost(self.engine).total * plan.prompts)
+
+
+def draft(asked: Asked, models: Workbench, progress: Progress, unexplained: bool) -> DraftReport:
+    """Make a draft. ``unexplained`` looks for heads that matter on the judging prompts and are not listed.
+
+    Raises InputError for a model or prompts that cannot be had.
+    """
+    return models.carried_out(lambda: _drafted(asked, models, progress, unexplained))
+
+
+def _drafted(asked: Asked, models: Workbench, progress: Progress, unexplained: bool) -> DraftReport:
+    started, ran, answered = time.monotonic(), models.ran, models.answered
+    circuit = asked.finding
+    if circuit.task.name == "file":
+        models.benches.clear()  # the file's prompts may not be those of the last call
+    models.require_unhooked()
+    bench = models.bench(circuit)
+    watch = _Watch(progress, models.engines, what="the task itself")
+    models.listener = watch.tick
+    report = _report(asked, bench, watch, unexplained)
+    progress(watch.done, watch.done, watch.what)
+    prompts = max(1, circuit.method.prompts_first)
+    cost = Cost(
+        experiments=models.ran - ran,
+        prompt_passes=watch.done,
+        passes=round(watch.done / prompts, 2),
+        kept=models.answered - answered,
+        planned=round(watch.planned, 2),
+        plain=round(watch.plain, 2),
+    )
+    return replace(
+        report,
+        notes=(*report.notes, *models.notes),
+        versions=versions(),
+        seconds=time.monotonic() - started,
+        cost=cost,
+        engine=models.engines,
+        dtype=models.dtypes,
+        device=models.devices,
+    )
+
+
+def _report(asked: Asked, bench: Bench, watch: _Watch, unexplained: bool) -> DraftReport:
+    circuit, session = asked.finding, bench.session
+    method, model = circuit.method, session.engine.model
+    prompts = session.prompts(Data(circuit.task, method.seed, method.bos), method.prompts_first)
+    performance = bench.performance(Started(performance_job(circuit)), method.metric)
+    empty = DraftReport(
+        circuit=circuit,
+        text="",
+        rule=str(asked.rule),
+        halves=asked.halves.about,
+        performance=performance,
+        stages=(),
+        roles=(),
+        fed=(),
+        refused=(),
+        confirmed=0,
+        prompts=(len(prompts), 0),
+        model=model.name,
+        processing=processing_of(model, session.engine.dtype),
+        fingerprint=model.fingerprint,
+        revision=model.revision,
+        notes=(*bench.notes, *session.notes(Data(circuit.task, method.seed, method.bos))),
+    )
+    if performance.verdict is not Verdict.HOLDS:
+        return replace(empty, withheld=NOT_DONE)
+    found = search(circuit, asked.rule, asked.stages, places_of(prompts), bench, watch.plan)
+    watch.what = "judging"
+    found = replace(
+        found, stages=tuple(stable(stage, asked.rule, method.floor, bench, method.seed) for stage in found.stages)
+    )
+    judged = _confirmed(asked, found, performance, bench)
+    if judged.performance.verdict is not Verdict.HOLDS:
+        return replace(empty, performance=judged.performance, withheld=f"on the judging prompts {NOT_DONE}")
+    others = None
+    if unexplained:
+        watch.what = "heads that are not listed"
+        others = look_for_others(plan_circuit(judged.circuit, unexplained=True), bench).heads
+    data = Data(judged.circuit.task, judged.circuit.method.seed, method.bos)
+    return replace(
+        empty,
+        text=judged.text,
+        stages=tuple(stage.outcome for stage in found.stages),
+        roles=tuple(each.role for each in judged.sketch.roles),
+        fed=judged.sketch.fed,
+        refused=judged.refused,
+        confirmed=len(judged.claims),
+        prompts=(len(prompts), len(session.prompts(data, method.prompts_first))),
+        kept=_kept(judged, bench),
+        unexplained=others,
+        unfinished=found.unfinished,
+    )
+
+
+def _kept(judged: Confirmed, bench: Bench) -> Estimate:
+    return estimates(bench, judged.circuit, [Term("faithfulness")])[0] if judged.circuit.roles else NOTHING
+
+
+def _confirmed(asked: Asked, found: Found, performance: Performance, bench: Bench) -> Confirmed:
+    circuit = asked.finding
+
+    def stated(sketch: Sketch) -> Body:
+        whole = whole_lines(sketch, circuit, performance, bench)
+        roles = [(each.role, behaviour_lines(each, circuit, bench)) for each in sketch.roles]
+        return Body(roles, edge_lines(sketch, circuit, bench), whole)
+
+    def text(body: Body) -> tuple[str, Circuit]:
+        said = written(_heading(asked, found), body)
+        (read,) = resolve_text(said, asked.path, asked.environment).circuits
+        return said, read
+
+    return confirmed(Sketch(found.roles, found.fed), stated, text, bench)
+
+
+def _heading(asked: Asked, found: Found) -> Heading:
+    circuit, halves = asked.circuit, asked.halves
+    task = str(circuit.task)
+    if circuit.task.name == "file":
+        ((_, name),) = halves.judging.arguments
+        task = f"file({quoted(str(name))})"
+    remarks = (
+        "Drafted by circuitdsl: a proposal to argue with, found by path patching backwards from the logits.",
+        f"{halves.about[0].upper()}{halves.about[1:]}.",
+        f"Entry: {asked.rule}.",
+        "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage; how",
+        f"often it is found again on {RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
+        "Bounds leave three times the room of the finding interval. What did not hold on the judging prompts is not",
+        "claimed, and is listed at the end.",
+        *((f"The search ended early: {found.unfinished}.",) if found.unfinished else ()),
+    )
+    about = f"A draft: {circuit.task.name} in {circuit.model}"
+    return Heading(asked.name, about, circuit.model, task, asked.settings, remarks)

@@ -1,0 +1,227 @@
+"""The search: what moves the logits, then what feeds what was found, stage by stage, until nothing more is found.
+
+Every stage sweeps all heads, MLPs and the token embedding at a position into an input, by path patching. An input is
+looked into unless all that it receives at the position together surely has less effect than the floor: one experiment
+tells. All senders of all inputs of a stage are corrected for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from circuitdsl.check.bench import Bench
+from circuitdsl.components import END, Embed, Head, Mlp, Node, Position, all_heads
+from circuitdsl.draft.entry import Rule
+from circuitdsl.draft.figures import measured
+from circuitdsl.draft.places import Places
+from circuitdsl.draft.roles import Named, new_roles
+from circuitdsl.judge.verdicts import p_value
+from circuitdsl.language.circuit import Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
+from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
+from circuitdsl.plan.job import Started
+from circuitdsl.plan.plan import Plan
+from circuitdsl.plan.sweep import plan_terms, reaches
+
+NODES = 150
+"""A search ends when it has found more nodes than this."""
+
+PATH = "path"
+
+AT_ONCE = 256
+"""Senders that are run at once, over all inputs of a stage: what is common to them is run once."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A sender of a stage with what was measured, and its p-value of "within the floor"."""
+
+    sender: Node
+    into: Into
+    measured: Measurement
+    value: float
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage found and all that it tried; ``senders`` counts those that were not measured, too."""
+
+    outcome: StageOutcome
+    fed: tuple[Fed, ...]
+    tried: tuple[Tried, ...]
+
+    @property
+    def senders(self) -> int:
+        return self.outcome.senders
+
+
+@dataclass(frozen=True)
+class Found:
+    """The stages of a search and the roles of what it found. ``unfinished`` says why it ended early, if it did."""
+
+    stages: tuple[Stage, ...]
+    roles: tuple[Named, ...]
+    unfinished: str = ""
+
+    @property
+    def fed(self) -> tuple[Fed, ...]:
+        return tuple(each for stage in self.stages for each in stage.fed)
+
+
+Planned = Callable[[Plan, int], None]
+"""Told of the experiments that a stage is going to run, and of its number."""
+
+
+def search(circuit: Circuit, rule: Rule, most: int, places: Places, bench: Bench, planned: Planned) -> Found:
+    """Search backwards from the logits, at most so many stages."""
+    stages: list[Stage] = []
+    roles: list[Named] = []
+    into: tuple[Into, ...] = (LOGITS,)
+    seen: set[object] = set()
+    while into:
+        if len(stages) == most:
+            return Found(tuple(stages), tuple(roles), f"it was to go back {most} stages at most (--stages)")
+        known = {each.role.name: each.role for each in roles}
+        stage = _stage(len(stages) + 1, into, known, circuit, rule, bench, planned)
+        stages.append(stage)
+        listed = {node for role in known.values() for node in role.nodes}
+        new = [each for each in stage.fed if each.sender not in listed]
+        taken = (*known, *(position.name for position in circuit.task_info.positions))
+        added = new_roles(new, taken, places, circuit, bench) if new else ()
+        roles += added
+        if sum(len(each.role.nodes) for each in roles) > NODES:
+            return Found(tuple(stages), tuple(roles), f"it has found more than {NODES} nodes")
+        into = tuple(_new_inputs(added, seen))
+    return Found(tuple(stages), tuple(roles))
+
+
+def first_terms(circuit: Circuit) -> tuple[Term, ...]:
+    """What the first stage sweeps."""
+    return (_term(LOGITS, {}, senders(circuit, END)),)
+
+
+def senders(circuit: Circuit, place: Position) -> tuple[Node, ...]:
+    """All that can send from a position: heads, MLPs and the token embedding."""
+    geometry = circuit.geometry
+    mlps = (Mlp(layer) for layer in range(geometry.n_layers)) if geometry.d_mlp else ()
+    return tuple(Node(each, place) for each in (Embed(), *all_heads(geometry), *mlps))
+
+
+def _new_inputs(roles: Sequence[Named], seen: set[object]) -> Iterator[Into]:
+    """The inputs of roles that were not looked into before, under whatever name: the key or value that a head has at a
+    position is the same for every query, wherever the role stands. They are seen then."""
+    for named in roles:
+        heads = frozenset(node.component for node in named.role.nodes)
+        for each in _inputs(named):
+            key = (heads, each.input, each.place)
+            if key not in seen:
+                seen.add(key)
+                yield each
+
+
+def _inputs(named: Named) -> Iterator[Into]:
+    """Every input of a role that may be fed."""
+    role = named.role
+    own = role.nodes[0].position
+    if not isinstance(role.nodes[0].component, Head):
+        yield Into(role.name, "", own)
+        return
+    yield Into(role.name, "q", own)
+    yield from (Into(role.name, letter, place) for place in named.reads for letter in "kv")
+
+
+def path_of(into: Into, roles: dict[str, DraftRole], nodes: Nodes) -> Path:
+    """From some senders into an input of a role, read where the senders stand, or into the logits."""
+    if not into.role:
+        return Path(nodes, LogitsReceiver())
+    assert into.place is not None, "an input of a role is read at a position"
+    readers = tuple(Node(node.component, into.place) for node in roles[into.role].nodes)
+    return Path(nodes, Receivers(into.role, readers, into.input))
+
+
+def _term(into: Into, roles: dict[str, DraftRole], nodes: Sequence[Node]) -> Term:
+    return Term("effect", ((PATH, path_of(into, roles, Nodes(f"all at {nodes[0].position}", tuple(nodes)))),))
+
+
+# --- a stage -----------------------------------------------------------------------------------------
+
+
+def _stage(
+    number: int,
+    into: Sequence[Into],
+    roles: dict[str, DraftRole],
+    circuit: Circuit,
+    rule: Rule,
+    bench: Bench,
+    planned: Planned,
+) -> Stage:
+    method = circuit.method
+    terms = {each: _reaching(_term(each, roles, senders(circuit, each.place or END)), circuit) for each in into}
+    terms = {each: term for each, term in terms.items() if term is not None}
+    idle = _idle(terms, circuit, bench) if number > 1 else ()
+    swept = {each: term for each, term in terms.items() if each not in idle}
+    plan = plan_terms(circuit, swept.values())
+    planned(Plan(sweeps=(plan,)), number)
+    jobs = {
+        job: (node, each)
+        for each, series in zip(swept, plan.series, strict=True)
+        for node, job in series.senders.items()
+    }
+    tried: list[Tried] = []
+    for group in _batched(jobs, AT_ONCE):
+        found = bench.measure(group, method.prompts_first)
+        tried += [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
+    count = sum(len(_nodes(term)) for term in terms.values())
+    enters, adjusted = rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
+    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
+    each = 1 - (1 - method.confidence) * max(1, sum(enters)) / max(1, count)
+    fed = tuple(
+        Fed(one.sender, one.into, number, bench.estimate(one.measured, each), one.p_value, p)
+        for one, enter, p in zip(tried, enters, adjusted, strict=True)
+        if enter
+    )
+    return Stage(StageOutcome(tuple(terms), count, len(fed), idle), fed, tuple(tried))
+
+
+def _batched(jobs: Iterable[Started], size: int) -> Iterator[list[Started]]:
+    """Jobs in groups of a size."""
+    left = iter(jobs)
+    while group := list(islice(left, size)):
+        yield group
+
+
+def _nodes(term: Term) -> tuple[Node, ...]:
+    (_, path), *_ = term.arguments
+    assert isinstance(path, Path)
+    return path.senders.nodes
+
+
+def _reaching(term: Term, circuit: Circuit) -> Term | None:
+    """The term of those senders that something reads; None without any."""
+    ((name, path),) = term.arguments
+    assert isinstance(path, Path)
+    nodes = tuple(node for node in path.senders.nodes if reaches(node, path, circuit))
+    return (
+        replace(term, arguments=((name, replace(path, senders=replace(path.senders, nodes=nodes))),)) if nodes else None
+    )
+
+
+def _idle(terms: dict[Into, Term], circuit: Circuit, bench: Bench) -> tuple[Into, ...]:
+    """Inputs that need no look: all senders together change nothing, or surely less than the floor."""
+    method = circuit.method
+    within = Bound("inside", -method.floor, method.floor)
+    found = measured(bench, circuit, terms.values())
+
+    def is_idle(result: Measurement | Failure) -> bool:
+        p = 0.0 if isinstance(result, Failure) else p_value(bench.weighed(result), within)
+        return p is not None and p <= 1 - method.confidence
+
+    return tuple(each for each, result in zip(terms, found, strict=True) if is_idle(result))
+
+
+def _tried(node: Node, into: Into, result: Measurement, circuit: Circuit, bench: Bench) -> Tried:
+    weighed, floor = bench.weighed(result), circuit.method.floor
+    return Tried(node, into, result, weighed.value, p_value(weighed, Bound("outside", -floor, floor)))

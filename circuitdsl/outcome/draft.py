@@ -1,0 +1,188 @@
+"""What a draft found: roles, what each of their nodes feeds, the text that states it, and what it left open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from circuitdsl.components import Node, Position
+from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.outcome.circuit import HeadOutcome, Performance, ReferenceSize, method_facts
+from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
+from circuitdsl.outcome.report import Cost
+
+_OF_CLAIMS = ("prompts", "positions", "members")
+"""Settings that say how claims are judged, or that are given by themselves."""
+
+
+@dataclass(frozen=True)
+class Into:
+    """What a sender feeds: an input of a role, read at a position; the logits, without either."""
+
+    role: str = ""
+    input: str = ""
+    place: Position | None = None
+
+    def __str__(self) -> str:
+        return f"{self.role}{'.' * bool(self.input)}{self.input}" if self.role else "logits"
+
+
+LOGITS = Into()
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A sender that was found to feed something, on the finding prompts.
+
+    ``p_adjusted`` is corrected for all senders of its stage (``judge.verdicts.false_discovery``). ``again`` is the
+    share of resampled prompts on which it is found again, ``at_double`` the same with twice the floor.
+    """
+
+    sender: Node
+    into: Into
+    stage: int
+    estimate: Estimate
+    p_value: float | None
+    p_adjusted: float | None
+    again: float = 0.0
+    at_double: float = 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "sender": str(self.sender.component),
+            "position": str(self.sender.position),
+            "into": str(self.into),
+            "read_at": "" if self.into.place is None else str(self.into.place),
+            "stage": self.stage,
+            **self.estimate.to_dict(),
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+            "again": self.again,
+            "again_at_double_floor": self.at_double,
+        }
+
+
+@dataclass(frozen=True)
+class DraftRole:
+    """Nodes that stand, feed, look and behave alike. ``about`` are the measured reasons for the name; none where it is
+    a number."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    stage: int
+    about: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        nodes = [{"component": str(node.component), "position": str(node.position)} for node in self.nodes]
+        return {"name": self.name, "nodes": nodes, "stage": self.stage, "about": list(self.about)}
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """One step back: of how many ``senders`` entered how many. ``idle`` are inputs that were not looked into, for all
+    that they receive together has surely less than the floor."""
+
+    into: tuple[Into, ...]
+    senders: int
+    entered: int
+    idle: tuple[Into, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        def named(each: Into) -> str:
+            return f"{each} at {each.place}" if each.place else str(each)
+
+        return {
+            "into": [named(each) for each in self.into],
+            "senders": self.senders,
+            "entered": self.entered,
+            "idle": [named(each) for each in self.idle],
+        }
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A line that did not hold on the judging prompts, and was left out."""
+
+    line: str
+    verdict: Verdict
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class DraftReport:
+    """A draft of a circuit. ``text`` is the specification, "" where the model does not do the task.
+
+    ``circuit`` is that of the finding prompts: model, task, method. ``kept`` is the faithfulness on the judging
+    prompts, ``unexplained`` the heads that matter there and are not listed (not looked for if None). ``unfinished``
+    says why the search ended early, if it did. Other fields as in a :class:`~circuitdsl.outcome.Report`.
+    """
+
+    circuit: Circuit
+    text: str
+    rule: str
+    halves: str
+    performance: Performance
+    stages: tuple[StageOutcome, ...]
+    roles: tuple[DraftRole, ...]
+    fed: tuple[Fed, ...]
+    refused: tuple[Refused, ...]
+    confirmed: int
+    prompts: tuple[int, int]  # of the finding half, of the judging half
+    model: str
+    processing: str
+    fingerprint: str = ""
+    revision: str | None = None
+    kept: Estimate = NOTHING
+    unexplained: tuple[HeadOutcome, ...] | None = None
+    unfinished: str = ""
+    withheld: str = ""
+    reference: ReferenceSize | None = None
+    notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    seconds: float = 0.0
+    cost: Cost = field(default_factory=lambda: Cost(0, 0, 0.0))
+    engine: str = "plain"
+    dtype: str = "float32"
+    device: str = "cpu"
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 4 where nothing could be drafted."""
+        return EXIT_ERROR if self.withheld else EXIT_HOLDS
+
+    def to_dict(self) -> dict[str, object]:
+        method = method_facts(self.circuit.method)
+        return {
+            "schema": "circuitdsl/draft/1",
+            "versions": dict(self.versions),
+            "seconds": round(self.seconds, 3),
+            "engine": self.engine,
+            "dtype": self.dtype,
+            "device": self.device,
+            "cost": self.cost.to_dict(),
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "revision": self.revision,
+            "processing": self.processing,
+            "task": str(self.circuit.task),
+            "prompts": list(self.prompts),
+            "method": {name: value for name, value in method.items() if name not in _OF_CLAIMS},
+            "rule": self.rule,
+            "halves": self.halves,
+            "performance": self.performance.to_dict(),
+            "withheld": self.withheld,
+            "stages": [stage.to_dict() for stage in self.stages],
+            "unfinished": self.unfinished,
+            "roles": [role.to_dict() for role in self.roles],
+            "fed": [each.to_dict() for each in self.fed],
+            "confirmed": self.confirmed,
+            "refused": [
+                {"line": each.line, "verdict": str(each.verdict), **each.estimate.to_dict()} for each in self.refused
+            ],
+            "faithfulness": self.kept.to_dict(),
+            "unexplained": None if self.unexplained is None else [row.to_dict() for row in self.unexplained],
+            "text": self.text,
+            "notes": list(self.notes),
+            "exit": self.exit_code,
+        }
