@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CONFTEST = Path(__file__).parent / "conftest.py"
+LIMIT = Path(__file__).parent / "cpu_limit.py"
 
 CASES = """
 import time
@@ -23,7 +23,7 @@ def test_waits():
 
 
 def test_a_test_that_hangs_fails_and_one_that_waits_passes(tmp_path: Path):
-    (tmp_path / "conftest.py").write_text(CONFTEST.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(LIMIT.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "test_cases.py").write_text(CASES, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\ncpu_limit = 0.3\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", str(tmp_path)]

@@ -85,7 +85,10 @@ def test_a_check_runs_what_its_plan_holds_and_starts_every_job_once(names, ran, 
     }
     assert ran <= planned(plan)
     assert planned(plan) - ran <= spared
-    assert set(starts.values()) == {1}
+    # In a race the same is asked again, on more prompts: at a quarter, a half and all of them.
+    looks = {name: count for name, count in starts.items() if " unlisted " in name}
+    assert {count for name, count in starts.items() if name not in looks} == {1}
+    assert all(1 <= count <= 3 for count in looks.values())
     assert len(starts) == len(plan.lines) == len({started.job.key for started in plan.jobs()})
 
 
