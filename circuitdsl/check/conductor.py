@@ -7,11 +7,7 @@
 
 from __future__ import annotations
 
-import platform
-import time
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
-from typing import TypedDict
 
 from circuitdsl.check.circuit import check_circuit
 from circuitdsl.check.comparison import check_comparison
@@ -20,27 +16,14 @@ from circuitdsl.check.intervention import check_intervention
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
 from circuitdsl.check.sweep import check_sweep
+from circuitdsl.check.work import Begun, Work
 from circuitdsl.engine.session import Session
-from circuitdsl.outcome import CircuitReport, ComparisonReport, Cost, InterventionReport, Report, SweepReport, argue
+from circuitdsl.outcome import CircuitReport, ComparisonReport, InterventionReport, Report, SweepReport, argue
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.comparison import ComparisonPlan
 from circuitdsl.plan.intervention import InterventionPlan
 from circuitdsl.plan.job import Round
 from circuitdsl.plan.plan import Plan, Planned
-from circuitdsl.version import __version__
-
-PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
-
-
-class _Work(TypedDict):
-    """What was run, by what and where: fields of all reports."""
-
-    versions: dict[str, str]
-    seconds: float
-    cost: Cost
-    engine: str
-    dtype: str
-    device: str
 
 
 @dataclass
@@ -56,20 +39,19 @@ class Conductor:
     def report(self) -> Report:
         """Check everything. Raises InputError for a model or a task that cannot be had; Interrupted, if it was
         interrupted and anything is known by then."""
-        started = time.monotonic()
-        before = self.models.ran, self.models.answered
+        begun = Begun.now(self.models)
         try:
             self._first_rounds()
-            return self._report(started, *before)
+            return self._report(begun)
         except KeyboardInterrupt:
             if not self.models.close(INTERRUPTED):
                 raise
-            raise Interrupted(self._report(started, *before)) from None
+            raise Interrupted(self._report(begun)) from None
         finally:
             self.models.open_again()
 
-    def _report(self, started: float, ran: int, answered: int) -> Report:
-        """Judge block by block; ``ran`` and ``answered`` are what the models had done before."""
+    def _report(self, begun: Begun) -> Report:
+        """Judge block by block."""
         circuits = tuple(map(self._circuit, self.plan.circuits))
         interventions = tuple(map(self._intervention, self.plan.interventions))
         comparisons = tuple(map(self._comparison, self.plan.comparisons))
@@ -80,19 +62,18 @@ class Conductor:
             interventions=interventions,
             argument=argue(circuits, comparisons, interventions),
             notes=self.models.notes,
-            **self._work(started, ran, answered),
+            **self._work(begun),
         )
 
     def sweep(self) -> SweepReport:
         """Carry out the one sweep of a plan. Raises as :meth:`report` does."""
-        started = time.monotonic()
-        ran, answered = self.models.ran, self.models.answered
+        begun = Begun.now(self.models)
         (planned,) = self.plan.sweeps
         self.what = f"sweep of {planned.circuit.task}"
         found = check_sweep(planned, self.models.bench(planned.circuit))
         self.progress(self.done, self.done, self.what)
         notes = (*found.notes, *self.models.notes)
-        return replace(found, notes=notes, **self._work(started, ran, answered))
+        return replace(found, notes=notes, **self._work(begun))
 
     # --- blocks -----------------------------------------------------------------------------------
 
@@ -140,30 +121,6 @@ class Conductor:
         """What the plan says of the engine at work."""
         return self.plan.cost(self.models.engines)
 
-    def _work(self, started: float, ran: int, answered: int) -> _Work:
-        """What every report says of the work since ``started``, before which so many experiments had been done."""
-        return {
-            "versions": versions(),
-            "seconds": time.monotonic() - started,
-            "cost": self._cost(self.models.ran - ran, self.models.answered - answered),
-            "engine": self.models.engines,
-            "dtype": self.models.dtypes,
-            "device": self.models.devices,
-        }
-
-    def _cost(self, ran: int, answered: int) -> Cost:
-        return Cost(
-            experiments=ran,
-            prompt_passes=self.done,
-            passes=round(self.done / max(1, self.plan.prompts), 2),
-            kept=answered,
-            planned=round(self._planned.total, 2),
-            plain=round(self.plan.plain.total, 2),
-        )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a reading may depend on."""
-    return {"circuitdsl": __version__, "python": platform.python_version()} | {
-        package: version(package) for package in PACKAGES
-    }
+    def _work(self, begun: Begun) -> Work:
+        """What every report says of the work since it was ``begun``."""
+        return begun.work(self.done, self.plan.prompts, self._planned.total, self.plan.plain.total)

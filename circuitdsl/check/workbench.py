@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from circuitdsl.check.borrowed import borrowed
@@ -12,6 +12,7 @@ from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
 from circuitdsl.engine.deferred import Stale
 from circuitdsl.errors import run_errors
+from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome import FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
@@ -28,11 +29,11 @@ class Workbench(OpenModels):
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
         """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
         known where it was interrupted."""
-        return self.carried_out(lambda: self.conductor(plan, progress).report())
+        return self.carried_out(lambda: self._conductor(plan, progress).report())
 
     def sweep(self, plan: Plan, progress: Progress = unwatched) -> SweepReport:
         """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does."""
-        return self.carried_out(lambda: self.conductor(plan, progress).sweep())
+        return self.carried_out(lambda: self._conductor(plan, progress).sweep())
 
     def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""
@@ -52,11 +53,15 @@ class Workbench(OpenModels):
                 self.distrust(stale.manifest)
                 return work()
 
-    def conductor(self, plan: Plan, progress: Progress) -> Conductor:
-        """One who carries out a plan on these models, and is told of their work."""
-        if any(task.name == "file" for circuit in plan.all_circuits for task in circuit.tasks):
+    def begin(self, circuits: Iterable[Circuit], listener: Callable[[int], None]) -> None:
+        """Work on some circuits begins, of which ``listener`` is told. Raises InputError for a model with hooks."""
+        if any(task.name == "file" for circuit in circuits for task in circuit.tasks):
             self.benches.clear()  # the file's prompts may not be those of the last check
         self.require_unhooked()
+        self.listener = listener
+
+    def _conductor(self, plan: Plan, progress: Progress) -> Conductor:
+        """One who carries out a plan on these models, and is told of their work."""
         conductor = Conductor(self, plan, progress)
-        self.listener = conductor.tick
+        self.begin(plan.all_circuits, conductor.tick)
         return conductor

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import NOT_DONE, processing_of
-from circuitdsl.check.conductor import versions
 from circuitdsl.check.progress import Progress
 from circuitdsl.check.search import search as look_for_others
+from circuitdsl.check.work import Begun
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.draft.asked import Asked
 from circuitdsl.draft.figures import estimates
@@ -24,7 +23,7 @@ from circuitdsl.language.circuit import Circuit, Term
 from circuitdsl.language.format import quoted
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.experiments import Data
-from circuitdsl.outcome import Cost, Performance
+from circuitdsl.outcome import Performance
 from circuitdsl.outcome.draft import DraftReport
 from circuitdsl.plan.circuit import performance_job, plan_circuit
 from circuitdsl.plan.job import Started
@@ -36,7 +35,7 @@ class _Watch:
     """How far a draft is, in prompts through the model: how much is to come is known a stage at a time."""
 
     progress: Progress
-    engine: str
+    engine: str = ""  # known once the model is open
     done: int = 0
     expected: int = 0
     what: str = ""
@@ -64,35 +63,15 @@ def draft(asked: Asked, models: Workbench, progress: Progress, unexplained: bool
 
 
 def _drafted(asked: Asked, models: Workbench, progress: Progress, unexplained: bool) -> DraftReport:
-    started, ran, answered = time.monotonic(), models.ran, models.answered
-    circuit = asked.finding
-    if circuit.task.name == "file":
-        models.benches.clear()  # the file's prompts may not be those of the last call
-    models.require_unhooked()
-    bench = models.bench(circuit)
-    watch = _Watch(progress, models.engines, what="the task itself")
-    models.listener = watch.tick
+    begun = Begun.now(models)
+    watch = _Watch(progress, what="the task itself")
+    models.begin([asked.finding], watch.tick)
+    bench = models.bench(asked.finding)
+    watch.engine = models.engines
     report = _report(asked, bench, watch, unexplained)
     progress(watch.done, watch.done, watch.what)
-    prompts = max(1, circuit.method.prompts_first)
-    cost = Cost(
-        experiments=models.ran - ran,
-        prompt_passes=watch.done,
-        passes=round(watch.done / prompts, 2),
-        kept=models.answered - answered,
-        planned=round(watch.planned, 2),
-        plain=round(watch.plain, 2),
-    )
-    return replace(
-        report,
-        notes=(*report.notes, *models.notes),
-        versions=versions(),
-        seconds=time.monotonic() - started,
-        cost=cost,
-        engine=models.engines,
-        dtype=models.dtypes,
-        device=models.devices,
-    )
+    work = begun.work(watch.done, asked.finding.method.prompts_first, watch.planned, watch.plain)
+    return replace(report, notes=(*report.notes, *models.notes), **work)
 
 
 def _report(asked: Asked, bench: Bench, watch: _Watch, unexplained: bool) -> DraftReport:

@@ -98,11 +98,6 @@ def search(circuit: Circuit, rule: Rule, most: int, places: Places, bench: Bench
     return Found(tuple(stages), tuple(roles))
 
 
-def first_terms(circuit: Circuit) -> tuple[Term, ...]:
-    """What the first stage sweeps."""
-    return (_term(LOGITS, {}, senders(circuit, END)),)
-
-
 def senders(circuit: Circuit, place: Position) -> tuple[Node, ...]:
     """All that can send from a position: heads, MLPs and the token embedding."""
     geometry = circuit.geometry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from circuitdsl.judge.estimates import Estimate, Verdict
@@ -136,9 +137,9 @@ class Tried:
         }
 
 
-def method_facts(method: Method) -> dict[str, object]:
-    """How something was measured and judged, by the names of the settings."""
-    return {
+def method_facts(method: Method, without: Collection[str] = ()) -> dict[str, object]:
+    """How something was measured and judged, by the names of the settings, ``without`` some of them."""
+    facts: dict[str, object] = {
         "metric": method.metric,
         "against": method.against,
         "ablate": method.ablate,
@@ -151,6 +152,7 @@ def method_facts(method: Method) -> dict[str, object]:
         "bos": method.bos,
         "members": method.members,
     }
+    return {name: value for name, value in facts.items() if name not in without}
 
 
 @dataclass(frozen=True)

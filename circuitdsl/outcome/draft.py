@@ -152,7 +152,6 @@ class DraftReport:
         return EXIT_ERROR if self.withheld else EXIT_HOLDS
 
     def to_dict(self) -> dict[str, object]:
-        method = method_facts(self.circuit.method)
         return {
             "schema": "circuitdsl/draft/1",
             "versions": dict(self.versions),
@@ -167,7 +166,7 @@ class DraftReport:
             "processing": self.processing,
             "task": str(self.circuit.task),
             "prompts": list(self.prompts),
-            "method": {name: value for name, value in method.items() if name not in _OF_CLAIMS},
+            "method": method_facts(self.circuit.method, without=_OF_CLAIMS),
             "rule": self.rule,
             "halves": self.halves,
             "performance": self.performance.to_dict(),

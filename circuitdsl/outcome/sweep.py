@@ -153,7 +153,6 @@ class SweepReport:
         return DataFrame(list(self.rows()))
 
     def to_dict(self) -> dict[str, object]:
-        method = method_facts(self.circuit.method)
         return {
             "schema": "circuitdsl/sweep/2",
             "versions": dict(self.versions),
@@ -168,7 +167,7 @@ class SweepReport:
             "processing": self.processing,
             "task": str(self.circuit.task),
             "prompts": self.prompts,
-            "method": {name: value for name, value in method.items() if name not in _OF_CLAIMS},
+            "method": method_facts(self.circuit.method, without=_OF_CLAIMS),
             "reference": self.reference.to_dict() if self.reference else None,
             "performance": self.performance.to_dict(),
             "confidence": {"together": self.confidence, "each": self.each},

@@ -1,0 +1,68 @@
+"""What was run for a report, by what and where: fields that all reports have."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TypedDict
+
+from circuitdsl.check.open_models import OpenModels
+from circuitdsl.outcome import Cost
+from circuitdsl.version import __version__
+
+PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
+
+
+class Work(TypedDict):
+    """What was run, by what and where: fields of all reports."""
+
+    versions: dict[str, str]
+    seconds: float
+    cost: Cost
+    engine: str
+    dtype: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """When some work on models began, and how many experiments they had run and answered by then."""
+
+    models: OpenModels
+    started: float
+    ran: int
+    answered: int
+
+    @classmethod
+    def now(cls, models: OpenModels) -> Begun:
+        return cls(models, time.monotonic(), models.ran, models.answered)
+
+    def work(self, done: int, prompts: int, planned: float, plain: float) -> Work:
+        """The work since then: ``done`` prompts went through a model, in passes of so many ``prompts``. ``planned`` and
+        ``plain`` are the passes that were planned for the engine at work and for the plain one."""
+        models = self.models
+        cost = Cost(
+            experiments=models.ran - self.ran,
+            prompt_passes=done,
+            passes=round(done / max(1, prompts), 2),
+            kept=models.answered - self.answered,
+            planned=round(planned, 2),
+            plain=round(plain, 2),
+        )
+        return {
+            "versions": versions(),
+            "seconds": time.monotonic() - self.started,
+            "cost": cost,
+            "engine": models.engines,
+            "dtype": models.dtypes,
+            "device": models.devices,
+        }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a reading may depend on."""
+    return {"circuitdsl": __version__, "python": platform.python_version()} | {
+        package: version(package) for package in PACKAGES
+    }
