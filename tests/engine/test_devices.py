@@ -30,7 +30,7 @@ def test_engines_give_the_same_figures_on_another_device(name):
     model = ARCHITECTURES[name]()
     stream = prompts(30, 3)
     drawn = [(Ablated(frozenset({Node(Head(1, 1), Position("S"))}), Zero()), Metric("logit_diff"))]
-    drawn += Draw(model.geometry, 1).experiments(30)
+    drawn += Draw(model.geometry, 1).experiments(15)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     expected = FastEngine(model).run(DATA, stream, 1, 6, experiments, references_over(stream, experiments))
     move(model.bridge)

@@ -142,7 +142,6 @@ def searched(given: Circuit, screen: str) -> Searched:
 @pytest.mark.parametrize(
     ("model", "settings", "task", "prompts"),
     [
-        ("mini", "floor 5%", "ioi", 16),
         ("mini", "floor 10%", "ioi", 16),
         ("mini", "floor 5%\n ablate zero", "colored_objects", 8),
         ("planted-ioi", "floor 1%", "ioi", 8),

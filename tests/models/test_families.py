@@ -93,6 +93,7 @@ def test_the_shape_read_off_the_folder_is_the_open_models(opened):
 
 
 MEAN = Mean("abc", 15, by_template=False)
+FEW = 5
 EXPERIMENTS = [
     Experiment(IOI, Clean(), Metric("logit_diff")),
     Experiment(IOI, Clean(), Metric("probability")),
@@ -120,8 +121,8 @@ EXPERIMENTS = [
 ]
 
 
-def run(engine: PlainEngine, prompts: Sequence[Prompt], experiments: Sequence[Experiment]):
-    return engine.run(IOI, prompts, 0, len(prompts), experiments, references_over(prompts, experiments))
+def run(engine: PlainEngine, prompts: Sequence[Prompt], count: int, experiments: Sequence[Experiment]):
+    return engine.run(IOI, prompts, 0, count, experiments, references_over(prompts, experiments))
 
 
 def label(experiment: Experiment) -> str:
@@ -130,15 +131,16 @@ def label(experiment: Experiment) -> str:
 
 @pytest.fixture(scope="module")
 def figures(opened, prompts):
-    """What all experiments give, on all prompts in one batch and on each alone."""
+    """What all experiments give, on all prompts in one batch and on each of a few alone."""
     _, model = opened
-    return tuple(run(PlainEngine(model, tokens=tokens), prompts, EXPERIMENTS) for tokens in (4096, 1))
+    together = run(PlainEngine(model), prompts, len(prompts), EXPERIMENTS)
+    return together, run(PlainEngine(model, tokens=1), prompts, FEW, EXPERIMENTS)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=label)
 def test_every_kind_of_experiment_runs_and_padding_changes_nothing(figures, experiment):
     together, alone = (array(each[experiment]) for each in figures)
-    np.testing.assert_allclose(alone, together, atol=1e-3)
+    np.testing.assert_allclose(alone, together[:FEW], atol=1e-3)
 
 
 @pytest.mark.parametrize("world", [e.world for e in EXPERIMENTS if e.world != Clean()], ids=lambda w: type(w).__name__)

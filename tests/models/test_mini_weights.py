@@ -1,6 +1,8 @@
 """The model that ships: what it can do on what it never saw, and that every tool opens it."""
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.models.mini import tokenizer as mini_tokenizer
 from circuitdsl.models.mini import train
-from circuitdsl.tasks import open_task
+from circuitdsl.tasks import Prompt, open_task
 
 FOLDER = train.PACKAGE
 TEXT = "Then, Mary and John went to the store. John gave a book to"
@@ -46,9 +48,18 @@ def test_it_answers_combinations_that_it_never_saw(model):
 )
 def test_it_answers_the_tasks_prompts(model, tokenizer, ref, least, bos):
     prompts = open_task(ref).draw(tokenizer, 300, seed=7, bos=bos).prompts
+    by_length: dict[int, list[Prompt]] = defaultdict(list)
+    for prompt in prompts:
+        by_length[len(prompt.tokens)].append(prompt)
     with torch.no_grad():
-        right = [int(model(torch.tensor([p.tokens])).logits[0, -1].argmax()) == p.answer for p in prompts]
-    assert sum(right) / len(right) >= least
+        right = sum(answered(model, some) for some in by_length.values())
+    assert right / len(prompts) >= least
+
+
+def answered(model, prompts: Sequence[Prompt]) -> int:
+    """How many of some prompts of one length the model answers."""
+    best = model(torch.tensor([prompt.tokens for prompt in prompts])).logits[:, -1].argmax(-1)
+    return sum(int(token) == prompt.answer for token, prompt in zip(best, prompts, strict=True))
 
 
 def test_the_log_tells_what_ships():

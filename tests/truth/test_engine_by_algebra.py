@@ -21,7 +21,7 @@ from circuitdsl.models.planted.truth import TRUTHS, TrueRole, Truth
 
 AGAINST = {"ioi": "abc", "colored_objects": "other_query", "induction": "other"}
 TASK = {"ioi": "ioi", "colored_objects": "colored_objects(shots: 0)", "induction": "induction"}
-FEW = 4
+FEW = 2
 REPEATED = {"ioi": 6, "colored_objects": 12, "induction": 6}  # of Colored Objects some templates more than once
 NAMES = [f"{truth.model}-{truth.task}" for truth in TRUTHS]
 
