@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from circuitdsl import models as models
     from circuitdsl import tasks as tasks
     from circuitdsl.api import (
+        atlas,
         changes,
         check,
         compare,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         format,
         lint,
         load,
+        measure_atlas,
         plan,
         plan_draft,
         plan_sweep,
@@ -44,6 +46,7 @@ __all__ = [
     "InputError",
     "Store",
     "Workbench",
+    "atlas",
     "changes",
     "check",
     "compare",
@@ -55,6 +58,7 @@ __all__ = [
     "format",
     "lint",
     "load",
+    "measure_atlas",
     "plan",
     "plan_draft",
     "plan_sweep",

@@ -6,6 +6,7 @@ Wrong input raises ``errors.InputError`` with a remedy; ``language.diagnostics.S
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,16 +44,25 @@ if TYPE_CHECKING:
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.engine.store import Store
     from circuitdsl.models import Dtype
-    from circuitdsl.outcome import CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
+    from circuitdsl.outcome import (
+        Atlas,
+        AtlasFunction,
+        CircuitDiff,
+        DraftReport,
+        FunctionalComparison,
+        Report,
+        SweepReport,
+    )
     from circuitdsl.report.output import View
 
     AnyModel = str | Path | TransformerBridge
-    Showable = Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
+    Showable = Atlas | Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
 
 Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
 
 __all__ = [
+    "atlas",
     "changes",
     "check",
     "compare",
@@ -64,6 +74,7 @@ __all__ = [
     "format",
     "lint",
     "load",
+    "measure_atlas",
     "plan",
     "plan_draft",
     "plan_sweep",
@@ -522,6 +533,69 @@ def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, st
     except (TypeError, ValueError) as error:
         raise InputError("align takes pairs of roles", 'write it as [("mover", "fetcher")]') from error
     return read_align(written, left, right, "align") if written else ()
+
+
+# --- any number of circuits --------------------------------------------------------------------------
+
+
+def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
+    """Three circuits or more side by side: what every two share, against chance, and which are alike.
+
+    ``function`` is what :func:`measure_atlas` found of the same circuits. Circuits of one name are told apart by their
+    files. Raises InputError for fewer, and for what is no circuit.
+    """
+    from circuitdsl.compare.atlas import alike_together, pairs_of
+    from circuitdsl.outcome import Atlas
+
+    named = _told_apart(circuits)
+    if function is not None and len(function.performance) != len(named):
+        raise InputError("these figures are of other circuits", "give those of measure_atlas on the same circuits")
+    pairs = pairs_of(named)
+    notes = dict.fromkeys(note for pair in pairs for note in structure.notes_on(named[pair.left], named[pair.right]))
+    return Atlas(named, pairs, alike_together(pairs), function, tuple(notes))
+
+
+def measure_atlas(
+    *circuits: Circuit,
+    model: AnyModel | None = None,
+    prompts: int | None = None,
+    progress: Progress | None = None,
+    store: Store | None = None,
+    engine: str = "fast",
+    device: str | None = None,
+    revision: str | None = None,
+    dtype: Dtype | None = None,
+    memory: int = 0,
+) -> AtlasFunction:
+    """What each of several circuits of one model does for every one's task: kept alone (transfer), and knocked out.
+
+    On another circuit's task its heads stand at all positions. All intervals of a measurement hold together
+    (Bonferroni). Arguments as for :func:`check`. Raises InputError for circuits of several models, and for an argument,
+    a model or a task that cannot be had.
+    """
+    from circuitdsl.check.atlas import measure_atlas as measured
+    from circuitdsl.plan.atlas import plan_atlas
+
+    named = tuple(with_prompt_count(circuit, prompts) for circuit in _told_apart(circuits))
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+    try:
+        planned = plan_atlas(named)
+    except CannotMeasure as reason:
+        raise InputError(str(reason), "compare their structure only") from reason
+    return measured(planned, bench, progress or unwatched)
+
+
+def _told_apart(circuits: Sequence[Circuit]) -> tuple[Circuit, ...]:
+    """Three circuits or more, those that share a name with their files in it."""
+    for circuit in circuits:
+        _require(circuit, Circuit, "atlas", "circuits")
+    if len(circuits) < 3:
+        raise InputError(f"an atlas is of three circuits or more, and here are {len(circuits)}", "compare two by diff")
+    names = Counter(circuit.name for circuit in circuits)
+    named = [c if names[c.name] == 1 else replace(c, name=f"{c.name} ({c.file})") for c in circuits]
+    if len({circuit.name for circuit in named}) < len(named):
+        raise InputError("a circuit is given twice", "give each circuit once")
+    return tuple(named)
 
 
 # --- prompts -----------------------------------------------------------------------------------------

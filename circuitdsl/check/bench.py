@@ -84,14 +84,11 @@ class Bench:
     def estimates(self, jobs: Iterable[Started], method: Method) -> dict[Started, Estimate]:
         """The intervals of jobs on the method's first prompts; NOTHING of those that cannot be measured."""
         measured = self.measure(jobs, method.prompts_first)
-        return {
-            job: NOTHING if isinstance(result, Failure) else self.estimate(result, method.confidence)
-            for job, result in measured.items()
-        }
+        return {job: self.estimate(result, method.confidence) for job, result in measured.items()}
 
-    def estimate(self, measurement: Measurement, confidence: float) -> Estimate:
-        """A measurement's value with its interval."""
-        return estimated(self.weighed(measurement), confidence)
+    def estimate(self, measured: Measurement | Failure, confidence: float) -> Estimate:
+        """A measurement's value with its interval; NOTHING of what could not be measured."""
+        return NOTHING if isinstance(measured, Failure) else estimated(self.weighed(measured), confidence)
 
     # --- judging ---------------------------------------------------------------------------------
 

@@ -112,13 +112,9 @@ def _cell(
     if part.kept is None or part.removed is None:
         return Cell(name, side, 0, NOTHING, NOTHING, "no heads")
     results = [measured[job] for job in (part.kept, part.removed)]
-    kept, removed = (_interval(result, bench, confidence) for result in results)
+    kept, removed = (bench.estimate(result, confidence) for result in results)
     reasons = dict.fromkeys(result.message for result in results if isinstance(result, Failure))
     return Cell(name, side, len(components_of(part.circuit)), kept, removed, "; ".join(reasons))
-
-
-def _interval(result: Measurement | Failure, bench: Bench, confidence: float) -> Estimate:
-    return NOTHING if isinstance(result, Failure) else bench.estimate(result, confidence)
 
 
 # --- dissociation ----------------------------------------------------------------------------------

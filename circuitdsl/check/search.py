@@ -17,7 +17,6 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.errors import InputError
-from circuitdsl.judge.estimates import NOTHING
 from circuitdsl.judge.evidence import FEWEST
 from circuitdsl.judge.race import MISS, Raced, early_looks, out_of_reach, race
 from circuitdsl.judge.screen import screen
@@ -150,7 +149,7 @@ def _heads(known: Known, confidence: float, bench: Bench) -> tuple[HeadOutcome, 
             str(node.component),
             str(node.position),
             (),
-            NOTHING if isinstance(each, Failure) else bench.estimate(each, confidence),
+            bench.estimate(each, confidence),
         )
         for node, each in known.items()
     ]

@@ -1,10 +1,10 @@
-"""``circuitdsl diff``: two circuits, as descriptions and on their model."""
+"""``circuitdsl diff``: two circuits or more, as descriptions and on their model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,49 +17,115 @@ from circuitdsl.cli.options import (
     Revision,
     Svg,
     TextOrJson,
+    all_circuits,
     file_and_name,
     load,
     one_circuit,
     put,
 )
+from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Comparison
+    from circuitdsl.models import Dtype
 
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(help="A spec file, or file:circuit; alone, a file with a compare block.")],
-    right: Annotated[str | None, typer.Argument(help="Another; not with a compare block.", show_default=False)] = None,
+    circuits: Annotated[
+        list[str],
+        typer.Argument(help="Spec files, or file:circuit: two, or any number; one that holds a compare block."),
+    ],
     align: Annotated[
-        list[str] | None, typer.Option(help='Roles that are counterparts: "name_mover ~ mover, a ~ b".')
+        list[str] | None, typer.Option(help='Roles that are counterparts: "name_mover ~ mover, a ~ b". Of two.')
     ] = None,
     diff_format: TextOrJson = "text",
     output_file: OutputFile = None,
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
-    curve: Annotated[Path | None, typer.Option(help="Write the overlap curves as a picture; runs the model.")] = None,
-    quoted: Annotated[str, typer.Option(help="With --function: say where this overlap would arise: 78%.")] = "",
+    curve: Annotated[Path | None, typer.Option(help="Of two: write the overlap curves; runs the model.")] = None,
+    quoted: Annotated[str, typer.Option(help="With --function, of two: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Of three or more: list every pair.")] = False,
 ) -> None:
-    """Say how much two circuits share: heads, nodes, roles and edges, against what chance would give.
+    """Say how much circuits share: heads, nodes, roles and edges, against what chance would give.
 
-    Roles are counterparts as --align or the compare block says, else by name,
-    else by the most shared heads. Of two descriptions of one task also what they
-    say differently. With --function also what each circuit does for the other's
-    task, and the overlap at every threshold.
+    Of two, roles are counterparts as --align or the compare block says, else by
+    name, else by the most shared heads; of two descriptions of one task also what
+    they say differently. With --function also what each circuit does for the
+    other's task, and the overlap at every threshold. Of three or more, every two
+    are compared, and with --function every circuit is run on every task.
     """
     share = _share(quoted)
-    ours, theirs, pairs, block = _two_circuits(left, right, align or (), revision)
+    opened = _Opened(prompts, device, revision, dtype)
+    if len(circuits) > 2:
+        if align or curve is not None or share is not None:
+            raise InputError("--align, --curve and --quoted are of two circuits", "leave them out, or name two")
+        _atlas(circuits, function, opened, svg, diff_format, output_file, verbose)
+        return
+    _diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file)
+
+
+class _Opened(NamedTuple):
+    """How a model is run."""
+
+    prompts: int | None
+    device: str | None
+    revision: str | None
+    dtype: Dtype
+
+
+def _atlas(
+    specs: Sequence[str],
+    function: bool,
+    opened: _Opened,
+    svg: Path | None,
+    diff_format: str,
+    output_file: Path | None,
+    verbose: bool,
+) -> None:
+    """Any number of circuits: the page, or the picture where nothing is measured and one is asked for."""
+    circuits = all_circuits(specs, None, opened.revision)
+    if not function:
+        cd.api.require_shapes(circuits, None, opened.revision)
+    found = cd.atlas(*circuits)
+    output.need_room(output_file)
+    if svg is not None:
+        output.need_writable(svg)
+    if function:
+        with ProgressBar() as progress:
+            measured = cd.measure_atlas(*circuits, progress=progress, store=cd.Store.in_folder(), **opened._asdict())
+        found = cd.atlas(*circuits, function=measured)
+    if svg is not None:
+        output.write_file(svg, cd.show(found, "svg"))
+        if not function:
+            return
+    put(found, diff_format, output_file, verbose)
+
+
+def _diff(
+    specs: Sequence[str],
+    align: Sequence[str],
+    function: bool,
+    curve: Path | None,
+    share: float | None,
+    opened: _Opened,
+    svg: Path | None,
+    diff_format: str,
+    output_file: Path | None,
+) -> None:
+    """Two circuits: the page, or the picture where nothing is measured and one is asked for."""
+    left, right = (*specs, None)[:2]
+    ours, theirs, pairs, block = _two_circuits(str(left), right, align, opened.revision)
     found = cd.diff(ours, theirs, pairs, block)
     measured = function or curve is not None or share is not None
     if not measured:
-        cd.api.require_shapes((ours, theirs), None, revision)
+        cd.api.require_shapes((ours, theirs), None, opened.revision)
     if svg is not None:
         output.write_file(svg, cd.show(found, "svg"))
         if not measured:
@@ -69,15 +135,7 @@ def diff(
         output.need_writable(curve)
     if measured:
         functional = cd.compare_function(
-            ours,
-            theirs,
-            pairs,
-            prompts=prompts,
-            store=cd.Store.in_folder(),
-            device=device,
-            revision=revision,
-            dtype=dtype,
-            quoted=share,
+            ours, theirs, pairs, store=cd.Store.in_folder(), quoted=share, **opened._asdict()
         )
         if curve is not None:
             output.write_file(curve, cd.show(functional, "svg"))

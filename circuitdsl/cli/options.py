@@ -22,7 +22,7 @@ from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
-    from circuitdsl.outcome import CircuitDiff, DraftReport, SweepReport
+    from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, SweepReport
     from circuitdsl.plan.plan import Plan
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
@@ -64,7 +64,10 @@ def warn(findings: cd.api.Findings) -> None:
 
 
 def put(
-    found: CircuitDiff | DraftReport | Plan | SweepReport, form: str, output_file: Path | None, verbose: bool = False
+    found: Atlas | CircuitDiff | DraftReport | Plan | SweepReport,
+    form: str,
+    output_file: Path | None,
+    verbose: bool = False,
 ) -> None:
     """Write what was found to a file or to standard output: as a page, or as JSON (``form``)."""
     if form == "json":
@@ -98,6 +101,15 @@ def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
     known = ", ".join(circuit.name for circuit in circuits) or "none"
     problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
     raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+
+
+def all_circuits(specs: Iterable[str], model: str | None, revision: str | None) -> tuple[Circuit, ...]:
+    """The circuits of every ``file``, and the one of each ``file:circuit``. Raises as :func:`one_circuit`."""
+    found: list[Circuit] = []
+    for spec in specs:
+        path, name = file_and_name(spec)
+        found += [one_circuit(spec, model, revision)] if name else load([path], model, revision).circuits
+    return tuple(found)
 
 
 def file_and_name(spec: str) -> tuple[str, str]:

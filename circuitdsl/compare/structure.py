@@ -98,7 +98,7 @@ class Structure:
 def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()) -> Structure:
     """Compare two circuits; ``align`` names roles that are each other's counterparts, (left, right)."""
     pairs = match_roles(left.roles, right.roles, align)
-    same_shape = _shape(left) == _shape(right)
+    same_shape = shape_of(left) == shape_of(right)
     heads = overlap(map(str, left.heads), map(str, right.heads))
     nodes = overlap(map(str, left.nodes), map(str, right.nodes))
     nodes_chance = _chance_of_nodes(left, right) if same_shape else None
@@ -106,18 +106,18 @@ def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()
         left=left.name,
         right=right.name,
         heads=heads,
-        heads_chance=_chance_of_heads(left.heads, right.heads, left) if same_shape else None,
+        heads_chance=chance_of_heads(left.heads, right.heads, left) if same_shape else None,
         nodes=nodes,
         nodes_chance=nodes_chance,
         roles=tuple(_role_pair(left, right, pair, same_shape) for pair in pairs),
         graph=overlay(left, right, pairs),
-        head_edges=_same_edges(head_edges(left), head_edges(right)),
+        head_edges=same_edges(head_edges(left), head_edges(right)),
         moved=tuple(_moved(left, right, pairs)),
-        notes=(*_notes(left, right), *_drawn_note(nodes_chance)),
+        notes=(*notes_on(left, right), *_drawn_note(nodes_chance)),
     )
 
 
-def _same_edges(left: Mapping[Edge, Direction], right: Mapping[Edge, Direction]) -> Overlap:
+def same_edges(left: Mapping[Edge, Direction], right: Mapping[Edge, Direction]) -> Overlap:
     """An edge of which the two circuits say the opposite is each one's own."""
     shared = {edge for edge in left if edge in right and not opposed(left[edge], right[edge])}
     return Overlap(
@@ -140,13 +140,13 @@ def _role_pair(left: Circuit, right: Circuit, match: Match, same_shape: bool) ->
         right=theirs,
         rule=rule,
         heads=overlap(map(str, sorted(set(our_heads))), map(str, sorted(set(their_heads)))),
-        chance=_chance_of_heads(our_heads, their_heads, left) if both and same_shape else None,
+        chance=chance_of_heads(our_heads, their_heads, left) if both and same_shape else None,
     )
 
 
 def compare_roles(left: Circuit, right: Circuit, pair: tuple[str, str]) -> RolePair:
     """One role of each circuit, whether or not they are counterparts; KeyError if there is no such role."""
-    return _role_pair(left, right, Match(*pair, None), _shape(left) == _shape(right))
+    return _role_pair(left, right, Match(*pair, None), shape_of(left) == shape_of(right))
 
 
 def _moved(left: Circuit, right: Circuit, pairs: Iterable[Match]) -> Iterator[Moved]:
@@ -161,11 +161,13 @@ def _moved(left: Circuit, right: Circuit, pairs: Iterable[Match]) -> Iterator[Mo
 # --- shared pieces ---------------------------------------------------------------------------------
 
 
-def _shape(circuit: Circuit) -> tuple[int, int]:
+def shape_of(circuit: Circuit) -> tuple[int, int]:
+    """The numbers of layers and of heads in each: chance is defined for circuits that have the same."""
     return circuit.geometry.n_layers, circuit.geometry.n_heads
 
 
-def _chance_of_heads(left: Iterable[Head], right: Iterable[Head], circuit: Circuit) -> Chance:
+def chance_of_heads(left: Iterable[Head], right: Iterable[Head], circuit: Circuit) -> Chance:
+    """What chance would give of these heads, in a model of the shape of the circuit's."""
     ours, theirs = set(left), set(right)
     return chance(
         Counter(head.layer for head in ours),
@@ -210,11 +212,12 @@ def _chance_dict(chance: Chance | None, overlap: Overlap) -> dict[str, object]:
     }
 
 
-def _notes(left: Circuit, right: Circuit) -> Iterator[str]:
+def notes_on(left: Circuit, right: Circuit) -> Iterator[str]:
+    """What to know of a comparison of these two."""
     for circuit in (left, right):
         if not circuit.heads:
             yield f"{circuit.name} names no heads: shares of it are undefined"
-    if _shape(left) != _shape(right):
+    if shape_of(left) != shape_of(right):
         ours, theirs = left.geometry, right.geometry
         yield (
             f"{ours.model} has {ours.n_layers} layers of {ours.n_heads} heads and {theirs.model} "

@@ -1,6 +1,7 @@
 """What was found, as typed records, and the JSON contract; one file a kind of block."""
 
 from circuitdsl.outcome.argument import Fact, Step, StepKind, argue
+from circuitdsl.outcome.atlas import Atlas, AtlasCell, AtlasFunction
 from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, Performance, ReferenceSize, Screening, Search
 from circuitdsl.outcome.claims import (
     EXIT_ERROR,
@@ -36,6 +37,9 @@ __all__ = [
     "EXIT_INPUT",
     "EXIT_UNDECIDED",
     "Arm",
+    "Atlas",
+    "AtlasCell",
+    "AtlasFunction",
     "Cell",
     "Change",
     "CircuitDiff",

@@ -16,6 +16,7 @@ from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import TaskInfo, TaskRef
 from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Failure
+from circuitdsl.plan.atlas import AtlasPlan
 from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
 from circuitdsl.plan.comparison import ComparisonPlan, plan_comparison
 from circuitdsl.plan.function import FunctionPlan
@@ -68,11 +69,13 @@ class Plan:
     interventions: tuple[InterventionPlan, ...] = ()
     functions: tuple[FunctionPlan, ...] = ()
     sweeps: tuple[SweepPlan, ...] = ()
+    atlases: tuple[AtlasPlan, ...] = ()
     used: tuple[Circuit, ...] = ()
 
     def jobs(self) -> Iterator[Started]:
         """Every job, in order."""
-        for block in (*self.circuits, *self.comparisons, *self.interventions, *self.functions, *self.sweeps):
+        of_document = (*self.circuits, *self.comparisons, *self.interventions)
+        for block in (*of_document, *self.functions, *self.sweeps, *self.atlases):
             yield from block.jobs()
 
     @property

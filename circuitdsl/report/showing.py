@@ -6,16 +6,20 @@ from typing import assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
+from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
-Showable = Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
+Showable = Atlas | Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
 
 
 def page(what: Showable, view: View) -> str:
     """A page of text, as the command line prints it."""
     match what:
+        case Atlas():
+            from circuitdsl.report.pages.atlas import render_atlas
+
+            return view.text(render_atlas(what, view))
         case Circuit():
             from circuitdsl.report.pages.circuit import draw_circuit
 
@@ -51,6 +55,10 @@ def page(what: Showable, view: View) -> str:
 def picture(what: Showable) -> str:
     """A picture as SVG. Raises InputError for what has none."""
     match what:
+        case Atlas():
+            from circuitdsl.report.pictures.atlas import atlas_svg
+
+            return atlas_svg(what)
         case Circuit():
             from circuitdsl.report.pictures.circuit import circuit_svg
 

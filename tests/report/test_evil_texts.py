@@ -49,6 +49,7 @@ def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     left, right, made = poisoned(LEFT, evil), poisoned(RIGHT, evil), poisoned(report(), evil)
     diff = CircuitDiff(left, right, poisoned(compare(left, right), evil))
+    several = cd.atlas(left, right, replace(left, name=f"{evil} again"))
     prompt = Prompt(
         text=evil,
         tokens=tuple(range(len(evil))),
@@ -64,6 +65,7 @@ def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
             formats()["text"].render(made, view),
             cd.show(left, view=view),
             cd.show(diff, view=view),
+            cd.show(several, view=view),
             view.text(names_table([(evil, f"about {evil}")])),
             view.text(render_prompts(PromptSet((prompt,), (f"a note {evil}",)), Letters(evil))),
         ]
@@ -99,6 +101,7 @@ def test_xml_is_well_formed(evil: str):
         formats()["junit"].render(made, WIDE),
         cd.show(left, "svg"),
         cd.show(CircuitDiff(left, right, compare(left, right)), "svg"),
+        cd.show(cd.atlas(left, right, replace(left, name=f"{evil} again")), "svg"),
     ):
         assert [*harm_of_xml(text)] == []
         read = ET.fromstring(text.encode("utf-8"))
