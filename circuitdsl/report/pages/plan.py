@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from circuitdsl.engine.base import Memory
 from circuitdsl.plan.plan import Line, Plan
 from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
@@ -50,6 +51,15 @@ def _totals(plan: Plan) -> Iterator[RenderableType]:
     table.add_row("one by one, with the plain engine", "", f"{plan.plain.total:,.0f}", "forward passes")
     table.add_row("with the fast engine", "about", _fast(plan.fast.total), f"forward passes{less}", style="bold")
     yield table
+    memory = plan.memory
+    yield Text(f"with the fast engine at most {memory.total / 10**9:.1f} GB of memory: {_parts(memory)}", style="dim")
+
+
+def _parts(memory: Memory) -> str:
+    """What takes how much of it."""
+    named = {"libraries": "process", "weights": "weights", "shared runs": "runs", "means": "means", "stacks": "stacks"}
+    parts = [(name, getattr(memory, part)) for name, part in (*named.items(), ("kept runs", "kept"))]
+    return ", ".join(f"{name} {size / 10**9:.1f}" for name, size in parts if size)
 
 
 def _by_block(plan: Plan, verbose: bool) -> Table:
