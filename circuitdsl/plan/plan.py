@@ -60,8 +60,9 @@ class Plan:
 
     ``used`` are circuits that the blocks only refer to. Stacks may take ``stacked`` bytes, 0 for the default.
     ``asked`` counts experiments with repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs
-    worlds one by one, ``fast`` what the fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen results. ``prompts``
-    are the most that any job begins with, fewer where a file has no more; a pass over fewer counts as that part of one.
+    worlds one by one, ``fast`` what the fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs
+    will ask for more once they have seen results. ``prompts`` are the most that any job begins with, fewer where a file
+    has no more; a pass over fewer counts as that part of one.
     """
 
     circuits: tuple[CircuitPlan, ...] = ()
