@@ -49,6 +49,7 @@ LIGHT = (
         "engine.references",
         "engine.*.__init__",
         "engine.*.cost",
+        "engine.*.peak",
         "plan.*",
         "judge.*",
         "compare.*",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -52,14 +53,19 @@ def _totals(plan: Plan) -> Iterator[RenderableType]:
     table.add_row("with the fast engine", "about", _fast(plan.fast.total), f"forward passes{less}", style="bold")
     yield table
     memory = plan.memory
-    yield Text(f"with the fast engine at most {memory.total / 10**9:.1f} GB of memory: {_parts(memory)}", style="dim")
+    yield Text(f"at most {_gigabytes(memory.total)} GB of memory: {', '.join(_parts(memory))}", style="dim")
 
 
-def _parts(memory: Memory) -> str:
-    """What takes how much of it."""
-    named = {"libraries": "process", "weights": "weights", "shared runs": "runs", "means": "means", "stacks": "stacks"}
-    parts = [(name, getattr(memory, part)) for name, part in (*named.items(), ("kept runs", "kept"))]
-    return ", ".join(f"{name} {size / 10**9:.1f}" for name, size in parts if size)
+def _parts(memory: Memory) -> Iterator[str]:
+    """What takes how much of it, where it is as much as can be shown."""
+    names = ("libraries", "weights", "shared runs", "means", "stacks", "kept runs")
+    for name, size in zip(names, astuple(memory), strict=True):
+        if (shown := _gigabytes(size)) != "0.0":
+            yield f"{name} {shown}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 10**9:.1f}"
 
 
 def _by_block(plan: Plan, verbose: bool) -> Table:
