@@ -1,6 +1,9 @@
 """What the package does, for Python; the command line is these functions with arguments.
 
 Wrong input raises ``errors.InputError`` with a remedy; ``language.diagnostics.SpecError`` is the one of specifications.
+
+What only some functions need (plans, comparisons, models at work) is imported inside them: reading a specification
+takes half the time without.
 """
 
 from __future__ import annotations
@@ -15,8 +18,6 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 from circuitdsl import tasks
 from circuitdsl.check.progress import Progress, unwatched
 from circuitdsl.check.watched import Watched
-from circuitdsl.compare import structure
-from circuitdsl.compare.structure import Structure
 from circuitdsl.compare.versions import changes
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Comparison, Document
@@ -32,9 +33,6 @@ from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.models import Opening, geometry_of, named_in, open_model, require_downloaded
-from circuitdsl.plan.function import plan_function
-from circuitdsl.plan.plan import Plan, make_plan
-from circuitdsl.plan.sweep import plan_sweep as started_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
     from circuitdsl.check.workbench import Workbench
+    from circuitdsl.compare.structure import Structure
     from circuitdsl.engine.store import Store
     from circuitdsl.models import Dtype
     from circuitdsl.outcome import (
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
         Report,
         SweepReport,
     )
+    from circuitdsl.plan.plan import Plan
     from circuitdsl.report.output import View
 
     AnyModel = str | Path | TransformerBridge
@@ -189,18 +189,20 @@ def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) ->
 # --- checking ----------------------------------------------------------------------------------------
 
 
-def plan(document: Document, unexplained: bool = True) -> Plan:
-    """The distinct experiments of a document and their cost. Runs nothing and opens no model.
+def plan(document: Document, unexplained: bool = True, memory: int = 0) -> Plan:
+    """The distinct experiments of a document, their cost and the most memory that they take. Opens no model.
 
-    ``unexplained`` counts the search for heads that matter and are not listed. Raises InputError for what is no
-    document.
+    ``unexplained`` counts the search for heads that matter and are not listed. ``memory`` is as for :func:`check`.
+    Raises InputError for what is no document.
 
     >>> found = plan(load("specs/mini/ioi.circuit"), unexplained=False)
     >>> found.prompts, found.asked > found.distinct
     (90, True)
     """
+    from circuitdsl.plan.plan import make_plan
+
     _require(document, Document, "plan", "a document")
-    return make_plan(document, unexplained)
+    return make_plan(document, unexplained, memory)
 
 
 def check(
@@ -227,6 +229,8 @@ def check(
     stacked runs may take, 0 for a share of what is free. Raises InputError for an argument, a model, a task or a device
     that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
+    from circuitdsl.plan.plan import make_plan
+
     _require(document, Document, "check", "a document")
     measured = with_prompts(document, prompts)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
@@ -270,6 +274,8 @@ def watch(
     bench = _workbench(model, store, engine, memory, opening, checking.get("screen", ""))
 
     def judged(document: Document) -> Report:
+        from circuitdsl.plan.plan import make_plan
+
         made = make_plan(document, checking.get("unexplained", True))
         return bench.check(made, checking.get("progress") or unwatched)
 
@@ -384,6 +390,9 @@ def _sweep_plan(
     warned: Callable[[Findings], None] | None,
     settings: Mapping[str, str | int],
 ) -> Plan:
+    from circuitdsl.plan.plan import Plan
+    from circuitdsl.plan.sweep import plan_sweep as started_sweep
+
     known, name = _shapes(model, revision)
     found = read_sweep(str(task), terms, name, {each: str(value) for each, value in settings.items()}, known)
     _after_warning(found.loaded, warned)
@@ -464,7 +473,9 @@ def compare(left: Circuit, right: Circuit, align: Align = ()) -> Structure:
     Roles are counterparts as ``align`` says, else by name, else by the most shared heads. Raises SpecError for roles
     that are not there or are aligned twice.
     """
-    return structure.compare(left, right, _aligned(left, right, align))
+    from circuitdsl.compare.structure import compare as compared
+
+    return compared(left, right, _aligned(left, right, align))
 
 
 def compare_function(
@@ -489,6 +500,8 @@ def compare_function(
     circuits' own) would arise. Other arguments as for ``check``. Raises InputError for circuits of two models, and for
     an argument, a model or a task that cannot be had; SpecError for ``align`` as :func:`compare` does.
     """
+    from circuitdsl.plan.function import plan_function
+
     pairs = _aligned(left, right, align)
     left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
     wanted = tuple(kinds)
@@ -544,15 +557,14 @@ def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
     ``function`` is what :func:`measure_atlas` found of the same circuits. Circuits of one name are told apart by their
     files. Raises InputError for fewer, and for what is no circuit.
     """
-    from circuitdsl.compare.atlas import alike_together, pairs_of
+    from circuitdsl.compare.atlas import alike_together, notes_on_all, pairs_of
     from circuitdsl.outcome import Atlas
 
     named = _told_apart(circuits)
     if function is not None and len(function.performance) != len(named):
         raise InputError("these figures are of other circuits", "give those of measure_atlas on the same circuits")
     pairs = pairs_of(named)
-    notes = dict.fromkeys(note for pair in pairs for note in structure.notes_on(named[pair.left], named[pair.right]))
-    return Atlas(named, pairs, alike_together(pairs), function, tuple(notes))
+    return Atlas(named, pairs, alike_together(pairs), function, notes_on_all(named))
 
 
 def measure_atlas(

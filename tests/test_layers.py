@@ -18,7 +18,7 @@ import networkx as nx
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "version", "plugins", "library", "visible"),
+    ("errors", "version", "plugins", "library", "visible", "allocator"),
     ("components",),
     ("actions",),
     ("language",),
@@ -42,13 +42,14 @@ LAYERS = (
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIGHT = (
-    *("errors", "version", "plugins", "library", "visible"),
+    *("errors", "version", "plugins", "library", "visible", "allocator"),
     *("components.*", "actions.*", "language.*", "tasks.*", "measures.*"),
     *(
         "engine.base",
         "engine.references",
         "engine.*.__init__",
         "engine.*.cost",
+        "engine.*.peak",
         "plan.*",
         "judge.*",
         "compare.*",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from circuitdsl import allocator
 from circuitdsl.errors import InputError
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import UnknownName
@@ -91,6 +92,7 @@ def main() -> None:
     # Threads that wait by spinning steal the cores from the threads that work: where cores are busy, torch is several
     # times slower with the default. To be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    allocator.set_up()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no letter is worth a traceback
     _stand_in_for_what_is_closed()

@@ -10,7 +10,6 @@ import typer
 import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.report import output
-from circuitdsl.report.pages.names import names_table
 from circuitdsl.visible import visible
 
 models_app = typer.Typer(help="The models that ship or can be added.", invoke_without_command=True)
@@ -23,6 +22,8 @@ ANY_MODEL = 'A folder in Hugging Face\'s format and any name of its hub may stan
 def models_list(context: typer.Context) -> None:
     """List the models that ship or can be added."""
     if context.invoked_subcommand is None:
+        from circuitdsl.report.pages.names import names_table
+
         output.put(output.view_of().text(names_table(cd.models.model_names())))
         output.put(f"\n{ANY_MODEL}\n")
 

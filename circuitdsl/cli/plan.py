@@ -8,7 +8,7 @@ import typer
 
 import circuitdsl as cd
 from circuitdsl.cli.app import app
-from circuitdsl.cli.options import Files, ModelName, OutputFile, Revision, TextOrJson, load_blocks, put
+from circuitdsl.cli.options import Files, Memory, ModelName, OutputFile, Revision, TextOrJson, amount, load_blocks, put
 
 
 @app.command()
@@ -19,12 +19,14 @@ def plan(
     output_file: OutputFile = None,
     unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
+    memory: Memory = None,
     revision: Revision = None,
     # A plan opens no model and needs no network: accepted since scripts say it.
     offline: Annotated[bool, typer.Option("--offline", hidden=True)] = True,
 ) -> None:
-    """Print the experiments that checking needs and their cost, and run none."""
+    """Print the experiments that checking needs, their cost and their memory, and run none."""
+    stacks = amount(memory) if memory is not None else 0
     document = load_blocks(files, model, revision)
     cd.api.require_shapes((*document.circuits, *document.used), model, revision)
-    made = cd.plan(document, unexplained)
+    made = cd.plan(document, unexplained, stacks)
     put(made, plan_format, output_file, verbose)

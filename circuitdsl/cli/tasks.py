@@ -10,7 +10,6 @@ import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import Revision
 from circuitdsl.report import output
-from circuitdsl.report.pages.names import names_table
 
 tasks_app = typer.Typer(help="The tasks, and what their prompts look like.", invoke_without_command=True)
 app.add_typer(tasks_app, name="tasks")
@@ -21,6 +20,7 @@ def tasks_list(context: typer.Context) -> None:
     """List the tasks."""
     if context.invoked_subcommand is None:
         from circuitdsl.language.environment import TaskRef
+        from circuitdsl.report.pages.names import names_table
 
         known = [(name, cd.tasks.describe(TaskRef(name)).about) for name in cd.tasks.task_names() if name != "file"]
         rows = [*known, ('file("my.jsonl")', "your own prompts, one JSON object a line")]

@@ -17,7 +17,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from circuitdsl.compare.chance import Chance
 from circuitdsl.compare.edges import head_edges
 from circuitdsl.compare.overlap import Overlap, overlap
-from circuitdsl.compare.structure import chance_of_heads, chance_share, same_edges, shape_of
+from circuitdsl.compare.structure import chance_of_heads, chance_share, notes_on, same_edges, shape_of
 from circuitdsl.judge.verdicts import holm
 from circuitdsl.language.circuit import Circuit
 
@@ -68,6 +68,11 @@ def _pair(circuits: Sequence[Circuit], left: int, right: int) -> Pair:
         edges=same_edges(head_edges(ours), head_edges(theirs)),
         chance=chance_of_heads(ours.heads, theirs.heads, ours) if same_shape else None,
     )
+
+
+def notes_on_all(circuits: Sequence[Circuit]) -> tuple[str, ...]:
+    """What to know of the comparisons of all these circuits."""
+    return tuple(dict.fromkeys(note for left, right in combinations(circuits, 2) for note in notes_on(left, right)))
 
 
 def alike_together(pairs: Sequence[Pair]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ plans read the costs and open no model.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -111,6 +111,54 @@ class Cost(Protocol):
         ...
 
 
+# --- what memory it takes ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an engine is given at once: experiments over the same data, on at most so many prompts, laid out as these.
+
+    ``model`` tells models apart; ``templates``: how many the task has.
+    """
+
+    model: Hashable
+    geometry: Geometry
+    layouts: Sequence[Layout]
+    templates: int
+    prompts: int
+    experiments: Sequence[Experiment]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The most memory that is taken, in bytes.
+
+    ``process``: libraries, and what the C library keeps of what was freed; ``weights``; ``runs`` that worlds share;
+    ``means``; ``stacks`` of runs side by side; runs that are ``kept`` for the next call.
+    """
+
+    process: int
+    weights: int
+    runs: int
+    means: int
+    stacks: int
+    kept: int
+
+    @property
+    def total(self) -> int:
+        return sum(astuple(self))
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self) | {"total": self.total}
+
+
+class Peak(Protocol):
+    """The most memory that an engine takes for all of this. A stack may take ``memory`` bytes, 0 for as much as the
+    engine chooses, and so many ``threads`` run stacks at once."""
+
+    def __call__(self, asked: Sequence[Asked], memory: int, threads: int) -> Memory: ...
+
+
 # --- the engines by name -----------------------------------------------------------------------------
 
 
@@ -123,12 +171,14 @@ class Opened(Protocol):
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """An engine as the registry has it. ``open`` may hand a model that it does not cover to the plain engine."""
+    """An engine as the registry has it. ``open`` may hand a model that it does not cover to the plain engine. ``peak``
+    is None for an engine that does not say what memory it takes."""
 
     name: str
     about: str
     cost: Cost
     open: Opened
+    peak: Peak | None = None
 
 
 @cache

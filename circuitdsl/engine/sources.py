@@ -37,8 +37,15 @@ def one_by_one(run: Callable[[Item], Result], items: Sequence[Item]) -> Iterable
     return map(run, items)
 
 
-Forward = Callable[[Tensor], Activations]
-"""Tokens [rows, length] -> the outputs of components by hook point, each [rows, length, ...]."""
+class Forward(Protocol):
+    """Runs tokens [rows, length] and gives, by hook point, what ``take`` makes of the outputs of components there, each
+    [rows, length, ...]. What it does not keep need not stay in memory until the run ends."""
+
+    def __call__(self, tokens: Tensor, take: Callable[[Tensor], Result], /) -> dict[str, Result]: ...
+
+
+def _as_it_is(outputs: Tensor) -> Tensor:
+    return outputs
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,9 @@ class Sources:
             case Zero():
                 return _Zeros(batch.tokens.device)
             case FromCounterfactual(counterfactual=name):
-                return self.forward(counterfactual_tokens(batch, name))
+                return self.forward(counterfactual_tokens(batch, name), _as_it_is)
             case Resample():
-                return self.forward(self._partners(source, batch))
+                return self.forward(self._partners(source, batch), _as_it_is)
             case Mean():
                 return self._laid_out(source, batch)
             case _:
@@ -113,46 +120,52 @@ class Sources:
         batches = in_batches([prompt for group in groups for prompt in group.prompts], self.tokens)
         bounds = pairwise(accumulate(map(len, batches), initial=0))
         passes = [(labels[first:last], some) for (first, last), some in zip(bounds, batches, strict=True)]
-        sums = {label: _Sum() for label in labels}
+        means: dict[str, Activations] = {}
+        sums: dict[str, _Sum] = {}
         for parts in self.each(partial(self._pass, source), passes):
+            for label in sums.keys() - parts.keys():  # a group stands together, so that this one is complete
+                means[label] = sums.pop(label).mean()
             for label, part in parts.items():
-                sums[label].join(part)
-        return {label: each.mean() for label, each in sums.items()}
+                sums.setdefault(label, _Sum()).join(part)
+        means |= {label: each.mean() for label, each in sums.items()}
+        return {group.label: means[group.label] for group in groups}
 
     def _pass(self, source: Mean, labelled: tuple[Sequence[str], Sequence[Prompt]]) -> dict[str, _Sum]:
         """The sums of one pass's prompts, by the labels of their groups; those of one label stand together."""
         labels, prompts = labelled
         rows = [_replacing(prompt, source.counterfactual) for prompt in prompts]
         lengths = [len(row) for row in rows]
-        activations = self.forward(padded(rows, torch.device("cpu")))
-        sums: dict[str, _Sum] = {}
-        for label in dict.fromkeys(labels):
-            start = labels.index(label)
-            here = slice(start, start + labels.count(label))
-            sums[label] = _Sum.of({h: each[here] for h, each in activations.items()}, lengths[here], source.by_template)
-        return sums
+        starts = {label: labels.index(label) for label in labels}
+        places = {label: slice(start, start + labels.count(label)) for label, start in starts.items()}
+
+        def summed(outputs: Tensor) -> dict[str, Tensor]:
+            return {label: _total(outputs[at], lengths[at], source.by_template) for label, at in places.items()}
+
+        totals = self.forward(padded(rows, torch.device("cpu")), summed)
+        return {
+            label: _Sum(
+                {hook: by_label[label] for hook, by_label in totals.items()},
+                len(lengths[at]) if source.by_template else sum(lengths[at]),
+            )
+            for label, at in places.items()
+        }
+
+
+def _total(outputs: Tensor, lengths: Sequence[int], by_token: bool) -> Tensor:
+    """Outputs [rows, length, ...] summed over rows, [length, ...], and over their tokens too, [...], unless these stay
+    apart ``by_token``. Rows have so many tokens before their padding."""
+    if by_token:  # the rows of a template are equally long
+        return outputs[:, : lengths[0]].double().sum(0)
+    real = torch.arange(outputs.shape[1]) < torch.tensor(lengths)[:, None]
+    return outputs[real.to(outputs.device)].double().sum(0)
 
 
 @dataclass
 class _Sum:
-    """Activations of so many rows, or of all their tokens, summed."""
+    """Outputs by hook point, summed over so many rows, or over all their tokens."""
 
     totals: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     count: int = 0
-
-    @classmethod
-    def of(cls, activations: Activations, lengths: Sequence[int], by_token: bool) -> _Sum:
-        """Over rows, and over their tokens unless these stay apart ``by_token``.
-
-        Activations are [rows, length, ...] by hook point; rows have so many tokens before their padding.
-        """
-        if by_token:  # the rows of a template are equally long
-            parts = {hook: each[:, : lengths[0]].double().sum(0) for hook, each in activations.items()}
-            return cls(parts, len(lengths))
-        longest = next(iter(activations.values())).shape[1]
-        real = torch.arange(longest) < torch.tensor(lengths)[:, None]
-        parts = {hook: each[real.to(each.device)].double().sum(0) for hook, each in activations.items()}
-        return cls(parts, sum(lengths))
 
     def join(self, other: _Sum) -> None:
         """Add what another one has summed."""

@@ -48,8 +48,9 @@ def canonical(value: object) -> str:
         return f"{kind.__name__}({inside})"
     if isinstance(value, frozenset | set):
         return "{" + ",".join(sorted(map(canonical, value))) + "}"
-    if isinstance(value, tuple | list):
-        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, tuple | list):  # mostly of tokens, which are written here: a call for each takes longer
+        inside = [f"{type(v).__name__}:{v!r}" if type(v) in _PLAIN else canonical(v) for v in value]
+        return "[" + ",".join(inside) + "]"
     if isinstance(value, Mapping):
         return "{" + ",".join(sorted([f"{canonical(k)}:{canonical(v)}" for k, v in value.items()])) + "}"
     return f"{kind.__name__}:{value!r}"

@@ -5,12 +5,13 @@ The plan is what is printed, what is run, what progress counts, and what the cos
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 from circuitdsl.components import Geometry
-from circuitdsl.engine.base import engines
+from circuitdsl.engine.base import Asked, Memory, engines
 from circuitdsl.engine.references import prompts_had
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import TaskInfo, TaskRef
@@ -58,10 +59,11 @@ class Planned:
 class Plan:
     """All jobs of a call, by block, and their cost in the first round, in forward passes over ``prompts`` prompts.
 
-    ``used`` are circuits that the blocks only refer to. ``asked`` counts experiments with repetitions, ``distinct``
-    without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the fast engine is expected
-    to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen results. ``prompts``
-    are the most that any job begins with, fewer where a file has no more; a pass over fewer counts as that part of one.
+    ``used`` are circuits that the blocks only refer to. Stacks may take ``stacked`` bytes, 0 for the default.
+    ``asked`` counts experiments with repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs
+    worlds one by one, ``fast`` what the fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs
+    will ask for more once they have seen results. ``prompts`` are the most that any job begins with, fewer where a file
+    has no more; a pass over fewer counts as that part of one.
     """
 
     circuits: tuple[CircuitPlan, ...] = ()
@@ -71,6 +73,7 @@ class Plan:
     sweeps: tuple[SweepPlan, ...] = ()
     atlases: tuple[AtlasPlan, ...] = ()
     used: tuple[Circuit, ...] = ()
+    stacked: int = 0
 
     def jobs(self) -> Iterator[Started]:
         """Every job, in order."""
@@ -170,6 +173,32 @@ class Plan:
         """What a built-in engine is expected to need: the plain one, or the fast one for any other name."""
         return self.plain if engine == "plain" else self.fast
 
+    # --- memory ----------------------------------------------------------------------------------
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The most that the fast engine takes on this machine's cores, on as many prompts as methods allow, as far as
+        jobs ask at first. Raises UnknownName for a task that is not there."""
+        peak = engines()["fast"].peak
+        assert peak is not None, "the fast engine says what memory it takes"
+        return peak(tuple(self._given()), self.stacked, cores())
+
+    def _given(self) -> Iterator[Asked]:
+        """What an engine is given at once, over the most prompts that a method allows."""
+        given: dict[_Run, list[Experiment]] = {}
+        most: dict[_Run, int] = {}
+        for started in self.jobs():
+            job = started.job
+            for experiment in started.experiments:
+                run = _Run(job.round, experiment.data, job.geometry)
+                given.setdefault(run, []).append(experiment)
+                most[run] = max(most.get(run, 0), job.method.prompts_most)
+        for run, experiments in given.items():
+            info = self._infos(run.data.task)
+            prompts = self._had(run.data, most[run])
+            model = (run.round.model, run.round.processing)
+            yield Asked(model, run.geometry, _typical(run), info.templates, prompts, experiments)
+
     @cached_property
     def _asks(self) -> tuple[_Ask, ...]:
         return tuple(_asks(self.jobs()))
@@ -211,11 +240,12 @@ class Plan:
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/plan/1",
+            "schema": "circuitdsl/plan/2",
             "experiments": {"asked": self.asked, "distinct": self.distinct},
             "worlds": self.worlds,
             "passes": self.plain.to_dict(),
             "fast_passes": self.fast.to_dict(),
+            "memory": self.memory.to_dict(),
             "prompts": self.prompts,
             "adaptive": self.adaptive,
             "lines": [
@@ -234,10 +264,10 @@ class Plan:
         }
 
 
-def make_plan(document: Document, unexplained: bool = True) -> Plan:
+def make_plan(document: Document, unexplained: bool = True, stacked: int = 0) -> Plan:
     """Start every job of a document, in order. No model and no tokenizer is needed.
 
-    ``unexplained`` looks for heads that matter and are not listed.
+    ``unexplained`` looks for heads that matter and are not listed. ``stacked``: bytes that stacks of runs may take.
     """
     return Plan(
         circuits=tuple(plan_circuit(circuit, unexplained) for circuit in document.circuits),
@@ -247,7 +277,14 @@ def make_plan(document: Document, unexplained: bool = True) -> Plan:
             for intervention in document.interventions
         ),
         used=document.used,
+        stacked=stacked,
     )
+
+
+def cores() -> int:
+    """How many stacks of runs are at work at once on a CPU: as many as torch takes threads."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else os.cpu_count() or 1
 
 
 # --- what is asked, and what of it is new ----------------------------------------------------------

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from errno import EACCES, EISDIR
 from io import StringIO
 from pathlib import Path
-from typing import IO
-
-from rich.console import Console, RenderableType
+from typing import IO, TYPE_CHECKING
 
 from circuitdsl.errors import InputError
-from circuitdsl.report.text import Page
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 PLAIN_WIDTH = 100
 """Columns of text that goes to no terminal, unless COLUMNS says otherwise."""
@@ -34,6 +34,8 @@ class View:
         """A renderable as text. Of colours come as many as the environment says (TERM, COLORTERM, NO_COLOR)."""
         if not self.colour:
             return to_text(renderable, self.width)
+        from circuitdsl.report.text import Page  # rich, which only pages need
+
         stream = StringIO()
         Page(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False).print(renderable)
         return stream.getvalue()
@@ -41,6 +43,8 @@ class View:
 
 def to_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:
     """A renderable as plain text: no colours, no blanks at line ends."""
+    from circuitdsl.report.text import Page
+
     stream = StringIO()
     Page(file=stream, width=width, color_system=None, highlight=False, markup=False).print(renderable)
     return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
@@ -55,6 +59,8 @@ def view_of(output: Path | None = None, verbose: bool = False, quiet: bool = Fal
     """The view of a person before what goes to ``output``: with the colours and the width of the terminal if that is
     standard output and a terminal."""
     if output is None and sys.stdout.isatty():
+        from rich.console import Console
+
         return View(verbose, quiet, Console().width, colour=True)
     return View(verbose, quiet, plain_width())
 

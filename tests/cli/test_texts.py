@@ -133,7 +133,7 @@ def test_plan_says_what_checking_costs_in_text_and_json():
     path = MINI / "ioi.circuit"
     ended = run("plan", path)
     data = json.loads(run("plan", path, "-f", "json").out)
-    assert (ended.code, data["schema"]) == (0, "circuitdsl/plan/1")
+    assert (ended.code, data["schema"]) == (0, "circuitdsl/plan/2")
     said = " ".join(ended.out.split())
     assert said.startswith(f"{data['experiments']['distinct']:,} experiments on 90 prompts at first")
     assert f"with the plain engine {data['passes']['total']:,.0f} forward passes" in said

@@ -62,4 +62,4 @@ def test_its_cost_is_that_of_its_worlds():
     assert plan.fast.total < plan.plain.total / 5
     page = cd.show(plan)
     assert "each sender alone" in page and "effect({ heads mlps } at END -> logits)" in page
-    assert plan.to_dict()["schema"] == "circuitdsl/plan/1"
+    assert plan.to_dict()["schema"] == "circuitdsl/plan/2"

@@ -9,8 +9,8 @@
    allows: ``full_pass`` computes everything after an edit again, ``frozen_pass`` is the first half of path patching.
 6. ``readers`` reads the logits, and ``answers`` collects readings and failures.
 
-``cost`` estimates all of that. This file, which registers the engine, ``coverage``, ``hook_points`` and ``cost`` need
-no torch.
+``cost`` estimates all of that, and ``peak`` the memory that it takes at most. This file, which registers the engine,
+``coverage``, ``hook_points``, ``cost`` and ``peak`` need no torch.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.engine.base import Engine, EngineInfo, Tick
 from circuitdsl.engine.fast.cost import FastCost
+from circuitdsl.engine.fast.peak import peak
 
 if TYPE_CHECKING:
     from circuitdsl.models import Model
@@ -30,4 +31,4 @@ def _open(model: Model, tick: Tick, memory: int) -> Engine:
     return engine_for(model, tick, memory)
 
 
-FAST = EngineInfo("fast", "worlds side by side, only what they change computed again", FastCost(), _open)
+FAST = EngineInfo("fast", "worlds side by side, only what they change computed again", FastCost(), _open, peak)

@@ -20,9 +20,8 @@ from circuitdsl.engine.fast.region import take, whole
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, FinishedRun, Runs
 from circuitdsl.engine.fast.threads import in_order
 from circuitdsl.engine.fast.worlds import Values
-from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.references import References
-from circuitdsl.engine.sources import Sources
+from circuitdsl.engine.sources import Result, Sources
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
 
 Tick = Callable[[float], None]
@@ -37,14 +36,17 @@ def run_whole(
 
     Nothing else outlives the run.
     """
-    prompts, length = tokens.shape
     activations: dict[str, Cached] = {}
 
     def record(name: str, values: Tensor, rows: Sequence[int]) -> None:
         activations[name] = cache(values[:, rows[0]], required[name])
 
-    run = FullPass(network, tokens, whole(prompts, length, tokens.device), {}, 0, [edits])
-    return run.watched(dict.fromkeys(required, record))[:, 0], activations
+    return _pass_of(network, tokens, edits).watched(dict.fromkeys(required, record))[:, 0], activations
+
+
+def _pass_of(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> FullPass:
+    """A pass over all tokens [prompts, tokens] from the first layer on, in one world."""
+    return FullPass(network, tokens, whole(*tokens.shape, tokens.device), {}, 0, [edits])
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,17 @@ def sources_of(
     """Means and resampled activations, by our own forward passes, so many at once: of embeddings, heads and MLPs, and
     what passes ``further`` hook points."""
     embeddings = hook_names.EMBEDDINGS if network.positions is not None else hook_names.EMBEDDINGS[:1]
-    required: Required = dict.fromkeys((*embeddings, *hook_names.heads_and_mlps(geometry), *sorted(further)))
+    names = (*embeddings, *hook_names.heads_and_mlps(geometry), *sorted(further))
 
-    def outputs(rows: Tensor) -> Activations:
+    def outputs(rows: Tensor, take: Callable[[Tensor], Result]) -> dict[str, Result]:
         rows = rows.to(network.embedding.device)
         tick(len(rows))
-        return {name: cached.whole for name, cached in run_whole(network, rows, required)[1].items()}
+        found: dict[str, Result] = {}
+
+        def record(name: str, values: Tensor, row: Sequence[int]) -> None:
+            found[name] = take(values[:, row[0]])
+
+        _pass_of(network, rows).watched(dict.fromkeys(names, record))
+        return found
 
     return Sources(outputs, tokens, references, further, each=partial(in_order, threads=threads))

@@ -12,6 +12,7 @@ from threading import Lock
 
 import torch
 
+from circuitdsl.allocator import Heap
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import Engine, Keep, keep_nothing
 from circuitdsl.engine.batch import Batch, batch_of
@@ -75,6 +76,7 @@ class FastEngine:
         self.run_cache = RunCache(self.memory or default_run_cache(device))
         self.memory = self.memory or default_memory(device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens)
+        self._heap = Heap()
         self._owed = 0.0
         self._counting = Lock()
 
@@ -137,7 +139,7 @@ class FastEngine:
             batch = batch_of(group, self.network.embedding.device)
             asked = answers.open()
             caches = self._caches(batch, asked, sources)
-            work = Work(self.network, self.model, batch, caches, answers, self.memory, threads, self._did)
+            work = Work(self.network, self.model, batch, caches, answers, self.memory, threads, self._did, self._heap)
             work.run(asked)
             if work.memory < self.memory:
                 self.memory = work.memory

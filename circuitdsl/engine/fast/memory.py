@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.peak import CPU_MOST, RUN_CACHE_MOST
 from circuitdsl.engine.fast.threads import in_order
 
 Item = TypeVar("Item")
@@ -17,8 +18,6 @@ Result = TypeVar("Result")
 
 STACK_SHARE = 0.25  # of the free memory, for worlds side by side, by default
 RUN_CACHE_SHARE = 0.125  # of the free memory, for runs cached between calls
-RUN_CACHE_MOST = 512 << 20  # bytes, by default
-CPU_MOST = 64 << 20  # bytes; on a CPU larger stacks gain nothing, and more stacks keep all cores at work
 UNKNOWN = 1 << 30  # bytes taken to be free where the operating system does not say
 
 

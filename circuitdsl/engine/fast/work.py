@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from circuitdsl.allocator import Heap
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers, Taken
 from circuitdsl.engine.fast.architecture import Network
@@ -79,7 +80,7 @@ class Work:
     """Everything that is done with one batch.
 
     ``memory`` is how many bytes worlds side by side may take; it is halved whenever that was too much. So many
-    ``threads`` run stacks at once, each of that size.
+    ``threads`` run stacks at once, each of that size. What stacks have freed goes back to the system from the ``heap``.
     """
 
     network: Network
@@ -90,6 +91,7 @@ class Work:
     memory: int
     threads: int
     tick: Tick
+    heap: Heap
 
     def __post_init__(self) -> None:
         self.places = Places(self.batch, self.model.geometry)
@@ -338,6 +340,7 @@ class Work:
 
         def take(some: Sequence[Variant], taken: Taken) -> None:
             self.answers.add(taken)
+            self.heap.give_back()
             if not patterns:
                 hand_on(some)
 

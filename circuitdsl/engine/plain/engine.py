@@ -35,7 +35,7 @@ from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, ma
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
-from circuitdsl.engine.sources import Sources
+from circuitdsl.engine.sources import Result, Sources
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -300,13 +300,14 @@ class PlainEngine:
             caches.under[world, names] = ran.activations
         return caches.under[world, names]
 
-    def _outputs(self, further: frozenset[str], tokens: Tensor) -> Activations:
-        """The outputs of the embeddings, all heads and all MLPs on some tokens, and what passes further hook points."""
+    def _outputs(self, further: frozenset[str], tokens: Tensor, take: Callable[[Tensor], Result]) -> dict[str, Result]:
+        """The outputs of the embeddings, all heads and all MLPs on some tokens, and what passes further hook points: of
+        each what ``take`` makes of it."""
         passed: dict[str, Tensor] = {}
         embeddings = (name for name in hook_names.EMBEDDINGS if name in self._hook_points)
         names = (*embeddings, *hook_names.heads_and_mlps(self.model.geometry), *sorted(further))
         self._pass(tokens.to(self._device), writes.capture(names, passed))
-        return passed
+        return {name: take(outputs) for name, outputs in passed.items()}
 
     def _pass(self, tokens: Tensor, hooked: list[tuple[str, Hook]]) -> Tensor:
         with torch.inference_mode():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from circuitdsl.engine.base import Memory
 from circuitdsl.plan.plan import Line, Plan
 from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
@@ -50,6 +52,20 @@ def _totals(plan: Plan) -> Iterator[RenderableType]:
     table.add_row("one by one, with the plain engine", "", f"{plan.plain.total:,.0f}", "forward passes")
     table.add_row("with the fast engine", "about", _fast(plan.fast.total), f"forward passes{less}", style="bold")
     yield table
+    memory = plan.memory
+    yield Text(f"at most {_gigabytes(memory.total)} GB of memory: {', '.join(_parts(memory))}", style="dim")
+
+
+def _parts(memory: Memory) -> Iterator[str]:
+    """What takes how much of it, where it is as much as can be shown."""
+    names = ("libraries", "weights", "shared runs", "means", "stacks", "kept runs")
+    for name, size in zip(names, astuple(memory), strict=True):
+        if (shown := _gigabytes(size)) != "0.0":
+            yield f"{name} {shown}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 10**9:.1f}"
 
 
 def _by_block(plan: Plan, verbose: bool) -> Table:
