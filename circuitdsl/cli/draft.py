@@ -21,13 +21,14 @@ from circuitdsl.cli.options import (
     amount,
     put,
     warn,
+    with_settings,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
-from circuitdsl.cli.sweep import setting
 from circuitdsl.report import output
 
 
 @app.command()
+@with_settings
 def draft(
     task: Annotated[str, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')],
     output_file: Annotated[
@@ -38,16 +39,6 @@ def draft(
     top: Annotated[str | None, typer.Option(help="Take this share of a stage's senders, the largest: 2%.")] = None,
     stages: Annotated[int, typer.Option(min=1, help="How many stages back from the logits, at most.")] = 8,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
-    metric: Annotated[str | None, setting("logit_diff, probability, probability_diff or accuracy.")] = None,
-    against: Annotated[str | None, setting("The counterfactual that patches come from.")] = None,
-    ablate: Annotated[str | None, setting('Of faithfulness: zero, mean, "mean by template", resample, ...')] = None,
-    reference: Annotated[int | None, setting("How many prompts a mean is taken over.")] = None,
-    prompts: Annotated[int | None, setting("How many prompts of either half are measured; 200.")] = None,
-    floor: Annotated[str | None, setting("What counts as no change: 1%.")] = None,
-    confidence: Annotated[str | None, setting("Of each interval: 95%.")] = None,
-    seed: Annotated[int | None, setting("Of the judging prompts and of every random draw; 0.")] = None,
-    bos: Annotated[bool, setting("Prompts begin with the BOS token.")] = False,
-    processing: Annotated[str | None, setting("none, or fold: norms folded into the weights.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what the first stage would run and its cost; run nothing.")
     ] = False,
@@ -59,24 +50,13 @@ def draft(
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
+    *,
+    settings: dict[str, str | int],
 ) -> None:
     """Find a circuit by path patching, stage by stage, and write it as a specification that holds on other prompts.
 
     Exit: 0 done, 4 nothing could be drafted.
     """
-    named = {
-        "metric": metric,
-        "against": against,
-        "ablate": ablate,
-        "reference": reference,
-        "prompts": prompts,
-        "floor": floor,
-        "confidence": confidence,
-        "seed": seed,
-        "bos": "yes" if bos else None,
-        "processing": processing,
-    }
-    settings = {name: value for name, value in named.items() if value is not None}
     stacks = amount(memory) if memory is not None else 0
     if dry_run:
         put(cd.plan_draft(task, model=model, revision=revision, warned=warn, **settings), draft_format, None)

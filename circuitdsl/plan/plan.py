@@ -57,10 +57,11 @@ class Planned:
 class Plan:
     """All jobs of a call, by block, and their cost in the first round, in forward passes over ``prompts`` prompts.
 
-    ``used`` are circuits that the blocks only refer to. ``asked`` counts experiments with repetitions, ``distinct``
-    without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the fast engine is expected
-    to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen results. ``prompts``
-    are the most that any job begins with, fewer where a file has no more; a pass over fewer counts as that part of one.
+    ``others`` are jobs of no block, ``used`` circuits that the blocks only refer to. ``asked`` counts experiments with
+    repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the
+    fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen
+    results. ``prompts`` are the most that any job begins with, fewer where a file has no more; a pass over fewer counts
+    as that part of one.
     """
 
     circuits: tuple[CircuitPlan, ...] = ()
@@ -68,12 +69,14 @@ class Plan:
     interventions: tuple[InterventionPlan, ...] = ()
     functions: tuple[FunctionPlan, ...] = ()
     sweeps: tuple[SweepPlan, ...] = ()
+    others: tuple[Started, ...] = ()
     used: tuple[Circuit, ...] = ()
 
     def jobs(self) -> Iterator[Started]:
         """Every job, in order."""
         for block in (*self.circuits, *self.comparisons, *self.interventions, *self.functions, *self.sweeps):
             yield from block.jobs()
+        yield from self.others
 
     @property
     def all_circuits(self) -> tuple[Circuit, ...]:
