@@ -18,14 +18,17 @@ import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
 from circuitdsl.errors import InputError
+from circuitdsl.language.resolve import circuit_named
 from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
-    from circuitdsl.outcome import CircuitDiff, DraftReport, SweepReport
+    from circuitdsl.outcome import CircuitDiff, DraftReport, RefinementReport, SweepReport
     from circuitdsl.plan.plan import Plan
+
+    Shown = CircuitDiff | DraftReport | Plan | RefinementReport | SweepReport
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
@@ -110,9 +113,7 @@ def warn(findings: cd.api.Findings) -> None:
     print(findings.render(color=coloured(sys.stderr)), file=sys.stderr)
 
 
-def put(
-    found: CircuitDiff | DraftReport | Plan | SweepReport, form: str, output_file: Path | None, verbose: bool = False
-) -> None:
+def put(found: Shown, form: str, output_file: Path | None, verbose: bool = False) -> None:
     """Write what was found to a file or to standard output: as a page, or as JSON (``form``)."""
     if form == "json":
         from circuitdsl.report.data.json import to_json
@@ -138,13 +139,7 @@ def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -
 def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
     """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
     path, name = file_and_name(spec)
-    circuits = load([path], model, revision).circuits
-    named = [circuit for circuit in circuits if not name or circuit.name == name]
-    if len(named) == 1:
-        return named[0]
-    known = ", ".join(circuit.name for circuit in circuits) or "none"
-    problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
-    raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+    return circuit_named(load([path], model, revision), name, path)
 
 
 def file_and_name(spec: str) -> tuple[str, str]:

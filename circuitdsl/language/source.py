@@ -85,7 +85,13 @@ class Source:
                 line, column = self.place(found.start())
                 yield Comment(found[0].rstrip(), line, column)
 
+    def words(self) -> Iterator[str]:
+        """All words, in order, but for those in strings and comments."""
+        for found in _WORD.finditer(_STRING_OR_COMMENT.sub(" ", self.text)):
+            yield found[0]
 
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*')
 
 

@@ -26,6 +26,7 @@ from circuitdsl.outcome.intervention import (
     HeadChange,
     InterventionReport,
 )
+from circuitdsl.outcome.refinement import ClaimChange, Proposal, QuestionOutcome, RefinementReport
 from circuitdsl.outcome.report import Cost, Report
 from circuitdsl.outcome.sweep import Finding, SenderOutcome, SeriesOutcome, SweepReport
 
@@ -40,6 +41,7 @@ __all__ = [
     "Change",
     "CircuitDiff",
     "CircuitReport",
+    "ClaimChange",
     "ClaimOutcome",
     "ComparisonReport",
     "Cost",
@@ -60,7 +62,10 @@ __all__ = [
     "Into",
     "Part",
     "Performance",
+    "Proposal",
+    "QuestionOutcome",
     "ReferenceSize",
+    "RefinementReport",
     "Refused",
     "Report",
     "Screening",

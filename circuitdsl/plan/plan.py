@@ -58,10 +58,10 @@ class Plan:
     """All jobs of a call, by block, and their cost in the first round, in forward passes over ``prompts`` prompts.
 
     ``others`` are jobs of no block, ``used`` circuits that the blocks only refer to. ``asked`` counts experiments with
-    repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what the
-    fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have seen
-    results. ``prompts`` are the most that any job begins with, fewer where a file has no more; a pass over fewer counts
-    as that part of one.
+    repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs worlds one by one, ``fast`` what
+    the fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs will ask for more once they have
+    seen results. ``prompts`` are the most that any job begins with, fewer where a file has no more; a pass over fewer
+    counts as that part of one.
     """
 
     circuits: tuple[CircuitPlan, ...] = ()

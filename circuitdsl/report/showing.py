@@ -6,11 +6,11 @@ from typing import assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
+from circuitdsl.outcome import CircuitDiff, DraftReport, FunctionalComparison, RefinementReport, Report, SweepReport
 from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
-Showable = Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
+Showable = Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | RefinementReport | Report | SweepReport
 
 
 def page(what: Showable, view: View) -> str:
@@ -36,6 +36,10 @@ def page(what: Showable, view: View) -> str:
             from circuitdsl.report.pages.plan import render_plan
 
             return view.text(render_plan(what, view.verbose))
+        case RefinementReport():
+            from circuitdsl.report.pages.refinement import render_refinement
+
+            return view.text(render_refinement(what, view))
         case Report():
             from circuitdsl.report.pages.report import FORMAT
 
@@ -69,7 +73,7 @@ def picture(what: Showable) -> str:
             from circuitdsl.report.pictures.sweep import sweep_svg
 
             return sweep_svg(what)
-        case DraftReport() | Plan() | Report():
+        case DraftReport() | Plan() | RefinementReport() | Report():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case _:
             assert_never(what)

@@ -1,0 +1,221 @@
+"""Changes in the text of a specification: what is not changed stays as the author wrote it, comments among it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from circuitdsl.components import ALL, Geometry, Node, Position, kinds
+from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.diagnostics import Diagnostic, SpecError
+from circuitdsl.language.environment import Environment
+from circuitdsl.language.format import INDENT, at_text, format_source, statement_text
+from circuitdsl.language.parse import parse
+from circuitdsl.language.resolve import resolve_source
+from circuitdsl.language.source import Source, Span
+from circuitdsl.visible import visible
+
+MARK = "by draft --refine"
+"""What stands in every comment that is written here."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A circuit of a text, whose model has this shape. Methods give the text with one change made."""
+
+    source: Source
+    name: str
+    geometry: Geometry
+
+    @property
+    def text(self) -> str:
+        return self.source.text
+
+    @cached_property
+    def circuit(self) -> t.Circuit:
+        blocks = (block for block in parse(self.source).blocks if isinstance(block, t.Circuit))
+        return next(block for block in blocks if block.name.text == self.name)
+
+    @property
+    def edges(self) -> tuple[t.Edge, ...]:
+        return tuple(each for each in self.circuit.body if isinstance(each, t.Edge))
+
+    def role(self, name: str) -> t.Role:
+        return next(each for each in self.circuit.body if isinstance(each, t.Role) and each.name.text == name)
+
+    # --- roles -----------------------------------------------------------------------------------
+
+    def without(self, role: str, nodes: Sequence[Node]) -> Specification:
+        """Some nodes are not in a role any more."""
+        found = self
+        for node in nodes:
+            found = found.moved(role, node, ())
+        return found
+
+    def moved(self, role: str, node: Node, places: Sequence[Position]) -> Specification:
+        """A node of a role stands at other positions, or at none."""
+        written = self.role(role)
+        member, nodes = next(each for each in self._members(written) if node in each[1])
+        own = at_text(member.at)
+        stays = [f"{other.component}{own}" for other in nodes if other != node]
+        goes = [f"{node.component} at {place}" for place in places]
+        return self._spliced(member.span, "  ".join((*stays, *goes)))
+
+    def role_moved(self, role: str, place: Position) -> Specification:
+        """A role stands at another position."""
+        written = self.role(role)
+        if any(isinstance(each, t.Member) and each.at for each in written.body):
+            found = self
+            for node in [node for _, nodes in self._members(written) for node in nodes]:
+                found = found.moved(role, node, (place,))
+            return found
+        if written.at:
+            return self._spliced(written.at.span, str(place))
+        return self._inserted(written.name.span, f" at {place}")
+
+    def without_role(self, role: str) -> Specification:
+        """Without a role, and without its comment."""
+        return self._without(self.role(role).span)
+
+    def with_node(self, role: str, node: Node) -> Specification:
+        """A node more in a role."""
+        written = self.role(role)
+        *_, last = (each for each in written.body if isinstance(each, t.Member))
+        own = "" if node.position == _place(written.at) else f" at {node.position}"
+        return self._inserted(last.span, f"  {node.component}{own}")
+
+    def with_role(self, name: str, nodes: Sequence[Node], about: str) -> Specification:
+        """A role more, after the last one."""
+        place = "" if nodes[0].position == ALL else f" at {nodes[0].position}"
+        members = "  ".join(str(node.component) for node in nodes)
+        *_, last = (each for each in self.circuit.body if isinstance(each, t.Role))
+        lines = ("", _comment(f"{MARK}: {about}"), f"role {name}{place} {{ {members} }}")
+        return self._after(last.span, "".join(f"\n{INDENT}{line}".rstrip(" ") for line in lines))
+
+    def remarked(self, role: str, remark: str) -> Specification:
+        """A comment after a role, where none stands there."""
+        span = self.role(role).span
+        if self.source.lines[span.end_line - 1][span.end_column - 1 :].strip():
+            return self
+        return self._inserted(span, f"  {_comment(f'{MARK}: {remark}')}")
+
+    def names(self, role: str) -> bool:
+        """Whether anything but its own head names a role, a claim in its own body among it."""
+        return list(self.source.words()).count(role) > 1 or any(
+            isinstance(each, t.Expect) for each in self.role(role).body
+        )
+
+    def _members(self, role: t.Role) -> Iterator[tuple[t.Member, tuple[Node, ...]]]:
+        """What is listed in a role, each with the nodes that it stands for."""
+        for member in role.body:
+            if isinstance(member, t.Member):
+                place = _place(member.at or role.at)
+                found = kinds()[member.component.rule].members(member.component.numbers, self.geometry)
+                yield member, tuple(Node(component, place) for component in found)
+
+    # --- edges -----------------------------------------------------------------------------------
+
+    def less_edge(self, number: int) -> Specification:
+        """Without the edge of this number, of those that the circuit states, and without its comment."""
+        return self._without(self.edges[number].span)
+
+    def _without(self, span: Span) -> Specification:
+        """Without a statement, whose lines go whole if nothing else stands there."""
+        start, stop = self._offsets(span)
+        before = self.text[:start].rpartition("\n")[2]
+        rest = self.text[stop:].partition("\n")[0]
+        if before.strip() or (rest.strip() and not rest.strip().startswith("#")):
+            return self._replaced(start, stop, "")
+        return self._replaced(start - len(before), stop + len(rest) + 1, "")
+
+    def edge_said(self, number: int) -> str:
+        """That edge with its comment."""
+        edge = self.edges[number]
+        rest = self.source.lines[edge.span.end_line - 1][edge.span.end_column - 1 :].strip()
+        return statement_text(edge) + (f"  {rest}" if rest.startswith("#") else "")
+
+    def with_line(self, line: str) -> Specification:
+        """A line more at the end of the circuit, after a blank one if the line before is the author's."""
+        _, stop = self._offsets(self.circuit.span)
+        before = self.text[: stop - 1]
+        at = before.rpartition("\n")
+        closing = len(before) if at[2].strip() else len(at[0]) + len(at[1])
+        last = before[:closing].rstrip("\n").rpartition("\n")[2]
+        apart = "" if MARK in last else "\n"
+        start = "\n" if at[2].strip() else ""
+        return self._replaced(closing, closing, f"{start}{apart}{INDENT}{visible(line)}\n")
+
+    # --- text ------------------------------------------------------------------------------------
+
+    def formatted(self) -> Specification:
+        return self._with(format_source(self.text, self.source.path))
+
+    def _spliced(self, span: Span, text: str) -> Specification:
+        """Something else in place of a span; with nothing go the blanks before it, and a line that is empty then."""
+        start, stop = self._offsets(span)
+        if text:
+            return self._replaced(start, stop, text)
+        while start and self.text[start - 1] in " \t":
+            start -= 1
+        alone = self.text[start - 1 : start] == "\n" and self.text[stop : stop + 1] == "\n"
+        return self._replaced(start, stop + alone, "")
+
+    def _inserted(self, span: Span, text: str) -> Specification:
+        _, stop = self._offsets(span)
+        return self._replaced(stop, stop, text)
+
+    def _after(self, span: Span, text: str) -> Specification:
+        """Lines after a span, and after the comment on its last line."""
+        _, stop = self._offsets(span)
+        rest = self.text[stop:].partition("\n")[0]
+        if rest.strip() and not rest.strip().startswith("#"):
+            return self._replaced(stop, stop, f"{text}\n")
+        return self._replaced(stop + len(rest), stop + len(rest), text)
+
+    def _offsets(self, span: Span) -> tuple[int, int]:
+        return self.source.offset(span.line, span.column), self.source.offset(span.end_line, span.end_column)
+
+    def _replaced(self, start: int, stop: int, text: str) -> Specification:
+        return self._with(self.text[:start] + text + self.text[stop:])
+
+    def _with(self, text: str) -> Specification:
+        return replace(self, source=Source(self.source.path, text))
+
+
+def _place(written: t.Place | None) -> Position:
+    return Position(written.name, written.offset) if written else ALL
+
+
+def _comment(text: str) -> str:
+    """A comment on one line, without characters that cannot be seen."""
+    return f"# {visible(' '.join(text.split()))}"
+
+
+Edit = Callable[[Specification], Specification | str]
+"""A change of a text, or why it cannot be made."""
+
+
+def why_not(before: Specification, after: Specification, environment: Environment) -> str:
+    """Why a change cannot be made: the first thing that is wrong or suspicious in the changed text and was not before;
+    "" if there is none."""
+    known = {(each.code, each.message) for each in diagnostics(before, environment)}
+    for each in diagnostics(after, environment):
+        if (each.code, each.message) not in known:
+            return f"line {each.span.line} of the changed file would be wrong: {each.message}"
+    return ""
+
+
+def resolved(specification: Specification, environment: Environment) -> Circuit:
+    """What the circuit means. Raises SpecError."""
+    found = resolve_source(specification.source, environment)
+    return found.document.circuit(specification.name)
+
+
+def diagnostics(specification: Specification, environment: Environment) -> tuple[Diagnostic, ...]:
+    """All that is wrong or suspicious in a text."""
+    try:
+        return resolve_source(specification.source, environment).warnings
+    except SpecError as error:
+        return error.diagnostics
