@@ -35,8 +35,18 @@ class View:
         if not self.colour:
             return to_text(renderable, self.width)
         stream = StringIO()
-        Page(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False).print(renderable)
+        self._terminal(stream).print(renderable)
         return stream.getvalue()
+
+    def lines(self, text: RenderableType) -> str:
+        """A text as it stands, however long its lines are."""
+        stream = StringIO()
+        page = self._terminal(stream) if self.colour else Page(file=stream, color_system=None, highlight=False)
+        page.print(text, soft_wrap=True)
+        return stream.getvalue()
+
+    def _terminal(self, stream: StringIO) -> Page:
+        return Page(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False)
 
 
 def to_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:

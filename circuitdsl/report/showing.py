@@ -37,9 +37,9 @@ def page(what: Showable, view: View) -> str:
 
             return view.text(render_plan(what, view.verbose))
         case RefinementReport():
-            from circuitdsl.report.pages.refinement import render_refinement
+            from circuitdsl.report.pages.refinement import refinement_page
 
-            return view.text(render_refinement(what, view))
+            return refinement_page(what, view)
         case Report():
             from circuitdsl.report.pages.report import FORMAT
 

@@ -15,7 +15,7 @@ from circuitdsl.plan.job import Started
 
 
 def claim_changes(before: Circuit, after: Circuit, bench: Bench) -> Iterator[ClaimChange]:
-    """Claims of the changed circuit that may have changed and do not hold, but for those that fared so before.
+    """Claims of the changed circuit that may have changed and do not hold, but for those that fared no better before.
 
     Both circuits are on the judging prompts. A claim is the same one where it says the same.
     """
@@ -26,9 +26,12 @@ def claim_changes(before: Circuit, after: Circuit, bench: Bench) -> Iterator[Cla
     earlier = {_said(each.claim): each.verdict for each in _judged(before, old, bench)}
     for each in failing:
         verdict = earlier.get(_said(each.claim))
-        if verdict is not each.verdict:
+        if verdict is None or _BEST_FIRST.index(verdict) < _BEST_FIRST.index(each.verdict):
             claim = each.claim
             yield ClaimChange(claim.line, claim.text, verdict, each.verdict, each.estimate, each.unit)
+
+
+_BEST_FIRST = (Verdict.HOLDS, Verdict.UNDECIDED, Verdict.FAILS, Verdict.ERROR)
 
 
 def _said(claim: Claim) -> tuple[str, str]:

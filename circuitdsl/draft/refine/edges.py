@@ -20,6 +20,7 @@ from circuitdsl.judge.verdicts import decide
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Path, Role, Term
 from circuitdsl.language.environment import Environment
+from circuitdsl.language.format import statement_text
 from circuitdsl.measures.kept import edges_of
 from circuitdsl.measures.measurement import Request
 from circuitdsl.plan.terms import term_job
@@ -33,6 +34,7 @@ class Stated:
 
     number: int
     text: str
+    said: str  # with its comment
     terms: tuple[Term, ...]
 
 
@@ -60,7 +62,8 @@ def _stated(specification: Specification, circuit: Circuit) -> tuple[Stated, ...
     for number, edge in enumerate(specification.edges):
         own = [next(claims) for _ in range(_paths(edge))]
         if all(_claims_an_effect(claim) for claim in own):
-            found.append(Stated(number, specification.edge_said(number), tuple(c.term for c in own)))
+            said, terms = specification.edge_said(number), tuple(claim.term for claim in own)
+            found.append(Stated(number, statement_text(edge), said, terms))
     return tuple(found)
 
 
@@ -89,11 +92,11 @@ def _effect(circuit: Circuit, term: Term, bound: Bound) -> Test:
 
 def _taken_out(stated: Stated, answer: Answer, line: int) -> Change:
     said = proposal("drop edge", stated.text, line, EFFECT, answer)
-    return Change(said, partial(_less_edge, number=stated.number, said=f"{stated.text}  ({evidence(answer)})"))
+    return Change(said, partial(_less_edge, number=stated.number, said=f"{evidence(answer)}: {stated.said}"))
 
 
 def _less_edge(specification: Specification, number: int, said: str) -> Specification:
-    return specification.less_edge(number).with_line(f"# taken out {MARK}: {said}")
+    return specification.less_edge(number).with_line(f"# taken out {MARK}, {said}")
 
 
 # --- not stated --------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class Specification:
         member, nodes = next(each for each in self._members(written) if node in each[1])
         own = at_text(member.at)
         stays = [f"{other.component}{own}" for other in nodes if other != node]
-        goes = [f"{node.component} at {place}" for place in places]
+        goes = [_member(Node(node.component, place), written) for place in places]
         return self._spliced(member.span, "  ".join((*stays, *goes)))
 
     def role_moved(self, role: str, place: Position) -> Specification:
@@ -83,8 +83,7 @@ class Specification:
         """A node more in a role."""
         written = self.role(role)
         *_, last = (each for each in written.body if isinstance(each, t.Member))
-        own = "" if node.position == _place(written.at) else f" at {node.position}"
-        return self._inserted(last.span, f"  {node.component}{own}")
+        return self._inserted(last.span, f"  {_member(node, written)}")
 
     def with_role(self, name: str, nodes: Sequence[Node], about: str) -> Specification:
         """A role more, after the last one."""
@@ -186,6 +185,11 @@ class Specification:
 
 def _place(written: t.Place | None) -> Position:
     return Position(written.name, written.offset) if written else ALL
+
+
+def _member(node: Node, role: t.Role) -> str:
+    """A node as a role lists it."""
+    return str(node.component) if node.position == _place(role.at) else str(node)
 
 
 def _comment(text: str) -> str:

@@ -13,7 +13,7 @@ from circuitdsl.draft.refine.editing import Specification
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry
 from circuitdsl.draft.refine.joining import joined
 from circuitdsl.draft.refine.outside import Acting, Lookout, acting, located, lookout
-from circuitdsl.draft.refine.superfluous import superfluous, together
+from circuitdsl.draft.refine.superfluous import superfluous, together, unneeded
 from circuitdsl.draft.roles import named
 from circuitdsl.language.circuit import Role
 
@@ -27,10 +27,11 @@ Moves = Mapping[Node, tuple[Node, ...]]
 def member_changes(inquiry: Inquiry, places: Places, unlisted: bool, far: str) -> tuple[Change, ...]:
     """Changes of roles. ``unlisted`` looks for heads that no role lists; ``far`` is why nothing can be said of what
     listed ones add, if it cannot."""
-    idle = {} if far else superfluous(inquiry)
     where = lookout(places, inquiry)
+    idle = unneeded(where.gaps, inquiry) if far else superfluous(inquiry)
     acts = _acting(idle, unlisted, where, inquiry)
     moves = _moves(idle, acts)
+    idle = {node: answer for node, answer in idle.items() if node in moves or not far}
     gone = together(sorted(idle, key=lambda node: idle[node].found.estimate.value or 0), inquiry)
     moved = {node for nodes in moves.values() for node in nodes}
     more = {node: acts[node] for node in acts if node not in moved}
@@ -78,7 +79,7 @@ def _of_idle(idle: Idle, gone: Sequence[Node], moves: Moves, acts: Acting, inqui
             text = f"role {role.name} stands at {to.position}, not at {whole.position}"
             said = proposal("move", text, role.line, str(knockout), answer)
             edit = partial(Specification.role_moved, role=role.name, place=to.position)
-            yield Change(said, edit, role.name, f"{knockout}: {evidence(answer)}")
+            yield Change(said, edit, role.name, f"moved by {knockout}, {evidence(answer)}")
         elif nodes and len(nodes) == len(role.nodes) and not any(node in moves for node in nodes):
             yield _role_goes(role, idle, all(node in gone for node in nodes))
         else:
@@ -116,7 +117,7 @@ def _goes(role: Role, node: Node, answer: Answer, together: bool, moves: Moves, 
         places = " and ".join(str(each.position) for each in to)
         said = proposal("move", f"{node} stands at {places} in role {role.name}", role.line, str(knockout), best)
         edit = partial(Specification.moved, role=role.name, node=node, places=[each.position for each in to])
-        return Change(said, edit, role.name, f"{knockout}: {evidence(best)}")
+        return Change(said, edit, role.name, f"moved by {knockout}, {evidence(best)}")
     said = proposal("drop", f"{node} from role {role.name}", role.line, ADDS, answer)
     edit = partial(Specification.without, role=role.name, nodes=(node,)) if together else kept_back(_NEEDED)
     return Change(said, edit, role.name, f"less {node.component}, which adds {evidence(answer)}")
@@ -134,7 +135,7 @@ def _of_acting(more: Acting, places: Places, inquiry: Inquiry) -> Iterator[Chang
             knockout, answer = more[node]
             said = proposal("add", f"{node} to role {name}", circuit.role(name).line, str(knockout), answer)
             edit = partial(Specification.with_node, role=name, node=node)
-            yield Change(said, edit, name, f"with {node.component}: {knockout}: {evidence(answer)}")
+            yield Change(said, edit, name, f"{node.component} by knockout{knockout.where}, {evidence(answer)}")
     taken = [*(role.name for role in circuit.roles), *(each.name for each in circuit.task_info.positions)]
     for alike, nodes in groups.new.items():
         role = named(alike, nodes, 0, taken, circuit, inquiry.bench).role

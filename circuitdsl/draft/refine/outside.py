@@ -31,7 +31,11 @@ class Knockout:
     gone: str = ""
 
     def __str__(self) -> str:
-        return f"knockout of {self.node}" + (f" where {self.gone} is gone" if self.gone else "")
+        return f"knockout of {self.node}{self.where}"
+
+    @property
+    def where(self) -> str:
+        return f" where {self.gone} is gone" if self.gone else ""
 
 
 Acting = Mapping[Node, tuple[Knockout, Answer]]
@@ -164,7 +168,7 @@ def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
     data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
     prompts = len(bench.session.prompts(data, circuit.method.prompts_first))
     looks = early_looks(prompts)
-    jobs = {each: Started(_knockout(circuit, each)) for each in asked}
+    jobs = {each: Started(knockout_job(circuit, each)) for each in asked}
 
     def settled(items: Sequence[Knockout], count: int) -> frozenset[Knockout]:
         measured = bench.measure((jobs[each] for each in items), count)
@@ -179,19 +183,24 @@ def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
 
 
 def _strongest(found: Mapping[Knockout, Answer]) -> Acting:
-    """Of every node the knockout that changes most, the nodes in the order of that."""
+    """Of every node its knockout in the whole model, or else the one that changes most; in the order of these."""
     best: dict[Node, tuple[Knockout, Answer]] = {}
-    for knockout, answer in sorted(found.items(), key=lambda each: -abs(each[1].found.estimate.value or 0)):
+    for knockout, answer in sorted(found.items(), key=lambda each: (bool(each[0].gone), -_size(each[1]))):
         best.setdefault(knockout.node, (knockout, answer))
-    return best
+    return dict(sorted(best.items(), key=lambda each: -_size(each[1][1])))
+
+
+def _size(answer: Answer) -> float:
+    return abs(answer.found.estimate.value or 0)
 
 
 def _is_beyond(circuit: Circuit, knockout: Knockout) -> tuple[Test, ...]:
     floor = circuit.method.floor
-    return (Test(_knockout(circuit, knockout), Bound("outside", -floor, floor)),)
+    return (Test(knockout_job(circuit, knockout), Bound("outside", -floor, floor)),)
 
 
-def _knockout(circuit: Circuit, knockout: Knockout) -> Job:
+def knockout_job(circuit: Circuit, knockout: Knockout) -> Job:
+    """The job of a knockout's effect."""
     request = Request(circuit, circuit.method, Term("knockout"))
     gone = circuit.role(knockout.gone).nodes if knockout.gone else ()
     return _job(circuit, str(knockout), lambda: knocked_out_beyond(request, (knockout.node,), gone))

@@ -1,5 +1,9 @@
-"""Listed nodes that do nothing: they add less than the floor to the circuit, and the model does not change by more
-without them."""
+"""Listed nodes that do nothing where they stand.
+
+They add less than the floor to the circuit, and the model does not change by more without them. Where the circuit is so
+far from whole that nothing can be said of what a node adds, only the model can be asked, of nodes that may stand at a
+wrong place: it does not change without them, neither as it is nor where a role is gone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from functools import partial
 from circuitdsl.check.circuit import too_little_kept
 from circuitdsl.components import Node
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Question, Test
+from circuitdsl.draft.refine.outside import Knockout, knockout_job
 from circuitdsl.language.circuit import Bound, Circuit, Nodes, Term
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
@@ -19,6 +24,18 @@ from circuitdsl.plan.terms import term_job
 def superfluous(inquiry: Inquiry) -> dict[Node, Answer]:
     """The nodes that can be left out one by one; see :func:`together` for several."""
     return inquiry.ask(Question("listed nodes that do nothing", _members(inquiry.finding), _does_nothing))
+
+
+def unneeded(gaps: Sequence[str], inquiry: Inquiry) -> dict[Node, Answer]:
+    """The nodes that the model does without, also where one of the roles ``gaps`` is gone."""
+
+    def tests(circuit: Circuit, node: Node) -> tuple[Test, ...]:
+        floor = circuit.method.floor
+        within = Bound("inside", -floor, floor)
+        knockouts = [Knockout(node, gone) for gone in ("", *gaps)]
+        return tuple(Test(knockout_job(circuit, each), within, unchanged=0.0) for each in knockouts)
+
+    return inquiry.ask(Question("listed nodes that the model does without", _members(inquiry.finding), tests))
 
 
 def together(nodes: Sequence[Node], inquiry: Inquiry) -> tuple[Node, ...]:

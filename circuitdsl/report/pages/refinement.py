@@ -9,30 +9,29 @@ from rich.console import Group, RenderableType
 from circuitdsl.outcome import ClaimChange, Proposal, RefinementReport
 from circuitdsl.report.output import View
 from circuitdsl.report.pages.facts import model_facts, performance_facts, rule, took
-from circuitdsl.report.text import Text
+from circuitdsl.report.text import Text, stacked
 from circuitdsl.report.words import estimate, p_said, seconds
 
 
-def render_refinement(report: RefinementReport, view: View) -> RenderableType:
-    """The whole page."""
+def refinement_page(report: RefinementReport, view: View) -> str:
+    """The whole page. The diff stands as it is, so that the page can be given to ``patch``."""
+    diff = view.lines(stacked(*map(_diff_line, report.diff.split("\n")[:-1]))) if report.diff else ""
+    return "".join((view.text(Group(*_head(report))), diff, view.text(Group(*_rest(report)))))
+
+
+def _head(report: RefinementReport) -> Iterator[RenderableType]:
     first, second = report.prompts
     facts = [*model_facts(report), f"task {report.circuit.task}", f"{first} prompts to find, {second} to judge"]
     method = report.circuit.method
     patches = f", patches from {method.against}" if method.against else ""
-    return Group(
-        rule(f"refinement of {report.circuit.name}"),
-        Text(", ".join(facts), style="dim"),
-        Text(f"metric {method.metric}{patches}; {report.halves}", style="dim"),
-        Text(f"what is proposed: {report.rule}", style="dim"),
-        *performance_facts(report),
-        *([Text(f"not looked at: {report.withheld}", style="bold yellow")] if report.withheld else _found(report)),
-        Text(),
-        *(Text(f"note: {note}", style="dim") for note in report.notes),
-        Text(f"{took(report)}, in {seconds(report.seconds)}", style="dim"),
-    )
-
-
-def _found(report: RefinementReport) -> Iterator[RenderableType]:
+    yield rule(f"refinement of {report.circuit.name}")
+    yield Text(", ".join(facts), style="dim")
+    yield Text(f"metric {method.metric}{patches}; {report.halves}", style="dim")
+    yield Text(f"what is proposed: {report.rule}", style="dim")
+    yield from performance_facts(report)
+    if report.withheld:
+        yield Text(f"not looked at: {report.withheld}", style="bold yellow")
+        return
     yield Text()
     for each in report.questions:
         found = f"{each.entered} found, {each.confirmed} confirmed" if each.entered else "none"
@@ -40,11 +39,13 @@ def _found(report: RefinementReport) -> Iterator[RenderableType]:
     yield Text()
     if not report.made:
         yield Text("nothing is to be changed", style="bold")
+        return
     for proposal in report.made:
         yield from _proposal(report.path, proposal)
-    if report.made:
-        yield Text()
-        yield from map(_diff_line, report.diff.split("\n")[:-1])
+    yield Text()
+
+
+def _rest(report: RefinementReport) -> Iterator[RenderableType]:
     withheld = [each for each in report.proposals if each.withheld]
     if withheld:
         yield Text()
@@ -56,6 +57,9 @@ def _found(report: RefinementReport) -> Iterator[RenderableType]:
         yield Text()
         yield Text("claims that do not hold in the changed file, on the judging prompts", style="bold")
         yield from map(_claim, report.claims)
+    yield Text()
+    yield from (Text(f"note: {note}", style="dim") for note in report.notes)
+    yield Text(f"{took(report)}, in {seconds(report.seconds)}", style="dim")
 
 
 def _proposal(path: str, proposal: Proposal) -> Iterator[Text]:
@@ -72,7 +76,7 @@ def _proposal(path: str, proposal: Proposal) -> Iterator[Text]:
 def _diff_line(line: str) -> Text:
     styles = {"+++": "bold", "---": "bold", "@@ ": "cyan"}
     by_sign = {"+": "green", "-": "red"}
-    return Text(line, style=styles.get(line[:3], by_sign.get(line[:1], "")), no_wrap=True, overflow="ignore")
+    return Text(line, style=styles.get(line[:3], by_sign.get(line[:1], "")))
 
 
 def _claim(claim: ClaimChange) -> Text:
