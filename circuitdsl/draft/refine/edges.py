@@ -96,7 +96,7 @@ def _taken_out(stated: Stated, answer: Answer, line: int) -> Change:
 
 
 def _less_edge(specification: Specification, number: int, said: str) -> Specification:
-    return specification.less_edge(number).with_line(f"# taken out {MARK}, {said}")
+    return specification.less_edge(number).with_lines(f"# taken out {MARK}, {said}")
 
 
 # --- not stated --------------------------------------------------------------------------------------
@@ -154,9 +154,7 @@ def _read(specification: Specification, written: Sequence[str], environment: Env
 
 def _tried(specification: Specification, written: Sequence[str]) -> tuple[dict[int, str], Specification]:
     """The text with some edges more, and each of them by its line."""
-    trial = specification
-    for text in written:
-        trial = trial.with_line(text)
+    trial = specification.with_lines(*written)
     last = trial.edges[len(trial.edges) - len(written) :]
     return {edge.span.line: text for edge, text in zip(last, written, strict=True)}, trial
 
@@ -169,5 +167,5 @@ def _is_there(circuit: Circuit, edge: tuple[str, Term]) -> tuple[Test, ...]:
 def _added(text: str, answer: Answer) -> Change:
     way = "raises" if (answer.found.estimate.value or 0) < 0 else "lowers"
     edge = f"{text} : {way}"
-    edit = partial(Specification.with_line, line=f"{edge}  # {MARK}: {evidence(answer)}")
-    return Change(proposal("add edge", edge, 0, EFFECT, answer), edit)
+    line = f"{edge}  # {MARK}: {evidence(answer)}"
+    return Change(proposal("add edge", edge, 0, EFFECT, answer), lambda text: text.with_lines(line))

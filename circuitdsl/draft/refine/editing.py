@@ -21,6 +21,10 @@ MARK = "by draft --refine"
 """What stands in every comment that is written here."""
 
 
+_FIRST = t.About | t.Cite | t.Model | t.Task | t.Method
+"""What stands before the roles of a circuit."""
+
+
 @dataclass(frozen=True)
 class Specification:
     """A circuit of a text, whose model has this shape. Methods give the text with one change made."""
@@ -86,12 +90,13 @@ class Specification:
         return self._inserted(last.span, f"  {_member(node, written)}")
 
     def with_role(self, name: str, nodes: Sequence[Node], about: str) -> Specification:
-        """A role more, after the last one."""
+        """A role more, after the last one, or after what stands before roles."""
         place = "" if nodes[0].position == ALL else f" at {nodes[0].position}"
         members = "  ".join(str(node.component) for node in nodes)
-        *_, last = (each for each in self.circuit.body if isinstance(each, t.Role))
+        body = self.circuit.body
+        before = [each for each in body if isinstance(each, t.Role)] or [e for e in body if isinstance(e, _FIRST)]
         lines = ("", _comment(f"{MARK}: {about}"), f"role {name}{place} {{ {members} }}")
-        return self._after(last.span, "".join(f"\n{INDENT}{line}".rstrip(" ") for line in lines))
+        return self._after(before[-1].span, "".join(f"\n{INDENT}{line}".rstrip(" ") for line in lines))
 
     def remarked(self, role: str, remark: str) -> Specification:
         """A comment after a role, where none stands there."""
@@ -135,8 +140,8 @@ class Specification:
         rest = self.source.lines[edge.span.end_line - 1][edge.span.end_column - 1 :].strip()
         return statement_text(edge) + (f"  {rest}" if rest.startswith("#") else "")
 
-    def with_line(self, line: str) -> Specification:
-        """A line more at the end of the circuit, after a blank one if the line before is the author's."""
+    def with_lines(self, *lines: str) -> Specification:
+        """Lines more at the end of the circuit, after a blank one if the line before is the author's."""
         _, stop = self._offsets(self.circuit.span)
         before = self.text[: stop - 1]
         at = before.rpartition("\n")
@@ -144,7 +149,8 @@ class Specification:
         last = before[:closing].rstrip("\n").rpartition("\n")[2]
         apart = "" if MARK in last else "\n"
         start = "\n" if at[2].strip() else ""
-        return self._replaced(closing, closing, f"{start}{apart}{INDENT}{visible(line)}\n")
+        added = "".join(f"{INDENT}{visible(line)}\n" for line in lines)
+        return self._replaced(closing, closing, f"{start}{apart}{added}")
 
     # --- text ------------------------------------------------------------------------------------
 

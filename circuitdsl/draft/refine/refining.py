@@ -79,7 +79,8 @@ def _report(asked: Asked, inquiry: Inquiry, unexplained: bool) -> RefinementRepo
         if performance.verdict is not Verdict.HOLDS:
             return replace(empty, performance=performance, withheld=half + NOT_DONE)
     far = far_from_whole(inquiry)
-    changed, proposals = _changed(asked, inquiry, unexplained, far)
+    looks_outside = unexplained and not finding.of_edges  # a head in a role would make it a circuit of nodes
+    changed, proposals = _changed(asked, inquiry, looks_outside, far)
     inquiry.watch.what = "what becomes of the claims"
     claims = ()
     if any(not each.withheld for each in proposals):
