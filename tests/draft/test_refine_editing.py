@@ -98,8 +98,11 @@ def test_a_node_and_a_role_come():
     assert nodes(more, "other") == {"3.6 at END", "3.7 at END"}
 
 
-def test_a_remark_stands_after_a_role_that_has_none():
-    assert spec().remarked("early", "said") == spec()
+def test_a_remark_stands_after_a_role_or_at_the_end_where_other_lines_would_change_for_it():
+    at_end = changes(WRITTEN, spec().remarked("early", "said").text)
+    assert at_end == ([], ["", f"  # {MARK}, role early: said"])
+    aligned = cd.format(WRITTEN.replace("2.5 at S2 }\n", "2.5 at S2 }\n  edge early -> logits  # so\n"))
+    assert changes(aligned, spec(aligned).remarked("late", "said").formatted().text)[0] == []
     after = spec().remarked("late", "said\x1b[2K")
     assert changes(WRITTEN, after.text)[1] == [f"  role late at END {{ 2.3  2.5 at S2 }}  # {MARK}: said\\x1b[2K"]
 
@@ -134,7 +137,7 @@ def test_what_stands_on_one_line_is_changed_where_it_stands():
     assert nodes(with_role, "more") == {"3.0 at END"} and nodes(with_role, "late") == nodes(one, "late")
     assert "edge" not in one.less_edge(0).text
     assert len(resolved(one.with_lines("expect logit_diff >= 1"), cd.environment()).claims) == 5
-    assert one.remarked("late", "it would hide what follows") == one
+    assert "} edge" in one.remarked("late", "it would hide what follows").text.replace("}edge", "} edge")
 
 
 # --- what cannot be ----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 
 ROOT = Path(__file__).parents[2]
 TRUE = (ROOT / "specs" / "planted" / "induction.circuit").read_text(encoding="utf-8")
-FEW, MORE = 24, 40
+FEW, MORE = 16, 40
 
 BACKUP_SAID = (
     "  expect attention(backup, END -> NEXT)           <= 5%\n",
@@ -165,29 +165,21 @@ def test_what_a_change_would_make_wrong_is_left_to_the_author(folder: Path):
 
 
 def test_claims_that_a_change_makes_false_are_listed(folder: Path):
-    half = ("expect knockout(backup)         in -1% .. 1%", "expect knockout({ induction backup }) >= -99%")
+    half = ("expect knockout(backup)         in -1% .. 1%", "expect knockout({ induction backup }) > -90%")
     report = refined(folder, damaged(("{ 2.0  2.2 }", "{ 2.0 }"), half))
     (claim,) = report.claims
     assert (str(claim.before), str(claim.after)) == ("holds", "fails")
-    assert claim.text.split(" >= ")[0] in report.text.splitlines()[claim.line - 1]
+    assert claim.text.split(" > ")[0] in report.text.splitlines()[claim.line - 1]
     assert claim.text in " ".join(cd.show(report).split())
 
 
-def test_json_has_the_schema_that_is_documented(folder: Path):
-    report = refined(folder, damaged(("{ 2.0  2.2 }", "{ 2.0 }")))
+def test_json_has_the_schema_that_is_documented_and_what_was_measured_is_not_measured_again(folder: Path):
+    text = damaged(("{ 2.0  2.2 }", "{ 2.0 }"))
+    first, report = refined(folder, text), refined(folder, text)
+    # What a patch does not change is no reading, which could be kept: it is asked again.
+    assert report.text == first.text and report.cost.experiments < 0.5 * report.cost.kept
     data = json.loads(to_json(report.to_dict()))
     described = json.loads((ROOT / "docs" / "refinement.schema.json").read_text("utf-8"))
     Draft202012Validator.check_schema(described)
     Draft202012Validator(described).validate(data)
     assert data["text"] == report.text and data["diff"] == report.diff and len(data["proposals"]) == 1
-
-
-def test_what_was_measured_is_not_measured_again(folder: Path):
-    store = cd.Store.in_folder(folder / "other store")
-    (folder / "x.circuit").write_text(damaged(("{ 1.1  1.3 }", "{ 1.1 }")), encoding="utf-8")
-    first, again = (
-        cd.refine(folder / "x.circuit", model=bridge(), prompts=FEW, store=store, unexplained=False) for _ in range(2)
-    )
-    assert again.text == first.text
-    # What a patch does not change is no reading, which could be kept: it is asked again.
-    assert again.cost.experiments < 0.4 * first.cost.experiments and again.cost.kept > first.cost.kept

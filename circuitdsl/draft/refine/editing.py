@@ -99,11 +99,14 @@ class Specification:
         return self._after(before[-1].span, "".join(f"\n{INDENT}{line}".rstrip(" ") for line in lines))
 
     def remarked(self, role: str, remark: str) -> Specification:
-        """A comment after a role, where none stands there."""
+        """A comment after a role; at the end of the circuit where one stands there already, or where the formatter
+        would move the comments of other lines for it."""
         span = self.role(role).span
-        if self.source.lines[span.end_line - 1][span.end_column - 1 :].strip():
-            return self
-        return self._inserted(span, f"  {_comment(f'{MARK}: {remark}')}")
+        free = not self.source.lines[span.end_line - 1][span.end_column - 1 :].strip()
+        beside = self._inserted(span, "  " + _comment(f"{MARK}: {remark}"))
+        if free and len(_gone(self.formatted().text, beside.formatted().text)) <= 1:
+            return beside
+        return self.with_lines(_comment(f"{MARK}, role {role}: {remark}"))
 
     def names(self, role: str) -> bool:
         """Whether anything but its own head names a role, a claim in its own body among it."""
@@ -187,6 +190,12 @@ class Specification:
 
     def _with(self, text: str) -> Specification:
         return replace(self, source=Source(self.source.path, text))
+
+
+def _gone(before: str, after: str) -> list[str]:
+    """The lines of a text that another one has not."""
+    left = set(after.split("\n"))
+    return [line for line in before.split("\n") if line not in left]
 
 
 def _place(written: t.Place | None) -> Position:
