@@ -101,8 +101,9 @@ def test_a_node_and_a_role_come():
 def test_a_remark_stands_after_a_role_or_at_the_end_where_other_lines_would_change_for_it():
     at_end = changes(WRITTEN, spec().remarked("early", "said").text)
     assert at_end == ([], ["", f"  # {MARK}, role early: said"])
-    aligned = cd.format(WRITTEN.replace("2.5 at S2 }\n", "2.5 at S2 }\n  edge early -> logits  # so\n"))
-    assert changes(aligned, spec(aligned).remarked("late", "said").formatted().text)[0] == []
+    longer = ONE_LINE.replace("edge late", "# so\nrole wide at END {3.0 3.1 3.2 3.3} edge late")
+    aligned = cd.format(longer.replace("2.5}", "2.5} "))
+    assert changes(aligned, spec(aligned).remarked("wide", "said").formatted().text)[0] == []
     after = spec().remarked("late", "said\x1b[2K")
     assert changes(WRITTEN, after.text)[1] == [f"  role late at END {{ 2.3  2.5 at S2 }}  # {MARK}: said\\x1b[2K"]
 
