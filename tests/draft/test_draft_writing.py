@@ -68,7 +68,10 @@ HEADINGS = st.builds(
     Heading,
     name=ANY.map(circuit_name),
     about=ANY,
-    model=st.one_of(st.sampled_from(["mini", "org/model-1", "./a folder", "role"]), ANY.filter(str.strip)),
+    model=st.one_of(
+        st.sampled_from(["mini", "org/model-1", "./a folder", "role"]),
+        ANY.filter(lambda name: name.strip() and "\n" not in name),
+    ),
     task=st.just("ioi"),
     settings=st.just({"seed": "3", "prompts": "100", "members": "none"}),
     remarks=st.lists(ANY, max_size=3).map(tuple),

@@ -164,6 +164,33 @@ def test_what_a_change_would_make_wrong_is_left_to_the_author(folder: Path):
     assert "quiet" not in report.text and "role idle" in report.text
 
 
+MIXED = """\
+circuit own {
+  model planted-induction
+  task  induction
+
+  # Some look at FIRST, and some at NEXT itself.
+  role mixed at NEXT { 0.0  2.0  0.3 }
+  expect accuracy >= 50%
+}
+"""
+
+
+def test_a_role_of_two_kinds_is_split_unless_claims_name_it(folder: Path):
+    report = refined(folder, MIXED, unexplained=False)
+    (split,) = report.made
+    assert split.text == "role mixed is of 2 kinds: 0.0 0.3 looking mostly at FIRST; 2.0 looking mostly at NEXT"
+    roles, _ = meaning(report.text, folder)
+    assert {name: sorted(map(str, nodes)) for name, nodes in roles.items()} == {
+        "mixed": ["0.0 at NEXT", "0.3 at NEXT"],
+        "reader_of_NEXT": ["2.0 at NEXT"],
+    }
+    named = MIXED.replace("expect accuracy >= 50%", "expect attention(mixed, NEXT -> FIRST) >= 50%")
+    report = refined(folder, named, unexplained=False)
+    (split,) = report.proposals
+    assert split.kind == "split" and "claims name the role" in split.withheld and report.text == named
+
+
 def test_claims_that_a_change_makes_false_are_listed(folder: Path):
     half = ("expect knockout(backup)         in -1% .. 1%", "expect knockout({ induction backup }) > -90%")
     report = refined(folder, damaged(("{ 2.0  2.2 }", "{ 2.0 }"), half))

@@ -5,9 +5,9 @@
    entered on the other half.
 3. ``members``: listed nodes that do nothing (``superfluous``), nodes that act and are not listed, and where
    (``outside``), and which role they are like (``joining``).
-4. ``edges``: edges that are stated and empty, and edges between roles that are there and not stated.
-5. ``splits``: roles whose members look or act in two ways.
-6. ``editing``: the changes in the text, one by one; what would make a specification that does not resolve is not made.
+4. ``splits``: roles whose members look or act in two ways.
+5. ``edges``: edges that are stated and empty, and edges between roles that are there and not stated.
+6. ``changes`` and ``editing``: the text with the changes made one by one, but for those that it would be wrong with.
 7. ``claims``: what of the author's claims becomes false by it.
 
 ``refining`` joins them.

@@ -175,12 +175,13 @@ class Specification:
         return self._replaced(stop, stop, text)
 
     def _after(self, span: Span, text: str) -> Specification:
-        """Lines after a span, and after the comment on its last line."""
+        """Lines after a span and the comment on its last line, and a blank one before what follows."""
         _, stop = self._offsets(span)
-        rest = self.text[stop:].partition("\n")[0]
+        rest, _, below = self.text[stop:].partition("\n")
         if rest.strip() and not rest.strip().startswith("#"):
             return self._replaced(stop, stop, f"{text}\n")
-        return self._replaced(stop + len(rest), stop + len(rest), text)
+        apart = "\n" if below.partition("\n")[0].strip() not in ("", "}") else ""
+        return self._replaced(stop + len(rest), stop + len(rest), text + apart)
 
     def _offsets(self, span: Span) -> tuple[int, int]:
         return self.source.offset(span.line, span.column), self.source.offset(span.end_line, span.end_column)

@@ -1,4 +1,4 @@
-"""The pipeline of a refinement: members, edges and splits one after the other, each on the text as it is by then."""
+"""The pipeline of a refinement: members, splits and edges one after the other, each on the text as it is by then."""
 
 from __future__ import annotations
 
@@ -108,11 +108,11 @@ def _changed(asked: Asked, inquiry: Inquiry, unexplained: bool, far: str) -> tup
     role_lines = {role.name: role.line for role in circuit.roles}
     text, of_members = made(text, member_changes(inquiry, places, unexplained, far), asked.environment)
     inquiry = inquiry.about(resolved(text, asked.environment))
+    text, splits = made(text, split_changes(inquiry, places, role_lines), asked.environment)
+    inquiry = inquiry.about(resolved(text, asked.environment))
     changes = edge_changes(text, inquiry, asked.environment, edge_lines)
     text, of_edges = made(text, changes, asked.environment)
-    inquiry = inquiry.about(resolved(text, asked.environment))
-    text, splits = made(text, split_changes(inquiry, places, role_lines), asked.environment)
-    return text.formatted() if is_normal else text, (*of_members, *of_edges, *splits)
+    return text.formatted() if is_normal else text, (*of_members, *splits, *of_edges)
 
 
 def _rule(asked: Asked) -> str:

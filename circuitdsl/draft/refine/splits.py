@@ -40,7 +40,7 @@ class _Looks:
 
     def to_split_by(self) -> tuple[object, str]:
         """What has to be the same of nodes that are compared, and of which kind this one is."""
-        return self.node.position, f"mostly at {self.place}"
+        return self.node.position, f"looking mostly at {self.place}"
 
     def test(self, circuit: Circuit) -> Test:
         term = attention(alone(self.node), self.node.position, self.place)
@@ -131,7 +131,7 @@ def _least_sure(answers: Iterable[Answer]) -> Answer:
 
 
 def _split(role: Role, kinds: Sequence[_Kind], inquiry: Inquiry, places: Places) -> Change:
-    said = ", ".join(f"{kind.said} {' '.join(str(node.component) for node in kind.nodes)}" for kind in kinds)
+    said = "; ".join(f"{' '.join(str(node.component) for node in kind.nodes)} {kind.said}" for kind in kinds)
     answer = _least_sure(kind.answer for kind in kinds)
     what = proposal(
         "split", f"role {role.name} is of {len(kinds)} kinds: {said}", role.line, "of the least sure", answer
