@@ -118,7 +118,7 @@ def count_one(seed: int, prompts: int, folder: Path, results: Results, damages: 
 
 
 def true_specification(relay: Relay) -> Stated:
-    """The heads that carry the floor, by stage, and how they are wired: each stage reads the values of the one before."""
+    """The heads that carry the floor, by stage, and their wires: each stage reads the values of the one before."""
     roles: dict[str, tuple[Position, tuple[Head, ...]]] = {}
     for number, stage in enumerate(relay.stages):
         heads = tuple(sorted(head for head in stage.heads if relay.lost({head}) >= FLOOR))

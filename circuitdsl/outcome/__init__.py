@@ -26,7 +26,7 @@ from circuitdsl.outcome.intervention import (
     HeadChange,
     InterventionReport,
 )
-from circuitdsl.outcome.refinement import ClaimChange, Proposal, QuestionOutcome, RefinementReport
+from circuitdsl.outcome.refinement import ClaimChange, Proposal, RefinementReport, SurveyOutcome
 from circuitdsl.outcome.report import Cost, Report
 from circuitdsl.outcome.sweep import Finding, SenderOutcome, SeriesOutcome, SweepReport
 
@@ -63,7 +63,6 @@ __all__ = [
     "Part",
     "Performance",
     "Proposal",
-    "QuestionOutcome",
     "ReferenceSize",
     "RefinementReport",
     "Refused",
@@ -75,6 +74,7 @@ __all__ = [
     "StageOutcome",
     "Step",
     "StepKind",
+    "SurveyOutcome",
     "SweepReport",
     "Variant",
     "argue",

@@ -22,7 +22,7 @@ Kind = Literal["add", "drop", "move", "add edge", "drop edge", "split"]
 
 
 @dataclass(frozen=True)
-class QuestionOutcome:
+class SurveyOutcome:
     """What was asked of how many; of how many it was found true, and of how many of these on the judging prompts."""
 
     about: str
@@ -108,7 +108,7 @@ class RefinementReport:
     prompts: tuple[int, int]  # of the finding half, of the judging half
     model: str
     processing: str
-    questions: tuple[QuestionOutcome, ...] = ()
+    surveys: tuple[SurveyOutcome, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     claims: tuple[ClaimChange, ...] = ()
     fingerprint: str = ""
@@ -163,7 +163,7 @@ class RefinementReport:
             "halves": self.halves,
             "performance": self.performance.to_dict(),
             "withheld": self.withheld,
-            "questions": [each.to_dict() for each in self.questions],
+            "surveys": [each.to_dict() for each in self.surveys],
             "proposals": [each.to_dict() for each in self.proposals],
             "claims": [each.to_dict() for each in self.claims],
             "diff": self.diff,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from circuitdsl.components import can_carry
-from circuitdsl.draft.refine.changes import Change, evidence, proposal
+from circuitdsl.draft.refine.amendments import Amendment, evidence, proposal
 from circuitdsl.draft.refine.editing import MARK, Specification, diagnostics, resolved
-from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Question, Test
+from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.verdicts import decide
 from circuitdsl.language import tree as t
@@ -38,14 +38,14 @@ class Stated:
     terms: tuple[Term, ...]
 
 
-def edge_changes(
+def edge_amendments(
     specification: Specification, inquiry: Inquiry, environment: Environment, lines: Sequence[int]
-) -> tuple[Change, ...]:
+) -> tuple[Amendment, ...]:
     """Edges to take out, the last first, and edges to add. ``lines`` are those of the edges in the author's file."""
     stated = _stated(specification, inquiry.finding)
-    empty = inquiry.ask(Question("stated edges that are empty", stated, _is_empty))
+    empty = inquiry.ask(Survey("stated edges that are empty", stated, _is_empty))
     missing = _missing(specification, inquiry.finding, environment)
-    there = inquiry.ask(Question("edges between roles that are not stated", missing, _is_there))
+    there = inquiry.ask(Survey("edges between roles that are not stated", missing, _is_there))
     return (
         *(_taken_out(each, empty[each], lines[each.number]) for each in reversed(stated) if each in empty),
         *(_added(text, answer) for (text, _), answer in there.items()),
@@ -90,9 +90,9 @@ def _effect(circuit: Circuit, term: Term, bound: Bound) -> Test:
     return Test(term_job((str(term),), "sweep", request, str(term)), bound)
 
 
-def _taken_out(stated: Stated, answer: Answer, line: int) -> Change:
+def _taken_out(stated: Stated, answer: Answer, line: int) -> Amendment:
     said = proposal("drop edge", stated.text, line, EFFECT, answer)
-    return Change(said, partial(_less_edge, number=stated.number, said=f"{evidence(answer)}: {stated.said}"))
+    return Amendment(said, partial(_less_edge, number=stated.number, said=f"{evidence(answer)}: {stated.said}"))
 
 
 def _less_edge(specification: Specification, number: int, said: str) -> Specification:
@@ -164,8 +164,8 @@ def _is_there(circuit: Circuit, edge: tuple[str, Term]) -> tuple[Test, ...]:
     return (_effect(circuit, edge[1], Bound("outside", -floor, floor)),)
 
 
-def _added(text: str, answer: Answer) -> Change:
+def _added(text: str, answer: Answer) -> Amendment:
     way = "raises" if (answer.found.estimate.value or 0) < 0 else "lowers"
     edge = f"{text} : {way}"
     line = f"{edge}  # {MARK}: {evidence(answer)}"
-    return Change(proposal("add edge", edge, 0, EFFECT, answer), lambda text: text.with_lines(line))
+    return Amendment(proposal("add edge", edge, 0, EFFECT, answer), lambda text: text.with_lines(line))

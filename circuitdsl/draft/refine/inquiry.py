@@ -1,4 +1,4 @@
-"""A question asked of many things: on one half of the prompts, corrected for all, and on the other of what entered."""
+"""The same is asked of many things: on one half of the prompts, corrected for all, and on the other of what entered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit
 from circuitdsl.measures.measurement import Failure, Measurement
-from circuitdsl.outcome.refinement import QuestionOutcome
+from circuitdsl.outcome.refinement import SurveyOutcome
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.plan import Plan
 
@@ -31,7 +31,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Question(Generic[Item]):
+class Survey(Generic[Item]):
     """What is asked of some items. It is true of an item for which all of its tests are met: its p-value is the largest
     of theirs (an intersection-union test, Berger 1982), its figure that of the first test.
 
@@ -71,7 +71,7 @@ class Inquiry:
     judging: Circuit
     rule: Rule
     watch: Watch
-    asked: list[QuestionOutcome] = field(default_factory=list[QuestionOutcome])
+    asked: list[SurveyOutcome] = field(default_factory=list[SurveyOutcome])
 
     def about(self, circuit: Circuit) -> Inquiry:
         """The same of a circuit with other roles and claims."""
@@ -81,27 +81,27 @@ class Inquiry:
 
         return replace(self, finding=changed(self.finding), judging=changed(self.judging))
 
-    def ask(self, question: Question[Item]) -> dict[Item, Answer]:
+    def ask(self, survey: Survey[Item]) -> dict[Item, Answer]:
         """The items of which it is true: by the rule on the finding prompts, and each by itself on the judging ones."""
-        self._expect(question)
-        found = self._seen(question, question.items, self.finding)
-        number = max(question.number, len(question.items))
+        self._expect(survey)
+        found = self._seen(survey, survey.items, self.finding)
+        number = max(survey.number, len(survey.items))
         enters, adjusted = self.rule.entering([each.p_value for each in found.values()], [None] * len(found), number)
         entered = {item: p for item, enter, p in zip(found, enters, adjusted, strict=True) if enter}
-        again = self._seen(question, tuple(entered), self.judging)
+        again = self._seen(survey, tuple(entered), self.judging)
         confirmed = {
             item: Answer(found[item], p, again[item]) for item, p in entered.items() if self.is_met(again[item])
         }
         if number:
-            self.asked.append(QuestionOutcome(question.about, number, len(entered), len(confirmed)))
+            self.asked.append(SurveyOutcome(survey.about, number, len(entered), len(confirmed)))
         return confirmed
 
     def is_met(self, seen: Seen) -> bool:
-        """Whether a question is true of an item by itself."""
+        """Whether a survey is true of an item by itself."""
         return seen.p_value is not None and seen.p_value <= 1 - self.finding.method.confidence
 
     def holds(self, tests: Callable[[Circuit], Test]) -> bool:
-        """Whether a test is met on either half."""
+        """Whether a test is met on both halves."""
         for half in (self.finding, self.judging):
             test = tests(half)
             started = Started(test.job)
@@ -111,12 +111,12 @@ class Inquiry:
                 return False
         return True
 
-    def _expect(self, question: Question[Item]) -> None:
-        tests = (test for item in question.items for test in question.tests(self.finding, item))
-        self.watch.step(Plan(others=tuple(Started(test.job) for test in tests)), question.about)
+    def _expect(self, survey: Survey[Item]) -> None:
+        tests = (test for item in survey.items for test in survey.tests(self.finding, item))
+        self.watch.step(Plan(others=tuple(Started(test.job) for test in tests)), survey.about)
 
-    def _seen(self, question: Question[Item], items: Sequence[Item], half: Circuit) -> dict[Item, Seen]:
-        tests = {item: [(test, Started(test.job)) for test in question.tests(half, item)] for item in items}
+    def _seen(self, survey: Survey[Item], items: Sequence[Item], half: Circuit) -> dict[Item, Seen]:
+        tests = {item: [(test, Started(test.job)) for test in survey.tests(half, item)] for item in items}
         jobs = [started for some in tests.values() for _, started in some]
         measured = self.bench.measure(jobs, half.method.prompts_first)
         return {item: self._of(some, measured) for item, some in tests.items()}

@@ -8,7 +8,7 @@ from functools import partial
 
 from circuitdsl.components import ALL, Component, Node
 from circuitdsl.draft.places import Places
-from circuitdsl.draft.refine.changes import Change, evidence, kept_back, proposal
+from circuitdsl.draft.refine.amendments import Amendment, evidence, kept_back, proposal
 from circuitdsl.draft.refine.editing import Specification
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry
 from circuitdsl.draft.refine.joining import joined
@@ -24,7 +24,7 @@ Moves = Mapping[Node, tuple[Node, ...]]
 """Nodes that do nothing, with those as which their components act."""
 
 
-def member_changes(inquiry: Inquiry, places: Places, unlisted: bool, far: str) -> tuple[Change, ...]:
+def member_amendments(inquiry: Inquiry, places: Places, unlisted: bool, far: str) -> tuple[Amendment, ...]:
     """Changes of roles. ``unlisted`` looks for heads that no role lists; ``far`` is why nothing can be said of what
     listed ones add, if it cannot."""
     where = lookout(places, inquiry)
@@ -69,7 +69,7 @@ def _moves(idle: Idle, acts: Acting) -> Moves:
 # --- what does nothing ---------------------------------------------------------------------------------
 
 
-def _of_idle(idle: Idle, gone: Sequence[Node], moves: Moves, acts: Acting, inquiry: Inquiry) -> Iterator[Change]:
+def _of_idle(idle: Idle, gone: Sequence[Node], moves: Moves, acts: Acting, inquiry: Inquiry) -> Iterator[Amendment]:
     """``gone`` are those that can be left out all at once."""
     for role in inquiry.finding.roles:
         nodes = [node for node in role.nodes if node in idle]
@@ -79,7 +79,7 @@ def _of_idle(idle: Idle, gone: Sequence[Node], moves: Moves, acts: Acting, inqui
             text = f"role {role.name} stands at {to.position}, not at {whole.position}"
             said = proposal("move", text, role.line, str(knockout), answer)
             edit = partial(Specification.role_moved, role=role.name, place=to.position)
-            yield Change(said, edit, role.name, f"moved by {knockout}, {evidence(answer)}")
+            yield Amendment(said, edit, role.name, f"moved by {knockout}, {evidence(answer)}")
         elif nodes and len(nodes) == len(role.nodes) and not any(node in moves for node in nodes):
             yield _role_goes(role, idle, all(node in gone for node in nodes))
         else:
@@ -94,10 +94,10 @@ def _whole_role(role: Role, idle: Sequence[Node], moves: Moves) -> Node | None:
     return idle[0] if len(ways) == 1 else None
 
 
-def _role_goes(role: Role, idle: Idle, together: bool) -> Change:
+def _role_goes(role: Role, idle: Idle, together: bool) -> Amendment:
     answer = max((idle[node] for node in role.nodes), key=lambda each: each.p_adjusted or 0)
     said = proposal("drop", f"role {role.name}: none of its nodes does anything", role.line, ADDS, answer)
-    return Change(said, partial(_without_role, role=role.name) if together else kept_back(_NEEDED))
+    return Amendment(said, partial(_without_role, role=role.name) if together else kept_back(_NEEDED))
 
 
 _NEEDED = "left out together with the others that are proposed it changes the circuit"
@@ -109,7 +109,7 @@ def _without_role(specification: Specification, role: str) -> Specification | st
     return specification.without_role(role)
 
 
-def _goes(role: Role, node: Node, answer: Answer, together: bool, moves: Moves, acts: Acting) -> Change:
+def _goes(role: Role, node: Node, answer: Answer, together: bool, moves: Moves, acts: Acting) -> Amendment:
     """A single node moves, or is dropped."""
     if node in moves:
         to = moves[node]
@@ -117,16 +117,16 @@ def _goes(role: Role, node: Node, answer: Answer, together: bool, moves: Moves, 
         places = " and ".join(str(each.position) for each in to)
         said = proposal("move", f"{node} stands at {places} in role {role.name}", role.line, str(knockout), best)
         edit = partial(Specification.moved, role=role.name, node=node, places=[each.position for each in to])
-        return Change(said, edit, role.name, f"moved by {knockout}, {evidence(best)}")
+        return Amendment(said, edit, role.name, f"moved by {knockout}, {evidence(best)}")
     said = proposal("drop", f"{node} from role {role.name}", role.line, ADDS, answer)
     edit = partial(Specification.without, role=role.name, nodes=(node,)) if together else kept_back(_NEEDED)
-    return Change(said, edit, role.name, f"less {node.component}, which adds {evidence(answer)}")
+    return Amendment(said, edit, role.name, f"less {node.component}, which adds {evidence(answer)}")
 
 
 # --- what acts -----------------------------------------------------------------------------------------
 
 
-def _of_acting(more: Acting, places: Places, inquiry: Inquiry) -> Iterator[Change]:
+def _of_acting(more: Acting, places: Places, inquiry: Inquiry) -> Iterator[Amendment]:
     """Nodes join the roles that they are like, or make new ones."""
     circuit = inquiry.finding
     groups = joined(tuple(more), circuit, places, inquiry.bench)
@@ -135,7 +135,7 @@ def _of_acting(more: Acting, places: Places, inquiry: Inquiry) -> Iterator[Chang
             knockout, answer = more[node]
             said = proposal("add", f"{node} to role {name}", circuit.role(name).line, str(knockout), answer)
             edit = partial(Specification.with_node, role=name, node=node)
-            yield Change(said, edit, name, f"{node.component} by knockout{knockout.where}, {evidence(answer)}")
+            yield Amendment(said, edit, name, f"{node.component} by knockout{knockout.where}, {evidence(answer)}")
     taken = [*(role.name for role in circuit.roles), *(each.name for each in circuit.task_info.positions)]
     for alike, nodes in groups.new.items():
         role = named(alike, nodes, 0, taken, circuit, inquiry.bench).role
@@ -144,4 +144,4 @@ def _of_acting(more: Acting, places: Places, inquiry: Inquiry) -> Iterator[Chang
         edit = partial(Specification.with_role, name=role.name, nodes=role.nodes, about="; ".join(about))
         knockout, answer = max((more[node] for node in role.nodes), key=lambda each: each[1].p_adjusted or 0)
         text = f"role {role.name}, like no other: {', '.join(map(str, role.nodes))}"
-        yield Change(proposal("add", text, 0, str(knockout), answer), edit)
+        yield Amendment(proposal("add", text, 0, str(knockout), answer), edit)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from circuitdsl.components import ALL, Component, Node, Position, all_heads
 from circuitdsl.draft.places import Places, tokens_at
-from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Question, Test
+from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
@@ -107,7 +107,7 @@ def acting(idle: Collection[Node], unlisted: bool, where: Lookout, inquiry: Inqu
     elsewhere = tuple(_elsewhere(circuit, idle, where)) if circuit.method.positions == "role" else ()
     outside = tuple(_outside(circuit, where)) if unlisted else ()
     asked = (*elsewhere, *outside)
-    found = inquiry.ask(Question("nodes that act and are not listed", _raced(asked, inquiry), _is_beyond, len(asked)))
+    found = inquiry.ask(Survey("nodes that act and are not listed", _raced(asked, inquiry), _is_beyond, len(asked)))
     return _strongest(found)
 
 
@@ -121,7 +121,7 @@ def located(found: Acting, where: Lookout, inquiry: Inquiry) -> Acting:
         for node, (knockout, _) in found.items()
         for place in where.places.tokens
     )
-    acts = _strongest(inquiry.ask(Question("places where these act", tried, _is_beyond)))
+    acts = _strongest(inquiry.ask(Survey("places where these act", tried, _is_beyond)))
     listed = _listed_places(inquiry.finding)
     sure: dict[Node, tuple[Knockout, Answer]] = {}
     for node, whole in found.items():

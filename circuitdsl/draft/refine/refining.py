@@ -11,14 +11,14 @@ from circuitdsl.check.references import size_of, sources_of
 from circuitdsl.check.work import Begun
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.draft.places import places_of
+from circuitdsl.draft.refine.amendments import made
 from circuitdsl.draft.refine.asked import Asked
-from circuitdsl.draft.refine.changes import made
 from circuitdsl.draft.refine.claims import claim_changes
-from circuitdsl.draft.refine.edges import edge_changes
+from circuitdsl.draft.refine.edges import edge_amendments
 from circuitdsl.draft.refine.editing import Specification, resolved
 from circuitdsl.draft.refine.inquiry import Inquiry
-from circuitdsl.draft.refine.members import member_changes
-from circuitdsl.draft.refine.splits import split_changes
+from circuitdsl.draft.refine.members import member_amendments
+from circuitdsl.draft.refine.splits import split_amendments
 from circuitdsl.draft.refine.superfluous import far_from_whole
 from circuitdsl.draft.watch import Watch
 from circuitdsl.judge.estimates import Verdict
@@ -88,8 +88,8 @@ def _report(asked: Asked, inquiry: Inquiry, unexplained: bool) -> RefinementRepo
         claims = tuple(claim_changes(inquiry.judging, after.judging, bench))
     return replace(
         empty,
-        text=_as_written(asked.written, changed.text),
-        questions=tuple(inquiry.asked),
+        text=asked.written if changed.text == asked.source.text else _as_written(asked.written, changed.text),
+        surveys=tuple(inquiry.asked),
         proposals=proposals,
         claims=claims,
         reference=size_of(bench.session, data[0], next(sources_of(finding.method))),
@@ -106,12 +106,12 @@ def _changed(asked: Asked, inquiry: Inquiry, unexplained: bool, far: str) -> tup
     is_normal = format_source(text.text) == text.text
     edge_lines = [edge.span.line for edge in text.edges]
     role_lines = {role.name: role.line for role in circuit.roles}
-    text, of_members = made(text, member_changes(inquiry, places, unexplained, far), asked.environment)
+    text, of_members = made(text, member_amendments(inquiry, places, unexplained, far), asked.environment)
     inquiry = inquiry.about(resolved(text, asked.environment))
-    text, splits = made(text, split_changes(inquiry, places, role_lines), asked.environment)
+    text, splits = made(text, split_amendments(inquiry, places, role_lines), asked.environment)
     inquiry = inquiry.about(resolved(text, asked.environment))
-    changes = edge_changes(text, inquiry, asked.environment, edge_lines)
-    text, of_edges = made(text, changes, asked.environment)
+    amendments = edge_amendments(text, inquiry, asked.environment, edge_lines)
+    text, of_edges = made(text, amendments, asked.environment)
     return text.formatted() if is_normal else text, (*of_members, *splits, *of_edges)
 
 

@@ -14,9 +14,9 @@ from functools import partial
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.draft.figures import alone, attention
 from circuitdsl.draft.places import Places
-from circuitdsl.draft.refine.changes import Change, evidence, proposal
+from circuitdsl.draft.refine.amendments import Amendment, evidence, proposal
 from circuitdsl.draft.refine.editing import Specification
-from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Question, Test
+from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.draft.refine.joining import alike
 from circuitdsl.draft.roles import named
 from circuitdsl.draft.search import PATH
@@ -79,16 +79,14 @@ class _Kind:
     answer: Answer
 
 
-def split_changes(inquiry: Inquiry, places: Places, lines: Mapping[str, int]) -> Iterator[Change]:
+def split_amendments(inquiry: Inquiry, places: Places, lines: Mapping[str, int]) -> Iterator[Amendment]:
     """A change for every role whose members are of two kinds. ``lines`` are those of roles in the author's file."""
     several = [role for role in inquiry.finding.roles if len(role.nodes) > 1]
     asked = (
         ("heads of roles that look mostly at a place", [each for role in several for each in _looks(role, places)]),
         ("nodes that raise or lower along an edge", [e for role in several for e in _sends(role, inquiry.finding)]),
     )
-    found = [
-        inquiry.ask(Question(about, tuple(items), lambda half, each: (each.test(half),))) for about, items in asked
-    ]
+    found = [inquiry.ask(Survey(about, tuple(items), lambda half, each: (each.test(half),))) for about, items in asked]
     for role in several:
         ways = (_kinds({each: a for each, a in answers.items() if each.role == role}) for answers in found)
         if kinds := next(filter(None, ways), ()):
@@ -130,7 +128,7 @@ def _least_sure(answers: Iterable[Answer]) -> Answer:
     return max(answers, key=lambda each: each.p_adjusted or 0)
 
 
-def _split(role: Role, kinds: Sequence[_Kind], inquiry: Inquiry, places: Places) -> Change:
+def _split(role: Role, kinds: Sequence[_Kind], inquiry: Inquiry, places: Places) -> Amendment:
     said = "; ".join(f"{' '.join(str(node.component) for node in kind.nodes)} {kind.said}" for kind in kinds)
     answer = _least_sure(kind.answer for kind in kinds)
     what = proposal(
@@ -144,7 +142,7 @@ def _split(role: Role, kinds: Sequence[_Kind], inquiry: Inquiry, places: Places)
         made = named(likeness, kind.nodes, 0, taken, circuit, inquiry.bench).role
         taken.append(made.name)
         new.append((made, f"of role {role.name}, {kind.said}: {evidence(kind.answer)}"))
-    return Change(what, partial(_divided, role=role.name, new=new))
+    return Amendment(what, partial(_divided, role=role.name, new=new))
 
 
 def _divided(specification: Specification, role: str, new: Sequence[tuple[DraftRole, str]]) -> Specification | str:

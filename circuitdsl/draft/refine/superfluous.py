@@ -12,7 +12,7 @@ from functools import partial
 
 from circuitdsl.check.circuit import too_little_kept
 from circuitdsl.components import Node
-from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Question, Test
+from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.draft.refine.outside import Knockout, knockout_job
 from circuitdsl.language.circuit import Bound, Circuit, Nodes, Term
 from circuitdsl.measures.ablation import what_it_keeps
@@ -23,7 +23,7 @@ from circuitdsl.plan.terms import term_job
 
 def superfluous(inquiry: Inquiry) -> dict[Node, Answer]:
     """The nodes that can be left out one by one; see :func:`together` for several."""
-    return inquiry.ask(Question("listed nodes that do nothing", _members(inquiry.finding), _does_nothing))
+    return inquiry.ask(Survey("listed nodes that do nothing", _members(inquiry.finding), _does_nothing))
 
 
 def unneeded(gaps: Sequence[str], inquiry: Inquiry) -> dict[Node, Answer]:
@@ -35,7 +35,7 @@ def unneeded(gaps: Sequence[str], inquiry: Inquiry) -> dict[Node, Answer]:
         knockouts = [Knockout(node, gone) for gone in ("", *gaps)]
         return tuple(Test(knockout_job(circuit, each), within, unchanged=0.0) for each in knockouts)
 
-    return inquiry.ask(Question("listed nodes that the model does without", _members(inquiry.finding), tests))
+    return inquiry.ask(Survey("listed nodes that the model does without", _members(inquiry.finding), tests))
 
 
 def together(nodes: Sequence[Node], inquiry: Inquiry) -> tuple[Node, ...]:

@@ -33,7 +33,7 @@ def _head(report: RefinementReport) -> Iterator[RenderableType]:
         yield Text(f"not looked at: {report.withheld}", style="bold yellow")
         return
     yield Text()
-    for each in report.questions:
+    for each in report.surveys:
         found = f"{each.entered} found, {each.confirmed} confirmed" if each.entered else "none"
         yield Text(f"{each.about}: {found}, of {each.number:,}", style="dim")
     yield Text()

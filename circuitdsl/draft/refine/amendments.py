@@ -13,7 +13,7 @@ from circuitdsl.report.words import estimate, p_said
 
 
 @dataclass(frozen=True)
-class Change:
+class Amendment:
     """``remark`` stands beside what is changed in ``role``, if it is a role."""
 
     proposal: Proposal
@@ -47,20 +47,20 @@ def evidence(answer: Answer) -> str:
 
 
 def made(
-    specification: Specification, changes: Iterable[Change], environment: Environment
+    specification: Specification, amendments: Iterable[Amendment], environment: Environment
 ) -> tuple[Specification, tuple[Proposal, ...]]:
-    """The text with all changes that leave it right, made one by one, and the proposals; those that would not are
+    """The text with all amendments that leave it right, made one by one, and the proposals; those that would not are
     withheld."""
     proposals: list[Proposal] = []
     remarks: dict[str, list[str]] = {}
-    for change in changes:
-        changed = change.edit(specification)
+    for amendment in amendments:
+        changed = amendment.edit(specification)
         reason = changed if isinstance(changed, str) else why_not(specification, changed, environment)
-        proposals.append(replace(change.proposal, withheld=reason))
+        proposals.append(replace(amendment.proposal, withheld=reason))
         if not reason and isinstance(changed, Specification):
             specification = changed
-            if change.role:
-                remarks.setdefault(change.role, []).append(change.remark)
+            if amendment.role:
+                remarks.setdefault(amendment.role, []).append(amendment.remark)
     for role, said in remarks.items():
         specification = specification.remarked(role, "; ".join(said))
     return specification, tuple(proposals)
