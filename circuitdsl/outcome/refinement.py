@@ -95,7 +95,7 @@ class ClaimChange:
 class RefinementReport:
     """A refinement of a circuit of a file. ``before`` is the file as it is, ``text`` with all that is proposed.
 
-    ``circuit`` is that of the finding prompts. Other fields as in a :class:`~circuitdsl.outcome.DraftReport`.
+    ``circuit`` has the seed of the finding prompts. Other fields as in a :class:`~circuitdsl.outcome.DraftReport`.
     """
 
     circuit: Circuit

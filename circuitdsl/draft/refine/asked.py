@@ -54,8 +54,9 @@ def read_refinement(path: str, name: str, fdr: str | None, environment: Environm
     """
     loaded = load_with_warnings([path], environment)
     circuit = circuit_named(loaded.document, name, path)
-    halves = halves_of(circuit.task, circuit.method.seed, folder / "refined.circuit")
-    if files := files_of(circuit.task):
+    files = files_of(circuit.task)
+    halves = halves_of(circuit.task, circuit.method.seed, folder / f"{files[0].stem if files else name}.circuit")
+    if files:
         halves = replace(halves, about=f"found on one half of the lines of {files[0].name}, judged on the other")
     written = Path(path).read_bytes().decode("utf-8")
     return Asked(written, loaded, circuit, environment, halves, read_rule("fdr", fdr or FDR, 0.5))

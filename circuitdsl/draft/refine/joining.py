@@ -32,21 +32,35 @@ class Joined:
 
 
 def joined(nodes: Sequence[Node], circuit: Circuit, places: Places, bench: Bench) -> Joined:
-    """Each of some nodes with the first role most of whose nodes at its position are like it."""
+    """Each of some nodes with the role most of whose nodes at its position are like it."""
     stands = {node.position for node in nodes}
     members = [node for node in circuit.nodes if node.position in stands and node.component.claims_to_matter]
     likeness = alike((*nodes, *members), circuit, places, bench)
     known: dict[str, list[Node]] = {}
     new: dict[Alike, list[Node]] = {}
     for node in nodes:
-        role = next((role for role in circuit.roles if likeness[node] == _most(role, node, likeness)), None)
-        if role is None:
-            new.setdefault(likeness[node], []).append(node)
+        like = {role.name: most for role in circuit.roles if (most := _most(role, node, likeness))}
+        name = _same(likeness[node], like) or _near(likeness[node], like)
+        if name:
+            known.setdefault(name, []).append(node)
         else:
-            known.setdefault(role.name, []).append(node)
-    return Joined(
-        {name: tuple(some) for name, some in known.items()}, {each: tuple(some) for each, some in new.items()}
-    )
+            new.setdefault(likeness[node], []).append(node)
+    return Joined(known, new)
+
+
+def _same(own: Alike, roles: Mapping[str, Alike]) -> str:
+    """The first role that is like a node in all; "" without one."""
+    return next((name for name, most in roles.items() if most == own), "")
+
+
+def _near(own: Alike, roles: Mapping[str, Alike]) -> str:
+    """The only role that is like a node in all that is known, where one of both feeds nothing surely; else ""."""
+    near = [
+        name
+        for name, most in roles.items()
+        if ASLEEP in (own.fed, most.fed) and most._replace(fed=own.fed, raises=own.raises) == own
+    ]
+    return near[0] if len(near) == 1 else ""
 
 
 def _most(role: Role, node: Node, likeness: Mapping[Node, Alike]) -> Alike | None:

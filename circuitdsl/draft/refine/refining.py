@@ -61,7 +61,7 @@ def _report(asked: Asked, inquiry: Inquiry, unexplained: bool) -> RefinementRepo
     data = [Data(half.task, half.method.seed, half.method.bos) for half in (finding, inquiry.judging)]
     first, second = (len(bench.session.prompts(each, finding.method.prompts_first)) for each in data)
     empty = RefinementReport(
-        circuit=finding,
+        circuit=replace(finding, task=asked.circuit.task),
         path=finding.file,
         before=asked.written,
         text=asked.written,
