@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from circuitdsl import tasks
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         CircuitDiff,
         DraftReport,
         FunctionalComparison,
+        RefinementReport,
         Report,
         SweepReport,
     )
@@ -56,7 +58,17 @@ if TYPE_CHECKING:
     from circuitdsl.report.output import View
 
     AnyModel = str | Path | TransformerBridge
-    Showable = Atlas | Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
+    Showable = (
+        Atlas
+        | Circuit
+        | CircuitDiff
+        | DraftReport
+        | FunctionalComparison
+        | Plan
+        | RefinementReport
+        | Report
+        | SweepReport
+    )
 
 Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
@@ -78,6 +90,7 @@ __all__ = [
     "plan",
     "plan_draft",
     "plan_sweep",
+    "refine",
     "show",
     "sweep",
     "watch",
@@ -462,6 +475,47 @@ def draft(
     asked = read_draft(str(task), name, fdr, top, stages, place, written, known)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
     return drafted(asked, bench, progress or unwatched, unexplained)
+
+
+def refine(
+    path: str | Path,
+    circuit: str = "",
+    *,
+    model: AnyModel | None = None,
+    prompts: int | None = None,
+    fdr: str | None = None,
+    unexplained: bool = True,
+    progress: Progress | None = None,
+    store: Store | None = None,
+    engine: str = "fast",
+    device: str | None = None,
+    revision: str | None = None,
+    dtype: Dtype | None = None,
+    memory: int = 0,
+    warned: Callable[[Findings], None] | None = None,
+) -> RefinementReport:
+    """A specification against its model: what of it does nothing, what it lacks, and its text with that changed.
+
+    ``circuit`` is the name of one of the file where it has several. It is measured as its own method says, on one
+    number of ``prompts`` of either half: by itself the first of the method's own. ``fdr`` ("5%") is the share of false
+    ones among all of which the same was asked and that entered, on average. ``unexplained`` looks for heads that act
+    and that no role lists. Nothing is written. Other arguments as for :func:`check`. Raises SpecError for a file that
+    is wrong, InputError for what cannot be had.
+    """
+    from circuitdsl.draft.refine.asked import read_refinement
+    from circuitdsl.draft.refine.refining import refine as refined
+
+    if model is None or isinstance(model, str | Path):
+        known = environment(model, revision)
+    else:
+        known, _ = _shapes(model, revision)
+    with TemporaryDirectory() as folder:
+        (found,) = _found([path])
+        asked = read_refinement(found, circuit, fdr, known, Path(folder))
+        _after_warning(asked.loaded, warned)
+        asked = replace(asked, circuit=with_prompt_count(asked.circuit, prompts))
+        bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+        return refined(asked, bench, progress or unwatched, unexplained)
 
 
 # --- two circuits ------------------------------------------------------------------------------------

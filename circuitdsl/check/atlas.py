@@ -27,7 +27,7 @@ def measure_atlas(plan: AtlasPlan, models: Workbench, progress: Progress) -> Atl
 
 
 def _measured(plan: AtlasPlan, models: Workbench, progress: Progress) -> AtlasFunction:
-    begun, whole, done = Begun.now(models), Plan(atlases=(plan,)), 0
+    begun, whole, done = Begun.now(models), Plan(others=tuple(plan.jobs())), 0
     expected = round(whole.cost(models.engine).total * whole.prompts)
 
     def tick(prompts: int) -> None:

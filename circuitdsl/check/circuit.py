@@ -13,6 +13,7 @@ from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Bound, Claim, Method
 from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.models import KnownModel, Model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Variant
 from circuitdsl.plan.circuit import CircuitPlan
@@ -100,25 +101,30 @@ Judgeable = TypeVar("Judgeable", ClaimOutcome, Variant)
 
 
 def _too_little_kept(plan: CircuitPlan, bench: Bench) -> dict[Method, str]:
-    """The methods by which the circuit surely keeps so little that its heads cannot all add the floor, and why.
-
-    What a head adds is at most what the circuit keeps (``measures.ablation.what_it_keeps``), and where heads do not
-    need each other, all that they add makes it up: below the floor times their number they add less on average.
-    """
+    """The methods by which the circuit surely keeps so little that its heads cannot all add the floor, and why."""
     members = sum(claim.kind == "member" for claim in plan.circuit.claims)
     measured = bench.measure(plan.whole.values(), plan.circuit.method.prompts_first)
-    found: dict[Method, str] = {}
-    for method, job in plan.whole.items():
-        enough = min(members * method.floor, FAR)
-        judgement = bench.judged(measured[job], Bound("<", high=enough), method.confidence).judgement
-        if judgement.verdict is Verdict.HOLDS and judgement.estimate.value is not None:
-            keeps = round(100 * judgement.estimate.value, 1) + 0.0  # no minus before a zero
-            found[method] = (
-                f"the circuit keeps {keeps:g}% of the metric, surely less than {100 * enough:g}%: so far from whole, "
-                f"no listed head can be expected to add the floor ({100 * method.floor:g}%) inside it; list more "
-                "heads, or claim `members knockout`"
-            )
-    return found
+    reasons = {method: too_little_kept(measured[job], members, method, bench) for method, job in plan.whole.items()}
+    return {method: reason for method, reason in reasons.items() if reason}
+
+
+def too_little_kept(measured: Measurement | Failure, members: int, method: Method, bench: Bench) -> str:
+    """Why the ``members`` of a circuit cannot all add the floor, where it surely keeps so little; "" where it does not.
+
+    What a head adds is at most what the circuit keeps (``measures.ablation.what_it_keeps``, ``measured``), and where
+    heads do not need each other, all that they add makes it up: below the floor times their number they add less on
+    average.
+    """
+    enough = min(members * method.floor, FAR)
+    judgement = bench.judged(measured, Bound("<", high=enough), method.confidence).judgement
+    if judgement.verdict is not Verdict.HOLDS or judgement.estimate.value is None:
+        return ""
+    keeps = round(100 * judgement.estimate.value, 1) + 0.0  # no minus before a zero
+    return (
+        f"the circuit keeps {keeps:g}% of the metric, surely less than {100 * enough:g}%: so far from whole, "
+        f"no listed head can be expected to add the floor ({100 * method.floor:g}%) inside it; list more "
+        "heads, or claim `members knockout`"
+    )
 
 
 def excused(judged: Mapping[Claim, Judgeable], reason: str) -> dict[Claim, Judgeable]:

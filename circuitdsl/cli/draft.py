@@ -1,9 +1,10 @@
-"""``circuitdsl draft``: from a model and a task to a specification whose claims hold on other prompts."""
+"""``circuitdsl draft``: from a model and a task to a specification whose claims hold on other prompts, and from a
+specification to a better one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,35 +20,38 @@ from circuitdsl.cli.options import (
     Revision,
     TextOrJson,
     amount,
+    file_and_name,
     put,
     warn,
+    with_settings,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
-from circuitdsl.cli.sweep import setting
+from circuitdsl.errors import InputError
+from circuitdsl.library import find_spec
 from circuitdsl.report import output
+from circuitdsl.visible import visible
 
 
 @app.command()
+@with_settings
 def draft(
-    task: Annotated[str, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')],
+    task: Annotated[
+        str | None, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')
+    ] = None,
     output_file: Annotated[
-        Path, typer.Option("--output", "-o", help="The specification that is written, whole or not at all.")
-    ],
-    model: Annotated[str, typer.Option("--model", "-m", help="A model by name, or a folder.")] = "mini",
+        Path | None, typer.Option("--output", "-o", help="The specification that is written, whole or not at all.")
+    ] = None,
+    refine: Annotated[
+        str | None, typer.Option(help="Propose a change of this specification (my.circuit, my.circuit:NAME) instead.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the change into the file that --refine names.")] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A model by name, or a folder; mini, or that of --refine.")
+    ] = None,
     fdr: Annotated[str | None, typer.Option(help="False ones among what enters a stage, on average: 5%.")] = None,
     top: Annotated[str | None, typer.Option(help="Take this share of a stage's senders, the largest: 2%.")] = None,
-    stages: Annotated[int, typer.Option(min=1, help="How many stages back from the logits, at most.")] = 8,
+    stages: Annotated[int | None, typer.Option(min=1, help="How many stages back from the logits, at most: 8.")] = None,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
-    metric: Annotated[str | None, setting("logit_diff, probability, probability_diff or accuracy.")] = None,
-    against: Annotated[str | None, setting("The counterfactual that patches come from.")] = None,
-    ablate: Annotated[str | None, setting('Of faithfulness: zero, mean, "mean by template", resample, ...')] = None,
-    reference: Annotated[int | None, setting("How many prompts a mean is taken over.")] = None,
-    prompts: Annotated[int | None, setting("How many prompts of either half are measured; 200.")] = None,
-    floor: Annotated[str | None, setting("What counts as no change: 1%.")] = None,
-    confidence: Annotated[str | None, setting("Of each interval: 95%.")] = None,
-    seed: Annotated[int | None, setting("Of the judging prompts and of every random draw; 0.")] = None,
-    bos: Annotated[bool, setting("Prompts begin with the BOS token.")] = False,
-    processing: Annotated[str | None, setting("none, or fold: norms folded into the weights.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what the first stage would run and its cost; run nothing.")
     ] = False,
@@ -59,49 +63,78 @@ def draft(
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
+    *,
+    settings: dict[str, str | int],
 ) -> None:
     """Find a circuit by path patching, stage by stage, and write it as a specification that holds on other prompts.
 
-    Exit: 0 done, 4 nothing could be drafted.
+    With --refine, print what of a specification does nothing and what it lacks, as a diff of its file. Exit: 0 done,
+    4 nothing could be drafted or refined.
     """
-    named = {
-        "metric": metric,
-        "against": against,
-        "ablate": ablate,
-        "reference": reference,
-        "prompts": prompts,
-        "floor": floor,
-        "confidence": confidence,
-        "seed": seed,
-        "bos": "yes" if bos else None,
-        "processing": processing,
+    running: dict[str, Any] = {
+        "unexplained": unexplained,
+        "fdr": fdr,
+        "engine": engine,
+        "device": device,
+        "revision": revision,
+        "dtype": dtype,
+        "memory": amount(memory) if memory is not None else 0,
     }
-    settings = {name: value for name, value in named.items() if value is not None}
-    stacks = amount(memory) if memory is not None else 0
-    if dry_run:
-        put(cd.plan_draft(task, model=model, revision=revision, warned=warn, **settings), draft_format, None)
+    if refine is not None:
+        alone = {"TASK": task, "--output": output_file, "--top": top, "--stages": stages, "--dry-run": dry_run or None}
+        _refuse({**alone, **{f"--{name}": value for name, value in settings.items() if name != "prompts"}})
+        running |= {"model": model, "prompts": settings.get("prompts")}
+    elif apply:
+        raise InputError("--apply writes what --refine proposes", "name the specification: --refine my.circuit")
+    elif task is None or output_file is None:
+        needs = "a draft is of a task, and is written into a file"
+        raise InputError(needs, "circuitdsl draft ioi --output ioi.circuit; or --refine my.circuit")
+    elif dry_run:
+        made = cd.plan_draft(task, model=model or "mini", revision=revision, warned=warn, **settings)
+        put(made, draft_format, None)
         return
+    else:
+        running |= {"model": model or "mini", "top": top, "stages": stages or 8, **settings}
     output.need_room(None)
+    running["store"] = cd.Store.in_folder(cache_folder) if cache else None
+    if refine is not None:
+        _refine(refine, apply, draft_format, running)
+    elif task is not None and output_file is not None:
+        _draft(task, output_file, draft_format, running)
+
+
+def _draft(task: str, output_file: Path, form: str, running: dict[str, Any]) -> None:
     output.need_writable(output_file)
     with ProgressBar() as progress:
-        report = cd.draft(
-            task,
-            model=model,
-            output=output_file,
-            fdr=fdr,
-            top=top,
-            stages=stages,
-            unexplained=unexplained,
-            progress=progress,
-            store=cd.Store.in_folder(cache_folder) if cache else None,
-            engine=engine,
-            device=device,
-            revision=revision,
-            dtype=dtype,
-            memory=stacks,
-            **settings,
-        )
+        report = cd.draft(task, output=output_file, progress=progress, **running)
     if report.text:
         output.write_file(output_file, report.text)
-    put(report, draft_format, None)
+    put(report, form, None)
     raise typer.Exit(report.exit_code)
+
+
+def _refine(spec: str, apply: bool, form: str, running: dict[str, Any]) -> None:
+    name, circuit = file_and_name(spec)
+    path = find_spec(name)
+    if apply and path != name:
+        raise InputError(f"{name} is a specification that ships with circuitdsl", "copy it, and refine the copy")
+    if apply:
+        output.need_writable(Path(path))
+    with ProgressBar() as progress:
+        report = cd.refine(path, circuit, progress=progress, warned=warn, **running)
+    changed = report.text != report.before
+    if apply and changed:
+        output.write_file(Path(path), report.text)
+    put(report, form, None)
+    if form == "text" and changed:
+        output.put(f"{visible(path)} is changed\n" if apply else "nothing was written: --apply changes the file\n")
+    raise typer.Exit(report.exit_code)
+
+
+def _refuse(given: dict[str, object]) -> None:
+    """Refuse what a refinement has from its file."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"{name} cannot be given with --refine", "the file says which task it is about, and how it is measured"
+            )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,14 +18,17 @@ import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
 from circuitdsl.errors import InputError
+from circuitdsl.language.resolve import circuit_named
 from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
-    from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, SweepReport
+    from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, RefinementReport, SweepReport
     from circuitdsl.plan.plan import Plan
+
+    Shown = Atlas | CircuitDiff | DraftReport | Plan | RefinementReport | SweepReport
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
@@ -58,17 +63,57 @@ Precision = Annotated[
 ]
 
 
+# --- the settings of a method ------------------------------------------------------------------------
+
+
+def _setting(about: str) -> Any:
+    return typer.Option(help=about, rich_help_panel="Settings, as in a method block")
+
+
+SETTINGS: Mapping[str, tuple[Any, object]] = {
+    "metric": (Annotated[str | None, _setting("logit_diff, probability, probability_diff or accuracy.")], None),
+    "against": (Annotated[str | None, _setting("The counterfactual that patches come from.")], None),
+    "ablate": (Annotated[str | None, _setting('Of knockouts: zero, mean, "mean by template", resample, ...')], None),
+    "reference": (Annotated[int | None, _setting("How many prompts a mean is taken over.")], None),
+    "prompts": (Annotated[int | None, _setting("How many prompts are measured; of a draft, in either half.")], None),
+    "floor": (Annotated[str | None, _setting("What counts as no change: 1%.")], None),
+    "confidence": (Annotated[str | None, _setting("Of intervals; in a sweep, of all together: 95%.")], None),
+    "seed": (Annotated[int | None, _setting("Of the prompts, in a draft of those it is judged on; of draws.")], None),
+    "bos": (Annotated[bool, _setting("Prompts begin with the BOS token.")], False),
+    "processing": (Annotated[str | None, _setting("none, or fold: norms folded into the weights.")], None),
+}
+"""The options that set a method where no specification does: of each its type with its help, and its default."""
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with an option for each of ``SETTINGS``; those that are given it takes together, as ``settings``."""
+    own = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.name != "settings"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        for name, (kind, default) in SETTINGS.items()
+    ]
+
+    @functools.wraps(command)
+    def with_options(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in SETTINGS}
+        settings = {name: value for name, value in given.items() if value is not None and value is not False}
+        command(**arguments, settings={name: "yes" if value is True else value for name, value in settings.items()})
+
+    all_of_them = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own] + added
+    with_options.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in all_of_them}
+    return with_options
+
+
+# --- what comes in, and what goes out ----------------------------------------------------------------
+
+
 def warn(findings: cd.api.Findings) -> None:
     """Say on standard error what is suspicious in specifications."""
     print(findings.render(color=coloured(sys.stderr)), file=sys.stderr)
 
 
-def put(
-    found: Atlas | CircuitDiff | DraftReport | Plan | SweepReport,
-    form: str,
-    output_file: Path | None,
-    verbose: bool = False,
-) -> None:
+def put(found: Shown, form: str, output_file: Path | None, verbose: bool = False) -> None:
     """Write what was found to a file or to standard output: as a page, or as JSON (``form``)."""
     if form == "json":
         from circuitdsl.report.data.json import to_json
@@ -94,13 +139,7 @@ def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -
 def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
     """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
     path, name = file_and_name(spec)
-    circuits = load([path], model, revision).circuits
-    named = [circuit for circuit in circuits if not name or circuit.name == name]
-    if len(named) == 1:
-        return named[0]
-    known = ", ".join(circuit.name for circuit in circuits) or "none"
-    problem = f"{path} holds no circuit {name}" if name else f"{path} holds {len(circuits)} circuits, and one is needed"
-    raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
+    return circuit_named(load([path], model, revision), name, path)
 
 
 def all_circuits(specs: Iterable[str], model: str | None, revision: str | None) -> tuple[Circuit, ...]:

@@ -23,16 +23,14 @@ from circuitdsl.cli.options import (
     amount,
     put,
     warn,
+    with_settings,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.report import output
 
 
-def setting(about: str) -> object:
-    return typer.Option(help=about, rich_help_panel="Settings, as in a method block")
-
-
 @app.command()
+@with_settings
 def sweep(
     task: Annotated[str, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')],
     terms: Annotated[
@@ -40,16 +38,6 @@ def sweep(
         typer.Argument(help='What is measured of each: "heads at S2 -> 9.6.q at END", "knockout({ heads mlps })".'),
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="A model by name, or a folder.")] = "mini",
-    metric: Annotated[str | None, setting("logit_diff, probability, probability_diff or accuracy.")] = None,
-    against: Annotated[str | None, setting("The counterfactual that patches come from.")] = None,
-    ablate: Annotated[str | None, setting('Of knockouts: zero, mean, "mean by template", resample, ...')] = None,
-    reference: Annotated[int | None, setting("How many prompts a mean is taken over.")] = None,
-    prompts: Annotated[int | None, setting("How many prompts are measured; 200.")] = None,
-    floor: Annotated[str | None, setting("What counts as no change: 1%.")] = None,
-    confidence: Annotated[str | None, setting("Of all senders together: 95%.")] = None,
-    seed: Annotated[int | None, setting("Of the prompts and of every random draw; 0.")] = None,
-    bos: Annotated[bool, setting("Prompts begin with the BOS token.")] = False,
-    processing: Annotated[str | None, setting("none, or fold: norms folded into the weights.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be run and its cost; run nothing.")
     ] = False,
@@ -65,24 +53,13 @@ def sweep(
     revision: Revision = None,
     dtype: Precision = "float32",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every sender.")] = False,
+    *,
+    settings: dict[str, str | int],
 ) -> None:
     """Measure senders one by one on a task: paths into anything, knockouts, attention. No circuit is needed.
 
     Without terms, every head and MLP at END into the logits. Exit: 0 done, 4 no sender of a term could be measured.
     """
-    named = {
-        "metric": metric,
-        "against": against,
-        "ablate": ablate,
-        "reference": reference,
-        "prompts": prompts,
-        "floor": floor,
-        "confidence": confidence,
-        "seed": seed,
-        "bos": "yes" if bos else None,
-        "processing": processing,
-    }
-    settings = {name: value for name, value in named.items() if value is not None}
     stacks = amount(memory) if memory is not None else 0
     if dry_run:
         made = cd.plan_sweep(task, *terms or (), model=model, revision=revision, warned=warn, **settings)

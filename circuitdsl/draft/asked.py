@@ -67,7 +67,7 @@ def read_draft(
             raise InputError(f"a draft has no setting {name}", f"settings: {', '.join(SWEEP_SETTINGS)}")
     if fdr is not None and top is not None:
         raise InputError("what enters is decided by an error rate or by a share", "give fdr or top, not both")
-    rule = _rule("fdr", fdr or FDR, 0.5) if top is None else _rule("top", top, 1.0)
+    rule = read_rule("fdr", fdr or FDR, 0.5) if top is None else read_rule("top", top, 1.0)
     if stages < 1:
         raise InputError(f"{stages} stages are none", "give 1 or more")
     circuit = read_sweep(task, (), model, settings, environment).circuit
@@ -82,7 +82,8 @@ def read_draft(
     return Asked(name, circuit, environment, halves, rule, stages, _written(settings, method), output)
 
 
-def _rule(kind: str, written: str, most: float) -> Rule:
+def read_rule(kind: str, written: str, most: float) -> Rule:
+    """A rule of entry by its kind and its share, which is at most ``most``. Raises InputError for what is no share."""
     number = written.strip().removesuffix("%")
     try:
         share = float(number) / (100 if number != written.strip() else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import NOT_DONE, processing_of
@@ -17,6 +17,7 @@ from circuitdsl.draft.lines import Sketch, behaviour_lines, edge_lines, whole_li
 from circuitdsl.draft.places import places_of
 from circuitdsl.draft.search import Found, search
 from circuitdsl.draft.stable import RESAMPLES, stable
+from circuitdsl.draft.watch import Watch
 from circuitdsl.draft.writing import Body, Heading, written
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.language.circuit import Circuit, Term
@@ -27,31 +28,6 @@ from circuitdsl.outcome import Performance
 from circuitdsl.outcome.draft import DraftReport
 from circuitdsl.plan.circuit import performance_job, plan_circuit
 from circuitdsl.plan.job import Started
-from circuitdsl.plan.plan import Plan
-
-
-@dataclass
-class _Watch:
-    """How far a draft is, in prompts through the model: how much is to come is known a stage at a time."""
-
-    progress: Progress
-    engine: str = ""  # known once the model is open
-    done: int = 0
-    expected: int = 0
-    what: str = ""
-    planned: float = field(default=0.0)
-    plain: float = field(default=0.0)
-
-    def tick(self, prompts: int) -> None:
-        self.done += prompts
-        self.progress(self.done, max(self.done, self.expected), self.what)
-
-    def plan(self, plan: Plan, stage: int) -> None:
-        """A stage begins."""
-        self.what = f"stage {stage}"
-        self.planned += plan.cost(self.engine).total
-        self.plain += plan.plain.total
-        self.expected = self.done + round(plan.cost(self.engine).total * plan.prompts)
 
 
 def draft(asked: Asked, models: Workbench, progress: Progress, unexplained: bool) -> DraftReport:
@@ -64,7 +40,7 @@ def draft(asked: Asked, models: Workbench, progress: Progress, unexplained: bool
 
 def _drafted(asked: Asked, models: Workbench, progress: Progress, unexplained: bool) -> DraftReport:
     begun = Begun.now(models)
-    watch = _Watch(progress, what="the task itself")
+    watch = Watch(progress)
     models.begin([asked.finding], watch.tick)
     bench = models.bench(asked.finding)
     watch.engine = models.engines
@@ -74,7 +50,7 @@ def _drafted(asked: Asked, models: Workbench, progress: Progress, unexplained: b
     return replace(report, notes=(*report.notes, *models.notes), **work)
 
 
-def _report(asked: Asked, bench: Bench, watch: _Watch, unexplained: bool) -> DraftReport:
+def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> DraftReport:
     circuit, session = asked.finding, bench.session
     method, model = circuit.method, session.engine.model
     prompts = session.prompts(Data(circuit.task, method.seed, method.bos), method.prompts_first)
@@ -99,7 +75,7 @@ def _report(asked: Asked, bench: Bench, watch: _Watch, unexplained: bool) -> Dra
     )
     if performance.verdict is not Verdict.HOLDS:
         return replace(empty, withheld=NOT_DONE)
-    found = search(circuit, asked.rule, asked.stages, places_of(prompts), bench, watch.plan)
+    found = search(circuit, asked.rule, asked.stages, places_of(prompts), bench, watch.stage)
     watch.what = "judging"
     found = replace(
         found, stages=tuple(stable(stage, asked.rule, method.floor, bench, method.seed) for stage in found.stages)

@@ -34,6 +34,11 @@ class Places:
         )
 
 
+def tokens_at(position: Position, prompts: Sequence[Prompt]) -> Tokens:
+    """The tokens of a position, on prompts that all have it."""
+    return tuple(tuple(token + position.offset for token in prompt.positions[position.name]) for prompt in prompts)
+
+
 def places_of(prompts: Sequence[Prompt]) -> Places:
     """The positions that all of some prompts have, but for the BOS token, which no counterfactual changes."""
     names = [name for name in prompts[0].positions if name != BOS and all(name in each.positions for each in prompts)]
@@ -41,7 +46,7 @@ def places_of(prompts: Sequence[Prompt]) -> Places:
     seen: set[Tokens] = set()
 
     def add(position: Position) -> bool:
-        found = tuple(tuple(token + position.offset for token in prompt.positions[position.name]) for prompt in prompts)
+        found = tokens_at(position, prompts)
         inside = all(max(each) < len(prompt.tokens) for each, prompt in zip(found, prompts, strict=True))
         if not inside or found in seen:
             return False

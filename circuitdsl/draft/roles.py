@@ -7,8 +7,8 @@ with the same sign, and, of heads, that look most at the same position, if they 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from circuitdsl.check.bench import Bench
@@ -43,7 +43,7 @@ class Named:
     behaviour: tuple[tuple[Term, Estimate], ...] = ()
 
 
-class _Alike(NamedTuple):
+class Alike(NamedTuple):
     """What nodes of one role have in common."""
 
     position: Position
@@ -61,16 +61,17 @@ def new_roles(
     for each in sorted(fed, key=lambda one: -abs(one.estimate.value or 0)):
         if each.sender.component.claims_to_matter:
             strongest.setdefault(each.sender, each)
-    attends = _attention(tuple(strongest), places, circuit, bench)
-    groups: dict[_Alike, list[Node]] = {}
+    attends = attention_of(tuple(strongest), places, circuit, bench)
+    groups: dict[Alike, list[Node]] = {}
     for node, each in strongest.items():
         groups.setdefault(_alike(each, attends[node]), []).append(node)
     names = set(taken)
     found: list[Named] = []
     for alike, nodes in groups.items():
-        made = _named(alike, tuple(sorted(nodes, key=_order)), fed[0].stage, names, circuit, bench)
-        names.add(made.name)
-        found.append(Named(made.role(), _reads(alike.position, nodes, attends, places), made.behaviour))
+        reads = _reads(alike.position, nodes, attends, places)
+        made = named(alike, nodes, fed[0].stage, names, circuit, bench)
+        names.add(made.role.name)
+        found.append(replace(made, reads=reads))
     return tuple(found)
 
 
@@ -79,21 +80,26 @@ def _order(node: Node) -> tuple[int, int]:
     return component.layer, component.index if isinstance(component, Head) else 0
 
 
-def _alike(each: Fed, attends: Mapping[Position, float]) -> _Alike:
-    most = max(attends, key=lambda place: attends[place], default=None)
-    looks = most if most is not None and attends[most] >= LOOKS else None
+def _alike(each: Fed, attends: Mapping[Position, float]) -> Alike:
     raises = (each.estimate.value or 0) < 0
-    return _Alike(each.sender.position, isinstance(each.sender.component, Head), _kind(each.into), raises, looks)
+    head = isinstance(each.sender.component, Head)
+    return Alike(each.sender.position, head, kind_of(each.into), raises, looks_at(attends))
 
 
-def _kind(into: Into) -> str:
+def looks_at(attends: Mapping[Position, float]) -> Position | None:
+    """The position that a head looks at most, if it does so by ``LOOKS``."""
+    most = max(attends, key=lambda place: attends[place], default=None)
+    return most if most is not None and attends[most] >= LOOKS else None
+
+
+def kind_of(into: Into) -> str:
     """What kind of input something is; keys and values are one, as heads often feed both."""
     if not into.role:
         return "logits"
     return {"q": "q", "": "mlp"}.get(into.input, "kv")
 
 
-def _attention(
+def attention_of(
     nodes: Sequence[Node], places: Places, circuit: Circuit, bench: Bench
 ) -> dict[Node, dict[Position, float]]:
     """How much every head attends to each position that it can read."""
@@ -122,30 +128,21 @@ def _reads(
 # --- names -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Name:
-    name: str
-    nodes: tuple[Node, ...]
-    stage: int
-    behaviour: tuple[tuple[Term, Estimate], ...]
-
-    def role(self) -> DraftRole:
-        return DraftRole(self.name, self.nodes, self.stage, tuple(_said(*each) for each in self.behaviour))
-
-
-def _named(
-    alike: _Alike, nodes: tuple[Node, ...], stage: int, taken: set[str], circuit: Circuit, bench: Bench
-) -> _Name:
-    behaviour = _behaviour(alike, nodes, circuit, bench) if alike.head else {}
+def named(
+    alike: Alike, nodes: Iterable[Node], stage: int, taken: Collection[str], circuit: Circuit, bench: Bench
+) -> Named:
+    """A role of nodes that are alike, under a name that is not ``taken``; what it reads is not looked at."""
+    ordered = tuple(sorted(nodes, key=_order))
+    behaviour = _behaviour(alike, ordered, circuit, bench) if alike.head else {}
     wanted, by = _name_of(alike, behaviour)
     name = next(each for each in _variants(wanted) if each not in taken)
-    label = Nodes(name, nodes)
+    label = Nodes(name, ordered)
     shown = dict.fromkeys((*by, *(term for term in behaviour if term.measure == "attention")))
     rows = tuple((_called(term, label), behaviour[term]) for term in shown if _is_clear(behaviour[term], LOOKS))
-    return _Name(name, nodes, stage, rows)
+    return Named(DraftRole(name, ordered, stage, tuple(_said(*each) for each in rows)), (), rows)
 
 
-def _behaviour(alike: _Alike, nodes: tuple[Node, ...], circuit: Circuit, bench: Bench) -> dict[Term, Estimate]:
+def _behaviour(alike: Alike, nodes: tuple[Node, ...], circuit: Circuit, bench: Bench) -> dict[Term, Estimate]:
     group = Nodes("", nodes)
     scores = [score(f"{kind}_score", group) for kind, _ in BEHAVIOURS]
     found = dict(zip(scores, estimates(bench, circuit, scores), strict=True))
@@ -158,7 +155,7 @@ def _behaviour(alike: _Alike, nodes: tuple[Node, ...], circuit: Circuit, bench: 
     return found
 
 
-def _name_of(alike: _Alike, behaviour: Mapping[Term, Estimate]) -> tuple[str, tuple[Term, ...]]:
+def _name_of(alike: Alike, behaviour: Mapping[Term, Estimate]) -> tuple[str, tuple[Term, ...]]:
     """A name, and the terms whose figures it rests on; ``role`` where none is clear."""
     if not alike.head:
         return f"mlps_{_word(alike.position)}", ()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from circuitdsl.errors import InputError
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Circuit, Comparison, Document, Intervention
@@ -95,6 +96,17 @@ def resolve_source(source: Source, environment: Environment) -> Loaded:
         files = _Files(environment)
         files.add(source, 0)
         return files.resolved()
+
+
+def circuit_named(document: Document, name: str, path: str) -> Circuit:
+    """The circuit ``name`` of the document of a file, its only one for "". Raises InputError if that is not one."""
+    named = [circuit for circuit in document.circuits if not name or circuit.name == name]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(circuit.name for circuit in document.circuits) or "none"
+    found = len(document.circuits)
+    problem = f"{path} holds no circuit {name}" if name else f"{path} holds {found} circuits, and one is needed"
+    raise InputError(problem, f"write {path}:NAME; circuits there: {known}")
 
 
 def _read(paths: Sequence[str | Path], environment: Environment) -> _Files:

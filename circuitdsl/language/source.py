@@ -70,6 +70,10 @@ class Source:
         line = bisect_right(self._starts, offset, hi=len(self.lines))
         return line, offset - self._starts[line - 1] + 1
 
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a line and a column, counted from 1: what ``place`` takes."""
+        return self._starts[line - 1] + column - 1
+
     def span(self, start: int, end: int) -> Span:
         """The span of the characters from offset ``start`` to before ``end``."""
         return Span(self.path, *self.place(start), *self.place(end))
@@ -81,7 +85,13 @@ class Source:
                 line, column = self.place(found.start())
                 yield Comment(found[0].rstrip(), line, column)
 
+    def words(self) -> Iterator[str]:
+        """All words, in order, but for those in strings and comments."""
+        for found in _WORD.finditer(_STRING_OR_COMMENT.sub(" ", self.text)):
+            yield found[0]
 
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|#[^\n]*')
 
 

@@ -27,6 +27,7 @@ from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
 from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Source
 from circuitdsl.measures.kept import EDGES, kept
 from circuitdsl.measures.measurement import (
+    CLEAN,
     Array,
     Asking,
     CannotMeasure,
@@ -84,6 +85,19 @@ _ELSEWHERE = FromCounterfactual(ANOTHER_PROMPT)
 def _unguarded(request: Request, nodes: Iterable[Node], source: Source) -> Ablated:
     """An ablation of a control, which may change nothing."""
     return Ablated(request.placed(nodes), source, guarded=False)
+
+
+def knocked_out_beyond(request: Request, nodes: Iterable[Node], gone: Iterable[Node]) -> Asking:
+    """(F(M \\ (K and v)) - F(M \\ K)) / F(M): what a knockout of nodes v changes where others, K, are gone already.
+
+    Where K is empty it is the knockout effect. Columns: F(M \\ (K and v)), F(M \\ K), F(M).
+    """
+    source, before, clean = request.source(), frozenset(gone), request.ask(Clean())
+    without = request.ask(Ablated(request.placed(before), source)) if before else clean
+    both = request.ask(Ablated(request.placed(before | frozenset(nodes)), source))
+    results = yield list(dict.fromkeys((both, without, clean)))
+    change = Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits))
+    return Measurement((sample(request.data, *(results[e] for e in (both, without, clean))),), change)
 
 
 # --- necessity and independence --------------------------------------------------------------------
@@ -268,6 +282,15 @@ def _completeness(request: Request) -> Asking:
         ),
         note=_joined(*notes, kept(request).note),
     )
+
+
+def gap_without(request: Request, gone: Iterable[Node]) -> Asking:
+    """|F(C \\ K) - F(M \\ K)| / F(M): completeness for one K, as a share of the metric. Columns: these three."""
+    alone, removed = kept(request), _removable(gone)
+    asked = [request.ask(world) for world in (alone.circuit(removed), alone.model(removed), CLEAN)]
+    results = yield list(dict.fromkeys(asked))
+    gap = Folded(Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits)))
+    return Measurement((sample(request.data, *(results[e] for e in asked)),), gap)
 
 
 def _without(request: Request, sets: dict[str, frozenset[Node]]) -> Columns:

@@ -27,6 +27,7 @@ from circuitdsl.outcome.intervention import (
     HeadChange,
     InterventionReport,
 )
+from circuitdsl.outcome.refinement import ClaimChange, Proposal, RefinementReport, SurveyOutcome
 from circuitdsl.outcome.report import Cost, Report
 from circuitdsl.outcome.sweep import Finding, SenderOutcome, SeriesOutcome, SweepReport
 
@@ -44,6 +45,7 @@ __all__ = [
     "Change",
     "CircuitDiff",
     "CircuitReport",
+    "ClaimChange",
     "ClaimOutcome",
     "ComparisonReport",
     "Cost",
@@ -64,7 +66,9 @@ __all__ = [
     "Into",
     "Part",
     "Performance",
+    "Proposal",
     "ReferenceSize",
+    "RefinementReport",
     "Refused",
     "Report",
     "Screening",
@@ -74,6 +78,7 @@ __all__ = [
     "StageOutcome",
     "Step",
     "StepKind",
+    "SurveyOutcome",
     "SweepReport",
     "Variant",
     "argue",

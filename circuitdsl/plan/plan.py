@@ -17,7 +17,6 @@ from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.environment import TaskInfo, TaskRef
 from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Failure
-from circuitdsl.plan.atlas import AtlasPlan
 from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
 from circuitdsl.plan.comparison import ComparisonPlan, plan_comparison
 from circuitdsl.plan.function import FunctionPlan
@@ -59,11 +58,11 @@ class Planned:
 class Plan:
     """All jobs of a call, by block, and their cost in the first round, in forward passes over ``prompts`` prompts.
 
-    ``used`` are circuits that the blocks only refer to. Stacks may take ``stacked`` bytes, 0 for the default.
-    ``asked`` counts experiments with repetitions, ``distinct`` without. ``plain`` is the cost to the engine that runs
-    worlds one by one, ``fast`` what the fast engine is expected to need. Both are lower bounds where ``adaptive`` jobs
-    will ask for more once they have seen results. ``prompts`` are the most that any job begins with, fewer where a file
-    has no more; a pass over fewer counts as that part of one.
+    ``others`` are jobs of no block, ``used`` circuits that the blocks only refer to. Stacks may take ``stacked`` bytes,
+    0 for the default. ``asked`` counts experiments with repetitions, ``distinct`` without. ``plain`` is the cost to the
+    engine that runs worlds one by one, ``fast`` what the fast engine is expected to need. Both are lower bounds where
+    ``adaptive`` jobs will ask for more once they have seen results. ``prompts`` are the most that any job begins with,
+    fewer where a file has no more; a pass over fewer counts as that part of one.
     """
 
     circuits: tuple[CircuitPlan, ...] = ()
@@ -71,15 +70,15 @@ class Plan:
     interventions: tuple[InterventionPlan, ...] = ()
     functions: tuple[FunctionPlan, ...] = ()
     sweeps: tuple[SweepPlan, ...] = ()
-    atlases: tuple[AtlasPlan, ...] = ()
+    others: tuple[Started, ...] = ()
     used: tuple[Circuit, ...] = ()
     stacked: int = 0
 
     def jobs(self) -> Iterator[Started]:
         """Every job, in order."""
-        of_document = (*self.circuits, *self.comparisons, *self.interventions)
-        for block in (*of_document, *self.functions, *self.sweeps, *self.atlases):
+        for block in (*self.circuits, *self.comparisons, *self.interventions, *self.functions, *self.sweeps):
             yield from block.jobs()
+        yield from self.others
 
     @property
     def all_circuits(self) -> tuple[Circuit, ...]:

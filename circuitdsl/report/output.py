@@ -17,6 +17,8 @@ from circuitdsl.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from circuitdsl.report.text import Page
+
 PLAIN_WIDTH = 100
 """Columns of text that goes to no terminal, unless COLUMNS says otherwise."""
 
@@ -34,11 +36,22 @@ class View:
         """A renderable as text. Of colours come as many as the environment says (TERM, COLORTERM, NO_COLOR)."""
         if not self.colour:
             return to_text(renderable, self.width)
+        stream = StringIO()
+        self._page(stream).print(renderable)
+        return stream.getvalue()
+
+    def lines(self, text: RenderableType) -> str:
+        """A text as it stands, however long its lines are."""
+        stream = StringIO()
+        self._page(stream).print(text, soft_wrap=True)
+        return stream.getvalue()
+
+    def _page(self, stream: StringIO) -> Page:
         from circuitdsl.report.text import Page  # rich, which only pages need
 
-        stream = StringIO()
-        Page(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False).print(renderable)
-        return stream.getvalue()
+        if not self.colour:
+            return Page(file=stream, width=self.width, color_system=None, highlight=False, markup=False)
+        return Page(file=stream, width=self.width, force_terminal=True, highlight=False, markup=False)
 
 
 def to_text(renderable: RenderableType, width: int = PLAIN_WIDTH) -> str:

@@ -6,11 +6,21 @@ from typing import assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, FunctionalComparison, Report, SweepReport
+from circuitdsl.outcome import (
+    Atlas,
+    CircuitDiff,
+    DraftReport,
+    FunctionalComparison,
+    RefinementReport,
+    Report,
+    SweepReport,
+)
 from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
-Showable = Atlas | Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | Report | SweepReport
+Showable = (
+    Atlas | Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | RefinementReport | Report | SweepReport
+)
 
 
 def page(what: Showable, view: View) -> str:
@@ -40,6 +50,10 @@ def page(what: Showable, view: View) -> str:
             from circuitdsl.report.pages.plan import render_plan
 
             return view.text(render_plan(what, view.verbose))
+        case RefinementReport():
+            from circuitdsl.report.pages.refinement import refinement_page
+
+            return refinement_page(what, view)
         case Report():
             from circuitdsl.report.pages.report import FORMAT
 
@@ -77,7 +91,7 @@ def picture(what: Showable) -> str:
             from circuitdsl.report.pictures.sweep import sweep_svg
 
             return sweep_svg(what)
-        case DraftReport() | Plan() | Report():
+        case DraftReport() | Plan() | RefinementReport() | Report():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case _:
             assert_never(what)

@@ -64,11 +64,17 @@ def bodies(draw: st.DrawFn) -> Body:
     )
 
 
+MODELS = ANY.filter(lambda name: name.strip() and "\n" not in name)
+"""No specification can name a folder with a line end in its name: ``read_sweep`` refuses it."""
+
 HEADINGS = st.builds(
     Heading,
     name=ANY.map(circuit_name),
     about=ANY,
-    model=st.one_of(st.sampled_from(["mini", "org/model-1", "./a folder", "role"]), ANY.filter(str.strip)),
+    model=st.one_of(
+        st.sampled_from(["mini", "org/model-1", "./a folder", "role"]),
+        MODELS,
+    ),
     task=st.just("ioi"),
     settings=st.just({"seed": "3", "prompts": "100", "members": "none"}),
     remarks=st.lists(ANY, max_size=3).map(tuple),
