@@ -114,9 +114,9 @@ class Bench:
         judgement = judge(self.weighed(measured), bound, confidence, looks)
         return Judged(judgement, measured.prompts, split_confidence(confidence, looks), measured)
 
-    def performance(self, job: Started, metric: str) -> Performance:
+    def performance(self, job: Started, metric: Term) -> Performance:
         """Whether the model does a task, on more prompts while that is open."""
-        claim = Claim("", 0, "the model does the task", "expect", Term(metric), Bound(">", low=0.0))
+        claim = Claim("", 0, "the model does the task", "expect", metric, Bound(">", low=0.0))
         judged = self._judge({claim: job})[claim]
         parts = [part.estimate for part in self._parts(judged.measurement, judged.confidence)]
         of_metric, accuracy, above = parts or (NOTHING, NOTHING, NOTHING)

@@ -24,7 +24,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     """Judge every claim of a circuit, and measure its heads and those that it does not list."""
     circuit, session = plan.circuit, bench.session
     model = session.engine.model
-    performance = plan.performance and bench.performance(plan.performance, circuit.method.metric)
+    performance = plan.performance and bench.performance(plan.performance, circuit.method.measured)
     if performance is not None and session.closed and performance.verdict is Verdict.ERROR:
         performance = None  # interrupted: it was not measured
     reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE

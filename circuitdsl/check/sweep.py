@@ -31,7 +31,7 @@ def check_sweep(plan: SweepPlan, bench: Bench) -> SweepReport:
     floor; shares of the metric only where the model does the task."""
     circuit, session = plan.circuit, bench.session
     method, model = circuit.method, session.engine.model
-    performance = bench.performance(plan.performance, method.metric)
+    performance = bench.performance(plan.performance, method.measured)
     done = performance.verdict is Verdict.HOLDS
     data = Data(circuit.task, method.seed, method.bos)
     prompts = session.prompts(data, method.prompts_first)

@@ -38,7 +38,7 @@ def draft(
     top: Annotated[str | None, typer.Option(help="Take this share of a stage's senders, the largest: 2%.")] = None,
     stages: Annotated[int, typer.Option(min=1, help="How many stages back from the logits, at most.")] = 8,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
-    metric: Annotated[str | None, setting("logit_diff, probability, probability_diff or accuracy.")] = None,
+    metric: Annotated[str | None, setting("logit_diff, probability, accuracy, hit(10), ...")] = None,
     against: Annotated[str | None, setting("The counterfactual that patches come from.")] = None,
     ablate: Annotated[str | None, setting('Of faithfulness: zero, mean, "mean by template", resample, ...')] = None,
     reference: Annotated[int | None, setting("How many prompts a mean is taken over.")] = None,

@@ -40,7 +40,7 @@ def sweep(
         typer.Argument(help='What is measured of each: "heads at S2 -> 9.6.q at END", "knockout({ heads mlps })".'),
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="A model by name, or a folder.")] = "mini",
-    metric: Annotated[str | None, setting("logit_diff, probability, probability_diff or accuracy.")] = None,
+    metric: Annotated[str | None, setting("logit_diff, probability, accuracy, hit(10), ...")] = None,
     against: Annotated[str | None, setting("The counterfactual that patches come from.")] = None,
     ablate: Annotated[str | None, setting('Of knockouts: zero, mean, "mean by template", resample, ...')] = None,
     reference: Annotated[int | None, setting("How many prompts a mean is taken over.")] = None,

@@ -78,7 +78,7 @@ def _report(asked: Asked, bench: Bench, watch: _Watch, unexplained: bool) -> Dra
     circuit, session = asked.finding, bench.session
     method, model = circuit.method, session.engine.model
     prompts = session.prompts(Data(circuit.task, method.seed, method.bos), method.prompts_first)
-    performance = bench.performance(Started(performance_job(circuit)), method.metric)
+    performance = bench.performance(Started(performance_job(circuit)), method.measured)
     empty = DraftReport(
         circuit=circuit,
         text="",

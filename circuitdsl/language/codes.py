@@ -104,7 +104,8 @@ CODES = MappingProxyType(
         "into both kinds of input is two edges, or one that names no input: then all three see the patch together.",
         "C512": "The inputs of a head are q, k and v: `.q`, `.k`, `.v`, `.kv`. Where none is named, all three are "
         "meant.",
-        "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is none.",
+        "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is "
+        "none, and of what is measured from the run without it (`kl`) it is zero.",
         "C514": "A measurement, or an option of it, stands where it has no meaning: an overlap, for instance, needs "
         "the two circuits of a `compare`, and an effect can be `normalised` only where the model is as it is.",
         "C515": "A statement with which the groups of a file stand for more than could be checked. `{a b} -> {c d}` "

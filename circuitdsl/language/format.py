@@ -85,7 +85,7 @@ def group_text(group: t.Group) -> str:
 
 def argument_text(argument: t.Argument) -> str:
     match argument:
-        case t.Words():
+        case t.Words() | t.Number():
             return argument.text
         case t.Place():
             return place_text(argument)

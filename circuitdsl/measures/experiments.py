@@ -177,16 +177,36 @@ def takes_sham(world: World) -> bool:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from the logits at END."""
+    """A number computed from the logits at END (``engine.readings``)."""
 
     name: Literal[
-        "logit_diff", "accuracy", "accuracy among options", "chance among options", "probability", "probability_diff"
+        "logit_diff",
+        "logit_diff against max",
+        "accuracy",
+        "accuracy among options",
+        "chance among options",
+        "probability",
+        "probability_diff",
+        "log_prob",
+        "reciprocal_rank",
     ]
 
 
 @dataclass(frozen=True)
+class Hit:
+    """1 if a right answer is among the ``k`` most likely tokens at END."""
+
+    k: int
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The Kullback-Leibler divergence of the next-token distribution at END from that of the clean run, in nats."""
+
+
+@dataclass(frozen=True)
 class TokenProbability:
-    """Softmax probability at END of the token at a position (or of the answer)."""
+    """Softmax probability at END of the token at a position (or of all right answers together)."""
 
     token: Token
 
@@ -217,7 +237,7 @@ class HeadScore:
     kind: Literal["previous_token", "duplicate_token", "induction"]
 
 
-Reading = Metric | TokenProbability | Attention | Copying | HeadScore
+Reading = Metric | Hit | Divergence | TokenProbability | Attention | Copying | HeadScore
 
 
 @dataclass(frozen=True)

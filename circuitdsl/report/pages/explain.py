@@ -35,6 +35,7 @@ _OUTPUT_OPTIONS = (
 _UNITS = {
     "share": "a share, written with a per cent sign",
     "logits": "logits",
+    "nats": "nats",
     "metric": "the unit of the method's metric",
     "score": "a score without unit",
 }
