@@ -37,6 +37,7 @@ _THINGS = {
     "STRING": "text in double quotes",
     "NUMBER": "a number",
     "INT": "a layer",
+    "COUNT": "a number",
     "NEURON_NUMBER": "a layer and a number such as `5.123`",
     "OFFSET": "an offset such as `+1`",
     "INPUTS": "an input such as `.q`",

@@ -55,7 +55,16 @@ _BOTH = ("circuit", "intervention")
 MEASURES = {
     info.name: info
     for info in (
-        MeasureInfo("logit_diff", "logits", "answer - wrong", "Wang et al.", output=True),
+        MeasureInfo(
+            "logit_diff",
+            "logits",
+            "answer - wrong",
+            "Wang et al.",
+            options=(("against max", "the largest of the wrong"),),
+            output=True,
+        ),
+        MeasureInfo("hit", "share", "", "", (Parameter("k", "count", "how many"),), limits=PROPORTION, output=True),
+        MeasureInfo("kl", "nats", "", "", limits=NOT_NEGATIVE, of_whole=True, output=True, from_clean=True),
         MeasureInfo(
             "accuracy",
             "share",

@@ -67,7 +67,15 @@ operands = st.one_of(
     readings.filter(is_operand),
     st.builds(t.Logits),
 )
-arguments = st.one_of(operands, st.builds(t.Arrow, operands, operands), st.builds(t.Alike, operands, operands))
+counts = st.builds(t.Number, st.sampled_from(("0", "1", "10", "007")))
+contrasts = words.map(lambda value: t.Words(("against", *value.words)))
+arguments = st.one_of(
+    operands,
+    st.builds(t.Arrow, operands, operands),
+    st.builds(t.Alike, operands, operands),
+    counts,
+    contrasts,
+)
 operators = st.sampled_from((">=", "<=", ">", "<"))
 judgements = st.one_of(
     st.builds(t.AtLeast, operators, numbers),
@@ -85,7 +93,9 @@ edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=str
 abouts = st.builds(t.About, texts)
 cites = st.builds(t.Cite, texts)
 task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | names)
+metrics = words | st.builds(t.Called, words, words | contrasts | counts)
 settings = st.one_of(
+    st.builds(t.Setting, st.just(t.Name("metric")), metrics.map(lambda value: (value,))),
     st.builds(
         t.Setting,
         st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
@@ -102,7 +112,7 @@ settings = st.one_of(
     st.builds(
         t.Vary,
         st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
-        st.lists(words | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
+        st.lists(metrics | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
     ),
 )
 model_names = st.sampled_from(("gpt2", "gpt2-medium", "models/here", "a.b", "7b", "expected"))
