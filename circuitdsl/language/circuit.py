@@ -353,6 +353,7 @@ class Method:
     reference: int = 20  # prompts that a mean is taken over, of each template if it is by template
     prompts_first: int = 200
     prompts_most: int = 2000
+    prompts_all: bool = False  # every prompt that the task has, of which the two above are then the number, at most
     positions: Positions = "role"
     floor: float = 0.01  # effects smaller than this share of F(M) count as none
     confidence: float = 0.95

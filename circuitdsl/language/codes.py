@@ -56,6 +56,7 @@ CODES = MappingProxyType(
         "`expect`; or an edge is both claimed and denied. An edge and the same one `: strict` are two.",
         "C216": "A role lists no nodes, so that nothing is claimed of it.",
         "C217": "A role bears the name of one of the task's positions, so that an argument could mean either.",
+        "C218": "`prompts all` of a task that cannot list its prompts, or that has more of them than are run at most.",
         # --- geometry
         "C301": "A layer that the model does not have. Layers and heads count from 0.",
         "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",

@@ -70,6 +70,7 @@ class TaskInfo:
     default_counterfactual: str | None
     templates: int
     lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
+    listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
 
 
 @dataclass(frozen=True)

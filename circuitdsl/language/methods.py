@@ -47,7 +47,8 @@ SETTINGS = (
     SettingInfo(
         "prompts",
         "`prompts 200 to 2000` starts with 200 prompts and draws more while a claim is undecided, up to "
-        "2000; the confidence is split over the looks.",
+        "2000; the confidence is split over the looks. `prompts all` runs every prompt of a task that can list them, "
+        "such as a file: figures are then exact and have no interval.",
     ),
     SettingInfo(
         "positions",
@@ -118,6 +119,9 @@ MOST_COUNT = 1_000_000
 """The largest number that a measurement may count to."""
 
 MOST_PROMPTS = 1_000_000
+MOST_LISTED = 100_000
+"""As many prompts are run at most where all of a task are."""
+
 MOST_REFERENCE = 10_000
 MOST_SEED = 2**31 - 1
 
@@ -222,6 +226,9 @@ def _read_choice(settings: _Settings, setting: t.Setting) -> None:
 
 
 def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
+    if isinstance(setting.values[0], t.Words | t.Called):
+        _read_all_prompts(settings, setting.values[0])
+        return
     remedy = f"whole numbers, the first and the most, up to {MOST_PROMPTS}: `prompts 200 to 2000`"
     numbers = [_whole(settings, value, 1, MOST_PROMPTS, remedy) for value in setting.values]
     if None in numbers:
@@ -233,6 +240,21 @@ def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
         settings.wrong(setting.values[-1], "the most cannot be fewer than the first")
         return
     settings.values.update(prompts_first=first, prompts_most=most)
+
+
+def _read_all_prompts(settings: _Settings, value: t.Words | t.Called) -> None:
+    task, add = settings.task, settings.collector.add
+    remedy = "write `prompts 200 to 2000`: a sample decides within its interval"
+    if value.text != "all":
+        add("C213", f"`prompts` cannot be `{value.text}`", value.span, "write numbers, `prompts 200 to 2000`, or `all`")
+    elif task is not None and not task.listed:
+        message = f"`prompts all` lists every prompt, and {task.name} draws its own from more than can be listed"
+        add("C218", message, value.span, f'{remedy}; of file("my.jsonl") all lines can be listed')
+    elif task is not None and task.listed > MOST_LISTED:
+        message = f"{task.name} has {task.listed:,} prompts, and `prompts all` runs {MOST_LISTED:,} at most"
+        add("C218", message, value.span, remedy)
+    elif task is not None:
+        settings.values.update(prompts_first=task.listed, prompts_most=task.listed, prompts_all=True)
 
 
 def _read_reference(settings: _Settings, setting: t.Setting) -> None:

@@ -19,11 +19,15 @@ from circuitdsl.language.environment import TaskRef
 
 @dataclass(frozen=True)
 class Data:
-    """Which prompts: the first n of this task's seeded stream (n is chosen by the judge)."""
+    """Which prompts: the first n of this task's seeded stream (n is chosen by the judge).
+
+    ``listed``: the stream is every prompt of the task once.
+    """
 
     task: TaskRef
     seed: int
     bos: bool
+    listed: bool = False
 
 
 # --- where replaced activations come from ----------------------------------------------------------

@@ -123,7 +123,7 @@ class Request:
 
     @property
     def data(self) -> Data:
-        return Data(self.circuit.task, self.method.seed, self.method.bos)
+        return data_of(replace(self.circuit, method=self.method))
 
     @property
     def metric(self) -> Figure:
@@ -210,6 +210,13 @@ class ComparisonMeasure:
 
     info: MeasureInfo
     estimator: Callable[[PairRequest], Asking] | None = None
+
+
+def data_of(circuit: Circuit) -> Data:
+    """The prompts of a circuit's task by its method. A task that cannot list its prompts (another than the circuit's
+    own, which a control task names) is drawn."""
+    method = circuit.method
+    return Data(circuit.task, method.seed, method.bos, listed=method.prompts_all and circuit.task_info.listed > 0)
 
 
 def ablation_source(method: Method, ablate: Ablation) -> Source:

@@ -80,6 +80,10 @@ class FileTask:
             shares={template: len(group) / len(self.lines) for template, group in by_template.items()},
         )
 
+    def every(self, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
+        """See :class:`circuitdsl.tasks.Listing`. All lines."""
+        return self.draw(tokenizer, len(self.lines), seed, bos)
+
     def layouts(self) -> tuple[Layout, ...]:
         """See :class:`circuitdsl.tasks.Task`. Those of the file's first lines."""
         return layouts_of(prompt for _, prompt in self.lines[:MAX_LAYOUTS])
@@ -345,4 +349,5 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         default_counterfactual=counterfactuals[0] if counterfactuals else None,
         templates=len(lines),
         lines=tuple(lines.values()),
+        listed=len(prompts),
     )

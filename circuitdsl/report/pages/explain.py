@@ -20,8 +20,8 @@ SETTINGS: Mapping[str, str] = {setting.name: setting.about for setting in method
 """The settings of a ``method`` block, by the names that the language gives them."""
 
 OWN_PROMPTS = (
-    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), right (a list: other right answers), options (a "
-    "list), counterfactuals "
+    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), right (a list: other right answers), "
+    "options (a list), counterfactuals "
     "(texts by name), positions (half-open character spans by name; each means the last token that it touches), "
     "template, and item (a string: prompts of one item, written in several templates, are not independent). "
     "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "

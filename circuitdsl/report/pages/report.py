@@ -88,7 +88,8 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     sources = f", patches from {method.against}" if method.against else ""
     edges = ", judged as edges" if circuit.of_edges else ""
     sure = f"confidence {number(method.confidence, 'share', 0)}"
-    facts = [*model_facts(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
+    prompts = f"all {plural(report.prompts, 'prompt')}" if method.prompts_all else plural(report.prompts, "prompt")
+    facts = [*model_facts(report), f"task {circuit.task}", prompts]
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
