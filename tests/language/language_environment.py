@@ -44,6 +44,8 @@ TASKS = {
         "other_query",
         9,
     ),
+    "few": TaskInfo("few", "a task that lists its prompts", _positions("END"), (), None, 1, listed=12),
+    "many": TaskInfo("many", "a task of too many", _positions("END"), (), None, 1, listed=1_000_000),
     "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
 }
 _HEADS = Parameter("heads", "heads", "the heads", only_heads=True)

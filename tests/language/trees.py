@@ -102,6 +102,7 @@ settings = st.one_of(
         words.map(lambda value: (value,)),
     ),
     st.builds(t.Setting, st.just(t.Name("positions")), st.just((t.Words(("role",)),))),
+    st.builds(t.Setting, st.just(t.Name("prompts")), words.map(lambda value: (value,))),
     st.builds(t.Setting, st.just(t.Name("prompts")), st.lists(numbers, min_size=1, max_size=2).map(tuple)),
     st.builds(
         t.Setting,
