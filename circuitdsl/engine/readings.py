@@ -14,6 +14,7 @@ from circuitdsl.engine.batch import Batch, tokens_at
 from circuitdsl.engine.hook_names import FIRST_BLOCK, Activations, pattern
 from circuitdsl.language.circuit import Token
 from circuitdsl.measures.experiments import (
+    MOST_NATS,
     Attention,
     Copying,
     Divergence,
@@ -132,8 +133,8 @@ def probability(prompt: Prompt, logits: Tensor) -> Tensor:
 
 
 def log_prob(prompt: Prompt, logits: Tensor) -> Tensor:
-    """The logarithm of the probability of all right answers together, also where that is too small for a float."""
-    return logits.float().log_softmax(-1)[list(prompt.answers)].logsumexp(0)
+    """The logarithm of the probability of all right answers together, no lower than minus :data:`MOST_NATS`."""
+    return logits.float().log_softmax(-1)[list(prompt.answers)].logsumexp(0).clamp(min=-MOST_NATS)
 
 
 def rank(prompt: Prompt, logits: Tensor) -> Tensor:
@@ -150,12 +151,13 @@ def reciprocal_rank(prompt: Prompt, logits: Tensor) -> Tensor:
 
 
 def divergence(model: Tensor, changed: Tensor) -> Tensor:
-    """D(model || changed) of the distributions of logits [prompts, vocabulary]: [prompts], in nats.
+    """D(model || changed) of the distributions of logits [prompts, vocabulary]: [prompts], in nats, at most
+    :data:`MOST_NATS`.
 
     In double precision, since it is a sum of terms of both signs, and by rounding alone below zero.
     """
     ours, theirs = (logits.double().log_softmax(-1) for logits in (model, changed))
-    return (ours.exp() * (ours - theirs)).sum(-1).clamp(min=0)
+    return (ours.exp() * (ours - theirs)).sum(-1).clamp(0, MOST_NATS)
 
 
 def probability_diff(prompt: Prompt, logits: Tensor) -> Tensor:

@@ -138,8 +138,6 @@ def values_text(limits: tuple[float, float], unit: Unit) -> str:
     ('0% to 100%', 'at least 0')
     """
     low, high = (f"{limit * 100:g}%" if unit == "share" else f"{limit:g}" for limit in limits)
-    if math.isinf(limits[0]) and not math.isinf(limits[1]):
-        return f"at most {high}"
     if math.isinf(limits[1]):
         return "" if math.isinf(limits[0]) else f"at least {low}"
     return f"{low} to {high}"

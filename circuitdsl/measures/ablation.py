@@ -24,8 +24,8 @@ from circuitdsl.measures.estimands import (
     ratio,
     relative_change,
 )
-from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
 from circuitdsl.measures.experiments import (
+    MOST_NATS,
     Ablated,
     Clean,
     Divergence,
@@ -34,6 +34,7 @@ from circuitdsl.measures.experiments import (
     Intervened,
     Source,
 )
+from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
 from circuitdsl.measures.kept import EDGES, kept
 from circuitdsl.measures.measurement import (
     Array,
@@ -174,6 +175,9 @@ def _faithfulness_gap(request: Request) -> Asking:
     return Measurement((sample(request.data, results[circuit], results[model]),), gap, note=alone.note)
 
 
+_NATS = (0.0, MOST_NATS)
+
+
 def _kl(request: Request) -> Asking:
     """Columns: the divergence under an intervention, whose world is the request's; elsewhere that of the circuit alone
     and, with a control, of each random circuit."""
@@ -186,7 +190,7 @@ def _kl(request: Request) -> Asking:
     results = yield asked
     columns = [results[e] for e in asked]
     control = _of_random_sets(request, lambda m: m[..., 1:])
-    return Measurement((sample(request.data, *columns),), average(), control=control, note=note)
+    return Measurement((sample(request.data, *columns),), average(limits=_NATS), control=control, note=note)
 
 
 def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Node], ...]:
@@ -443,13 +447,14 @@ MEASURES = (
             "nats",
             "Kullback-Leibler divergence D(model || changed) of the next-token distribution at END from the model's "
             "own, averaged over prompts. In an intervention the changed model is the one with its actions in force. In "
-            f"a circuit it is the circuit alone, everything outside ablated. {_OF_EDGES}.",
+            f"a circuit it is the circuit alone, everything outside ablated. {_OF_EDGES}. On a prompt it counts as at "
+            f"most {MOST_NATS:g}.",
             "Conmy et al. 2023",
             options=(_AS_EDGES,),
             of_whole=True,
             of_circuits=(EDGES,),
             controls=(RANDOM_HEADS,),
-            limits=NOT_NEGATIVE,
+            limits=_NATS,
             output=True,
             from_clean=True,
         ),

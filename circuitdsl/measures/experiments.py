@@ -179,6 +179,11 @@ def takes_sham(world: World) -> bool:
 # --- readings: what is written down, one float a prompt --------------------------------------------
 
 
+MOST_NATS = 20.0
+"""A logarithm of a probability counts as no lower than minus this on a prompt (two in 10^9), and a divergence as no
+larger: what has no limits is judged by a test that a few rare prompts deceive (docs/methods.md)."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number computed from the logits at END (``engine.readings``)."""
@@ -205,7 +210,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Divergence:
-    """The Kullback-Leibler divergence of the next-token distribution at END from that of the clean run, in nats."""
+    """The Kullback-Leibler divergence of the next-token distribution at END from that of the clean run, in nats.
+
+    It is at most :data:`MOST_NATS`.
+    """
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from circuitdsl.language.circuit import AGAINST_MAX, Count, Term
 from circuitdsl.language.environment import PROPORTION
 from circuitdsl.measures.estimands import Limits, Mean, average, proportion
-from circuitdsl.measures.experiments import Hit, Metric, Reading
+from circuitdsl.measures.experiments import MOST_NATS, Hit, Metric, Reading
 
 AMONG_OPTIONS = "among options"
 
@@ -35,7 +35,7 @@ _FIGURES: Mapping[tuple[str, str], Figure] = {
     ("accuracy", AMONG_OPTIONS): Figure(Metric("accuracy among options"), PROPORTION, binary=True),
     ("probability", ""): Figure(Metric("probability"), PROPORTION),
     ("probability_diff", ""): Figure(Metric("probability_diff"), (-1.0, 1.0)),
-    ("log_prob", ""): Figure(Metric("log_prob")),
+    ("log_prob", ""): Figure(Metric("log_prob"), (-MOST_NATS, 0.0)),
     ("reciprocal_rank", ""): Figure(Metric("reciprocal_rank"), PROPORTION),
 }
 """By the measurement and the option that changes what is read, "" for none. Other options say where it is read."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from circuitdsl.language.circuit import AGAINST_MAX, Token
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 from circuitdsl.measures.estimands import Mean, average
-from circuitdsl.measures.experiments import Reading, TokenProbability
+from circuitdsl.measures.experiments import MOST_NATS, Reading, TokenProbability
 from circuitdsl.measures.figures import AMONG_OPTIONS, figure_of
 from circuitdsl.measures.measurement import Asking, Measure, Measurement, Request, sample
 
@@ -86,9 +84,10 @@ MEASURES = (
             "log_prob",
             "nats",
             f"Natural logarithm of the softmax probability at END of the answer: of {RIGHT}. Averaged over prompts; "
-            "with the sign turned it is the mean negative log-likelihood.",
+            f"with the sign turned it is the mean negative log-likelihood. On a prompt it counts as no lower than "
+            f"-{MOST_NATS:g} (a probability of two in 10^9).",
             "Yao et al. 2024 (as match_nll)",
-            limits=(-math.inf, 0),
+            limits=(-MOST_NATS, 0),
             output=True,
         ),
         _output,
