@@ -81,7 +81,7 @@ def coverage(ranks: Array, statistic: Statistic, count: int, samples: int) -> fl
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranks", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--samples", type=int, default=1000, help="of each number of prompts; default: 1000")
+    parser.add_argument("--samples", type=int, default=400, help="of each number of prompts; default: 400")
     asked = parser.parse_args(arguments)
     generator = np.random.default_rng(0)
     populations = {f"{known:.0%} known": long_tailed(known, generator) for known in (0.98, 0.9, 0.5)}

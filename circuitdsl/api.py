@@ -533,7 +533,8 @@ def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
         return circuit
     if not isinstance(prompts, int) or prompts < 2:
         raise InputError(f"{prompts} prompts cannot be measured on", "give a whole number of prompts, 2 or more")
-    return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
+    method = replace(circuit.method, prompts_first=prompts, prompts_most=prompts, prompts_all=False)
+    return replace(circuit, method=method)
 
 
 def with_prompts(document: Document, prompts: int | None) -> Document:

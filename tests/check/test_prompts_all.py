@@ -147,6 +147,15 @@ def test_an_intervention_is_exact_too(folder):
     assert all(outcome.exact for outcome in report.interventions[0].claims)
 
 
+def test_another_number_of_prompts_is_a_sample(folder):
+    text = 'circuit c { model mini task file("my.jsonl") method { prompts all } expect logit_diff >= -9 }'
+    document = resolve_text(text, str(folder / "c.circuit"), cd.environment())
+    report = cd.check(document, prompts=20, unexplained=False).circuits[0]
+    (outcome,) = report.claims
+    assert (outcome.exact, outcome.prompts, report.circuit.method.prompts_all) == (False, 20, False)
+    assert outcome.p_value is not None
+
+
 def test_every_format_says_so(folder):
     report = checked(folder, "expect logit_diff >= -9\n expect logit_diff >= 99")
     written = report.to_dict()["circuits"][0]  # pyright: ignore

@@ -122,6 +122,11 @@ def task_text(info: TaskInfo) -> str:
             _entry(name, about + (" (the default)" if name == info.default_counterfactual else ""))
             for name, about in info.counterfactuals
         ]
+    if info.listed:
+        lines += [
+            "",
+            _wrapped(f"`prompts all` runs all of its prompts, up to {info.listed:,} by the model's vocabulary."),
+        ]
     return "\n".join(lines) + "\n"
 
 
