@@ -101,7 +101,7 @@ ROLE = "role late at END { 2.6 3.7 }"
 
 def test_nothing_is_drawn_so_that_the_seed_does_not_matter(folder):
     body = f"{ROLE} expect knockout(late) <= 900% expect faithfulness <= 900% expect dependence <= 1"
-    first, second = (claims(checked(folder, body, f"seed {seed} members none")) for seed in (0, 1))
+    first, second = (claims(checked(folder, body, f"seed {seed} reference 3 members none")) for seed in (0, 1))
     for text in ("expect knockout(late) <= 900%", "expect faithfulness <= 900%"):
         assert first[text].exact
         assert first[text].estimate.value == pytest.approx(second[text].estimate.value or 0, rel=1e-5)
@@ -157,14 +157,15 @@ def test_another_number_of_prompts_is_a_sample(folder):
 
 
 def test_every_format_says_so(folder):
-    report = checked(folder, "expect logit_diff >= -9\n expect logit_diff >= 99")
+    more = f"{ROLE} }} intervention i on c {{ ablate late expect logit_diff >= -99"
+    report = checked(folder, f"expect logit_diff >= -9\n expect logit_diff >= 99\n{more}", "members none")
     written = report.to_dict()["circuits"][0]  # pyright: ignore
     assert [claim["exact"] for claim in written["claims"]] == [True, True]
     assert written["method"]["prompts_all"] is True
     console = Console(file=StringIO(), width=110)
     console.print(render(report))
     page = console.file.getvalue()  # pyright: ignore
-    assert "all 30 prompts" in page
+    assert page.count("all 30 prompts") == 3  # the circuit, the intervention, the note
     cases = ET.fromstring(to_junit(report)).iter("testcase")
-    assert [case.findtext("system-out") for case in cases] == ["exact: all 30 prompts of the task were run"] * 2
+    assert [case.findtext("system-out") for case in cases] == ["exact: all 30 prompts of the task were run"] * 3
     assert "on all prompts, wants at least 99" in to_junit(report)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from weighing import in_templates, weighed
+from weighing import weighed
 
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.judge.verdicts import Judgement, judge
@@ -67,12 +67,13 @@ def test_a_figure_of_all_prompts_is_its_value_and_the_verdict_is_which_side_it_i
 
 @pytest.mark.parametrize(("op", "verdict"), [(">=", "holds"), (">", "fails"), ("<=", "holds"), ("<", "fails")])
 def test_nineteen_of_twenty_are_95_per_cent(op, verdict):
-    hits = np.ones(20)
-    hits[3] = 0
-    for templates in (1, 3, 7):
-        measured = replace(weighed(hits, units=in_templates(20, 1), estimand=proportion()), whole=True)
-        bound = Bound(op, low=0.95) if op[0] == ">" else Bound(op, high=0.95)
-        assert judge(measured, bound, 0.95).verdict == verdict, templates
+    """And every other whole per cent of every number of prompts, however a mean of zeros and ones is rounded."""
+    for count in (10, 20, 30, 50, 60, 70, 90, 100):
+        for percent in range(0, 100, 10):
+            hits = (np.arange(count) < count * percent // 100).astype(float)
+            measured = replace(weighed(hits, templates=2, estimand=proportion()), whole=True)
+            bound = Bound(op, low=percent / 100) if op[0] == ">" else Bound(op, high=percent / 100)
+            assert judge(measured, bound, 0.95).verdict == verdict, (count, percent)
 
 
 def test_two_prompts_are_enough_if_there_are_no_more():
