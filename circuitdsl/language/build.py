@@ -243,6 +243,13 @@ class Builder(Transformer[Token, t.File]):
         _, name, place, *body = children
         return t.Role(self._name(name), place, tuple(body), span=self._span(meta))
 
+    def repeat(self, meta: Any, children: list[Any]) -> t.Repeat:
+        variable, low, high, *body = children
+        ends = self._number(low), self._number(high)
+        return t.Repeat(self._name(variable), *ends, tuple(body), span=self._span(meta))
+
+    inner = repeat
+
     # --- blocks ------------------------------------------------------------------------------------
 
     def use(self, meta: Any, children: list[Token]) -> t.Use:

@@ -57,6 +57,9 @@ CODES = MappingProxyType(
         "C216": "A role lists no nodes, so that nothing is claimed of it.",
         "C217": "A role bears the name of one of the task's positions, so that an argument could mean either.",
         "C218": "`prompts all` of a task that cannot list its prompts, or that has more of them than are run at most.",
+        "C219": "`for n in 0 .. 2 { ... }` counts upwards, and every statement in it has its variable in the brackets "
+        "of a name: `A[n]`, `A[n+1]`, which is never below zero. The repeats of a circuit stand for at most 2,000 "
+        "statements. Outside of a `for` no name has brackets.",
         # --- geometry
         "C301": "A layer that the model does not have. Layers and heads count from 0.",
         "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",

@@ -293,7 +293,17 @@ class Role(Syntax):
     body: tuple[RoleItem, ...]
 
 
-Statement = About | Cite | Model | Task | Method | Role | Edge | Expect | ControlTask
+@dataclass(frozen=True)
+class Repeat(Syntax):
+    """``for n in 0 .. 2 { ... }``: its statements once for each number, both ends among them."""
+
+    variable: Name
+    low: Number
+    high: Number
+    body: tuple[Role | Edge | Expect | Repeat, ...]
+
+
+Statement = About | Cite | Model | Task | Method | Role | Edge | Expect | ControlTask | Repeat
 
 
 @dataclass(frozen=True)

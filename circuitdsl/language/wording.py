@@ -12,7 +12,7 @@ from circuitdsl.language.notations import Notation, name_of, notation_at
 
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
-    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control"),
+    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control", "for"),
     *(
         "metric",
         "against",

@@ -23,6 +23,8 @@ NAMES = (
     "modelled",
     "at_END",
     "A1",
+    "A[n]",
+    "sum_[n+1]x[m-2]",
     "_",
     "q",
 )
@@ -137,6 +139,16 @@ statements = st.one_of(
     edges,
     expects,
 )
+ends = st.builds(t.Number, st.sampled_from(("0", "1", "2", "10")))
+repeated = st.lists(st.one_of(roles, edges, expects), max_size=3)
+inner_repeats = st.builds(t.Repeat, names, ends, ends, repeated.map(tuple))
+repeats = st.builds(
+    t.Repeat,
+    names,
+    ends,
+    ends,
+    st.lists(st.one_of(roles, edges, expects, inner_repeats), max_size=3).map(tuple),
+)
 shared = st.lists(st.builds(t.Target, places, numbers), min_size=1, max_size=4).map(tuple)
 evenly = places.map(lambda place: (t.Target(place, t.Number(WHOLE)),))
 attending = st.tuples(places, evenly | shared).map(lambda rows: (rows[0], *rows[1]))
@@ -150,7 +162,7 @@ actions = st.one_of(
 aligns = st.builds(t.Align, st.lists(st.tuples(names, names), min_size=1, max_size=3).map(tuple))
 blocks = st.one_of(
     st.builds(t.Use, texts),
-    st.builds(t.Circuit, names, st.lists(statements, max_size=5).map(tuple)),
+    st.builds(t.Circuit, names, st.lists(statements | repeats, max_size=5).map(tuple)),
     st.builds(t.Comparison, names, names, st.lists(abouts | cites | aligns | expects, max_size=4).map(tuple)),
     st.builds(t.Intervention, names, names, st.lists(abouts | cites | actions | expects, max_size=4).map(tuple)),
 )
