@@ -514,6 +514,8 @@ def refine(
         asked = read_refinement(found, circuit, fdr, known, Path(folder))
         _after_warning(asked.loaded, warned)
         asked = replace(asked, circuit=with_prompt_count(asked.circuit, prompts))
+        if asked.circuit.method.prompts_all:
+            raise InputError("a refinement is found on one sample of prompts and judged on another", "--prompts 200")
         bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
         return refined(asked, bench, progress or unwatched, unexplained)
 
@@ -673,7 +675,8 @@ def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
         return circuit
     if not isinstance(prompts, int) or prompts < 2:
         raise InputError(f"{prompts} prompts cannot be measured on", "give a whole number of prompts, 2 or more")
-    return replace(circuit, method=replace(circuit.method, prompts_first=prompts, prompts_most=prompts))
+    method = replace(circuit.method, prompts_first=prompts, prompts_most=prompts, prompts_all=False)
+    return replace(circuit, method=method)
 
 
 def with_prompts(document: Document, prompts: int | None) -> Document:

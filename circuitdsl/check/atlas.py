@@ -13,8 +13,7 @@ from circuitdsl.check.work import Begun
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.judge.estimates import NOTHING, Verdict
 from circuitdsl.judge.verdicts import split_confidence
-from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome import AtlasCell, AtlasFunction, Performance
 from circuitdsl.plan.atlas import AtlasPlan, CellPlan
 from circuitdsl.plan.job import Started
@@ -48,7 +47,7 @@ def _function(plan: AtlasPlan, models: Workbench) -> AtlasFunction:
     performance, cells = list[Performance](), list[AtlasCell]()
     for task, circuit in enumerate(plan.circuits):
         bench = models.bench(circuit)
-        found = bench.performance(plan.performance[task], circuit.method.metric)
+        found = bench.performance(plan.performance[task], circuit.method.measured)
         performance.append(found)
         cells += _on_task(plan, task, bench, each, "" if found.verdict is Verdict.HOLDS else NOT_DONE)
     first = models.bench(plan.circuits[0])
@@ -90,6 +89,6 @@ def _cell(
 def _on_references(plan: AtlasPlan, models: Workbench) -> Iterator[str]:
     for circuit in plan.circuits:
         session = models.bench(circuit).session
-        data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+        data = data_of(circuit)
         for note in notes_on(session, data, next(sources_of(circuit.method))):
             yield f"on {circuit.name}'s task {note}"

@@ -13,7 +13,7 @@ from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, prompt_
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
-from circuitdsl.measures.experiments import Data, Drawn, Experiment
+from circuitdsl.measures.experiments import Data, Drawn, Experiment, Resample
 from circuitdsl.measures.measurement import Array, Failure, Measurement, Sample
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import ClaimOutcome, Part, Performance
@@ -69,7 +69,13 @@ class Bench:
 
     def weighed(self, measurement: Measurement) -> Weighed:
         """A measurement with the units of its samples."""
-        return Weighed.of(measurement, self.units)
+        return Weighed.of(measurement, self.units, all(map(self._is_whole, measurement.samples)))
+
+    def _is_whole(self, sample: Sample) -> bool:
+        """Whether a sample is every prompt of its task, and what it replaces is not drawn from others at random."""
+        if not sample.data.listed or isinstance(sample.source, Resample):
+            return False
+        return len(sample.columns) == len(self.session.all_of(sample.data))
 
     # --- measuring -------------------------------------------------------------------------------
 
@@ -98,7 +104,7 @@ class Bench:
         With a ``reason`` why the model does not do the task, every share of the metric is undecided for it.
         """
         judged = {claim: meaningful(each, reason) for claim, each in self._judge(claims).items()}
-        adjusted = holm([each.judgement.p_value for each in judged.values()])
+        adjusted = holm([_tested(each.judgement) for each in judged.values()])
         return tuple(self._outcome(claim, each, p) for (claim, each), p in zip(judged.items(), adjusted, strict=True))
 
     def judged(
@@ -109,11 +115,12 @@ class Bench:
             nothing = Judgement(NOTHING, Verdict.ERROR, None, note=measured.message)
             return Judged(nothing, 0, confidence)
         judgement = judge(self.weighed(measured), bound, confidence, looks)
-        return Judged(judgement, measured.prompts, split_confidence(confidence, looks), measured)
+        sure = 1.0 if judgement.exact else split_confidence(confidence, looks)
+        return Judged(judgement, measured.prompts, sure, measured)
 
-    def performance(self, job: Started, metric: str) -> Performance:
+    def performance(self, job: Started, metric: Term) -> Performance:
         """Whether the model does a task, on more prompts while that is open."""
-        claim = Claim("", 0, "the model does the task", "expect", Term(metric), Bound(">", low=0.0))
+        claim = Claim("", 0, "the model does the task", "expect", metric, Bound(">", low=0.0))
         judged = self._judge({claim: job})[claim]
         parts = [part.estimate for part in self._parts(judged.measurement, judged.confidence)]
         of_metric, accuracy, above = parts or (NOTHING, NOTHING, NOTHING)
@@ -154,8 +161,9 @@ class Bench:
             note="; ".join(note for note in notes if note),
             parts=self._parts(measurement, judged.confidence),
             control=judgement.control,
-            p_value=judgement.p_value,
+            p_value=_tested(judgement),
             p_holm=p_holm,
+            exact=judgement.exact,
         )
 
     def _parts(self, measurement: Measurement | None, confidence: float) -> tuple[Part, ...]:
@@ -169,8 +177,13 @@ def meaningful(judged: Judged, reason: str) -> Judged:
     measurement = judged.measurement
     if not reason or measurement is None or not is_share_of_metric(measurement.estimand):
         return judged
-    nothing = replace(judged.judgement, verdict=Verdict.UNDECIDED, p_value=None, note=reason)
+    nothing = replace(judged.judgement, verdict=Verdict.UNDECIDED, p_value=None, note=reason, exact=False)
     return replace(judged, judgement=nothing)
+
+
+def _tested(judgement: Judgement) -> float | None:
+    """The p-value of a verdict that rests on a test."""
+    return None if judgement.exact else judgement.p_value
 
 
 def _item(prompt: Prompt) -> Hashable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,8 +12,7 @@ from circuitdsl.check.search import search, search_note
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Bound, Claim, Method
-from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.models import KnownModel, Model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Variant
 from circuitdsl.plan.circuit import CircuitPlan
@@ -25,7 +24,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     """Judge every claim of a circuit, and measure its heads and those that it does not list."""
     circuit, session = plan.circuit, bench.session
     model = session.engine.model
-    performance = plan.performance and bench.performance(plan.performance, circuit.method.metric)
+    performance = plan.performance and bench.performance(plan.performance, circuit.method.measured)
     if performance is not None and session.closed and performance.verdict is Verdict.ERROR:
         performance = None  # interrupted: it was not measured
     reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE
@@ -33,7 +32,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     far = kept.get(circuit.method, "")
     outcomes = excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
     variants = _variants(plan, bench, reason, kept)
-    data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+    data = data_of(circuit)
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reason and not session.closed
     notes = (*bench.notes, *session.notes(data))  # before the search draws more prompts
@@ -54,6 +53,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         reference=size_of(session, data, own),
         notes=(
             *notes,
+            *(_on_all_prompts(len(prompts), outcomes.values()) if data.listed else ()),
             *notes_on(session, data, own, *varied),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
         ),
@@ -61,6 +61,16 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         fingerprint=model.fingerprint,
         revision=model.revision,
     )
+
+
+def _on_all_prompts(prompts: int, outcomes: Iterable[ClaimOutcome]) -> Iterator[str]:
+    """What of a check on all prompts is exact, and what is drawn at random all the same."""
+    tested = [outcome for outcome in outcomes if outcome.p_value is not None]
+    said = f"all {prompts} prompts of the task were run, so that figures are exact and have no interval"
+    if tested:
+        lines = ", ".join(str(line) for line in dict.fromkeys(outcome.claim.line for outcome in tested))
+        said += f"; what is drawn at random besides is tested, on line{'s' * (',' in lines)} {lines}"
+    yield said
 
 
 def _not_looked_for(session: Session) -> str:

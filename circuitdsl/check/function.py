@@ -18,8 +18,7 @@ from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.comparisons import PARTS, SIDES, Kind, Part, Side, grafted
 from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.estimands import mean_of
-from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import CannotMeasure, Failure, Measurement
+from circuitdsl.measures.measurement import CannotMeasure, Failure, Measurement, data_of
 from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
 from circuitdsl.plan.function import FunctionPlan, PartPlan, components_of
@@ -83,7 +82,7 @@ def _engine(engine: Engine) -> Iterator[str]:
 
 def _on_references(plan: FunctionPlan, bench: Bench) -> Iterator[str]:
     for circuit in (plan.left, plan.right):
-        data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+        data = data_of(circuit)
         for note in notes_on(bench.session, data, next(sources_of(circuit.method))):
             yield f"on {circuit.name}'s task {note}"
 

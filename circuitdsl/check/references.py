@@ -47,7 +47,7 @@ def notes_on(session: Session, data: Data, *sources: Source) -> tuple[str, ...]:
 
 def _notes(source: Drawn, reference: Reference) -> Iterator[str]:
     known = (len(own) > 1 for own in reference.groups.values())
-    if reference.counted and all(known):
+    if reference.whole or (reference.counted and all(known)):
         return
     template, prompts = min(((t, own[0]) for t, own in reference.groups.items()), key=lambda item: len(item[1]))
     short = "" if len(prompts) == reference.size else f", where it should be {reference.size}"

@@ -23,7 +23,7 @@ from circuitdsl.judge.screen import screen
 from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Method
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome import HeadOutcome, Screening, Search
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.job import Started
@@ -47,12 +47,13 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
 
     All heads that are searched are corrected for each other (Holm), so that one false head or more is listed at most as
     often as the method's confidence allows. Intervals hold for all heads that are reported together (Bonferroni); where
-    there are no fresh prompts, for all that were searched.
+    there are no fresh prompts, for all that were searched. Where all prompts are run nothing is chosen by chance: there
+    is no race, and no fresh prompts are needed.
     """
     method, number = plan.circuit.method, len(plan.unlisted)
     prompts = len(bench.session.prompts(_data(plan.circuit), method.prompts_first))
     rows, screening = _screened(plan.unlisted, method, bench)
-    looks = early_looks(prompts) if screening is None else ()
+    looks = early_looks(prompts) if screening is None and not method.prompts_all else ()
     raced = _raced(rows, prompts, looks, number, method, bench)
     known = bench.measure((rows[node] for node in raced.rest), method.prompts_first)
     found = beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
@@ -62,7 +63,7 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
 
 
 def _data(circuit: Circuit) -> Data:
-    return Data(circuit.task, circuit.method.seed, circuit.method.bos)
+    return data_of(circuit)
 
 
 # --- looking -----------------------------------------------------------------------------------------
@@ -175,6 +176,8 @@ def search_note(circuit: Circuit, found: Found) -> str:
         parts.append(f"all were measured on {looks[0][0]} prompts, and those that could still be found on more: {run}")
     if found.heads and found.search.fresh:
         parts.append(f"their effects are those on the {found.search.fresh} prompts after these")
+    elif found.heads and circuit.method.prompts_all:
+        parts.append("their effects are those on all prompts")
     elif found.heads:
         parts.append(
             "there are no more prompts to measure them on, and chosen as the largest of many, these effects are too "

@@ -14,8 +14,7 @@ from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import Judgement, holm, split_confidence
 from circuitdsl.language.circuit import Bound, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
-from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Finding, SenderOutcome, SeriesOutcome, SweepReport
 from circuitdsl.plan.sweep import SeriesPlan, SweepPlan
@@ -31,9 +30,9 @@ def check_sweep(plan: SweepPlan, bench: Bench) -> SweepReport:
     floor; shares of the metric only where the model does the task."""
     circuit, session = plan.circuit, bench.session
     method, model = circuit.method, session.engine.model
-    performance = bench.performance(plan.performance, method.metric)
+    performance = bench.performance(plan.performance, method.measured)
     done = performance.verdict is Verdict.HOLDS
-    data = Data(circuit.task, method.seed, method.bos)
+    data = data_of(circuit)
     prompts = session.prompts(data, method.prompts_first)
     measured = [_measured(series, bench, method, len(prompts), done) for series in plan.series]
     each = split_confidence(method.confidence, max(1, plan.senders))

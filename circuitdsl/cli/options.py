@@ -71,7 +71,7 @@ def _setting(about: str) -> Any:
 
 
 SETTINGS: Mapping[str, tuple[Any, object]] = {
-    "metric": (Annotated[str | None, _setting("logit_diff, probability, probability_diff or accuracy.")], None),
+    "metric": (Annotated[str | None, _setting("logit_diff, probability, accuracy, hit(10), ...")], None),
     "against": (Annotated[str | None, _setting("The counterfactual that patches come from.")], None),
     "ablate": (Annotated[str | None, _setting('Of knockouts: zero, mean, "mean by template", resample, ...')], None),
     "reference": (Annotated[int | None, _setting("How many prompts a mean is taken over.")], None),

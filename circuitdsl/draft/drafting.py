@@ -23,7 +23,7 @@ from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.language.circuit import Circuit, Term
 from circuitdsl.language.format import quoted
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import data_of
 from circuitdsl.outcome import Performance
 from circuitdsl.outcome.draft import DraftReport
 from circuitdsl.plan.circuit import performance_job, plan_circuit
@@ -53,8 +53,8 @@ def _drafted(asked: Asked, models: Workbench, progress: Progress, unexplained: b
 def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> DraftReport:
     circuit, session = asked.finding, bench.session
     method, model = circuit.method, session.engine.model
-    prompts = session.prompts(Data(circuit.task, method.seed, method.bos), method.prompts_first)
-    performance = bench.performance(Started(performance_job(circuit)), method.metric)
+    prompts = session.prompts(data_of(circuit), method.prompts_first)
+    performance = bench.performance(Started(performance_job(circuit)), method.measured)
     empty = DraftReport(
         circuit=circuit,
         text="",
@@ -71,7 +71,7 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
         processing=processing_of(model, session.engine.dtype),
         fingerprint=model.fingerprint,
         revision=model.revision,
-        notes=(*bench.notes, *session.notes(Data(circuit.task, method.seed, method.bos))),
+        notes=(*bench.notes, *session.notes(data_of(circuit))),
     )
     if performance.verdict is not Verdict.HOLDS:
         return replace(empty, withheld=NOT_DONE)
@@ -87,7 +87,7 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
     if unexplained:
         watch.what = "heads that are not listed"
         others = look_for_others(plan_circuit(judged.circuit, unexplained=True), bench).heads
-    data = Data(judged.circuit.task, judged.circuit.method.seed, method.bos)
+    data = data_of(judged.circuit)
     return replace(
         empty,
         text=judged.text,

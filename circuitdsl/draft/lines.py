@@ -124,16 +124,16 @@ def behaviour_lines(named: Named, circuit: Circuit, bench: Bench) -> list[Line]:
 
 def whole_lines(sketch: Sketch, circuit: Circuit, performance: Performance, bench: Bench) -> list[Line]:
     """What the model does, and how much of it the listed nodes keep."""
-    metric = circuit.method.metric
+    metric = circuit.method.measured
     lines: list[Line] = []
-    if measure_infos()[metric].unit == "share":
-        lines += _shares([Term(metric)], [performance.metric])
+    if measure_infos()[metric.measure].unit == "share":
+        lines += _shares([metric], [performance.metric])
     elif performance.metric.value is not None and performance.metric.low is not None:
         bound = performance.metric.value - ROOM * (performance.metric.value - performance.metric.low)
         low = math.floor(10 * bound) / 10
         if low > 0:
             lines.append(Line(f"expect {metric} >= {low:g}", estimate(performance.metric, "logits")))
-    if metric != "accuracy":
+    if metric != Term("accuracy"):
         lines += _shares([Term("accuracy")], [performance.accuracy])
     if sketch.roles:
         kept = [Term("faithfulness")]

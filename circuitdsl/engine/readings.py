@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, assert_never
 
 import numpy as np
@@ -13,7 +13,17 @@ from circuitdsl.components import ALL, Head, Position
 from circuitdsl.engine.batch import Batch, tokens_at
 from circuitdsl.engine.hook_names import FIRST_BLOCK, Activations, pattern
 from circuitdsl.language.circuit import Token
-from circuitdsl.measures.experiments import Attention, Copying, HeadScore, Metric, Reading, TokenProbability
+from circuitdsl.measures.experiments import (
+    MOST_NATS,
+    Attention,
+    Copying,
+    Divergence,
+    HeadScore,
+    Hit,
+    Metric,
+    Reading,
+    TokenProbability,
+)
 from circuitdsl.measures.measurement import Array, CannotMeasure
 from circuitdsl.tasks.prompts import Prompt
 
@@ -30,23 +40,27 @@ def needed(readings: Iterable[Reading]) -> frozenset[str]:
                 names.add(pattern(head.layer))
             case Copying():
                 names.add(FIRST_BLOCK)
-            case Metric() | TokenProbability():
+            case Metric() | Hit() | Divergence() | TokenProbability():
                 pass
             case _:
                 assert_never(reading)
     return frozenset(names)
 
 
-def read(reading: Reading, logits: Tensor, activations: Activations, batch: Batch, bridge: Any) -> Array:
+Clean = Callable[[], Tensor]
+"""The logits at END of the clean run, [prompts, vocabulary]."""
+
+
+def read(reading: Reading, logits: Tensor, activations: Activations, batch: Batch, bridge: Any, clean: Clean) -> Array:
     """A reading of every prompt of a batch, shape [prompts].
 
-    ``logits`` [prompts, vocabulary] are those at END; ``activations`` holds what ``needed`` named. Raises
-    CannotMeasure where a prompt lacks a position and where the model gives NaN. All is computed in single precision at
-    least, whatever the model's.
+    ``logits`` [prompts, vocabulary] are those at END; ``activations`` holds what ``needed`` named; ``clean`` is asked
+    by a reading that compares with the clean run. Raises CannotMeasure where a prompt lacks a position and where the
+    model gives NaN. All is computed in single precision at least, whatever the model's.
     """
     if logits.sum().isnan() and logits.isnan().any():  # of which a highest one could be named
         raise CannotMeasure(NOT_FINITE)
-    return finite(_read(reading, logits, activations, batch, bridge))
+    return finite(_read(reading, logits, activations, batch, bridge, clean))
 
 
 def finite(values: Array) -> Array:
@@ -56,11 +70,17 @@ def finite(values: Array) -> Array:
     return values
 
 
-def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Batch, bridge: Any) -> Array:
+def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Batch, bridge: Any, clean: Clean) -> Array:
     match reading:
         case Metric(name=name):
             rows = zip(batch.prompts, logits.float(), strict=True)
             return _numbers(METRICS[name](prompt, row) for prompt, row in rows)
+        case Hit(k=k):
+            return _numbers(rank(prompt, row) <= k for prompt, row in zip(batch.prompts, logits.float(), strict=True))
+        case Divergence():
+            return divergence(clean(), logits).cpu().numpy()
+        case TokenProbability(token=Token(position=None)):
+            return _read(Metric("probability"), logits, activations, batch, bridge, clean)
         case TokenProbability(token=token):
             probabilities = logits.float().softmax(-1)
             return _numbers(
@@ -80,9 +100,15 @@ def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Bat
 
 
 def logit_diff(prompt: Prompt, logits: Tensor) -> Tensor:
-    """logit(answer) - mean logit(wrong answers)."""
+    """Mean logit of the right answers less the mean logit of the wrong ones."""
     require_wrong(prompt, "logit difference")
-    return logits[prompt.answer] - logits[list(prompt.wrong)].mean()
+    return logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].mean()
+
+
+def logit_diff_against_max(prompt: Prompt, logits: Tensor) -> Tensor:
+    """Mean logit of the right answers less the largest logit of the wrong ones."""
+    require_wrong(prompt, "logit difference")
+    return logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].max()
 
 
 def accuracy(prompt: Prompt, logits: Tensor) -> Tensor:
@@ -102,8 +128,36 @@ def chance_among_options(prompt: Prompt, logits: Tensor) -> Tensor:
 
 
 def probability(prompt: Prompt, logits: Tensor) -> Tensor:
-    """Softmax probability of the answer."""
-    return logits.float().softmax(-1)[prompt.answer]
+    """Softmax probability of all right answers together."""
+    return logits.float().softmax(-1)[list(prompt.answers)].sum()
+
+
+def log_prob(prompt: Prompt, logits: Tensor) -> Tensor:
+    """The logarithm of the probability of all right answers together, no lower than minus :data:`MOST_NATS`."""
+    return logits.float().log_softmax(-1)[list(prompt.answers)].logsumexp(0).clamp(min=-MOST_NATS)
+
+
+def rank(prompt: Prompt, logits: Tensor) -> Tensor:
+    """The rank of the best right answer: one more than the number of other tokens, the right ones left out, with a
+    logit as large or larger."""
+    right = logits[list(prompt.answers)]
+    best = right.max()
+    return (logits >= best).sum() - (right >= best).sum() + 1
+
+
+def reciprocal_rank(prompt: Prompt, logits: Tensor) -> Tensor:
+    """One over the rank."""
+    return 1 / rank(prompt, logits)
+
+
+def divergence(model: Tensor, changed: Tensor) -> Tensor:
+    """D(model || changed) of the distributions of logits [prompts, vocabulary]: [prompts], in nats, at most
+    :data:`MOST_NATS`.
+
+    In double precision, since it is a sum of terms of both signs, and by rounding alone below zero.
+    """
+    ours, theirs = (logits.double().log_softmax(-1) for logits in (model, changed))
+    return (ours.exp() * (ours - theirs)).sum(-1).clamp(0, MOST_NATS)
 
 
 def probability_diff(prompt: Prompt, logits: Tensor) -> Tensor:
@@ -121,11 +175,14 @@ def require_wrong(prompt: Prompt, estimate: str) -> None:
 
 METRICS = {
     "logit_diff": logit_diff,
+    "logit_diff against max": logit_diff_against_max,
     "accuracy": accuracy,
     "accuracy among options": accuracy_among_options,
     "chance among options": chance_among_options,
     "probability": probability,
     "probability_diff": probability_diff,
+    "log_prob": log_prob,
+    "reciprocal_rank": reciprocal_rank,
 }
 
 

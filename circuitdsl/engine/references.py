@@ -7,7 +7,7 @@ share a group share its noise: the judge treats them as one cluster. No torch: p
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import assert_never
 
@@ -58,11 +58,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Reference:
-    """The groups of each template, or of "" for all prompts together. ``size``: prompts that a group should have."""
+    """The groups of each template, or of "" for all prompts together. ``size``: prompts that a group should have.
+
+    ``whole``: they are all prompts that there are, so that there is no noise of theirs to be counted.
+    """
 
     groups: Mapping[str, tuple[tuple[Prompt, ...], ...]]
     by_template: bool
     size: int
+    whole: bool = False
 
     def group_of(self, prompt: Prompt) -> Group:
         """The group that a prompt takes its values from. Raises CannotMeasure for a template that has none."""
@@ -109,6 +113,12 @@ def reference_over(prompts: Sequence[Prompt], source: Drawn) -> Reference:
         for template, some in alike.items()
     }
     return Reference(groups, by_template, size)
+
+
+def reference_of_all(prompts: Sequence[Prompt], source: Mean) -> Reference:
+    """All prompts of a task, one group for each template of a mean by template."""
+    every = reference_over(prompts, replace(source, reference=len(prompts)))
+    return replace(every, whole=True)
 
 
 def is_by_template(source: Drawn) -> bool:

@@ -19,6 +19,7 @@ from circuitdsl.engine.references import (
     References,
     drawn_sources,
     prompts_wanted,
+    reference_of_all,
     reference_over,
     reference_seed,
 )
@@ -26,16 +27,18 @@ from circuitdsl.engine.shams import donors_of, with_shams
 from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.store import Found, Store, StoreError, key_of
 from circuitdsl.errors import InputError
+from circuitdsl.language.methods import MOST_LISTED
 from circuitdsl.measures.experiments import (
     Data,
     Drawn,
     Experiment,
+    Mean,
     Source,
     takes_sham,
 )
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import KnownModel, Model
-from circuitdsl.tasks import draw, open_task
+from circuitdsl.tasks import draw, draw_all, open_task
 from circuitdsl.tasks.prompts import Prompt, PromptSet, numbered
 
 
@@ -69,11 +72,19 @@ class Session:
         """
         known = self.streams.get(data)
         if known is None or (len(known.prompts) < count and not known.exhausted):
-            known = draw(data.task, self.engine.model.tokenizer, count, data.seed, data.bos)
+            tokenizer = self.engine.model.tokenizer
+            if data.listed:
+                known = draw_all(data.task, tokenizer, data.seed, data.bos)
+            else:
+                known = draw(data.task, tokenizer, count, data.seed, data.bos)
             _check_tokens(known.prompts, self.engine.model)
             known = replace(known, prompts=numbered(known.prompts))
             self.streams[data] = known
         return known.prompts[:count]
+
+    def all_of(self, data: Data) -> tuple[Prompt, ...]:
+        """Every prompt of a task whose prompts are listed. Raises as ``prompts`` does."""
+        return self.prompts(data, MOST_LISTED)
 
     def notes(self, data: Data) -> tuple[str, ...]:
         """What the task had to leave out with this tokenizer; known once prompts were drawn."""
@@ -84,12 +95,15 @@ class Session:
         return self.streams[data].shares
 
     def reference(self, data: Data, source: Drawn) -> Reference:
-        """What a source takes its values from for these prompts: prompts of the same task, drawn with another seed.
+        """What a source takes its values from for these prompts: prompts of the same task, drawn with another seed; a
+        mean over prompts of which all are listed is over all of them.
 
         Raises as ``prompts`` does.
         """
+        if (data, source) not in self.drawn and data.listed and isinstance(source, Mean):
+            self.drawn[data, source] = reference_of_all(self.all_of(data), source)
         if (data, source) not in self.drawn:
-            stream = replace(data, seed=reference_seed(data.seed))
+            stream = replace(data, seed=reference_seed(data.seed), listed=False)
             # Templates take turns, so that as many prompts show all those that this tokenizer has.
             shown = self.prompts(stream, open_task(data.task).info.templates)
             wanted = prompts_wanted(source, len({prompt.template for prompt in shown}))

@@ -22,7 +22,7 @@ _FURTHER = 2**32  # beyond the seeds of methods and of their references
 
 def donors_of(data: Data) -> Data:
     """The prompts that shams of some data are taken from."""
-    return replace(data, seed=data.seed + _FURTHER)
+    return replace(data, seed=data.seed + _FURTHER, listed=False)
 
 
 def with_shams(prompts: Iterable[Prompt], draw: Callable[[int], Sequence[Prompt]]) -> tuple[Prompt, ...]:

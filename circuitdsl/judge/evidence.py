@@ -9,6 +9,7 @@ An interval is what no test rejects, so that a p-value, an interval and a verdic
 * ``Betting``: for means of bounded values, after Waudby-Smith and Ramdas (2024), valid at any number of prompts.
 * ``Share``: Fieller's (1954) test of a ratio of means, inverted; unbounded where the denominator is not above zero.
 * ``Size``, ``Extreme``: the size of a signed figure, and the largest or smallest of several.
+* ``Known``: a figure of all prompts that there are.
 * ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000) and the noise of what is ranked.
 """
 
@@ -240,6 +241,26 @@ def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, bin
         low, high = limits
         return Betting(np.clip(units.values(column), low, high), units.shares, low, high)
     return student(float(units.weights @ column), units.residuals(column[:, None])[:, 0], units)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A figure of all prompts that there are: nothing of it is open. p-values are 0 or 1."""
+
+    value: float
+    exact = True
+
+    def above(self, bound: float) -> float:
+        return float(self.value <= bound)
+
+    def below(self, bound: float) -> float:
+        return float(self.value >= bound)
+
+    def low(self, level: float) -> float:
+        return self.value
+
+    def high(self, level: float) -> float:
+        return self.value
 
 
 # --- ratios ------------------------------------------------------------------------------------------

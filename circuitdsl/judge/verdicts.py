@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.judge.evidence import FEWEST, Binomial, Evidence
+from circuitdsl.judge.evidence import FEWEST, Binomial, Evidence, Known
 from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
@@ -29,7 +29,8 @@ NOT_TOLD = (
 class Judgement:
     """A verdict with what led to it.
 
-    ``p_value`` is the least 1 - confidence at which the claim would hold, all looks at it counted.
+    ``p_value`` is the least 1 - confidence at which the claim would hold, all looks at it counted. ``exact``: the
+    figure is that of all prompts, so that the verdict is no test's, and the p-value 0 or 1.
     """
 
     estimate: Estimate
@@ -37,6 +38,7 @@ class Judgement:
     p_value: float | None
     control: Estimate | None = None
     note: str = ""
+    exact: bool = False
 
 
 def judge(weighed: Weighed, bound: Bound | Control, confidence: float, looks: int = 1) -> Judgement:
@@ -70,12 +72,22 @@ def _against_bound(
     weighed: Weighed, evidence: Evidence, bound: Bound, confidence: float, looks: int, undecided: Judgement
 ) -> Judgement:
     """``undecided`` with the verdict that the evidence gives."""
+    if isinstance(evidence, Known):
+        value = _on(bound, evidence.value)
+        verdict = decide(bound, value, value)
+        return replace(undecided, verdict=verdict, p_value=float(verdict is not Verdict.HOLDS), exact=True)
     note = _too_few(weighed, evidence)
     if note:
         return replace(undecided, note=note)
     holds, fails = (_both_sides(p, looks) for p in (met(bound, evidence), broken(bound, evidence)))
     verdict = _verdict(holds <= 1 - confidence, fails <= 1 - confidence)
     return replace(undecided, verdict=verdict, p_value=holds)
+
+
+def _on(bound: Bound, value: float) -> float:
+    """A figure of all prompts, on an end of its bound where rounding alone keeps it off: 19 of 20 are 95%."""
+    ends = (end for end in (bound.low, bound.high) if end is not None)
+    return next((end for end in ends if math.isclose(value, end, rel_tol=1e-9, abs_tol=1e-12)), value)
 
 
 def _both_sides(p: float, looks: int) -> float:
@@ -205,7 +217,9 @@ def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confi
 def _against_pair(
     weighed: Weighed, estimate: Estimate, bound: Control, control: Paired, confidence: float, looks: int
 ) -> Judgement:
-    """Paired with one other figure: how far the one is above the other, beyond rounding."""
+    """Paired with one other figure: how far the one is above the other, beyond rounding. A sham is drawn, whatever
+    prompts there are."""
+    weighed = replace(weighed, whole=False)
     figure, excess = (weighed.evidence_of(each) for each in (control.figure, control.excess))
     if figure is None or excess is None:
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)

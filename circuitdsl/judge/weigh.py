@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitdsl.judge.bootstrap import resampled_means
 from circuitdsl.judge.dependence import dependence, shuffled
-from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Share, Size, Student, of_mean, ranks, student
+from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Known, Share, Size, Student, of_mean, ranks, student
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.estimands import (
     Contrast,
@@ -24,6 +24,7 @@ from circuitdsl.measures.estimands import (
     Ratio,
     Smallest,
     Smooth,
+    needs_of,
 )
 from circuitdsl.measures.measurement import Measurement, Sample, Shuffled
 
@@ -36,14 +37,17 @@ UnitsOf = Callable[[Sample], Units]
 
 @dataclass(frozen=True)
 class Weighed:
-    """A measurement with the units of its samples."""
+    """A measurement with the units of its samples. ``whole``: these are all prompts that there are, so that a function
+    of means over them is known. A rank correlation over heads and a dependence are estimated all the same: heads stand
+    for others, and a distance correlation is bias-corrected for the number of prompts."""
 
     measurement: Measurement
     units: tuple[Units, ...]
+    whole: bool = False
 
     @classmethod
-    def of(cls, measurement: Measurement, units_of: UnitsOf) -> Weighed:
-        return cls(measurement, tuple(map(units_of, measurement.samples)))
+    def of(cls, measurement: Measurement, units_of: UnitsOf, whole: bool = False) -> Weighed:
+        return cls(measurement, tuple(map(units_of, measurement.samples)), whole)
 
     @property
     def fewest(self) -> int:
@@ -76,6 +80,8 @@ class Weighed:
 
     def evidence_of(self, estimand: Estimand) -> Evidence | None:
         """The same of any figure of these columns."""
+        if self.whole and not isinstance(estimand, RankCorrelation | Dependence):
+            return self._known(estimand)
         match estimand:
             case Mean(of=contrast, binary=binary):
                 return self._mean(contrast, binary)
@@ -96,6 +102,15 @@ class Weighed:
                 return dependence(*self._pairs(estimand))
             case _:
                 assert_never(estimand)
+
+    def _known(self, estimand: Estimand) -> Evidence | None:
+        """A figure of all prompts; worth nothing where a mean that it needs is not above zero."""
+        means = self.means
+        value = float(estimand.value(means))
+        if not math.isfinite(value):
+            return None
+        meaningful = all(need.of(means) > 0 for need in needs_of(estimand))
+        return Known(value) if meaningful else Guarded(Known(value), 1.0)
 
     def _resampled(self) -> Array:
         """Means of all samples' columns on resampled prompts, [resamples, columns]."""

@@ -125,7 +125,14 @@ class Builder(Transformer[Token, t.File]):
 
     def argument(self, meta: Any, children: list[Any]) -> t.Argument:
         child = children[0]
-        return child if isinstance(child, t.Arrow | t.Alike) else _plain(child)
+        return child if isinstance(child, t.Arrow | t.Alike | t.Number) else _plain(child)
+
+    def contrast(self, meta: Any, children: list[Any]) -> t.Words:
+        against, words = children
+        return t.Words((str(against), *words.words), span=self._span(meta))
+
+    def count(self, meta: Any, children: list[Token]) -> t.Number:
+        return self._number(children[0])
 
     def arrow(self, meta: Any, children: list[Any]) -> t.Arrow:
         left, right = children
@@ -211,7 +218,11 @@ class Builder(Transformer[Token, t.File]):
         made = tuple(self._value(value) for value in values if value is not None)
         return t.Setting(self._name(name), made, span=self._span(meta))
 
-    def _value(self, child: Any) -> t.Words | t.Number:
+    def metric(self, meta: Any, children: list[Any]) -> t.Words | t.Called:
+        words, argument = children
+        return words if argument is None else t.Called(words, argument, span=self._span(meta))
+
+    def _value(self, child: Any) -> t.Words | t.Called | t.Number:
         if not isinstance(child, Token):
             return child
         if child.type == "NUMBER":
@@ -225,12 +236,19 @@ class Builder(Transformer[Token, t.File]):
     def variable(self, meta: Any, children: list[Token]) -> t.Name:
         return self._name(children[0])
 
-    def vary_value(self, meta: Any, children: list[Any]) -> t.Words | t.Number:
+    def vary_value(self, meta: Any, children: list[Any]) -> t.Words | t.Called | t.Number:
         return self._value(children[0])
 
     def role(self, meta: Any, children: list[Any]) -> t.Role:
         _, name, place, *body = children
         return t.Role(self._name(name), place, tuple(body), span=self._span(meta))
+
+    def repeat(self, meta: Any, children: list[Any]) -> t.Repeat:
+        variable, low, high, *body = children
+        ends = self._number(low), self._number(high)
+        return t.Repeat(self._name(variable), *ends, tuple(body), span=self._span(meta))
+
+    inner = repeat
 
     # --- blocks ------------------------------------------------------------------------------------
 

@@ -215,7 +215,20 @@ class OnTask:
         return str(self.task)
 
 
-Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask
+@dataclass(frozen=True)
+class Count:
+    """Argument kind ``count``: how many."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+    def to_dict(self) -> int:
+        return self.number
+
+
+Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count
 
 
 # --- claims ----------------------------------------------------------------------------------------
@@ -310,7 +323,19 @@ def member_claim(members: Mattering, arguments: tuple[tuple[str, Argument], ...]
 # --- documents -------------------------------------------------------------------------------------
 
 
-Metric = Literal["logit_diff", "probability", "probability_diff", "accuracy"]
+AGAINST_MAX = "against max"
+"""The option of a logit difference from the largest of the wrong answers' logits in place of their mean."""
+
+METRICS = (
+    "logit_diff",
+    f"logit_diff({AGAINST_MAX})",
+    "probability",
+    "probability_diff",
+    "reciprocal_rank",
+    "accuracy",
+    "hit(10)",
+)
+"""What a method's F can be: measurements of the output as they are written, and ``hit`` of any number."""
 Positions = Literal["role", "all"]
 Processing = Literal["none", "fold"]
 
@@ -322,12 +347,13 @@ class Method:
     ``language.methods.SETTINGS`` explains each setting.
     """
 
-    metric: Metric = "logit_diff"
+    metric: str = "logit_diff"  # a measurement of the output as it is written: "hit(10)"
     against: str = ""  # the counterfactual that patches take activations from; "" if the task has none
     ablate: Ablation = "mean by template"
     reference: int = 20  # prompts that a mean is taken over, of each template if it is by template
     prompts_first: int = 200
     prompts_most: int = 2000
+    prompts_all: bool = False  # every prompt that the task has, of which the two above are then the number, at most
     positions: Positions = "role"
     floor: float = 0.01  # effects smaller than this share of F(M) count as none
     confidence: float = 0.95
@@ -336,6 +362,18 @@ class Method:
     processing: Processing = "none"
     members: Members = "minimality"  # what listing a head claims
     vary: tuple[tuple[str, str], ...] = ()  # (setting, value): re-judge every claim with this setting
+
+    @property
+    def measured(self) -> Term:
+        """The metric as a measurement with its arguments, as claims have them.
+
+        >>> str(Method(metric="hit(10)").measured), Method(metric="logit_diff(against max)").measured.options
+        ('hit(10)', ('against max',))
+        """
+        name, _, inside = self.metric.removesuffix(")").partition("(")
+        if inside.isdigit():
+            return Term(name, (("k", Count(int(inside))),))
+        return Term(name, options=(inside,) if inside else ())
 
 
 @dataclass(frozen=True)

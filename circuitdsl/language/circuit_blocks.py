@@ -18,6 +18,7 @@ from circuitdsl.language.format import at_text, statement_text
 from circuitdsl.language.methods import resolve_method
 from circuitdsl.language.paths import resolve_paths
 from circuitdsl.language.places import Places
+from circuitdsl.language.repeats import unrolled
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.statements import (
     RESERVED,
@@ -39,6 +40,7 @@ def resolve_circuit(
 ) -> Circuit | None:
     """The circuit, or None after reporting all that is wrong with it. ``budget`` is that of its file."""
     errors = _error_count(collector)
+    block = unrolled(block, collector)
     check_name(block.name, collector)
     subject = f"circuit {block.name.text}"
     about = about_text(block.body, subject, collector)

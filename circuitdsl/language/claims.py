@@ -18,6 +18,7 @@ from circuitdsl.language.circuit import (
     Claim,
     ClaimKind,
     Control,
+    Count,
     Elements,
     FromTo,
     Nodes,
@@ -29,6 +30,7 @@ from circuitdsl.language.circuit import (
 from circuitdsl.language.diagnostics import suggestion
 from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit, values_text
 from circuitdsl.language.format import argument_text, statement_text
+from circuitdsl.language.methods import MOST_COUNT
 from circuitdsl.language.paths import resolve_path
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
@@ -40,6 +42,7 @@ _KINDS: Mapping[ParameterKind, str] = {
     "attends": "a query and a key position: `END -> IO`",
     "token": "a position whose token is meant, or `answer`",
     "reads": "a position, or a position and the token written: `IO`, `IO -> answer`",
+    "count": "how many, a whole number: `10`",
     "elements": "`heads`, `nodes`, `roles`, `edges`, or a pair of roles: `name_mover ~ mover`",
     "circuits": "the two circuits: `ioi, colored_objects`",
     "direction": "from one circuit to the other: `ioi -> colored_objects`",
@@ -51,15 +54,22 @@ _EXAMPLES: Mapping[ParameterKind, str] = {
     "attends": "END -> S2",
     "token": "answer",
     "reads": "END -> answer",
+    "count": "10",
     "elements": "heads",
     "circuits": "{left}, {right}",
     "direction": "{left} -> {right}",
 }
+_OTHERWISE: Mapping[str, str] = {
+    "rank": "a mean of ranks is that of the few prompts with the largest: write `reciprocal_rank`, or `hit(10)`, the "
+    "share of prompts of rank 10 or less (the median is at most 10 where it is at least 50%)",
+}
+"""Measurements that are not offered, and what to write instead."""
 _ELSEWHERE = "random heads take the place of those that an `intervention` acts on: move the claim into one"
 _ELEMENTS = ("heads", "nodes", "roles", "edges")
 _UNITS: Mapping[Unit, str] = {
     "share": "a share",
     "logits": "in logits",
+    "nats": "in nats",
     "metric": "in the unit of the metric",
     "score": "a plain number",
 }
@@ -128,7 +138,7 @@ class Reader:
         name, known = written.measure.text, self.scope.environment.measures
         if name not in known:
             here = [info.name for info in known.values() if self.place in info.places]
-            remedy = suggestion(name, here, "measurement")
+            remedy = _OTHERWISE.get(name) or suggestion(name, here, "measurement")
             self.scope.report("C205", f"there is no measurement `{name}`", written.measure.span, remedy)
             return None
         measure = known[name]
@@ -141,6 +151,10 @@ class Reader:
             message = "there is no baseline here: only an intervention has one"
             remedy = "leave `- baseline` out, or move the claim into an `intervention`"
             self.scope.report("C513", message, written.span, remedy)
+            return None
+        if written.minus_baseline and measure.from_clean:
+            message = f"`{name}` is what the intervention changes already: its baseline is zero"
+            self.scope.report("C513", message, written.span, "leave `- baseline` out")
             return None
         return measure
 
@@ -243,6 +257,8 @@ class Reader:
                 return self._attends(argument)
             case "token", t.Words() | t.Place():
                 return self._token(argument)
+            case "count", t.Number():
+                return self._count(argument)
             case "reads", t.Words() | t.Place():
                 return self._reads(argument, argument)
             case "reads", t.Arrow(left, right):
@@ -309,6 +325,14 @@ class Reader:
             self.scope.report("C404", "`all` is no token", operand.span, "name a position, or `answer`")
             return None
         return None if position is None else Token(position)
+
+    def _count(self, written: t.Number) -> Count | None:
+        tokens = MOST_COUNT if self.scope.geometry is None else self.scope.geometry.d_vocab
+        if 1 <= written.value < tokens:
+            return Count(int(written.value))
+        message = f"`{written.text}` is none of the tokens, or all {tokens:,}: it would claim nothing"
+        self.scope.report("C502", message, written.span, f"it takes {_KINDS['count']}")
+        return None
 
     def _reads(self, left: t.Operand, right: t.Operand) -> Reads | None:
         if left is right:

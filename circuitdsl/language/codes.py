@@ -56,6 +56,10 @@ CODES = MappingProxyType(
         "`expect`; or an edge is both claimed and denied. An edge and the same one `: strict` are two.",
         "C216": "A role lists no nodes, so that nothing is claimed of it.",
         "C217": "A role bears the name of one of the task's positions, so that an argument could mean either.",
+        "C218": "`prompts all` of a task that cannot list its prompts, or that has more of them than are run at most.",
+        "C219": "`for n in 0 .. 2 { ... }` counts upwards, and every statement in it has its variable in the brackets "
+        "of a name: `A[n]`, `A[n+1]`, which is never below zero. The repeats of a circuit stand for at most 2,000 "
+        "statements. Outside of a `for` no name has brackets.",
         # --- geometry
         "C301": "A layer that the model does not have. Layers and heads count from 0.",
         "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",
@@ -104,7 +108,8 @@ CODES = MappingProxyType(
         "into both kinds of input is two edges, or one that names no input: then all three see the patch together.",
         "C512": "The inputs of a head are q, k and v: `.q`, `.k`, `.v`, `.kv`. Where none is named, all three are "
         "meant.",
-        "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is none.",
+        "C513": "`- baseline` subtracts the value without the intervention; outside of `intervention` there is "
+        "none, and of what is measured from the run without it (`kl`) it is zero.",
         "C514": "A measurement, or an option of it, stands where it has no meaning: an overlap, for instance, needs "
         "the two circuits of a `compare`, and an effect can be `normalised` only where the model is as it is.",
         "C515": "A statement with which the groups of a file stand for more than could be checked. `{a b} -> {c d}` "

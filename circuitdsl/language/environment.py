@@ -20,12 +20,13 @@ ParameterKind = Literal[
     "attends",  # position -> position
     "token",  # the token at a position, or `answer`
     "reads",  # position, or position -> token: where a head's OV reads and the token it should write
+    "count",  # how many: a whole number, 1 or more
     "elements",  # compare only: heads | nodes | roles | edges, or `role ~ role`
     "circuits",  # compare only: circuit, circuit
     "direction",  # compare only: circuit -> circuit
 ]
 
-Unit = Literal["share", "logits", "metric", "score"]
+Unit = Literal["share", "logits", "nats", "metric", "score"]
 """``share`` is written with a per cent sign and kept as a fraction; the others are plain numbers."""
 
 Place = Literal["circuit", "compare", "intervention"]
@@ -69,6 +70,7 @@ class TaskInfo:
     default_counterfactual: str | None
     templates: int
     lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
+    listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,12 @@ class MeasureInfo:
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
     of_whole: bool = False  # of the circuit as a whole, which has to list nodes or state edges
     output: bool = False  # of what the model says, so that an intervention on random heads has it as well
+    from_clean: bool = False  # in an intervention a figure of what it changes, so that `- baseline` takes nothing away
 
     def controls_in(self, place: Place) -> tuple[str, ...]:
         """The controls that it can be compared with in a kind of block."""
         own = tuple(name for name in self.controls if place != "intervention" or name not in self.of_circuits)
-        return (*own, RANDOM_HEADS) if self._has_random_heads(place) else own
+        return tuple(dict.fromkeys((*own, RANDOM_HEADS))) if self._has_random_heads(place) else own
 
     def options_in(self, place: Place) -> tuple[str, ...]:
         """The options that it can have in a kind of block."""

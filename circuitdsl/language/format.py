@@ -85,7 +85,7 @@ def group_text(group: t.Group) -> str:
 
 def argument_text(argument: t.Argument) -> str:
     match argument:
-        case t.Words():
+        case t.Words() | t.Number():
             return argument.text
         case t.Place():
             return place_text(argument)
@@ -241,7 +241,7 @@ def _block(block: t.Block) -> Iterator[_Line]:
 
 
 def _braces(
-    depth: int, head: str, span: Span, last_of_head: Span, body: Sequence[_Plain | t.Method | t.Role]
+    depth: int, head: str, span: Span, last_of_head: Span, body: Sequence[_Plain | t.Method | t.Role | t.Repeat]
 ) -> Iterator[_Line]:
     """``head {``, the body one deeper, ``}``. The head's span ends with its last word."""
     yield _Line(depth, (f"{head} {{",), span.to(last_of_head))
@@ -251,12 +251,15 @@ def _braces(
     yield _Line(depth, ("}",), closing)
 
 
-def _statement(depth: int, statement: _Plain | t.Method | t.Role) -> Iterator[_Line]:
+def _statement(depth: int, statement: _Plain | t.Method | t.Role | t.Repeat) -> Iterator[_Line]:
     match statement:
         case t.Method(settings):
             yield from _braces(depth, "method", statement.span, _word_at(statement.span, "method"), settings)
         case t.Role():
             yield _role(depth, statement)
+        case t.Repeat(variable, low, high, body):
+            head = f"for {variable.text} in {low.text} .. {high.text}"
+            yield from _braces(depth, head, statement.span, high.span, body)
         case _:
             cells = _cells(statement)
             yield _Line(depth, cells, statement.span, _KINDS.get(type(statement), "") if len(cells) > 1 else "")

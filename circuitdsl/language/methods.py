@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from circuitdsl.actions import ABLATIONS
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Members, Method, Metric, Positions, Processing
+from circuitdsl.language.circuit import METRICS, Members, Method, Positions, Processing
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import TaskInfo
 
@@ -25,9 +25,10 @@ class SettingInfo:
 SETTINGS = (
     SettingInfo(
         "metric",
-        "What F measures: `logit_diff` (the default), `probability`, `probability_diff` or `accuracy`. "
-        "Effects, knockouts and faithfulness are changes of it.",
-        get_args(Metric),
+        "What F measures: `logit_diff` (the default), `logit_diff(against max)`, `probability`, `probability_diff`, "
+        "`reciprocal_rank`, `accuracy` or `hit(10)`, with any number. Effects, knockouts and faithfulness are changes "
+        "of it.",
+        METRICS,
     ),
     SettingInfo("against", "The task's counterfactual that patches take activations from; the task names a default."),
     SettingInfo(
@@ -46,7 +47,8 @@ SETTINGS = (
     SettingInfo(
         "prompts",
         "`prompts 200 to 2000` starts with 200 prompts and draws more while a claim is undecided, up to "
-        "2000; the confidence is split over the looks.",
+        "2000; the confidence is split over the looks. `prompts all` runs every prompt of a task that can list them, "
+        "such as a file: figures are then exact and have no interval.",
     ),
     SettingInfo(
         "positions",
@@ -97,7 +99,29 @@ SETTINGS = (
 CHOICES: Mapping[str, tuple[str, ...]] = {setting.name: setting.values for setting in SETTINGS if setting.values}
 """The values of each setting that is chosen among words of the language."""
 
+NO_METRICS: Mapping[str, tuple[str, str]] = {
+    "log_prob": (
+        "a logarithm of a probability is never above zero, so that no share of it means anything",
+        "write `metric probability`, or claim `expect log_prob >= -2` beside another metric",
+    ),
+    "kl": (
+        "the divergence of the model from itself is zero, and there is no share of zero",
+        "claim `expect kl <= 0.5` beside another metric",
+    ),
+    "rank": (
+        "a mean of ranks is that of the few prompts with the largest",
+        "write `metric reciprocal_rank` or `metric hit(10)`",
+    ),
+}
+"""What others measure and no method can, why, and what to write instead."""
+
+MOST_COUNT = 1_000_000
+"""The largest number that a measurement may count to."""
+
 MOST_PROMPTS = 1_000_000
+MOST_LISTED = 100_000
+"""As many prompts are run at most where all of a task are."""
+
 MOST_REFERENCE = 10_000
 MOST_SEED = 2**31 - 1
 
@@ -123,7 +147,7 @@ class _Settings:
         self.values: dict[str, Any] = {}
         self.vary: list[tuple[str, str]] = []
         self._first: dict[str, t.Name] = {}
-        self._members: t.Words | None = None
+        self._members: t.Words | t.Called | None = None
 
     def read(self, setting: t.Setting | t.Vary) -> None:
         name = setting.name.text
@@ -144,7 +168,7 @@ class _Settings:
             message = "by `members none` to list a head claims nothing, so that there is nothing to be judged again"
             self.collector.add("C213", message, self._members.span, "leave out `members none`, or this")
 
-    def _vary(self, name: str, value: t.Words) -> None:
+    def _vary(self, name: str, value: t.Words | t.Called) -> None:
         word = self.choice(name, value)
         if (name, word) == ("members", "none"):
             message = "`members none` is no claim, so that there is none to be judged again"
@@ -157,18 +181,28 @@ class _Settings:
             if name == "members":
                 self._members = value
 
-    def choice(self, name: str, value: t.Words) -> str | None:
+    def choice(self, name: str, value: t.Words | t.Called) -> str | None:
         """The value of a setting that is chosen among words, or None after saying what they are."""
         if name == "against":
             return counterfactual(t.Name(value.text, span=value.span), self.task, self.collector)
-        if value.text in CHOICES[name]:
+        if value.text in CHOICES[name] or (name == "metric" and _is_hit(value)):
             return value.text
-        remedy = suggestion(value.text, CHOICES[name], "value")
-        self.collector.add("C213", f"`{name}` cannot be `{value.text}`", value.span, remedy)
+        message, remedy = f"`{name}` cannot be `{value.text}`", suggestion(value.text, CHOICES[name], "value")
+        if name == "metric" and value.text in NO_METRICS:
+            why, remedy = NO_METRICS[value.text]
+            message = f"{message}: {why}"
+        self.collector.add("C213", message, value.span, remedy)
         return None
 
     def wrong(self, value: t.Number, remedy: str) -> None:
         self.collector.add("C213", f"`{value.text}` is not possible here", value.span, remedy)
+
+
+def _is_hit(value: t.Words | t.Called) -> bool:
+    """Whether a metric is ``hit`` of a number."""
+    if not isinstance(value, t.Called) or value.measure.text != "hit" or not isinstance(value.argument, t.Number):
+        return False
+    return 1 <= value.argument.value <= MOST_COUNT
 
 
 def counterfactual(name: t.Name, task: TaskInfo | None, collector: Collector) -> str | None:
@@ -185,13 +219,16 @@ def counterfactual(name: t.Name, task: TaskInfo | None, collector: Collector) ->
 
 def _read_choice(settings: _Settings, setting: t.Setting) -> None:
     (value,) = setting.values
-    assert isinstance(value, t.Words)
+    assert isinstance(value, t.Words | t.Called)
     word = settings.choice(setting.name.text, value)
     if word is not None:
         settings.values[setting.name.text] = word == "yes" if setting.name.text == "bos" else word
 
 
 def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
+    if isinstance(setting.values[0], t.Words | t.Called):
+        _read_all_prompts(settings, setting.values[0])
+        return
     remedy = f"whole numbers, the first and the most, up to {MOST_PROMPTS}: `prompts 200 to 2000`"
     numbers = [_whole(settings, value, 1, MOST_PROMPTS, remedy) for value in setting.values]
     if None in numbers:
@@ -203,6 +240,21 @@ def _read_prompts(settings: _Settings, setting: t.Setting) -> None:
         settings.wrong(setting.values[-1], "the most cannot be fewer than the first")
         return
     settings.values.update(prompts_first=first, prompts_most=most)
+
+
+def _read_all_prompts(settings: _Settings, value: t.Words | t.Called) -> None:
+    task, add = settings.task, settings.collector.add
+    remedy = "write `prompts 200 to 2000`: a sample decides within its interval"
+    if value.text != "all":
+        add("C213", f"`prompts` cannot be `{value.text}`", value.span, "write numbers, `prompts 200 to 2000`, or `all`")
+    elif task is not None and not task.listed:
+        message = f"`prompts all` lists every prompt, and {task.name} draws its own from more than can be listed"
+        add("C218", message, value.span, f'{remedy}; of file("my.jsonl") all lines can be listed')
+    elif task is not None and task.listed > MOST_LISTED:
+        message = f"{task.name} has {task.listed:,} prompts, and `prompts all` runs {MOST_LISTED:,} at most"
+        add("C218", message, value.span, remedy)
+    elif task is not None:
+        settings.values.update(prompts_first=task.listed, prompts_most=task.listed, prompts_all=True)
 
 
 def _read_reference(settings: _Settings, setting: t.Setting) -> None:
@@ -218,7 +270,7 @@ def _read_seed(settings: _Settings, setting: t.Setting) -> None:
         settings.values["seed"] = seed
 
 
-def _whole(settings: _Settings, value: t.Words | t.Number, least: int, most: int, remedy: str) -> int | None:
+def _whole(settings: _Settings, value: t.Words | t.Called | t.Number, least: int, most: int, remedy: str) -> int | None:
     assert isinstance(value, t.Number)
     if value.percent or not least <= value.value <= most or value.value != int(value.value):
         settings.wrong(value, remedy)

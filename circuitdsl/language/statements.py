@@ -22,6 +22,9 @@ def check_name(name: t.Name, collector: Collector) -> None:
     if name.text in RESERVED:
         message = f"`{name.text}` has a meaning of its own and cannot be a name"
         collector.add("C209", message, name.span, "choose another name")
+    elif "[" in name.text:
+        message = f"`{name.text}` has brackets, in which the variable of a `for` stands, and here is none"
+        collector.add("C219", message, name.span, "leave the brackets out")
 
 
 def is_known(name: t.Name, circuits: Mapping[str, Circuit | None], collector: Collector) -> bool:

@@ -59,6 +59,8 @@ def read_sweep(
     found = tuple(claim.term for claim in circuit.claims)
     for term in found:
         _check_senders(term, environment.measures)
+    if circuit.method.prompts_all:
+        raise InputError("a sweep is measured on a sample of prompts", "write a number: 200")
     if circuit.method.prompts_first != circuit.method.prompts_most and "prompts" in settings:
         raise InputError("a sweep is measured on one number of prompts", "write one: 200")
     method = replace(circuit.method, prompts_most=circuit.method.prompts_first)

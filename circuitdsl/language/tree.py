@@ -180,7 +180,7 @@ class Alike(Syntax):
 Operand = Words | Place | Group | Logits
 """``Place`` only with an offset: a bare position is ``Words``, as is a bare role."""
 
-Argument = Operand | Arrow | Alike
+Argument = Operand | Arrow | Alike | Number
 
 
 @dataclass(frozen=True)
@@ -251,11 +251,23 @@ class ControlTask(Syntax):
 
 
 @dataclass(frozen=True)
+class Called(Syntax):
+    """A metric with what stands in its parentheses: ``hit(10)``, ``logit_diff(against max)``."""
+
+    measure: Words
+    argument: Words | Number
+
+    @property
+    def text(self) -> str:
+        return f"{self.measure.text}({self.argument.text})"
+
+
+@dataclass(frozen=True)
 class Setting(Syntax):
     """A setting other than ``vary``. ``prompts`` may have two values; all others have one."""
 
     name: Name
-    values: tuple[Words | Number, ...]
+    values: tuple[Words | Called | Number, ...]
 
 
 @dataclass(frozen=True)
@@ -263,7 +275,7 @@ class Vary(Syntax):
     """``vary ablate: zero, resample``."""
 
     name: Name
-    values: tuple[Words, ...]
+    values: tuple[Words | Called, ...]
 
 
 @dataclass(frozen=True)
@@ -281,7 +293,17 @@ class Role(Syntax):
     body: tuple[RoleItem, ...]
 
 
-Statement = About | Cite | Model | Task | Method | Role | Edge | Expect | ControlTask
+@dataclass(frozen=True)
+class Repeat(Syntax):
+    """``for n in 0 .. 2 { ... }``: its statements once for each number, both ends among them."""
+
+    variable: Name
+    low: Number
+    high: Number
+    body: tuple[Role | Edge | Expect | Repeat, ...]
+
+
+Statement = About | Cite | Model | Task | Method | Role | Edge | Expect | ControlTask | Repeat
 
 
 @dataclass(frozen=True)

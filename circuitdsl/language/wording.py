@@ -12,7 +12,7 @@ from circuitdsl.language.notations import Notation, name_of, notation_at
 
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
-    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control"),
+    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control", "for"),
     *(
         "metric",
         "against",
@@ -37,6 +37,7 @@ _THINGS = {
     "STRING": "text in double quotes",
     "NUMBER": "a number",
     "INT": "a layer",
+    "COUNT": "a number",
     "NEURON_NUMBER": "a layer and a number such as `5.123`",
     "OFFSET": "an offset such as `+1`",
     "INPUTS": "an input such as `.q`",

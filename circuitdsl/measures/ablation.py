@@ -19,12 +19,22 @@ from circuitdsl.measures.estimands import (
     Limits,
     Mean,
     Ratio,
+    average,
     column,
     ratio,
     relative_change,
 )
+from circuitdsl.measures.experiments import (
+    MOST_NATS,
+    Ablated,
+    Clean,
+    Divergence,
+    Experiment,
+    FromCounterfactual,
+    Intervened,
+    Source,
+)
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
-from circuitdsl.measures.experiments import Ablated, Clean, Experiment, FromCounterfactual, Source
 from circuitdsl.measures.kept import EDGES, kept
 from circuitdsl.measures.measurement import (
     CLEAN,
@@ -177,6 +187,24 @@ def _faithfulness_gap(request: Request) -> Asking:
     results = yield [circuit, model]
     gap = Folded(Mean(Contrast(((1, 1.0), (0, -1.0)), request.limits)))
     return Measurement((sample(request.data, results[circuit], results[model]),), gap, note=alone.note)
+
+
+_NATS = (0.0, MOST_NATS)
+
+
+def _kl(request: Request) -> Asking:
+    """Columns: the divergence under an intervention, whose world is the request's; elsewhere that of the circuit alone
+    and, with a control, of each random circuit."""
+    if isinstance(request.world, Intervened):
+        worlds, note = [request.world], ""
+    else:
+        alone = kept(request)
+        worlds, note = [alone.circuit(), *(alone.randoms() if request.control else ())], alone.note
+    asked = [request.ask(world, Divergence()) for world in worlds]
+    results = yield asked
+    columns = [results[e] for e in asked]
+    control = _of_random_sets(request, lambda m: m[..., 1:])
+    return Measurement((sample(request.data, *columns),), average(limits=_NATS), control=control, note=note)
 
 
 def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Node], ...]:
@@ -435,6 +463,25 @@ MEASURES = (
             limits=NOT_NEGATIVE,
         ),
         _faithfulness_gap,
+    ),
+    Measure(
+        MeasureInfo(
+            "kl",
+            "nats",
+            "Kullback-Leibler divergence D(model || changed) of the next-token distribution at END from the model's "
+            "own, averaged over prompts. In an intervention the changed model is the one with its actions in force. In "
+            f"a circuit it is the circuit alone, everything outside ablated. {_OF_EDGES}. On a prompt it counts as at "
+            f"most {MOST_NATS:g}.",
+            "Conmy et al. 2023",
+            options=(_AS_EDGES,),
+            of_whole=True,
+            of_circuits=(EDGES,),
+            controls=(RANDOM_HEADS,),
+            limits=_NATS,
+            output=True,
+            from_clean=True,
+        ),
+        _kl,
     ),
     Measure(
         MeasureInfo(

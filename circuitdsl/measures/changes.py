@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from circuitdsl.language.circuit import FromTo, Method
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
 from circuitdsl.measures.estimands import RankCorrelation, proportion
 from circuitdsl.measures.experiments import Attention, Intervened, Patched
+from circuitdsl.measures.figures import figure_of
 from circuitdsl.measures.heads import HEADS, heads_of
 from circuitdsl.measures.measurement import (
     CLEAN,
@@ -24,7 +26,7 @@ from circuitdsl.measures.measurement import (
     Request,
     sample,
 )
-from circuitdsl.measures.outputs import AMONG_OPTIONS, accuracy_of
+from circuitdsl.measures.outputs import AMONG
 
 FEWEST = 3
 """A rank correlation needs three heads."""
@@ -67,7 +69,8 @@ def _turned(counts: Callable[[Array, Array], NDArray[np.bool_]]) -> Estimator:
     """The share of prompts that ``counts`` marks, from whether they are answered right before and after."""
 
     def estimate(request: Request) -> Asking:
-        before, after = (request.ask(world, accuracy_of(request)) for world in (CLEAN, request.world))
+        accuracy = figure_of(replace(request.term, measure="accuracy")).reading
+        before, after = (request.ask(world, accuracy) for world in (CLEAN, request.world))
         results = yield [before, after]
         column = counts(results[before], results[after]).astype(np.float64)
         return Measurement((sample(request.data, column),), proportion())
@@ -82,7 +85,7 @@ MEASURES = (
             "share",
             "Share of prompts whose top token is the answer under the intervention and is not without it.",
             "Merullo et al. 2024",
-            options=(AMONG_OPTIONS,),
+            options=(AMONG,),
             places=("intervention",),
             limits=PROPORTION,
             output=True,
@@ -95,7 +98,7 @@ MEASURES = (
             "share",
             "Share of prompts whose top token is the answer without the intervention and is not under it.",
             "Merullo et al. 2024",
-            options=(AMONG_OPTIONS,),
+            options=(AMONG,),
             places=("intervention",),
             limits=PROPORTION,
             output=True,

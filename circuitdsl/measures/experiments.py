@@ -19,11 +19,15 @@ from circuitdsl.language.environment import TaskRef
 
 @dataclass(frozen=True)
 class Data:
-    """Which prompts: the first n of this task's seeded stream (n is chosen by the judge)."""
+    """Which prompts: the first n of this task's seeded stream (n is chosen by the judge).
+
+    ``listed``: the stream is every prompt of the task once.
+    """
 
     task: TaskRef
     seed: int
     bos: bool
+    listed: bool = False
 
 
 # --- where replaced activations come from ----------------------------------------------------------
@@ -175,18 +179,46 @@ def takes_sham(world: World) -> bool:
 # --- readings: what is written down, one float a prompt --------------------------------------------
 
 
+MOST_NATS = 20.0
+"""A logarithm of a probability counts as no lower than minus this on a prompt (two in 10^9), and a divergence as no
+larger: what has no limits is judged by a test that a few rare prompts deceive (docs/methods.md)."""
+
+
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from the logits at END."""
+    """A number computed from the logits at END (``engine.readings``)."""
 
     name: Literal[
-        "logit_diff", "accuracy", "accuracy among options", "chance among options", "probability", "probability_diff"
+        "logit_diff",
+        "logit_diff against max",
+        "accuracy",
+        "accuracy among options",
+        "chance among options",
+        "probability",
+        "probability_diff",
+        "log_prob",
+        "reciprocal_rank",
     ]
 
 
 @dataclass(frozen=True)
+class Hit:
+    """1 if a right answer is among the ``k`` most likely tokens at END."""
+
+    k: int
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The Kullback-Leibler divergence of the next-token distribution at END from that of the clean run, in nats.
+
+    It is at most :data:`MOST_NATS`.
+    """
+
+
+@dataclass(frozen=True)
 class TokenProbability:
-    """Softmax probability at END of the token at a position (or of the answer)."""
+    """Softmax probability at END of the token at a position (or of all right answers together)."""
 
     token: Token
 
@@ -217,7 +249,7 @@ class HeadScore:
     kind: Literal["previous_token", "duplicate_token", "induction"]
 
 
-Reading = Metric | TokenProbability | Attention | Copying | HeadScore
+Reading = Metric | Hit | Divergence | TokenProbability | Attention | Copying | HeadScore
 
 
 @dataclass(frozen=True)

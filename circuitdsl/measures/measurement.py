@@ -21,24 +21,17 @@ from circuitdsl.measures.experiments import (
     Experiment,
     FromCounterfactual,
     Mean,
-    Metric,
     Reading,
     Resample,
     Source,
     World,
     Zero,
 )
+from circuitdsl.measures.figures import Figure, figure_of
 
 Array = NDArray[np.float64]
 
 CLEAN = Clean()
-
-METRIC_LIMITS: Mapping[str, Limits] = {
-    "accuracy": (0.0, 1.0),
-    "probability": (0.0, 1.0),
-    "probability_diff": (-1.0, 1.0),
-}
-"""The metrics that cannot be of any size."""
 
 
 @dataclass(frozen=True)
@@ -130,16 +123,17 @@ class Request:
 
     @property
     def data(self) -> Data:
-        return Data(self.circuit.task, self.method.seed, self.method.bos)
+        return data_of(replace(self.circuit, method=self.method))
 
     @property
-    def metric(self) -> Metric:
-        return Metric(self.method.metric)
+    def metric(self) -> Figure:
+        """What the method's metric reads."""
+        return figure_of(self.method.measured)
 
     @property
     def limits(self) -> Limits | None:
         """The least and the greatest value of the method's metric on a prompt; None where there are none."""
-        return METRIC_LIMITS.get(self.method.metric)
+        return self.metric.limits
 
     def argument(self, name: str) -> Argument | None:
         """The argument given for a parameter, or None where it was left out."""
@@ -151,7 +145,7 @@ class Request:
 
     def ask(self, world: World, reading: Reading | None = None) -> Experiment:
         """An experiment on the circuit's own prompts, of the method's metric unless another reading is given."""
-        return Experiment(self.data, world, reading or self.metric)
+        return Experiment(self.data, world, reading or self.metric.reading)
 
     def compares_with(self, control: str) -> bool:
         """Whether the claim compares with the control of this name."""
@@ -216,6 +210,13 @@ class ComparisonMeasure:
 
     info: MeasureInfo
     estimator: Callable[[PairRequest], Asking] | None = None
+
+
+def data_of(circuit: Circuit) -> Data:
+    """The prompts of a circuit's task by its method. A task that cannot list its prompts (another than the circuit's
+    own, which a control task names) is drawn."""
+    method = circuit.method
+    return Data(circuit.task, method.seed, method.bos, listed=method.prompts_all and circuit.task_info.listed > 0)
 
 
 def ablation_source(method: Method, ablate: Ablation) -> Source:

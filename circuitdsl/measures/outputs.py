@@ -1,19 +1,15 @@
-"""Measurements of what the model says at END: logit_diff, accuracy, probability, probability_diff."""
+"""Measurements of what the model says at END."""
 
 from __future__ import annotations
 
-from circuitdsl.language.circuit import Token
+from circuitdsl.language.circuit import AGAINST_MAX, Token
 from circuitdsl.language.environment import PROPORTION, MeasureInfo, Parameter
-from circuitdsl.measures.estimands import Mean, average, proportion
-from circuitdsl.measures.experiments import Metric, Reading, TokenProbability
+from circuitdsl.measures.estimands import Mean, average
+from circuitdsl.measures.experiments import MOST_NATS, Reading, TokenProbability
+from circuitdsl.measures.figures import AMONG_OPTIONS, figure_of
 from circuitdsl.measures.measurement import Asking, Measure, Measurement, Request, sample
 
-AMONG_OPTIONS = ("among options", "the top token among the task's options for the prompt, not all tokens")
-
-
-def accuracy_of(request: Request) -> Metric:
-    """Among the task's options if the term says so."""
-    return Metric("accuracy among options" if AMONG_OPTIONS[0] in request.term.options else "accuracy")
+AMONG = (AMONG_OPTIONS, "the top token among the task's options for the prompt, not all tokens")
 
 
 def _average(request: Request, reading: Reading, mean: Mean) -> Asking:
@@ -22,12 +18,9 @@ def _average(request: Request, reading: Reading, mean: Mean) -> Asking:
     return Measurement((sample(request.data, results[experiment]),), mean)
 
 
-def _logit_diff(request: Request) -> Asking:
-    return (yield from _average(request, Metric("logit_diff"), average()))
-
-
-def _accuracy(request: Request) -> Asking:
-    return (yield from _average(request, accuracy_of(request), proportion()))
+def _output(request: Request) -> Asking:
+    figure = figure_of(request.term)
+    return (yield from _average(request, figure.reading, figure.mean))
 
 
 def _probability(request: Request) -> Asking:
@@ -36,20 +29,20 @@ def _probability(request: Request) -> Asking:
     return (yield from _average(request, reading, average(limits=PROPORTION)))
 
 
-def _probability_diff(request: Request) -> Asking:
-    return (yield from _average(request, Metric("probability_diff"), average(limits=(-1.0, 1.0))))
-
+RIGHT = "all right answers together, where there are several"
 
 MEASURES = (
     Measure(
         MeasureInfo(
             "logit_diff",
             "logits",
-            "Logit of the answer less the mean logit of the wrong answers, at END, averaged over prompts.",
-            "Wang et al. 2022",
+            "Logit of the answer less the mean logit of the wrong answers, at END, averaged over prompts. Of several "
+            "right answers the mean of their logits is taken, as of the wrong ones.",
+            "Wang et al. 2022; several answers: Miller et al. 2024; the largest: Garcia-Carrasco et al. 2024",
+            options=((AGAINST_MAX, "less the largest of the wrong answers' logits in place of their mean"),),
             output=True,
         ),
-        _logit_diff,
+        _output,
     ),
     Measure(
         MeasureInfo(
@@ -57,18 +50,18 @@ MEASURES = (
             "share",
             "Share of prompts whose top token at END is the answer (a right answer, where there are several).",
             "Merullo et al. 2024",
-            options=(AMONG_OPTIONS,),
+            options=(AMONG,),
             limits=PROPORTION,
             output=True,
         ),
-        _accuracy,
+        _output,
     ),
     Measure(
         MeasureInfo(
             "probability",
             "share",
-            "Softmax probability at END of the token that stands at a position, or of the answer.",
-            "Wang et al. 2022",
+            f"Softmax probability at END of the token that stands at a position, or of the answer: of {RIGHT}.",
+            "Wang et al. 2022; several answers: Hanna et al. 2023",
             parameters=(Parameter("token", "token", "a position, or `answer` (the default)", required=False),),
             limits=PROPORTION,
             output=True,
@@ -84,6 +77,45 @@ MEASURES = (
             limits=(-1, 1),
             output=True,
         ),
-        _probability_diff,
+        _output,
+    ),
+    Measure(
+        MeasureInfo(
+            "log_prob",
+            "nats",
+            f"Natural logarithm of the softmax probability at END of the answer: of {RIGHT}. Averaged over prompts; "
+            f"with the sign turned it is the mean negative log-likelihood. On a prompt it counts as no lower than "
+            f"-{MOST_NATS:g} (a probability of two in 10^9).",
+            "Yao et al. 2024 (as match_nll)",
+            limits=(-MOST_NATS, 0),
+            output=True,
+        ),
+        _output,
+    ),
+    Measure(
+        MeasureInfo(
+            "hit",
+            "share",
+            "Share of prompts whose answer is among the k most likely tokens at END (Hit@k). The answer's rank is one "
+            "more than the number of tokens with a logit as large as its own, or larger, so that a tie counts against "
+            "it. Of several right answers the best counts, and the others are left out of the count.",
+            "Yao et al. 2024; ranks without other right answers: Bordes et al. 2013",
+            parameters=(Parameter("k", "count", "how many of the most likely tokens"),),
+            limits=PROPORTION,
+            output=True,
+        ),
+        _output,
+    ),
+    Measure(
+        MeasureInfo(
+            "reciprocal_rank",
+            "share",
+            "One over the answer's rank at END, averaged over prompts (mean reciprocal rank): 100% where it is the "
+            "top token, 50% where it is the second. The rank is that of `hit`.",
+            "Voorhees 1999",
+            limits=PROPORTION,
+            output=True,
+        ),
+        _output,
     ),
 )

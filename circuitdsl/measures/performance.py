@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from circuitdsl.language.environment import PROPORTION
 from circuitdsl.measures.estimands import (
     Contrast,
     Estimand,
@@ -12,7 +13,6 @@ from circuitdsl.measures.estimands import (
     Ratio,
     Smallest,
     Smooth,
-    average,
     column,
     proportion,
 )
@@ -24,21 +24,21 @@ def performance(request: Request) -> Asking:
     """The metric above zero and what tells it from chance above chance: the smaller of the two, which must be positive.
 
     The parts are the metric, the accuracy, and what the metric is told from chance by: of a logit or probability
-    difference, itself; of a probability or an accuracy, the accuracy among the task's options less the share of these
-    that are right, since any token has some probability, and who always says the same is right as often as that.
+    difference, itself; of a share (a probability, an accuracy, hits), the accuracy among the task's options less the
+    share of these that are right, since any token has some probability, and who always says the same is right as often
+    as that.
     """
     metric, accuracy = request.ask(CLEAN), request.ask(CLEAN, Metric("accuracy"))
     among: tuple[Metric, ...] = (Metric("accuracy among options"), Metric("chance among options"))
-    readings = among if request.method.metric in ("probability", "accuracy") else ()
+    readings = among if request.limits == PROPORTION else ()
     asked = [metric, accuracy, *(request.ask(CLEAN, reading) for reading in readings)]
     results = yield asked
     columns = [results[e] for e in asked]
     samples = (sample(request.data, *columns),)
     level = Mean(column(0, request.limits))
     chance = Mean(Contrast(((2, 1.0), (3, -1.0)), (0.0, 1.0))) if readings else level
-    of_metric = proportion() if request.method.metric == "accuracy" else average(limits=request.limits)
     parts = (
-        (request.method.metric, Measurement((sample(request.data, columns[0]),), of_metric)),
+        (request.method.metric, Measurement((sample(request.data, columns[0]),), request.metric.mean)),
         ("accuracy", Measurement((sample(request.data, columns[1]),), proportion())),
         ("above chance", Measurement(samples, chance)),
     )

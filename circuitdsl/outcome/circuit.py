@@ -145,6 +145,7 @@ def method_facts(method: Method, without: Collection[str] = ()) -> dict[str, obj
         "ablate": method.ablate,
         "reference": method.reference,
         "prompts": [method.prompts_first, method.prompts_most],
+        "prompts_all": method.prompts_all,
         "positions": method.positions,
         "floor": method.floor,
         "confidence": method.confidence,

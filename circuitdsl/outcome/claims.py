@@ -36,7 +36,8 @@ class ClaimOutcome:
 
     ``p_value`` is one-sided, against "the bound is not met" (small supports the claim; None for an error),
     ``p_holm`` the same after Holm's correction over the circuit's claims. ``subject`` is a JSON-ready description of
-    the arguments. ``control`` is the control's estimate where the claim compares with one.
+    the arguments. ``control`` is the control's estimate where the claim compares with one. ``exact``: the figure
+    is that of all prompts that there are, and the verdict rests on no test.
     """
 
     claim: Claim
@@ -51,6 +52,7 @@ class ClaimOutcome:
     control: Estimate | None = None
     p_value: float | None = None
     p_holm: float | None = None
+    exact: bool = False
 
     @property
     def depends_on_method(self) -> bool | None:
@@ -77,6 +79,7 @@ class ClaimOutcome:
             "bound": _bound(self.claim.bound, self.control),
             "verdict": str(self.verdict),
             "prompts": self.prompts,
+            "exact": self.exact,
             "note": self.note,
             "p_value": self.p_value,
             "p_holm": self.p_holm,

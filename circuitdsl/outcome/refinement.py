@@ -15,8 +15,8 @@ from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
 from circuitdsl.outcome.report import Cost
 from circuitdsl.visible import visible
 
-_ELSEWHERE = ("prompts",)
-"""Settings that are given by themselves."""
+_ELSEWHERE = ("prompts", "prompts_all")
+"""Settings that are given by themselves, or that no refinement has."""
 
 Kind = Literal["add", "drop", "move", "add edge", "drop edge", "split"]
 

@@ -78,7 +78,7 @@ class Report:
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/report/4",
+            "schema": "circuitdsl/report/5",
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,

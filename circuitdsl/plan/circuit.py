@@ -63,7 +63,7 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
 
 def performance_job(circuit: Circuit) -> Job:
     """Whether the model does the circuit's task, by the circuit's method."""
-    request = Request(circuit, circuit.method, Term(circuit.method.metric))
+    request = Request(circuit, circuit.method, circuit.method.measured)
     return Job(
         key=(circuit.name, "performance"),
         purpose="performance",

@@ -96,7 +96,8 @@ def measured_and_wanted(outcome: ClaimOutcome) -> str:
     if outcome.verdict is Verdict.ERROR:
         return outcome.note or "the experiment could not be run"
     wanted = bound(outcome.claim.bound, outcome.unit, outcome.control)
-    return f"measured {measured(outcome)}, wants {wanted}"
+    everywhere = " on all prompts" * outcome.exact
+    return f"measured {measured(outcome)}{everywhere}, wants {wanted}"
 
 
 def measured(outcome: ClaimOutcome) -> str:

@@ -5,11 +5,12 @@ One file a task; ``file("my.jsonl")`` brings anybody's own prompts. Importing th
 
 from circuitdsl.tasks.layout import Layout
 from circuitdsl.tasks.prompts import Prompt, PromptSet, TextPrompt
-from circuitdsl.tasks.registry import describe, draw, files_of, open_task, task_names
-from circuitdsl.tasks.task import Opener, ReadsFiles, Task, TaskError
+from circuitdsl.tasks.registry import describe, draw, draw_all, files_of, open_task, task_names
+from circuitdsl.tasks.task import Listing, Opener, ReadsFiles, Task, TaskError
 
 __all__ = [
     "Layout",
+    "Listing",
     "Opener",
     "Prompt",
     "PromptSet",
@@ -19,6 +20,7 @@ __all__ = [
     "TextPrompt",
     "describe",
     "draw",
+    "draw_all",
     "files_of",
     "open_task",
     "task_names",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from circuitdsl.language.environment import TaskInfo
 from circuitdsl.tasks.layout import Layout, layouts_of
-from circuitdsl.tasks.prompts import PromptSet, TextPrompt
+from circuitdsl.tasks.prompts import Prompt, PromptSet, TextPrompt
 from circuitdsl.tasks.task import TaskError
 from circuitdsl.tasks.tokenise import is_known, single_tokens, tokenise
 
@@ -78,19 +78,19 @@ class WrittenTask(Generic[PoolsT]):
     def draw(self, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
         """See :class:`circuitdsl.tasks.Task`. Of the templates those are used whose words the vocabulary has."""
         selection = Selection(self.info.name, tokenizer)
+        pools, known = self.chosen(selection)
+        rng = random.Random(f"prompts {seed}")
+        texts = (self.write(template, pools, rng) for template in islice(turns(known, rng), count))
+        return PromptSet(_tokenised(texts, tokenizer, bos), selection.notes)
+
+    def chosen(self, selection: Selection) -> tuple[PoolsT, tuple[str, ...]]:
+        """The words that a tokenizer has, and the templates."""
         pools = self.choose(selection)
 
         def example(template: str) -> str:
             return self.write(template, pools, random.Random(0)).text
 
-        known = selection.templates(self.templates, example)
-        rng = random.Random(f"prompts {seed}")
-        texts = (self.write(template, pools, rng) for template in islice(turns(known, rng), count))
-        prompts = (
-            tokenise(text, tokenizer, bos, where=f"prompt {number} (template {text.template})")
-            for number, text in enumerate(texts, start=1)
-        )
-        return PromptSet(tuple(prompts), selection.notes)
+        return pools, selection.templates(self.templates, example)
 
     def layouts(self) -> tuple[Layout, ...]:
         """See :class:`circuitdsl.tasks.Task`. Those of ``samples`` prompts of each template."""
@@ -99,3 +99,25 @@ class WrittenTask(Generic[PoolsT]):
             for template in self.templates
             for seed in range(self.samples)
         )
+
+
+@dataclass(frozen=True)
+class ListedTask(WrittenTask[PoolsT]):
+    """A task of so few words that all its prompts can be listed: ``listing`` writes those of a template."""
+
+    listing: Callable[[str, PoolsT], Iterable[TextPrompt]] = field(kw_only=True)
+
+    def every(self, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
+        """See :class:`circuitdsl.tasks.Listing`."""
+        selection = Selection(self.info.name, tokenizer)
+        pools, known = self.chosen(selection)
+        texts = [text for template in known for text in self.listing(template, pools)]
+        random.Random(f"all prompts {seed}").shuffle(texts)
+        return PromptSet(_tokenised(texts, tokenizer, bos), selection.notes, exhausted=True)
+
+
+def _tokenised(texts: Iterable[TextPrompt], tokenizer: Any, bos: bool) -> tuple[Prompt, ...]:
+    return tuple(
+        tokenise(text, tokenizer, bos, where=f"prompt {number} (template {text.template})")
+        for number, text in enumerate(texts, start=1)
+    )

@@ -31,7 +31,7 @@ MAX_LAYOUTS = 500  # prompts whose layout is looked at for an estimate
 MAX_SHOWN = 10  # mistakes in one message
 
 _REQUIRED = ("prompt", "answer", "wrong")
-_FIELDS = (*_REQUIRED, "options", "counterfactuals", "positions", "template", "item")
+_FIELDS = (*_REQUIRED, "right", "options", "counterfactuals", "positions", "template", "item")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ("END", "all")
 _REMEDY = (
@@ -79,6 +79,10 @@ class FileTask:
             exhausted=len(made) == len(self.lines),
             shares={template: len(group) / len(self.lines) for template, group in by_template.items()},
         )
+
+    def every(self, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
+        """See :class:`circuitdsl.tasks.Listing`. All lines."""
+        return self.draw(tokenizer, len(self.lines), seed, bos)
 
     def layouts(self) -> tuple[Layout, ...]:
         """See :class:`circuitdsl.tasks.Task`. Those of the file's first lines."""
@@ -225,9 +229,15 @@ def _prompt(fields: _Object) -> TextPrompt:
     wrong = _texts(fields["wrong"], "wrong")
     if answer in wrong:
         raise _Mistake(f'the answer "{answer}" is also listed as wrong')
-    options = _texts(fields["options"], "options") if "options" in fields else (answer, *wrong)
-    if answer not in options:
-        raise _Mistake(f'"options" leaves out the answer "{answer}"')
+    right = _texts(fields["right"], "right") if "right" in fields else ()
+    for other in right:
+        if other in wrong:
+            raise _Mistake(f'the right answer "{other}" is also listed as wrong')
+    answers = tuple(dict.fromkeys((answer, *right)))
+    options = _texts(fields["options"], "options") if "options" in fields else (*answers, *wrong)
+    for each in answers:
+        if each not in options:
+            raise _Mistake(f'"options" leaves out the answer "{each}"')
     return TextPrompt(
         text=text,
         answer=answer,
@@ -238,6 +248,7 @@ def _prompt(fields: _Object) -> TextPrompt:
             name: _text(value, f"counterfactual {name}") for name, value in _names(fields, "counterfactuals")
         },
         template=_text(fields.get("template", "file"), "template"),
+        right=answers if right else (),
         item=_text(fields["item"], "item") if "item" in fields else "",
     )
 
@@ -338,4 +349,5 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         default_counterfactual=counterfactuals[0] if counterfactuals else None,
         templates=len(lines),
         lines=tuple(lines.values()),
+        listed=len(prompts),
     )

@@ -7,12 +7,14 @@ year's last two digits. It needs a tokenizer that writes a year as two tokens of
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
 from circuitdsl.tasks.arguments import refuse_all
-from circuitdsl.tasks.drawing import Selection, WrittenTask
+from circuitdsl.tasks.drawing import ListedTask, Selection
 from circuitdsl.tasks.prompts import TextPrompt
 from circuitdsl.tasks.task import TaskError
 from circuitdsl.tasks.tokenise import tokens_of
@@ -45,22 +47,52 @@ class Pools:
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
     """One prompt of ``template``; ``answer`` is a right answer drawn at random, ``right`` are all of them."""
     century, endings = rng.choice(pools.endings)
-    year = rng.choice([ending for ending in endings if FIRST <= int(ending) <= LAST and ending < endings[-1]])
+    year = rng.choice(_begins(endings))
     event = rng.choice(pools.events)
-    later = tuple(ending for ending in endings if ending > year)
+    return _written(template, event, century, year, endings, rng.choice(_later(year, endings)))
+
+
+def list_texts(template: str, pools: Pools) -> Iterator[TextPrompt]:
+    """Every prompt of ``template``; ``answer`` is the first of the right answers."""
+    for event, (century, endings) in product(pools.events, pools.endings):
+        for year in _begins(endings):
+            yield _written(template, event, century, year, endings, _later(year, endings)[0])
+
+
+def _begins(endings: tuple[str, ...]) -> tuple[str, ...]:
+    """The years in which something may begin: there are earlier and later ones."""
+    return tuple(ending for ending in endings if FIRST <= int(ending) <= LAST and ending < endings[-1])
+
+
+def _later(year: str, endings: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(ending for ending in endings if ending > year)
+
+
+def _written(template: str, event: str, century: str, year: str, endings: tuple[str, ...], answer: str) -> TextPrompt:
     words = {"EVENT": event, "CENTURY": century, "YEAR": year, "END": century}
     pattern = PATTERNS[int(template)]
     text, spans = fill(pattern, words)
     return TextPrompt(
         text=text,
-        answer=rng.choice(later),
+        answer=answer,
         wrong=tuple(ending for ending in endings if ending <= year),
         options=endings,
         spans={name: (spans[name],) for name in ("EVENT", "CENTURY", "YEAR")},
         counterfactuals={"from_01": fill(pattern, words | {"YEAR": START})[0]},
         template=template,
-        right=later,
+        right=_later(year, endings),
     )
+
+
+def _count(pools: Pools) -> int:
+    years = sum(len(_begins(endings)) for _, endings in pools.endings)
+    return len(TEMPLATES) * len(pools.events) * years
+
+
+def _all_pools() -> Pools:
+    """All events, and every century with all its years."""
+    years = tuple(f"{year:02d}" for year in range(100))
+    return Pools(EVENTS, tuple((str(century), years) for century in CENTURIES))
 
 
 _INFO = TaskInfo(
@@ -76,13 +108,8 @@ _INFO = TaskInfo(
     counterfactuals=(("from_01", "it began in the year 01 of the century, so that every other year is later"),),
     default_counterfactual="from_01",
     templates=len(TEMPLATES),
+    listed=_count(_all_pools()),
 )
-
-
-def _all_pools() -> Pools:
-    """All events, and every century with all its years."""
-    years = tuple(f"{year:02d}" for year in range(100))
-    return Pools(EVENTS, tuple((str(century), years) for century in CENTURIES))
 
 
 def _choose(selection: Selection) -> Pools:
@@ -114,7 +141,7 @@ def _endings(tokenizer: Any, century: str) -> tuple[str, ...]:
     )
 
 
-def open_greater_than(ref: TaskRef) -> WrittenTask[Pools]:
+def open_greater_than(ref: TaskRef) -> ListedTask[Pools]:
     """The task of ``task greater_than``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return WrittenTask(_INFO, TEMPLATES, _all_pools(), _choose, draw_text)
+    return ListedTask(_INFO, TEMPLATES, _all_pools(), _choose, draw_text, listing=list_texts)

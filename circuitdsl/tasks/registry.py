@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.language.environment import TaskInfo, TaskRef, UnknownName
 from circuitdsl.plugins import installed, load
 from circuitdsl.tasks.prompts import PromptSet
-from circuitdsl.tasks.task import Opener, ReadsFiles, Task, TaskError
+from circuitdsl.tasks.task import Listing, Opener, ReadsFiles, Task, TaskError
 
 
 def task_names() -> tuple[str, ...]:
@@ -56,8 +57,23 @@ def draw(ref: TaskRef, tokenizer: Any, count: int, seed: int, bos: bool) -> Prom
 
     Raises :class:`TaskError`, also for whatever a task or a tokenizer raises, and :class:`UnknownName`.
     """
+    return _drawn(ref, lambda task: task.draw(tokenizer, count, seed, bos))
+
+
+def draw_all(ref: TaskRef, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
+    """Every prompt of a task that can list them. Raises as :func:`draw` does."""
+
+    def every(task: Task) -> PromptSet:
+        if not isinstance(task, Listing):
+            raise TaskError(f"the task {ref} cannot list its prompts", "write how many: `prompts 200`")
+        return task.every(tokenizer, seed, bos)
+
+    return _drawn(ref, every)
+
+
+def _drawn(ref: TaskRef, prompts: Callable[[Task], PromptSet]) -> PromptSet:
     try:
-        return open_task(ref).draw(tokenizer, count, seed, bos)
+        return prompts(open_task(ref))
     except (InputError, UnknownName):
         raise
     except Exception as error:

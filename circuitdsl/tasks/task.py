@@ -35,6 +35,15 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class Listing(Protocol):
+    """A task that can list all its prompts; its ``info.listed`` says how many there are at most."""
+
+    def every(self, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
+        """Every prompt once, in an order that depends on the seed; otherwise as :meth:`Task.draw`."""
+        ...
+
+
 Opener = Callable[[TaskRef], Task]
 """What an entry point of the group ``circuitdsl.tasks`` is: it reads the arguments that the specification gives.
 

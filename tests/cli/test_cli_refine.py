@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,14 @@ def test_where_the_task_is_not_done_nothing_is_proposed():
 
 WORDS = ("Mary", "John", "Anna", "Tom", "Paul", "Kate", "Jack", "George", "Michael", "Scott", "Peter", "Julia")
 WORDS += ("Simon", "Mark", "Alice", "David", "Laura", "James", "Emma", "Frank")
+
+
+def test_all_prompts_of_a_task_leave_none_to_judge_on(tmp_path: Path):
+    names = ("Mary", "John", "Anna", "Tom", "Paul", "Kate")
+    pairs = [pair for pair in permutations(names, 2)]
+    lines = (json.dumps({"prompt": f"{a} and {b}:", "answer": f" {a}", "wrong": [f" {b}"]}) for a, b in pairs)
+    Path("my.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    text = SPEC.replace("task  induction\n\n  method {", 'task  file("my.jsonl")\n\n  method {\n    prompts all', 1)
+    Path("all.circuit").write_text(text.replace("at NEXT", "at END").replace(" -> induction.k", " -> logits"))
+    ended = run("draft", "--refine", "all.circuit:own", "--model", "mini", "--no-unexplained")
+    assert ended.code == 2 and "judged on another" in ended.err and "--prompts 200" in ended.err

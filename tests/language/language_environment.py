@@ -44,6 +44,8 @@ TASKS = {
         "other_query",
         9,
     ),
+    "few": TaskInfo("few", "a task that lists its prompts", _positions("END"), (), None, 1, listed=12),
+    "many": TaskInfo("many", "a task of too many", _positions("END"), (), None, 1, listed=1_000_000),
     "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
 }
 _HEADS = Parameter("heads", "heads", "the heads", only_heads=True)
@@ -55,7 +57,16 @@ _BOTH = ("circuit", "intervention")
 MEASURES = {
     info.name: info
     for info in (
-        MeasureInfo("logit_diff", "logits", "answer - wrong", "Wang et al.", output=True),
+        MeasureInfo(
+            "logit_diff",
+            "logits",
+            "answer - wrong",
+            "Wang et al.",
+            options=(("against max", "the largest of the wrong"),),
+            output=True,
+        ),
+        MeasureInfo("hit", "share", "", "", (Parameter("k", "count", "how many"),), limits=PROPORTION, output=True),
+        MeasureInfo("kl", "nats", "", "", limits=NOT_NEGATIVE, of_whole=True, output=True, from_clean=True),
         MeasureInfo(
             "accuracy",
             "share",

@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from circuitdsl.language.circuit import Method
+from circuitdsl.language.circuit import METRICS, Method
 from circuitdsl.language.methods import CHOICES, SETTINGS, SettingInfo
 
 
@@ -23,5 +23,10 @@ def test_every_setting_of_a_method_is_in_the_table_once():
 def test_the_values_are_those_of_the_method():
     hints = {name: hint for name, hint in get_type_hints(Method).items() if get_origin(hint) is Literal}
     assert {name: get_args(hint) for name, hint in hints.items()} == {
-        name: values for name, values in CHOICES.items() if name != "bos"
+        name: values for name, values in CHOICES.items() if name not in ("bos", "metric")
     }
+
+
+@pytest.mark.parametrize("metric", [*METRICS, "hit(1)"])
+def test_a_metric_is_the_measurement_that_it_is_written_as(metric: str):
+    assert str(Method(metric=metric).measured) == metric

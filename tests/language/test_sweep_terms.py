@@ -122,7 +122,7 @@ def test_a_message_shows_what_was_written_and_no_more():
         ("metric", "accurcy", "C213"),
         ("against", "nope", "C214"),
         ("seed", "-1", "C213"),
-        ("prompts", "many", "C101"),
+        ("prompts", "many", "C213"),
     ],
 )
 def test_settings_are_written_as_in_a_method(setting: str, value: str, code: str):
@@ -140,6 +140,7 @@ def test_settings_are_written_as_in_a_method(setting: str, value: str, code: str
         ("no setting members", lambda: read(members="none")),
         ("no setting vary", lambda: read(vary="ablate: zero")),
         ("one number of prompts", lambda: read(prompts="20 to 40")),
+        ("a sample of prompts", lambda: read(task="greater_than", model="gpt2", prompts="all")),
     ],
 )
 def test_what_no_sweep_can_be_of_is_refused(said: str, wrong: Callable[[], Sweep]):

@@ -23,6 +23,8 @@ NAMES = (
     "modelled",
     "at_END",
     "A1",
+    "A[n]",
+    "sum_[n+1]x[m-2]",
     "_",
     "q",
 )
@@ -67,7 +69,15 @@ operands = st.one_of(
     readings.filter(is_operand),
     st.builds(t.Logits),
 )
-arguments = st.one_of(operands, st.builds(t.Arrow, operands, operands), st.builds(t.Alike, operands, operands))
+counts = st.builds(t.Number, st.sampled_from(("0", "1", "10", "007")))
+contrasts = words.map(lambda value: t.Words(("against", *value.words)))
+arguments = st.one_of(
+    operands,
+    st.builds(t.Arrow, operands, operands),
+    st.builds(t.Alike, operands, operands),
+    counts,
+    contrasts,
+)
 operators = st.sampled_from((">=", "<=", ">", "<"))
 judgements = st.one_of(
     st.builds(t.AtLeast, operators, numbers),
@@ -85,13 +95,16 @@ edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=str
 abouts = st.builds(t.About, texts)
 cites = st.builds(t.Cite, texts)
 task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | names)
+metrics = words | st.builds(t.Called, words, words | contrasts | counts)
 settings = st.one_of(
+    st.builds(t.Setting, st.just(t.Name("metric")), metrics.map(lambda value: (value,))),
     st.builds(
         t.Setting,
         st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
         words.map(lambda value: (value,)),
     ),
     st.builds(t.Setting, st.just(t.Name("positions")), st.just((t.Words(("role",)),))),
+    st.builds(t.Setting, st.just(t.Name("prompts")), words.map(lambda value: (value,))),
     st.builds(t.Setting, st.just(t.Name("prompts")), st.lists(numbers, min_size=1, max_size=2).map(tuple)),
     st.builds(
         t.Setting,
@@ -102,7 +115,7 @@ settings = st.one_of(
     st.builds(
         t.Vary,
         st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
-        st.lists(words | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
+        st.lists(metrics | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
     ),
 )
 model_names = st.sampled_from(("gpt2", "gpt2-medium", "models/here", "a.b", "7b", "expected"))
@@ -126,6 +139,16 @@ statements = st.one_of(
     edges,
     expects,
 )
+ends = st.builds(t.Number, st.sampled_from(("0", "1", "2", "10")))
+repeated = st.lists(st.one_of(roles, edges, expects), max_size=3)
+inner_repeats = st.builds(t.Repeat, names, ends, ends, repeated.map(tuple))
+repeats = st.builds(
+    t.Repeat,
+    names,
+    ends,
+    ends,
+    st.lists(st.one_of(roles, edges, expects, inner_repeats), max_size=3).map(tuple),
+)
 shared = st.lists(st.builds(t.Target, places, numbers), min_size=1, max_size=4).map(tuple)
 evenly = places.map(lambda place: (t.Target(place, t.Number(WHOLE)),))
 attending = st.tuples(places, evenly | shared).map(lambda rows: (rows[0], *rows[1]))
@@ -139,7 +162,7 @@ actions = st.one_of(
 aligns = st.builds(t.Align, st.lists(st.tuples(names, names), min_size=1, max_size=3).map(tuple))
 blocks = st.one_of(
     st.builds(t.Use, texts),
-    st.builds(t.Circuit, names, st.lists(statements, max_size=5).map(tuple)),
+    st.builds(t.Circuit, names, st.lists(statements | repeats, max_size=5).map(tuple)),
     st.builds(t.Comparison, names, names, st.lists(abouts | cites | aligns | expects, max_size=4).map(tuple)),
     st.builds(t.Intervention, names, names, st.lists(abouts | cites | actions | expects, max_size=4).map(tuple)),
 )

@@ -43,6 +43,9 @@ circuit first {
   expect faithfulness > random heads
   expect completeness(mover) <= 100
   expect accuracy >= 90%
+  expect hit(3) >= 1%
+  expect logit_diff(against max) >= -99
+  expect kl <= 99
 }
 
 circuit second {

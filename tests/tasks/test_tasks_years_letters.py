@@ -7,7 +7,7 @@ import re
 import pytest
 
 from circuitdsl.language.environment import TaskRef
-from circuitdsl.tasks import TaskError, describe, open_task
+from circuitdsl.tasks import Listing, TaskError, describe, draw_all, greater_than, open_task
 
 
 def drawn(name, tokenizer, count=80, bos=False):
@@ -38,6 +38,27 @@ def test_every_later_year_is_right_and_every_other_wrong(gpt2, bos):
 
 def test_years_of_several_centuries_come(gpt2):
     assert {word(prompt, gpt2, "CENTURY") for prompt in drawn("greater_than", gpt2)} == {str(c) for c in range(11, 19)}
+
+
+def test_every_prompt_of_greater_than_is_listed_once(gpt2, monkeypatch):
+    monkeypatch.setattr(greater_than, "EVENTS", greater_than.EVENTS[:1])
+    monkeypatch.setattr(greater_than, "CENTURIES", greater_than.CENTURIES[:1])
+    task = open_task(TaskRef("greater_than"))
+    assert isinstance(task, Listing)
+    listed = task.every(gpt2, seed=0, bos=False)
+    texts = [prompt.text for prompt in listed.prompts]
+    assert listed.exhausted
+    assert len(set(texts)) == len(texts) <= describe(TaskRef("greater_than")).listed
+    assert {prompt.text for prompt in task.draw(gpt2, 40, seed=5, bos=False).prompts} <= set(texts)
+    assert all(min(prompt.answers) not in prompt.wrong and prompt.answer in prompt.answers for prompt in listed.prompts)
+    other = task.every(gpt2, seed=1, bos=False)
+    assert {prompt.text for prompt in other.prompts} == set(texts) != [prompt.text for prompt in other.prompts]
+
+
+def test_only_what_lists_its_prompts_can_be_run_whole(gpt2):
+    assert {name for name in ("ioi", "acronyms", "induction") if describe(TaskRef(name)).listed} == set()
+    with pytest.raises(TaskError, match="cannot list its prompts"):
+        draw_all(TaskRef("ioi"), gpt2, 0, False)
 
 
 def test_a_tokenizer_without_pairs_of_digits_is_told_so(smollm2):

@@ -17,8 +17,7 @@ from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
 from circuitdsl.measures.ablation import gap_without, knocked_out_beyond
-from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Asking, Failure, Measurement, Request
+from circuitdsl.measures.measurement import Asking, Failure, Measurement, Request, data_of
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.tasks.prompts import Prompt
 
@@ -83,7 +82,7 @@ def lookout(places: Places, inquiry: Inquiry) -> Lookout:
         p = None if isinstance(result, Failure) else p_value(bench.weighed(result), beyond)
         return p is not None and p <= 1 - circuit.method.confidence
 
-    data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+    data = data_of(circuit)
     prompts = bench.session.prompts(data, circuit.method.prompts_first)
     return Lookout(prompts, places, tuple(name for name, job in jobs.items() if has_gap(measured[job])))
 
@@ -165,7 +164,7 @@ def _outside(circuit: Circuit, where: Lookout) -> Iterator[Knockout]:
 def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
     """Those that are not surely within the floor on fewer prompts."""
     circuit, bench = inquiry.finding, inquiry.bench
-    data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+    data = data_of(circuit)
     prompts = len(bench.session.prompts(data, circuit.method.prompts_first))
     looks = early_looks(prompts)
     jobs = {each: Started(knockout_job(circuit, each)) for each in asked}

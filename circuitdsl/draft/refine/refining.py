@@ -24,7 +24,7 @@ from circuitdsl.draft.watch import Watch
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.format import format_source
-from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import data_of
 from circuitdsl.outcome import Performance
 from circuitdsl.outcome.refinement import Proposal, RefinementReport
 from circuitdsl.plan.circuit import performance_job
@@ -58,7 +58,7 @@ def _report(asked: Asked, inquiry: Inquiry, unexplained: bool) -> RefinementRepo
     bench, finding = inquiry.bench, inquiry.finding
     model = bench.session.engine.model
     performances = [_performance(half, bench) for half in (finding, inquiry.judging)]
-    data = [Data(half.task, half.method.seed, half.method.bos) for half in (finding, inquiry.judging)]
+    data = [data_of(half) for half in (finding, inquiry.judging)]
     first, second = (len(bench.session.prompts(each, finding.method.prompts_first)) for each in data)
     empty = RefinementReport(
         circuit=replace(finding, task=asked.circuit.task),
@@ -100,7 +100,7 @@ def _report(asked: Asked, inquiry: Inquiry, unexplained: bool) -> RefinementRepo
 def _changed(asked: Asked, inquiry: Inquiry, unexplained: bool, far: str) -> tuple[Specification, tuple[Proposal, ...]]:
     """The text with all changes that can be made, and the proposals. Lines are those of the file as it is."""
     circuit, bench = inquiry.finding, inquiry.bench
-    data = Data(circuit.task, circuit.method.seed, circuit.method.bos)
+    data = data_of(circuit)
     places = places_of(bench.session.prompts(data, circuit.method.prompts_first))
     text = Specification(asked.source, circuit.name, circuit.geometry)
     is_normal = format_source(text.text) == text.text
@@ -124,7 +124,7 @@ def _rule(asked: Asked) -> str:
 
 
 def _performance(circuit: Circuit, bench: Bench) -> Performance:
-    return bench.performance(Started(performance_job(circuit)), circuit.method.metric)
+    return bench.performance(Started(performance_job(circuit)), circuit.method.measured)
 
 
 def _as_written(before: str, text: str) -> str:

@@ -10,9 +10,11 @@ from circuitdsl.engine.named import actions_of, components
 from circuitdsl.measures.experiments import (
     Attention,
     Copying,
+    Divergence,
     EdgesKept,
     Experiment,
     HeadScore,
+    Hit,
     Isolated,
     Metric,
     Patched,
@@ -59,7 +61,7 @@ def reads_inside(reading: Reading) -> bool:
     match reading:
         case Attention() | HeadScore() | Copying():
             return True
-        case Metric() | TokenProbability():
+        case Metric() | Hit() | Divergence() | TokenProbability():
             return False
         case _:
             assert_never(reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.region import Region
+from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.readings import finite, read, require_wrong
 from circuitdsl.measures.experiments import Metric, Reading
 from circuitdsl.measures.measurement import Array
@@ -42,11 +44,13 @@ def laid_over(
 
 @dataclass(frozen=True)
 class Reader:
-    """Readings of the logits over one batch."""
+    """Readings of the logits over one batch. ``end`` [prompts, d_model] is what leaves the last block of the clean run
+    at END, for readings that compare with it."""
 
     batch: Batch
     network: Network
     bridge: Any
+    end: Callable[[], Float[Tensor, "prompts d_model"]]
 
     def readings(self, reading: Reading, x: Float[Tensor, "prompts worlds d_model"]) -> Array:
         """A reading of each prompt in each world, [prompts, worlds], from the final norm's output at END.
@@ -58,17 +62,27 @@ class Reader:
             return finite(((x.float() @ direction[:, :, None])[..., 0] + offset).double().cpu().numpy())
         # A world at a time: the vocabulary is large.
         unembedded = (self.network.unembedding(x[:, world]) for world in range(x.shape[1]))
-        return np.stack([read(reading, logits, {}, self.batch, self.bridge) for logits in unembedded], axis=1)
+        values = (read(reading, logits, {}, self.batch, self.bridge, lambda: self._clean) for logits in unembedded)
+        return np.stack(list(values), axis=1)
+
+    def inside(self, reading: Reading, activations: Activations) -> Array:
+        """A reading of attention or of heads' OV circuits, as the plain engine takes it. Raises CannotMeasure."""
+        return read(reading, torch.empty(0), activations, self.batch, self.bridge, lambda: self._clean)
+
+    @cached_property
+    def _clean(self) -> Float[Tensor, "prompts vocabulary"]:
+        """The clean run's logits."""
+        return self.network.unembedding(self.network.final(self.end()[:, None])[:, 0])
 
     @cached_property
     def _logit_diff(self) -> tuple[Float[Tensor, "prompts d_model"], Float[Tensor, "prompts 1"]]:
-        """logit(answer) - mean logit(wrong answers) as a direction and an offset."""
+        """Mean logit of the right answers less that of the wrong ones as a direction and an offset."""
         for prompt in self.batch.prompts:
             require_wrong(prompt, "logit difference")
 
         def difference(column: Tensor) -> Tensor:
-            rows = ((column[p.answer], column[list(p.wrong)]) for p in self.batch.prompts)
-            return torch.stack([answer.float() - wrong.float().mean(0) for answer, wrong in rows])
+            rows = ((column[list(p.answers)], column[list(p.wrong)]) for p in self.batch.prompts)
+            return torch.stack([right.float().mean(0) - wrong.float().mean(0) for right, wrong in rows])
 
         weight, bias = self.network.unembedding.weight, self.network.unembedding.bias
         return difference(weight), difference(weight.new_zeros(len(weight)) if bias is None else bias)[:, None]

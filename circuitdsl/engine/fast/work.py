@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from circuitdsl.allocator import Heap
@@ -28,7 +27,7 @@ from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onwar
 from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
-from circuitdsl.engine.readings import needed, read
+from circuitdsl.engine.readings import needed
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -95,7 +94,7 @@ class Work:
 
     def __post_init__(self) -> None:
         self.places = Places(self.batch, self.model.geometry)
-        self.reader = Reader(self.batch, self.network, self.model.bridge)
+        self.reader = Reader(self.batch, self.network, self.model.bridge, lambda: self.caches.clean.end)
         self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
 
     def run(self, asked: Asked) -> None:
@@ -400,7 +399,7 @@ class Work:
         """Readings of attention and of heads' OV circuits, as the plain engine takes them."""
         for reading in filter(reads_inside, readings):
             try:
-                values = read(reading, torch.empty(0), activations, self.batch, self.model.bridge)
+                values = self.reader.inside(reading, activations)
             except CannotMeasure as reason:
                 taken.refuse(world, reading, reason)
             else:

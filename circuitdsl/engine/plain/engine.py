@@ -126,9 +126,10 @@ class PlainEngine:
             asked.failure = str(reason)
             return
         asked.changed |= ran.changed or not is_guarded(world)
+        clean = partial(self._clean_logits, caches)
         for experiment in asked.experiments:
             try:
-                reading = read(experiment.reading, ran.logits, ran.activations, caches.batch, self.model.bridge)
+                reading = read(experiment.reading, ran.logits, ran.activations, caches.batch, self.model.bridge, clean)
                 asked.pieces[experiment].append(reading)
             except CannotMeasure as reason:
                 asked.failures[experiment] = str(reason)
@@ -293,6 +294,12 @@ class PlainEngine:
             caches.clean[names] = ran.activations
         return caches.clean[names]
 
+    def _clean_logits(self, caches: _Caches) -> Tensor:
+        """The logits at END of the clean run, [prompts, vocabulary]."""
+        if caches.logits is None:
+            caches.logits = self._forward(caches.batch, caches.batch.tokens, (), frozenset()).logits
+        return caches.logits
+
     def _under(self, world: Intervened, caches: _Caches, names: tuple[str, ...]) -> Activations:
         """What the named hook points carry under an intervention."""
         if (world, names) not in caches.under:
@@ -342,6 +349,7 @@ class _Caches:
     sources: Sources
     clean: dict[tuple[str, ...], Activations] = field(default_factory=dict)
     under: dict[tuple[Intervened, tuple[str, ...]], Activations] = field(default_factory=dict)
+    logits: Tensor | None = None  # of the clean run, at END
     replaced: dict[Source, Activations] = field(default_factory=dict)
 
     def values(self, source: Source) -> Activations:

@@ -37,6 +37,8 @@ def _case(section: Section, outcome: ClaimOutcome) -> ET.Element:
         file=section.file,
         line=str(outcome.claim.line),
     )
+    if outcome.exact:
+        ET.SubElement(case, "system-out").text = f"exact: all {outcome.prompts} prompts of the task were run"
     tag = {Verdict.FAILS: "failure", Verdict.ERROR: "error", Verdict.UNDECIDED: "skipped"}.get(outcome.verdict)
     if tag is None:
         return case

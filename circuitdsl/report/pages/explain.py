@@ -20,7 +20,8 @@ SETTINGS: Mapping[str, str] = {setting.name: setting.about for setting in method
 """The settings of a ``method`` block, by the names that the language gives them."""
 
 OWN_PROMPTS = (
-    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), options (a list), counterfactuals "
+    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), right (a list: other right answers), "
+    "options (a list), counterfactuals "
     "(texts by name), positions (half-open character spans by name; each means the last token that it touches), "
     "template, and item (a string: prompts of one item, written in several templates, are not independent). "
     "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "
@@ -35,6 +36,7 @@ _OUTPUT_OPTIONS = (
 _UNITS = {
     "share": "a share, written with a per cent sign",
     "logits": "logits",
+    "nats": "nats",
     "metric": "the unit of the method's metric",
     "score": "a score without unit",
 }
@@ -119,6 +121,11 @@ def task_text(info: TaskInfo) -> str:
         lines += [
             _entry(name, about + (" (the default)" if name == info.default_counterfactual else ""))
             for name, about in info.counterfactuals
+        ]
+    if info.listed:
+        lines += [
+            "",
+            _wrapped(f"`prompts all` runs all of its prompts, up to {info.listed:,} by the model's vocabulary."),
         ]
     return "\n".join(lines) + "\n"
 

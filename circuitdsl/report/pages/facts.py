@@ -65,7 +65,7 @@ def performance_facts(report: OnModel) -> Iterator[Text]:
     if found is None:
         return
     metric = report.circuit.method.metric
-    unit = measure_infos()[metric].unit
+    unit = measure_infos()[report.circuit.method.measured.measure].unit
     said = f"without any patch: {metric} {estimate(found.metric, unit)}"
     if metric != "accuracy":
         said += f", accuracy {estimate(found.accuracy, 'share')}"

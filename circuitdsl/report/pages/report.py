@@ -88,7 +88,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     sources = f", patches from {method.against}" if method.against else ""
     edges = ", judged as edges" if circuit.of_edges else ""
     sure = f"confidence {number(method.confidence, 'share', 0)}"
-    facts = [*model_facts(report), f"task {circuit.task}", plural(report.prompts, "prompt")]
+    facts = [*model_facts(report), f"task {circuit.task}", _prompts(report.prompts, method.prompts_all)]
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Text(", ".join(facts), style="dim"),
@@ -108,6 +108,11 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     )
 
 
+def _prompts(count: int, every: bool) -> str:
+    """How many prompts there were, and whether there are no more."""
+    return f"all {plural(count, 'prompt')}" if every else plural(count, "prompt")
+
+
 def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
     pair = report.comparison
     return Group(
@@ -118,10 +123,10 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
 
 
 def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
-    done = report.intervention
+    done, exact = report.intervention, any(outcome.exact for outcome in report.claims)
     return Group(
         _title(f"intervention {done.name} on {done.on}", done.file, done.about),
-        Text(f"model {report.model}, {plural(report.prompts, 'prompt')}", style="dim"),
+        Text(f"model {report.model}, {_prompts(report.prompts, exact)}", style="dim"),
         *_actions(done),
         *_claims(report.claims, verbose),
         intervention_summary(report),

@@ -38,8 +38,8 @@ def sweep_svg(report: SweepReport) -> str:
     each = _HEAD + geometry.n_layers * _STEP + _FOOT + _BETWEEN
     root = canvas(max(760, _LEFT + columns * _STEP + 40), _TOP + max(1, len(panels)) * each, "sweep")
     write(root, 24, 34, f"sweep of {report.circuit.task}", size=20, weight="600")
-    metric = report.circuit.method.metric
-    done = f"{metric} {estimate(report.performance.metric, measure_infos()[metric].unit)} without any patch"
+    metric = report.circuit.method.measured
+    done = f"{metric} {estimate(report.performance.metric, measure_infos()[metric.measure].unit)} without any patch"
     write(root, 24, 58, f"{report.model}, {report.prompts} prompts, {done}", colour=FAINT)
     withheld = dict.fromkeys(series.withheld for series in report.series if series.withheld)
     for line, why in enumerate(withheld):
