@@ -30,7 +30,7 @@ from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.models import Opening, geometry_of, named_in, open_model, require_downloaded
+from circuitdsl.models import Opening, describe_dictionary, geometry_of, named_in, open_model, require_downloaded
 from circuitdsl.plan.function import plan_function
 from circuitdsl.plan.plan import Plan, make_plan
 from circuitdsl.plan.sweep import plan_sweep as started_sweep
@@ -117,6 +117,7 @@ def environment(model: str | Path | None = None, revision: str | None = None) ->
         task=tasks.describe,
         measures=measure_infos(),
         model=named_in,
+        dictionary=describe_dictionary,
         layouts=lambda task: tasks.open_task(task).layouts(),
     )
 

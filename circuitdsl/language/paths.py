@@ -256,6 +256,8 @@ def _warned_of_positions(scope: Scope, path: Path, span: Span) -> bool:
     read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
     if scope.task is None or not read or not written or ALL in read | written or read & written:
         return False
+    if isinstance(receivers, Receivers) and any(node.component.looks_back for node in receivers.nodes):
+        return False
     there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))
     reads = "the logits are read" if isinstance(receivers, LogitsReceiver) else f"{receivers.label} reads"
     message = f"{path.senders.label} writes at {there}, and {reads} at {here}"
