@@ -14,7 +14,7 @@ residual stream before the layer."""
 class Dictionary:
     """``dictionary a1 at attn_out 1 from "saes/mini/attn1"``.
 
-    A dictionary writes what stands at its point as W_dec^T f + b_dec and an error, where the ``n_features`` values f are
+    A dictionary writes what stands at its point as f W_dec + b_dec and an error, where the ``n_features`` values f are
     computed from what stands there or, by a ``transcoder``, from what the MLP of its layer reads. ``fingerprint`` is a
     hash of all that f, W_dec and b_dec depend on: two dictionaries are equal where it, the point and the layer are,
     whatever a circuit calls them and wherever they lie. ``folder`` is where they do.

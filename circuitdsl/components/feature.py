@@ -124,7 +124,7 @@ class Feature(OfDictionary):
 
 @dataclass(frozen=True, order=True)
 class ErrorTerm(OfDictionary):
-    """The error of a dictionary's reconstruction, written ``a1.error``: what stands at its point less W_dec^T f + b_dec.
+    """The error of a dictionary's reconstruction, written ``a1.error``: what stands at its point less f W_dec + b_dec.
 
     >>> str(ErrorTerm(Dictionary("mlp_out", 1, 256, "0f" * 32, name="m1")))
     'm1.error'

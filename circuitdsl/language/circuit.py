@@ -336,9 +336,7 @@ class Method:
     bos: bool = False
     processing: Processing = "none"
     members: Members = "minimality"  # what listing a head claims
-    errors: Errors = (
-        "ablated"  # what a circuit of features does with errors of their dictionaries that it does not list
-    )
+    errors: Errors = "ablated"  # what a circuit of features does with errors that it does not list
     vary: tuple[tuple[str, str], ...] = ()  # (setting, value): re-judge every claim with this setting
 
 

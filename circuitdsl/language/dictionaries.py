@@ -14,7 +14,6 @@ from circuitdsl.language.environment import DictionaryInfo, Environment, Unknown
 from circuitdsl.language.scope import Dictionaries
 from circuitdsl.language.statements import check_name, every
 
-
 POINTS: tuple[str, ...] = get_args(Point)
 
 
@@ -130,4 +129,6 @@ def _place_of(recorded: str, info: DictionaryInfo) -> str:
                 return f"write `at {point} {layer}`"
         if recorded == _STREAM[1].format("", layer):
             return f"write `at resid_pre {layer + 1}`"
-    return f"dictionaries stand at {', '.join(POINTS)}; where it is one of these under another name, take it out of cfg.json"
+    return (
+        f"dictionaries stand at {', '.join(POINTS)}; where it is one of these by another name, take it out of cfg.json"
+    )

@@ -89,8 +89,8 @@ SETTINGS = (
     SettingInfo(
         "errors",
         "What a kept circuit that lists features does with the error of their dictionaries where it lists `a1.error` "
-        "nowhere: `ablated` (the default), it is replaced as all else outside is; or `kept`, it stays what it is in the "
-        "run at hand, so that what no feature accounts for helps the circuit.",
+        "nowhere: `ablated` (the default), it is replaced as all else outside is; or `kept`, it stays what it is in "
+        "the run at hand, so that what no feature accounts for helps the circuit.",
         get_args(Errors),
     ),
     SettingInfo(

@@ -28,7 +28,6 @@ from circuitdsl.language.notations import remedy_for
 from circuitdsl.language.places import Places
 from circuitdsl.language.source import Span
 
-
 Dictionaries = Mapping[str, Dictionary | None]
 """The dictionaries of a circuit by name; None for one of which something is wrong, which has been reported."""
 

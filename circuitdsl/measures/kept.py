@@ -118,11 +118,11 @@ def by_features(listed: Iterable[Component], geometry: Geometry, errors: bool) -
     dictionaries = frozenset(each.dictionary for each in listed if isinstance(each, OfDictionary))
     if not dictionaries:
         return None
-    parts = {head.output for head in all_heads(geometry)} if not any(isinstance(e, Head) for e in listed) else set()
-    named = {each.output for each in listed}
-    inside = {each.mlp for each in listed if isinstance(each, Neuron)}
-    made_up = {dictionary.summed for dictionary in dictionaries} - named - inside - {""}
-    return ByFeatures(dictionaries, errors, frozenset(parts | made_up))
+    lists_heads = any(isinstance(each, Head) for each in listed)
+    heads = frozenset(head.output for head in all_heads(geometry) if not lists_heads)
+    named = {each.output for each in listed} | {each.mlp for each in listed if isinstance(each, Neuron)}
+    made_up = frozenset(dictionary.summed for dictionary in dictionaries if dictionary.summed) - named
+    return ByFeatures(dictionaries, errors, heads | made_up)
 
 
 @dataclass(frozen=True)

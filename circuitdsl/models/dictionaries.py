@@ -1,8 +1,9 @@
 """Dictionaries of features in folders as SAELens writes them: cfg.json and sae_weights.safetensors.
 
 Facts of the format (SAELens 6, and the flat layout before it): ``W_enc`` [d_in, d_sae], ``b_enc`` [d_sae], ``W_dec``
-[d_sae, d_out], ``b_dec`` [d_out], and ``threshold`` [d_sae] of a JumpReLU; the hook point may be nested in ``metadata``.
-A setting or a tensor with which other numbers would come out than from what is computed here is refused by its name.
+[d_sae, d_out], ``b_dec`` [d_out], and ``threshold`` [d_sae] of a JumpReLU; the hook point may be nested in
+``metadata``. A setting or a tensor with which other numbers would come out than from what is computed here is refused
+by its name.
 
 Files are data and nothing else, within limits. Describing a dictionary reads all of it and needs no torch.
 """
@@ -57,7 +58,7 @@ _TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F64": "<f8"}
 
 @dataclass(frozen=True)
 class DictionarySettings:
-    """What features are computed by, besides the weights: ``k`` of a top-k, and whether ``b_dec`` is subtracted first."""
+    """What features are computed by, besides the weights: ``k`` of a top-k; whether ``b_dec`` is subtracted first."""
 
     activation: Activation
     k: int
@@ -136,9 +137,8 @@ def _read(path: str, folder: Path) -> _Read:
         raise UnknownName(f"{path}/{SETTINGS}: k is {settings.k}, and there are {count} features", (), _AS_WRITTEN)
     used = json.dumps(asdict(settings), sort_keys=True).encode()
     fingerprint = hashlib.sha256(used + b"\n" + hashlib.sha256(raw).digest()).hexdigest()
-    trained_at = (_text(written, "hook_name", "hook_point"), _text(written, "hook_name_out"))
-    if not settings.transcoder:
-        trained_at = (trained_at[0],) * 2
+    hook_in = _text(written, "hook_name", "hook_point")
+    trained_at = (hook_in, _text(written, "hook_name_out") if settings.transcoder else hook_in)
     info = DictionaryInfo(count, width, fingerprint, settings.transcoder, str(folder), trained_at)
     return _Read(info, settings, tensors)
 

@@ -248,8 +248,8 @@ class PlainEngine:
 
     def _frozen(self, world: Patched) -> tuple[str, ...]:
         """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too. An MLP of
-        which neurons send is frozen at these, before they are added up, and a transcoder that sends is at what it reads:
-        the MLP's output, of which it is to change a part, is the frozen one."""
+        which neurons send is frozen at these, before they are added up. A transcoder that sends is frozen at what it
+        reads, for it changes a part of the frozen output."""
         geometry = self.model.geometry
         heads = hook_names.all_heads(geometry)
         if not world.strict:
