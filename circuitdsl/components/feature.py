@@ -48,9 +48,13 @@ class OfDictionary(Component):
         return 2 * self.layer + (self.dictionary.point == "mlp_out" and not parallel)
 
     def can_read(self, sender: Component, parallel: bool) -> bool:
-        if isinstance(sender, OfDictionary) and sender.dictionary.stands_at == self.dictionary.stands_at:
+        if isinstance(sender, OfDictionary) and self.beside(sender):
             return False
         return sender.output in self.added_up or super().can_read(sender, parallel)
+
+    def beside(self, other: OfDictionary) -> bool:
+        """Whether both are parts of what stands at one point."""
+        return self.dictionary.stands_at == other.dictionary.stands_at
 
     @property
     def added_up(self) -> tuple[str, ...]:

@@ -18,10 +18,11 @@ from circuitdsl.components import (
     Position,
     kinds,
 )
+from circuitdsl.errors import listed
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Members, Nodes, Role
-from circuitdsl.language.diagnostics import Collector, suggestion
+from circuitdsl.language.diagnostics import Collector, nearest, suggestion
 from circuitdsl.language.environment import BOS, Environment, TaskInfo
 from circuitdsl.language.format import at_text, component_text, item_text
 from circuitdsl.language.notations import remedy_for
@@ -127,12 +128,14 @@ class Scope:
         return None
 
     def _known_dictionaries(self, written: t.Component) -> str:
+        if self.dictionaries:
+            known = listed([f"`{name}`" for name in self.dictionaries], 8)
+            near = nearest(written.of, self.dictionaries)
+            remedies = [*([f"did you mean `{near}`?"] if near else []), f"it declares {known}"]
+        else:
+            remedies = [f'declare it: `dictionary {written.of} at attn_out 1 from "folder"`']
         other = remedy_for(component_text(written))
-        if other:
-            return other
-        if not self.dictionaries:
-            return f'declare it: `dictionary {written.of} at attn_out 1 from "folder"`'
-        return suggestion(written.of, self.dictionaries, "dictionary").replace("dictionarys", "dictionaries")
+        return "; ".join([*remedies, *([other] if other else [])]).replace("?; ", "? ")
 
     # --- roles and groups --------------------------------------------------------------------------
 
