@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from circuitdsl.check.bench import Bench, meaningful
 from circuitdsl.check.references import notes_on, size_of, sources_of
 from circuitdsl.check.search import search, search_note
+from circuitdsl.engine.plain import PLAIN
 from circuitdsl.engine.session import Session
+from circuitdsl.errors import listed
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.language.circuit import Bound, Claim, Method
+from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import KnownModel, Model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Variant
@@ -53,6 +55,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         reference=size_of(session, data, own),
         notes=(
             *notes,
+            *_on_features(circuit, session.engine.name),
             *notes_on(session, data, own, *varied),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
         ),
@@ -60,6 +63,13 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         fingerprint=model.fingerprint,
         revision=model.revision,
     )
+
+
+def _on_features(circuit: Circuit, engine: str) -> Iterator[str]:
+    """That another engine runs what names features than the one that was asked for."""
+    if circuit.dictionaries and engine != PLAIN.name:
+        names = listed((f"`{dictionary.name}`" for dictionary in circuit.dictionaries), 8)
+        yield f"the plain engine runs what names features of {names}: the {engine} engine does not cover them"
 
 
 def _not_looked_for(session: Session) -> str:
