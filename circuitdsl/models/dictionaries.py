@@ -155,7 +155,8 @@ def _bytes(path: str, folder: Path, name: str, most: int) -> bytes:
             raise UnknownName(f"the folder {path} has no {name}", (), _AS_WRITTEN)
         size = file.stat().st_size
         if size > most:
-            raise UnknownName(f"{path}/{name}: {size / 2**20:.0f} MiB, more than the limit of {most // 2**20}")
+            message = f"{path}/{name}: {size / 2**20:.0f} MiB, more than the limit of {most // 2**20}"
+            raise UnknownName(message, (), "take a dictionary of fewer features")
         return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise UnknownName(f"{path}: cannot be read: {error}", (), "check its name and permissions") from error
@@ -184,7 +185,9 @@ def _settings(path: str, written: Mapping[str, object]) -> DictionarySettings:
     for name, harmless in _UNTOUCHED.items():
         value = written.get(name)
         if not any(value is each or (isinstance(value, str) and value == each) for each in harmless):
-            remedy = f"fold it into the weights, and write {json.dumps(harmless[-1])}" if len(harmless) > 1 else ""
+            remedy = "only what a whole layer writes is decomposed"
+            if name != "hook_head_index":
+                remedy = f"fold it into the weights, and write {json.dumps(harmless[-1])}"
             raise UnknownName(f"{where}: {name} is {_shown(value)}, which circuitdsl does not compute", (), remedy)
     activation, transcoder = _ARCHITECTURES[architecture]
     written_out = written.get("hook_name_out")
