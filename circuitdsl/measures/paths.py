@@ -21,6 +21,7 @@ from circuitdsl.measures.measurement import (
     Request,
     sample,
 )
+from circuitdsl.measures.parts import guarded_alone, measured_alone
 
 
 def _effect(request: Request) -> Asking:
@@ -43,7 +44,8 @@ def _effect(request: Request) -> Asking:
     whole = request.ask(patched(senders))
     base = request.ask(request.world)
     corrupted = [request.ask(Corrupted(against))] if ways else []
-    singles = {node: request.ask(patched((node,))) for node in _parts(request, senders)}
+    alone = _parts(request, senders)
+    singles = {node: request.ask(replace(patched((node,)), guarded=guarded_alone(node))) for node in alone}
     others = [request.ask(world) for world in _controls(request, path, patched(senders))]
     results = yield [whole, base, *corrupted, *singles.values(), *others]
 
@@ -89,8 +91,7 @@ def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) 
 
 def _parts(request: Request, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """The senders that are measured alone too, if there are several: not those that no counterfactual changes."""
-    found = tuple(node for node in nodes if not node.component.fixed)
-    return found if request.parts and len(found) > 1 else ()
+    return measured_alone(node for node in nodes if not node.component.fixed) if request.parts else ()
 
 
 def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:
