@@ -287,7 +287,7 @@ def test_features_and_errors_of_a_dictionary_stand_where_heads_may():
         Head(3, 0),
     ]
     assert [claim.id for claim in made.claims][:3] == ["c:4:a1.57", "c:4:a1.error", "c:4:3.0"]
-    found = [dict(claim.term.arguments)["path"] for claim in made.claims[3:]]
+    found = made.paths()
     assert [(str(each.senders), str(each.receivers)) for each in found] == [("a1.57", "t5.3"), ("0.1", "a1.57")]
     assert found[0].receivers == Receivers("t5.3", (Node(Feature(transcoder, 3), S2),), "")
     assert made.method.errors == "kept"
