@@ -286,7 +286,7 @@ def test_features_and_errors_of_a_dictionary_stand_where_heads_may():
         ErrorTerm(attention),
         Head(3, 0),
     ]
-    assert [claim.id for claim in made.claims][:3] == ["c:4:a1.57", "c:4:a1.error", "c:4:3.0"]
+    assert [claim.id for claim in made.claims][:3] == ["c:7:a1.57", "c:7:a1.error", "c:7:3.0"]
     found = made.paths()
     assert [(str(each.senders), str(each.receivers)) for each in found] == [("a1.57", "t5.3"), ("0.1", "a1.57")]
     assert found[0].receivers == Receivers("t5.3", (Node(Feature(transcoder, 3), S2),), "")
