@@ -194,7 +194,7 @@ def _elsewhere(components: Iterable[str], other: Circuit) -> Iterator[Elsewhere]
 
 
 def _other_vertices(links: Iterable[Link], roles: set[str], layers: Mapping[str, int]) -> Iterator[Vertex]:
-    """The logits and the single components, of known ``layers``, at which links begin or end."""
+    """The logits and the single components, of these ``layers``, at which links begin or end."""
     found: dict[str, set[Whose]] = {}
     for link in links:
         for end in (link.sender, link.receiver):
@@ -213,5 +213,5 @@ def _other_vertices(links: Iterable[Link], roles: set[str], layers: Mapping[str,
             left_positions=(),
             right_positions=(),
             moved=(),
-            depth=float("inf") if logits else float(layers[name]),
+            depth=float("inf") if logits else float(layers.get(name, -1)),
         )
