@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from circuitdsl.components import Head, Node
+from circuitdsl.components import Node
 from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.language.environment import RANDOM_EDGES, SHAM, MeasureInfo, Parameter
-from circuitdsl.measures.controls import against_sham, exchanged, sizes_of, stand_ins
+from circuitdsl.measures.controls import against_sham, exchangeable, exchanged, sizes_of, stand_ins
 from circuitdsl.measures.estimands import Contrast, Folded, Limits, Ratio, column, relative_change
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
 from circuitdsl.measures.experiments import Corrupted, Intervened, Patched
@@ -74,15 +74,12 @@ def _controls(request: Request, path: Path, world: Patched) -> Iterator[Patched]
 def _random_edges(request: Request, path: Path, world: Patched) -> Iterator[Patched]:
     if isinstance(path.receivers, Receivers) and path.receivers.of_group:
         raise CannotMeasure("random edges go into heads' own inputs: compare an edge without `of group` with them")
-    heads = _heads((*world.senders, *(node for node, _ in world.receivers)))
-    for stand_in in stand_ins(heads, request.circuit.geometry, request.method.seed):
+    ends = (*world.senders, *(node for node, _ in world.receivers))
+    components = exchangeable(node.component for node in ends)
+    for stand_in in stand_ins(components, request.circuit.geometry, request.method.seed):
         receivers = ((next(exchanged([node], stand_in)), which) for node, which in world.receivers)
         senders = frozenset(exchanged(world.senders, stand_in))
         yield replace(world, senders=senders, receivers=frozenset(receivers), guarded=False)
-
-
-def _heads(nodes: Iterable[Node]) -> Iterator[Head]:
-    return (node.component for node in nodes if isinstance(node.component, Head))
 
 
 def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) -> Measurement:
