@@ -135,4 +135,6 @@ def test_a_circuit_of_features_is_shown(place):
     circuit = cd.load(place / "shown.circuit").circuit("parts")
     page = cd.show(circuit)
     assert "whole d.7 d.error" in page and "d at attn_out 1: an autoencoder of 8 features" in page
-    assert "2.5" in cd.show(circuit, "svg")
+    assert "2.5" in cd.show(circuit, "svg") and ">m1<" not in cd.show(circuit, "svg")
+    (place / "mlp.circuit").write_text(text.replace("at attn_out 1", "at mlp_out 1"))
+    assert ">m1<" in cd.show(cd.load(place / "mlp.circuit").circuit("parts"), "svg")

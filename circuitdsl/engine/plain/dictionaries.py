@@ -39,9 +39,9 @@ class Dictionaries:
     ) -> Iterator[tuple[str, Hook]]:
         """Hooks on the model's own points that make writes to hook points of dictionaries, and put what passes the
         named ones into ``passed``."""
-        used = dict.fromkeys(self.names[name] for name in (*(write.name for write in writes), *names))
+        used = {self.names[name] for name in (*(write.name for write in writes), *names)}
         by_point: dict[str, list[_Use]] = {}
-        for dictionary in used:
+        for dictionary in sorted(used):  # sums come out the same in every process
             its = [write for write in writes if self.names[write.name] == dictionary]
             use = _Use(dictionary, self.weights[dictionary], its, frozenset(names), passed)
             if dictionary.transcoder:
@@ -51,7 +51,7 @@ class Dictionaries:
             yield point, _adding_up(uses)
 
 
-@dataclass
+@dataclass(repr=False)  # TransformerLens names every hook by its repr, and a tensor's takes long
 class _Use:
     """A dictionary in one pass: what is written to its hook points there, and which of them are captured."""
 
@@ -69,7 +69,10 @@ class _Use:
     def change(self, stands: Tensor) -> Tensor | None:
         """By how much what stands at its point changes; None where nothing is written."""
         x = stands.float()
-        read = self.read.float() if self.dictionary.transcoder and self.read is not None else x
+        read = x
+        if self.dictionary.transcoder:
+            assert self.read is not None, "an MLP reads before it writes"
+            read = self.read.float()
         features = encoded(self._through(self.dictionary.read_as, read), self.weights)
         error = x - (features @ self.weights.W_dec + self.weights.b_dec)
         replaced = self._through(self.dictionary.features, features)
