@@ -33,7 +33,7 @@ from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.models import Opening, geometry_of, named_in, open_model, require_downloaded
+from circuitdsl.models import Opening, describe_dictionary, geometry_of, named_in, open_model, require_downloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +141,7 @@ def environment(model: str | Path | None = None, revision: str | None = None) ->
         task=tasks.describe,
         measures=measure_infos(),
         model=named_in,
+        dictionary=describe_dictionary,
         layouts=lambda task: tasks.open_task(task).layouts(),
     )
 

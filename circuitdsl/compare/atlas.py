@@ -15,6 +15,7 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from circuitdsl.compare.chance import Chance
+from circuitdsl.compare.dictionaries import named_alike
 from circuitdsl.compare.edges import head_edges
 from circuitdsl.compare.overlap import Overlap, overlap
 from circuitdsl.compare.structure import chance_of_heads, chance_share, notes_on, same_edges, shape_of
@@ -58,7 +59,8 @@ def pairs_of(circuits: Sequence[Circuit]) -> tuple[Pair, ...]:
 
 
 def _pair(circuits: Sequence[Circuit], left: int, right: int) -> Pair:
-    ours, theirs = circuits[left], circuits[right]
+    ours = circuits[left]
+    theirs = named_alike(ours, circuits[right])
     same_shape = shape_of(ours) == shape_of(theirs)
     return Pair(
         left,

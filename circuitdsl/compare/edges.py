@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from circuitdsl.components import Component, Head, Mlp
+from circuitdsl.components import Component, can_carry
 from circuitdsl.language.circuit import Bound, Circuit, Control, LogitsReceiver, Nodes, Path, Receivers
 
 End = Nodes | Receivers | LogitsReceiver
@@ -66,8 +66,15 @@ def head_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
         for path, direction in _paths(circuit, "edge")
         for sender in _components(path.senders)
         for receiver, letter in _read(path)
-        if _depth(sender) < _depth(receiver)
+        if _carries(circuit, sender, receiver)
     )
+
+
+def components_of_edges(circuit: Circuit) -> Iterator[Component]:
+    """The components that claimed edges name, by themselves or as a role's."""
+    for path, _ in _paths(circuit, "edge"):
+        ends = (*_components(path.senders), *_components(path.receivers))
+        yield from (end for end in ends if not isinstance(end, LogitsReceiver))
 
 
 def _directed(claimed: Iterable[tuple[Edge, Direction]]) -> Mapping[Edge, Direction]:
@@ -131,14 +138,7 @@ def _written(component: Component | LogitsReceiver) -> str:
     return component.label if isinstance(component, LogitsReceiver) else str(component)
 
 
-def _depth(component: Component | LogitsReceiver) -> tuple[float, int]:
-    """Where a component stands in the order of computation; in a layer the MLP reads after the heads."""
-    match component:
-        case Head(layer=layer):
-            return (layer, 0)
-        case Mlp(layer=layer):
-            return (layer, 1)
-        case LogitsReceiver():
-            return (float("inf"), 0)
-        case _:
-            return (-1, 0)
+def _carries(circuit: Circuit, sender: Component | LogitsReceiver, receiver: Component | LogitsReceiver) -> bool:
+    if isinstance(sender, LogitsReceiver) or isinstance(receiver, LogitsReceiver):
+        return isinstance(receiver, LogitsReceiver)
+    return can_carry(sender, receiver, circuit.geometry.parallel_attn_mlp)

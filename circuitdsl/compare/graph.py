@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from circuitdsl.compare.edges import Direction, Edge, opposed, role_edges
+from circuitdsl.compare.edges import Direction, Edge, components_of_edges, opposed, role_edges
 from circuitdsl.compare.matching import Match
 from circuitdsl.compare.overlap import Overlap, overlap
-from circuitdsl.components import Component, Head, Mlp
 from circuitdsl.language.circuit import Circuit, Role
 
 Whose = Literal["both", "left", "right"]
@@ -118,7 +117,9 @@ class Graph:
 def overlay(left: Circuit, right: Circuit, matches: Sequence[Match]) -> Graph:
     """Two circuits over each other, their roles matched as ``matches`` say."""
     links = tuple(_links(left, right, matches))
-    vertices = (*_role_vertices(left, right, matches), *_other_vertices(links, {match.name for match in matches}))
+    roles = {match.name for match in matches}
+    layers = {str(each): each.layer for circuit in (left, right) for each in components_of_edges(circuit)}
+    vertices = (*_role_vertices(left, right, matches), *_other_vertices(links, roles, layers))
     return Graph(tuple(sorted(vertices, key=lambda vertex: vertex.depth)), links)
 
 
@@ -167,7 +168,7 @@ def _role_vertices(left: Circuit, right: Circuit, matches: Iterable[Match]) -> I
         ours = left.role(match.left) if match.left is not None else Role("", ())
         theirs = right.role(match.right) if match.right is not None else Role("", ())
         found = overlap(*([str(node.component) for node in role.nodes] for role in (ours, theirs)))
-        depths = [_depth(node.component) for role in (ours, theirs) for node in role.nodes]
+        depths = [node.component.layer for role in (ours, theirs) for node in role.nodes]
         yield Vertex(
             name=match.name,
             kind="role",
@@ -192,8 +193,8 @@ def _elsewhere(components: Iterable[str], other: Circuit) -> Iterator[Elsewhere]
             yield Elsewhere(component, roles)
 
 
-def _other_vertices(links: Iterable[Link], roles: set[str]) -> Iterator[Vertex]:
-    """The logits and the single components at which links begin or end."""
+def _other_vertices(links: Iterable[Link], roles: set[str], layers: Mapping[str, int]) -> Iterator[Vertex]:
+    """The logits and the single components, of these ``layers``, at which links begin or end."""
     found: dict[str, set[Whose]] = {}
     for link in links:
         for end in (link.sender, link.receiver):
@@ -212,15 +213,5 @@ def _other_vertices(links: Iterable[Link], roles: set[str]) -> Iterator[Vertex]:
             left_positions=(),
             right_positions=(),
             moved=(),
-            depth=float("inf") if logits else _depth_of_name(name),
+            depth=float("inf") if logits else float(layers.get(name, -1)),
         )
-
-
-def _depth(component: Component) -> float:
-    return component.layer if isinstance(component, Head | Mlp) else -1.0
-
-
-def _depth_of_name(name: str) -> float:
-    """Of a component as a specification spells it: ``9.6``, ``mlp 5``, ``embed``."""
-    digits = name.removeprefix("mlp ").partition(".")[0]
-    return float(digits) if digits.isdecimal() else -1.0

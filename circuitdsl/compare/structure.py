@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from circuitdsl.compare.chance import Chance, chance, chance_of_nodes
+from circuitdsl.compare.dictionaries import named_alike
 from circuitdsl.compare.edges import Direction, Edge, head_edges, opposed
 from circuitdsl.compare.graph import Graph, overlay
 from circuitdsl.compare.matching import Match, Rule, match_roles
@@ -97,6 +98,7 @@ class Structure:
 
 def compare(left: Circuit, right: Circuit, align: Sequence[tuple[str, str]] = ()) -> Structure:
     """Compare two circuits; ``align`` names roles that are each other's counterparts, (left, right)."""
+    right = named_alike(left, right)
     pairs = match_roles(left.roles, right.roles, align)
     same_shape = shape_of(left) == shape_of(right)
     heads = overlap(map(str, left.heads), map(str, right.heads))

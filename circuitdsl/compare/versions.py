@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
+from circuitdsl.compare.dictionaries import named_alike
+from circuitdsl.components import Dictionary
 from circuitdsl.language.circuit import Circuit, Claim
 
 
@@ -12,7 +14,7 @@ from circuitdsl.language.circuit import Circuit, Claim
 class Difference:
     """One thing that differs; ``before`` or ``after`` is "" where a version lacks it."""
 
-    kind: str  # "model", "task", "method", "role", "claim"
+    kind: str  # "model", "task", "method", "dictionary", "role", "claim"
     what: str
     before: str
     after: str
@@ -27,7 +29,8 @@ def changes(before: Circuit, after: Circuit) -> tuple[Difference, ...]:
     Claims are the same if they measure the same of the same: then another bound is a change of it. That a listed head
     matters goes without saying once it is listed, so it is not named again beside its role.
     """
-    found = (_settings(before, after), _roles(before, after), _claims(before, after))
+    after = named_alike(before, after)
+    found = (_settings(before, after), _dictionaries(before, after), _roles(before, after), _claims(before, after))
     return tuple(change for some in found for change in some)
 
 
@@ -40,6 +43,20 @@ def _settings(before: Circuit, after: Circuit) -> Iterator[Difference]:
     for kind, what, old, new in pairs:
         if old != new:
             yield Difference(kind, what, old, new)
+
+
+def _dictionaries(before: Circuit, after: Circuit) -> Iterator[Difference]:
+    """Those that only one version has; what they are called makes no difference."""
+    for dictionary in before.dictionaries:
+        if dictionary not in after.dictionaries:
+            yield Difference("dictionary", dictionary.name, _described(dictionary), "")
+    for dictionary in after.dictionaries:
+        if dictionary not in before.dictionaries:
+            yield Difference("dictionary", dictionary.name, "", _described(dictionary))
+
+
+def _described(dictionary: Dictionary) -> str:
+    return f"at {dictionary.point} {dictionary.layer}, {dictionary.n_features} features, {dictionary.fingerprint[:8]}"
 
 
 def _roles(before: Circuit, after: Circuit) -> Iterator[Difference]:

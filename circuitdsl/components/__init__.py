@@ -1,7 +1,9 @@
 """What a circuit can be made of, one file a kind, and the shape of the models that have it. No torch."""
 
 from circuitdsl.components.base import Absent, Component, Numbers, can_carry
+from circuitdsl.components.dictionary import Dictionary, Point
 from circuitdsl.components.embedding import Embed, PosEmbed
+from circuitdsl.components.feature import ErrorTerm, Feature, OfDictionary
 from circuitdsl.components.geometry import Geometry
 from circuitdsl.components.head import Head, all_heads
 from circuitdsl.components.mlp import Mlp, all_mlps
@@ -15,13 +17,18 @@ __all__ = [
     "END",
     "Absent",
     "Component",
+    "Dictionary",
     "Embed",
+    "ErrorTerm",
+    "Feature",
     "Geometry",
     "Head",
     "Mlp",
     "Neuron",
     "Node",
     "Numbers",
+    "OfDictionary",
+    "Point",
     "PosEmbed",
     "Position",
     "Residual",

@@ -81,6 +81,16 @@ class Component(ABC):
         ``parallel``: the MLPs of the model read the same stream as the heads of their layer.
         """
 
+    def can_read(self, sender: Component, parallel: bool) -> bool:
+        """Whether it reads the residual stream, or what is added up to its own output, after ``sender`` has written."""
+        reads = self.reads(parallel)
+        return sender != self and reads is not None and sender.writes < reads
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether its input without a name holds what was written at earlier tokens too, as attention brings it."""
+        return False
+
     @property
     def reading(self) -> str:
         """What it reads, as a sentence without its end."""
@@ -117,8 +127,7 @@ def can_carry(sender: Component, receiver: Component, parallel: bool) -> bool:
     >>> can_carry(Head(1, 5), Mlp(1), parallel=False), can_carry(Head(1, 5), Mlp(1), parallel=True)
     (True, False)
     """
-    reads = receiver.reads(parallel)
-    return sender != receiver and reads is not None and sender.writes < reads
+    return receiver.can_read(sender, parallel)
 
 
 def outside(geometry: Geometry, what: str, code: str) -> Absent:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from circuitdsl.components import Component, Geometry, Neuron, all_mlps
+from circuitdsl.components import Component, Dictionary, Geometry, Neuron, OfDictionary, all_mlps
 from circuitdsl.engine.named import components
-from circuitdsl.measures.experiments import World
+from circuitdsl.measures.experiments import Isolated, World
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,9 +58,22 @@ def neurons_of(components: Iterable[Component]) -> dict[str, str]:
 
 
 def further(worlds: Iterable[World], geometry: Geometry) -> frozenset[str]:
-    """The hook points of components that worlds name, other than embeddings, heads and MLPs."""
+    """The hook points of components that worlds name, other than embeddings, heads and MLPs; and of all features and
+    errors that they replace."""
+    worlds = tuple(worlds)
     named = frozenset(component.output for world in worlds for component in components(world))
-    return named - {*EMBEDDINGS, *heads_and_mlps(geometry)}
+    kept = (world.features for world in worlds if isinstance(world, Isolated) and world.features)
+    parts = (name for features in kept for each in features.dictionaries for name in (each.features, each.error))
+    return named.union(parts) - {*EMBEDDINGS, *heads_and_mlps(geometry)}
+
+
+def dictionaries(worlds: Iterable[World]) -> frozenset[Dictionary]:
+    """The dictionaries whose features or errors worlds name or replace."""
+    worlds = tuple(worlds)
+    named = (component for world in worlds for component in components(world))
+    kept = (world.features for world in worlds if isinstance(world, Isolated) and world.features)
+    replaced = frozenset(dictionary for features in kept for dictionary in features.dictionaries)
+    return replaced | {component.dictionary for component in named if isinstance(component, OfDictionary)}
 
 
 def norm_scales(geometry: Geometry) -> tuple[str, ...]:

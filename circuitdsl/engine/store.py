@@ -39,7 +39,10 @@ def key_of(*parts: object) -> str:
 
 
 def canonical(value: object) -> str:
-    """A text that is equal for equal values and, types and field names included, different for different ones."""
+    """A text that is equal for equal values and, types and field names included, different for different ones.
+
+    Fields of dataclasses that equality leaves out are left out.
+    """
     kind = type(value)
     if kind in _PLAIN:
         return f"{kind.__name__}:{value!r}"
@@ -62,7 +65,7 @@ _PLAIN = frozenset({bool, bytes, float, int, str, type(None)})
 @cache
 def _fields(kind: type) -> tuple[str, ...]:
     """The names of a dataclass's fields; to ask for them anew takes longer than to write them down."""
-    return tuple(field.name for field in fields(kind))
+    return tuple(field.name for field in fields(kind) if field.compare)
 
 
 class StoreError(InputError):

@@ -8,7 +8,7 @@ from lark import Token, Transformer
 
 from circuitdsl.actions import actions
 from circuitdsl.actions.attend import WHOLE
-from circuitdsl.components import kinds
+from circuitdsl.components import ErrorTerm, OfDictionary, kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.diagnostics import Collector
 from circuitdsl.language.source import Span
@@ -67,7 +67,13 @@ class Builder(Transformer[Token, t.File]):
 
     def component(self, meta: Any, children: list[Any]) -> t.Component:
         (child,) = children
-        return self._component(child.type, [child], child) if isinstance(child, Token) else child
+        if not isinstance(child, Token):
+            return child
+        if not issubclass(kinds()[child.type], OfDictionary):
+            return self._component(child.type, [child], child)
+        name, _, rest = child.partition(".")
+        numbers = () if child.type == ErrorTerm.rule else (self._written(rest, child),)
+        return t.Component(child.type, numbers, name, span=self._span(child))
 
     def _component(self, rule: str, tokens: list[Token | None], place: Any) -> t.Component:
         """A component from its words: the numbers of ``9.6`` stand in one of them."""
@@ -197,6 +203,11 @@ class Builder(Transformer[Token, t.File]):
         name, *arguments = children
         given = tuple(argument for argument in arguments if argument is not None)
         return t.Task(self._name(name), given, span=self._span(meta))
+
+    def dictionary(self, meta: Any, children: list[Token]) -> t.Dictionary:
+        name, point, layer, folder = children
+        number = self._integer(layer, layer)
+        return t.Dictionary(self._name(name), self._name(point), number, self._text(folder), span=self._span(meta))
 
     def control_task(self, meta: Any, children: list[Any]) -> t.ControlTask:
         task, judgement = children

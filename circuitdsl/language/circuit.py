@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.actions import Ablation, Action
-from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Component, Dictionary, Geometry, Head, Node, Position
 from circuitdsl.language.environment import TaskInfo, TaskRef
 
 if TYPE_CHECKING:
@@ -338,6 +338,7 @@ METRICS = (
 """What a method's F can be: measurements of the output as they are written, and ``hit`` of any number."""
 Positions = Literal["role", "all"]
 Processing = Literal["none", "fold"]
+Errors = Literal["ablated", "kept"]
 
 
 @dataclass(frozen=True)
@@ -361,6 +362,7 @@ class Method:
     bos: bool = False
     processing: Processing = "none"
     members: Members = "minimality"  # what listing a head claims
+    errors: Errors = "ablated"  # what a circuit of features does with errors that it does not list
     vary: tuple[tuple[str, str], ...] = ()  # (setting, value): re-judge every claim with this setting
 
     @property
@@ -392,6 +394,7 @@ class Circuit:
     about: str = ""
     cites: tuple[str, ...] = ()
     line: int = 0
+    dictionaries: tuple[Dictionary, ...] = ()
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -13,6 +13,7 @@ from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Path, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
+from circuitdsl.language.dictionaries import resolve_dictionaries
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
 from circuitdsl.language.format import at_text, statement_text
 from circuitdsl.language.methods import resolve_method
@@ -53,6 +54,7 @@ def resolve_circuit(
     task_info = _task(task, reference, block, environment, collector)
     method = resolve_method(every(block.body, t.Method), task_info, collector)
     places = Places.of(environment, reference, method.bos) if reference and task_info else Places()
+    dictionaries = resolve_dictionaries(block, file, environment, geometry, collector)
     scope = Scope(
         environment,
         collector,
@@ -64,6 +66,7 @@ def resolve_circuit(
         budget,
         bos=method.bos,
         places=places,
+        dictionaries=dictionaries,
     )
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
@@ -88,6 +91,7 @@ def resolve_circuit(
         about=about,
         cites=cite_texts(block.body),
         line=block.span.line,
+        dictionaries=tuple(dictionary for dictionary in dictionaries.values() if dictionary),
     )
 
 
@@ -240,7 +244,7 @@ def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions, file: str, own: 
             case t.ControlTask():
                 if draft := _control_draft(statement, scope, file, own):
                     yield Placed(draft, statement.span)
-            case t.About() | t.Cite() | t.Model() | t.Task() | t.Method():
+            case t.About() | t.Cite() | t.Model() | t.Task() | t.Dictionary() | t.Method():
                 pass  # says nothing that can be false
             case _:
                 assert_never(statement)

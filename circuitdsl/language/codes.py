@@ -41,7 +41,8 @@ CODES = MappingProxyType(
         "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ. "
         "`lint` wants it only of files that belong together: where one uses the other, or speaks of a circuit that the "
         "other has.",
-        "C207": "A circuit has two roles of one name.",
+        "C207": "A circuit has two roles, two dictionaries, or a role and a dictionary of one name, or declares one "
+        "dictionary twice at the same point.",
         "C208": "A block states something twice that can only be stated once: its model, its task, a setting, what it "
         "is about.",
         "C209": "Names with a meaning of their own (`all`, `answer`, `baseline`, `END`) cannot be given to a circuit, "
@@ -60,6 +61,13 @@ CODES = MappingProxyType(
         "C219": "`for n in 0 .. 2 { ... }` counts upwards, and every statement in it has its variable in the brackets "
         "of a name: `A[n]`, `A[n+1]`, which is never below zero. The repeats of a circuit stand for at most 2,000 "
         "statements. Outside of a `for` no name has brackets.",
+        "C220": "No dictionary can be read there: the folder or a file of it is missing, damaged or too large, or it "
+        "says something with which other features would come out than circuitdsl computes. A folder holds cfg.json and "
+        "sae_weights.safetensors, as SAELens writes them, and counts from the folder of the specification.",
+        "C221": "A node is a part of a dictionary (`a1.57`, `a1.error`) that its circuit does not declare. A line such "
+        'as `dictionary a1 at attn_out 1 from "folder"` does.',
+        "C222": "A dictionary stands at `attn_out` (what the heads of a layer write together), at `mlp_out` (what its "
+        "MLP writes), or at `resid_pre` (the residual stream before the layer).",
         # --- geometry
         "C301": "A layer that the model does not have. Layers and heads count from 0.",
         "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",
@@ -67,7 +75,12 @@ CODES = MappingProxyType(
         "C304": "A range of layers that ends before it begins.",
         "C305": "Nothing can flow along this edge: no receiver reads the residual stream after any of the senders "
         "has written to it. A head reads what is written in layers below its own; an MLP also reads the heads of its "
-        "own layer, unless the model computes both in parallel; nothing flows into the embeddings.",
+        "own layer, unless the model computes both in parallel; nothing flows into the embeddings, and none of the "
+        "features at one point into another.",
+        "C306": "A feature that a dictionary does not have. Features count from 0.",
+        "C307": "A dictionary does not belong where it stands: it was trained at another hook point, as it records, or "
+        "for a model of another width; or it is a transcoder, which reads what an MLP reads and writes what it writes, "
+        "and does not stand at `mlp_out`.",
         # --- positions
         "C401": "A position that the task does not have. `circuitdsl tasks` lists each task's positions.",
         "C402": "It is not clear at which position a component is meant: no role lists it, or several do at different "

@@ -37,8 +37,9 @@ CONTROLS: Mapping[str, ControlInfo] = {
         ControlInfo(
             RANDOM_HEADS,
             "The same done to random heads: each head of the claim is exchanged for a random one of its layer, "
-            "distinct ones for distinct ones, the same one wherever it stands. A random set may have heads of the "
-            "claim. MLPs and embeddings stay.",
+            "distinct ones for distinct ones, the same one wherever it stands, and each feature for one of its "
+            "dictionary. A random set may have heads of the claim. MLPs and embeddings stay, and features do in an "
+            "intervention.",
             "expect knockout(name_mover) < random heads",
             "The heads of the claim do no better than any others of their layers, as many and at the same positions.",
             _MONTE_CARLO,
@@ -47,9 +48,10 @@ CONTROLS: Mapping[str, ControlInfo] = {
         ControlInfo(
             RANDOM_EDGES,
             "The sizes of the effects of random edges: every head that sends or receives is exchanged for a random one "
-            "of its layer, so that the order of computation, the inputs and the positions stay. MLPs, embeddings and "
-            "the logits stay. What is compared is the size of the effect, |F patched - F| / |F|, whatever its sign: "
-            "who took the sign from the effect itself would test at twice the level.",
+            "of its layer, and every feature for one of its dictionary, so that the order of computation, the inputs "
+            "and the positions stay. MLPs, embeddings and the logits stay. What is compared is the size of the "
+            "effect, |F patched - F| / |F|, whatever its sign: who took the sign from the effect itself would test at "
+            "twice the level.",
             "expect effect(s_inhibition -> name_mover.q) > random edges",
             "The edge is no larger than edges between any other heads of the same layers.",
             _MONTE_CARLO + " An effect of less than a millionth of F counts as none.",

@@ -182,10 +182,31 @@ class TaskRef:
 
 
 @dataclass(frozen=True)
+class DictionaryInfo:
+    """What a dictionary's folder says of it, known without torch.
+
+    It has ``n_features`` and reads and writes ``width`` numbers a token. ``trained_at`` are the hook points that it
+    records, of what it reads and of what it writes, "" where it records none.
+    """
+
+    n_features: int
+    width: int
+    fingerprint: str
+    transcoder: bool
+    folder: str
+    trained_at: tuple[str, str] = ("", "")
+
+
+def _no_dictionary(path: str, folder: str) -> DictionaryInfo:
+    raise UnknownName(f"there is no dictionary {path}")
+
+
+@dataclass(frozen=True)
 class Environment:
-    """The look-ups that resolving needs; ``geometry`` and ``task`` raise :class:`UnknownName`.
+    """The look-ups that resolving needs; ``geometry``, ``task`` and ``dictionary`` raise :class:`UnknownName`.
 
     ``model`` gives the name by which everybody else knows the model that a file in a folder names.
+    ``dictionary`` describes the one at a path that counts from a folder.
     ``layouts`` gives where the tokens of a task's prompts stand, as far as their texts tell, () where nothing does. It
     is asked only of tasks that are known.
     """
@@ -195,3 +216,4 @@ class Environment:
     measures: Mapping[str, MeasureInfo]
     model: Callable[[str, str], str] = lambda name, folder: name
     layouts: Callable[[TaskRef], Sequence[Layout]] = lambda task: ()
+    dictionary: Callable[[str, str], DictionaryInfo] = _no_dictionary

@@ -50,7 +50,7 @@ def print_tree(tree: t.File) -> str:
 # --- statements as single lines --------------------------------------------------------------------
 
 
-_Header = t.Use | t.About | t.Cite | t.Model | t.Task
+_Header = t.Use | t.About | t.Cite | t.Model | t.Task | t.Dictionary
 _Plain = _Header | t.Setting | t.Vary | t.Edge | t.Expect | t.ControlTask | t.Align | t.Action
 """What stands on a line, or several on one: all but what has a body."""
 
@@ -69,7 +69,7 @@ def at_text(place: t.Place | None) -> str:
 
 
 def component_text(component: t.Component) -> str:
-    return kinds()[component.rule].spelled(component.numbers)
+    return component.of + kinds()[component.rule].spelled(component.numbers)
 
 
 def item_text(item: t.Item) -> str:
@@ -168,6 +168,8 @@ def _cells(statement: _Plain | t.Member) -> tuple[str, ...]:
             return ("model", quoted(name.text) if is_quoted else name.text)
         case t.Task():
             return ("task", _task(statement))
+        case t.Dictionary(name, point, layer, folder):
+            return (f"dictionary {name.text}", f"at {point.text} {layer}", f"from {quoted(folder.value)}")
         case t.Setting() | t.Vary():
             return _setting(statement)
         case t.Edge(senders, receiver, judgement, absent, strict):
@@ -209,6 +211,7 @@ class _Line:
 _KINDS: dict[type[t.Syntax], str] = {
     **dict.fromkeys((t.About, t.Cite, t.Model, t.Task), "header"),
     **dict.fromkeys((t.Setting, t.Vary), "setting"),
+    t.Dictionary: "dictionary",
     t.Action: "action",
     t.Edge: "edge",
     t.Expect: "expect",

@@ -51,6 +51,7 @@ def resolve_intervention(
         budget=budget,
         bos=circuit.method.bos,
         places=Places.of(environment, circuit.task, circuit.method.bos),
+        dictionaries={dictionary.name: dictionary for dictionary in circuit.dictionaries},
     )
     reader = Reader(scope, "intervention")
     written = [item for item in block.body if isinstance(item, t.Action)]

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from circuitdsl.actions import ABLATIONS
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import METRICS, Members, Method, Positions, Processing
+from circuitdsl.language.circuit import METRICS, Errors, Members, Method, Positions, Processing
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.environment import TaskInfo
 
@@ -87,6 +87,13 @@ SETTINGS = (
         "it adds most; `knockout`, that the model's metric changes by more than the floor without it; or `none`, that "
         "roles are names and nothing else. A report has both figures of every listed head.",
         get_args(Members),
+    ),
+    SettingInfo(
+        "errors",
+        "What a kept circuit that lists features does with the error of their dictionaries where it lists `a1.error` "
+        "nowhere: `ablated` (the default), it is replaced as all else outside is; or `kept`, it stays what it is in "
+        "the run at hand, so that what no feature accounts for helps the circuit.",
+        get_args(Errors),
     ),
     SettingInfo(
         "vary",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from circuitdsl.components import ALL, Component, Geometry, Head, Node, Position, can_carry
+from circuitdsl.components import ALL, Component, Geometry, Head, Node, OfDictionary, Position, can_carry
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import ANY_INPUT, LogitsReceiver, Nodes, Path, Receivers
 from circuitdsl.language.environment import BOS
@@ -244,6 +244,8 @@ def _can_carry(scope: Scope, path: Path, span: Span) -> bool:
 def _why(sender: Component, receiver: Component) -> str:
     if sender == receiver:
         return f"what {sender} writes is not what it reads"
+    if isinstance(sender, OfDictionary) and isinstance(receiver, OfDictionary) and sender.beside(receiver):
+        return f"{sender} and {receiver} are parts of what stands at one point"
     if receiver.reads(parallel=False) is None:
         return f"`{receiver}` is computed from the tokens alone and reads no component"
     return f"{receiver.reading}, and {sender} writes later"
@@ -255,6 +257,8 @@ def _warned_of_positions(scope: Scope, path: Path, span: Span) -> bool:
     receivers = path.receivers
     read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
     if scope.task is None or not read or not written or ALL in read | written or read & written:
+        return False
+    if isinstance(receivers, Receivers) and any(node.component.looks_back for node in receivers.nodes):
         return False
     there, here = (" and ".join(map(str, sorted(places))) for places in (written, read))
     reads = "the logits are read" if isinstance(receivers, LogitsReceiver) else f"{receivers.label} reads"

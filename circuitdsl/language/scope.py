@@ -11,20 +11,26 @@ from circuitdsl.components import (
     END,
     Absent,
     Component,
+    Dictionary,
     Geometry,
     Node,
+    OfDictionary,
     Position,
     kinds,
 )
+from circuitdsl.errors import listed
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Members, Nodes, Role
-from circuitdsl.language.diagnostics import Collector, suggestion
+from circuitdsl.language.diagnostics import Collector, nearest, suggestion
 from circuitdsl.language.environment import BOS, Environment, TaskInfo
-from circuitdsl.language.format import at_text, item_text
+from circuitdsl.language.format import at_text, component_text, item_text
 from circuitdsl.language.notations import remedy_for
 from circuitdsl.language.places import Places
 from circuitdsl.language.source import Span
+
+Dictionaries = Mapping[str, Dictionary | None]
+"""The dictionaries of a circuit by name; None for one of which something is wrong, which has been reported."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Scope:
     budget: Budget = field(default_factory=Budget)
     bos: bool = False
     places: Places = field(default_factory=Places)
+    dictionaries: Dictionaries = field(default_factory=dict[str, Dictionary | None])
 
     def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
         self.collector.add(code, message, span, remedy, *notes)
@@ -98,12 +105,37 @@ class Scope:
     # --- components --------------------------------------------------------------------------------
 
     def components(self, written: t.Component) -> tuple[Component, ...]:
-        """The components that the model has of those written; says so if it has not all."""
+        """The components that the model, or a dictionary, has of those written; says so if it has not all."""
+        kind = kinds()[written.rule]
         try:
-            return kinds()[written.rule].members(written.numbers, self.geometry)
+            if not issubclass(kind, OfDictionary):
+                return kind.members(written.numbers, self.geometry)
+            dictionary = self._dictionary(written)
+            return () if dictionary is None else kind.of(dictionary, written.numbers)
         except Absent as absent:
             self.report(absent.code, absent.message, written.span, absent.remedy)
             return ()
+
+    def _dictionary(self, written: t.Component) -> Dictionary | None:
+        """The dictionary that a component is a part of, or None after saying that there is none."""
+        if written.of in self.dictionaries:
+            return self.dictionaries[written.of]
+        if written.of in self.roles:
+            message = f"`{written.of}` is a role, and features are those of a dictionary"
+        else:
+            message = f"the circuit declares no dictionary `{written.of}`"
+        self.report("C221", message, written.span, self._known_dictionaries(written))
+        return None
+
+    def _known_dictionaries(self, written: t.Component) -> str:
+        if self.dictionaries:
+            known = listed([f"`{name}`" for name in self.dictionaries], 8)
+            near = nearest(written.of, self.dictionaries)
+            remedies = [*([f"did you mean `{near}`?"] if near else []), f"it declares {known}"]
+        else:
+            remedies = [f'declare it: `dictionary {written.of} at attn_out 1 from "folder"`']
+        other = remedy_for(component_text(written))
+        return "; ".join([*remedies, *([other] if other else [])]).replace("?; ", "? ")
 
     # --- roles and groups --------------------------------------------------------------------------
 

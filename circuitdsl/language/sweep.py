@@ -22,7 +22,7 @@ from circuitdsl.language.source import Source, normalised
 NAME = "sweep"
 """What messages call the text of a sweep, and its circuit."""
 
-_OF_CIRCUITS = ("positions", "members", "vary")  # settings that say how a circuit's claims are judged
+_OF_CIRCUITS = ("positions", "members", "errors", "vary")  # settings that say how a circuit's claims are judged
 SWEEP_SETTINGS = tuple(setting.name for setting in SETTINGS if setting.name not in _OF_CIRCUITS)
 """The settings of a method that a sweep has."""
 

@@ -79,11 +79,13 @@ class Place(Syntax):
 class Component(Syntax):
     """One or several components of a kind, by the grammar's ``rule`` for it: ``9.6``, ``9.*``, ``mlp 0 .. 3``.
 
-    ``numbers`` are those written, None for one that is left out or a ``*``.
+    ``numbers`` are those written, None for one that is left out or a ``*``. ``of`` is the name of the dictionary that
+    it is a part of, as in ``a1.57``, or "".
     """
 
     rule: str
     numbers: tuple[int | None, ...] = ()
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,16 @@ class Task(Syntax):
 
 
 @dataclass(frozen=True)
+class Dictionary(Syntax):
+    """``dictionary a1 at attn_out 1 from "saes/mini/attn1"``."""
+
+    name: Name
+    point: Name
+    layer: int
+    folder: Text
+
+
+@dataclass(frozen=True)
 class ControlTask(Syntax):
     """``control task induction : in -10% .. 10%``."""
 
@@ -303,7 +315,7 @@ class Repeat(Syntax):
     body: tuple[Role | Edge | Expect | Repeat, ...]
 
 
-Statement = About | Cite | Model | Task | Method | Role | Edge | Expect | ControlTask | Repeat
+Statement = About | Cite | Model | Task | Dictionary | Method | Role | Edge | Expect | ControlTask | Repeat
 
 
 @dataclass(frozen=True)

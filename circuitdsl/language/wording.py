@@ -12,7 +12,7 @@ from circuitdsl.language.notations import Notation, name_of, notation_at
 
 TOP = ("use", "circuit", "compare", "intervention")
 _STATEMENTS = (
-    *("about", "cite", "model", "task", "method", "role", "edge", "no", "expect", "control", "for"),
+    *("about", "cite", "model", "task", "dictionary", "method", "role", "edge", "no", "expect", "control", "for"),
     *(
         "metric",
         "against",
@@ -26,7 +26,7 @@ _STATEMENTS = (
         "bos",
         "processing",
     ),
-    *("members", "vary", "align"),
+    *("members", "errors", "vary", "align"),
 )
 _FOLLOWED = {"control": r"(?=(?:[ \t\r\n\f]|#[^\n]*\n)+task\b)"}
 """Words that begin a statement only before another one, and are names elsewhere, as the grammar has them."""
@@ -38,6 +38,8 @@ _THINGS = {
     "NUMBER": "a number",
     "INT": "a layer",
     "COUNT": "a number",
+    "FEATURE": "a feature such as `a1.57`",
+    "ERROR_TERM": "an error such as `a1.error`",
     "NEURON_NUMBER": "a layer and a number such as `5.123`",
     "OFFSET": "an offset such as `+1`",
     "INPUTS": "an input such as `.q`",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -47,6 +48,7 @@ from circuitdsl.measures.measurement import (
     Shuffled,
     sample,
 )
+from circuitdsl.measures.parts import guarded_alone, measured_alone
 
 Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, tuple[Array, Array]]]
 """Part of a measurement at work (``Asking``): in the end it gives two columns [prompts] for each named set."""
@@ -69,8 +71,8 @@ def _knockout(request: Request) -> Asking:
         return Ablated(request.placed(some), source)
 
     whole, clean = request.ask(ablated(nodes.nodes)), request.ask(Clean())
-    wants_parts = request.parts and len(nodes.nodes) > 1
-    singles = {node: request.ask(ablated([node])) for node in nodes.nodes} if wants_parts else {}
+    alone = measured_alone(nodes.nodes) if request.parts else ()
+    singles = {node: request.ask(replace(ablated([node]), guarded=guarded_alone(node))) for node in alone}
     randoms = [request.ask(_unguarded(request, some, source)) for some in _random_sets(request, nodes.nodes)]
     shams = [request.ask(_unguarded(request, nodes.nodes, _ELSEWHERE))] if request.compares_with(SHAM) else []
     results = yield [whole, clean, *singles.values(), *randoms, *shams]

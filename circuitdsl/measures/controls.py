@@ -1,13 +1,16 @@
-"""What claims are compared with: random sets of heads and random edges, matched by layer, and shams."""
+"""What claims are compared with: random sets of heads and random edges, matched by layer, and shams.
+
+Features are exchanged as heads are, for others of their dictionary.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from circuitdsl.components import Geometry, Head, Node
+from circuitdsl.components import Component, Feature, Geometry, Head, Node
 from circuitdsl.measures.estimands import Contrast, Folded, Ratio, excess
 from circuitdsl.measures.experiments import NodeEdge
 from circuitdsl.measures.measurement import CannotMeasure, Paired, RandomSets
@@ -25,15 +28,16 @@ ROUNDING = 1e-6
 def random_nodes(
     nodes: Iterable[Node], geometry: Geometry, seed: int, count: int = RANDOM_SETS
 ) -> tuple[frozenset[Node], ...]:
-    """``count`` random sets: every head is exchanged for a random one of its layer, the same one wherever it stands.
+    """``count`` random sets: every head is exchanged for a random one of its layer, the same one wherever it stands,
+    and every feature for a random one of its dictionary.
 
     Distinct heads stay distinct, so each set has as many heads in each layer as the circuit; a set may share heads with
     it, as the null hypothesis "these heads are no better than any others of their layers" wants. Other components stay.
     Raises CannotMeasure if every layer of the circuit is used whole, so that there is nothing to draw.
     """
     nodes = frozenset(nodes)
-    heads = {node.component for node in nodes if isinstance(node.component, Head)}
-    return tuple(frozenset(exchanged(nodes, each)) for each in stand_ins(heads, geometry, seed, count))
+    components = exchangeable(node.component for node in nodes)
+    return tuple(frozenset(exchanged(nodes, each)) for each in stand_ins(components, geometry, seed, count))
 
 
 def random_edges(
@@ -45,44 +49,68 @@ def random_edges(
     """
     edges = frozenset(edges)
     ends = {node.component for edge in edges for node in (edge.sender, edge.receiver) if node is not None}
-    heads = {component for component in ends if isinstance(component, Head)}
-    return tuple(frozenset(_moved(edges, each)) for each in stand_ins(heads, geometry, seed, count))
+    components = exchangeable(ends)
+    return tuple(frozenset(_moved(edges, each)) for each in stand_ins(components, geometry, seed, count))
 
 
-def _moved(edges: Iterable[NodeEdge], stand_in: Mapping[Head, Head]) -> Iterator[NodeEdge]:
+def _moved(edges: Iterable[NodeEdge], stand_in: StandIns) -> Iterator[NodeEdge]:
     for edge in edges:
         (sender,) = exchanged([edge.sender], stand_in)
         receiver = None if edge.receiver is None else next(exchanged([edge.receiver], stand_in))
         yield NodeEdge(sender, receiver, edge.input)
 
 
-def stand_ins(
-    heads: Iterable[Head], geometry: Geometry, seed: int, count: int = RANDOM_SETS
-) -> Iterator[Mapping[Head, Head]]:
-    """``count`` times a random head of the same layer for each of some heads, distinct ones for distinct ones.
+Exchangeable = Head | Feature
+StandIns = Mapping[Exchangeable, Exchangeable]
+"""For each component another of its kin: of its layer, or of its dictionary."""
 
-    Raises CannotMeasure if there are no heads, or every layer is used whole.
+
+def exchangeable(components: Iterable[Component]) -> frozenset[Exchangeable]:
+    """Those of some components that have kin."""
+    return frozenset(component for component in components if isinstance(component, Head | Feature))
+
+
+def stand_ins(
+    components: Iterable[Exchangeable], geometry: Geometry, seed: int, count: int = RANDOM_SETS
+) -> Iterator[StandIns]:
+    """``count`` times a random one of the same layer for each of some heads, and of the same dictionary for each of
+    some features, distinct ones for distinct ones.
+
+    Raises CannotMeasure if there are none, or every layer and dictionary is used whole.
     """
-    by_layer: dict[int, list[Head]] = {}
-    for head in sorted(set(heads)):
-        by_layer.setdefault(head.layer, []).append(head)
-    if not by_layer:
+    by_kin: dict[Hashable, list[Exchangeable]] = {}
+    for component in sorted(set(components), key=lambda each: (isinstance(each, Feature), each)):
+        by_kin.setdefault(_kin(component), []).append(component)
+    if not by_kin:
         raise CannotMeasure("there are no random heads to compare with: no head is part of it")
-    if all(len(some) == geometry.n_heads for some in by_layer.values()):
+    if all(len(some) == _size(some[0], geometry) for some in by_kin.values()):
         raise CannotMeasure("there are no random heads to compare with: the circuit has all heads of its layers")
     generator = np.random.default_rng(seed)
     for _ in range(count):
         yield {
-            head: Head(layer, int(index))
-            for layer, some in by_layer.items()
-            for head, index in zip(some, generator.choice(geometry.n_heads, size=len(some), replace=False), strict=True)
+            component: replace(component, index=int(index))
+            for some in by_kin.values()
+            for component, index in zip(
+                some, generator.choice(_size(some[0], geometry), size=len(some), replace=False), strict=True
+            )
         }
 
 
-def exchanged(nodes: Iterable[Node], stand_in: Mapping[Head, Head]) -> Iterator[Node]:
-    """The nodes with every head exchanged for its stand-in."""
+def _kin(component: Exchangeable) -> Hashable:
+    return component.layer if isinstance(component, Head) else component.dictionary
+
+
+def _size(component: Exchangeable, geometry: Geometry) -> int:
+    """How many there are of its kin, itself among them."""
+    return geometry.n_heads if isinstance(component, Head) else component.dictionary.n_features
+
+
+def exchanged(nodes: Iterable[Node], stand_in: StandIns) -> Iterator[Node]:
+    """The nodes with every component that has a stand-in exchanged for it."""
     for node in nodes:
-        yield Node(stand_in[node.component], node.position) if isinstance(node.component, Head) else node
+        component = node.component
+        other = stand_in.get(component) if isinstance(component, Head | Feature) else None
+        yield node if other is None else Node(other, node.position)
 
 
 # --- figures of controls ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from circuitdsl.actions import Action
-from circuitdsl.components import Head, Node
+from circuitdsl.components import Dictionary, Head, Node
 from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 
@@ -103,15 +103,28 @@ class Ablated:
 
 
 @dataclass(frozen=True)
+class ByFeatures:
+    """What is replaced outside a circuit that lists features: those of ``dictionaries`` that it does not keep, and
+    their errors too if ``errors``. ``whole``: hook points of heads and MLPs at which nothing is replaced, for they are
+    no parts of the circuit, or only as far as features make them up."""
+
+    dictionaries: frozenset[Dictionary]
+    errors: bool
+    whole: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Isolated:
     """The outputs of everything outside ``kept`` are replaced; ``kept`` and all the rest recompute.
 
-    Everything outside: every head at every position that ``kept`` does not name; MLPs too if ``mlps``.
+    Everything outside: every head at every position that ``kept`` does not name; MLPs too if ``mlps``; and what
+    ``features`` says.
     """
 
     kept: frozenset[Node]
     source: Source
     mlps: bool
+    features: ByFeatures | None = None
 
 
 @dataclass(frozen=True)

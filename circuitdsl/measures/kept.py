@@ -11,12 +11,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from circuitdsl.components import ALL, Component, Mlp, Neuron, Node, Residual
+from circuitdsl.components import (
+    ALL,
+    Component,
+    Geometry,
+    Head,
+    Mlp,
+    Neuron,
+    Node,
+    OfDictionary,
+    Residual,
+    all_heads,
+)
 from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.measures.controls import random_edges, random_nodes
 from circuitdsl.measures.experiments import (
     Ablated,
+    ByFeatures,
     Corrupted,
     EdgesKept,
     FromCounterfactual,
@@ -64,7 +76,7 @@ def kept(request: Request) -> Kept:
 
 @dataclass(frozen=True)
 class NodesOf:
-    """MLPs are ablated only when the circuit names some (Wang et al.)."""
+    """MLPs are ablated only when the circuit names some (Wang et al.); of features, see :func:`by_features`."""
 
     request: Request
     note = ""
@@ -92,7 +104,25 @@ class NodesOf:
                 "in claims and interventions, and list heads, MLPs or neurons in roles"
             )
         names_mlps = any(isinstance(component, Mlp | Neuron) for component in listed)
-        return Isolated(self.request.placed(nodes), self.request.source(), mlps=names_mlps)
+        features = by_features(listed, self.request.circuit.geometry, self.request.method.errors == "ablated")
+        return Isolated(self.request.placed(nodes), self.request.source(), names_mlps, features)
+
+
+def by_features(listed: Iterable[Component], geometry: Geometry, errors: bool) -> ByFeatures | None:
+    """How a circuit is kept that lists parts of dictionaries; None for one that lists none.
+
+    Heads are replaced only if it lists some, as MLPs are. Of a layer whose output features make up (those of a
+    dictionary at attn_out or at mlp_out), heads or the MLP are replaced by themselves only if it lists one of them.
+    """
+    listed = tuple(listed)
+    dictionaries = frozenset(each.dictionary for each in listed if isinstance(each, OfDictionary))
+    if not dictionaries:
+        return None
+    lists_heads = any(isinstance(each, Head) for each in listed)
+    heads = frozenset(head.output for head in all_heads(geometry) if not lists_heads)
+    named = {each.output for each in listed} | {each.mlp for each in listed if isinstance(each, Neuron)}
+    made_up = frozenset(dictionary.summed for dictionary in dictionaries if dictionary.summed) - named
+    return ByFeatures(dictionaries, errors, heads | made_up)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from circuitdsl.components import Head, Node
+from circuitdsl.components import Node
 from circuitdsl.language.circuit import Path, Receivers
 from circuitdsl.language.environment import RANDOM_EDGES, SHAM, MeasureInfo, Parameter
-from circuitdsl.measures.controls import against_sham, exchanged, sizes_of, stand_ins
+from circuitdsl.measures.controls import against_sham, exchangeable, exchanged, sizes_of, stand_ins
 from circuitdsl.measures.estimands import Contrast, Folded, Limits, Ratio, column, relative_change
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
 from circuitdsl.measures.experiments import Corrupted, Intervened, Patched
@@ -21,6 +21,7 @@ from circuitdsl.measures.measurement import (
     Request,
     sample,
 )
+from circuitdsl.measures.parts import guarded_alone, measured_alone
 
 
 def _effect(request: Request) -> Asking:
@@ -43,7 +44,8 @@ def _effect(request: Request) -> Asking:
     whole = request.ask(patched(senders))
     base = request.ask(request.world)
     corrupted = [request.ask(Corrupted(against))] if ways else []
-    singles = {node: request.ask(patched((node,))) for node in _parts(request, senders)}
+    alone = _parts(request, senders)
+    singles = {node: request.ask(replace(patched((node,)), guarded=guarded_alone(node))) for node in alone}
     others = [request.ask(world) for world in _controls(request, path, patched(senders))]
     results = yield [whole, base, *corrupted, *singles.values(), *others]
 
@@ -72,15 +74,12 @@ def _controls(request: Request, path: Path, world: Patched) -> Iterator[Patched]
 def _random_edges(request: Request, path: Path, world: Patched) -> Iterator[Patched]:
     if isinstance(path.receivers, Receivers) and path.receivers.of_group:
         raise CannotMeasure("random edges go into heads' own inputs: compare an edge without `of group` with them")
-    heads = _heads((*world.senders, *(node for node, _ in world.receivers)))
-    for stand_in in stand_ins(heads, request.circuit.geometry, request.method.seed):
+    ends = (*world.senders, *(node for node, _ in world.receivers))
+    components = exchangeable(node.component for node in ends)
+    for stand_in in stand_ins(components, request.circuit.geometry, request.method.seed):
         receivers = ((next(exchanged([node], stand_in)), which) for node, which in world.receivers)
         senders = frozenset(exchanged(world.senders, stand_in))
         yield replace(world, senders=senders, receivers=frozenset(receivers), guarded=False)
-
-
-def _heads(nodes: Iterable[Node]) -> Iterator[Head]:
-    return (node.component for node in nodes if isinstance(node.component, Head))
 
 
 def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) -> Measurement:
@@ -89,8 +88,7 @@ def _part(request: Request, changed: Array, rest: list[Array], estimand: Ratio) 
 
 def _parts(request: Request, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """The senders that are measured alone too, if there are several: not those that no counterfactual changes."""
-    found = tuple(node for node in nodes if not node.component.fixed)
-    return found if request.parts and len(found) > 1 else ()
+    return measured_alone(node for node in nodes if not node.component.fixed) if request.parts else ()
 
 
 def _receivers(request: Request, path: Path) -> frozenset[tuple[Node, str]]:

@@ -4,6 +4,7 @@
 """
 
 from circuitdsl.models.adding import add_model
+from circuitdsl.models.dictionaries import DictionaryWeights, describe_dictionary, open_dictionary
 from circuitdsl.models.folders import added_folder, is_model, named_in
 from circuitdsl.models.geometry import geometry_of
 from circuitdsl.models.given import require_unhooked
@@ -17,6 +18,7 @@ from circuitdsl.models.state import State, state_of
 from circuitdsl.models.tokenizer import tokenizer_of
 
 __all__ = [
+    "DictionaryWeights",
     "Dtype",
     "KeptTokenizer",
     "KnownModel",
@@ -26,10 +28,12 @@ __all__ = [
     "State",
     "TokenizerText",
     "add_model",
+    "describe_dictionary",
     "device_of",
     "geometry_of",
     "model_names",
     "named_in",
+    "open_dictionary",
     "open_model",
     "require_downloaded",
     "require_unhooked",

@@ -152,6 +152,7 @@ def method_facts(method: Method, without: Collection[str] = ()) -> dict[str, obj
         "seed": method.seed,
         "bos": method.bos,
         "members": method.members,
+        "errors": method.errors,
     }
     return {name: value for name, value in facts.items() if name not in without}
 
@@ -210,6 +211,7 @@ class CircuitReport:
             "task": str(self.circuit.task),
             "prompts": self.prompts,
             "method": method_facts(self.circuit.method),
+            "dictionaries": [dictionary.to_dict() for dictionary in self.circuit.dictionaries],
             "reference": self.reference.to_dict() if self.reference else None,
             "exit": self.exit_code,
             "performance": self.performance.to_dict() if self.performance else None,

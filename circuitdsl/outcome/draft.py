@@ -12,7 +12,7 @@ from circuitdsl.outcome.circuit import HeadOutcome, Performance, ReferenceSize, 
 from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
 from circuitdsl.outcome.report import Cost
 
-_OF_CLAIMS = ("prompts", "prompts_all", "positions", "members")
+_OF_CLAIMS = ("prompts", "prompts_all", "positions", "members", "errors")
 """Settings that say how claims are judged, or that are given by themselves."""
 
 

@@ -23,7 +23,7 @@ Finding = Literal["beyond", "within", "open", "measured", "not measured"]
 """What is known of a sender: its figure is surely beyond the floor, all senders corrected for each other; or surely
 within it, each sender for itself (``judge.race``); or neither; or no floor is set for it; or there is no figure."""
 
-_OF_CLAIMS = ("prompts", "prompts_all", "positions", "confidence", "members")
+_OF_CLAIMS = ("prompts", "prompts_all", "positions", "confidence", "members", "errors")
 """Settings that a sweep has none of, or states by itself."""
 
 

@@ -131,7 +131,7 @@ WORDS += ("Simon", "Mark", "Alice", "David", "Laura", "James", "Emma", "Frank")
 
 def test_all_prompts_of_a_task_leave_none_to_judge_on(tmp_path: Path):
     names = ("Mary", "John", "Anna", "Tom", "Paul", "Kate")
-    pairs = [pair for pair in permutations(names, 2)]
+    pairs = list(permutations(names, 2))
     lines = (json.dumps({"prompt": f"{a} and {b}:", "answer": f" {a}", "wrong": [f" {b}"]}) for a, b in pairs)
     Path("my.jsonl").write_text("\n".join(lines), encoding="utf-8")
     text = SPEC.replace("task  induction\n\n  method {", 'task  file("my.jsonl")\n\n  method {\n    prompts all', 1)

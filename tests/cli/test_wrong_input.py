@@ -16,6 +16,10 @@ def task(name: str) -> str:
     return GOOD.replace("ioi", f'file("{name}")')
 
 
+def with_dictionary(folder: str) -> str:
+    return GOOD.replace("expect", f'dictionary a1 at attn_out 1 from "{folder}"\n  expect')
+
+
 FILES = {
     "good.circuit": GOOD,
     "empty.circuit": "",
@@ -29,6 +33,8 @@ FILES = {
     "not_prompts.circuit": task("not_prompts.jsonl"),
     "empty_prompts.circuit": task("empty.jsonl"),
     "elsewhere.circuit": task("elsewhere.jsonl"),
+    "no_dictionary.circuit": with_dictionary("saes/nowhere"),
+    "not_a_dictionary.circuit": with_dictionary("."),
     "not_json.jsonl": "{'prompt': 1}\n",
     "not_prompts.jsonl": '{"prompt": "x"}\n',
     "empty.jsonl": "",
@@ -46,6 +52,9 @@ PAIR = ("diff", "pairs.circuit:one", "pairs.circuit:two")
 ALIGN = (*PAIR, "--align")
 
 CASES = {
+    "missing dictionary": (["check", "no_dictionary.circuit"], "there is no folder saes/nowhere"),
+    "missing dictionary to show": (["show", "no_dictionary.circuit"], "there is no folder saes/nowhere"),
+    "folder of something else": (["plan", "not_a_dictionary.circuit"], "the folder . has no cfg.json"),
     "missing device": (["check", "good.circuit", "--device", "cuda:9"], "there is no device cuda:9 here"),
     "missing device to compare": (
         ["diff", "good.circuit", "good.circuit", "--function", "--device", "tpu"],

@@ -13,7 +13,10 @@ from circuitdsl.components import (
     END,
     Absent,
     Component,
+    Dictionary,
     Embed,
+    ErrorTerm,
+    Feature,
     Geometry,
     Head,
     Mlp,
@@ -54,6 +57,9 @@ geometries = st.builds(
         ("neuron", (5, 123), "neuron 5.123"),
         ("neuron", (5, None), "neuron 5.*"),
         ("resid", (5,), "resid 5"),
+        ("FEATURE", (57,), ".57"),
+        ("FEATURE", (None,), ".*"),
+        ("ERROR_TERM", (), ".error"),
         ("embed", (), "embed"),
         ("pos_embed", (), "pos_embed"),
     ],
@@ -70,9 +76,23 @@ def test_a_component_is_called_as_its_kind_spells_it(component: Component):
     assert component.members(numbers, GPT2) == (component,)
 
 
+def test_parts_of_a_dictionary_are_called_after_it():
+    dictionary = Dictionary("attn_out", 1, 256, "0f" * 32, name="a1")
+    assert str(Feature(dictionary, 57)) == "a1" + Feature.spelled((57,))
+    assert Feature.of(dictionary, (57,)) == (Feature(dictionary, 57),)
+    assert len(Feature.of(dictionary, (None,))) == 256 and ErrorTerm.of(dictionary, ()) == (ErrorTerm(dictionary),)
+    assert str(ErrorTerm(dictionary)) == "a1" + ErrorTerm.spelled(())
+    with pytest.raises(LookupError, match="part of a dictionary"):
+        Feature.members((57,), GPT2)
+    with pytest.raises(Absent, match="no feature 256") as absent:
+        Feature.of(dictionary, (256,))
+    assert (absent.value.code, absent.value.remedy) == ("C306", "it has 256: a1.0 to a1.255")
+
+
 def test_kinds_are_found_by_the_rules_that_spell_them():
     inside = {"HEAD": Head, "mlp": Mlp, "neuron": Neuron, "resid": Residual}
-    assert dict(kinds()) == inside | {"embed": Embed, "pos_embed": PosEmbed}
+    parts = {"FEATURE": Feature, "ERROR_TERM": ErrorTerm}
+    assert dict(kinds()) == inside | parts | {"embed": Embed, "pos_embed": PosEmbed}
 
 
 def test_nodes_and_positions_are_called_as_they_are_written():
@@ -261,7 +281,7 @@ def test_every_column_of_an_input_belongs_to_as_many_heads(geometry: Geometry, w
 
 def test_a_neuron_is_a_number_of_its_own():
     assert [Neuron(1, index).column("", GROUPED) for index in (0, 95)] == [(0, 96), (95, 96)]
-    assert {kind.rule for kind in kinds().values() if kind.single} == {"neuron"}
+    assert {kind.rule for kind in kinds().values() if kind.single} == {"neuron", "FEATURE"}
 
 
 @pytest.mark.parametrize("component", [Mlp(0), Residual(0), Embed(), PosEmbed()], ids=str)
@@ -273,7 +293,8 @@ def test_what_is_no_head_has_a_hook_point_for_itself(component: Component):
 
 
 def test_what_is_inside_layers_matters_and_embeddings_stand_everywhere():
-    assert {kind.rule for kind in kinds().values() if kind.claims_to_matter} == {"HEAD", "mlp", "neuron"}
+    matter = {"HEAD", "mlp", "neuron", "FEATURE", "ERROR_TERM"}
+    assert {kind.rule for kind in kinds().values() if kind.claims_to_matter} == matter
     assert {kind.rule for kind in kinds().values() if kind.everywhere} == {"embed", "pos_embed"}
 
 

@@ -4,6 +4,7 @@ from circuitdsl.components import Geometry
 from circuitdsl.language.environment import (
     NOT_NEGATIVE,
     PROPORTION,
+    DictionaryInfo,
     Environment,
     Layout,
     MeasureInfo,
@@ -169,4 +170,28 @@ def _layouts(reference: TaskRef) -> tuple[Layout, ...]:
     return Layout(15, places), Layout(17, other)
 
 
-ENVIRONMENT = Environment(_geometry, _task, MEASURES, layouts=_layouts)
+DICTIONARIES = {
+    "saes/attn1": DictionaryInfo(
+        256, 768, "1f" * 32, False, "saes/attn1", ("blocks.1.hook_attn_out", "blocks.1.hook_attn_out")
+    ),
+    "saes/stream3": DictionaryInfo(
+        256, 768, "2f" * 32, False, "saes/stream3", ("blocks.2.hook_resid_post", "blocks.2.hook_resid_post")
+    ),
+    "saes/unplaced": DictionaryInfo(64, 768, "3f" * 32, False, "saes/unplaced"),
+    "saes/skips": DictionaryInfo(
+        64, 768, "4f" * 32, True, "saes/skips", ("blocks.5.ln2.hook_normalized", "blocks.5.hook_mlp_out")
+    ),
+    "saes/elsewhere": DictionaryInfo(
+        64, 768, "5f" * 32, False, "saes/elsewhere", ("model.layers.1.self_attn", "model.layers.1.self_attn")
+    ),
+    "saes/narrow": DictionaryInfo(64, 512, "6f" * 32, False, "saes/narrow"),
+}
+
+
+def _dictionary(path: str, folder: str) -> DictionaryInfo:
+    if path not in DICTIONARIES:
+        raise UnknownName(f"there is no folder {path} ({folder}/{path})", (), "it counts from the spec's folder")
+    return DICTIONARIES[path]
+
+
+ENVIRONMENT = Environment(_geometry, _task, MEASURES, layouts=_layouts, dictionary=_dictionary)

@@ -183,7 +183,7 @@ def test_without_the_package_its_words_are_names():
 
 def test_the_grammar_spells_all_that_is_registered_and_no_more():
     assert grammar().actions == ("attend", "ablate", "patch", "scale", "freeze")
-    assert grammar().components == ("HEAD", "mlp", "neuron", "resid", "embed", "pos_embed")
+    assert grammar().components == ("HEAD", "mlp", "neuron", "resid", "embed", "pos_embed", "FEATURE", "ERROR_TERM")
     assert set(grammar().components) == set(kinds())
     assert set(grammar().actions) == set(actions())
 

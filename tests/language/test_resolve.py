@@ -9,7 +9,7 @@ from language_environment import ENVIRONMENT, TASKS
 
 from circuitdsl.actions import Ablate, Attend, Freeze, Patch, Scale, Target
 from circuitdsl.compare.edges import role_edges
-from circuitdsl.components import ALL, Embed, Head, Mlp, Neuron, Node, PosEmbed, Position, Residual
+from circuitdsl.components import ALL, Embed, ErrorTerm, Feature, Head, Mlp, Neuron, Node, PosEmbed, Position, Residual
 from circuitdsl.language.circuit import (
     At,
     Bound,
@@ -266,6 +266,48 @@ def test_neurons_and_streams_stand_where_heads_may():
     assert [claim.id for claim in made.claims[-2:]] == [f"c:4:neuron1.{geometry.d_mlp - 1}", "c:4:neuron2.17"]
     found = path("edge neuron 1.5 at S2 -> neuron 2.17 at S2")
     assert found.receivers == Receivers("neuron 2.17", (Node(Neuron(2, 17), S2),), "")
+
+
+def test_features_and_errors_of_a_dictionary_stand_where_heads_may():
+    text = """
+        dictionary a1 at attn_out 1 from "saes/attn1"
+        dictionary t5 at mlp_out 5 from "saes/skips"
+        role early at S2 { a1.57 a1.error 3.0 }
+        edge a1.57 -> t5.3 at S2
+        edge 0.1 at S1 -> a1.57 at S2
+        method { errors kept }
+    """
+    made = circuit(text)
+    attention, transcoder = made.dictionaries
+    assert (attention.name, attention.point, attention.layer, attention.n_features) == ("a1", "attn_out", 1, 256)
+    assert (transcoder.transcoder, transcoder.fingerprint, transcoder.folder) == (True, "4f" * 32, "saes/skips")
+    assert [node.component for node in made.role("early").nodes] == [
+        Feature(attention, 57),
+        ErrorTerm(attention),
+        Head(3, 0),
+    ]
+    assert [claim.id for claim in made.claims][:3] == ["c:7:a1.57", "c:7:a1.error", "c:7:3.0"]
+    found = made.paths()
+    assert [(str(each.senders), str(each.receivers)) for each in found] == [("a1.57", "t5.3"), ("0.1", "a1.57")]
+    assert found[0].receivers == Receivers("t5.3", (Node(Feature(transcoder, 3), S2),), "")
+    assert made.method.errors == "kept"
+
+
+def test_a_dictionary_is_one_wherever_it_is_called():
+    one, other = (
+        circuit(f'dictionary {name} at attn_out 1 from "saes/attn1"  role r at S2 {{ {name}.57 }}')
+        for name in ("a1", "other")
+    )
+    assert one.nodes == other.nodes and one.claims[0].id != other.claims[0].id
+
+
+def test_an_intervention_names_features_of_its_circuit():
+    text = """
+        circuit c { model gpt2 task ioi dictionary a1 at attn_out 1 from "saes/attn1" role r at S2 { 3.0 } }
+        intervention i on c { scale a1.7 by 2  expect logit_diff - baseline >= 1 }
+    """
+    (made,) = resolve_text(text, "spec.circuit", ENVIRONMENT).interventions
+    assert [str(node) for node in made.actions[0].nodes] == ["a1.7 at all"]
 
 
 def test_mlps_have_one_input_and_embeddings_every_position():

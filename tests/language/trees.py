@@ -45,8 +45,10 @@ heads = st.builds(t.Component, st.just("HEAD"), st.tuples(small, st.none() | sma
 mlps = st.builds(t.Component, st.just("mlp"), st.tuples(small, st.none() | small))
 neurons = st.builds(t.Component, st.just("neuron"), st.tuples(small, st.none() | small))
 streams = st.builds(t.Component, st.just("resid"), st.tuples(small))
+features = st.builds(t.Component, st.just("FEATURE"), st.tuples(st.none() | small), name_texts)
+error_terms = st.builds(t.Component, st.just("ERROR_TERM"), st.just(()), name_texts)
 embeddings = st.builds(t.Component, st.sampled_from(("embed", "pos_embed")))
-components = st.one_of(heads, heads, heads, mlps, neurons, streams, embeddings)
+components = st.one_of(heads, heads, heads, mlps, neurons, streams, embeddings, features, error_terms)
 members = st.builds(t.Member, components, maybe_places)
 bare_members = st.builds(t.Member, components)
 items = names | members
@@ -100,7 +102,9 @@ settings = st.one_of(
     st.builds(t.Setting, st.just(t.Name("metric")), metrics.map(lambda value: (value,))),
     st.builds(
         t.Setting,
-        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
+        st.builds(
+            t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members", "errors"))
+        ),
         words.map(lambda value: (value,)),
     ),
     st.builds(t.Setting, st.just(t.Name("positions")), st.just((t.Words(("role",)),))),
@@ -114,7 +118,9 @@ settings = st.one_of(
     st.builds(t.Setting, st.just(t.Name("bos")), st.sampled_from(("yes", "no")).map(lambda word: (t.Words((word,)),))),
     st.builds(
         t.Vary,
-        st.builds(t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members"))),
+        st.builds(
+            t.Name, st.sampled_from(("metric", "against", "ablate", "positions", "processing", "members", "errors"))
+        ),
         st.lists(metrics | st.just(t.Words(("role",))), min_size=1, max_size=3).map(tuple),
     ),
 )
@@ -131,6 +137,7 @@ statements = st.one_of(
     cites,
     models,
     tasks,
+    st.builds(t.Dictionary, names, names, small, texts),
     st.builds(t.ControlTask, tasks, st.none() | bounds),
     st.builds(t.Method, st.lists(settings, max_size=4).map(tuple)),
     roles,

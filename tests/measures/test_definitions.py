@@ -11,7 +11,7 @@ import pytest
 from answering import carry_out, request, value
 
 from circuitdsl.actions import ABLATIONS, Ablate
-from circuitdsl.components import ALL, Head, Mlp, Node
+from circuitdsl.components import ALL, Dictionary, ErrorTerm, Feature, Head, Mlp, Node
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
@@ -393,6 +393,18 @@ def test_random_nodes_match_layers_positions_and_identity():
         assert all(head.layer == 1 for head in heads)
     assert len({frozenset(n.component for n in some) for some in sets}) > 4
     assert sets == random_nodes([there, mlp, here], geometry(4, 8), seed=1, count=30)
+
+
+def test_random_features_are_of_the_same_dictionary():
+    dictionary, other = (Dictionary("attn_out", 1, count, "1f" * 32, name=f"d{count}") for count in (40, 3))
+    nodes = [Node(component, END) for component in (Head(0, 2), Feature(dictionary, 5), Feature(dictionary, 9))]
+    nodes += [Node(Feature(other, 0), ALL), Node(ErrorTerm(other), ALL)]
+    sets = random_nodes(nodes, geometry(4, 8), seed=1, count=30)
+    for each in sets:
+        assert sorted(str(node).split(".")[0] for node in each) == ["0", "d3", "d3", "d40", "d40"]
+        assert Node(ErrorTerm(other), ALL) in each
+    assert len(set(sets)) > 20
+    assert {str(node.component) for each in sets for node in each if node.position == ALL} >= {"d3.0", "d3.1", "d3.2"}
 
 
 def test_random_nodes_need_a_choice():

@@ -47,9 +47,11 @@ def covers(experiment: Experiment, network: Network) -> bool:
 
 
 def covers_world(world: World) -> bool:
-    """Whether the fast engine has all actions and kinds of components that a world names. Runs of edges alone it has
-    not."""
+    """Whether the fast engine has all actions and kinds of components that a world names. Runs of edges alone and
+    features of dictionaries it has not."""
     if isinstance(world, EdgesKept):
+        return False
+    if isinstance(world, Isolated) and world.features:
         return False
     actions_covered = all(type(action) in ACTIONS for action in actions_of(world))
     known = KEPT if isinstance(world, Isolated) else COMPONENTS

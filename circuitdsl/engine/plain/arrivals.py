@@ -1,12 +1,13 @@
-"""Where stated edges arrive, and how many copies of the prompts a run of them alone takes. No torch: costs use it."""
+"""Where stated edges arrive, how many copies of the prompts a run of them alone takes, and how many passes a path into
+several receivers. No torch: costs use it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from circuitdsl.components import END, Component, Geometry, Head, Mlp, Node, Position, can_carry
+from circuitdsl.components import END, Component, Geometry, Head, Mlp, Node, OfDictionary, Position, can_carry
 from circuitdsl.measures.experiments import NodeEdge
 
 Arriving = frozenset[tuple[Node, Position]]
@@ -69,3 +70,16 @@ class Arrivals:
         """How many copies of the prompts stand side by side where no heads share keys and values."""
         layers = {component.layer for component, _ in self.inputs}
         return FIRST + max([1, *(len(self.at_start(layer)) for layer in layers)])
+
+
+def by_freeze(
+    receivers: Iterable[tuple[Node, str]], frozen: Sequence[str]
+) -> Mapping[tuple[str, ...], frozenset[tuple[Node, str]]]:
+    """Receivers by what is frozen while something travels to them: all of ``frozen``, and for features and errors all
+    but what is added up where they stand, which brings it to them. Without receivers all is frozen, once."""
+    found: dict[tuple[str, ...], set[tuple[Node, str]]] = {}
+    for receiver in receivers:
+        component = receiver[0].component
+        open_to = component.added_up if isinstance(component, OfDictionary) else ()
+        found.setdefault(tuple(name for name in frozen if name not in open_to), set()).add(receiver)
+    return {held: frozenset(some) for held, some in found.items()} or {tuple(frozen): frozenset()}

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuitdsl.components import Geometry, Node, Position
+from circuitdsl.components import Geometry, Node, OfDictionary, Position
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import Keep, keep_nothing
 from circuitdsl.engine.batch import (
@@ -29,7 +29,8 @@ from circuitdsl.engine.batch import (
 from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.plain import writes
-from circuitdsl.engine.plain.arrivals import Arrivals
+from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze
+from circuitdsl.engine.plain.dictionaries import Dictionaries
 from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
@@ -66,8 +67,12 @@ class PlainEngine:
     tick: Callable[[int], None] = lambda prompts: None
     tokens: int = TOKENS_A_PASS
     note: str = ""  # why this engine and not the fast one
+    dictionaries: Dictionaries = field(init=False, repr=False)
 
     name = "plain"
+
+    def __post_init__(self) -> None:
+        self.dictionaries = Dictionaries(self._device)
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -97,8 +102,10 @@ class PlainEngine:
         """The readings of prompts ``start`` to ``stop`` of a stream, one array [stop - start] an experiment.
 
         An experiment that cannot be run gives a Failure. ``keep`` is told of each world once its last batch has run.
+        Raises ModelError for a dictionary that cannot be opened any more.
         """
         asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
+        self.dictionaries.open(hook_names.dictionaries(asked))
         further = hook_names.further(asked, self.model.geometry) & self._hook_points
         outputs = partial(self._outputs, further)
         sources = Sources(outputs, self.tokens, references, further)
@@ -163,14 +170,18 @@ class PlainEngine:
 
     def _outside(self, world: Isolated, batch: Batch) -> dict[str, Tensor]:
         """Where the outputs of everything outside the kept nodes stand: of an MLP of which single neurons are kept,
-        those of its neurons."""
+        those of its neurons, and of a dictionary's point of which features are kept, those of its features."""
         geometry = self.model.geometry
         kept = writes.masks(world.kept, batch, geometry)
         by_head = frozenset(hook_names.all_heads(geometry))
         inside = hook_names.neurons_of(node.component for node in world.kept)
+        names = frozenset(hook_names.replaced_outside(world.mlps, geometry))
+        if world.features:
+            names = (names - world.features.whole).union(each.features for each in world.features.dictionaries)
+            names = names.union(each.error for each in world.features.dictionaries if world.features.errors)
         everything = {
             inside.get(name, name): batch.real[..., None, None] if name in by_head else batch.real[..., None]
-            for name in hook_names.replaced_outside(world.mlps, geometry)
+            for name in names
         }
         return {name: mask & ~kept[name] if name in kept else mask for name, mask in everything.items()}
 
@@ -191,8 +202,12 @@ class PlainEngine:
         under = () if world.under is None else self._acting(world.under, caches)
         base = clean if world.under is None else self._under(world.under, caches, frozen)
         # Senders are written after the freeze, so that the guard compares them with the run that is patched.
-        freeze = [put(name, EVERYWHERE, base[name]) for name in frozen]
-        travelled = self._forward(batch, batch.tokens, [*under, *freeze, *sent], names | receivers)
+        freeze = {name: put(name, EVERYWHERE, base[name]) for name in frozen}
+        groups = by_freeze(world.receivers, frozen)
+        travelled = [
+            self._forward(batch, batch.tokens, [*under, *(freeze[name] for name in held), *sent], names | receivers)
+            for held in groups
+        ]
         # Under an intervention they are compared with the clean run all the same: that they already give what they
         # give on the counterfactual may be what it does. So may a path carry nothing: only the senders are guarded.
         if world.under is None:
@@ -200,8 +215,13 @@ class PlainEngine:
         else:
             changed = would_change(writes.replacing(senders, corrupted), clean)
         if not receivers:
-            return replace(travelled, changed=changed)
-        arrivals = self._arrivals(world.receivers, travelled.activations, batch, under)
+            return replace(travelled[0], changed=changed)
+        received = {
+            node.component.receives(which): ran.activations[node.component.receives(which)]
+            for ran, some in zip(travelled, groups.values(), strict=True)
+            for node, which in some
+        }
+        arrivals = self._arrivals(world.receivers, received, batch, under)
         return replace(self._forward(batch, batch.tokens, [*under, *arrivals], names), changed=changed)
 
     def _arrivals(
@@ -229,7 +249,8 @@ class PlainEngine:
 
     def _frozen(self, world: Patched) -> tuple[str, ...]:
         """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too. An MLP of
-        which neurons send is frozen at these, before they are added up."""
+        which neurons send is frozen at these, before they are added up. A transcoder that sends is frozen at what it
+        reads, for it changes a part of the frozen output."""
         geometry = self.model.geometry
         heads = hook_names.all_heads(geometry)
         if not world.strict:
@@ -237,7 +258,9 @@ class PlainEngine:
         scales = (name for name in hook_names.norm_scales(geometry) if name in self._hook_points)
         inside = hook_names.neurons_of(node.component for node in world.senders)
         mlps = (inside.get(name, name) for name in hook_names.all_mlp_outputs(geometry))
-        return (*heads, *mlps, *scales)
+        sending = {node.component.dictionary for node in world.senders if isinstance(node.component, OfDictionary)}
+        reads = (dictionary.read_as for dictionary in sorted(sending) if dictionary.transcoder)
+        return (*heads, *mlps, *scales, *reads)
 
     # --- edges alone -----------------------------------------------------------------------------
 
@@ -282,10 +305,18 @@ class PlainEngine:
         """One pass in which some writes are made, and the named activations as they leave the writes."""
         writes.check_there({*names, *(write.name for write in made)}, self._hook_points)
         passed: dict[str, Tensor] = {}
-        hooks: list[tuple[str, Hook]] = [(write.name, write) for write in made]
-        logits = self._pass(tokens, [*hooks, *writes.capture(names, passed)])
+        logits = self._pass(tokens, self._hooks(made, names, passed))
         writes.check_fired(made)
         return _Ran(logits[torch.arange(len(batch)), batch.ends], passed)
+
+    def _hooks(self, made: Sequence[Write], names: Iterable[str], passed: dict[str, Tensor]) -> list[tuple[str, Hook]]:
+        """Hooks that make some writes and put what then passes the named points into ``passed``. Those at the points of
+        dictionaries stand between: what is written there enters what passes the model's own."""
+        added, names = self.dictionaries.names, tuple(names)
+        own: list[tuple[str, Hook]] = [(write.name, write) for write in made if write.name not in added]
+        parts = [write for write in made if write.name in added]
+        between = self.dictionaries.hooks(parts, [name for name in names if name in added], passed)
+        return [*own, *between, *writes.capture((name for name in names if name not in added), passed)]
 
     def _clean(self, caches: _Caches, names: tuple[str, ...]) -> Activations:
         """What the named hook points carry in the clean run."""
@@ -313,7 +344,7 @@ class PlainEngine:
         passed: dict[str, Tensor] = {}
         embeddings = (name for name in hook_names.EMBEDDINGS if name in self._hook_points)
         names = (*embeddings, *hook_names.heads_and_mlps(self.model.geometry), *sorted(further))
-        self._pass(tokens.to(self._device), writes.capture(names, passed))
+        self._pass(tokens.to(self._device), self._hooks((), names, passed))
         return {name: take(outputs) for name, outputs in passed.items()}
 
     def _pass(self, tokens: Tensor, hooked: list[tuple[str, Hook]]) -> Tensor:
@@ -322,8 +353,14 @@ class PlainEngine:
         self.tick(len(tokens))
         return logits
 
-    @cached_property
+    @property
     def _hook_points(self) -> frozenset[str]:
+        """The names of the model's hook points, and of those that dictionaries add where the model has theirs."""
+        own, added = self._own_hook_points, self.dictionaries.names
+        return own.union(name for name, each in added.items() if {each.reads, each.stands_at} <= own)
+
+    @cached_property
+    def _own_hook_points(self) -> frozenset[str]:
         """The names of the model's hook points, which TransformerLens gathers anew each time it is asked."""
         return frozenset(self.model.bridge.hook_dict)
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from circuitdsl.compare.edges import role_edges
-from circuitdsl.components import Component
+from circuitdsl.components import Component, Dictionary
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.report.palette import role_colours
 from circuitdsl.report.text import Text
@@ -28,12 +28,19 @@ def draw_circuit(circuit: Circuit) -> RenderableType:
         Text.assemble((circuit.name, "bold"), (f"  {circuit.file}", "dim")),
         *about,
         Text(size, style="dim"),
+        *(Text(_dictionary(each), style="dim") for each in circuit.dictionaries),
         Text(),
         _layers(circuit, colours),
         Text(),
         _legend(circuit, colours),
         *_edges(circuit, colours),
     )
+
+
+def _dictionary(dictionary: Dictionary) -> str:
+    kind = "a transcoder" if dictionary.transcoder else "an autoencoder"
+    features = plural(dictionary.n_features, "feature")
+    return f"{dictionary}: {kind} of {features}, {dictionary.fingerprint[:12]}, in {dictionary.folder}"
 
 
 def _layers(circuit: Circuit, colours: dict[str, str]) -> Table:

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from circuitdsl.compare.edges import Edge, role_edges
-from circuitdsl.components import Component, Head, Mlp, Neuron
+from circuitdsl.components import Component, Head, Mlp, Neuron, OfDictionary
 from circuitdsl.language.circuit import Circuit, Role
 from circuitdsl.report.palette import role_colours, text_on
 from circuitdsl.report.pictures.parts import (
@@ -32,7 +32,7 @@ def circuit_svg(circuit: Circuit) -> str:
     """A circuit twice: which heads play which roles, layer by head, and how the roles feed each other."""
     colours = role_colours(circuit)
     geometry = circuit.geometry
-    has_mlps = any(isinstance(node.component, Mlp | Neuron) for node in circuit.nodes)
+    has_mlps = any(_is_of_mlp(node.component) for node in circuit.nodes)
     frame = Frame(70, 120, geometry.n_layers, geometry.n_heads + (1 if has_mlps else 0))
     graph = _Graph(circuit, frame.left + frame.width + 70, 96)
     height = max(frame.top + frame.height + 70, graph.top + graph.height + 40 + 18 * len(graph.left_out))
@@ -105,7 +105,8 @@ def _mean_layer(role: Role) -> float:
 
 
 def _drawn(circuit: Circuit, frame: Frame) -> dict[Point, tuple[str, list[str]]]:
-    """What stands in each square of the grid: a label, and the roles. Neurons stand where their MLP does."""
+    """What stands in each square of the grid: a label, and the roles. Neurons, and features of
+    what an MLP writes, stand where the MLP does; those of attention and of the stream have no square."""
     found: dict[Point, tuple[str, list[str]]] = {}
     for role in circuit.roles:
         for component in (node.component for node in role.nodes):
@@ -134,14 +135,19 @@ def _striped(root: ET.Element, centre: Point, colours: list[str], label: str) ->
     cell_label(root, centre, label, colours[0])
 
 
+def _is_of_mlp(component: Component) -> bool:
+    """Whether it is an MLP, a neuron, or a part of what an MLP writes."""
+    if isinstance(component, OfDictionary):
+        return component.dictionary.point == "mlp_out"
+    return isinstance(component, Mlp | Neuron)
+
+
 def _place(frame: Frame, component: Component, heads: int) -> Point | None:
     match component:
         case Head(layer=layer, index=index):
             return frame.centre(layer, index)
-        case Mlp(layer=layer) | Neuron(layer=layer):
-            return frame.centre(layer, heads)
         case _:
-            return None
+            return frame.centre(component.layer, heads) if _is_of_mlp(component) else None
 
 
 def _box(root: ET.Element, centre: Point, label: str, fill: str) -> None:
