@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from transformer_lens.model_bridge import TransformerBridge
 
 import circuitdsl as cd
+from benchmarks.refine import Results, count_one
 from circuitdsl.components import Node
 from circuitdsl.draft.refine.editing import MARK
 from circuitdsl.language.circuit import Circuit
@@ -210,3 +211,11 @@ def test_json_has_the_schema_that_is_documented_and_what_was_measured_is_not_mea
     Draft202012Validator.check_schema(described)
     Draft202012Validator(described).validate(data)
     assert data["text"] == report.text and data["diff"] == report.diff and len(data["proposals"]) == 1
+
+
+def test_random_planted_models_are_repaired(tmp_path: Path):
+    """``python -m benchmarks.refine`` asks more of them, and of more kinds of damage."""
+    results = Results()
+    count_one(2, 40, tmp_path, results, ("none", "a head missing", "a false edge"))
+    assert results.withheld == 0 and not results.examples
+    assert list(results.repaired.values())[:5] == [1, 1, 0, 0, 1]
