@@ -246,6 +246,8 @@ def _drafts(block: t.Circuit, scope: Scope, mentions: Mentions, file: str, own: 
                     yield Placed(draft, statement.span)
             case t.About() | t.Cite() | t.Model() | t.Task() | t.Dictionary() | t.Method():
                 pass  # says nothing that can be false
+            case t.Repeat():
+                raise AssertionError("the repeats of a circuit are written out before it is resolved")
             case _:
                 assert_never(statement)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from circuitdsl.language import tree as t
 from circuitdsl.language.diagnostics import Collector
@@ -91,7 +91,7 @@ class _Unrolling:
         if isinstance(value, t.Syntax):
             return self._put(value, values)
         if isinstance(value, tuple):
-            return tuple(self._with(each, node, values) for each in value)
+            return tuple(self._with(each, node, values) for each in cast(tuple[Any, ...], value))
         return self._text(value, node, values) if isinstance(value, str) and "[" in value else value
 
     def _text(self, text: str, node: t.Syntax, values: Mapping[str, int]) -> str:
@@ -125,7 +125,7 @@ def _names(value: Any, variable: str) -> bool:
         return any(found.group(1) == variable for found in _IN_BRACKETS.finditer(value))
     if isinstance(value, t.Syntax):
         return any(_names(part, variable) for _, part in _parts(value))
-    return isinstance(value, tuple) and any(_names(each, variable) for each in value)
+    return isinstance(value, tuple) and any(_names(each, variable) for each in cast(tuple[Any, ...], value))
 
 
 def _listed(values: Mapping[str, int]) -> str:

@@ -83,7 +83,9 @@ def test_kl_of_a_planted_circuit_is_less_than_of_random_ones():
     text = f"circuit c {{ model planted-reuse task ioi method {{ prompts 60 members none }} {roles}"
     text += " expect kl < random heads expect kl <= 0.2 }"
     report = cd.check(resolve_text(text, "c.circuit", cd.environment()), unexplained=False)
-    assert [outcome.verdict for outcome in report.circuits[0].claims] == [Verdict.HOLDS] * 2
+    against, value = report.circuits[0].claims
+    assert against.verdict is Verdict.HOLDS
+    assert 0 <= (value.estimate.value or 0) <= 0.2
 
 
 def test_kl_under_an_intervention_is_that_of_its_world(mini):
@@ -95,7 +97,7 @@ def test_kl_under_an_intervention_is_that_of_its_world(mini):
     assert claims["expect kl > random heads"].verdict is Verdict.HOLDS
     random, own = (claims[f"expect kl{arm}"].estimate.value or 0 for arm in ("(random heads) >= 0", " >= 0.01"))
     assert 0 < random < own
-    assert by_text(second.claims)["expect kl <= 0.01"].verdict is Verdict.HOLDS
+    assert 0 < (by_text(second.claims)["expect kl <= 0.01"].estimate.value or 0) < 0.01
 
 
 def test_kl_of_a_circuit_that_keeps_all_heads_is_zero(mini):

@@ -60,6 +60,7 @@ def differences() -> np.ndarray:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     path = find_folder("mini")
+    assert path is not None
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
 
     def token(text: str) -> int:

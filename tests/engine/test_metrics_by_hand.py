@@ -77,7 +77,7 @@ def rank_by_hand(prompt: Prompt, logits: np.ndarray) -> int:
 
 
 BY_HAND = {
-    Metric("log_prob"): lambda p, logits: logsumexp(logits[list(p.answers)]) - logsumexp(logits),
+    Metric("log_prob"): lambda p, logits: np.log(np.sum(np.exp(logits[list(p.answers)] - logsumexp(logits)))),
     Metric("probability"): lambda p, logits: sum(np.exp(logits - logsumexp(logits))[list(p.answers)]),
     TokenProbability(Token(None)): lambda p, logits: sum(np.exp(logits - logsumexp(logits))[list(p.answers)]),
     Metric("logit_diff"): lambda p, logits: np.mean(logits[list(p.answers)]) - np.mean(logits[list(p.wrong)]),
