@@ -230,7 +230,8 @@ def passing(p: Callable[[float], float], start: float, end: float, level: float)
     p = cache(p)  # the ends are asked for twice
     if end == start or p(end) > level:
         return end
-    return float(optimize.brentq(lambda bound: p(bound) - level, start, end, xtol=1e-9))
+    found = optimize.root_scalar(lambda bound: p(bound) - level, bracket=(start, end), method="brentq", xtol=1e-9)
+    return float(found.root)
 
 
 def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, binary: bool = False) -> Evidence:

@@ -70,7 +70,7 @@ class _Ours:
     def __init__(self, asked: Asked):
         self.asked = asked
         self.worlds = {each.world for each in asked.experiments if covers_world(each.world)}
-        lengths = [layout.length for layout in asked.layouts]
+        lengths = [layout.length for layout in asked.layouts] or [1]
         self.length, self.shortest = int(_LONGER * max(lengths)), min(lengths)
         self.all_tokens = asked.prompts * self.length
         self.tokens = min(self.all_tokens, max(TOKENS_A_PASS, self.length))  # of one batch
