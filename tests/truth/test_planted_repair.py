@@ -136,9 +136,9 @@ def test_random_heads_are_the_control(reports):
     repair = reports["repair"]
     arms = {arm.name: arm for arm in repair.arms}
     assert arms["none"].accuracy.value < arms["random heads"].accuracy.value < arms["all"].accuracy.value
-    pair = {Head(2, 0), Head(2, 3)}
+    pair = frozenset({Head(2, 0), Head(2, 3)})
     sets = arms["random heads"].sets
-    drawn = [set(each.values()) for each in stand_ins(pair, open_model("planted-broken").geometry, 0, sets)]
+    drawn = [frozenset(each.values()) for each in stand_ins(pair, open_model("planted-broken").geometry, 0, sets)]
     assert repair.p_value == pytest.approx((1 + drawn.count(pair)) / (1 + sets))  # only the pair itself does as well
     assert reports["other_heads"].p_value > 0.9
 
