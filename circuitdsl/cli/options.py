@@ -18,7 +18,6 @@ import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
 from circuitdsl.errors import InputError
-from circuitdsl.language.resolve import circuit_named
 from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
@@ -138,6 +137,8 @@ def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -
 
 def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
     """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
+    from circuitdsl.language.resolve import circuit_named
+
     path, name = file_and_name(spec)
     return circuit_named(load([path], model, revision), name, path)
 

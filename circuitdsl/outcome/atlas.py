@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from circuitdsl.compare.atlas import Pair
 from circuitdsl.compare.overlap import Overlap
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome.circuit import Performance
 from circuitdsl.outcome.report import Cost
+
+if TYPE_CHECKING:
+    from circuitdsl.compare.atlas import Pair  # which needs scipy
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def test_any_edges_as_one_pass_an_input_has_it(name: str):
         edges = some_edges(model.geometry, seed)
         (found,) = readings(model, kept(edges), some=(prompt,))
         logits = one_by_one(model, prompt, edges)
-        expected = logits[prompt.answer] - logits[list(prompt.wrong)].mean()
+        expected = logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].mean()
         close(found, np.array([float(expected)]))
 
 
@@ -219,7 +219,7 @@ def test_heads_of_a_group_take_turns():
     assert Arrivals.of(edges).turns(1, model.geometry) == ((Head(1, 0),), (Head(1, 1),))
     (found,) = readings(model, kept(frozenset(edges)), some=PROMPTS[:1])
     logits = one_by_one(model, PROMPTS[0], frozenset(edges))
-    close(found, np.array([float(logits[PROMPTS[0].answer] - logits[list(PROMPTS[0].wrong)].mean())]))
+    close(found, np.array([float(logits[list(PROMPTS[0].answers)].mean() - logits[list(PROMPTS[0].wrong)].mean())]))
 
 
 # --- a single edge to the logits -------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_one_edge_to_the_logits_by_hand(sender: Component):
         with torch.inference_mode():
             last = counter[1] + clean[0] - counter[0]
             logits = by_hand.lm_head(by_hand.transformer.ln_f(last))
-        expected = logits[prompt.answer] - logits[list(prompt.wrong)].mean()
+        expected = logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].mean()
         assert value == pytest.approx(float(expected), abs=1e-4)
 
 

@@ -108,7 +108,7 @@ def hooked(model: str, tokens: torch.Tensor, hooks: list[tuple[str, Callable]], 
 def differences(logits: torch.Tensor) -> np.ndarray:
     rows = [logits[i, len(prompt.tokens) - 1] for i, prompt in enumerate(STREAM)]
     pairs = zip(rows, STREAM, strict=True)
-    return np.array([float(row[p.answer] - row[list(p.wrong)].mean()) for row, p in pairs])
+    return np.array([float(row[list(p.answers)].mean() - row[list(p.wrong)].mean()) for row, p in pairs])
 
 
 def by_token(read: torch.Tensor, arrays, kind: str) -> torch.Tensor:

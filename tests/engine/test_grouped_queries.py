@@ -58,7 +58,7 @@ def llama() -> Both:
 
 
 def difference(logits, prompt: Prompt) -> float:
-    return logits[prompt.answer] - logits[list(prompt.wrong)].mean()
+    return logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].mean()
 
 
 def into(prompt: Prompt, values: Mapping[str, np.ndarray], marks: Iterable[tuple[str, int, Position]]) -> Edit:

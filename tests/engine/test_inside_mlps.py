@@ -94,6 +94,21 @@ def test_all_neurons_receive_what_their_mlp_receives(run, name, strict):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_neuron_that_sends_keeps_nothing_from_one_of_its_layer(run, name, strict):
+    """Neurons of a layer do not feed each other, so that one of them as a further sender changes nothing. In strict
+    mode its MLP is frozen inside, where the other neuron receives."""
+    head, receiver = Node(Head(0, 1), B), frozenset({(Node(Neuron(1, 9), B), "")})
+    alone, beside = run(
+        name,
+        Patched(frozenset({head}), receiver, "x", strict),
+        Patched(frozenset({head, Node(Neuron(1, 3), B)}), receiver, "x", strict),
+    )
+    assert np.abs(alone - run(name, Clean())[0]).max() > 1e-6
+    same(beside, alone)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_what_neurons_send_directly_adds_up(run, name):
     """With MLPs and the scales of norms frozen the logits are linear in what is sent."""
 

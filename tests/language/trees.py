@@ -30,6 +30,7 @@ NAMES = (
 )
 name_texts = st.sampled_from(NAMES)
 names = st.builds(t.Name, name_texts)
+of_dictionaries = st.sampled_from([name for name in NAMES if "[" not in name])
 words = st.builds(t.Words, st.lists(name_texts, min_size=1, max_size=3).map(tuple)) | st.just(
     t.Words(("mean", "by", "template"))
 )
@@ -45,8 +46,8 @@ heads = st.builds(t.Component, st.just("HEAD"), st.tuples(small, st.none() | sma
 mlps = st.builds(t.Component, st.just("mlp"), st.tuples(small, st.none() | small))
 neurons = st.builds(t.Component, st.just("neuron"), st.tuples(small, st.none() | small))
 streams = st.builds(t.Component, st.just("resid"), st.tuples(small))
-features = st.builds(t.Component, st.just("FEATURE"), st.tuples(st.none() | small), name_texts)
-error_terms = st.builds(t.Component, st.just("ERROR_TERM"), st.just(()), name_texts)
+features = st.builds(t.Component, st.just("FEATURE"), st.tuples(st.none() | small), of_dictionaries)
+error_terms = st.builds(t.Component, st.just("ERROR_TERM"), st.just(()), of_dictionaries)
 embeddings = st.builds(t.Component, st.sampled_from(("embed", "pos_embed")))
 components = st.one_of(heads, heads, heads, mlps, neurons, streams, embeddings, features, error_terms)
 members = st.builds(t.Member, components, maybe_places)

@@ -75,11 +75,17 @@ class Arrivals:
 def by_freeze(
     receivers: Iterable[tuple[Node, str]], frozen: Sequence[str]
 ) -> Mapping[tuple[str, ...], frozenset[tuple[Node, str]]]:
-    """Receivers by what is frozen while something travels to them: all of ``frozen``, and for features and errors all
-    but what is added up where they stand, which brings it to them. Without receivers all is frozen, once."""
+    """Receivers by what is frozen while something travels to them.
+
+    It is all of ``frozen`` but the point at which they receive it (neurons are frozen where others of their MLP send),
+    and for features and errors but what is added up where they stand and what they are computed from, which brings it
+    to them. Without receivers all is frozen, once.
+    """
     found: dict[tuple[str, ...], set[tuple[Node, str]]] = {}
     for receiver in receivers:
         component = receiver[0].component
-        open_to = component.added_up if isinstance(component, OfDictionary) else ()
+        open_to = {component.receives(receiver[1])}
+        if isinstance(component, OfDictionary):
+            open_to |= {*component.added_up, component.dictionary.read_as}
         found.setdefault(tuple(name for name in frozen if name not in open_to), set()).add(receiver)
     return {held: frozenset(some) for held, some in found.items()} or {tuple(frozen): frozenset()}

@@ -1,0 +1,62 @@
+"""The script with TransformerLens alone measures what a check measures, and the benchmark of both runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import circuitdsl as cd
+from benchmarks.by_hand import ByHand, measured
+
+SPEC = """circuit c {
+  model mini
+  task  ioi
+  method { prompts 30  ablate counterfactual  floor 1% }
+  role lookup  at S2  { 1.0  1.6 }
+  role fetcher at END { 2.3  2.7 }
+  edge lookup  -> fetcher.kv : raises
+  edge fetcher -> logits
+  expect knockout(fetcher)                <= 0%
+  expect attention(fetcher, END -> S2)    >= 50%
+  expect logit_diff                       >= 5
+  expect copying(fetcher, S2)             <= 90%
+  expect faithfulness                     >= -900%
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("hand") / "c.circuit"
+    path.write_text(SPEC, encoding="utf-8")
+    return path
+
+
+def test_its_figures_are_those_of_a_check(spec: Path):
+    """A prompt a template: means by template are the prompt's own counterfactual, and every prompt counts the same."""
+    document = cd.load(spec)
+    figures, left_out = measured(ByHand(document.circuits[0], 30))
+    report = cd.check(document, prompts=30, unexplained=False)
+    assert [text.split(" ", 1)[1].split("(")[0] for text in left_out] == ["expect copying"]
+    found = {f"{outcome.claim.line} {outcome.claim.text}": outcome.estimate.value for outcome in report.outcomes}
+    compared = {text: (figures[text], value) for text, value in found.items() if text in figures and "role" not in text}
+    assert len(compared) == 6
+    for text, (ours, theirs) in compared.items():
+        assert ours == pytest.approx(theirs, abs=2e-4), text
+    assert sum(text.startswith("unlisted") for text in figures) == 32 - 4
+
+
+def test_the_benchmark_has_a_row_for_each_way(tmp_path: Path):
+    (tmp_path / "c.circuit").write_text(
+        "circuit c { model planted-induction task induction\n method { reference 2 }\n role r at END { 1.1 1.3 }\n"
+        "edge r -> logits }\n"
+    )
+    command = [sys.executable, "-m", "benchmarks.verdict", str(tmp_path / "c.circuit"), "--prompts", "8"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert ran.returncode == 0, ran.stderr
+    rows = [line.split(" | ") for line in ran.stdout.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows[2:]] == ["| check", "| check, plain engine", "| by hand"]
+    assert all(float(cell.strip(" |").replace(",", "")) > 0 for row in rows[2:] for cell in row[3:])
