@@ -88,7 +88,7 @@ class ByHand:
         self.passes += 1
         with torch.inference_mode():
             given = self._tokens if tokens is None else tokens
-            logits = self.model.run_with_hooks(given, fwd_hooks=hooks, return_type="logits")
+            logits = self.model.run_with_hooks(given, fwd_hooks=list(hooks), return_type="logits")
         return logits[torch.arange(len(logits)), self.ends]
 
     def _caught(self, tokens: Tensor, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
