@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not asked.spec.exists() or asked.prompts < 2:
         parser.error("name a file that exists, and 2 prompts or more")
     print(f"{asked.spec}, {asked.prompts} prompts, load {os.getloadavg()[0]:.1f} at the start\n")
-    for row in (COLUMNS, ("---",) * len(COLUMNS), *rows(str(asked.spec), asked.prompts)):
+    for row in chain((COLUMNS, ("---",) * len(COLUMNS)), rows(str(asked.spec), asked.prompts)):
         print(f"| {' | '.join(row)} |", flush=True)
 
 
