@@ -12,6 +12,7 @@ from random_models import DATA, architecture, prompts
 from circuitdsl.components import ALL, Component, Embed, Head, Mlp, Neuron, Node, PosEmbed, Position, Residual
 from circuitdsl.engine.fast.coverage import covers_world
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.plain.cost import passes
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import (
@@ -161,3 +162,14 @@ def test_the_fast_engine_says_what_it_covers():
     neuron, stream = at(S, Neuron(1, 2)), at(S, Residual(1))
     assert covers_world(Ablated(neuron, ON_X)) and not covers_world(Isolated(neuron, ON_X, mlps=True))
     assert not covers_world(Ablated(stream, ON_X))
+
+
+def test_the_cost_of_a_path_into_a_frozen_neuron_is_that_of_its_passes():
+    """Where neurons of an MLP send and receive, what receives there and what receives elsewhere travel apart."""
+    model, made = architecture("gpt2"), list[int]()
+    receivers = frozenset({(Node(Neuron(1, 9), B), ""), (Node(Head(2, 1), B), "q")})
+    world = Patched(at(B, Head(0, 1), Neuron(1, 3)), receivers, "x", True)
+    experiment = Experiment(DATA, world, Metric("logit_diff"))
+    PlainEngine(model, made.append).run(DATA, STREAM, 0, len(STREAM), [experiment])
+    assert passes(world, model.geometry) == 3
+    assert sum(made) == len(STREAM) * (3 + 2)  # the clean and the counterfactual prompts

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from circuitdsl.components import END, Component, Geometry, Head, Mlp, Node, OfDictionary, Position, can_carry
-from circuitdsl.measures.experiments import NodeEdge
+from circuitdsl.engine import hook_names
+from circuitdsl.measures.experiments import NodeEdge, Patched
 
 Arriving = frozenset[tuple[Node, Position]]
 """What arrives at one input: senders, each with the position at which the input is read."""
@@ -70,6 +71,22 @@ class Arrivals:
         """How many copies of the prompts stand side by side where no heads share keys and values."""
         layers = {component.layer for component, _ in self.inputs}
         return FIRST + max([1, *(len(self.at_start(layer)) for layer in layers)])
+
+
+def frozen_in(world: Patched, geometry: Geometry) -> tuple[str, ...]:
+    """What is frozen in the first of the two runs of a path: heads; in strict mode MLPs too, beside the norms' scales.
+
+    An MLP of which neurons send is frozen at these, before they are added up. A transcoder that sends is frozen at what
+    it reads, for it changes a part of the frozen output.
+    """
+    heads = hook_names.all_heads(geometry)
+    if not world.strict:
+        return heads
+    sending = [node.component for node in world.senders]
+    inside = hook_names.neurons_of(sending)
+    mlps = (inside.get(name, name) for name in hook_names.all_mlp_outputs(geometry))
+    dictionaries = {each.dictionary for each in sending if isinstance(each, OfDictionary)}
+    return (*heads, *mlps, *(each.read_as for each in sorted(dictionaries) if each.transcoder))
 
 
 def by_freeze(

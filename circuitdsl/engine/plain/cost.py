@@ -7,9 +7,8 @@ from typing import assert_never
 
 from circuitdsl.actions import ByCleanRun
 from circuitdsl.components import Geometry, Head
-from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import SharedRun
-from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze
+from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze, frozen_in
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -43,14 +42,13 @@ def passes(world: World, geometry: Geometry) -> int:
     """Forward passes over each prompt that a world needs, shared caches not counted.
 
     A path that ends at an input takes two, and one more for each head whose own copy of a shared key or value it
-    patches, and for each further point whose features or errors receive.
+    patches, and for each further point whose features, errors or frozen neurons receive.
     """
     match world:
-        case Patched(receivers=receivers, strict=strict) if receivers:
-            frozen = hook_names.heads_and_mlps(geometry) if strict else hook_names.all_heads(geometry)
+        case Patched(receivers=receivers) if receivers:
             reading = {node.component for node, which in receivers if which in ("k", "v")}
             copied = sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
-            return len(by_freeze(receivers, frozen)) + 1 + copied
+            return len(by_freeze(receivers, frozen_in(world, geometry))) + 1 + copied
         case EdgesKept(edges=edges):
             return Arrivals.of(edges).copies
         case _:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from circuitdsl.components import Geometry, Node, OfDictionary, Position
+from circuitdsl.components import Geometry, Node, Position
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import Keep, keep_nothing
 from circuitdsl.engine.batch import (
@@ -29,7 +29,7 @@ from circuitdsl.engine.batch import (
 from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.plain import writes
-from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze
+from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze, frozen_in
 from circuitdsl.engine.plain.dictionaries import Dictionaries
 from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
@@ -248,19 +248,12 @@ class PlainEngine:
         return arrivals
 
     def _frozen(self, world: Patched) -> tuple[str, ...]:
-        """What is frozen in the first of the two runs: heads; in strict mode MLPs and the norms' scales too. An MLP of
-        which neurons send is frozen at these, before they are added up. A transcoder that sends is frozen at what it
-        reads, for it changes a part of the frozen output."""
-        geometry = self.model.geometry
-        heads = hook_names.all_heads(geometry)
+        """What is frozen in the first of the two runs, the scales of norms that the model has among it."""
+        frozen = frozen_in(world, self.model.geometry)
         if not world.strict:
-            return heads
-        scales = (name for name in hook_names.norm_scales(geometry) if name in self._hook_points)
-        inside = hook_names.neurons_of(node.component for node in world.senders)
-        mlps = (inside.get(name, name) for name in hook_names.all_mlp_outputs(geometry))
-        sending = {node.component.dictionary for node in world.senders if isinstance(node.component, OfDictionary)}
-        reads = (dictionary.read_as for dictionary in sorted(sending) if dictionary.transcoder)
-        return (*heads, *mlps, *scales, *reads)
+            return frozen
+        scales = (name for name in hook_names.norm_scales(self.model.geometry) if name in self._hook_points)
+        return (*frozen, *scales)
 
     # --- edges alone -----------------------------------------------------------------------------
 
