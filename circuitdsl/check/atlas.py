@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import NOT_DONE, processing_of
+from circuitdsl.check.function import of_part
 from circuitdsl.check.progress import Progress
-from circuitdsl.check.references import notes_on, sources_of
-from circuitdsl.check.work import Begun
+from circuitdsl.check.references import notes_on_task
+from circuitdsl.check.work import Begun, Watch
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.judge.estimates import NOTHING, Verdict
 from circuitdsl.judge.verdicts import split_confidence
-from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome import AtlasCell, AtlasFunction, Performance
-from circuitdsl.plan.atlas import AtlasPlan, CellPlan
-from circuitdsl.plan.job import Started
+from circuitdsl.plan.atlas import AtlasPlan
 from circuitdsl.plan.plan import Plan
 
 
@@ -26,24 +25,20 @@ def measure_atlas(plan: AtlasPlan, models: Workbench, progress: Progress) -> Atl
 
 
 def _measured(plan: AtlasPlan, models: Workbench, progress: Progress) -> AtlasFunction:
-    begun, whole, done = Begun.now(models), Plan(others=tuple(plan.jobs())), 0
-    expected = round(whole.cost(models.engine).total * whole.prompts)
-
-    def tick(prompts: int) -> None:
-        nonlocal done
-        done += prompts
-        progress(done, max(done, expected), "every circuit on every task")
-
-    models.begin(plan.circuits, tick)
+    begun, watch, whole = Begun.now(models), Watch(progress), Plan(others=tuple(plan.jobs()))
+    models.begin(plan.circuits, watch.tick)
+    models.bench(plan.circuits[0])  # which says what engine is at work
+    watch.engine = models.engines
+    watch.step(whole, "every circuit on every task")
     found = _function(plan, models)
-    progress(done, done, "every circuit on every task")
-    work = begun.work(done, whole.prompts, whole.cost(models.engines).total, whole.plain.total)
+    progress(watch.done, watch.done, watch.what)
+    work = begun.work(watch.done, whole.prompts, watch.planned, watch.plain)
     return replace(found, notes=(*found.notes, *models.notes), **work)
 
 
 def _function(plan: AtlasPlan, models: Workbench) -> AtlasFunction:
     confidence = max(circuit.method.confidence for circuit in plan.circuits)
-    each = split_confidence(confidence, max(1, len(plan.cells)))
+    each = split_confidence(confidence, max(1, sum(bool(cell.part.jobs) for cell in plan.cells)))
     performance, cells = list[Performance](), list[AtlasCell]()
     for task, circuit in enumerate(plan.circuits):
         bench = models.bench(circuit)
@@ -60,35 +55,21 @@ def _function(plan: AtlasPlan, models: Workbench) -> AtlasFunction:
         model=engine.model.name,
         fingerprint=engine.model.fingerprint,
         processing=processing_of(engine.model, engine.dtype),
-        notes=(*first.notes, *_on_references(plan, models)),
+        notes=(
+            *first.notes,
+            *(note for each in plan.circuits for note in notes_on_task(models.bench(each).session, each)),
+        ),
     )
 
 
 def _on_task(plan: AtlasPlan, task: int, bench: Bench, confidence: float, withheld: str) -> Iterator[AtlasCell]:
     """All circuits on one task; no figures, and why, where a share of the task's metric means nothing."""
-    planned = {cell.circuit: cell for cell in plan.on_task(task)}
-    jobs = [job for cell in planned.values() for job in (cell.kept, cell.removed)]
-    count = plan.circuits[task].method.prompts_first
-    measured = {} if withheld else bench.measure(jobs, count)
-    for place in range(len(plan.circuits)):
-        if withheld or place not in planned:
-            yield AtlasCell(place, task, NOTHING, NOTHING, withheld or "it lists nothing")
-        else:
-            yield _cell(planned[place], measured, bench, confidence)
-
-
-def _cell(
-    planned: CellPlan, measured: Mapping[Started, Measurement | Failure], bench: Bench, confidence: float
-) -> AtlasCell:
-    results = [measured[job] for job in (planned.kept, planned.removed)]
-    kept, removed = (bench.estimate(result, confidence) for result in results)
-    reasons = dict.fromkeys(result.message for result in results if isinstance(result, Failure))
-    return AtlasCell(planned.circuit, planned.task, kept, removed, "; ".join(reasons))
-
-
-def _on_references(plan: AtlasPlan, models: Workbench) -> Iterator[str]:
-    for circuit in plan.circuits:
-        session = models.bench(circuit).session
-        data = data_of(circuit)
-        for note in notes_on(session, data, next(sources_of(circuit.method))):
-            yield f"on {circuit.name}'s task {note}"
+    cells = plan.on_task(task)
+    if withheld:
+        yield from (AtlasCell(cell.circuit, task, NOTHING, NOTHING, withheld) for cell in cells)
+        return
+    jobs = [job for cell in cells for job in cell.part.jobs]
+    measured = bench.measure(jobs, plan.circuits[task].method.prompts_first)
+    for cell in cells:
+        kept, removed, why = of_part(cell.part, measured, bench, confidence)
+        yield AtlasCell(cell.circuit, task, kept, removed, why if cell.part.jobs else "it lists nothing")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.ranking import effects
-from circuitdsl.check.references import notes_on, sources_of
+from circuitdsl.check.references import notes_on_task
 from circuitdsl.compare.curve import Curve, curve
 from circuitdsl.compare.structure import compare
 from circuitdsl.components import ALL, all_heads
@@ -18,7 +18,7 @@ from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.comparisons import PARTS, SIDES, Kind, Part, Side, grafted
 from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.estimands import mean_of
-from circuitdsl.measures.measurement import CannotMeasure, Failure, Measurement, data_of
+from circuitdsl.measures.measurement import CannotMeasure, Failure, Measurement
 from circuitdsl.outcome import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.function import Dissociated
 from circuitdsl.plan.function import FunctionPlan, PartPlan, components_of
@@ -68,7 +68,11 @@ def _function(plan: FunctionPlan, bench: Bench) -> Function:
         tasks=(str(plan.left.task), str(plan.right.task)),
         cells=tuple(sorted(cells, key=lambda cell: PARTS.index(cell.part))),
         dissociation=_dissociation(plan, bench),
-        notes=(*_engine(bench.session.engine), *_notes(plan), *_on_references(plan, bench)),
+        notes=(
+            *_engine(bench.session.engine),
+            *_notes(plan),
+            *(note for circuit in (plan.left, plan.right) for note in notes_on_task(bench.session, circuit)),
+        ),
     )
 
 
@@ -80,13 +84,6 @@ def _engine(engine: Engine) -> Iterator[str]:
         yield engine.note
 
 
-def _on_references(plan: FunctionPlan, bench: Bench) -> Iterator[str]:
-    for circuit in (plan.left, plan.right):
-        data = data_of(circuit)
-        for note in notes_on(bench.session, data, next(sources_of(circuit.method))):
-            yield f"on {circuit.name}'s task {note}"
-
-
 # --- parts -----------------------------------------------------------------------------------------
 
 
@@ -94,7 +91,7 @@ def _cells(plan: FunctionPlan, side: Side, bench: Bench) -> Iterator[Cell]:
     """All parts on one task."""
     method = (plan.left if side == "left" else plan.right).method
     parts = plan.parts[side]
-    jobs = [job for part in parts.values() for job in (part.kept, part.removed) if job]
+    jobs = [job for part in parts.values() for job in part.jobs]
     measured = bench.measure(jobs, method.prompts_first)
     for name, part in parts.items():
         yield _cell(name, side, part, measured, bench, method.confidence)
@@ -108,12 +105,19 @@ def _cell(
     bench: Bench,
     confidence: float,
 ) -> Cell:
+    return Cell(name, side, len(components_of(part.circuit)), *of_part(part, measured, bench, confidence))
+
+
+def of_part(
+    part: PartPlan, measured: Mapping[Started, Measurement | Failure], bench: Bench, confidence: float
+) -> tuple[Estimate, Estimate, str]:
+    """What a part keeps alone and what its removal changes, and why either could not be had."""
     if part.kept is None or part.removed is None:
-        return Cell(name, side, 0, NOTHING, NOTHING, "no heads")
+        return NOTHING, NOTHING, "no heads"
     results = [measured[job] for job in (part.kept, part.removed)]
     kept, removed = (bench.estimate(result, confidence) for result in results)
     reasons = dict.fromkeys(result.message for result in results if isinstance(result, Failure))
-    return Cell(name, side, len(components_of(part.circuit)), kept, removed, "; ".join(reasons))
+    return kept, removed, "; ".join(reasons)
 
 
 # --- dissociation ----------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import cast
 from circuitdsl.actions import Ablation
 from circuitdsl.engine.references import Reference, groups_of_each
 from circuitdsl.engine.session import Session
-from circuitdsl.language.circuit import Method
+from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Data, Drawn, Resample, Source, Zero
-from circuitdsl.measures.measurement import CannotMeasure, ablation_source
+from circuitdsl.measures.measurement import CannotMeasure, ablation_source, data_of
 from circuitdsl.outcome import ReferenceSize
 
 
@@ -59,3 +59,9 @@ def _notes(source: Drawn, reference: Reference) -> Iterator[str]:
         f"them for the intervals to know its noise: {enough} prompts{' of each template' if template else ''} "
         "are enough"
     )
+
+
+def notes_on_task(session: Session, circuit: Circuit) -> Iterator[str]:
+    """The notes on what replaced values come from on a circuit's task, which name the circuit."""
+    for note in notes_on(session, data_of(circuit), next(sources_of(circuit.method))):
+        yield f"on {circuit.name}'s task {note}"

@@ -1,4 +1,4 @@
-"""What was run for a report, by what and where: fields that all reports have."""
+"""What was run for a report, by what and where: fields that all reports have; and how far it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from importlib.metadata import version
 from typing import TypedDict
 
 from circuitdsl.check.open_models import OpenModels
+from circuitdsl.check.progress import Progress
 from circuitdsl.outcome import Cost
+from circuitdsl.plan.plan import Plan
 from circuitdsl.version import __version__
 
 PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
@@ -59,6 +61,37 @@ class Begun:
             "dtype": models.dtypes,
             "device": models.devices,
         }
+
+
+@dataclass
+class Watch:
+    """How far some work is, in prompts through the model: how much is to come is known a step at a time.
+
+    ``planned`` and ``plain`` are the passes planned so far, for the engine at work and for the plain one.
+    """
+
+    progress: Progress
+    engine: str = ""  # known once the model is open
+    what: str = "the task itself"
+    done: int = 0
+    expected: int = 0
+    planned: float = 0.0
+    plain: float = 0.0
+
+    def tick(self, prompts: int) -> None:
+        self.done += prompts
+        self.progress(self.done, max(self.done, self.expected), self.what)
+
+    def stage(self, plan: Plan, number: int) -> None:
+        """A stage of a search begins."""
+        self.step(plan, f"stage {number}")
+
+    def step(self, plan: Plan, what: str) -> None:
+        """What a plan has is run next."""
+        self.what = what
+        self.planned += plan.cost(self.engine).total
+        self.plain += plan.plain.total
+        self.expected = self.done + round(plan.cost(self.engine).total * plan.prompts)
 
 
 def versions() -> dict[str, str]:

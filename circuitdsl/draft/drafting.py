@@ -8,7 +8,7 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import NOT_DONE, processing_of
 from circuitdsl.check.progress import Progress
 from circuitdsl.check.search import search as look_for_others
-from circuitdsl.check.work import Begun
+from circuitdsl.check.work import Begun, Watch
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.draft.asked import Asked
 from circuitdsl.draft.figures import estimates
@@ -17,7 +17,6 @@ from circuitdsl.draft.lines import Sketch, behaviour_lines, edge_lines, whole_li
 from circuitdsl.draft.places import places_of
 from circuitdsl.draft.search import Found, search
 from circuitdsl.draft.stable import RESAMPLES, stable
-from circuitdsl.draft.watch import Watch
 from circuitdsl.draft.writing import Body, Heading, written
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.language.circuit import Circuit, Term

@@ -6,29 +6,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from circuitdsl.language.circuit import Circuit, Nodes, Term
+from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.comparisons import grafted, need_one_model
-from circuitdsl.measures.measurement import Request
 from circuitdsl.plan.circuit import performance_job
-from circuitdsl.plan.job import Job, Started
-from circuitdsl.plan.terms import term_job
+from circuitdsl.plan.function import PartPlan, part_plan
+from circuitdsl.plan.job import Started
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """A circuit on a task, by their places in the atlas: kept alone, and knocked out."""
+    """A circuit on a task, by their places in the atlas."""
 
     circuit: int
     task: int
-    kept: Started
-    removed: Started
+    part: PartPlan
 
 
 @dataclass(frozen=True)
 class AtlasPlan:
     """What comparing any number of circuits of one model in function runs, ``performance`` for each task.
 
-    ``cells`` are those of all circuits that have heads. A circuit stands at its own positions on its own task, and at
+    ``cells`` are those of all circuits on all tasks. A circuit stands at its own positions on its own task, and at
     all positions on another, as in ``transfer``.
     """
 
@@ -41,7 +39,7 @@ class AtlasPlan:
         for task, performance in enumerate(self.performance):
             yield performance
             for cell in self.on_task(task):
-                yield from (cell.kept, cell.removed)
+                yield from cell.part.jobs
 
     def on_task(self, task: int) -> tuple[CellPlan, ...]:
         """The cells of all circuits on one task."""
@@ -56,17 +54,11 @@ def plan_atlas(circuits: Sequence[Circuit]) -> AtlasPlan:
     return AtlasPlan(
         tuple(circuits),
         tuple(Started(performance_job(circuit)) for circuit in circuits),
-        tuple(_cell(circuits, circuit, task) for task, circuit in places if circuits[circuit].nodes),
+        tuple(CellPlan(circuit, task, _part(circuits, circuit, task)) for task, circuit in places),
     )
 
 
-def _cell(circuits: Sequence[Circuit], circuit: int, task: int) -> CellPlan:
+def _part(circuits: Sequence[Circuit], circuit: int, task: int) -> PartPlan:
     source, onto = circuits[circuit], circuits[task]
     placed = source if circuit == task else grafted(source, onto, ())
-    removed = Term("knockout", (("heads", Nodes(placed.name, placed.nodes)),))
-    return CellPlan(circuit, task, *(Started(_job(placed, term)) for term in (Term("faithfulness"), removed)))
-
-
-def _job(placed: Circuit, term: Term) -> Job:
-    request = Request(placed, placed.method, term, parts=False)
-    return term_job((placed.name, "atlas", term.measure), "part", request, f"{term.measure} of {placed.name}")
+    return part_plan(placed, placed.name, placed.name)

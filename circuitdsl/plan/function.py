@@ -24,7 +24,7 @@ from circuitdsl.measures.comparisons import (
 from circuitdsl.measures.measurement import CannotMeasure, Request
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.ranking import Ranking
-from circuitdsl.plan.terms import ask
+from circuitdsl.plan.terms import term_job
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class PartPlan:
     circuit: Circuit
     kept: Started | None
     removed: Started | None
+
+    @property
+    def jobs(self) -> tuple[Started, ...]:
+        return tuple(job for job in (self.kept, self.removed) if job)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class FunctionPlan:
         for both in self.rankings.values():
             yield from (ranking.started for ranking in both)
         for parts in self.parts.values():
-            yield from (job for part in parts.values() for job in (part.kept, part.removed) if job)
+            yield from (job for part in parts.values() for job in part.jobs)
         yield self.dissociation
 
 
@@ -78,26 +82,29 @@ def plan_function(left: Circuit, right: Circuit, align: Align = (), kinds: Itera
         right,
         pairs,
         {kind: (Ranking(left, kind), Ranking(right, kind)) for kind in kinds},
-        {side: {part: _part_plan(part, side, left, right, pairs) for part in PARTS} for side in SIDES},
+        {
+            side: {
+                part: part_plan(part_on(part, side, left, right, pairs), key[0], f"{part} on {side}") for part in PARTS
+            }
+            for side in SIDES
+        },
         Started(job),
         len(randoms),
         note,
     )
 
 
-def _part_plan(part: Part, side: Side, left: Circuit, right: Circuit, align: Align) -> PartPlan:
-    circuit = part_on(part, side, left, right, align)
+def part_plan(circuit: Circuit, *owner: str) -> PartPlan:
+    """A part kept alone and removed; ``owner`` tells its jobs from others of the plan."""
     if not circuit.nodes:
         return PartPlan(circuit, None, None)
-    owner = (f"{left.name} with {right.name}", f"{part} on {side}")
-    kept = Term("faithfulness")
     removed = Term("knockout", (("heads", Nodes(circuit.name, circuit.nodes)),))
-    return PartPlan(circuit, *(Started(_part_job((*owner, term.measure), circuit, term)) for term in (kept, removed)))
+    return PartPlan(circuit, *(Started(_part_job(circuit, term, owner)) for term in (Term("faithfulness"), removed)))
 
 
-def _part_job(key: tuple[str, ...], circuit: Circuit, term: Term) -> Job:
+def _part_job(circuit: Circuit, term: Term, owner: tuple[str, ...]) -> Job:
     request = Request(circuit, circuit.method, term, parts=False)
-    return Job(key, "part", circuit.model, circuit.method, circuit.geometry, lambda: ask(request), " ".join(key[1:]))
+    return term_job((*owner, term.measure), "part", request, " ".join((*owner[1:], term.measure)))
 
 
 def part_on(part: Part, side: Side, left: Circuit, right: Circuit, align: Align) -> Circuit:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.work import Watch
 from circuitdsl.draft.entry import Rule
-from circuitdsl.draft.watch import Watch
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit

@@ -8,7 +8,7 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import NOT_DONE, processing_of
 from circuitdsl.check.progress import Progress
 from circuitdsl.check.references import size_of, sources_of
-from circuitdsl.check.work import Begun
+from circuitdsl.check.work import Begun, Watch
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.draft.places import places_of
 from circuitdsl.draft.refine.amendments import made
@@ -20,7 +20,6 @@ from circuitdsl.draft.refine.inquiry import Inquiry
 from circuitdsl.draft.refine.members import member_amendments
 from circuitdsl.draft.refine.splits import split_amendments
 from circuitdsl.draft.refine.superfluous import far_from_whole
-from circuitdsl.draft.watch import Watch
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.format import format_source
