@@ -108,7 +108,14 @@ def count_one(seed: int, prompts: int, folder: Path, results: Results, top: str 
     file.write_text(relay.prompts(2 * prompts, seed), encoding="utf-8")
     output = folder / "draft.circuit"
     report = cd.draft(
-        str(file), model=relay.build(), output=output, prompts=prompts, top=top, unexplained=False, reference=5
+        str(file),
+        model=relay.build(),
+        output=output,
+        prompts=prompts,
+        top=top,
+        unexplained=False,
+        reference=5,
+        store=False,
     )
     results.models += 1
     results.seconds += time.process_time() - started

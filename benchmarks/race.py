@@ -54,7 +54,9 @@ def trial(seed: int, prompts: int) -> Counter[str]:
     with TemporaryDirectory() as folder:
         (Path(folder) / "prompts.jsonl").write_text(relay.prompts(2 * prompts + REFERENCE, seed), encoding="utf-8")
         circuit = _circuit(relay, ABLATIONS[seed % len(ABLATIONS)], prompts, Path(folder))
-        return _counted(relay, plan_circuit(circuit, unexplained=True), Workbench(relay.build()).bench(circuit))
+        return _counted(
+            relay, plan_circuit(circuit, unexplained=True), Workbench(relay.build(), store=None).bench(circuit)
+        )
 
 
 def _circuit(relay: Relay, ablate: str, prompts: int, folder: Path) -> Circuit:

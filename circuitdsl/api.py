@@ -26,8 +26,8 @@ from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import format_source
-from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings
-from circuitdsl.language.source import Source
+from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings, resolve_source
+from circuitdsl.language.source import Source, normalised
 from circuitdsl.language.sweep import read_sweep
 from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
@@ -38,12 +38,12 @@ from circuitdsl.models import Opening, describe_dictionary, geometry_of, named_i
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from transformer_lens.model_bridge import TransformerBridge
-
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.compare.structure import Structure
+    from circuitdsl.components import Geometry
     from circuitdsl.engine.store import Store
     from circuitdsl.models import Dtype
+    from circuitdsl.models.given import AnyModel
     from circuitdsl.outcome import (
         Atlas,
         AtlasFunction,
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from circuitdsl.plan.plan import Plan
     from circuitdsl.report.output import View
 
-    AnyModel = str | Path | TransformerBridge
     Showable = (
         Atlas
         | Circuit
@@ -124,20 +123,14 @@ class Findings(Sequence[Diagnostic]):
         return render_all(self.diagnostics, self.sources, color)
 
 
-def environment(model: str | Path | None = None, revision: str | None = None) -> Environment:
+def environment(model: AnyModel | None = None, revision: str | None = None) -> Environment:
     """The models, tasks and measurements that this installation knows.
 
     ``model`` stands in for whatever model a specification names; models are of ``revision``. Raises InputError for a
-    ``model`` that is no name and no folder.
+    ``model`` that is no name, no folder and no model.
     """
-    if model is not None and not isinstance(model, str | Path):
-        raise InputError(
-            f"specifications are read by the name or the folder of a model, not by a {type(model).__name__}",
-            "leave out model= here, and give the open model to check",
-        )
-    name = None if model is None else str(model)
     return Environment(
-        geometry=lambda own: geometry_of(own if name is None else name, revision),
+        geometry=_geometry(model, revision),
         task=tasks.describe,
         measures=measure_infos(),
         model=named_in,
@@ -146,22 +139,41 @@ def environment(model: str | Path | None = None, revision: str | None = None) ->
     )
 
 
+def _geometry(model: AnyModel | None, revision: str | None) -> Callable[[str], Geometry]:
+    """The shape of a model by its name, or that of ``model`` whatever the name is."""
+    if model is None:
+        return lambda name: geometry_of(name, revision)
+    if isinstance(model, str | Path):
+        return lambda name: geometry_of(str(model), revision)
+    shape = open_model(model).geometry
+    return lambda name: shape
+
+
 def load(
     *paths: str | Path,
-    model: str | Path | None = None,
+    text: str | None = None,
+    model: AnyModel | None = None,
     revision: str | None = None,
     warned: Callable[[Findings], None] | None = None,
 ) -> Document:
-    """Read and resolve spec files together, against ``model`` in place of the models that they name if it is given.
+    """Read and resolve spec files together, or one ``text``, against ``model`` in place of the models that they name
+    if it is given.
 
-    Files that ship are found by name (``specs/mini/ioi.circuit``). The shape of a model of the hub is that of its
-    ``revision``. ``warned`` is told of what is suspicious, if anything is. Raises SpecError with all that is wrong.
+    Files that ship are found by name (``mini/ioi``); files that a text names count from the working folder. The shape
+    of a model of the hub is that of its ``revision``. ``warned`` is told of what is suspicious, if anything is. Raises
+    SpecError with all that is wrong, and InputError for both files and a text, or neither.
     """
-    loaded = load_with_warnings(_found(paths), environment(model, revision))
+    if (text is None) == (not paths):
+        raise InputError("load takes files, or a text", 'write load("my.circuit") or load(text="circuit ...")')
+    known = environment(model, revision)
+    if text is None:
+        loaded = load_with_warnings(_found(paths), known)
+    else:
+        loaded = resolve_source(Source("text", normalised(text)), known)
     return _after_warning(loaded, warned)
 
 
-def lint(*paths: str | Path, model: str | Path | None = None, revision: str | None = None) -> Findings:
+def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
 
     Raises InputError for a ``revision`` by whose shape nothing can be read, since it is not on this machine.
@@ -180,18 +192,23 @@ def format(text: str, name: str = "text") -> str:
     return format_source(text, name)
 
 
-def require_shapes(circuits: Iterable[Circuit], model: str | Path | None, revision: str | None) -> None:
+def require_shapes(circuits: Iterable[Circuit], model: AnyModel | None, revision: str | None) -> None:
     """Refuse a revision by whose shape circuits cannot have been resolved, as those who open no model must.
 
     Raises InputError.
     """
-    if revision is not None:
+    if revision is not None and (model is None or isinstance(model, str | Path)):
         for name in dict.fromkeys(str(model or circuit.model) for circuit in circuits):
             require_downloaded(name, revision)
 
 
 def _found(paths: Iterable[str | Path]) -> list[str]:
     return [find_spec(str(path)) for path in paths]
+
+
+def _document(given: Document | str | Path, model: AnyModel | None, revision: str | None) -> Document:
+    """A document as it is, or that of a file, read against the model that it is to be checked on."""
+    return load(given, model=model, revision=revision) if isinstance(given, str | Path) else given
 
 
 def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:
@@ -203,29 +220,30 @@ def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) ->
 # --- checking ----------------------------------------------------------------------------------------
 
 
-def plan(document: Document, unexplained: bool = True, memory: int = 0) -> Plan:
-    """The distinct experiments of a document, their cost and the most memory that they take. Opens no model.
+def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0) -> Plan:
+    """The distinct experiments of a document or a file, their cost and the most memory that they take. Opens no model.
 
     ``unexplained`` counts the search for heads that matter and are not listed. ``memory`` is as for :func:`check`.
     Raises InputError for what is no document.
 
-    >>> found = plan(load("specs/mini/ioi.circuit"), unexplained=False)
+    >>> found = plan("mini/ioi", unexplained=False)
     >>> found.prompts, found.asked > found.distinct
     (90, True)
     """
     from circuitdsl.plan.plan import make_plan
 
-    _require(document, Document, "plan", "a document")
+    document = _document(document, None, None)
+    _require(document, Document, "plan", "a document or a file")
     return make_plan(document, unexplained, memory)
 
 
 def check(
-    document: Document,
+    document: Document | str | Path,
     model: AnyModel | None = None,
     prompts: int | None = None,
     unexplained: bool = True,
     progress: Progress | None = None,
-    store: Store | None = None,
+    store: Store | bool = True,
     engine: str = "fast",
     device: str | None = None,
     revision: str | None = None,
@@ -233,19 +251,22 @@ def check(
     screen: str = "",
     memory: int = 0,
 ) -> Report:
-    """Judge every claim of a document on the models that it names, or all of them on ``model``.
+    """Judge every claim of a document or a file on the models that it names, or all of them on ``model``.
 
-    ``prompts`` fixes the number of prompts, 2 or more, in place of each method's own. ``unexplained`` looks for heads
-    that matter and are not listed. ``store`` keeps readings between calls, as ``Store.in_folder()`` does. ``engine`` is
-    "fast", or "plain" for one hooked forward pass an experiment, or another of ``engine.base.engines()``. ``device``,
-    ``revision`` and ``dtype`` say how models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted
-    heads in bfloat16 first and measures in full all whose effect may reach the floor. ``memory`` is how many bytes
-    stacked runs may take, 0 for a share of what is free. Raises InputError for an argument, a model, a task or a device
-    that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
+    ``model`` is a name, a folder, a TransformerBridge, or a causal model of transformers, with its tokenizer as a pair;
+    a file is read by its shape, whatever model the file names. ``prompts`` fixes the number of prompts, 2 or more, in
+    place of each method's own. ``unexplained`` looks for heads that matter and are not listed. ``store`` is what keeps
+    readings between calls: the user's own for True, none for False. ``engine`` is "fast", or "plain" for one hooked
+    forward pass an experiment, or another of ``engine.base.engines()``. ``device``, ``revision`` and ``dtype`` say how
+    models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and measures
+    in full all whose effect may reach the floor. ``memory`` is how many bytes stacked runs may take, 0 for a share of
+    what is free. Raises InputError for an argument, a model, a task or a device that cannot be had; an experiment that
+    cannot be run is a claim's verdict, not an exception.
     """
     from circuitdsl.plan.plan import make_plan
 
-    _require(document, Document, "check", "a document")
+    document = _document(document, model, revision)
+    _require(document, Document, "check", "a document or a file")
     measured = with_prompts(document, prompts)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
     return bench.check(make_plan(measured, unexplained), progress or unwatched)
@@ -258,7 +279,7 @@ class Checking(TypedDict, total=False):
     prompts: int | None
     unexplained: bool
     progress: Progress | None
-    store: Store | None
+    store: Store | bool
     engine: str
     device: str | None
     revision: str | None
@@ -284,7 +305,7 @@ def watch(
 
     document = read()  # before anything loads torch, so that a wrong specification is told at once
     opening = Opening(checking.get("device"), revision, checking.get("dtype"))
-    store, engine, memory = checking.get("store"), checking.get("engine", "fast"), checking.get("memory", 0)
+    store, engine, memory = checking.get("store", True), checking.get("engine", "fast"), checking.get("memory", 0)
     bench = _workbench(model, store, engine, memory, opening, checking.get("screen", ""))
 
     def judged(document: Document) -> Report:
@@ -339,11 +360,13 @@ def require_blocks(document: Document, paths: Iterable[str | Path]) -> None:
 
 
 def _workbench(
-    model: AnyModel | None, store: Store | None, engine: str, memory: int, opening: Opening, screen: str
+    model: AnyModel | None, store: Store | bool, engine: str, memory: int, opening: Opening, screen: str
 ) -> Workbench:
     from circuitdsl.check.workbench import Workbench  # here, so that planning and linting never load torch
+    from circuitdsl.engine import store as stores
 
-    return Workbench(model, store, engine, memory, opening, screen)
+    kept = stores.usual_store() if store is True else store or None
+    return Workbench(model, kept, engine, memory, opening, screen)
 
 
 # --- sweeps ------------------------------------------------------------------------------------------
@@ -372,7 +395,7 @@ def sweep(
     *terms: str,
     model: AnyModel = "mini",
     progress: Progress | None = None,
-    store: Store | None = None,
+    store: Store | bool = True,
     engine: str = "fast",
     device: str | None = None,
     revision: str | None = None,
@@ -450,7 +473,7 @@ def draft(
     stages: int = 8,
     unexplained: bool = True,
     progress: Progress | None = None,
-    store: Store | None = None,
+    store: Store | bool = True,
     engine: str = "fast",
     device: str | None = None,
     revision: str | None = None,
@@ -487,7 +510,7 @@ def refine(
     fdr: str | None = None,
     unexplained: bool = True,
     progress: Progress | None = None,
-    store: Store | None = None,
+    store: Store | bool = True,
     engine: str = "fast",
     device: str | None = None,
     revision: str | None = None,
@@ -506,10 +529,7 @@ def refine(
     from circuitdsl.draft.refine.asked import read_refinement
     from circuitdsl.draft.refine.refining import refine as refined
 
-    if model is None or isinstance(model, str | Path):
-        known = environment(model, revision)
-    else:
-        known, _ = _shapes(model, revision)
+    known = environment(model, revision)
     with TemporaryDirectory() as folder:
         (found,) = _found([path])
         asked = read_refinement(found, circuit, fdr, known, Path(folder))
@@ -541,7 +561,7 @@ def compare_function(
     align: Align = (),
     model: AnyModel | None = None,
     prompts: int | None = None,
-    store: Store | None = None,
+    store: Store | bool = True,
     kinds: Iterable[Kind] = KINDS,
     device: str | None = None,
     revision: str | None = None,
@@ -629,7 +649,7 @@ def measure_atlas(
     model: AnyModel | None = None,
     prompts: int | None = None,
     progress: Progress | None = None,
-    store: Store | None = None,
+    store: Store | bool = True,
     engine: str = "fast",
     device: str | None = None,
     revision: str | None = None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+SUFFIX = ".circuit"
+
 
 def specs_folder() -> Path:
     """The folder of the shipped specifications: inside the installed package, or beside it in a checkout."""
@@ -13,15 +15,17 @@ def specs_folder() -> Path:
 
 
 def find_spec(name: str) -> str:
-    """The file that ``name`` means: itself if it exists, else a shipped one (``specs/mini/ioi.circuit``).
+    """The file that ``name`` means: itself if it exists, else a shipped one (``specs/mini/ioi.circuit``, ``mini/ioi``).
 
     A name that is neither comes back as it is, for the error message.
 
-    >>> find_spec("specs/mini/ioi.circuit").endswith("mini/ioi.circuit"), find_spec("no/such.circuit")
+    >>> find_spec("mini/ioi").endswith("mini/ioi.circuit"), find_spec("no/such.circuit")
     (True, 'no/such.circuit')
     """
     path = Path(name)
-    if path.exists() or path.is_absolute() or path.parts[:1] != ("specs",) or ".." in path.parts:
+    if path.exists() or path.is_absolute() or ".." in path.parts:
         return name
-    shipped = specs_folder().joinpath(*path.parts[1:])
-    return str(shipped) if shipped.is_file() else name
+    parts = path.parts[1:] if path.parts[:1] == ("specs",) else path.parts
+    shipped = specs_folder().joinpath(*parts)
+    named = shipped if shipped.suffix == SUFFIX else shipped.with_name(f"{shipped.name}{SUFFIX}")
+    return str(named) if named.is_file() else name

@@ -58,3 +58,13 @@ def prompts_are_drawn_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "draw", once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_kept_unasked() -> Iterator[None]:
+    """A check in a test measures: what another test measured must not stand in for what this one tests."""
+    from circuitdsl.engine import store
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "usual_store", lambda: None)
+        yield

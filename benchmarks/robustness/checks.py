@@ -43,11 +43,12 @@ class Bench:
         return cls(cd.load(path), open_model("mini").bridge)
 
     def check(self, **settings: Any) -> Report:
-        settings = {"unexplained": True, "memory": MEMORY} | settings
+        settings = {"unexplained": True, "memory": MEMORY, "store": False} | settings
         return cd.check(self.document, self.model, **settings)
 
     def sweep(self, **settings: Any) -> SweepReport:
         terms = ("heads at END -> logits", "knockout(heads)")
+        settings = {"store": False} | settings
         return cd.sweep("ioi", *terms, model=self.model, memory=MEMORY, prompts=8, **settings)
 
 

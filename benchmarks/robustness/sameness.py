@@ -31,7 +31,7 @@ def sameness(count: int, seed: int, folder: Path) -> Result:
         _compare(result, f"--memory {memory:,}", usual, figures_of(bench.check(memory=memory)))
     company = folder / "company.circuit"
     company.write_text(SPEC + SPEC.replace("circuit c", "circuit d").replace("2.3 2.5", "2.6 3.3 3.7"), "utf-8")
-    both = cd.check(cd.load(company), bench.model, memory=MEMORY)
+    both = cd.check(cd.load(company), bench.model, memory=MEMORY, store=False)
     _compare(result, "in company", usual, figures_of(both))
     for threads in ("1", "2"):
         _compare(result, f"{threads} threads", usual, _in_a_process(folder / "c.circuit", threads))

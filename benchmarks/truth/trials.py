@@ -54,7 +54,7 @@ def _trial(seed: int, tally: Tally) -> None:
     spec = random_spec(relay, seed, prompts)
     with TemporaryDirectory() as folder:
         (Path(folder) / "prompts.jsonl").write_text(relay.prompts(prompts + REFERENCE, seed), encoding="utf-8")
-        report = api.check(spec.resolved(Path(folder)), model=relay.build())
+        report = api.check(spec.resolved(Path(folder)), model=relay.build(), store=False)
     (circuit,) = report.circuits
     tally.count(prompts, "models")
     wrong = [outcome for outcome in circuit.claims if _count_claim(outcome, circuit, spec, tally) is False]

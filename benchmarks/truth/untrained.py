@@ -64,7 +64,7 @@ def _trial(seed: int, folder: Path, tally: Tally) -> None:
         text = f'circuit untrained {{ model "{folder / "model"}" task {written} {method}' + _CLAIMS
         spec = folder / f"{task}.circuit"
         spec.write_text(text, encoding="utf-8")
-        report = api.check(api.load(str(spec)))
+        report = api.check(api.load(str(spec)), store=False)
         held = [c for c in report.circuits[0].claims if c.claim.term.measure in SHARES and c.verdict == "holds"]
         tally.count(prompts, task, "models")
         tally.of[f"{prompts}/{task}/claims"] += sum(c.claim.term.measure in SHARES for c in report.circuits[0].claims)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.screens import SCREENS
+from circuitdsl.engine import store as stores
 from circuitdsl.engine.base import Engine, engines
 from circuitdsl.engine.deferred import Deferred
 from circuitdsl.engine.manifest import Asked, Manifest, Manifests
@@ -21,23 +22,24 @@ from circuitdsl.language.circuit import Circuit, Method, Processing
 from circuitdsl.models import KnownModel, Model, Opening, device_of, open_model, require_unhooked, state_of
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from circuitdsl.models.given import AnyModel
 
 
 @dataclass
 class OpenModels:
     """Opens each model once, for one check or for many in a row.
 
-    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls, and
-    beside it is kept what models are: one whose files are the same is opened only when something is to be run;
-    ``engine`` is a name of ``engine.base.engines``, ``memory`` the bytes that stacked runs of the fast engine may take
-    (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a name of ``SCREENS``: heads
-    whose effect is surely under the floor in that precision are sorted out of the search for heads that matter and
-    are not listed. Raises InputError for an engine or a screen that is not there, and for a negative ``memory``.
+    ``model`` stands in for every model that documents name, if it is given; ``store`` keeps readings between calls: by
+    itself the user's own, None for none; beside it is kept what models are: one whose files are the same is opened only
+    when something is to be run. ``engine`` is a name of ``engine.base.engines``, ``memory`` the bytes that stacked runs
+    of the fast engine may take (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a
+    name of ``SCREENS``: heads whose effect is surely under the floor in that precision are sorted out of the search for
+    heads that matter and are not listed. Raises InputError for an engine or a screen that is not there, and for a
+    negative ``memory``.
     """
 
-    model: str | Path | TransformerBridge | None = None
-    store: Store | None = None
+    model: AnyModel | None = None
+    store: Store | None = field(default_factory=lambda: stores.usual_store())
     engine: str = "fast"
     memory: int = 0
     opening: Opening = field(default_factory=Opening)
@@ -85,7 +87,7 @@ class OpenModels:
             self.benches[key] = Bench(session, method.seed, coarse, notes)
         return self.benches[key]
 
-    def _engine(self, model: str | Path | TransformerBridge, processing: Processing) -> Engine:
+    def _engine(self, model: AnyModel, processing: Processing) -> Engine:
         """The engine of a model, open; or one that need not be, where a manifest says what it would be."""
 
         def open_engine() -> Engine:

@@ -70,7 +70,7 @@ def check(
         "prompts": prompts,
         "unexplained": unexplained,
         "progress": bar,
-        "store": cd.Store.in_folder(cache_folder) if cache else None,
+        "store": cd.Store.in_folder(cache_folder) if cache else False,
         "engine": engine,
         "device": device,
         "revision": revision,

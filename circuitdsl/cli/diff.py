@@ -99,7 +99,7 @@ def _atlas(
         output.need_writable(svg)
     if function:
         with ProgressBar() as progress:
-            measured = cd.measure_atlas(*circuits, progress=progress, store=cd.Store.in_folder(), **opened._asdict())
+            measured = cd.measure_atlas(*circuits, progress=progress, **opened._asdict())
         found = cd.atlas(*circuits, function=measured)
     if svg is not None:
         output.write_file(svg, cd.show(found, "svg"))
@@ -134,9 +134,7 @@ def _diff(
     if curve is not None:
         output.need_writable(curve)
     if measured:
-        functional = cd.compare_function(
-            ours, theirs, pairs, store=cd.Store.in_folder(), quoted=share, **opened._asdict()
-        )
+        functional = cd.compare_function(ours, theirs, pairs, quoted=share, **opened._asdict())
         if curve is not None:
             output.write_file(curve, cd.show(functional, "svg"))
         found = cd.diff(ours, theirs, pairs, block, functional)

@@ -96,7 +96,7 @@ def draft(
     else:
         running |= {"model": model or "mini", "top": top, "stages": stages or 8, **settings}
     output.need_room(None)
-    running["store"] = cd.Store.in_folder(cache_folder) if cache else None
+    running["store"] = cd.Store.in_folder(cache_folder) if cache else False
     if refine is not None:
         _refine(refine, apply, draft_format, running)
     elif task is not None and output_file is not None:

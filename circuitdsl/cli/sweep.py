@@ -74,7 +74,7 @@ def sweep(
             *terms or (),
             model=model,
             progress=progress,
-            store=cd.Store.in_folder(cache_folder) if cache else None,
+            store=cd.Store.in_folder(cache_folder) if cache else False,
             engine=engine,
             device=device,
             revision=revision,

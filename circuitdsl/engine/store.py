@@ -33,6 +33,11 @@ def default_folder() -> Path:
     return own_cache()
 
 
+def usual_store() -> Store:
+    """The store of :func:`default_folder`, which keeps readings where nothing else is said."""
+    return Store.in_folder()
+
+
 def key_of(*parts: object) -> str:
     """A hash of dataclasses, sets, mappings, sequences and plain values that does not depend on the order of sets."""
     return hashlib.sha256(canonical((FORMAT, *parts)).encode()).hexdigest()

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Processing
+from circuitdsl.models.in_memory import bridged, parts_of
 from circuitdsl.models.model import ModelError, Processed
 from circuitdsl.models.opening import Opening
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch.nn import Module
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedModel
+
+    Given = TransformerBridge | PreTrainedModel | tuple[PreTrainedModel, object]
+    AnyModel = str | Path | Given
 
 
 def as_asked(given: object, processing: Processing, opening: Opening) -> TransformerBridge:
@@ -84,13 +91,12 @@ def _strange(module: Module) -> Iterator[bool]:
 def _bridge(given: object) -> TransformerBridge:
     from transformer_lens.model_bridge import TransformerBridge
 
-    if not isinstance(given, TransformerBridge):
-        kind = type(given).__name__
-        theirs = type(given).__module__.partition(".")[0] == "transformers"
-        raise ModelError(
-            f"a model is given by its name, its folder or as a TransformerBridge, not as a {kind}",
-            "save_pretrained(folder) on it and on its tokenizer, and give the folder"
-            if theirs
-            else "TransformerBridge.boot_transformers(...) of TransformerLens opens one",
-        )
-    return given
+    if isinstance(given, TransformerBridge):
+        return given
+    if (parts := parts_of(given)) is not None:
+        return bridged(*parts)
+    raise ModelError(
+        "a model is given by its name, its folder, as a TransformerBridge, or as a causal model of transformers with "
+        f"its tokenizer, not as a {type(given).__name__}",
+        "write model=(model, tokenizer), or open one with TransformerBridge.boot_transformers(...) of TransformerLens",
+    )

@@ -38,7 +38,7 @@ def load(name: str, revision: str | None, dtype: torch.dtype, device: str) -> Tr
         config = read_configuration(folder / "config.json")
         if is_native(config):
             return load_native(name, folder, config, dtype, device)
-        _require_measured(name, config)
+        require_measured(name, config)
         _require_size(shape_of(name, config, str(folder / "config.json")), folder)
         return _load(name, str(folder), None, dtype, device)
 
@@ -50,7 +50,7 @@ def _load(name: str, source: str, revision: str | None, dtype: torch.dtype, devi
 
     upstream = revision or "main"
     config = AutoConfig.from_pretrained(source, revision=upstream, trust_remote_code=False)
-    _require_measured(name, config.to_dict())
+    require_measured(name, config.to_dict())
     tokens = probe(shape_of(name, config.to_dict(), source), config.to_dict()).to(device)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         source,
@@ -122,7 +122,7 @@ _KNOWN = (
 )
 
 
-def _require_measured(name: str, config: Mapping[str, Any]) -> None:
+def require_measured(name: str, config: Mapping[str, Any]) -> None:
     """Refuse a family that was not tried, and weights that are not plain numbers."""
     if (model_type := config.get("model_type")) not in families():
         raise ModelError(

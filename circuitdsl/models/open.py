@@ -21,19 +21,20 @@ from circuitdsl.models.quiet import quiet
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
+    from circuitdsl.models.given import AnyModel
+
 _AS_THEY_COME = Opening()
 
 
-def open_model(
-    model: str | Path | TransformerBridge, processing: Processing = "none", opening: Opening = _AS_THEY_COME
-) -> Model:
+def open_model(model: AnyModel, processing: Processing = "none", opening: Opening = _AS_THEY_COME) -> Model:
     """Open ``model`` as ``opening`` says, with no gradients.
 
     A name is looked for among the planted and shipped models, then as a local folder in Hugging Face's format or
     TransformerLens's own, then in Hugging Face's cache, and at last on the hub, unless HF_HUB_OFFLINE is set. Only
-    models of the hub have revisions. What is opened is compared with Hugging Face's own code. An object is taken as it
-    is: it must have a tokenizer and no hooks, it is never moved and its weights are never changed, so that ``fold`` is
-    refused unless it was done to it, and so is a precision that it has not. Raises :class:`ModelError`.
+    models of the hub have revisions. What is opened is compared with Hugging Face's own code. An object is a bridge, or
+    a model of transformers (with its tokenizer as a pair), which gets a bridge. It is taken as it is: it must have a
+    tokenizer and no hooks, it is never moved and its weights are never changed, so that ``fold`` is refused unless it
+    was done to it, and so is a precision that it has not. Raises :class:`ModelError`.
     """
     if not isinstance(model, str | Path):
         bridge = as_asked(model, processing, opening)

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 import circuitdsl as cd
+from circuitdsl.engine import store
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.outcome import Report
 from cli.command_line import ROOT, environment, run
@@ -144,6 +146,48 @@ def test_the_first_check_of_a_watch_raises(tmp_path: Path):
         next(cd.watch(tmp_path / "missing.circuit"))
 
 
+# --- files, texts and what is kept -----------------------------------------------------------------
+
+SMALL = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 6 }\n  expect logit_diff >= 0\n}\n"
+
+
+def test_a_text_is_read_as_its_file_is(tmp_path: Path):
+    file = tmp_path / "my.circuit"
+    file.write_text(SMALL, encoding="utf-8")
+    of_file, of_text = cd.load(file).circuits[0], cd.load(text=SMALL).circuits[0]
+    assert of_text.file == "text" and replace(of_text, file=of_file.file) == of_file
+    with pytest.raises(SpecError) as caught:
+        cd.load(text=SMALL.replace("logit_diff", "logit_dif"))
+    assert "text:5:10" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mini/ioi", "mini/ioi.circuit", "specs/mini/ioi", "specs/mini/ioi.circuit"])
+def test_specifications_that_ship_have_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert [circuit.name for circuit in cd.load(name).circuits] == ["mini_ioi"]
+    (tmp_path / "mini").mkdir()
+    (tmp_path / "mini" / "ioi").write_text(SMALL, encoding="utf-8")
+    assert cd.load("mini/ioi").circuits[0].name == "c"
+
+
+def test_files_are_checked_and_planned(tmp_path: Path):
+    file = tmp_path / "my.circuit"
+    file.write_text(SMALL, encoding="utf-8")
+    assert cd.plan(file).asked == cd.plan(cd.load(file)).asked > 0
+    assert cd.check(str(file), unexplained=False).summary["error"] == 0
+
+
+def test_readings_are_kept_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(store, "usual_store", lambda: cd.Store.in_folder(tmp_path / "kept"))
+    document = cd.load(text=SMALL)
+    assert cd.check(document, store=False, unexplained=False).cost.kept == 0
+    assert not (tmp_path / "kept").exists()
+    assert cd.check(document, unexplained=False).cost.kept == 0
+    assert cd.check(document, unexplained=False).cost.experiments == 0
+    assert cd.Workbench().check(cd.plan(document, unexplained=False)).cost.experiments == 0
+    assert cd.check(document, store=False, unexplained=False).cost.experiments > 0
+
+
 # --- arguments -------------------------------------------------------------------------------------
 
 WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
@@ -155,10 +199,15 @@ WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
     "no prompts": (lambda document, left, right: cd.check(document, prompts=0), "0 prompts cannot be measured on"),
     "half a prompt": (lambda d, left, right: cd.check(d, prompts=cast(Any, 2.5)), "2.5 prompts cannot be measured"),
     "memory": (lambda document, left, right: cd.check(document, memory=-1), "less than nothing"),
-    "model": (lambda document, left, right: cd.check(document, cast(Any, 7)), "as a TransformerBridge, not as a int"),
-    "model to load": (lambda d, left, right: cd.load(SHIPPED, model=cast(Any, 7)), "not by a int"),
-    "path to check": (lambda document, left, right: cd.check(cast(Any, SHIPPED)), "check takes a document, not a str"),
-    "path to plan": (lambda document, left, right: cd.plan(cast(Any, SHIPPED)), "plan takes a document, not a str"),
+    "model": (lambda document, left, right: cd.check(document, cast(Any, 7)), "with its tokenizer, not as a int"),
+    "model to load": (lambda d, left, right: cd.load(SHIPPED, model=cast(Any, 7)), "with its tokenizer, not as a int"),
+    "nothing to load": (lambda document, left, right: cd.load(), "load takes files, or a text"),
+    "both to load": (lambda document, left, right: cd.load(SHIPPED, text="circuit"), "load takes files, or a text"),
+    "paths to check": (
+        lambda document, left, right: cd.check(cast(Any, [SHIPPED])),
+        "document or a file, not a list",
+    ),
+    "paths to plan": (lambda document, left, right: cd.plan(cast(Any, [SHIPPED])), "document or a file, not a list"),
     "paths to compare": (lambda d, left, right: cd.compare(*cast(Any, PAIR)), "two circuits, not a str"),
     "align that is no pair": (lambda d, left, right: cd.compare(left, right, cast(Any, ["mover"])), "pairs of roles"),
     "one prompt each": (lambda d, left, right: cd.compare_function(left, right, prompts=1), "cannot be measured on"),

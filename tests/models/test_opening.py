@@ -222,12 +222,6 @@ def test_the_hooks_of_the_libraries_are_none_of_the_users(tiny):
         assert open_model(bridge).bridge is bridge
 
 
-def test_a_model_of_another_library_is_refused_with_a_way(tiny):
-    error = refused(GPT2LMHeadModel.from_pretrained(tiny))
-    assert "not as a GPT2LMHeadModel" in error.message
-    assert "save_pretrained" in error.remedy
-
-
 def test_attention_to_what_comes_later_is_refused():
     bridge = open_model("planted-induction").bridge
     bridge.cfg.attention_dir = "bidirectional"

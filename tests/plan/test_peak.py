@@ -46,7 +46,7 @@ def status(name):
     return int(re.search(rf"^{{name}}:\\s+(\\d+) kB", Path("/proc/self/status").read_text(), re.M)[1]) * 1024
 
 document = resolve_text({TEXT!r}, "a.circuit", cd.environment())
-bench = Workbench(memory={STACK})
+bench = Workbench(memory={STACK}, store=None)
 bench.bench(document.circuits[0])
 opened = status("VmRSS")
 report = bench.check(make_plan(document))
