@@ -10,20 +10,28 @@ MINI   := specs/mini
 export HF_HUB_OFFLINE  = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint style types suite clean
 
 demo: $(VENV)/.installed
 	$(BIN)/circuitdsl check $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit \
 		$(MINI)/reuse.circuit $(MINI)/repair.circuit
 	$(BIN)/circuitdsl diff $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit
 
-test: lint
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal
+# The type checker uses one core: the tests begin beside it.
+test: style
+	$(MAKE) --jobs=2 types suite
 
-lint: $(VENV)/.installed-dev
+lint: style types
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+suite: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal
 
 # torch goes first and by its exact version: a bare `torch` pulls gigabytes of CUDA.
 $(VENV)/.torch: constraints.txt
@@ -36,7 +44,7 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
