@@ -21,6 +21,7 @@ from circuitdsl.measures.experiments import (
     HeadScore,
     Hit,
     Metric,
+    Predicted,
     Reading,
     TokenProbability,
 )
@@ -40,7 +41,7 @@ def needed(readings: Iterable[Reading]) -> frozenset[str]:
                 names.add(pattern(head.layer))
             case Copying():
                 names.add(FIRST_BLOCK)
-            case Metric() | Hit() | Divergence() | TokenProbability():
+            case Metric() | Hit() | Predicted() | Divergence() | TokenProbability():
                 pass
             case _:
                 assert_never(reading)
@@ -77,6 +78,9 @@ def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Bat
             return _numbers(METRICS[name](prompt, row) for prompt, row in rows)
         case Hit(k=k):
             return _numbers(rank(prompt, row) <= k for prompt, row in zip(batch.prompts, logits.float(), strict=True))
+        case Predicted(variable=variable):
+            rows = zip(batch.prompts, logits.float(), strict=True)
+            return _numbers(says(row, predicted_by(prompt, variable)) for prompt, row in rows)
         case Divergence():
             return divergence(clean(), logits).cpu().numpy()
         case TokenProbability(token=Token(position=None)):
@@ -143,6 +147,18 @@ def rank(prompt: Prompt, logits: Tensor) -> Tensor:
     right = logits[list(prompt.answers)]
     best = right.max()
     return (logits >= best).sum() - (right >= best).sum() + 1
+
+
+def predicted_by(prompt: Prompt, variable: str) -> int:
+    """The answer that would follow if a variable alone had the value of its counterfactual. Raises CannotMeasure."""
+    if variable not in prompt.predicted:
+        raise CannotMeasure(f"the prompt {prompt.text!r} predicts no answer by {variable}")
+    return prompt.predicted[variable]
+
+
+def says(logits: Tensor, token: int) -> Tensor:
+    """1 if a token has a larger logit than any other: a tie counts against it."""
+    return (logits >= logits[token]).sum() == 1
 
 
 def reciprocal_rank(prompt: Prompt, logits: Tensor) -> Tensor:

@@ -228,7 +228,21 @@ class Count:
         return self.number
 
 
-Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count
+@dataclass(frozen=True)
+class Variable:
+    """Argument kind ``variable``: a variable of the task, and the counterfactual on which it has another value."""
+
+    name: str
+    counterfactual: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def to_dict(self) -> str:
+        return self.name
+
+
+Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count | Variable
 
 
 # --- claims ----------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from circuitdsl.language.circuit import (
     Role,
     Term,
     Token,
+    Variable,
 )
 from circuitdsl.language.diagnostics import suggestion
 from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit, values_text
@@ -43,6 +44,7 @@ _KINDS: Mapping[ParameterKind, str] = {
     "token": "a position whose token is meant, or `answer`",
     "reads": "a position, or a position and the token written: `IO`, `IO -> answer`",
     "count": "how many, a whole number: `10`",
+    "variable": "a variable of the task: `S_position`",
     "elements": "`heads`, `nodes`, `roles`, `edges`, or a pair of roles: `name_mover ~ mover`",
     "circuits": "the two circuits: `ioi, colored_objects`",
     "direction": "from one circuit to the other: `ioi -> colored_objects`",
@@ -55,6 +57,7 @@ _EXAMPLES: Mapping[ParameterKind, str] = {
     "token": "answer",
     "reads": "END -> answer",
     "count": "10",
+    "variable": "S_position",
     "elements": "heads",
     "circuits": "{left}, {right}",
     "direction": "{left} -> {right}",
@@ -64,6 +67,7 @@ _OTHERWISE: Mapping[str, str] = {
     "share of prompts of rank 10 or less (the median is at most 10 where it is at least 50%)",
 }
 """Measurements that are not offered, and what to write instead."""
+_NO_VARIABLES = "it defines none: `task ioi` has some, and prompts of your own can have them (explain file)"
 _ELSEWHERE = "random heads take the place of those that an `intervention` acts on: move the claim into one"
 _ELEMENTS = ("heads", "nodes", "roles", "edges")
 _UNITS: Mapping[Unit, str] = {
@@ -259,6 +263,8 @@ class Reader:
                 return self._token(argument)
             case "count", t.Number():
                 return self._count(argument)
+            case "variable", t.Words():
+                return self._variable(argument)
             case "reads", t.Words() | t.Place():
                 return self._reads(argument, argument)
             case "reads", t.Arrow(left, right):
@@ -332,6 +338,18 @@ class Reader:
             return Count(int(written.value))
         message = f"`{written.text}` is none of the tokens, or all {tokens:,}: it would claim nothing"
         self.scope.report("C502", message, written.span, f"it takes {_KINDS['count']}")
+        return None
+
+    def _variable(self, written: t.Words) -> Variable | None:
+        task = self.scope.task
+        if task is None:
+            return None
+        known = {info.name: info for info in task.variables}
+        if written.text in known:
+            return Variable(written.text, known[written.text].counterfactual)
+        message = f"the task {task.name} has no variable `{written.text}`"
+        remedy = suggestion(written.text, list(known), "variable") if known else _NO_VARIABLES
+        self.scope.report("C223", message, written.span, remedy)
         return None
 
     def _reads(self, left: t.Operand, right: t.Operand) -> Reads | None:

@@ -68,6 +68,8 @@ CODES = MappingProxyType(
         'as `dictionary a1 at attn_out 1 from "folder"` does.',
         "C222": "A dictionary stands at `attn_out` (what the heads of a layer write together), at `mlp_out` (what its "
         "MLP writes), or at `resid_pre` (the residual stream before the layer).",
+        "C223": "`interchange` names a variable that the task does not have. `circuitdsl explain TASK` lists those "
+        "that it has; prompts of your own may have some (`explain file`).",
         # --- geometry
         "C301": "A layer that the model does not have. Layers and heads count from 0.",
         "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",

@@ -21,6 +21,7 @@ ParameterKind = Literal[
     "token",  # the token at a position, or `answer`
     "reads",  # position, or position -> token: where a head's OV reads and the token it should write
     "count",  # how many: a whole number, 1 or more
+    "variable",  # one of the task's variables
     "elements",  # compare only: heads | nodes | roles | edges, or `role ~ role`
     "circuits",  # compare only: circuit, circuit
     "direction",  # compare only: circuit -> circuit
@@ -60,6 +61,18 @@ BOS = "BOS"
 
 
 @dataclass(frozen=True)
+class VariableInfo:
+    """A variable of a task: something of a prompt by which a model may find the answer, such as where a name stands.
+
+    On ``counterfactual`` it has another value, and each prompt says what the answer would be if it alone had that one.
+    """
+
+    name: str
+    about: str
+    counterfactual: str
+
+
+@dataclass(frozen=True)
 class TaskInfo:
     """What a task offers to a specification, known without a tokenizer or a model."""
 
@@ -70,6 +83,7 @@ class TaskInfo:
     default_counterfactual: str | None
     templates: int
     lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
+    variables: tuple[VariableInfo, ...] = ()
     listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
 
 

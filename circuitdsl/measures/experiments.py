@@ -222,6 +222,13 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Predicted:
+    """1 if the token that a variable of the task predicts (``Prompt.predicted``) has the one largest logit at END."""
+
+    variable: str
+
+
+@dataclass(frozen=True)
 class Divergence:
     """The Kullback-Leibler divergence of the next-token distribution at END from that of the clean run, in nats.
 
@@ -262,7 +269,7 @@ class HeadScore:
     kind: Literal["previous_token", "duplicate_token", "induction"]
 
 
-Reading = Metric | Hit | Divergence | TokenProbability | Attention | Copying | HeadScore
+Reading = Metric | Hit | Predicted | Divergence | TokenProbability | Attention | Copying | HeadScore
 
 
 @dataclass(frozen=True)

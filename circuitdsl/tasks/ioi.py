@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, VariableInfo
 from circuitdsl.tasks.arguments import refuse_all
 from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.prompts import Span, TextPrompt
@@ -55,17 +55,24 @@ def sentence(pattern: str, names: tuple[str, str, str], place: str, gift: str) -
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
-    """One prompt of ``template`` with its three counterfactuals; needs five names, a place and a gift."""
+    """One prompt of ``template`` with its counterfactuals; needs five names, a place and a gift."""
     io, s, *unrelated = rng.sample(pools.names, 5)
     place, gift = rng.choice(pools.places), rng.choice(pools.gifts)
     number, order = template.split("-")
     pattern = PATTERNS[int(number)]
-    first, second, io_slot, s1_slot = (io, s, "FIRST", "SECOND") if order == "ABBA" else (s, io, "SECOND", "FIRST")
+    io_slot, s1_slot = ("FIRST", "SECOND") if order == "ABBA" else ("SECOND", "FIRST")
+
+    def in_order(where_io_stands: str, where_s_stands: str) -> tuple[str, str]:
+        return (where_io_stands, where_s_stands) if order == "ABBA" else (where_s_stands, where_io_stands)
+
+    first, second = in_order(io, s)
     text, spans = sentence(pattern, (first, second, s), place, gift)
     replaced = {
         "abc": (unrelated[0], unrelated[1], unrelated[2]),
         "s2_io": (first, second, io),
         "flip_order": (second, first, s),
+        "other_io": (*in_order(unrelated[0], s), s),
+        "other_s": (*in_order(unrelated[0], io), io),
     }
     return TextPrompt(
         text=text,
@@ -75,6 +82,7 @@ def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
         spans={"IO": (spans[io_slot],), "S1": (spans[s1_slot],), "S2": (spans["S2"],)},
         counterfactuals={name: sentence(pattern, names, place, gift)[0] for name, names in replaced.items()},
         template=template,
+        predicted={"IO_token": f" {unrelated[0]}", "S_token": f" {s}", "S_position": f" {s}"},
     )
 
 
@@ -91,6 +99,21 @@ _INFO = TaskInfo(
         ("abc", "three unrelated names for IO, S1 and S2"),
         ("s2_io", "IO instead of S at S2, so that the answer is S"),
         ("flip_order", "the first two names change places; the answer stays"),
+        ("other_io", "an unrelated name where IO stood, which is the answer then"),
+        ("other_s", "IO instead of S at S1 and S2, and an unrelated name where IO stood, which is the answer then"),
+    ),
+    variables=(
+        VariableInfo("IO_token", "the name that is not repeated: it is the answer", "other_io"),
+        VariableInfo(
+            "S_token",
+            "the name that is repeated: the answer is the one of the first two names that is not it",
+            "other_s",
+        ),
+        VariableInfo(
+            "S_position",
+            "whether the earlier or the later of the first two names is repeated: the answer is the other one",
+            "flip_order",
+        ),
     ),
     default_counterfactual="abc",
     templates=len(TEMPLATES),

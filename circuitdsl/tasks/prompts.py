@@ -20,8 +20,10 @@ class TextPrompt:
     ``spans`` maps a position's name to half-open character spans of ``text``; each means the last token that the
     span touches. END need not be listed. ``answer`` and ``wrong`` are spelled as they continue the text (" Mary").
     ``options`` are the answers that the task allows, for ``accuracy(among options)``. ``right`` are all right answers,
-    ``answer`` among them, where there are several. ``item`` is what the prompt is about, for items that are written in
-    several templates: prompts of one item are not independent of each other. "" is none.
+    ``answer`` among them, where there are several. ``predicted`` is the answer that would follow if one variable of the
+    task (``language.environment.VariableInfo``) alone had the value that it has on its counterfactual. ``item`` is what
+    the prompt is about, for items that are written in several templates: prompts of one item are not independent of
+    each other. "" is none.
     """
 
     text: str
@@ -33,6 +35,7 @@ class TextPrompt:
     template: str
     right: tuple[str, ...] = ()
     item: str = ""
+    predicted: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Prompt:
     template: str
     right: tuple[int, ...] = ()  # see ``answers``
     item: str = ""
+    predicted: Mapping[str, int] = field(default_factory=dict[str, int])  # the answer's token, by variable
     number: int = 0  # its index in the stream, see ``numbered``
     turn: int = 0  # how many earlier prompts of the stream have its template
 

@@ -28,7 +28,7 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     if not prompt.text.strip():
         raise TaskError(f"{where}: the prompt has no tokens", "give it some text")
     first = bos_tokens(tokenizer, bos)
-    answers = dict.fromkeys((prompt.answer, *prompt.right, *prompt.wrong, *prompt.options))
+    answers = dict.fromkeys((prompt.answer, *prompt.right, *prompt.wrong, *prompt.options, *prompt.predicted.values()))
     texts = {where: prompt.text}
     texts |= {f'{where}, answer "{answer}"': prompt.text + answer for answer in answers}
     texts |= {f"{where}, counterfactual {name}": text for name, text in prompt.counterfactuals.items()}
@@ -41,6 +41,13 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     for answer in (prompt.answer, *prompt.right):
         if continued[answer] in wrong:
             raise TaskError(f'{where}: the answer "{answer}" is also a wrong answer', "leave it out of the wrong")
+    right = {continued[answer] for answer in (prompt.answer, *prompt.right)}
+    for variable, answer in prompt.predicted.items():
+        if continued[answer] in right:
+            raise TaskError(
+                f'{where}: the answer "{answer}" that the variable {variable} predicts is right as it is',
+                "choose a counterfactual on which the variable has a value that leads to another answer",
+            )
     begun = _begun(tokens, first)
     counterfactuals = {
         name: _begun(found, first)
@@ -68,6 +75,7 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
         template=prompt.template,
         right=tuple(dict.fromkeys(continued[right] for right in prompt.right)),
         item=prompt.item,
+        predicted={variable: continued[answer] for variable, answer in prompt.predicted.items()},
     )
 
 

@@ -51,7 +51,7 @@ def test_python_of_pages(
     for block in blocks:
         for name in re.findall(r'"(\w+\.circuit)"', block):
             Path(name).write_text(SPEC, encoding="utf-8")
-        names: dict[str, object] = {"my_bridge": mini.bridge}
+        names: dict[str, object] = {"my_model": mini.bridge}
         exec(block, names)
         assert "report" in names
     if "print(" in "".join(blocks):

@@ -59,6 +59,7 @@ from circuitdsl.measures.experiments import (
     Mean,
     Metric,
     Patched,
+    Predicted,
     Reading,
     Resample,
     Source,
@@ -249,6 +250,7 @@ def _prompt(rng: random.Random, length: int) -> Prompt:
         positions={"A": (b,), "B": (a,), "S": (s1, s2), "END": (length - 1,)},
         counterfactuals={"x": row(), "y": row()},
         template=f"t{length}",
+        predicted={"V": wrong[-1]},
     )
 
 
@@ -368,6 +370,7 @@ class Draw:
             Metric("log_prob"),
             Metric("reciprocal_rank"),
             Hit(self.rng.choice((1, 3, 10))),
+            Predicted("V"),
             Divergence(),
             TokenProbability(Token(Position("A"))),
             TokenProbability(Token(None)),

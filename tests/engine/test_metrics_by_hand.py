@@ -17,7 +17,7 @@ from arrays import array
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
-from circuitdsl.engine.readings import divergence, rank
+from circuitdsl.engine.readings import divergence, rank, says
 from circuitdsl.language.circuit import Token
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -26,6 +26,7 @@ from circuitdsl.measures.experiments import (
     Experiment,
     Hit,
     Metric,
+    Predicted,
     Reading,
     TokenProbability,
     World,
@@ -59,7 +60,7 @@ def several(ioi_prompts):
         others = [token for token in range(8, 40) if token not in (prompt.answer, *prompt.wrong)][number:]
         right = (prompt.answer, others[0]) if number % 2 else ()
         wrong = (*prompt.wrong, *others[1:3]) if number % 3 == 0 else prompt.wrong
-        return replace(prompt, right=right, wrong=wrong)
+        return replace(prompt, right=right, wrong=wrong, predicted={"ANSWER": prompt.answer, "OTHER": others[0]})
 
     return tuple(answers(number, prompt) for number, prompt in enumerate(ioi_prompts))
 
@@ -84,6 +85,8 @@ BY_HAND = {
     Metric("logit_diff against max"): lambda p, logits: np.mean(logits[list(p.answers)]) - max(logits[list(p.wrong)]),
     Metric("reciprocal_rank"): lambda p, logits: 1 / rank_by_hand(p, logits),
     Hit(1): lambda p, logits: float(rank_by_hand(p, logits) <= 1),
+    Predicted("ANSWER"): lambda p, logits: float(np.argmax(logits) == p.answer),
+    Predicted("OTHER"): lambda p, logits: float(np.argmax(logits) == p.predicted["OTHER"]),
     Hit(4): lambda p, logits: float(rank_by_hand(p, logits) <= 4),
 }
 
@@ -125,6 +128,11 @@ def prompt_of(answer: int, right: tuple[int, ...] = ()) -> Prompt:
 def test_a_tie_counts_against_the_answer():
     assert int(rank(prompt_of(2), torch.tensor([1.0, 3.0, 3.0, 0.0]))) == 2
     assert int(rank(prompt_of(0), torch.zeros(50))) == 50  # a model that says nothing hits nothing
+
+
+def test_a_tie_is_no_answer():
+    assert [bool(says(torch.tensor([1.0, 3.0, 3.0]), token)) for token in range(3)] == [False, False, False]
+    assert [bool(says(torch.tensor([1.0, 2.0, 3.0]), token)) for token in range(3)] == [False, False, True]
 
 
 def test_other_right_answers_do_not_count_against_the_best():

@@ -13,6 +13,7 @@ from circuitdsl.language.environment import (
     TaskInfo,
     TaskRef,
     UnknownName,
+    VariableInfo,
 )
 
 GEOMETRIES = {
@@ -36,6 +37,10 @@ TASKS = {
         (("abc", "three other names"), ("s2_io", "S2 becomes IO"), ("flip_order", "names swapped")),
         "abc",
         15,
+        variables=(
+            VariableInfo("S_token", "the repeated name", "s2_io"),
+            VariableInfo("S_position", "where it stands first", "flip_order"),
+        ),
     ),
     "colored_objects": TaskInfo(
         "colored_objects",
@@ -109,6 +114,15 @@ MEASURES = {
             options=(("edges", "as edges"),),
             controls=("random heads",),
             of_whole=True,
+        ),
+        MeasureInfo(
+            "interchange",
+            "share",
+            "",
+            "",
+            (_NODES, Parameter("variable", "variable", "of the task")),
+            places=("circuit",),
+            limits=PROPORTION,
         ),
         MeasureInfo("faithfulness_gap", "metric", "", "", limits=NOT_NEGATIVE, of_whole=True),
         MeasureInfo("minimality", "share", "", "", (_NODES,), limits=NOT_NEGATIVE, of_whole=True),

@@ -34,6 +34,7 @@ WRITTEN = {
     "previous_token_score": "previous_token_score(mover)",
     "duplicate_token_score": "duplicate_token_score(mover)",
     "induction_score": "induction_score(mover)",
+    "interchange": "interchange(mover, S_token)",
     "faithfulness_gap": "faithfulness_gap",
     "minimality": "minimality(mover)",
     "completeness": "completeness",

@@ -105,6 +105,8 @@ def test_prompts_keep_what_the_description_promises(ref, bos, tokenizer):
             assert (tokens[0] == tokenizer.bos_token_id) == bos
             assert tokens == prompt.tokens or prompt.counterfactuals
         assert all(tokens != prompt.tokens for tokens in prompt.counterfactuals.values())
+        assert set(prompt.predicted) == {variable.name for variable in info.variables}
+        assert prompt.answer not in prompt.predicted.values()
         assert prompt.wrong and prompt.answer not in prompt.wrong
         assert prompt.answer in prompt.options and set(prompt.wrong) <= set(prompt.options)
 

@@ -18,6 +18,7 @@ from circuitdsl.measures.experiments import (
     Isolated,
     Metric,
     Patched,
+    Predicted,
     Reading,
     TokenProbability,
     World,
@@ -63,7 +64,7 @@ def reads_inside(reading: Reading) -> bool:
     match reading:
         case Attention() | HeadScore() | Copying():
             return True
-        case Metric() | Hit() | Divergence() | TokenProbability():
+        case Metric() | Hit() | Predicted() | Divergence() | TokenProbability():
             return False
         case _:
             assert_never(reading)

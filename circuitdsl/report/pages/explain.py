@@ -122,6 +122,9 @@ def task_text(info: TaskInfo) -> str:
             _entry(name, about + (" (the default)" if name == info.default_counterfactual else ""))
             for name, about in info.counterfactuals
         ]
+    if info.variables:
+        lines += ["", "variables"]
+        lines += [_entry(v.name, f"{v.about} (another value on {v.counterfactual})") for v in info.variables]
     if info.listed:
         lines += [
             "",

@@ -38,6 +38,8 @@ def _prompt(prompt: Prompt, tokenizer: Tokenizer) -> RenderableType:
     facts.add_row("wrong", Text(", ".join(repr(tokenizer.decode([token])) for token in prompt.wrong)))
     for name, tokens in prompt.counterfactuals.items():
         facts.add_row(name, _changes(prompt, tokens, tokenizer))
+    for variable, token in prompt.predicted.items():
+        facts.add_row(f"by {variable}", Text(repr(tokenizer.decode([token]))))
     return Group(Text(f"{prompt.template}, {len(prompt.tokens)} tokens", style="dim"), line, facts, Text())
 
 
