@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Atlas
         | Circuit
         | CircuitDiff
+        | Document
         | DraftReport
         | FunctionalComparison
         | Plan

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.actions import Ablation, Action
 from circuitdsl.components import ALL, Component, Dictionary, Geometry, Head, Node, Position
+from circuitdsl.display import Displayed
 from circuitdsl.language.environment import TaskInfo, TaskRef
 
 if TYPE_CHECKING:
@@ -392,8 +393,8 @@ class Method:
         return Term(name, options=(inside,) if inside else ())
 
 
-@dataclass(frozen=True)
-class Circuit:
+@dataclass(frozen=True, repr=False)
+class Circuit(Displayed):
     """A resolved circuit."""
 
     name: str
@@ -518,8 +519,8 @@ class Intervention:
     line: int = 0
 
 
-@dataclass(frozen=True)
-class Document:
+@dataclass(frozen=True, repr=False)
+class Document(Displayed):
     """One or more spec files, resolved. ``used`` are circuits that the files only refer to with ``use``."""
 
     files: tuple[str, ...]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from circuitdsl.compare.overlap import Overlap
+from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome.circuit import Performance
+from circuitdsl.outcome.frames import frame
 from circuitdsl.outcome.report import Cost
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from circuitdsl.compare.atlas import Pair  # which needs scipy
 
 
@@ -85,8 +89,8 @@ class AtlasFunction:
         }
 
 
-@dataclass(frozen=True)
-class Atlas:
+@dataclass(frozen=True, repr=False)
+class Atlas(Displayed):
     """Any number of circuits, every two of them compared, and what each does for every task if it was measured.
 
     ``order`` has the places of the circuits, those that are alike together.
@@ -106,6 +110,24 @@ class Atlas:
         """The pair of two places, in either order."""
         left, right = sorted((one, other))
         return next(pair for pair in self.pairs if (pair.left, pair.right) == (left, right))
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """A row a pair of circuits: what they share of heads, nodes and edges, and what chance would give."""
+        for pair in self.pairs:
+            kinds = {"heads": pair.heads, "nodes": pair.nodes, "edges": pair.edges}
+            yield {
+                "left": self.names[pair.left],
+                "right": self.names[pair.right],
+                **{f"shared_{kind}": len(overlap.shared) for kind, overlap in kinds.items()},
+                **{f"{kind}_of_smaller": overlap.of_smaller for kind, overlap in kinds.items()},
+                "chance": pair.chance_share,
+                "p_value": pair.chance.p_value if pair.chance is not None else None,
+                "p_holm": pair.p_holm,
+            }
+
+    def to_frame(self) -> DataFrame:
+        """The rows as a pandas frame. Raises InputError where pandas is not installed."""
+        return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
         names = self.names

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from circuitdsl.compare.cites import cited
 from circuitdsl.compare.structure import Structure
 from circuitdsl.compare.versions import Difference
+from circuitdsl.display import Displayed
 from circuitdsl.language.circuit import Circuit, Comparison
 from circuitdsl.outcome.function import FunctionalComparison
 
 
-@dataclass(frozen=True)
-class CircuitDiff:
+@dataclass(frozen=True, repr=False)
+class CircuitDiff(Displayed):
     """Two circuits and what they share; ``to_dict`` is an entry of the report's "comparisons" that claims nothing.
 
     ``changes``: what two descriptions of one thing say differently; None for those of two things. ``block`` is the

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from circuitdsl.components import Node, Position
+from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome.circuit import HeadOutcome, Performance, ReferenceSize, method_facts
@@ -109,8 +110,8 @@ class Refused:
     estimate: Estimate
 
 
-@dataclass(frozen=True)
-class DraftReport:
+@dataclass(frozen=True, repr=False)
+class DraftReport(Displayed):
     """A draft of a circuit. ``text`` is the specification, "" where the model does not do the task.
 
     ``circuit`` is that of the finding prompts: model, task, method. ``kept`` is the faithfulness on the judging

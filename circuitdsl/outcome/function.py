@@ -6,14 +6,19 @@ tasks. From the knockouts of the whole circuits follows the dissociation, from t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.compare.structure import Structure
+from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.measures.comparisons import Part, Side
+from circuitdsl.outcome.frames import frame
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from circuitdsl.compare.curve import Curve  # which needs scipy
 
 
@@ -104,14 +109,31 @@ class Function:
         }
 
 
-@dataclass(frozen=True)
-class FunctionalComparison:
+@dataclass(frozen=True, repr=False)
+class FunctionalComparison(Displayed):
     """All that is known of how two tasks share a circuit; ``to_dict`` is the contract's "comparisons" entry."""
 
     structure: Structure
     function: Function
     curves: tuple[Curve, ...]
     notes: tuple[str, ...] = ()  # curves that could not be had, and why
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """A row a part and task: its faithfulness when it is kept alone, and the change when it is knocked out."""
+        function = self.function
+        names = {"left": function.left, "right": function.right}
+        for cell in function.cells:
+            yield {
+                "part": names.get(cell.part, cell.part),
+                "task": names[cell.task],
+                "heads": cell.heads,
+                **{f"faithfulness_{key}": value for key, value in cell.faithfulness.to_dict().items()},
+                **{f"knockout_{key}": value for key, value in cell.knockout.to_dict().items()},
+            }
+
+    def to_frame(self) -> DataFrame:
+        """The rows as a pandas frame. Raises InputError where pandas is not installed."""
+        return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
         structure = self.structure.to_dict()

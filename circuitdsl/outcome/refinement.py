@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Literal
 
+from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome.circuit import Performance, ReferenceSize, method_facts
@@ -91,8 +92,8 @@ class ClaimChange:
         }
 
 
-@dataclass(frozen=True)
-class RefinementReport:
+@dataclass(frozen=True, repr=False)
+class RefinementReport(Displayed):
     """A refinement of a circuit of a file. ``before`` is the file as it is, ``text`` with all that is proposed.
 
     ``circuit`` has the seed of the finding prompts. Other fields as in a :class:`~circuitdsl.outcome.DraftReport`.

@@ -5,15 +5,23 @@ Numbers are floats or None with a note; nothing here is NaN or infinite.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.outcome.argument import Step
 from circuitdsl.outcome.circuit import CircuitReport
 from circuitdsl.outcome.claims import ClaimOutcome, exit_code
 from circuitdsl.outcome.comparison import ComparisonReport
+from circuitdsl.outcome.frames import frame
 from circuitdsl.outcome.intervention import InterventionReport
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_COLUMNS = ("id", "line", "kind", "text", "measure", "unit", "value", "low", "high", "verdict", "prompts", "p_value")
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,8 @@ class Cost:
         }
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Displayed):
     """Everything that one call of ``check`` found out; ``argument`` is what its blocks say together.
 
     ``notes`` are about the whole of it: why another engine ran than the one that was asked for, and what is wrong with
@@ -75,6 +83,22 @@ class Report:
     def summary(self) -> dict[str, int]:
         verdicts = [outcome.verdict for outcome in self.outcomes]
         return {str(verdict): verdicts.count(verdict) for verdict in Verdict}
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """A row a claim: its block, the statement, the estimate with its interval, the verdict."""
+        named = (
+            *((part.circuit.name, part) for part in self.circuits),
+            *((f"{pair.comparison.left} with {pair.comparison.right}", pair) for pair in self.comparisons),
+            *((done.intervention.name, done) for done in self.interventions),
+        )
+        for name, part in named:
+            for outcome in part.claims:
+                found = outcome.to_dict()
+                yield {"block": name, **{column: found[column] for column in _COLUMNS}}
+
+    def to_frame(self) -> DataFrame:
+        """The rows as a pandas frame. Raises InputError where pandas is not installed."""
+        return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
         return {

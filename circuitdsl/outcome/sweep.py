@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.components import Head, Node
-from circuitdsl.errors import InputError
+from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.language.circuit import Circuit, Term
 from circuitdsl.language.environment import Unit
 from circuitdsl.outcome.circuit import Performance, ReferenceSize, method_facts
 from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
+from circuitdsl.outcome.frames import frame
 from circuitdsl.outcome.report import Cost
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ class SeriesOutcome:
         }
 
 
-@dataclass(frozen=True)
-class SweepReport:
+@dataclass(frozen=True, repr=False)
+class SweepReport(Displayed):
     """A sweep of a model on a task.
 
     ``confidence`` is that of all intervals together and of all senders beyond the floor, ``each`` that of one interval.
@@ -144,13 +145,7 @@ class SweepReport:
 
     def to_frame(self) -> DataFrame:
         """The rows as a pandas frame. Raises InputError where pandas is not installed."""
-        try:
-            from pandas import DataFrame
-        except ImportError as error:
-            raise InputError(
-                "a frame is made by pandas, which is not installed", 'pip install "circuitdsl[frame]"'
-            ) from error
-        return DataFrame(list(self.rows()))
+        return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
         return {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from circuitdsl.components import Geometry
+from circuitdsl.display import Displayed
 from circuitdsl.engine.base import Asked, Memory, engines
 from circuitdsl.engine.references import prompts_had
 from circuitdsl.language.circuit import Circuit, Document
@@ -54,8 +55,8 @@ class Planned:
         return {"shared": round(self.shared, 2), "total": round(self.total, 2)}
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Displayed):
     """All jobs of a call, by block, and their cost in the first round, in forward passes over ``prompts`` prompts.
 
     ``others`` are jobs of no block, ``used`` circuits that the blocks only refer to. Stacks may take ``stacked`` bytes,

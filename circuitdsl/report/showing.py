@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.outcome import (
     Atlas,
     CircuitDiff,
@@ -19,7 +19,16 @@ from circuitdsl.plan.plan import Plan
 from circuitdsl.report.output import View
 
 Showable = (
-    Atlas | Circuit | CircuitDiff | DraftReport | FunctionalComparison | Plan | RefinementReport | Report | SweepReport
+    Atlas
+    | Circuit
+    | CircuitDiff
+    | Document
+    | DraftReport
+    | FunctionalComparison
+    | Plan
+    | RefinementReport
+    | Report
+    | SweepReport
 )
 
 
@@ -38,6 +47,8 @@ def page(what: Showable, view: View) -> str:
             from circuitdsl.report.pages.comparison import draw_diff
 
             return view.text(draw_diff(what, view.width))
+        case Document():
+            return "\n".join(page(circuit, view) for circuit in (*what.circuits, *what.used))
         case DraftReport():
             from circuitdsl.report.pages.draft import render_draft
 
@@ -91,7 +102,7 @@ def picture(what: Showable) -> str:
             from circuitdsl.report.pictures.sweep import sweep_svg
 
             return sweep_svg(what)
-        case DraftReport() | Plan() | RefinementReport() | Report():
+        case Document() | DraftReport() | Plan() | RefinementReport() | Report():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case _:
             assert_never(what)

@@ -1,0 +1,104 @@
+"""How what Python's functions give draws itself (``circuitdsl.display``): as a page, a line, HTML and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from typing import assert_never
+
+from circuitdsl.errors import InputError
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.outcome import (
+    Atlas,
+    CircuitDiff,
+    DraftReport,
+    FunctionalComparison,
+    RefinementReport,
+    Report,
+    SweepReport,
+)
+from circuitdsl.plan.plan import Plan
+from circuitdsl.report import showing
+from circuitdsl.report.output import PLAIN_WIDTH, View
+from circuitdsl.report.sections import sections
+from circuitdsl.report.words import plural
+
+_MONOSPACED = (
+    '<pre style="white-space:pre;overflow-x:auto;line-height:1.25;font-family:Menlo,Consolas,monospace">{code}</pre>'
+)
+
+
+def page(what: showing.Showable) -> str:
+    """The page without colours."""
+    return showing.page(what, View()).rstrip("\n")
+
+
+def svg(what: showing.Showable) -> str:
+    return showing.picture(what)
+
+
+def html(what: showing.Showable) -> str:
+    """The page with its colours, its picture before it if it has one. Foreign text is escaped."""
+    return "".join((*_pictures(what), _coloured(showing.page(what, View(colour=True)))))
+
+
+def _pictures(what: showing.Showable) -> Iterator[str]:
+    try:
+        yield f'<div style="max-width:100%;overflow-x:auto">{showing.picture(what)}</div>'
+    except InputError:  # it has none
+        return
+
+
+def _coloured(page: str) -> str:
+    """A page for a terminal, in which every colour is ours, as HTML."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=StringIO(), record=True, width=PLAIN_WIDTH, force_terminal=True, highlight=False)
+    console.print(Text.from_ansi(page), soft_wrap=True)
+    return console.export_html(inline_styles=True, code_format=_MONOSPACED)
+
+
+def line(what: showing.Showable) -> str:
+    """What it is and what came of it, in one line."""
+    match what:
+        case Atlas():
+            return f"of {plural(len(what.circuits), 'circuit')}: {_listed(what.names)}"
+        case Circuit():
+            return f"{what.name} of {what.model} on {what.task}: {plural(len(what.claims), 'claim')}"
+        case CircuitDiff():
+            return f"{what.left.name} and {what.right.name}: {plural(len(what.structure.heads.shared), 'shared head')}"
+        case Document():
+            return _listed(_names(what)) or "of nothing"
+        case DraftReport():
+            return f"of {what.circuit.task} on {what.model}: {plural(len(what.roles), 'role')}"
+        case FunctionalComparison():
+            return f"{what.function.left} and {what.function.right}"
+        case Plan():
+            return f"of {what.distinct} experiments on {plural(what.prompts, 'prompt')}"
+        case RefinementReport():
+            return f"of {what.circuit.name} on {what.model}: {plural(len(what.proposals), 'proposal')}"
+        case Report():
+            counts = (f"{what.summary[str(verdict)]} {_WORDS[verdict]}" for verdict in Verdict)
+            return f"{', '.join(counts)}: {_listed(section.name for section in sections(what))}"
+        case SweepReport():
+            return f"of {what.circuit.task} on {what.model}: {_listed(str(series.term) for series in what.series)}"
+        case _:
+            assert_never(what)
+
+
+_WORDS = {Verdict.HOLDS: "hold", Verdict.FAILS: "fail", Verdict.UNDECIDED: "undecided", Verdict.ERROR: "errors"}
+
+
+def _names(document: Document) -> Iterator[str]:
+    yield from (circuit.name for circuit in document.circuits)
+    yield from (f"{pair.left} with {pair.right}" for pair in document.comparisons)
+    yield from (f"{done.name} on {done.on}" for done in document.interventions)
+
+
+def _listed(names: Iterable[str]) -> str:
+    first, *rest = (*names, "")
+    listed = ", ".join([first, *rest[:2]]).rstrip(", ")
+    more = len(rest) - 3
+    return f"{listed} and {more} more" if more > 0 else listed
