@@ -1,5 +1,6 @@
 # Two commands do everything on a machine with Python 3.11 or newer and make:
-#   make demo   sets up and checks two circuits of the model that ships, how far they overlap, and a repair
+#   make demo   sets up and checks two circuits of the model that ships, how far they overlap, and a repair, and
+#               writes an HTML report
 #   make test   sets up and runs the linter, the type checker and all tests
 PYTHON ?= python3
 VENV   := .venv
@@ -13,9 +14,10 @@ export OMP_WAIT_POLICY = PASSIVE
 .PHONY: demo test lint style types suite clean
 
 demo: $(VENV)/.installed
-	$(BIN)/circuitdsl check $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit \
-		$(MINI)/reuse.circuit $(MINI)/repair.circuit
+	mkdir -p build
 	$(BIN)/circuitdsl diff $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit
+	$(BIN)/circuitdsl check $(MINI)/ioi.circuit $(MINI)/colored_objects.circuit \
+		$(MINI)/reuse.circuit $(MINI)/repair.circuit --html $(CURDIR)/build/report.html
 
 # The type checker uses one core: the tests begin beside it.
 test: style
@@ -41,7 +43,7 @@ $(VENV)/.torch: constraints.txt
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[report]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml

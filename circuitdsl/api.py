@@ -712,19 +712,28 @@ def with_prompts(document: Document, prompts: int | None) -> Document:
 # --- for people --------------------------------------------------------------------------------------
 
 
-def show(what: Showable, form: Literal["text", "svg"] = "text", view: View | None = None) -> str:
-    """A circuit, a plan, a report, or two circuits side by side, as a page of text or as a picture.
+def show(what: Showable, form: Literal["text", "svg", "html"] = "text", view: View | None = None) -> str:
+    """A circuit, a plan, a report, or two circuits side by side, as a page of text, a picture, or a page of HTML.
 
-    Pictures ("svg") are there of a circuit, of a ``diff`` and of the curves of ``compare_function``. ``view`` says how
-    wide the page is and whether it has colours, in how much detail; 100 columns without colours by itself. Raises
-    InputError where there is no such picture.
+    Pictures ("svg") are there of a circuit, a report, a sweep, a ``diff``, an atlas and of the curves of
+    ``compare_function``; pages ("html"), one file without a network, of a report, a sweep, a ``diff`` and an atlas.
+    ``view`` says how wide the page of text is, whether it has colours, in how much detail; 100 columns without colours
+    by itself. Raises InputError where there is no such picture or page, and where what it is made by is not installed.
     """
-    if form not in ("text", "svg"):
-        raise InputError(f"nothing is shown as {form}", "as text or as svg")
+    if form not in ("text", "svg", "html"):
+        raise InputError(f"nothing is shown as {form}", "as text, as svg or as html")
     from circuitdsl.report import showing
     from circuitdsl.report.output import View
 
-    return showing.picture(what) if form == "svg" else showing.page(what, view or View())
+    match form:
+        case "svg":
+            return showing.picture(what)
+        case "html":
+            from circuitdsl.report.html.page import html
+
+            return html(what)
+        case "text":
+            return showing.page(what, view or View())
 
 
 def explain(name: str = "") -> str:

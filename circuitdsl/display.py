@@ -6,6 +6,8 @@ Circuits, plans and reports know nothing of pages. Whatever draws them is an ent
 
 from __future__ import annotations
 
+from typing import Any
+
 from circuitdsl.plugins import installed, load
 
 
@@ -23,11 +25,15 @@ class Displayed:
         """For a cell of a notebook: the page with its colours, and the picture where there is one."""
         return drawn("html", self)
 
+    def chart(self) -> Any:
+        """The figures as an Altair chart. Raises InputError for what has none, and where Altair is not installed."""
+        return drawn("chart", self)
+
     def svg(self) -> str:
         """The picture as SVG. Raises InputError for what has none."""
         return drawn("svg", self)
 
 
-def drawn(how: str, what: object) -> str:
-    """Something as a ``page``, a ``line``, ``html`` or ``svg``."""
+def drawn(how: str, what: object) -> Any:
+    """Something as a ``page``, a ``line``, ``html``, ``svg`` or a ``chart``."""
     return load(installed("displays")[how])(what)

@@ -17,6 +17,7 @@ from circuitdsl.cli.options import (
     Device,
     Engine,
     Files,
+    Html,
     Memory,
     ModelName,
     OutputFile,
@@ -26,6 +27,8 @@ from circuitdsl.cli.options import (
     ScreenName,
     amount,
     load_blocks,
+    need_pages,
+    put_page,
     warn,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
@@ -43,6 +46,7 @@ def check(
     prompts: Annotated[int | None, typer.Option(min=2, help="Measure on exactly this many prompts.")] = None,
     report_format: ReportFormat = "text",
     output_file: OutputFile = None,
+    html: Html = None,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
     cache: Cache = True,
     cache_folder: CacheFolder = None,
@@ -62,6 +66,7 @@ def check(
     stacks = amount(memory) if memory is not None else 0
     document = None if watch else load_blocks(files, model, revision)
     output.need_room(output_file)
+    need_pages(html)
     from circuitdsl.report.formats import formats
 
     bar = ProgressBar()
@@ -82,6 +87,7 @@ def check(
     def out(report: Report) -> None:
         view = output.view_of(output_file, verbose, quiet)
         output.put(formats()[report_format].render(report, view), output_file)
+        put_page(report, html)
 
     if document is None:
         _watch(files, checking, bar, out)

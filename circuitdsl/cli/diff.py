@@ -12,6 +12,7 @@ import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import (
     Device,
+    Html,
     OutputFile,
     Precision,
     Revision,
@@ -20,8 +21,10 @@ from circuitdsl.cli.options import (
     all_circuits,
     file_and_name,
     load,
+    need_pages,
     one_circuit,
     put,
+    put_page,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.errors import InputError
@@ -30,6 +33,7 @@ from circuitdsl.report import output
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Comparison
     from circuitdsl.models import Dtype
+    from circuitdsl.outcome import Atlas, CircuitDiff
 
 
 @app.command()
@@ -43,6 +47,7 @@ def diff(
     ] = None,
     diff_format: TextOrJson = "text",
     output_file: OutputFile = None,
+    html: Html = None,
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
     curve: Annotated[Path | None, typer.Option(help="Of two: write the overlap curves; runs the model.")] = None,
@@ -63,12 +68,13 @@ def diff(
     """
     share = _share(quoted)
     opened = _Opened(prompts, device, revision, dtype)
+    need_pages(html)
     if len(circuits) > 2:
         if align or curve is not None or share is not None:
             raise InputError("--align, --curve and --quoted are of two circuits", "leave them out, or name two")
-        _atlas(circuits, function, opened, svg, diff_format, output_file, verbose)
+        put_page(_atlas(circuits, function, opened, svg, diff_format, output_file, verbose), html)
         return
-    _diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file)
+    put_page(_diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file), html)
 
 
 class _Opened(NamedTuple):
@@ -88,7 +94,7 @@ def _atlas(
     diff_format: str,
     output_file: Path | None,
     verbose: bool,
-) -> None:
+) -> Atlas:
     """Any number of circuits: the page, or the picture where nothing is measured and one is asked for."""
     circuits = all_circuits(specs, None, opened.revision)
     if not function:
@@ -99,13 +105,13 @@ def _atlas(
         output.need_writable(svg)
     if function:
         with ProgressBar() as progress:
-            measured = cd.measure_atlas(*circuits, progress=progress, **opened._asdict())
+            measured = cd.measure_atlas(*circuits, progress=progress, store=cd.Store.in_folder(), **opened._asdict())
         found = cd.atlas(*circuits, function=measured)
     if svg is not None:
         output.write_file(svg, cd.show(found, "svg"))
-        if not function:
-            return
-    put(found, diff_format, output_file, verbose)
+    if svg is None or function:
+        put(found, diff_format, output_file, verbose)
+    return found
 
 
 def _diff(
@@ -118,7 +124,7 @@ def _diff(
     svg: Path | None,
     diff_format: str,
     output_file: Path | None,
-) -> None:
+) -> CircuitDiff:
     """Two circuits: the page, or the picture where nothing is measured and one is asked for."""
     left, right = (*specs, None)[:2]
     ours, theirs, pairs, block = _two_circuits(str(left), right, align, opened.revision)
@@ -129,16 +135,19 @@ def _diff(
     if svg is not None:
         output.write_file(svg, cd.show(found, "svg"))
         if not measured:
-            return
+            return found
     output.need_room(output_file)
     if curve is not None:
         output.need_writable(curve)
     if measured:
-        functional = cd.compare_function(ours, theirs, pairs, quoted=share, **opened._asdict())
+        functional = cd.compare_function(
+            ours, theirs, pairs, store=cd.Store.in_folder(), quoted=share, **opened._asdict()
+        )
         if curve is not None:
             output.write_file(curve, cd.show(functional, "svg"))
         found = cd.diff(ours, theirs, pairs, block, functional)
     put(found, diff_format, output_file)
+    return found
 
 
 def _share(written: str) -> float | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
     from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, RefinementReport, SweepReport
     from circuitdsl.plan.plan import Plan
+    from circuitdsl.report.html.page import Paged
 
     Shown = Atlas | CircuitDiff | DraftReport | Plan | RefinementReport | SweepReport
 
@@ -37,6 +38,7 @@ ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on t
 Cache = Annotated[bool, typer.Option(help="Keep results between calls.")]
 CacheFolder = Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")]
 Memory = Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")]
+Html = Annotated[Path | None, typer.Option(help="Write a page to this file, to be opened in a browser.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.")]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", "-f")]
 
@@ -120,6 +122,22 @@ def put(found: Shown, form: str, output_file: Path | None, verbose: bool = False
         output.put(to_json(found.to_dict()), output_file)
     else:
         output.put(cd.show(found, view=output.view_of(output_file, verbose)), output_file)
+
+
+def need_pages(html: Path | None) -> None:
+    """Raise InputError where no page could be made or written: before anything is run, and not after it."""
+    if html is not None:
+        from circuitdsl.report.html.page import need_makers
+
+        need_makers()
+        output.need_writable(html)
+
+
+def put_page(found: Paged, html: Path | None) -> None:
+    """Write the page of what was found, where one is wanted, and say where it is."""
+    if html is not None:
+        output.write_file(html, cd.show(found, "html"))
+        print(f"report written to {html}", file=sys.stderr)
 
 
 def load(paths: Iterable[str], model: str | None, revision: str | None = None) -> Document:

@@ -14,6 +14,7 @@ from circuitdsl.cli.options import (
     CacheFolder,
     Device,
     Engine,
+    Html,
     Memory,
     OutputFile,
     Precision,
@@ -21,7 +22,9 @@ from circuitdsl.cli.options import (
     Svg,
     TextOrJson,
     amount,
+    need_pages,
     put,
+    put_page,
     warn,
     with_settings,
 )
@@ -43,6 +46,7 @@ def sweep(
     ] = False,
     sweep_format: TextOrJson = "text",
     output_file: OutputFile = None,
+    html: Html = None,
     svg: Svg = None,
     npz: Annotated[Path | None, typer.Option(help="Write the figures to this file as numpy arrays.")] = None,
     cache: Cache = True,
@@ -66,6 +70,7 @@ def sweep(
         put(made, sweep_format, output_file, verbose)
         return
     output.need_room(output_file)
+    need_pages(html)
     for file in filter(None, (svg, npz)):
         output.need_writable(file)
     with ProgressBar() as progress:
@@ -90,4 +95,5 @@ def sweep(
 
         output.write_bytes(npz, as_npz(report))
     put(report, sweep_format, output_file, verbose)
+    put_page(report, html)
     raise typer.Exit(report.exit_code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from io import StringIO
-from typing import assert_never
+from typing import Any, assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.judge.estimates import Verdict
@@ -34,6 +34,10 @@ def page(what: showing.Showable) -> str:
     return showing.page(what, View()).rstrip("\n")
 
 
+def chart(what: object) -> Any:
+    return showing.chart(what)
+
+
 def svg(what: showing.Showable) -> str:
     return showing.picture(what)
 
@@ -52,11 +56,12 @@ def _pictures(what: showing.Showable) -> Iterator[str]:
 
 def _coloured(page: str) -> str:
     """A page for a terminal, in which every colour is ours, as HTML."""
+    from rich.ansi import AnsiDecoder
     from rich.console import Console
-    from rich.text import Text
 
     console = Console(file=StringIO(), record=True, width=PLAIN_WIDTH, force_terminal=True, highlight=False)
-    console.print(Text.from_ansi(page), soft_wrap=True)
+    for line in AnsiDecoder().decode(page):
+        console.print(line, soft_wrap=True)
     return console.export_html(inline_styles=True, code_format=_MONOSPACED)
 
 

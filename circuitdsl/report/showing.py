@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Document
@@ -78,12 +78,8 @@ def page(what: Showable, view: View) -> str:
 
 
 def picture(what: Showable) -> str:
-    """A picture as SVG. Raises InputError for what has none."""
+    """A picture as SVG. Raises InputError for what has none, and where what draws it is not installed."""
     match what:
-        case Atlas():
-            from circuitdsl.report.pictures.atlas import atlas_svg
-
-            return atlas_svg(what)
         case Circuit():
             from circuitdsl.report.pictures.circuit import circuit_svg
 
@@ -92,17 +88,39 @@ def picture(what: Showable) -> str:
             from circuitdsl.report.pictures.comparison import comparison_svg
 
             return comparison_svg(what.left, what.right, what.structure)
+        case Document() | DraftReport() | Plan() | RefinementReport():
+            raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
+        case Atlas() | FunctionalComparison() | Report() | SweepReport():
+            from circuitdsl.report.charts.drawing import svg
+
+            return svg(chart(what))
+        case _:
+            assert_never(what)
+
+
+def chart(what: object) -> Any:
+    """The figures as an Altair chart. Raises InputError for what has none, and where Altair is not installed."""
+    match what:
+        case Atlas():
+            from circuitdsl.report.charts.matrix import atlas_chart
+
+            return atlas_chart(what)
         case FunctionalComparison():
-            from circuitdsl.report.pictures.curves import curves_svg
+            from circuitdsl.report.charts.curves import curves
 
             if not what.curves:
                 raise InputError("there is no curve to draw", "; ".join(what.notes))
-            return curves_svg(what.curves)
-        case SweepReport():
-            from circuitdsl.report.pictures.sweep import sweep_svg
+            return curves(what.curves)
+        case Report():
+            from circuitdsl.report.charts.intervals import intervals
 
-            return sweep_svg(what)
-        case Document() | DraftReport() | Plan() | RefinementReport() | Report():
-            raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
+            return intervals(what.outcomes)
+        case SweepReport():
+            from circuitdsl.report.charts.grid import sweep_chart
+
+            return sweep_chart(what)
         case _:
-            assert_never(what)
+            name = type(what).__name__.lower()
+            raise InputError(
+                f"there is no chart of a {name}", "charts are there of reports, sweeps, atlases and curves"
+            )

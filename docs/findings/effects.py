@@ -23,7 +23,8 @@ from circuitdsl.engine.store import Store
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.comparisons import Kind
 from circuitdsl.plan.ranking import Ranking
-from circuitdsl.report.pictures.curves import curves_svg
+from circuitdsl.report.charts.curves import curves
+from circuitdsl.report.charts.drawing import svg
 
 FOLDER = Path(__file__).parent
 SPECS = FOLDER.parents[1] / "specs" / "smollm2-135m"
@@ -56,7 +57,7 @@ def main(kinds: list[Kind]) -> None:
             grown[f"{circuit.task.name}-{kind}".replace("_", "-")] = grid(circuit, kind, each, bench)
         heads, shape, confidence = all_heads(left.geometry), left.geometry, left.method.confidence
         drawn = curve(kind, (left.name, right.name), heads, *found, bench.bootstrap, confidence, shape.n_heads, quoted)
-        (FOLDER / f"overlap-{kind}.svg").write_text(curves_svg([drawn]), encoding="utf-8")
+        (FOLDER / f"overlap-{kind}.svg").write_text(svg(curves([drawn])), encoding="utf-8")
         print(json.dumps(drawn.to_dict()))
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in sorted(grown.items()))
     file.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")

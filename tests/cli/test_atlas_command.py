@@ -70,8 +70,8 @@ def test_in_function(spec: Path, tmp_path: Path):
     assert ended.code == 0, ended.err
     for said in ("Kept alone", "Knocked out", "nothing on names's task: it lists nothing", "names no heads"):
         assert said in ended.out
-    titles = [each.text for each in ET.parse(tmp_path / "a.svg").iter() if each.tag.endswith("title")]
-    assert sum("%" in str(title) for title in titles) >= 8  # of four cells, kept alone and knocked out
+    labels = [each.text for each in ET.parse(tmp_path / "a.svg").iter() if each.tag.endswith("text")]
+    assert sum("%" in str(label) for label in labels) >= 8  # of four cells, kept alone and knocked out
     found = valid(run("diff", *specs, "--function", "--format", "json").out)
     cells = {(cell["circuit"], cell["task"]): cell for cell in found["function"]["cells"]}
     assert len(cells) == 9

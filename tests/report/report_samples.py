@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator
 
@@ -26,6 +27,11 @@ def structure() -> Structure:
 def report() -> Report:
     """Every verdict, variants, parts, controls, a comparison and an intervention."""
     return samples.report(structure())
+
+
+def drawn_rows(chart: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a layer of a chart, as Vega-Lite has them."""
+    return chart["datasets"][layer["data"]["name"]]
 
 
 def schema() -> Draft202012Validator:

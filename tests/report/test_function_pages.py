@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_samples import schema
+from report_samples import drawn_rows, schema
 
 from circuitdsl.actions import Attend
 from circuitdsl.compare.curve import Curve, Effects, curve
@@ -34,11 +34,12 @@ from circuitdsl.outcome import (
     HeadChange,
     InterventionReport,
 )
+from circuitdsl.report.charts.curves import curves
+from circuitdsl.report.charts.drawing import svg
 from circuitdsl.report.output import to_text
 from circuitdsl.report.pages.comparison import draw_diff
 from circuitdsl.report.pages.function import functional_summary, landmarks, sparkline
 from circuitdsl.report.pages.intervention import intervention_summary
-from circuitdsl.report.pictures.curves import curves_svg
 from samples import circuit, geometry
 
 HEADS = tuple(Head(layer, index) for layer in range(4) for index in range(5))
@@ -114,20 +115,20 @@ def test_below_the_page_of_two_circuits_stands_what_was_measured_of_them(functio
     assert "What each part does" not in alone  # nothing was measured
 
 
-def test_the_picture_is_well_formed_and_shows_every_line_of_every_curve(drawn: Curve):
+def test_the_chart_shows_every_line_of_every_curve(drawn: Curve):
     other = replace(drawn, kind="stages", quoted=None, arises=())
-    root = ET.fromstring(curves_svg([drawn, other]))
-    space = "{http://www.w3.org/2000/svg}"
-    panels = root.findall(f"{space}g")
-    assert len(panels) == 2
-    for panel, shown in zip(panels, (drawn, other), strict=True):
-        lengths = [len(line.get("points", "").split()) for line in panel.findall(f"{space}polyline")]
-        assert sorted(lengths) == sorted([len(shown.points), 2] * 3)  # three lines, and what they look like in the key
-        assert len(panel.findall(f"{space}circle")) == len(shown.arises)
-        assert {"overlap", "ceiling", "chance"} <= {text.text for text in panel.findall(f"{space}text")}
-    assert drawn.arises
-    _, _, width, height = map(float, root.attrib["viewBox"].split())
-    assert (float(root.attrib["width"]), float(root.attrib["height"])) == (width, height)
+    chart = curves([drawn, other]).to_dict()
+    assert len(chart["vconcat"]) == 2
+    for panel, shown in zip(chart["vconcat"], (drawn, other), strict=True):
+        band, lines, *quoted = panel["layer"]
+        assert [row["count"] for row in drawn_rows(chart, band)] == [point.count for point in shown.points]
+        for name in ("overlap", "ceiling", "chance"):
+            found = [row["share"] for row in drawn_rows(chart, lines) if row["line"] == name]
+            assert found == [getattr(point, name) for point in shown.points]
+        assert len(quoted) == (2 if shown.quoted is not None else 0)
+    *_, arises = chart["vconcat"][0]["layer"]
+    assert [row["count"] for row in drawn_rows(chart, arises)] == list(drawn.arises) != []
+    assert ET.fromstring(svg(curves([drawn]))).tag.endswith("svg")
 
 
 def test_the_json_of_a_comparison_obeys_the_schema(functional: FunctionalComparison):

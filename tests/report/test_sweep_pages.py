@@ -8,10 +8,12 @@ import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from report_samples import drawn_rows
 
 import circuitdsl as cd
 from circuitdsl.components import ALL, END, Component, Embed, Head, Mlp, Node
@@ -104,33 +106,29 @@ def test_where_the_task_is_not_done_the_page_says_so_and_has_no_share():
     assert "-50.0%" not in page and "90.0% [80.0, 95.0]" in page
 
 
-# --- pictures ---------------------------------------------------------------------------------------
+# --- charts -----------------------------------------------------------------------------------------
 
 
-def squares(root: ET.Element) -> dict[str, ET.Element]:
-    return {
-        title.text or "": rect for rect in root.iter(f"{SVG}rect") if (title := rect.find(f"{SVG}title")) is not None
-    }
+def rows(chart: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the squares that have a figure, of every panel."""
+    return [row for panel in chart["vconcat"] for row in drawn_rows(chart, panel["layer"][1])]
 
 
-def test_the_picture_has_a_square_a_sender_layer_by_head():
-    root = ET.fromstring(cd.show(sweep(), "svg"))
-    drawn = squares(root)
-    assert len(drawn) == 20 + 1  # all but the embedding, which has no place; and attention
-    strong, weak = drawn["3.0 at END: -50.0% [-55.0, -45.0]"], drawn["1.0 at END: 0.0% [-5.0, 5.0]"]
-    assert float(strong.get("y", 0)) < float(weak.get("y", 0))  # higher layers stand higher
-    assert strong.get("x") == weak.get("x")
-    assert strong.get("fill") == "#2166ac" and weak.get("fill") == "#ffffff"
-    assert strong.get("stroke") != weak.get("stroke")
-    mlp = drawn["mlp 2 at END: 30.0% [25.0, 35.0]"]
-    assert float(mlp.get("x", 0)) > max(float(drawn[name].get("x", 0)) for name in drawn if not name.startswith("mlp"))
-    assert "mlp 0 at END: the patch changed nothing" in drawn
+def test_the_chart_has_a_square_a_sender_layer_by_head():
+    chart = sweep().chart().to_dict()
+    drawn = {row["node"]: row for row in rows(chart)}
+    strong, weak, mlp = drawn["3.0 at END"], drawn["1.0 at END"], drawn["mlp 2 at END"]
+    assert (strong["layer"], strong["head"], strong["value"], strong["strong"]) == (3, "0", -0.5, True)
+    assert strong["figure"] == "-50.0% [-55.0, -45.0]"
+    assert (weak["layer"], weak["head"], weak["strong"]) == (1, "0", False)
+    assert (mlp["layer"], mlp["head"]) == (2, "mlp")
+    assert "mlp 0 at END" not in drawn  # the patch changed nothing, and it has no figure
+    assert chart["vconcat"][0]["layer"][0]["encoding"]["y"]["sort"] == "descending"  # higher layers stand higher
 
 
-def test_a_picture_of_what_is_withheld_says_so():
-    root = ET.fromstring(cd.show(withheld(), "svg"))
-    assert any("not given" in (text.text or "") for text in root.iter(f"{SVG}text"))
-    assert len(squares(root)) == 1
+def test_a_picture_of_it_is_well_formed():
+    for report in (sweep(), withheld()):
+        assert ET.fromstring(cd.show(report, "svg")).tag == f"{SVG}svg"
 
 
 # --- data -------------------------------------------------------------------------------------------

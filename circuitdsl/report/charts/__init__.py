@@ -1,0 +1,1 @@
+"""Charts, each one Altair specification that serves a page, a notebook, and SVG and PNG."""

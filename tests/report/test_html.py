@@ -1,0 +1,168 @@
+"""HTML reports: everything that was found is in them, they need no network, and foreign text is text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from report_samples import LEFT, RIGHT, report
+from test_sweep_pages import sweep, withheld
+
+import circuitdsl as cd
+from benchmarks.robustness.evil_texts import EVIL, poisoned
+from circuitdsl.compare.structure import compare
+from circuitdsl.errors import InputError
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.outcome import CircuitDiff
+from circuitdsl.report.html.reports import said
+from circuitdsl.report.words import measured
+from circuitdsl.visible import UNSEEN, visible_lines
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+OURS = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)
+
+
+class Read(HTMLParser):
+    """The tags of a page with their attributes, its text, and what its links lead to."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.text += data
+
+    def values(self, attribute: str) -> list[str]:
+        return [str(found[attribute]) for _, found in self.tags if attribute in found]
+
+
+def paged():
+    return {
+        "report": report(),
+        "sweep": sweep(),
+        "withheld": withheld(),
+        "diff": CircuitDiff(LEFT, RIGHT, compare(LEFT, RIGHT)),
+        "atlas": cd.atlas(*cd.load("planted/ioi", "planted/colored_objects", "planted/induction").circuits),
+    }
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: cd.show(what, "html") for name, what in paged().items()}
+
+
+@pytest.fixture(scope="module", params=list(paged()))
+def page(request, pages) -> str:
+    return pages[request.param]
+
+
+def test_it_is_one_file_of_bounded_size_in_which_all_tags_are_closed(page: str):
+    assert page.startswith("<!doctype html>")
+    assert len(page.encode()) < 3_000_000
+    assert Read(page).open == []
+
+
+def test_it_asks_for_nothing_from_a_network(page: str):
+    read = Read(page)
+    assert not read.values("src") and not [tag for tag, _ in read.tags if tag in ("link", "iframe", "img", "object")]
+    assert all(link.startswith("#") for link in read.values("href"))
+    (policy,) = [found["content"] for tag, found in read.tags if found.get("http-equiv") == "Content-Security-Policy"]
+    assert str(policy).startswith("default-src 'none'")
+    assert "@import" not in page and "url(" not in "".join(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+
+
+def test_links_lead_to_places_of_the_page(page: str):
+    read = Read(page)
+    anchors = read.values("id")
+    assert len(set(anchors)) == len(anchors)
+    assert {link.removeprefix("#") for link in read.values("href")} <= set(anchors)
+
+
+def test_every_picture_is_said_in_words_and_can_be_reached_by_keys(page: str):
+    read = Read(page)
+    regions = [found for tag, found in read.tags if found.get("role") == "region"]
+    assert all(found.get("aria-label") and found.get("tabindex") == "0" for found in regions)
+    assert sum(tag == "figure" for tag, _ in read.tags) == sum(tag == "figcaption" for tag, _ in read.tags)
+    assert [found.get("lang") for tag, found in read.tags if tag == "html"] == ["en"]
+
+
+def test_a_report_has_every_claim_once_with_its_figure_and_what_does_not_hold_first(pages):
+    page, found = Read(pages["report"]), report()
+    for outcome in found.outcomes:
+        assert outcome.claim.text in page.text
+        if outcome.estimate.value is not None:
+            assert measured(outcome) in page.text
+    rows = [name for name in page.values("id") if "-claim-" in name]
+    assert len(rows) == len(found.outcomes)
+    assert said(found) in page.text
+    assert page.text.index("What does not hold") < page.text.index(f"circuit {found.circuits[0].circuit.name}")
+
+
+def test_a_graph_leads_to_the_claims_of_its_edges(pages):
+    read = Read(pages["report"])
+    edges = [outcome for outcome in report().circuits[0].claims if outcome.claim.kind in ("edge", "no edge")]
+    assert edges
+    arrows = [found for tag, found in read.tags if tag == "a" and "arrow" in str(found.get("class"))]
+    assert len(arrows) == 2 * len(edges)  # the line, and its label
+    assert {str(found["class"]).split()[1] for found in arrows} == {str(edge.verdict) for edge in edges}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ([], "Nothing is claimed."),
+        ([Verdict.HOLDS], "The claim holds."),
+        ([Verdict.HOLDS] * 3, "All 3 claims hold."),
+        ([Verdict.FAILS], "Of 1 claim, 1 fails."),
+        (
+            [Verdict.HOLDS, Verdict.UNDECIDED, Verdict.FAILS, Verdict.FAILS],
+            "Of 4 claims, 2 fail, 1 is undecided, 1 holds.",
+        ),
+        ([Verdict.ERROR, Verdict.HOLDS], "Of 2 claims, 1 could not be measured, 1 holds."),
+    ],
+)
+def test_the_result_in_a_sentence(verdicts, sentence):
+    from dataclasses import replace
+
+    found = report()
+    claim = found.circuits[0].claims[0]
+    circuit = replace(found.circuits[0], claims=tuple(replace(claim, verdict=verdict) for verdict in verdicts))
+    assert said(replace(found, circuits=(circuit,), comparisons=(), interventions=())) == sentence
+
+
+@pytest.mark.parametrize("evil", EVIL, ids=[repr(evil) for evil in EVIL])
+def test_foreign_text_is_shown_and_does_nothing(evil: str):
+    made, left, right = poisoned(report(), evil), poisoned(LEFT, evil), poisoned(RIGHT, evil)
+    for what in (made, CircuitDiff(left, right, poisoned(compare(left, right), evil))):
+        page = OURS.sub("", cd.show(what, "html"))
+        page.encode("utf-8")
+        assert not UNSEEN.search(page.replace("\n", "").replace("\t", ""))
+        read = Read(page)
+        assert read.open == []
+        kinds = {str(found.get("type")) for tag, found in read.tags if tag == "script"}
+        assert kinds <= {"application/json"}
+        assert not [name for _, found in read.tags for name in found if name.startswith("on")]
+        shown = re.sub(r"\s+", " ", visible_lines(evil)).strip()
+        assert shown in re.sub(r"\s+", " ", read.text)
+
+
+def test_what_has_no_page_says_so():
+    with pytest.raises(InputError, match="no page of a plan"):
+        cd.show(cd.plan("planted/ioi", unexplained=False), "html")
