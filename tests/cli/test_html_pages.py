@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("command", "said"),
     [
         (("check", "my.circuit"), "expect accuracy &gt;= 1%"),
-        (("sweep", "ioi", "3.0 at END -> logits", "--prompts", "8"), "at END -&gt; logits"),
+        (("sweep", "ioi", "3.0 at END -> logits", "--prompts", "8"), "effect(3.0 -&gt; logits)"),
         (("diff", "planted/ioi", "planted/colored_objects"), "What they share"),
         (("diff", "planted/ioi", "planted/colored_objects", "planted/induction"), "Heads in both"),
     ],
