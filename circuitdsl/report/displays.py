@@ -48,6 +48,10 @@ def html(what: showing.Showable) -> str:
 
 
 def _pictures(what: showing.Showable) -> Iterator[str]:
+    if isinstance(what, Document):
+        for circuit in what.circuits:
+            yield from _pictures(circuit)
+        return
     try:
         yield f'<div style="max-width:100%;overflow-x:auto">{showing.picture(what)}</div>'
     except InputError:  # it has none
@@ -57,9 +61,10 @@ def _pictures(what: showing.Showable) -> Iterator[str]:
 def _coloured(page: str) -> str:
     """A page for a terminal, in which every colour is ours, as HTML."""
     from rich.ansi import AnsiDecoder
-    from rich.console import Console
 
-    console = Console(file=StringIO(), record=True, width=PLAIN_WIDTH, force_terminal=True, highlight=False)
+    from circuitdsl.report.text import Page
+
+    console = Page(file=StringIO(), record=True, width=PLAIN_WIDTH, force_terminal=True, highlight=False)
     for line in AnsiDecoder().decode(page):
         console.print(line, soft_wrap=True)
     return console.export_html(inline_styles=True, code_format=_MONOSPACED)

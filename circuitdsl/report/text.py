@@ -32,7 +32,10 @@ def stacked(*parts: rich_text.Text | str) -> rich_text.Text:
 
 
 class Page(Console):
-    """A console that shows plain strings as :class:`Text` does."""
+    """A console that shows plain strings as :class:`Text` does, and writes to its file in a notebook too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, force_jupyter=False)
 
     def render_str(self, text: str, **options: Any) -> rich_text.Text:
         return super().render_str(visible(text), **options)
