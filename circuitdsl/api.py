@@ -26,8 +26,8 @@ from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import format_source
-from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings
-from circuitdsl.language.source import Source
+from circuitdsl.language.resolve import Linted, Loaded, lint_files, lint_source, load_with_warnings
+from circuitdsl.language.source import Source, normalised
 from circuitdsl.language.sweep import read_sweep
 from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
@@ -85,6 +85,7 @@ __all__ = [
     "explain",
     "format",
     "lint",
+    "lint_text",
     "load",
     "measure_atlas",
     "plan",
@@ -164,15 +165,40 @@ def load(
 def lint(*paths: str | Path, model: str | Path | None = None, revision: str | None = None) -> Findings:
     """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
 
-    Raises InputError for a ``revision`` by whose shape nothing can be read, since it is not on this machine.
+    Files of prompts are read line by line with the tokenizer of the model, whose weights are not. Raises InputError for
+    a ``revision`` by whose shape nothing can be read, since it is not on this machine.
     """
-    try:
-        loaded = lint_files(_found(paths), environment(model, revision))
-    except SpecError as error:
-        return Findings(error.diagnostics, error.sources)
-    document = loaded.document
-    require_shapes((*document.circuits, *document.used), model, revision)
-    return Findings(loaded.warnings, loaded.sources)
+    found = lint_files(_found(paths), _tolerant(model, revision))
+    return _with_prompts_read(found, model, revision)
+
+
+def lint_text(text: str, name: str, model: str | Path | None = None, revision: str | None = None) -> Findings:
+    """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count."""
+    found = lint_source(Source(name, normalised(text)), _tolerant(model, revision))
+    return _with_prompts_read(found, model, revision)
+
+
+def _tolerant(model: str | Path | None, revision: str | None) -> Environment:
+    """An environment in which a file of prompts is what of it can be used; the rest is found when it is read."""
+    return replace(
+        environment(model, revision),
+        task=lambda task: tasks.open_usable(task).info,
+        layouts=lambda task: tasks.open_usable(task).layouts(),
+    )
+
+
+def _with_prompts_read(found: Linted, model: str | Path | None, revision: str | None) -> Findings:
+    """What was found in specifications, and what is wrong with the files of prompts that they name."""
+    circuits = (*found.document.circuits, *found.document.used)
+    if not found.wrong:
+        require_shapes(circuits, model, revision)
+    reading = [circuit for circuit in circuits if any(map(tasks.files_of, circuit.tasks))]
+    if not reading:
+        return Findings(found.diagnostics, found.sources)
+    from circuitdsl.models.reading import read_prompts  # here, since most specifications name no file
+
+    of_prompts = read_prompts(reading, None if model is None else str(model), revision)
+    return Findings((*found.diagnostics, *of_prompts), found.sources)
 
 
 def format(text: str, name: str = "text") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ import typer
 import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import Revision
+from circuitdsl.errors import InputError
 from circuitdsl.report import output
+from circuitdsl.visible import visible
 
 tasks_app = typer.Typer(help="The tasks, and what their prompts look like.", invoke_without_command=True)
 app.add_typer(tasks_app, name="tasks")
@@ -25,6 +28,18 @@ def tasks_list(context: typer.Context) -> None:
         known = [(name, cd.tasks.describe(TaskRef(name)).about) for name in cd.tasks.task_names() if name != "file"]
         rows = [*known, ('file("my.jsonl")', "your own prompts, one JSON object a line")]
         output.put(output.view_of().text(names_table(rows)))
+
+
+@tasks_app.command("new")
+def tasks_new(
+    file: Annotated[Path, typer.Argument(help="The file to write: my.jsonl. It must not be there yet.")],
+) -> None:
+    """Write a file of prompts to begin with, one JSON object a line, for `task file("my.jsonl")`."""
+    if file.exists():
+        raise InputError(f"{file} is there already, and nothing is written over", "name a file that is not there yet")
+    output.write_file(file, cd.tasks.example_file())
+    shown = visible(str(file))
+    output.put(f'{shown} written: put your own prompts in place of these, then write `task file("{shown}")`\n')
 
 
 @tasks_app.command("show")
