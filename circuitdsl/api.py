@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from circuitdsl.check.workbench import Workbench
     from circuitdsl.compare.structure import Structure
     from circuitdsl.engine.store import Store
+    from circuitdsl.language.fixes import Fixed
     from circuitdsl.models import Dtype
     from circuitdsl.outcome import (
         Atlas,
@@ -83,6 +84,7 @@ __all__ = [
     "draft",
     "environment",
     "explain",
+    "fix_text",
     "format",
     "lint",
     "lint_text",
@@ -176,6 +178,17 @@ def lint_text(text: str, name: str, model: str | Path | None = None, revision: s
     """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count."""
     found = lint_source(Source(name, normalised(text)), _tolerant(model, revision))
     return _with_prompts_read(found, model, revision)
+
+
+def fix_text(text: str, name: str = "text", model: str | Path | None = None, revision: str | None = None) -> Fixed:
+    """A specification in which all is mended that can be mended in one way only; ``name`` as for :func:`lint_text`.
+
+    >>> fix_text("circuit c { model mini task ioi expect accuracy >= 95 }").text
+    'circuit c { model mini task ioi expect accuracy >= 95% }'
+    """
+    from circuitdsl.language.fixes import fixed
+
+    return fixed(text, name, _tolerant(model, revision))
 
 
 def _tolerant(model: str | Path | None, revision: str | None) -> Environment:

@@ -9,6 +9,7 @@ import typer
 
 import circuitdsl as cd
 from circuitdsl.cli.app import app
+from circuitdsl.cli.completion import complete_model, complete_task
 from circuitdsl.cli.options import Revision
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
@@ -44,8 +45,15 @@ def tasks_new(
 
 @tasks_app.command("show")
 def tasks_show(
-    task: Annotated[str, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)".')],
-    model: Annotated[str, typer.Option("--model", "-m", help="Whose tokenizer reads the prompts.")] = "mini",
+    task: Annotated[
+        str,
+        typer.Argument(
+            help='A task as a spec names it: ioi, "colored_objects(shots: 0)".', autocompletion=complete_task
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Whose tokenizer reads them.", autocompletion=complete_model)
+    ] = "mini",
     count: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many prompts.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 0,
     bos: Annotated[bool, typer.Option(help="Begin with the BOS token.")] = False,
