@@ -26,7 +26,14 @@ from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import format_source
-from circuitdsl.language.resolve import Loaded, lint_files, load_with_warnings, resolve_source
+from circuitdsl.language.resolve import (
+    Linted,
+    Loaded,
+    lint_files,
+    lint_source,
+    load_with_warnings,
+    resolve_source,
+)
 from circuitdsl.language.source import Source, normalised
 from circuitdsl.language.sweep import read_sweep
 from circuitdsl.library import find_spec
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
     from circuitdsl.compare.structure import Structure
     from circuitdsl.components import Geometry
     from circuitdsl.engine.store import Store
+    from circuitdsl.language.fixes import Fixed
     from circuitdsl.models import Dtype
     from circuitdsl.models.given import AnyModel
     from circuitdsl.outcome import (
@@ -83,8 +91,10 @@ __all__ = [
     "draft",
     "environment",
     "explain",
+    "fix_text",
     "format",
     "lint",
+    "lint_text",
     "load",
     "measure_atlas",
     "plan",
@@ -177,15 +187,55 @@ def load(
 def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
 
-    Raises InputError for a ``revision`` by whose shape nothing can be read, since it is not on this machine.
+    Files of prompts are read line by line with the tokenizer of the model, whose weights are not. Raises InputError for
+    a ``revision`` by whose shape nothing can be read, since it is not on this machine.
     """
-    try:
-        loaded = lint_files(_found(paths), environment(model, revision))
-    except SpecError as error:
-        return Findings(error.diagnostics, error.sources)
-    document = loaded.document
-    require_shapes((*document.circuits, *document.used), model, revision)
-    return Findings(loaded.warnings, loaded.sources)
+    found = lint_files(_found(paths), _tolerant(model, revision))
+    return _with_prompts_read(found, model, revision)
+
+
+def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:
+    """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count."""
+    found = lint_source(Source(name, normalised(text)), _tolerant(model, revision))
+    return _with_prompts_read(found, model, revision)
+
+
+def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revision: str | None = None) -> Fixed:
+    """A specification in which all is mended that can be mended in one way only; ``name`` as for :func:`lint_text`.
+
+    >>> fix_text("circuit c { model mini task ioi expect accuracy >= 95 }").text
+    'circuit c { model mini task ioi expect accuracy >= 95% }'
+    """
+    from circuitdsl.language.fixes import fixed
+
+    return fixed(text, name, _tolerant(model, revision))
+
+
+def _tolerant(model: AnyModel | None, revision: str | None) -> Environment:
+    """An environment in which a file of prompts is what of it can be used; the rest is found when it is read."""
+    return replace(
+        environment(model, revision),
+        task=lambda task: tasks.open_usable(task).info,
+        layouts=lambda task: tasks.open_usable(task).layouts(),
+    )
+
+
+def _with_prompts_read(found: Linted, model: AnyModel | None, revision: str | None) -> Findings:
+    """What was found in specifications, and what is wrong with the files of prompts that they name."""
+    circuits = (*found.document.circuits, *found.document.used)
+    if not found.wrong:
+        require_shapes(circuits, model, revision)
+    reading = [circuit for circuit in circuits if any(map(tasks.files_of, circuit.tasks))]
+    if not reading:
+        return Findings(found.diagnostics, found.sources)
+    from circuitdsl.models.reading import read_prompts  # here, since most specifications name no file
+
+    if model is None or isinstance(model, str | Path):
+        of_prompts = read_prompts(reading, None if model is None else str(model), revision)
+    else:
+        opened = open_model(model)
+        of_prompts = read_prompts(reading, opened.name, None, lambda name, revision: opened.tokenizer)
+    return Findings((*found.diagnostics, *of_prompts), found.sources)
 
 
 def format(text: str, name: str = "text") -> str:

@@ -5,3 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+CASES = SHARED.with_name("cases")
+"""Small inputs as people write them."""

@@ -72,7 +72,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Write down what a circuit inside a transformer does, and find out whether it is true.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

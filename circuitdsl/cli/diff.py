@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 def diff(
     circuits: Annotated[
         list[str],
-        typer.Argument(help="Spec files, or file:circuit: two, or any number; one that holds a compare block."),
+        typer.Argument(
+            help="Spec files, file:circuit or HEAD:file: two, or any number; one that holds a compare block."
+        ),
     ],
     align: Annotated[
         list[str] | None, typer.Option(help='Roles that are counterparts: "name_mover ~ mover, a ~ b". Of two.')

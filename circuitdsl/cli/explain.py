@@ -8,6 +8,7 @@ import typer
 
 import circuitdsl as cd
 from circuitdsl.cli.app import app
+from circuitdsl.cli.completion import complete_explained
 from circuitdsl.report import output
 
 
@@ -15,7 +16,10 @@ from circuitdsl.report import output
 def explain(
     name: Annotated[
         list[str] | None,
-        typer.Argument(help="A measurement, a control, a diagnostic's code, a task, a model or a setting."),
+        typer.Argument(
+            help="A measurement, a control, a diagnostic's code, a task, a model or a setting.",
+            autocompletion=complete_explained,
+        ),
     ] = None,
 ) -> None:
     """Say what a name means; without one, list the names that have an explanation."""

@@ -17,6 +17,8 @@ import typer
 import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
+from circuitdsl.cli.at_revision import at_revision
+from circuitdsl.cli.completion import complete_model
 from circuitdsl.errors import InputError
 from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
@@ -34,7 +36,12 @@ Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship ar
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
 Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
-ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Check on this model in place of the specs' own.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="Check on this model in place of the specs' own.", autocompletion=complete_model
+    ),
+]
 Cache = Annotated[bool, typer.Option(help="Keep results between calls.")]
 CacheFolder = Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")]
 Memory = Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")]
@@ -154,9 +161,14 @@ def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -
 
 
 def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
-    """The circuit of ``file`` or ``file:circuit``. Raises InputError if it is not exactly one."""
+    """The circuit of ``file``, ``file:circuit`` or ``HEAD:file``. Raises InputError if it is not exactly one."""
     from circuitdsl.language.resolve import circuit_named
 
+    if old := at_revision(spec):
+        found = old.circuits(model, revision)
+        if len(found) != 1:
+            raise InputError(f"{old} holds {len(found)} circuits, and one is needed", f"write {old}:NAME")
+        return found[0]
     path, name = file_and_name(spec)
     return circuit_named(load([path], model, revision), name, path)
 
@@ -165,6 +177,9 @@ def all_circuits(specs: Iterable[str], model: str | None, revision: str | None) 
     """The circuits of every ``file``, and the one of each ``file:circuit``. Raises as :func:`one_circuit`."""
     found: list[Circuit] = []
     for spec in specs:
+        if old := at_revision(spec):
+            found += old.circuits(model, revision)
+            continue
         path, name = file_and_name(spec)
         found += [one_circuit(spec, model, revision)] if name else load([path], model, revision).circuits
     return tuple(found)

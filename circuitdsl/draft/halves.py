@@ -61,7 +61,8 @@ def halves_of(task: TaskRef, seed: int, output: Path | None) -> Halves:
     for name, numbers in zip(names, (finding, judging), strict=True):
         text = "".join(f"{lines[number - 1].rstrip(chr(13))}\n" for number in numbers)
         write_file(output.parent / name, text)
-    parts = [TaskRef("file", (("", name),), str(output.parent)) for name in names]
+    settings = tuple(argument for argument in task.arguments if argument[0])
+    parts = [TaskRef("file", (("", name), *settings), str(output.parent)) for name in names]
     about = (
         f"found on {len(finding)} lines of {path.name} ({names[0]}), judged on the other {len(judging)} ({names[1]})"
     )

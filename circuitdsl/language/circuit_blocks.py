@@ -17,10 +17,12 @@ from circuitdsl.language.dictionaries import resolve_dictionaries
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
 from circuitdsl.language.format import at_text, statement_text
 from circuitdsl.language.methods import resolve_method
+from circuitdsl.language.needs import Needs
 from circuitdsl.language.paths import resolve_paths
 from circuitdsl.language.places import Places
 from circuitdsl.language.repeats import unrolled
 from circuitdsl.language.scope import Scope
+from circuitdsl.language.source import Span
 from circuitdsl.language.statements import (
     RESERVED,
     Placed,
@@ -73,6 +75,8 @@ def resolve_circuit(
     drafts = list(_drafts(block, scope, mentions, file, reference))
     check_repeats(drafts, collector)
     _check_wholes(block, drafts, scope)
+    if task and task_info:
+        Needs(environment, task_info, method, task.span).report(drafts, collector)
     if not drafts and _error_count(collector) == errors:
         remedy = "list heads in a role, or write `edge` or `expect`"
         collector.add("C590", f"circuit {block.name.text} claims nothing", block.name.span, remedy)
@@ -127,8 +131,22 @@ def _task(
     try:
         return environment.task(reference)
     except UnknownName as error:
-        _unknown("C202", task.name, error, collector)
+        if error.faults:
+            _unusable(task, error, collector)
+        else:
+            _unknown("C202", task.name, error, collector)
         return None
+
+
+def _unusable(task: t.Task, error: UnknownName, collector: Collector) -> None:
+    """Report every line of a task's file that cannot be used, at its place."""
+    note = f"{task.name.span} names the file"
+    if error.usable:
+        note += f"; `skip: yes` after its name leaves {len(error.faults):,} lines out and uses {error.usable:,}"
+    for fault in error.faults:
+        span = Span(fault.file, fault.line, 1, fault.line, 1)
+        notes = (note,) if fault is error.faults[0] else ()
+        collector.add("C231", f"line {fault.line}: {fault.message}", span, fault.remedy, *notes)
 
 
 def _unknown(code: str, name: t.Name, error: UnknownName, collector: Collector) -> None:

@@ -70,6 +70,9 @@ CODES = MappingProxyType(
         "MLP writes), or at `resid_pre` (the residual stream before the layer).",
         "C223": "`interchange` names a variable that the task does not have. `circuitdsl explain TASK` lists those "
         "that it has; prompts of your own may have some (`explain file`).",
+        "C231": "A line of a file of prompts cannot be used: it is no JSON object, lacks what it needs, or the model's "
+        'tokenizer cannot read it so. The place shown is that line. `task file("my.jsonl", skip: yes)` goes on with '
+        "the other lines. `circuitdsl tasks new my.jsonl` starts a file that is right.",
         # --- geometry
         "C301": "A layer that the model does not have. Layers and heads count from 0.",
         "C302": "A head that the model does not have in any layer. Layers and heads count from 0.",
@@ -103,6 +106,13 @@ CODES = MappingProxyType(
         "C493": "A warning. Some prompts of the task, or all, have no such place: a file leaves the position out on "
         "some lines, or an offset leads out of every prompt, as far as their words tell. What stands there cannot be "
         "measured.",
+        "C494": "A warning. A claim needs what the prompts of the task do not give: effects and edges take activations "
+        "from a counterfactual, a logit difference needs a wrong answer, and a mean by template needs several prompts "
+        "of each template.",
+        "C495": "A warning about a file of prompts, which can be used as it is: what it may not have meant, or which "
+        "lines are left out by `skip: yes`.",
+        "C496": "A warning. The tokenizer of a model is not on this machine, so that it is not known whether it can "
+        "read every line of a file of prompts.",
         # --- claims
         "C501": "A measurement has more or fewer arguments than its definition says. "
         "`circuitdsl explain NAME` shows them.",
@@ -166,4 +176,4 @@ CODES = MappingProxyType(
     }
 )
 
-WARNINGS = frozenset({"C490", "C491", "C492", "C493", "C590", "C591"})
+WARNINGS = frozenset({"C490", "C491", "C492", "C493", "C494", "C495", "C496", "C590", "C591"})

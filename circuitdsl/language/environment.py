@@ -85,6 +85,7 @@ class TaskInfo:
     lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
     variables: tuple[VariableInfo, ...] = ()
     listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
+    wrong: bool = True  # whether its prompts say which answers are wrong
 
 
 @dataclass(frozen=True)
@@ -157,18 +158,39 @@ def values_text(limits: tuple[float, float], unit: Unit) -> str:
     return f"{low} to {high}"
 
 
+@dataclass(frozen=True)
+class LineFault:
+    """A line of a file of prompts that cannot be used: what is wrong with it, and what would make it usable."""
+
+    file: str
+    line: int
+    message: str
+    remedy: str
+
+
 class UnknownName(Exception):
     """A model or task that cannot be described; ``known`` feeds did-you-mean and the remedy.
 
-    ``notes`` are further things that are wrong with it, each a line of its own.
+    ``notes`` are further things that are wrong with it, each a line of its own. ``faults`` are all lines of its file
+    that cannot be used, where that is what is wrong, and ``usable`` is how many lines can.
     """
 
-    def __init__(self, message: str, known: tuple[str, ...] = (), remedy: str = "", notes: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        message: str,
+        known: tuple[str, ...] = (),
+        remedy: str = "",
+        notes: tuple[str, ...] = (),
+        faults: tuple[LineFault, ...] = (),
+        usable: int = 0,
+    ):
         super().__init__("\n".join((message, *notes)))
         self.message = message
         self.known = known
         self.remedy = remedy
         self.notes = notes
+        self.faults = faults
+        self.usable = usable
 
 
 @dataclass(frozen=True)
@@ -179,8 +201,8 @@ class TaskRef:
     under their names; ``folder`` is that of the spec file, from which relative file names count, if an argument is a
     text and may be one.
 
-    >>> str(TaskRef("colored_objects", (("shots", 0),))), str(TaskRef("file", (("", "my.jsonl"),)))
-    ('colored_objects(shots: 0)', 'file("my.jsonl")')
+    >>> str(TaskRef("colored_objects", (("shots", 0),))), str(TaskRef("file", (("", "my.jsonl"), ("skip", "yes"))))
+    ('colored_objects(shots: 0)', 'file("my.jsonl", skip: yes)')
     """
 
     name: str
@@ -188,11 +210,15 @@ class TaskRef:
     folder: str = "."
 
     def __str__(self) -> str:
-        written = ", ".join(
-            (f"{key}: " if key else "") + (f'"{value}"' if isinstance(value, str) else f"{value:g}")
-            for key, value in self.arguments
-        )
+        written = ", ".join((f"{key}: " if key else "") + _argument_text(key, value) for key, value in self.arguments)
         return f"{self.name}({written})" if written else self.name
+
+
+def _argument_text(key: str, value: str | float) -> str:
+    """A word that has a name stands without quotes, as it may in a specification."""
+    if not isinstance(value, str):
+        return f"{value:g}"
+    return value if key and value.isascii() and value.isidentifier() else f'"{value}"'
 
 
 @dataclass(frozen=True)

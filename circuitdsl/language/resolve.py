@@ -1,7 +1,8 @@
 """Syntax trees -> Document: every name looked up, every statement a claim; all that is wrong in one error.
 
 ``load_files`` and ``resolve_text`` give the Document alone; ``load_with_warnings`` and ``resolve_source`` give it with
-the warnings, and with the sources that these are rendered from.
+the warnings, and with the sources that these are rendered from. ``lint_files`` and ``lint_source`` raise nothing: they
+give all that is wrong, and what of the Document there is all the same.
 """
 
 from __future__ import annotations
@@ -53,6 +54,20 @@ class Loaded:
     sources: Mapping[str, Source] = field(default_factory=dict[str, Source])
 
 
+@dataclass(frozen=True)
+class Linted:
+    """All that is wrong or suspicious, the blocks that could be resolved all the same, and the files' texts."""
+
+    document: Document
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, Source]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether there is an error among what was found."""
+        return any(diagnostic.severity == "error" for diagnostic in self.diagnostics)
+
+
 def load_files(paths: Sequence[str | Path], environment: Environment) -> Document:
     """Parse and resolve specification files together; files named twice count once.
 
@@ -68,17 +83,22 @@ def load_with_warnings(paths: Sequence[str | Path], environment: Environment) ->
         return _read(paths, environment).resolved()
 
 
-def lint_files(paths: Sequence[str | Path], environment: Environment) -> Loaded:
-    """As :func:`load_with_warnings`, but files that have nothing to do with each other may use the same names.
+def lint_files(paths: Sequence[str | Path], environment: Environment) -> Linted:
+    """All that is wrong with some files; those that have nothing to do with each other may use the same names.
 
     Files belong together where one uses the other, or names a circuit that only the other one has.
-
-    Raises:
-        SpecError: with all errors, and the warnings, of all files.
     """
     with _without_garbage_collection():
         files = _read(paths, environment)
-        return files.resolved(files.groups())
+        return files.linted(files.groups())
+
+
+def lint_source(source: Source, environment: Environment) -> Linted:
+    """All that is wrong with a text, as if it were the file that it is called by."""
+    with _without_garbage_collection():
+        files = _Files(environment)
+        files.add(source, 0)
+        return files.linted()
 
 
 def resolve_text(text: str, path: str, environment: Environment) -> Document:
@@ -198,12 +218,19 @@ class _Files:
 
     # --- resolving ---------------------------------------------------------------------------------
 
-    def resolved(self, groups: Iterable[Container[str]] | None = None) -> Loaded:
-        """The document of all that was read; within each group of files names must differ (None: among all files).
+    def resolved(self) -> Loaded:
+        """The document of all that was read.
 
         Raises:
             SpecError: if anything is wrong with it.
         """
+        found = self.linted()
+        if found.wrong:
+            raise SpecError(found.diagnostics, found.sources)
+        return Loaded(found.document, found.diagnostics, found.sources)
+
+    def linted(self, groups: Iterable[Container[str]] | None = None) -> Linted:
+        """All that was read; within each group of files names must differ (None: among all files)."""
         parts = [self._resolved(group) for group in ([self.sources] if groups is None else groups)]
         document = Document(
             tuple(self.given),
@@ -212,10 +239,7 @@ class _Files:
             tuple(intervention for part in parts for intervention in part.interventions),
             tuple(circuit for part in parts for circuit in part.used),
         )
-        diagnostics = self._diagnostics()
-        if any(diagnostic.severity == "error" for diagnostic in diagnostics):
-            raise SpecError(diagnostics, self.sources)
-        return Loaded(document, diagnostics, self.sources)
+        return Linted(document, self._diagnostics(), self.sources)
 
     def _resolved(self, group: Container[str]) -> Document:
         """What the blocks of a group of files mean, apart from what is wrong with them."""

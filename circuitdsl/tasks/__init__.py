@@ -3,12 +3,25 @@
 One file a task; ``file("my.jsonl")`` brings anybody's own prompts. Importing this loads no model library.
 """
 
+from circuitdsl.tasks.file_example import example_file
 from circuitdsl.tasks.layout import Layout
-from circuitdsl.tasks.prompts import Prompt, PromptSet, TextPrompt
-from circuitdsl.tasks.registry import describe, draw, draw_all, files_of, open_task, task_names
-from circuitdsl.tasks.task import Listing, Opener, ReadsFiles, Task, TaskError
+from circuitdsl.tasks.prompts import FirstToken, Prompt, PromptSet, TextPrompt
+from circuitdsl.tasks.registry import (
+    describe,
+    draw,
+    draw_all,
+    examine,
+    files_of,
+    open_task,
+    open_usable,
+    task_names,
+)
+from circuitdsl.tasks.task import Examination, Examined, Listing, Opener, ReadsFiles, Task, TaskError
 
 __all__ = [
+    "Examination",
+    "Examined",
+    "FirstToken",
     "Layout",
     "Listing",
     "Opener",
@@ -21,7 +34,10 @@ __all__ = [
     "describe",
     "draw",
     "draw_all",
+    "examine",
+    "example_file",
     "files_of",
     "open_task",
+    "open_usable",
     "task_names",
 ]

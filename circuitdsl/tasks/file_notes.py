@@ -11,11 +11,9 @@ from math import comb
 from textwrap import shorten
 from typing import Any
 
+from circuitdsl.tasks.file_lines import Line
 from circuitdsl.tasks.prompts import Prompt, TextPrompt
 from circuitdsl.tasks.tokenise import begins_with_bos, continuations, tokens_of_spans
-
-Line = tuple[int, TextPrompt]
-"""The number of a line and its prompt."""
 
 Drawn = tuple[int, TextPrompt, Prompt]
 """The same with what a tokenizer makes of it."""
@@ -43,6 +41,7 @@ def notes_of_texts(name: str, lines: Sequence[Line]) -> Iterator[str]:
     yield from _copies(name, lines)
     yield from _items(name, lines)
     yield from _unchanged(name, lines)
+    yield from _ending_in_space(name, lines)
 
 
 def _copies(name: str, lines: Sequence[Line]) -> Iterator[str]:
@@ -115,6 +114,16 @@ def _unchanged(name: str, lines: Sequence[Line]) -> Iterator[str]:
             )
 
 
+def _ending_in_space(name: str, lines: Sequence[Line]) -> Iterator[str]:
+    """Prompts that end in a space, which most vocabularies have before the next word, as a part of it."""
+    found = [number for number, prompt in lines if prompt.text[-1] in " \t"]
+    if found:
+        yield (
+            f"{name}: {len(found)} of {len(lines)} prompts ({_first(found)}) end in a space, after which few texts "
+            "go on as these answers do: leave it out there, and write it before the answer"
+        )
+
+
 def _first(numbers: Sequence[int]) -> str:
     return f"line {numbers[0]}" if len(numbers) == 1 else f"line {numbers[0]} is the first"
 
@@ -129,6 +138,21 @@ def note_of_bos(name: str, lines: Sequence[Line], tokenizer: Any) -> Iterator[st
         yield (
             f"{name}: {len(found)} of {len(lines)} lines ({_first(found)}) begin with {tokenizer.bos_token}, which is "
             "this tokenizer's BOS token: `bos yes` puts no second one before them"
+        )
+
+
+def note_of_lengths(name: str, drawn: Iterable[Drawn]) -> Iterator[str]:
+    """Templates whose prompts are not equally long, so that the tokens of one are not those of another."""
+    lengths: dict[str, set[int]] = {}
+    for _, _, prompt in drawn:
+        lengths.setdefault(prompt.template, set()).add(len(prompt.tokens))
+    uneven = {template: sorted(found) for template, found in lengths.items() if len(found) > 1}
+    if uneven:
+        template, found = next(iter(uneven.items()))
+        of_one = "no line names its `template`, and prompts" if len(lengths) == 1 else f"prompts of {template}"
+        yield (
+            f"{name}: {of_one} have {found[0]} to {found[-1]} tokens, so that no mean by template is taken of them: "
+            "name the `template` of each line, another for another length, or write `method { ablate mean }`"
         )
 
 
@@ -173,7 +197,8 @@ def _spaced(prompt: TextPrompt, tokenizer: Any) -> Iterator[str]:
     bare = [
         answer
         for answer in dict.fromkeys((prompt.answer, *prompt.wrong))
-        if answer[0].isalnum() and not (answer[0].isdigit() and last.isdigit())  # 17 and 32 are one number
+        if isinstance(answer, str) and answer[0].isalnum()
+        if not (answer[0].isdigit() and last.isdigit())  # 17 and 32 are one number
     ]
     if bare:
         found = continuations(prompt.text, [*bare, *(f" {answer}" for answer in bare)], tokenizer)

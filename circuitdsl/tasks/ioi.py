@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, VariableInfo
 from circuitdsl.tasks.arguments import refuse_all
 from circuitdsl.tasks.drawing import Selection, WrittenTask
-from circuitdsl.tasks.prompts import Span, TextPrompt
+from circuitdsl.tasks.prompts import Prediction, Span, TextPrompt
 from circuitdsl.tasks.words import GIFTS, NAMES, PLACES, fill
 
 PATTERNS: tuple[str, ...] = (
@@ -82,7 +82,11 @@ def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
         spans={"IO": (spans[io_slot],), "S1": (spans[s1_slot],), "S2": (spans["S2"],)},
         counterfactuals={name: sentence(pattern, names, place, gift)[0] for name, names in replaced.items()},
         template=template,
-        predicted={"IO_token": f" {unrelated[0]}", "S_token": f" {s}", "S_position": f" {s}"},
+        predicted={
+            "IO_token": Prediction("other_io", f" {unrelated[0]}"),
+            "S_token": Prediction("other_s", f" {s}"),
+            "S_position": Prediction("flip_order", f" {s}"),
+        },
     )
 
 

@@ -26,7 +26,9 @@ def layout_of(prompt: TextPrompt) -> Layout:
         return max(0, sum(end <= stop for end in ends) - 1)
 
     found = {name: tuple(sorted({last_touched(stop) for _, stop in spans})) for name, spans in prompt.spans.items()}
-    return Layout(len(ends), found | {"END": (len(ends) - 1,)})
+    last = len(ends) - 1
+    given = {name: tuple(min(index, last) for index in indices) for name, indices in prompt.tokens.items()}
+    return Layout(len(ends), found | given | {"END": (last,)})
 
 
 def layouts_of(prompts: Iterable[TextPrompt]) -> tuple[Layout, ...]:

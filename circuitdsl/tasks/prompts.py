@@ -14,28 +14,52 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class FirstToken:
+    """An answer of which the first token alone is meant, as it continues the text."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Answer = str | FirstToken | int
+"""An answer as it continues the text, one token; the first token of a text; or a token by its number."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer that would follow if one variable of the task (``language.environment.VariableInfo``) alone had the
+    value that it has on a counterfactual."""
+
+    counterfactual: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
 class TextPrompt:
     """A prompt before any tokenizer has seen it.
 
     ``spans`` maps a position's name to half-open character spans of ``text``; each means the last token that the
-    span touches. END need not be listed. ``answer`` and ``wrong`` are spelled as they continue the text (" Mary").
+    span touches. END need not be listed. ``tokens`` are positions that are given as token indices, from 0 and without a
+    BOS token. ``answer`` and ``wrong`` are spelled as they continue the text (" Mary").
     ``options`` are the answers that the task allows, for ``accuracy(among options)``. ``right`` are all right answers,
-    ``answer`` among them, where there are several. ``predicted`` is the answer that would follow if one variable of the
-    task (``language.environment.VariableInfo``) alone had the value that it has on its counterfactual. ``item`` is what
-    the prompt is about, for items that are written in several templates: prompts of one item are not independent of
-    each other. "" is none.
+    ``answer`` among them, where there are several. ``predicted`` has what each variable of the task leads to.
+    ``item`` is what the prompt is about, for items that are written in several templates: prompts of one item are not
+    independent of each other. "" is none.
     """
 
     text: str
-    answer: str
-    wrong: tuple[str, ...]
-    options: tuple[str, ...]
+    answer: Answer
+    wrong: tuple[Answer, ...]
+    options: tuple[Answer, ...]
     spans: Mapping[str, tuple[Span, ...]]
     counterfactuals: Mapping[str, str]
     template: str
-    right: tuple[str, ...] = ()
+    right: tuple[Answer, ...] = ()
     item: str = ""
-    predicted: Mapping[str, str] = field(default_factory=dict[str, str])
+    predicted: Mapping[str, Prediction] = field(default_factory=dict[str, Prediction])
+    tokens: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
 
 @dataclass(frozen=True)

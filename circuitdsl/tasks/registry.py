@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.environment import TaskInfo, TaskRef, UnknownName
 from circuitdsl.plugins import installed, load
 from circuitdsl.tasks.prompts import PromptSet
-from circuitdsl.tasks.task import Listing, Opener, ReadsFiles, Task, TaskError
+from circuitdsl.tasks.task import Examination, Examined, Listing, Opener, ReadsFiles, Task, TaskError, Tolerant
+
+FoundT = TypeVar("FoundT")
 
 
 def task_names() -> tuple[str, ...]:
@@ -30,6 +32,12 @@ def open_task(ref: TaskRef) -> Task:
 def describe(ref: TaskRef) -> TaskInfo:
     """What the task that ``ref`` names offers to a specification. Raises as :func:`open_task` does."""
     return open_task(ref).info
+
+
+def open_usable(ref: TaskRef) -> Task:
+    """The task of what can be used of its file, where some lines can. Raises as :func:`open_task` does otherwise."""
+    opener = _opener(ref.name)
+    return opener.usable(ref) if isinstance(opener, Tolerant) else opener(ref)
 
 
 def files_of(ref: TaskRef) -> tuple[Path, ...]:
@@ -57,23 +65,36 @@ def draw(ref: TaskRef, tokenizer: Any, count: int, seed: int, bos: bool) -> Prom
 
     Raises :class:`TaskError`, also for whatever a task or a tokenizer raises, and :class:`UnknownName`.
     """
-    return _drawn(ref, lambda task: task.draw(tokenizer, count, seed, bos))
+    return _asked(ref, lambda: open_task(ref).draw(tokenizer, count, seed, bos))
 
 
 def draw_all(ref: TaskRef, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
     """Every prompt of a task that can list them. Raises as :func:`draw` does."""
 
-    def every(task: Task) -> PromptSet:
+    def every() -> PromptSet:
+        task = open_task(ref)
         if not isinstance(task, Listing):
             raise TaskError(f"the task {ref} cannot list its prompts", "write how many: `prompts 200`")
         return task.every(tokenizer, seed, bos)
 
-    return _drawn(ref, every)
+    return _asked(ref, every)
 
 
-def _drawn(ref: TaskRef, prompts: Callable[[Task], PromptSet]) -> PromptSet:
+def examine(ref: TaskRef, tokenizer: Any, bos: bool) -> Examination:
+    """The lines of a task's file as a tokenizer reads them; none of a task that writes its own prompts.
+
+    Raises as :func:`draw` does.
+    """
+
+    def examined(task: Task) -> Examination:
+        return task.examine(tokenizer, bos) if isinstance(task, Examined) else Examination()
+
+    return _asked(ref, lambda: examined(open_usable(ref)))
+
+
+def _asked(ref: TaskRef, ask: Callable[[], FoundT]) -> FoundT:
     try:
-        return prompts(open_task(ref))
+        return ask()
     except (InputError, UnknownName):
         raise
     except Exception as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from circuitdsl.errors import InputError
-from circuitdsl.language.environment import TaskInfo, TaskRef
+from circuitdsl.language.environment import LineFault, TaskInfo, TaskRef
 from circuitdsl.tasks.layout import Layout
 from circuitdsl.tasks.prompts import PromptSet
 
@@ -44,6 +45,26 @@ class Listing(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Examination:
+    """A file of so many ``lines`` with prompts, as a tokenizer reads them: those that cannot be used, and notes on the
+    others, each a sentence. ``skipped``: those are left out, and no mistake."""
+
+    lines: int = 0
+    faults: tuple[LineFault, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: bool = False
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A task whose prompts are somebody's own, so that a tokenizer may not read all of them."""
+
+    def examine(self, tokenizer: Any, bos: bool) -> Examination:
+        """All of its lines. Raises :class:`TaskError` for a tokenizer that can read none."""
+        ...
+
+
 Opener = Callable[[TaskRef], Task]
 """What an entry point of the group ``circuitdsl.tasks`` is: it reads the arguments that the specification gives.
 
@@ -57,4 +78,14 @@ class ReadsFiles(Protocol):
 
     def files(self, ref: TaskRef) -> tuple[Path, ...]:
         """The files that the task reads, whether they exist or not. Raises :class:`UnknownName` for wrong arguments."""
+        ...
+
+
+@runtime_checkable
+class Tolerant(Protocol):
+    """An opener of tasks whose files may hold lines that cannot be used."""
+
+    def usable(self, ref: TaskRef) -> Task:
+        """The task of the lines that can be used. Raises as the opener does, but for lines that cannot, if others
+        can."""
         ...

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from circuitdsl.language.environment import BOS
-from circuitdsl.tasks.prompts import Prompt, Span, TextPrompt
+from circuitdsl.tasks.prompts import Answer, FirstToken, Prompt, Span, TextPrompt
 from circuitdsl.tasks.task import TaskError
 
 Offsets = Sequence[Span]
@@ -21,37 +22,38 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     With ``bos`` the prompt and its counterfactuals begin with one BOS token: a text that begins with it gets
     no second one. It is the position BOS, unless the prompt has a position of that name.
 
-    Raises :class:`TaskError` for an answer that does not continue the text by exactly one token, a counterfactual
-    of another length, a word that the vocabulary lacks, a span that touches no token, or no BOS where one is wanted.
+    Raises :class:`TaskError` for an answer that does not continue the text by exactly one token (or by some, where the
+    first is meant), a counterfactual of another length, a word or a token that the vocabulary lacks, a span that
+    touches no token, an index that the prompt does not have, or no BOS where one is wanted.
     """
-    _require_fast(tokenizer)
+    require_fast(tokenizer)
     if not prompt.text.strip():
         raise TaskError(f"{where}: the prompt has no tokens", "give it some text")
     first = bos_tokens(tokenizer, bos)
-    answers = dict.fromkeys((prompt.answer, *prompt.right, *prompt.wrong, *prompt.options, *prompt.predicted.values()))
+    leads_to = {variable: prediction.answer for variable, prediction in prompt.predicted.items()}
+    answers = dict.fromkeys((prompt.answer, *prompt.right, *prompt.wrong, *prompt.options, *leads_to.values()))
     texts = {where: prompt.text}
-    texts |= {f'{where}, answer "{answer}"': prompt.text + answer for answer in answers}
+    written = [answer for answer in answers if not isinstance(answer, int)]
+    texts |= {f"{where}, {_called(answer)}": f"{prompt.text}{answer}" for answer in written}
     texts |= {f"{where}, counterfactual {name}": text for name, text in prompt.counterfactuals.items()}
     (tokens, offsets), *others = _encode(texts, tokenizer)
-    continued = {
-        answer: _continuation(tokens, longer, f'{where}: the answer "{answer}"')
-        for answer, (longer, _) in zip(answers, others, strict=False)
-    }
+    longer = {answer: found for answer, (found, _) in zip(written, others, strict=False)}
+    continued = {answer: _continuation(answer, tokens, longer, tokenizer, where) for answer in answers}
     wrong = {continued[wrong] for wrong in prompt.wrong}
     for answer in (prompt.answer, *prompt.right):
         if continued[answer] in wrong:
-            raise TaskError(f'{where}: the answer "{answer}" is also a wrong answer', "leave it out of the wrong")
+            raise TaskError(f"{where}: the {_called(answer)} is also a wrong answer", "leave it out of the wrong")
     right = {continued[answer] for answer in (prompt.answer, *prompt.right)}
-    for variable, answer in prompt.predicted.items():
+    for variable, answer in leads_to.items():
         if continued[answer] in right:
             raise TaskError(
-                f'{where}: the answer "{answer}" that the variable {variable} predicts is right as it is',
+                f"{where}: the {_called(answer)} that the variable {variable} predicts is right as it is",
                 "choose a counterfactual on which the variable has a value that leads to another answer",
             )
     begun = _begun(tokens, first)
     counterfactuals = {
         name: _begun(found, first)
-        for name, (found, _) in zip(prompt.counterfactuals, others[len(answers) :], strict=True)
+        for name, (found, _) in zip(prompt.counterfactuals, others[len(written) :], strict=True)
     }
     for name, found in counterfactuals.items():
         if len(found) != len(begun):
@@ -62,7 +64,10 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     positions = {
         name: tuple(sorted({_touched(span, prompt.text, offsets, f"{where}, position {name}") for span in spans}))
         for name, spans in prompt.spans.items()
-    } | {"END": (len(tokens) - 1,)}
+    }
+    for name, given in prompt.tokens.items():
+        positions[name] = _indices(given, len(tokens), f"{where}, position {name}")
+    positions["END"] = (len(tokens) - 1,)
     return Prompt(
         text=prompt.text,
         tokens=begun,
@@ -75,7 +80,7 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
         template=prompt.template,
         right=tuple(dict.fromkeys(continued[right] for right in prompt.right)),
         item=prompt.item,
-        predicted={variable: continued[answer] for variable, answer in prompt.predicted.items()},
+        predicted={variable: continued[answer] for variable, answer in leads_to.items()},
     )
 
 
@@ -100,7 +105,7 @@ def continuations(text: str, endings: Sequence[str], tokenizer: Any) -> list[int
 
 def single_tokens(tokenizer: Any, words: Iterable[str]) -> tuple[str, ...]:
     """Those of ``words`` that are one known token each when they follow a word and a space."""
-    _require_fast(tokenizer)
+    require_fast(tokenizer)
     candidates = tuple(words)
     before, *found = tokens_of(tokenizer, ["the", *(f"the {word}" for word in candidates)])
     unknown = tokenizer.unk_token_id
@@ -153,7 +158,8 @@ def _begun(tokens: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, ...]:
     return tokens if tokens[: len(first)] == first else first + tokens
 
 
-def _require_fast(tokenizer: Any) -> None:
+def require_fast(tokenizer: Any) -> None:
+    """Raise :class:`TaskError` for a tokenizer that does not tell where its tokens stand."""
     if not getattr(tokenizer, "is_fast", False):
         raise TaskError(
             "the model's tokenizer does not say which characters its tokens stand for",
@@ -189,16 +195,57 @@ def _encode(texts: Mapping[str, str], tokenizer: Any) -> list[tuple[tuple[int, .
     return found
 
 
-def _continuation(tokens: tuple[int, ...], longer: tuple[int, ...], what: str) -> int:
-    """The one token by which ``longer`` continues ``tokens``; :class:`TaskError` if it does not."""
-    if longer[: len(tokens)] != tokens or len(longer) != len(tokens) + 1:
-        added = len(longer) - len(tokens)
-        found = f"{added} tokens" if longer[: len(tokens)] == tokens else "merged with the end of the prompt"
-        raise TaskError(
-            f"{what} is not one token after the prompt but {found}",
-            "choose an answer of one token; most vocabularies have words with the space before them",
-        )
-    return longer[-1]
+def _called(answer: Answer) -> str:
+    """An answer in messages."""
+    match answer:
+        case str():
+            return f'answer "{answer}"'
+        case FirstToken():
+            return f'answer that begins "{answer}"'
+        case int():
+            return f"answer of token {answer}"
+
+
+def _continuation(
+    answer: Answer,
+    tokens: tuple[int, ...],
+    longer: Mapping[str | FirstToken, tuple[int, ...]],
+    tokenizer: Any,
+    where: str,
+) -> int:
+    """The token that ``answer`` is after ``tokens``. Raises :class:`TaskError` if there is none."""
+    if isinstance(answer, int):
+        known = len(tokenizer)
+        if not 0 <= answer < known:
+            raise TaskError(f"{where}: the vocabulary has no token {answer}", f"its tokens are 0 to {known - 1}")
+        return answer
+    found = longer[answer]
+    added = found[len(tokens) :]
+    if found[: len(tokens)] == tokens and (len(added) == 1 or (added and isinstance(answer, FirstToken))):
+        return added[0]
+    made = f"{len(added)} tokens" if found[: len(tokens)] == tokens else "merged with the end of the prompt"
+    needed = "a token of its own" if isinstance(answer, FirstToken) else "one token"
+    raise TaskError(
+        f"{where}: the {_called(answer)} is not {needed} after the prompt but {made}",
+        _one_token(str(answer), len(added)),
+    )
+
+
+def _one_token(answer: str, tokens: int) -> str:
+    """What to write in place of an answer of several tokens, or of none of its own."""
+    if tokens < 2:
+        spaced = answer if answer[:1].isspace() else f" {answer}"
+        return f'write it with the space before it, "{spaced}", or as the number of a token'
+    first = json.dumps({"first": answer}, ensure_ascii=False)
+    return f"choose an answer of one token; in a file, {first} means its first token alone"
+
+
+def _indices(given: tuple[int, ...], length: int, where: str) -> tuple[int, ...]:
+    """Token indices that a prompt has, ascending."""
+    for index in given:
+        if not 0 <= index < length:
+            raise TaskError(f"{where}: there is no token {index}", f"the prompt's tokens are 0 to {length - 1}")
+    return tuple(sorted(set(given)))
 
 
 def _touched(span: Span, text: str, offsets: Offsets, where: str) -> int:

@@ -376,3 +376,15 @@ def test_the_command_line_offers_every_precision(command: str, monkeypatch: pyte
     """It lists them itself, since the package of models is too large to load for a help text."""
     monkeypatch.setenv("COLUMNS", "120")
     assert f"<{'|'.join(DTYPES)}>" in run(command, "--help").out
+
+
+def test_a_new_file_of_prompts_is_right_and_never_takes_the_place_of_another(tmp_path: Path):
+    prompts, spec = tmp_path / "my.jsonl", tmp_path / "my.circuit"
+    ended = run("tasks", "new", prompts)
+    assert ended.code == 0 and ended.out.startswith(f"{prompts} written")
+    spec.write_text('circuit c {\n  model mini\n  task file("my.jsonl")\n  edge 0.1 at END -> logits\n}\n')
+    assert run("lint", spec) == (0, "nothing is wrong\n", "")
+    before = prompts.read_text()
+    ended = run("tasks", "new", prompts)
+    assert (ended.code, ended.out) == (2, "") and "is there already" in ended.err
+    assert prompts.read_text() == before

@@ -7,6 +7,7 @@ from circuitdsl.language.environment import (
     DictionaryInfo,
     Environment,
     Layout,
+    LineFault,
     MeasureInfo,
     Parameter,
     PositionInfo,
@@ -52,6 +53,9 @@ TASKS = {
     ),
     "few": TaskInfo("few", "a task that lists its prompts", _positions("END"), (), None, 1, listed=12),
     "many": TaskInfo("many", "a task of too many", _positions("END"), (), None, 1, listed=1_000_000),
+    "unsure": TaskInfo(
+        "unsure", "no wrong answers", _positions("END"), (("other", "others"),), "other", 2, lines=(1, 4), wrong=False
+    ),
     "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
 }
 _HEADS = Parameter("heads", "heads", "the heads", only_heads=True)
@@ -166,6 +170,9 @@ def _geometry(name: str) -> Geometry:
 
 
 def _task(reference: TaskRef) -> TaskInfo:
+    if reference.name == "broken":
+        faults = (LineFault("my.jsonl", 3, "no JSON", "write an object"), LineFault("my.jsonl", 5, "empty", "fill it"))
+        raise UnknownName("my.jsonl, line 3: no JSON", faults=faults, usable=4)
     if reference.name == "file":
         return TASKS["ioi"]
     if reference.name not in TASKS:

@@ -168,11 +168,7 @@ def linted(folder: Path, **files: str) -> list[tuple[str, str]]:
     for name, text in files.items():
         (folder / f"{name}.circuit").write_text(text)
     paths = [folder / f"{name}.circuit" for name in files]
-    try:
-        found = lint_files(paths, ENVIRONMENT).warnings
-    except SpecError as error:
-        found = error.diagnostics
-    return [(d.code, Path(d.span.file).stem) for d in found]
+    return [(d.code, Path(d.span.file).stem) for d in lint_files(paths, ENVIRONMENT).diagnostics]
 
 
 def test_files_that_have_nothing_to_do_with_each_other_may_use_the_same_names(tmp_path: Path):

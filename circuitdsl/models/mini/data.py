@@ -38,7 +38,7 @@ def held_out(one: str, two: str) -> bool:
 
 def held_out_names(prompt: TextPrompt) -> bool:
     """Whether an ``ioi`` prompt pairs two names that no training sentence names together."""
-    return held_out(prompt.answer.strip(), prompt.wrong[0].strip())
+    return held_out(str(prompt.answer).strip(), str(prompt.wrong[0]).strip())
 
 
 def unseen_things(prompt: TextPrompt) -> list[bool]:
@@ -109,7 +109,7 @@ class Writer:
                 return self._answered(prompt)
 
     def _answered(self, prompt: TextPrompt) -> Example:
-        tokens = self.encode(prompt.text + prompt.answer)
+        tokens = self.encode(f"{prompt.text}{prompt.answer}")
         return Example(tokens, (len(tokens) - 1,))
 
 

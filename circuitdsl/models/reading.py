@@ -1,0 +1,108 @@
+"""What a model's tokenizer makes of files of prompts, for those who open no model and load no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.diagnostics import Diagnostic
+from circuitdsl.language.environment import LineFault, TaskRef
+from circuitdsl.language.source import Span
+from circuitdsl.models.folders import find_folder
+from circuitdsl.models.kept_tokenizer import SPECIAL, KeptTokenizer, TokenizerText
+from circuitdsl.models.tokenizer import tokenizer_of
+from circuitdsl.tasks import Examination, examine, files_of
+
+_FILE = "tokenizer.json"
+
+
+def light_tokenizer(name: str, revision: str | None = None) -> Any:
+    """A model's tokenizer, made of its ``tokenizer.json`` alone where it has one; else as :func:`tokenizer_of` does,
+    which loads transformers. Raises as that does."""
+    folder = find_folder(name, revision)
+    if folder is None or not (folder / _FILE).is_file():
+        return tokenizer_of(name, revision)
+    from tokenizers import Tokenizer
+
+    try:
+        text = (folder / _FILE).read_text(encoding="utf-8")
+        backend = Tokenizer.from_str(text)
+        special = _special(folder, backend)
+    except Exception:  # of a file that is damaged, of whatever kind: who knows all kinds says what is wrong
+        return tokenizer_of(name, revision)
+    return KeptTokenizer(TokenizerText(text, special), partial(tokenizer_of, name, revision))
+
+
+def _special(folder: Path, backend: Any) -> dict[str, Any]:
+    """The special tokens that the folder's configuration names, as TransformerLens completes them."""
+    path = folder / "tokenizer_config.json"
+    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def token(name: str) -> str | None:
+        given = written.get(name)
+        return given.get("content") if isinstance(given, dict) else given
+
+    bos, unknown = token("bos_token") or token("eos_token"), token("unk_token")
+    numbers = {name: None if name is None else backend.token_to_id(name) for name in (bos, unknown)}
+    found = {"bos_token": bos, "bos_token_id": numbers[bos], "unk_token": unknown, "unk_token_id": numbers[unknown]}
+    return dict.fromkeys(SPECIAL) | found | {"all_special_ids": [each for each in numbers.values() if each is not None]}
+
+
+def read_prompts(
+    circuits: Iterable[Circuit],
+    model: str | None,
+    revision: str | None,
+    named: Callable[[str, str | None], Any] = light_tokenizer,
+) -> tuple[Diagnostic, ...]:
+    """What is wrong with the files of prompts of some circuits, for the tokenizers of their models or of ``model``.
+
+    ``named`` gives the tokenizer of a model by its name and revision. Every line that cannot be used is an error, or a
+    warning where it is skipped; notes on the others are warnings.
+    """
+    asked = {
+        (model or circuit.model, task, circuit.method.bos): circuit
+        for circuit in circuits
+        for task in circuit.tasks
+        if files_of(task)
+    }
+    found = (
+        _of_file(name, partial(named, name, revision), task, bos, circuit)
+        for (name, task, bos), circuit in asked.items()
+    )
+    return tuple(dict.fromkeys(diagnostic for each in found for diagnostic in each))
+
+
+def _of_file(
+    name: str, tokenizer: Callable[[], Any], task: TaskRef, bos: bool, circuit: Circuit
+) -> Iterator[Diagnostic]:
+    file = str(files_of(task)[0])
+    try:
+        found = examine(task, tokenizer(), bos)
+    except InputError as error:
+        message = f"{file} was not read as {name} would: {error.message}"
+        yield Diagnostic("C496", message, Span(circuit.file, circuit.line, 1, circuit.line, 8), error.remedy)
+        return
+    for number, fault in enumerate(found.faults):
+        yield _of_line(fault, found, _summary(task, found) if number == 0 else ())
+    yield from (Diagnostic("C495", note, Span.of_file(file)) for note in found.notes)
+
+
+def _of_line(fault: LineFault, found: Examination, notes: tuple[str, ...]) -> Diagnostic:
+    code, left_out = ("C495", " (it is skipped)") if found.skipped else ("C231", "")
+    span = Span(fault.file, fault.line, 1, fault.line, 1)
+    return Diagnostic(code, f"line {fault.line}: {fault.message}{left_out}", span, fault.remedy, notes)
+
+
+def _summary(task: TaskRef, found: Examination) -> tuple[str, ...]:
+    """How many lines cannot be used, and how to go on with the others."""
+    unusable = f"{len(found.faults):,} of {found.lines:,} lines cannot be used"
+    rest = found.lines - len(found.faults)
+    if found.skipped or not rest:
+        return (unusable,)
+    name = dict(task.arguments).get("")
+    return (f'{unusable}; `task {task.name}("{name}", skip: yes)` goes on with the other {rest:,}',)
