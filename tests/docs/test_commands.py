@@ -1,12 +1,16 @@
-"""The commands of the README and the tutorial, and those of ``make demo``, run, and print what the tutorial shows."""
+"""The commands of the README, the tutorial, the how-tos and ``make demo`` run, and give what the pages show."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -14,14 +18,37 @@ import pytest
 
 from benchmarks.commands import Ended, run
 from circuitdsl.engine import store
+from circuitdsl.models.folders import MINI
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(sh|text|circuit)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"Save this as `([^`]+)`:\n\n```circuit\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"[Ss]ave\s+this\s+as\s+`([^`]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.(\d+))?")
 
+Options = Mapping[str, Sequence[str]]
+"""More arguments for the commands that begin so."""
+
+FEWER: Options = {
+    "sweep": ("--prompts", "8"),
+    "draft ioi": ("--prompts", "12", "--stages", "1", "--no-unexplained"),
+    "draft --refine": ("--prompts", "12"),
+    "check": ("--prompts", "4", "--no-unexplained"),
+}
+"""What makes commands cheap where no page shows what they print."""
+
+WHOLE: Options = {"check specs/mini/ioi.circuit": FEWER["check"]}
+"""The same for the one command of the tutorial that checks all that ships of mini."""
+
+CODES = {"circuitdsl check guess.circuit": (1,), "circuitdsl check found.circuit": (0,)}
 DECIDED = (0, 1, 3)
 """Exit codes of a check that ran: on few prompts a claim may be undecided."""
+
+ELSEWHERE = {
+    "--model gpt2": "--model mini",
+    "--model pythia-160m --revision step3000 --device cuda": "--model mini --device cpu",
+}
+"""What the README says for weights, a network or a device that tests have not, and what stands for it here."""
 
 SPEC = """circuit {name} {{
   model mini
@@ -33,25 +60,6 @@ SPEC = """circuit {name} {{
 }}
 """
 COMPARED = 'use "a.circuit"\nuse "b.circuit"\ncompare a with b { expect overlap(heads) >= 10% }\n'
-LINE = (
-    '{"prompt": "When Anna and Andrew were waiting at the theater, Andrew offered a guitar to", "answer": " Anna", '
-    '"wrong": [" Andrew"], "positions": {"S2": [47, 53]}, '
-    '"counterfactuals": {"abc": "When Jason and Daniel were waiting at the theater, Jane offered a guitar to"}}\n'
-)
-
-ELSEWHERE = {
-    "--model gpt2": "--model mini",
-    "--model pythia-160m --revision step3000 --device cuda": "--model mini --device cpu",
-}
-"""What the README says for weights, a network or a device that tests have not, and what stands for it here."""
-
-FEWER = {
-    "sweep": ["--prompts", "8"],
-    "draft": ["--prompts", "12", "--stages", "1", "--no-unexplained"],
-    "draft --refine": ["--prompts", "12"],
-    "check": ["--prompts", "4", "--no-unexplained"],
-}
-"""Options that make a command cheap, where what it prints is not looked at."""
 
 
 @pytest.fixture
@@ -63,97 +71,58 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_tutorial_ends_with_a_circuit_that_holds(there: Path):
-    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    for name, text in FILE.findall(page):
-        Path(name).write_text(text, encoding="utf-8")
-    printed: list[str] = []
-    shown: list[str] = []
-    missed: list[str] = []
-    for kind, text in BLOCK.findall(page):
-        for line in text.splitlines():
-            if kind == "sh":
-                code, out = _of_tutorial(line)
-                assert code == (1 if line == "circuitdsl check guess.circuit" else 0), line
-                printed += out.splitlines()
-            elif kind == "text":
-                shown.append(line)
-                missed += () if any(_same(line, other) for other in printed) else (line,)
-    assert missed == []
-    assert len(shown) > 40
+def here(commands: Sequence[Sequence[str]]) -> list[Ended]:
+    """Commands run in this process."""
+    return [run(*arguments) for arguments in commands]
 
 
-def _of_tutorial(line: str) -> tuple[int, str]:
-    """The commands whose output the page shows run as they are; the last one is a demonstration of many minutes."""
-    if "{ioi,colored_objects" not in line:
-        ended = run(*_words(line))
-        return ended.code, ended.out
-    ended = run(*_words(line), *FEWER["check"])
-    assert ended.code in DECIDED, ended.err
-    return 0, ended.out
+@pytest.mark.parametrize("page", ["tutorial", "howto/model", "howto/eap-ig"])
+def test_a_page_can_be_followed_from_its_beginning_to_its_end(page: str, there: Path):
+    shutil.copytree(MINI, "my_model", ignore=shutil.ignore_patterns("*.py"))
+    follow(DOCS / f"{page}.md", here, WHOLE)
 
 
-def _same(shown: str, printed: str) -> bool:
-    """A line of a page is the printed one, but for last digits, which processors may change, and the lengths of bars."""
-    shown, printed = (" ".join(line.replace("▪", "").split()) for line in (shown, printed))
-    if NUMBER.sub("#", shown) != NUMBER.sub("#", printed):
-        return False
-    pairs = zip(NUMBER.finditer(shown), NUMBER.finditer(printed), strict=True)
-    return all(abs(float(a[0]) - float(b[0])) <= 2.01 * 10.0 ** -len(a[1] or "") * bool(a[1]) for a, b in pairs)
+@pytest.mark.parametrize("page", ["howto/task", "howto/measurement"])
+def test_a_page_on_a_plug_in_can_be_followed(page: str, there: Path):
+    """In a process that finds the package; what pip writes of it is written here, and tests/plugins installs one."""
+    program = (
+        "import json, sys; from benchmarks.commands import run\n"
+        "print(json.dumps([run(*arguments) for arguments in json.load(sys.stdin)]))"
+    )
+
+    def beside_the_package(commands: Sequence[Sequence[str]]) -> list[Ended]:
+        project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+        metadata = there / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
+        groups = project["entry-points"].items()
+        entries = ["\n".join((f"[{group}]", *map(" = ".join, names.items()))) for group, names in groups]
+        (metadata / "entry_points.txt").write_text("\n".join(entries))
+        paths = os.pathsep.join((str(there), str(ROOT), os.environ.get("PYTHONPATH", "")))
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONPATH": paths, "CIRCUITDSL_CACHE": str(there / "store")},
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        return [Ended(*ended) for ended in json.loads(done.stdout)]
+
+    follow(DOCS / f"{page}.md", beside_the_package)
 
 
-def test_lines_are_told_apart():
-    assert _same("✓ 1.6  S2 -7.6% [-11.2, -4.2] ▪▪▪", "✓ 1.6 S2   -7.7% [-11.3, -4.0] ▪▪")
-    assert not _same("✓ 1.6  S2 -7.6%", "✓ 1.6  S2 -8.6%")
-    assert not _same("✓ 1.6  S2 -7.6%", "? 1.6  S2 -7.6%")
-    assert not _same("13 heads", "14 heads")
-
-
-def test_the_commands_of_the_readme(there: Path):
+def test_the_commands_of_the_readme_run(there: Path):
     for name in ("my", "a", "b", "c"):
         Path(f"{name}.circuit").write_text(SPEC.format(name=name), encoding="utf-8")
     Path("reuse.circuit").write_text(COMPARED, encoding="utf-8")
-    Path("my.jsonl").write_text("".join(LINE.replace("guitar", word) for word in WORDS), encoding="utf-8")
+    Path("my.jsonl").write_text(dict(FILE.findall(page_text(DOCS / "howto" / "task.md")))["my.jsonl"], encoding="utf-8")
     assert run("export", "my.circuit", "--format", "eap", "-o", "found.json").code == 0
-    commands = list(_commands((ROOT / "README.md").read_text(encoding="utf-8")))
-    for line, arguments in commands:
-        ended = run(*arguments, *_cheap(arguments))
-        assert ended.code in (DECIDED if arguments[0] == "check" else (0,)), f"{line}\n{ended.out}\n{ended.err}"
-    assert {arguments[0] for _, arguments in commands} >= {"check", "draft", "export", "import", "sweep", "tasks"}
-
-
-WORDS = ("guitar", "drink", "coin", "key")
-
-
-def _commands(page: str) -> Iterator[tuple[str, list[str]]]:
-    """The lines of a page that call circuitdsl, with the arguments that they are called with here."""
-    used: set[str] = set()
-    for kind, text in BLOCK.findall(page):
-        for line in text.splitlines():
-            if kind == "sh" and line.startswith("circuitdsl "):
-                here = line
-                for said, stand_in in ELSEWHERE.items():
-                    if said in line:
-                        used.add(said)
-                        here = here.replace(said, stand_in)
-                yield line, _words(here)
-    assert used == set(ELSEWHERE)
-
-
-def _cheap(arguments: list[str]) -> list[str]:
-    return FEWER.get(" ".join(arguments[:2]), FEWER.get(arguments[0], []))
-
-
-def _words(line: str) -> list[str]:
-    """A line as a shell has it: quotes, comments and {a,b}, less the name of the program."""
-    words = shlex.split(line, comments=True)[1:]
-    return [each for word in words for each in _braces(word)]
-
-
-def _braces(word: str) -> list[str]:
-    parts = re.split(r"\{([^{}\s]*,[^{}\s]*)\}", word)
-    choices = [part.split(",") if at % 2 else [part] for at, part in enumerate(parts)]
-    return ["".join(chosen) for chosen in product(*choices)]
+    assert all(said in page_text(ROOT / "README.md") for said in ELSEWHERE)
+    followed = follow(ROOT / "README.md", here, FEWER)
+    assert {arguments[0] for arguments in followed} >= {"check", "diff", "draft", "export", "import", "sweep", "tasks"}
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
@@ -162,10 +131,78 @@ def test_the_demo_runs(there: Path):
     command = ["make", "--dry-run", "--assume-old=.venv/.installed", "demo"]
     recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     lines = recipe.replace("\\\n", " ").splitlines()
-    ended: list[Ended] = []
+    assert len(lines) > 1
     for line in lines:
         assert line.startswith(".venv/bin/circuitdsl "), line
-        arguments = _words(line)
-        ended.append(run(*arguments, *_cheap(arguments)))
-        assert ended[-1].code in DECIDED, ended[-1].err
-    assert "mini_ioi" in ended[0].out and len(ended) > 1
+        arguments = words(line)
+        (ended,) = here([[*arguments, *more(arguments, FEWER)]])
+        assert ended.code in DECIDED, ended.err
+        assert "mini_ioi" in ended.out
+
+
+# --- how a page is followed --------------------------------------------------------------------------
+
+
+def follow(
+    page: Path, process: Callable[[Sequence[Sequence[str]]], list[Ended]], options: Options | None = None
+) -> list[list[str]]:
+    """Write the files of a page, run its commands, and look for every line that it shows in what they printed and
+    wrote. Gives the commands' arguments."""
+    text = page_text(page)
+    for name, content in FILE.findall(text):
+        Path(name).write_text(content, encoding="utf-8")
+    blocks = [(kind, line) for kind, block in BLOCK.findall(text) for line in block.splitlines()]
+    lines = [line for kind, line in blocks if kind == "sh" and line.startswith("circuitdsl ")]
+    commands = [words(line) for line in lines]
+    ended = process([[*arguments, *more(arguments, options or {})] for arguments in commands])
+    for line, arguments, (code, out, err) in zip(lines, commands, ended, strict=True):
+        wanted = CODES.get(line, DECIDED if arguments[0] == "check" else (0,))
+        assert code in wanted, f"{line}: {code}\n{out}\n{err}"
+    given = [*(each.out for each in ended), *(file.read_text(encoding="utf-8") for file in Path().glob("*.circuit"))]
+    printed = [line for text in given for line in text.splitlines()]
+    missed = [line for kind, line in blocks if kind != "sh" and not any(same(line, other) for other in printed)]
+    assert missed == [], "\n".join(printed)
+    return commands
+
+
+def page_text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def words(line: str) -> list[str]:
+    """A line as a shell has it, less the name of the program: quotes, comments and {a,b}."""
+    for said, stand_in in ELSEWHERE.items():
+        line = line.replace(said, stand_in)
+    return [each for word in shlex.split(line, comments=True)[1:] for each in _braces(word)]
+
+
+def _braces(word: str) -> list[str]:
+    texts = re.split(r"\{([^{}\s]*,[^{}\s]*)\}", word)  # every other one stood in braces
+    choices = [text.split(",") if at % 2 else [text] for at, text in enumerate(texts)]
+    return ["".join(chosen) for chosen in product(*choices)]
+
+
+def more(arguments: Sequence[str], options: Options) -> Sequence[str]:
+    command = " ".join(arguments)
+    return next((added for begins, added in options.items() if command.startswith(begins)), ())
+
+
+def same(shown: str, printed: str) -> bool:
+    """A line of a page is the printed one, but for last digits, which processors change, and the lengths of bars."""
+    shown, printed = (" ".join(line.replace("▪", "").split()) for line in (shown, printed))
+    if NUMBER.sub("#", shown) != NUMBER.sub("#", printed):
+        return False
+    return all(map(_close, NUMBER.finditer(shown), NUMBER.finditer(printed)))
+
+
+def _close(shown: re.Match[str], printed: re.Match[str]) -> bool:
+    decimals = len(shown[1] or "")
+    return abs(float(shown[0]) - float(printed[0])) <= (2.01 * 10**-decimals if decimals else 0)
+
+
+def test_lines_are_told_apart():
+    assert same("✓ 1.6  S2 -7.6% [-11.2, -4.2] ▪▪▪", "✓ 1.6 S2   -7.7% [-11.3, -4.0] ▪▪")
+    assert not same("✓ 1.6  S2 -7.6%", "✓ 1.6  S2 -8.6%")
+    assert not same("✓ 1.6  S2 -7.6%", "? 1.6  S2 -7.6%")
+    assert not same("13 heads", "14 heads")
+    assert words("circuitdsl check a/{b,c}.x '{ 3.0 }'  # so") == ["check", "a/b.x", "a/c.x", "{ 3.0 }"]

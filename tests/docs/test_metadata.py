@@ -37,7 +37,7 @@ def _anchor(heading: str) -> str:
 
 
 def test_links_between_pages_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
     checked = 0
     for page in pages:
         for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
