@@ -2,6 +2,8 @@
 #   make demo   sets up and checks two circuits of the model that ships, how far they overlap, and a repair, and
 #               writes an HTML report
 #   make test   sets up and runs the linter, the type checker and all tests
+# And one more:
+#   make docs   sets up and builds the documentation as a site, build/docs/index.html
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -11,7 +13,7 @@ MINI   := specs/mini
 export HF_HUB_OFFLINE  = 1
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: demo test lint style types suite clean
+.PHONY: demo test lint style types suite docs clean
 
 demo: $(VENV)/.installed
 	mkdir -p build
@@ -34,6 +36,10 @@ types: $(VENV)/.installed-dev
 
 suite: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo build/docs/index.html
 
 # torch goes first and by its exact version: a bare `torch` pulls gigabytes of CUDA.
 $(VENV)/.torch: constraints.txt

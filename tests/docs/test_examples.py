@@ -1,15 +1,17 @@
-"""The examples in docstrings, and those in Python of the README and the tutorial, run and give what they say."""
+"""The examples in docstrings, and those in Python of the README and some pages, run and give what they say."""
 
 from __future__ import annotations
 
 import doctest
 import re
+import shutil
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from circuitdsl.models import Model, open_model
+from circuitdsl.models.folders import MINI
 
 ROOT = Path(__file__).parents[2]
 PROMPT = ">>> "
@@ -40,14 +42,15 @@ def mini() -> Model:
     return open_model("mini")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/api.md", "docs/howto/model.md"])
 def test_python_of_pages(
     page: str, mini: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """The files and the model that a page speaks of are there under its names, the files shorter than the page's."""
+    """The files and the models that a page speaks of are there under its names, the files shorter than the page's."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(MINI, "my_model", ignore=shutil.ignore_patterns("*.py"))
     for block in blocks:
         for name in re.findall(r'"(\w+\.circuit)"', block):
             Path(name).write_text(SPEC, encoding="utf-8")

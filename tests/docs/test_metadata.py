@@ -37,7 +37,7 @@ def _anchor(heading: str) -> str:
 
 
 def test_links_between_pages_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
     checked = 0
     for page in pages:
         for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
@@ -50,3 +50,21 @@ def test_links_between_pages_lead_somewhere():
                 assert anchor in map(_anchor, headings), f"{page.name}: {target}#{anchor}"
             checked += 1
     assert checked > 10
+
+
+def test_tests_that_pages_name_are_there():
+    named = [
+        (page.name, *found)
+        for page in (ROOT / "docs").rglob("*.md")
+        for found in re.findall(r"(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 40
+    for page, file, test in named:
+        assert f"\ndef {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{page}: {file}::{test}"
+
+
+def test_every_pitfall_names_the_tests_that_keep_it_right():
+    _, *pitfalls = re.split(r"^## ", (ROOT / "docs" / "pitfalls.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(pitfalls) > 7
+    for pitfall in pitfalls:
+        assert re.search(r"^\* `tests/.*::", pitfall, re.MULTILINE), pitfall.splitlines()[0]

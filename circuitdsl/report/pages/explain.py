@@ -23,8 +23,8 @@ OWN_PROMPTS = (
     "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), right (a list: other right answers), "
     "options (a list), counterfactuals "
     '(texts by name, or {"text": ..., "predicts": {"VARIABLE": " answer"}} where one variable alone has another '
-    "value), positions (by name: words of the prompt, half-open character spans, or token indices; words and spans mean "
-    "the last token that they touch), "
+    "value), positions (by name: words of the prompt, half-open character spans, or token indices; words and spans "
+    "mean the last token that they touch), "
     "template, and item (a string: prompts of one item, written in several templates, are not independent). "
     "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "
     "Names of positions and counterfactuals are no words of the language. "
