@@ -190,14 +190,14 @@ def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None
     Files of prompts are read line by line with the tokenizer of the model, whose weights are not. Raises InputError for
     a ``revision`` by whose shape nothing can be read, since it is not on this machine.
     """
-    found = lint_files(_found(paths), _tolerant(model, revision))
-    return _with_prompts_read(found, model, revision)
+    found = lint_files(_found(paths), tolerant_environment(model, revision))
+    return with_prompts_read(found, model, revision)
 
 
 def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count."""
-    found = lint_source(Source(name, normalised(text)), _tolerant(model, revision))
-    return _with_prompts_read(found, model, revision)
+    found = lint_source(Source(name, normalised(text)), tolerant_environment(model, revision))
+    return with_prompts_read(found, model, revision)
 
 
 def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revision: str | None = None) -> Fixed:
@@ -208,10 +208,10 @@ def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revis
     """
     from circuitdsl.language.fixes import fixed
 
-    return fixed(text, name, _tolerant(model, revision))
+    return fixed(text, name, tolerant_environment(model, revision))
 
 
-def _tolerant(model: AnyModel | None, revision: str | None) -> Environment:
+def tolerant_environment(model: AnyModel | None = None, revision: str | None = None) -> Environment:
     """An environment in which a file of prompts is what of it can be used; the rest is found when it is read."""
     return replace(
         environment(model, revision),
@@ -220,7 +220,7 @@ def _tolerant(model: AnyModel | None, revision: str | None) -> Environment:
     )
 
 
-def _with_prompts_read(found: Linted, model: AnyModel | None, revision: str | None) -> Findings:
+def with_prompts_read(found: Linted, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """What was found in specifications, and what is wrong with the files of prompts that they name."""
     circuits = (*found.document.circuits, *found.document.used)
     if not found.wrong:

@@ -35,6 +35,7 @@ LAYERS = (
     ("report",),
     ("draft",),
     ("api",),
+    ("editor",),
     ("cli", "__init__", "__main__"),
 )
 """The layers from the first to the last, each a few files or folders of the package (docs/architecture.md)."""

@@ -155,3 +155,15 @@ def test_a_file_whose_name_looks_like_a_revision_is_a_file(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     Path("HEAD:c.circuit").write_text(RIGHT)
     assert run("diff", "HEAD:c.circuit", ROOT / "specs" / "mini" / "ioi.circuit").code == 0
+
+
+# --- the language server -----------------------------------------------------------------------------
+
+
+def test_without_its_library_the_language_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in sys.modules if name.startswith(("circuitdsl.editor", "pygls"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pygls", None)
+    ended = run("lsp")
+    assert (ended.code, ended.out) == (2, "")
+    assert "the language server needs pygls" in ended.err and "pip install 'circuitdsl[lsp]'" in ended.err

@@ -20,15 +20,16 @@ SETTINGS: Mapping[str, str] = {setting.name: setting.about for setting in method
 """The settings of a ``method`` block, by the names that the language gives them."""
 
 OWN_PROMPTS = (
-    "Prompts of your own, one JSON object a line: prompt, answer, wrong (a list), right (a list: other right answers), "
-    "options (a list), counterfactuals "
-    '(texts by name, or {"text": ..., "predicts": {"VARIABLE": " answer"}} where one variable alone has another '
-    "value), positions (by name: words of the prompt, half-open character spans, or token indices; words and spans "
-    "mean the last token that they touch), "
-    "template, and item (a string: prompts of one item, written in several templates, are not independent). "
-    "A counterfactual has as many tokens as its prompt, every answer is one token, and END is always there. "
-    "Names of positions and counterfactuals are no words of the language. "
-    "The file's name counts from the specification's folder. docs/tutorial.md has an example."
+    "Prompts of your own, one JSON object a line: prompt, answer (one, or a list of right ones), wrong (one or a "
+    "list), right (further right answers), options (a list), counterfactuals (texts by name, or "
+    '{"text": ..., "predicts": {"VARIABLE": " answer"}} where one variable alone has another value), positions (by '
+    'name: words of the prompt, "John#2" for the second John; half-open character spans; token indices), template, and '
+    "item (a string: prompts of one item, written in several templates, are not independent). An answer is a text "
+    'of one token, {"first": "text"} for the first token of a text, or the number of a token. A counterfactual '
+    "has as many tokens as its prompt, and END is always there. Names of positions and counterfactuals are no "
+    'words of the language. file("my.jsonl", skip: yes) leaves out lines that cannot be used. The name of the '
+    "file counts from the folder of the specification. `circuitdsl tasks new my.jsonl` writes a file to begin "
+    "with; docs/tutorial.md has an example."
 )
 
 _PLACES = {"circuit": "circuit blocks", "compare": "compare blocks", "intervention": "intervention blocks"}
