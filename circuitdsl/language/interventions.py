@@ -17,6 +17,7 @@ from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import statement_text
 from circuitdsl.language.grammar import grammar
 from circuitdsl.language.methods import counterfactual
+from circuitdsl.language.needs import Needs
 from circuitdsl.language.places import Places
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
@@ -64,6 +65,7 @@ def resolve_intervention(
     expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
     check_repeats(placed, collector)
+    Needs(environment, circuit.task_info, circuit.method, block.name.span).report_each(placed, collector)
     if not expects:
         remedy = "add a line such as `expect accuracy - baseline >= 30%`"
         collector.add("C590", f"intervention {block.name.text} claims nothing", block.name.span, remedy)

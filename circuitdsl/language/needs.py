@@ -32,12 +32,16 @@ class Needs:
 
     def report(self, claims: Sequence[Placed], collector: Collector) -> None:
         """Warn of every claim that needs what the task does not give, and of what all of them need together."""
-        for placed in claims:
-            for message, remedy in self._of_term(placed.claim.term):
-                collector.add("C494", message, placed.span, remedy)
+        self.report_each(claims, collector)
         terms = [placed.claim.term for placed in claims]
         for message, remedy in self._of_all(terms):
             collector.add("C494", message, self.span, remedy)
+
+    def report_each(self, claims: Sequence[Placed], collector: Collector) -> None:
+        """Warn of every claim that needs what the task does not give."""
+        for placed in claims:
+            for message, remedy in self._of_term(placed.claim.term):
+                collector.add("C494", message, placed.span, remedy)
 
     def _of_term(self, term: Term) -> Iterator[tuple[str, str]]:
         name = self.task.name

@@ -11,10 +11,12 @@ from typing import Any
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.diagnostics import Diagnostic
-from circuitdsl.language.environment import LineFault, TaskRef
+from circuitdsl.language.environment import LineFault, TaskRef, UnknownName
 from circuitdsl.language.source import Span
 from circuitdsl.models.folders import find_folder
 from circuitdsl.models.kept_tokenizer import SPECIAL, KeptTokenizer, TokenizerText
+from circuitdsl.models.model import ModelError
+from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.tokenizer import tokenizer_of
 from circuitdsl.tasks import Examination, examine, files_of
 
@@ -23,8 +25,16 @@ _FILE = "tokenizer.json"
 
 def light_tokenizer(name: str, revision: str | None = None) -> Any:
     """A model's tokenizer, made of its ``tokenizer.json`` alone where it has one; else as :func:`tokenizer_of` does,
-    which loads transformers. Raises as that does."""
+    which loads transformers.
+
+    Nothing is fetched: raises :class:`ModelError` for a model that is not on this machine, and as that does.
+    """
     folder = find_folder(name, revision)
+    if folder is None and name not in PLANTED:
+        raise ModelError(
+            f"the tokenizer of {name} is not on this machine",
+            "`circuitdsl check` fetches it with the model; `--model` reads the lines as another model does",
+        )
     if folder is None or not (folder / _FILE).is_file():
         return tokenizer_of(name, revision)
     from tokenizers import Tokenizer
@@ -83,7 +93,7 @@ def _of_file(
     file = str(files_of(task)[0])
     try:
         found = examine(task, tokenizer(), bos)
-    except InputError as error:
+    except (InputError, UnknownName) as error:
         message = f"{file} was not read as {name} would: {error.message}"
         yield Diagnostic("C496", message, Span(circuit.file, circuit.line, 1, circuit.line, 8), error.remedy)
         return

@@ -194,6 +194,17 @@ async def test_a_lens_runs_one_claim_and_shows_its_figure(page: Page):
     assert hover and isinstance(hover.contents, lsp.MarkupContent) and "on 8 prompts" in hover.contents.value
 
 
+async def test_a_claim_that_runs_can_be_cancelled(page: Page):
+    page.write(TEXT.replace("prompts 8", "prompts 4000").replace("accuracy >= 50%", "faithfulness > random heads"))
+    before = set(page.client.progress_reports)
+    asked = lsp.ExecuteCommandParams(CHECK, [page.uri, "c", 9])
+    running = asyncio.ensure_future(page.client.workspace_execute_command_async(asked))
+    while not (begun := set(page.client.progress_reports) - before):
+        await asyncio.sleep(0.01)
+    page.client.window_work_done_progress_cancel(lsp.WorkDoneProgressCancelParams(begun.pop()))
+    assert await asyncio.wait_for(running, 240) == "cancelled"
+
+
 async def test_a_claim_that_is_gone_is_said(page: Page):
     asked = lsp.ExecuteCommandParams(CHECK, [page.uri, "c", 3])
     assert await page.client.workspace_execute_command_async(asked) is None
