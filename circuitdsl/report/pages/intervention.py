@@ -10,7 +10,7 @@ from rich.table import Table
 
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
-from circuitdsl.report.text import Text
+from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import estimate, number, p_said, plural
 
 OTHERS = 5
@@ -31,6 +31,23 @@ def intervention_summary(report: InterventionReport) -> RenderableType:
         *(block for each in report.downstream for block in (Text(), _downstream(each))),
         *((_direct(report),) if report.direct else ()),
     )
+
+
+def intervention_result(report: InterventionReport) -> RenderableType:
+    """What it changes, in a sentence; nothing if the intervention was not taken apart."""
+    arms = {arm.name: arm for arm in report.arms}
+    if "none" not in arms or "all" not in arms or arms["all"].accuracy.value is None:
+        return Group()
+    before, after = arms["none"], arms["all"]
+    said = [
+        f"{report.accuracy} {number(before.accuracy.value, 'share')} before",
+        f"{estimate(after.accuracy, 'share')} after",
+        f"{after.repaired:g} repaired",
+        f"{after.broken:g} broken",
+    ]
+    if report.p_value is not None:
+        said.append(f"{p_said(report.p_value)} (random heads)")
+    return Flow(said, "dim")
 
 
 def _arms(report: InterventionReport) -> Table:
