@@ -19,7 +19,7 @@ def remedies(outcome: ClaimOutcome, file: str) -> tuple[str, ...]:
         case Verdict.FAILS:
             return (*_of_failure(outcome, file), *_other_methods(outcome))
         case Verdict.UNDECIDED:
-            return tuple(_of_open(outcome))
+            return tuple(_of_open(outcome, file))
         case Verdict.ERROR:
             return (f"`circuitdsl explain {outcome.claim.term.measure}` says what it needs",)
         case Verdict.HOLDS:
@@ -59,8 +59,10 @@ def _raises(found: Estimate) -> str:
     return "lowers" if (found.value or 0.0) > 0 else "raises"
 
 
-def _of_open(outcome: ClaimOutcome) -> Iterator[str]:
+def _of_open(outcome: ClaimOutcome, file: str) -> Iterator[str]:
     claim = outcome.claim
+    if claim.kind == "member":
+        yield f"`circuitdsl draft --refine {file}` tells whether the circuit needs it"
     if outcome.note:
         yield f"`circuitdsl explain {claim.term.measure}` says what it needs"
     elif outcome.prompts and not outcome.exact:

@@ -141,7 +141,7 @@ def test_the_heads_after_an_intervention_are_told_by_claims_and_by_whose_direct_
     assert told.verdicts == (look.verdict, effect.verdict)
     assert fact(told, "effect(mover -> logits) - baseline <= 100%").estimate == effect.estimate
     certain = [each for each in whole.direct if each.effect.certain]
-    assert fact(told, f"heads with another direct effect for certain, of {len(whole.direct)}").estimate.value == len(
+    assert fact(told, f"heads whose direct effect changes significantly, of {len(whole.direct)}").estimate.value == len(
         certain
     )
     (most,) = [each for each in told.facts if each.label.startswith("direct effect of 3.")]

@@ -103,32 +103,37 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def folded(outcomes: Iterable[ClaimOutcome]) -> Iterator[ClaimLine]:
-    """A line for all claims that are alike: of each measurement the one that is nearest to its bound, of all heads that
-    roles list the one that matters least."""
+    """A line for all claims that are alike, of the one among them that :func:`nearest` gives."""
+    for group in alike(outcomes):
+        outcome = nearest(group)
+        claim = outcome.claim
+        text = _member(outcome) if claim.kind == "member" else claim.text.removeprefix("expect ")
+        about = f"(of {len(group)})" if len(group) > 1 else ""
+        yield ClaimLine(mark(outcome.verdict), str(claim.line), text, measured(outcome), about)
+
+
+def alike(outcomes: Iterable[ClaimOutcome]) -> list[list[ClaimOutcome]]:
+    """Claims by what they are about: each measurement, edges, edges that are denied, heads that roles list."""
     groups: dict[tuple[str, str], list[ClaimOutcome]] = {}
     for outcome in outcomes:
-        measure = outcome.claim.term.measure
         kind = outcome.claim.kind
-        groups.setdefault((kind, measure if kind in ("member", "expect") else ""), []).append(outcome)
-    for (kind, _), group in groups.items():
-        yield _members(group) if kind == "member" else _alike(group)
+        about = outcome.claim.term.measure if kind in ("member", "expect") else ""
+        groups.setdefault((kind, about), []).append(outcome)
+    return list(groups.values())
 
 
-def _alike(group: Sequence[ClaimOutcome]) -> ClaimLine:
-    weakest = min(group, key=closeness)
-    about = f"(of {len(group)})" if len(group) > 1 else ""
-    text = weakest.claim.text.removeprefix("expect ")
-    return ClaimLine(mark(weakest.verdict), str(weakest.claim.line), text, measured(weakest), about)
+def nearest(group: Sequence[ClaimOutcome]) -> ClaimOutcome:
+    """The claim whose figure is nearest to its bound; of listed heads the one that matters least."""
+    if group[0].claim.kind == "member":
+        return min(group, key=lambda outcome: abs(outcome.estimate.value or 0.0))
+    return min(group, key=closeness)
 
 
-def _members(group: Sequence[ClaimOutcome]) -> ClaimLine:
-    weakest = min(group, key=lambda outcome: abs(outcome.estimate.value or 0.0))
-    claim = weakest.claim
+def _member(outcome: ClaimOutcome) -> str:
+    claim = outcome.claim
     heads = dict(claim.term.arguments).get("heads")
-    which = f"{heads.label if isinstance(heads, Nodes) else claim.text.removesuffix(' matters')} of {claim.role}"
-    text = f"{which} matters: {claim.term.measure} {_wanted_of_member(weakest)}"
-    about = f"(of {len(group)})" if len(group) > 1 else ""
-    return ClaimLine(mark(weakest.verdict), str(claim.line), text, measured(weakest), about)
+    head = heads.label if isinstance(heads, Nodes) else claim.text.removesuffix(" matters")
+    return f"{head} of {claim.role} matters: {claim.term.measure} {_wanted_of_member(outcome)}"
 
 
 def _wanted_of_member(outcome: ClaimOutcome) -> str:

@@ -108,9 +108,12 @@ def took(report: Run) -> str:
     fast = f"planned: about {cost.planned:,.0f}; " if cost.planned != cost.plain else ""
     return (
         f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
-        f"({fast}one by one: {cost.plain:,.0f}), "
-        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
+        f"({fast}one by one: {cost.plain:,.0f}), {_engine(report)}"
     )
+
+
+def _engine(report: Run) -> str:
+    return f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
 
 
 def took_in_short(report: Run) -> Iterator[str]:
@@ -119,7 +122,7 @@ def took_in_short(report: Run) -> Iterator[str]:
     kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
     yield f"{plural(cost.experiments, 'experiment')} run{kept}"
     yield f"{cost.passes:,.0f} forward passes"
-    yield f"{report.engine} engine on {report.device}"
+    yield _engine(report)
 
 
 def rule(title: str) -> Rule:

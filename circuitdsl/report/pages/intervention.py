@@ -14,7 +14,7 @@ from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import estimate, number, p_said, plural
 
 OTHERS = 5
-"""So many heads that nobody named are shown at most, of those that change for certain."""
+"""So many heads that nobody named are shown at most, of those with a significant change."""
 
 NAMES = {"none": "the model as it is", "all": "the intervention"}
 
@@ -142,7 +142,7 @@ Row = TypeVar("Row", HeadChange, DirectEffect)
 
 
 def _shown(rows: Sequence[tuple[Row, Change]]) -> tuple[list[tuple[Row, Change]], list[str]]:
-    """The rows of heads that are named, then of others those that change most, if for certain; and a line about the
+    """The rows of heads that are named, then of others the largest significant changes; and a line about the
     others."""
     named, others = [row for row in rows if row[0].named], [row for row in rows if not row[0].named]
     certain = sorted((row for row in others if row[1].certain), key=lambda row: -abs(row[1].change.value or 0))
@@ -151,7 +151,7 @@ def _shown(rows: Sequence[tuple[Row, Change]]) -> tuple[list[tuple[Row, Change]]
     count = f"{len(certain) or 'none'} of {plural(len(others), 'other head' if named else 'head')}"
     verb = "changes" if len(certain) < 2 else "change"
     few = f"the {OTHERS} largest here, " if len(certain) > OTHERS else ""
-    return [*named, *certain[:OTHERS]], [f"{count} {verb} for certain (Holm, over {len(rows)}); {few}all in JSON"]
+    return [*named, *certain[:OTHERS]], [f"{count} {verb} significantly (Holm, over {len(rows)}); {few}all in JSON"]
 
 
 def _table(first: str, *columns: str) -> Table:

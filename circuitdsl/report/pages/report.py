@@ -25,7 +25,7 @@ from circuitdsl.report.formats import Format
 from circuitdsl.report.marks import MARKS, OPEN, SAID, STYLES, WORDS
 from circuitdsl.report.output import View
 from circuitdsl.report.pages.argument import argument_summary
-from circuitdsl.report.pages.claims import claim_list
+from circuitdsl.report.pages.claims import alike, claim_list, nearest
 from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.conclusions import conclusion as shared
 from circuitdsl.report.pages.dependence import dependence_summary
@@ -93,12 +93,13 @@ def _legend(report: Report, verbose: bool) -> Iterator[Text]:
     """What a sign means, on a figure of the report, if there is one that has a sign; and how claims are folded."""
     if not verbose and Verdict.HOLDS in (outcome.verdict for outcome in report.outcomes):
         yield Text("(of 7): of 7 alike claims that hold, the one nearest to its bound; -v shows all", style="dim")
-    figures = (
-        outcome.estimate.value
+    signed = (
+        nearest(group)
         for circuit in report.circuits
-        for outcome in circuit.claims
-        if outcome.claim.term.measure in _SIGNED and outcome.unit == "share" and outcome.estimate.value is not None
+        for group in alike(circuit.claims)
+        if group[0].claim.term.measure in _SIGNED and group[0].claim.kind != "no edge" and group[0].unit == "share"
     )
+    figures = (outcome.estimate.value or 0.0 for outcome in signed)
     shown = next((value for value in figures if number(value, "share") != number(0.0, "share")), None)
     if shown is not None:
         moves, does = ("falls", "raises") if shown < 0 else ("rises", "lowers")
