@@ -46,9 +46,10 @@ class Flow:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines: list[str] = []
-        for part in map(visible, self.parts):
+        for number, part in enumerate(map(visible, self.parts), start=1):
             joined = f"{lines[-1]}{self.between}{part}" if lines else part
-            if lines and cell_len(joined) > options.max_width:
+            ended = joined if number == len(self.parts) else f"{joined}{self.between.rstrip()}"
+            if lines and cell_len(ended) > options.max_width:
                 lines[-1] += self.between.rstrip()
                 lines.append(part)
             else:
