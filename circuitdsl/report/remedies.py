@@ -13,13 +13,16 @@ from circuitdsl.report.words import exact
 _MORE = 4  # times as many prompts, for an interval of half the width
 
 
-def remedies(outcome: ClaimOutcome, file: str) -> tuple[str, ...]:
-    """Ways on from a claim of ``file`` that does not hold, the likeliest first; none for one that holds."""
+def remedies(outcome: ClaimOutcome, file: str, most: int = 0) -> tuple[str, ...]:
+    """Ways on from a claim of ``file`` that does not hold, the likeliest first; none for one that holds.
+
+    ``most`` is how many prompts the method draws at most, 0 where that is not known: fewer are all that the task has.
+    """
     match outcome.verdict:
         case Verdict.FAILS:
             return (*_of_failure(outcome, file), *_other_methods(outcome))
         case Verdict.UNDECIDED:
-            return tuple(_of_open(outcome, file))
+            return tuple(_of_open(outcome, file, most))
         case Verdict.ERROR:
             return (f"`circuitdsl explain {outcome.claim.term.measure}` says what it needs",)
         case Verdict.HOLDS:
@@ -59,12 +62,14 @@ def _raises(found: Estimate) -> str:
     return "lowers" if (found.value or 0.0) > 0 else "raises"
 
 
-def _of_open(outcome: ClaimOutcome, file: str) -> Iterator[str]:
+def _of_open(outcome: ClaimOutcome, file: str, most: int) -> Iterator[str]:
     claim = outcome.claim
     if claim.kind == "member":
         yield f"`circuitdsl draft --refine {file}` tells whether the circuit needs it"
     if outcome.note:
         yield f"`circuitdsl explain {claim.term.measure}` says what it needs"
+    elif outcome.prompts < most:
+        yield f"the task has no more than {outcome.prompts} prompts: add some"
     elif outcome.prompts and not outcome.exact:
         yield f"more prompts: `prompts {outcome.prompts} to {_MORE * outcome.prompts}` in the method"
     if claim.kind == "expect" and isinstance(claim.bound, Bound) and (supported := _supported(claim.bound, outcome)):

@@ -147,6 +147,7 @@ def test_what_is_open_wants_more_prompts_or_a_weaker_claim():
     )
     noted = replace(open_one, note="too little is kept")
     assert remedies(noted, "")[0] == "`circuitdsl explain accuracy` says what it needs"
+    assert remedies(open_one, "", most=2000)[0] == "the task has no more than 200 prompts: add some"
     exact = replace(open_one, exact=True)
     assert not any("more prompts" in remedy for remedy in remedies(exact, ""))
 

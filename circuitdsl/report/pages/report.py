@@ -159,7 +159,7 @@ def _open_claim(section: Section, alike: Sequence[ClaimOutcome]) -> RenderableTy
         for variant in outcome.variants
         if variant.verdict is not outcome.verdict
     ]
-    lines += [Text.assemble(("try: ", "bold"), remedy) for remedy in remedies(outcome, section.file)]
+    lines += [Text.assemble(("try: ", "bold"), remedy) for remedy in remedies(outcome, section.file, section.most)]
     return Group(head, Padding(Group(*lines), (0, 0, 0, 2), expand=False))
 
 
