@@ -127,7 +127,7 @@ def carry_out(
             file = _file(kept, piece)
             unfinished = file.with_suffix(f".{os.getpid()}")
             unfinished.write_text(json.dumps(result), encoding="utf-8")
-            unfinished.rename(file)  # whole or not at all
+            unfinished.rename(file)  # in full, or not there
             done[piece] = result
             made += 1
             rest = (time.monotonic() - started) / made * (left - made)

@@ -183,7 +183,7 @@ class _Taken:
     # --- downstream ------------------------------------------------------------------------------
 
     def downstream(self) -> tuple[tuple[Downstream, ...], tuple[DirectEffect, ...]]:
-        """The heads after the intervention: where they look, wherever the document speaks of it, and what they do."""
+        """The heads after the intervention: where they look, wherever the document names it, and what they do."""
         questions, direct_job = self.questions, self.plan.direct
         places, heads = questions.places(), questions.heads()
         results = self.read([*self.plan.downstream.values(), *((direct_job,) if direct_job else ())])

@@ -87,6 +87,15 @@ class OpenModels:
             self.benches[key] = Bench(session, method.seed, coarse, notes)
         return self.benches[key]
 
+    def forget_prompts(self) -> None:
+        """Draw prompts again from now on, as files of them may have been saved; the models stay open."""
+        for key, bench in self.benches.items():
+            session = Session(bench.session.engine, self.store)
+            coarse = None
+            if bench.coarse is not None:
+                coarse = Session(bench.coarse.engine, self.store, session.streams, drawn=session.drawn)
+            self.benches[key] = Bench(session, bench.seed, coarse, bench.notes)
+
     def _engine(self, model: AnyModel, processing: Processing) -> Engine:
         """The engine of a model, open; or one that need not be, where a manifest says what it would be."""
 

@@ -168,9 +168,7 @@ def search_note(circuit: Circuit, found: Found) -> str:
     looks, screening = found.search.looks, found.screening
     if screening is not None:
         off = "" if screening.margin is None else f", which is off by {100 * screening.margin:.2g}% at most"
-        parts.append(
-            f"{screening.sorted_out} were sorted out in {screening.dtype}{off}, and all others measured in full"
-        )
+        parts.append(f"{screening.sorted_out} were excluded in {screening.dtype}{off}, and all others measured in full")
     elif len(looks) > 1:
         run = ", ".join(f"{heads} on {prompts}" for prompts, heads in looks[1:])
         parts.append(f"all were measured on {looks[0][0]} prompts, and those that could still be found on more: {run}")

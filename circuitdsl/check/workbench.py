@@ -56,7 +56,7 @@ class Workbench(OpenModels):
     def begin(self, circuits: Iterable[Circuit], listener: Callable[[int], None]) -> None:
         """Work on some circuits begins, of which ``listener`` is told. Raises InputError for a model with hooks."""
         if any(task.name == "file" for circuit in circuits for task in circuit.tasks):
-            self.benches.clear()  # the file's prompts may not be those of the last check
+            self.forget_prompts()  # the file's prompts may not be those of the last check
         self.require_unhooked()
         self.listener = listener
 

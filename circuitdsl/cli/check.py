@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,16 +57,23 @@ def check(
     revision: Revision = None,
     dtype: Precision = "float32",
     screen: Annotated[
-        ScreenName | None, typer.Option(help="Sort out unlisted heads far under the floor in this precision.")
+        ScreenName | None, typer.Option(help="Exclude unlisted heads far under the floor in this precision.")
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every head's claim and figure.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only what does not hold, and the count.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every claim, head and figure.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The verdict, and what does not hold.")] = False,
 ) -> None:
-    """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run."""
+    """Judge every claim of spec files. Exit: 0 all hold, 1 one fails, 3 one is undecided, 4 one cannot be run.
+
+    A report for programs in a file (-f json -o report.json) leaves the text on
+    standard output, and in full in a log beside the file (report.json.log).
+    """
     stacks = amount(memory) if memory is not None else 0
     document = None if watch else load_blocks(files, model, revision)
     output.need_room(output_file)
+    log = _log_beside(output_file) if report_format != "text" else None
+    if log is not None:
+        output.need_writable(log)
     need_pages(html)
     from circuitdsl.report.formats import formats
 
@@ -87,6 +95,9 @@ def check(
     def out(report: Report) -> None:
         view = output.view_of(output_file, verbose, quiet)
         output.put(formats()[report_format].render(report, view), output_file)
+        if log is not None:
+            output.write_file(log, formats()["text"].render(report, output.view_of(log, verbose=True)))
+            output.put(formats()["text"].render(report, output.view_of(None, verbose, quiet)))
         put_page(report, html)
 
     if document is None:
@@ -103,6 +114,14 @@ def check(
             raise typer.Exit(EXIT_INTERRUPTED) from None
         out(report)
         raise typer.Exit(report.exit_code)
+
+
+def _log_beside(file: Path | None) -> Path | None:
+    """The file for the text in full beside a report for programs: report.json.log beside report.json.
+
+    None where nothing is written to a regular file (/dev/stdout, a pipe): its reader wants the report alone.
+    """
+    return file.with_name(f"{file.name}.log") if file is not None and output.is_replaced(file) else None
 
 
 def _watch(files: list[str], checking: cd.api.Checking, bar: ProgressBar, out: Callable[[Report], None]) -> None:

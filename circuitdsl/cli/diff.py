@@ -58,7 +58,7 @@ def diff(
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Of three or more: list every pair.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every figure; of many, every pair.")] = False,
 ) -> None:
     """Say how much circuits share: heads, nodes, roles and edges, against what chance would give.
 
@@ -76,7 +76,7 @@ def diff(
             raise InputError("--align, --curve and --quoted are of two circuits", "leave them out, or name two")
         put_page(_atlas(circuits, function, opened, svg, diff_format, output_file, verbose), html)
         return
-    put_page(_diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file), html)
+    put_page(_diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file, verbose), html)
 
 
 class _Opened(NamedTuple):
@@ -126,6 +126,7 @@ def _diff(
     svg: Path | None,
     diff_format: str,
     output_file: Path | None,
+    verbose: bool,
 ) -> CircuitDiff:
     """Two circuits: the page, or the picture where nothing is measured and one is asked for."""
     left, right = (*specs, None)[:2]
@@ -148,7 +149,7 @@ def _diff(
         if curve is not None:
             output.write_file(curve, cd.show(functional, "svg"))
         found = cd.diff(ours, theirs, pairs, block, functional)
-    put(found, diff_format, output_file)
+    put(found, diff_format, output_file, verbose)
     return found
 
 

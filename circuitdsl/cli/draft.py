@@ -39,7 +39,7 @@ def draft(
         str | None, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')
     ] = None,
     output_file: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The specification that is written, whole or not at all.")
+        Path | None, typer.Option("--output", "-o", help="The file that the specification is written to.")
     ] = None,
     refine: Annotated[
         str | None, typer.Option(help="Propose a change of this specification (my.circuit, my.circuit:NAME) instead.")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Shown = Atlas | CircuitDiff | DraftReport | Plan | RefinementReport | SweepReport
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
-OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, whole or not at all.")]
+OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
 ModelName = Annotated[

@@ -129,7 +129,7 @@ def _heading(asked: Asked, found: Found) -> Heading:
         ((_, name),) = halves.judging.arguments
         task = f"file({quoted(str(name))})"
     remarks = (
-        "Drafted by circuitdsl: a proposal to argue with, found by path patching backwards from the logits.",
+        "Drafted by circuitdsl: a proposal, found by path patching backwards from the logits.",
         f"{halves.about[0].upper()}{halves.about[1:]}.",
         f"Entry: {asked.rule}.",
         "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage; how",

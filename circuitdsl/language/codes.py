@@ -39,7 +39,7 @@ CODES = MappingProxyType(
         "C205": "`expect` names a measurement that is not in the registry. `circuitdsl explain` lists them all.",
         "C206": "Two circuits, two interventions, or a circuit and an intervention of the files given have one name, "
         "or two circuits are compared twice. The identifiers of claims are made of these names, so they must differ. "
-        "`lint` wants it only of files that belong together: where one uses the other, or speaks of a circuit that the "
+        "`lint` wants it only of files that belong together: where one uses the other, or names a circuit that the "
         "other has.",
         "C207": "A circuit has two roles, two dictionaries, or a role and a dictionary of one name, or declares one "
         "dictionary twice at the same point.",

@@ -57,7 +57,7 @@ _TIMEOUT = 1800  # seconds for 93 MB: slower than that is no connection
 def add_model(name: str, progress: Progress | None = None) -> Path:
     """The folder of ``name`` in the user's cache; obtains and converts the model at the first call.
 
-    The folder appears whole or not at all, and two calls at once do no harm: the one that finishes first wins.
+    The folder appears with all its files or not, and two calls at once do no harm: the one that finishes first wins.
     Raises :class:`ModelError` for an unknown name, a missing extra, no network, a file that is not the known one, and
     no room on the disk.
     """

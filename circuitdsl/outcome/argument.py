@@ -1,7 +1,7 @@
 """The argument that the blocks of one report make together, step by step, with the estimates that each step rests on.
 
 The steps are those of Merullo et al. 2024: each circuit on its own task; what two circuits share, and whether one does
-the other's work; where heads that both speak of look on either task; what interventions change, and what moves in the
+the other's work; where heads that both name look on either task; what interventions change, and what moves in the
 heads after them. Nothing here is measured: a step is there where the document has the blocks and claims for it.
 """
 
@@ -137,7 +137,7 @@ def _function(report: ComparisonReport) -> Iterator[Step]:
 
 
 def _looks(report: ComparisonReport, circuits: Iterable[CircuitReport]) -> Iterator[Step]:
-    """The claims of attention of both circuits that speak of the same heads: where these look on either task."""
+    """The claims of attention of both circuits about the same heads: where these look on either task."""
     names = (report.comparison.left, report.comparison.right)
     looks = {
         each.circuit.name: [(outcome, _heads(outcome)) for outcome in each.claims if _is_look(outcome)]
@@ -209,7 +209,7 @@ def _direct_facts(report: InterventionReport) -> Iterator[Fact]:
     """How many of the later heads have a significant change of direct effect, and the largest of a named one's."""
     certain = [each for each in report.direct if each.effect.certain]
     if report.direct:
-        label = f"heads with another direct effect for certain, of {len(report.direct)}"
+        label = f"heads whose direct effect changes significantly, of {len(report.direct)}"
         yield Fact(label, "heads", exactly(len(certain)))
     named = [each for each in certain if each.named]
     if named:

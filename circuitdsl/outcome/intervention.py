@@ -111,7 +111,7 @@ class HeadChange:
 
 @dataclass(frozen=True)
 class Downstream:
-    """The attention of all heads after an intervention, between two positions that the specification speaks of.
+    """The attention of all heads after an intervention, between two positions that the specification names.
 
     ``correlation`` is Spearman's between the change of attention and the size of the importance, over the heads that
     claims name here; ``correlation_of_all`` over all heads after the intervention.

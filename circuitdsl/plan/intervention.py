@@ -41,7 +41,7 @@ class Questions:
 
     @property
     def accuracy(self) -> Metric:
-        """Among the task's options if the claims speak of that."""
+        """Among the task's options if claims are about that."""
         terms = [claim.term for claim in self.intervention.claims if claim.term.measure == "accuracy"]
         among = any("among options" in term.options for term in terms)
         return Metric("accuracy among options" if among else "accuracy")
@@ -55,7 +55,7 @@ class Questions:
         return {"none": CLEAN, "all": self._world(actions), **alone}
 
     def random_worlds(self) -> Iterator[World]:
-        """The whole intervention done to random heads: as often as claims that speak of them ask, if there are any."""
+        """The whole intervention done to random heads: as often as claims about them ask, if there are any."""
         count = RANDOM_SETS if any(map(_speaks_of_random_heads, self.intervention.claims)) else ARM_SETS
         return random_worlds(self.intervention, self.circuit, count)
 

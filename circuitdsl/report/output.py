@@ -1,4 +1,4 @@
-"""Where text goes: a terminal with its colours and width, a pipe without them, or a file, whole or not at all."""
+"""Where text goes: a terminal with its colours and width, a pipe without them, or a file, written in full or left."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def page(what: Showable, view: View) -> str:
         case CircuitDiff():
             from circuitdsl.report.pages.comparison import draw_diff
 
-            return view.text(draw_diff(what, view.width))
+            return view.text(draw_diff(what, view.width, view.verbose))
         case Document():
             return "\n".join(page(circuit, view) for circuit in (*what.circuits, *what.used))
         case DraftReport():

@@ -6,11 +6,13 @@ that no page can forget it. A line end that a page means is written as :func:`st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import text as rich_text
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 
 from circuitdsl.visible import visible, visible_lines
@@ -29,6 +31,30 @@ class Text(rich_text.Text):
 def stacked(*parts: rich_text.Text | str) -> rich_text.Text:
     """Texts one under the other."""
     return rich_text.Text("\n").join([part if isinstance(part, rich_text.Text) else Text(part) for part in parts])
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Statements one after the other, broken between them where the line ends, so that no figure is taken apart.
+
+    A statement that is wider than a line is broken like any text. ``between`` stands between two of them in a line.
+    """
+
+    parts: Sequence[str]
+    style: str = ""
+    between: str = ", "
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines: list[str] = []
+        for number, part in enumerate(map(visible, self.parts), start=1):
+            joined = f"{lines[-1]}{self.between}{part}" if lines else part
+            ended = joined if number == len(self.parts) else f"{joined}{self.between.rstrip()}"
+            if lines and cell_len(ended) > options.max_width:
+                lines[-1] += self.between.rstrip()
+                lines.append(part)
+            else:
+                lines[-1:] = [joined]
+        yield from (Text(line, style=self.style) for line in lines)
 
 
 class Page(Console):

@@ -10,6 +10,7 @@ from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.language.environment import SHAM
 from circuitdsl.measures.comparisons import Kind
 from circuitdsl.outcome import ClaimOutcome
+from circuitdsl.report.marks import SAID
 
 CURVE_KINDS: Mapping[Kind, str] = {
     "direct": "direct effect on the logits",
@@ -163,10 +164,19 @@ def seconds(duration: float) -> str:
     return f"{minutes} min {rest} s"
 
 
-def summary(counts: dict[str, int], duration: float) -> str:
-    """``14 hold, 1 fails, 0 undecided, 0 errors in 12.3 s``."""
-    holds, fails, undecided, errors = (counts[str(verdict)] for verdict in Verdict)
-    return (
-        f"{holds} {'holds' if holds == 1 else 'hold'}, {fails} {'fails' if fails == 1 else 'fail'}, "
-        f"{undecided} undecided, {plural(errors, 'error')} in {seconds(duration)}"
-    )
+def conclusion(counts: Mapping[str, int], duration: float) -> str:
+    """The verdict on a whole report in a sentence.
+
+    >>> conclusion({"holds": 14, "fails": 1, "undecided": 0, "error": 2}, 12.3)
+    '14 claims hold, 1 fails, 2 could not be measured (12.3 s)'
+    >>> conclusion({"holds": 1, "fails": 0, "undecided": 0, "error": 0}, 0.5)
+    '1 claim holds; nothing fails, nothing is undecided (0.50 s)'
+    """
+    found = [(counts[str(verdict)], verdict) for verdict in Verdict if counts[str(verdict)]]
+    if not found:
+        return f"there was no claim to judge ({seconds(duration)})"
+    said = [f"{count:,} {SAID[verdict][count > 1]}" for count, verdict in found]
+    first, verdict = found[0]
+    said[0] = f"{plural(first, 'claim')} {SAID[verdict][first > 1]}"
+    rest = "; nothing fails, nothing is undecided" if [each for _, each in found] == [Verdict.HOLDS] else ""
+    return f"{', '.join(said)}{rest} ({seconds(duration)})"

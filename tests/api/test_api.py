@@ -141,6 +141,38 @@ def test_watching_gives_a_report_after_each_save_and_errors_in_between(spec: Pat
     assert isinstance(empty, cd.InputError) and "nothing to check" in empty.message
 
 
+def test_watching_prompts_of_a_file_keeps_the_model_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Seven prompts, which are fewer than the method draws: they are all that is planned and run."""
+    from circuitdsl.check import open_models
+
+    opened = []
+    opens = open_models.open_model
+    monkeypatch.setattr(open_models, "open_model", lambda *given: opened.append(given) or opens(*given))
+    names = ("Mary", "Anna", "Tom", "Emily", "Ryan", "Maria", "Andrew")
+    rows = [
+        {
+            "prompt": f"When {name} and John went to the store, John gave a drink to",
+            "answer": f" {name}",
+            "wrong": [" John"],
+        }
+        for name in names
+    ]
+    prompts, file = tmp_path / "my.jsonl", tmp_path / "my.circuit"
+    prompts.write_text("\n".join(map(json.dumps, rows)))
+    file.write_text('circuit c { model mini task file("my.jsonl") method { ablate zero } expect logit_diff >= -99 }')
+    reports = cd.watch(file, unexplained=False, store=False)
+    first = next(reports)
+    assert isinstance(first, Report) and first.circuits[0].prompts == 7
+    plan = cd.plan(cd.load(file), unexplained=False)
+    assert plan.prompts == 7
+    assert first.cost.passes == plan.fast.total == first.cost.planned
+    prompts.write_text("\n".join(map(json.dumps, rows[:3])))
+    second = next(reports)
+    assert isinstance(second, Report) and second.circuits[0].prompts == 3
+    assert second.outcomes[0].estimate.value != first.outcomes[0].estimate.value
+    assert len(opened) == 1
+
+
 def test_the_first_check_of_a_watch_raises(tmp_path: Path):
     with pytest.raises(SpecError):
         next(cd.watch(tmp_path / "missing.circuit"))

@@ -65,7 +65,7 @@ def test_0_where_all_claims_hold(spec):
     ended = run("check", spec("expect logit_diff >= 0", "expect accuracy >= 50%"), "--prompts", 25, *QUICK)
     assert (ended.code, ended.err) == (0, "")
     assert "task ioi, 25 prompts" in ended.out
-    assert ended.out.splitlines()[-1].startswith("2 hold, 0 fail, 0 undecided, 0 errors in ")
+    assert ended.out.startswith("2 claims hold; nothing fails, nothing is undecided (")
 
 
 def test_1_where_one_fails(spec):
@@ -95,7 +95,7 @@ def test_4_where_one_cannot_be_run_though_another_fails(spec, tmp_path: Path):
     claims = ("expect attention({ 3.0 at END }, END -> IO) >= 0%", "expect accuracy <= 1%")
     ended = run("check", spec(*claims, head=head), *QUICK)
     assert ended.code == 4
-    assert "! ERROR  line 5" in ended.out
+    assert "! 1 could not be measured: line 5, at the end" in ended.out
     assert "1 fails" in ended.out
     assert "IO" in ended.out.split("what does not hold")[1]
 
@@ -133,34 +133,60 @@ def test_formats_say_the_same(spec, tmp_path: Path):
     assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 6}
 
 
-@pytest.mark.parametrize("name", ["text", "json", "junit", "sarif"])
-def test_output_goes_to_a_file_and_not_to_the_terminal(spec, tmp_path: Path, name: str):
+def test_a_text_goes_to_a_file_and_not_to_the_terminal(spec, tmp_path: Path):
     file = tmp_path / "report"
-    ended = run("check", spec("expect logit_diff <= 0"), *QUICK, "-f", name, "-o", file)
+    ended = run("check", spec("expect logit_diff <= 0"), *QUICK, "-o", file)
     assert (ended.code, ended.out, ended.err) == (1, "", "")
     assert "logit_diff" in file.read_text("utf-8")
+    assert not (tmp_path / "report.log").exists()
+
+
+@pytest.mark.parametrize("name", ["json", "junit", "sarif"])
+def test_beside_a_report_for_programs_there_is_a_log_and_people_see_the_text(spec, tmp_path: Path, name: str):
+    file, path = tmp_path / "report.out", spec("expect logit_diff <= 0")
+    ended = run("check", path, *QUICK, "-f", name, "-o", file)
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.startswith("1 claim fails (")
+    assert "logit_diff" in file.read_text("utf-8")
+    log = (tmp_path / "report.out.log").read_text("utf-8")
+    assert log.startswith("1 claim fails (")
+    assert len(log) > len(ended.out)  # it is the text in full
+    assert "confidence 95%" in log and "of heads at their roles' positions" in log
+    assert "\x1b" not in log
+
+
+def test_a_reader_of_standard_output_gets_the_report_alone(spec, tmp_path: Path):
+    ended = run("check", spec("expect logit_diff <= 0"), *QUICK, "-f", "json", "-o", "/dev/stdout")
+    assert "claim fails" not in ended.out
+
+
+def test_a_log_that_cannot_be_written_is_told_before_anything_is_run(spec, tmp_path: Path):
+    (tmp_path / "report.json.log").mkdir()
+    ended = run("check", spec("expect logit_diff <= 0"), *QUICK, "-f", "json", "-o", tmp_path / "report.json")
+    assert (ended.code, ended.out) == (2, "")
+    assert "report.json.log" in ended.err
 
 
 def test_quiet_shows_what_does_not_hold_and_the_count(spec):
     path = spec("expect logit_diff >= 0", "expect logit_diff <= 0")
     lines = run("check", path, *QUICK, "--quiet").out.splitlines()
-    assert lines[0].startswith("what does not hold")
-    assert lines[-1].startswith("1 holds, 1 fails")
+    assert lines[0].startswith("1 claim holds, 1 fails")
+    assert any(line.startswith("what does not hold") for line in lines)
     assert not any("logit_diff >= 0" in line for line in lines)
 
 
 def test_verbose_shows_every_head(spec):
     path = spec("role r at END { 3.0 3.1 }")
     short, long = (run("check", path, *QUICK, *more).out for more in ((), ("--verbose",)))
-    assert "role r: 0 of 2 matter" in short
-    tables = [shown.split("\n\n")[3] for shown in (short, long)]  # below the two claims that fail
-    assert ["role r at END: 3.1 matters" in table for table in tables] == [False, True]
+    assert "2 are undecided: line 5, at the end" in short
+    blocks = [shown.split("what does not hold")[0] for shown in (short, long)]
+    assert ["role r at END: 3.1 matters" in block for block in blocks] == [False, True]
 
 
 def test_the_search_for_heads_that_are_not_listed_can_be_left_out(spec):
     path = spec("expect logit_diff >= 0")
     assert "outside the circuit: not looked for" in run("check", path, *QUICK).out
-    assert "of the 32 heads that the circuit does not list" in " ".join(run("check", path).out.split())
+    assert "of the 32 heads that the circuit does not list" in " ".join(run("check", path, "-v").out.split())
 
 
 def test_another_model_by_name_and_by_folder(spec):
@@ -305,8 +331,8 @@ def test_a_screened_search_says_how_many_heads_it_sorted_out(spec):
     assert one["screening"] is None
     assert other["screening"]["sorted_out"] > 0 < other["screening"]["margin"] < 0.1
     assert other["unexplained"] == one["unexplained"]
-    said = " ".join(run("check", path, "--screen", "bf16").out.split())
-    assert f"{other['screening']['sorted_out']} were sorted out in bfloat16" in said
+    said = " ".join(run("check", path, "--screen", "bf16", "-v").out.split())
+    assert f"{other['screening']['sorted_out']} were excluded in bfloat16" in said
 
 
 def test_nothing_is_screened_that_is_coarse_already(spec):

@@ -202,7 +202,7 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
     ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh") if os.name == "posix" else ()
     watching = Watching(spec, tmp_path / "cache", ignoring)
     try:
-        assert "1 holds, 0 fail" in watching.report()
+        assert "1 claim holds; nothing fails" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")
         (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows[:2])))
         assert "2 prompts" in watching.report()
@@ -222,13 +222,13 @@ def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_pa
     spec.write_text(SPEC)
     watching = Watching(spec, tmp_path / "cache")
     try:
-        assert "1 holds, 0 fail" in watching.report()
+        assert "1 claim holds; nothing fails" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")
         spec.write_text(SPEC.replace(">= 0", ">= "))
         assert "C1" in watching.error_line("error[")
         spec.write_text(SPEC.replace(">= 0", "<= 0"))
         second = watching.report()
-        assert "0 hold, 1 fails" in second
+        assert "1 claim fails" in second
         assert "0 experiments run" in second  # the model and its readings are at hand
         watching.process.send_signal(signal.SIGINT)
         assert watching.error_line("interrupted") == "interrupted\n"

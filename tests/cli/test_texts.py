@@ -233,7 +233,7 @@ def test_diff_of_a_compare_block_takes_its_circuits_and_counterparts(tmp_path: P
     data = json.loads(run("diff", path, "-f", "json").out)
     assert (data["left"], data["right"]) == ("planted_ioi", "planted_colored_objects")
     assert counterparts(f"{path}:planted_ioi~planted_colored_objects") == found
-    assert "duplicate_token ~ content_gatherer" in run("diff", path).out
+    assert "duplicate_token ~ content_gatherer" in run("diff", path, "-v").out
 
 
 CITING = """circuit one {
@@ -259,7 +259,7 @@ compare one with two {
 def test_diff_names_what_the_block_the_circuits_and_their_roles_cite(tmp_path: Path):
     path = tmp_path / "both.circuit"
     path.write_text(CITING, encoding="utf-8")
-    text = run("diff", path).out
+    text = run("diff", path, "-v").out
     assert re.search(r"^compared in +what is shared;", text, re.MULTILINE)
     assert text.split("Sources, as the files give them\n")[1].split("\n\n")[0].splitlines() == [
         "  the comparison: the block alone",

@@ -46,7 +46,7 @@ def mini() -> Model:
 def test_python_of_pages(
     page: str, mini: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    """The files and the models that a page speaks of are there under its names, the files shorter than the page's."""
+    """The files and the models that a page names are there under its names, the files shorter than the page's."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)

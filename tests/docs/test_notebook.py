@@ -50,7 +50,7 @@ def test_what_is_found_is_drawn(ran):
         "guess": "guess",
         "report": "faithfulness",
         "found": "sweep of ioi",
-        "repaired": "holds",
+        "repaired": "intervention broken_lookup",
     }.items():
         drawn = ran[last]["text/html"]
         assert said in drawn[drawn.index("<pre") :]

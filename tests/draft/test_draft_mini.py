@@ -47,7 +47,7 @@ def nodes(report: DraftReport) -> set[Node]:
 
 
 def test_it_finds_the_heads_that_the_specification_claims(drafted: Drafted):
-    """But for callers, who send little to the logits each by itself, for they call both names alike, and for the
+    """But for callers, who send little to the logits each by itself, for they raise both names alike, and for the
     weakest of the others, which so few prompts do not tell. Gatherers work at all positions: they are found where
     somebody reads them, 0.5 nowhere."""
     (by_hand,) = cd.load("specs/mini/ioi.circuit").circuits

@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 
 def test_no_head_is_dropped_whose_claims_hold(tmp_path: Path):
-    """Nor an edge; edges that are proposed are such as the file does not speak of."""
+    """Nor an edge; edges that are proposed are such as the file does not mention."""
     report = cd.refine("specs/mini/ioi.circuit", prompts=24, unexplained=False)
     assert not [each for each in report.proposals if each.kind in ("drop", "move", "drop edge", "split")]
     stated = {claim.text.split(" : ")[0] for claim in cd.load("specs/mini/ioi.circuit").circuits[0].claims}

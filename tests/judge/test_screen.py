@@ -157,7 +157,7 @@ def test_the_same_heads_with_the_same_figures_are_reported_as_without_a_screen(m
     assert quick.screening.dtype == "bfloat16"
     assert quick.screening.sorted_out > 0
     assert quick.search is not None and [count for count, _ in quick.search.looks] == [prompts]  # it is no race
-    assert f"{quick.screening.sorted_out} were sorted out in bfloat16" in quick.unexplained_note
+    assert f"{quick.screening.sorted_out} were excluded in bfloat16" in quick.unexplained_note
 
 
 def test_a_floor_below_what_bfloat16_can_tell_is_searched_in_float32():

@@ -141,7 +141,7 @@ def test_the_heads_after_an_intervention_are_told_by_claims_and_by_whose_direct_
     assert told.verdicts == (look.verdict, effect.verdict)
     assert fact(told, "effect(mover -> logits) - baseline <= 100%").estimate == effect.estimate
     certain = [each for each in whole.direct if each.effect.certain]
-    assert fact(told, f"heads with another direct effect for certain, of {len(whole.direct)}").estimate.value == len(
+    assert fact(told, f"heads whose direct effect changes significantly, of {len(whole.direct)}").estimate.value == len(
         certain
     )
     (most,) = [each for each in told.facts if each.label.startswith("direct effect of 3.")]
@@ -156,11 +156,11 @@ def test_the_heads_after_an_intervention_are_told_by_claims_and_by_whose_direct_
 def test_one_block_alone_makes_no_story(report: Report):
     assert argue(report.circuits[:1], (), ()) == ()
     alone = replace(report, circuits=report.circuits[:1], comparisons=(), interventions=(), argument=())
-    assert "step by step" not in output.to_text(terminal.render(alone), 100)
+    assert "step by step" not in output.to_text(terminal.render(alone, verbose=True), 100)
 
 
 def test_a_reader_sees_the_questions_the_figures_and_what_does_not_hold(report: Report):
-    shown = output.to_text(terminal.render(report), 100).split("the whole, step by step")[1]
+    shown = output.to_text(terminal.render(report, verbose=True), 100).split("the argument, step by step")[1]
     lines = [line.strip() for line in shown.splitlines()]
     assert [line.split(". ")[0] for line in lines if line.endswith("?") and line[1:3] == ". "] == list("123456")
     assert any(line.startswith("✗ names: ") for line in lines)

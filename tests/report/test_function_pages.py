@@ -200,8 +200,8 @@ def test_what_is_shown_of_an_intervention():
     lines = [line.split() for line in text.splitlines()]
     shown = [words[0] for words in lines if words and words[0][:2] in ("3.", "4.")]
     assert shown == ["3.1", "4.8", "4.7", "4.6", "4.5", "4.4", "3.1", "4.0"]  # those that change most, largest first
-    assert "7 of 9 other heads change for certain (Holm, over 10); the 5 largest here, all in JSON" in text
-    assert "none of 1 head changes for certain (Holm, over 1); all in JSON" in text
-    assert "1 of 2 other heads changes for certain (Holm, over 3); all in JSON" in text
+    assert "7 of 9 other heads change significantly (Holm, over 10); the 5 largest here, all in JSON" in text
+    assert "none of 1 head changes significantly (Holm, over 1); all in JSON" in text
+    assert "1 of 2 other heads changes significantly (Holm, over 3); all in JSON" in text
     assert ["4.0", "-0.25", "[-0.30,", "-0.20]", "-0.75", "[-0.80,", "-0.70]", "-0.50", "[-0.55,", "-0.45]"] in lines
     assert to_text(intervention_summary(replace(report, arms=()))).strip() == ""

@@ -1,4 +1,4 @@
-"""Text goes to files whole or not at all."""
+"""Text goes to files in full, or they stay as they were."""
 
 from __future__ import annotations
 

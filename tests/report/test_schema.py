@@ -108,9 +108,10 @@ def test_a_real_report_with_a_comparison_and_an_intervention_obeys_it(real):
 
 
 def test_a_real_report_fits_80_columns_with_every_interval_on_one_line(checked: Report):
-    shown = output.to_text(terminal.render(checked), 80).splitlines()
-    assert max(map(cell_len, shown)) <= 80
-    assert [line for line in shown if re.search(r"\[-?[0-9.]+,?(?![^\[]*\])", line)] == []
+    for verbose in (False, True):
+        shown = output.to_text(terminal.render(checked, verbose), 80).splitlines()
+        assert max(map(cell_len, shown)) <= 80
+        assert [line for line in shown if re.search(r"\[-?[0-9.]+,?(?![^\[]*\])", line)] == []
     assert any(line.startswith("action 2 alone") for line in shown)
 
 

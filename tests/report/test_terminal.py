@@ -14,7 +14,7 @@ from circuitdsl.language.circuit import Bound, Term
 from circuitdsl.outcome import Report, Variant
 from circuitdsl.report import output
 from circuitdsl.report.pages import report as terminal
-from circuitdsl.report.words import bound, estimate, measured_and_wanted, number, plural, seconds, summary
+from circuitdsl.report.words import bound, conclusion, estimate, measured_and_wanted, number, plural, seconds
 
 
 def text(verbose: bool = False, width: int = 80) -> str:
@@ -31,10 +31,15 @@ def shown() -> str:
     return text(width=100)
 
 
+@pytest.fixture(scope="module")
+def full() -> str:
+    return text(verbose=True, width=100)
+
+
 def test_what_does_not_hold_is_named_with_file_and_line_and_reason(shown: str):
     end = shown.split("what does not hold")[1]
     rows = [line for line in end.splitlines() if ".circuit:" in line]
-    assert [(row.split()[0], row.split()[1]) for row in rows] == [
+    assert [(row.split()[1], row.split()[2]) for row in rows] == [
         ("FAILS", "specs/ioi.circuit:4"),
         ("FAILS", "specs/ioi.circuit:8"),
         ("undecided", "specs/ioi.circuit:9"),
@@ -45,8 +50,9 @@ def test_what_does_not_hold_is_named_with_file_and_line_and_reason(shown: str):
     assert "the patch changed nothing" in end
 
 
-def test_the_count_stands_last(shown: str):
-    assert shown.splitlines()[-1] == "7 hold, 2 fail, 1 undecided, 1 error in 12.3 s"
+def test_the_verdict_stands_first_in_a_sentence(shown: str):
+    assert shown.splitlines()[0] == "7 claims hold, 2 fail, 1 is undecided, 1 could not be measured (12.3 s)"
+    assert text(width=100, verbose=True).splitlines()[0] == shown.splitlines()[0]
 
 
 def test_what_holds_needs_no_section_of_what_does_not(shown: str):
@@ -55,44 +61,44 @@ def test_what_holds_needs_no_section_of_what_does_not(shown: str):
     said = output.to_text(terminal.render(good), 100)
     assert "what does not hold" in shown
     assert "what does not hold" not in said
-    assert "0 experiments run (7 more from the results store), 0 forward passes (planned: about 40; one by one" in said
+    assert "0 experiments run (7 more from the results store), 0 forward passes, plain engine on cpu" in said
+    full = output.to_text(terminal.render(good, verbose=True), 100)
+    assert "0 experiments run (7 more from the results store), 0 forward passes (planned: about 40; one by one" in full
 
 
-def test_members_of_a_role_are_one_line_unless_asked(shown: str):
-    assert "2 of 2 matter" in line_with("role inhibition", shown)
-    line = line_with("role mover: 1 of 2 matter (minimality >= 1%)", shown)
-    assert line.startswith("✗")
-    assert line.endswith("least 0.2% [0.1, 0.3]")
-    verbose = text(verbose=True, width=100)
-    assert "1 of 2 matter" not in verbose
-    for head in ("1.2", "1.5", "2.0", "2.4"):
-        assert line_with(f" {head} at END matters  ", verbose)
+def test_heads_that_matter_are_one_line_the_weakest_unless_asked(shown: str, full: str):
+    line = line_with(" matters: minimality >= 1%", shown)
+    assert line.split()[:2] == ["✓", "3"] and "of inhibition" in line and "(of 3)" in line
+    assert line.endswith("5.0% [4.0, 6.0]")
+    assert "(of 3)" not in full
+    for head in ("1.2", "1.5", "2.0"):
+        assert line_with(f"✓ {'4' if head == '2.0' else '3':>2} {head} at END matters  ", full)
 
 
-def test_controls_are_listed_with_their_verdicts_and_those_that_were_not_tried(shown: str):
-    _, listed = shown.split("\nControls\n")[:2]
-    tried, untried = listed.splitlines()[:2]
-    assert tried.split()[1:] == ["9", "sufficiency", "expect", "faithfulness", ">", "random", "heads"]
-    assert untried == "not tried: necessity, independence, random heads, random edges, sham, control task"
+def test_controls_are_listed_with_their_verdicts_and_those_that_were_not_tried(shown: str, full: str):
+    assert "controls: ? sufficiency, 6 more are known (-v)" in shown
+    said = "controls: ? sufficiency (line 9); not tried: necessity, independence, random heads, random edges, sham,"
+    assert f"{said} control task" in " ".join(full.split())
 
 
 def test_a_failing_claim_shows_its_parts_and_an_open_one_its_prompts(shown: str):
     lines = shown.splitlines()
-    at = lines.index("✗ FAILS  line 8  expect attention(mover, END -> IO) >= 40%")
+    at = lines.index("✗ FAILS  specs/ioi.circuit:8  expect attention(mover, END -> IO) >= 40%")
     assert [line.split()[0] for line in lines[at + 1 : at + 5]] == ["measured", "averaged", "2.0", "2.4"]
     assert "not decided by 2,000 prompts" in shown
 
 
-def test_a_figure_is_never_rounded_onto_the_bound_that_it_misses(shown: str):
-    assert line_with("✗  8 ", shown).endswith("39.97% [39.95, 39.99]")
-    assert "40.0% [40.0, 40.0]" not in shown
+def test_a_figure_is_never_rounded_onto_the_bound_that_it_misses(full: str):
+    assert line_with("✗  8 ", full).endswith("39.97% [39.95, 39.99]")
+    assert "measured 39.97% [39.95, 39.99], wants at least 40%" in full
+    assert "40.0% [40.0, 40.0]" not in full
 
 
-def test_variants_that_disagree_are_shown_and_agreeing_ones_on_request(shown: str):
-    assert "with ablate resample: undecided" in shown
-    assert "no such counterfactual" in line_with("with against s2_io: ERROR", shown)
-    assert "with ablate zero" not in shown
-    assert "-30.0%" in line_with("with ablate zero: holds", text(verbose=True, width=100))
+def test_variants_are_shown_on_request(shown: str, full: str):
+    assert "with ablate" not in shown
+    assert "with ablate resample: undecided" in full
+    assert "no such counterfactual" in line_with("with against s2_io: ERROR", full)
+    assert "-30.0%" in line_with("with ablate zero: holds", full)
 
 
 def test_it_is_told_which_verdicts_depend_on_the_method(shown: str):
@@ -122,15 +128,15 @@ def with_variants(verdicts: dict[int, str]) -> Report:
     return replace(whole, circuits=(replace(circuit, claims=claims),))
 
 
-def text_of(given: Report) -> str:
-    return output.to_text(terminal.render(given), 100)
+def text_of(given: Report, verbose: bool = False) -> str:
+    return output.to_text(terminal.render(given, verbose), 100)
 
 
 def test_both_figures_of_a_listed_head_stand_side_by_side():
     whole = report()
     (circuit,) = whole.circuits
     heads = tuple(replace(head, minimality=Estimate(0.123, 0.11, 0.13)) for head in circuit.heads)
-    shown = text_of(replace(whole, circuits=(replace(circuit, heads=heads),)))
+    shown = text_of(replace(whole, circuits=(replace(circuit, heads=heads),)), verbose=True)
     assert "Each knocked out alone: change of logit_diff; and what each adds inside the circuit" in shown
     assert "-20.0% [-22.0, -18.0]  12.3% [11.0, 13.0]" in line_with("  1.2  at END", shown)
     assert "12.3%" not in line_with(" 3.1 ", shown)
@@ -142,7 +148,7 @@ def test_a_table_whose_figures_are_all_zero_has_no_bars():
     (circuit,) = whole.circuits
     for size, bars in ((0.0004, False), (-0.0004, False), (0.002, True)):
         heads = tuple(replace(head, estimate=Estimate(size, size, size)) for head in circuit.heads)
-        shown = line_with("  1.2  at END", text_of(replace(whole, circuits=(replace(circuit, heads=heads),))))
+        shown = line_with("  1.2  at END", text_of(replace(whole, circuits=(replace(circuit, heads=heads),)), True))
         assert ("▪" in shown) == bars
         assert ("0.0%" in shown) != bars
 
@@ -168,39 +174,43 @@ def test_knockouts_of_members_are_beyond_the_floor_on_either_side():
         for each in circuit.claims[:2]
     )
     shown = text_of(replace(whole, circuits=(replace(circuit, claims=claims),)))
-    assert line_with("role inhibition: 2 of 2 matter (knockout beyond ±1%)", shown)
+    assert line_with("1.2 at END of inhibition matters: knockout beyond ±1% (of 2)", shown)
 
 
-def test_heads_and_what_is_unexplained_and_notes_and_the_example(shown: str):
-    assert "Not in the circuit, yet they matter: 28 of 28 heads looked at" in shown
-    assert "-3.0% [-4.0, -2.0]" in line_with(" 3.1 ", shown)
-    strong, weak = (line_with(f"  {head}  at END", shown).count("▪") for head in ("1.2", "2.0"))
+def test_heads_and_what_is_unexplained_and_notes_and_the_example(shown: str, full: str):
+    assert "not in the circuit, yet they matter when knocked out: 3.1 -3.0% [-4.0, -2.0]" in shown
+    assert "Not in the circuit, yet they matter: 28 of 28 heads looked at" in full
+    assert "-3.0% [-4.0, -2.0]" in line_with(" 3.1 ", full)
+    strong, weak = (line_with(f"  {head}  at END", full).count("▪") for head in ("1.2", "2.0"))
     assert strong == 4 * weak
     assert "note: 18 of 20 names are one token" in shown
-    assert "(Holm): line 7" in shown
-    assert "e.g. 'When Mary and John went" in shown
+    assert "note: not significant with all claims corrected for each other (Holm): 1 of 9 (-v)" in shown
+    assert "(Holm): line 7" in full
+    assert "e.g. 'When Mary and John went" in full
 
 
-def test_the_weights_and_the_method_are_told(shown: str):
-    said = " ".join(shown.split())
-    weights = "model mini (weights as they are), fingerprint 1a2b3c4d5e6f, revision step3000"
-    assert f"{weights}, task ioi, 200 prompts" in said
-    assert "metric logit_diff, patches from abc, ablation mean by template of heads" in shown
-    assert "confidence 95%" in shown
+def test_the_weights_and_the_method_are_told(shown: str, full: str):
+    assert "model mini, fingerprint 1a2b3c4d5e6f, revision step3000, task ioi, 200 prompts" in shown
+    assert "metric logit_diff, patches from abc, ablation mean by template, confidence 95%" in shown
+    assert "model mini (weights as they are), fingerprint 1a2b3c4d5e6f, revision step3000" in full
+    assert "ablation mean by template of heads at their roles' positions, confidence 95%" in " ".join(full.split())
 
 
-def test_a_comparison_shows_what_is_shared_and_what_chance_would_give(shown: str):
-    block = shown.split("compare ioi with ioi")[1].split("intervention")[0]
-    assert block.splitlines()[1:3] == ["specs/reuse.circuit", "one circuit on both sides"]
+def test_a_comparison_shows_what_is_shared_and_what_chance_would_give(shown: str, full: str):
+    brief, block = (page.split("compare ioi with ioi")[1].split("intervention")[0] for page in (shown, full))
+    assert brief.startswith(", specs/reuse.circuit")
+    assert brief.splitlines()[1:2] == ["one circuit on both sides"]
+    assert "1 head shared of 3 and 3: 33% of the smaller circuit." in brief
     assert line_with("heads     ", block).split()[1:6] == ["1", "3", "3", "33%", "33%"]
-    assert "counterparts by the same name: mover" in shown
-    assert "without a counterpart in right: early" in shown
-    assert "without a counterpart in left: late" in shown
+    assert "counterparts by the same name: mover" in full
+    assert "without a counterpart in right: early" in full
+    assert "without a counterpart in left: late" in full
 
 
 def test_an_intervention_shows_what_is_done(shown: str):
     block = shown.split("intervention repair on ioi")[1]
-    assert block.splitlines()[1:3] == ["specs/repair.circuit", "heads made to look at the answer"]
+    assert block.startswith(", specs/repair.circuit")
+    assert block.splitlines()[1] == "heads made to look at the answer"
     assert "attend { 2.0 } from END to IO evenly" in block
 
 
@@ -225,7 +235,7 @@ def test_colours_on_a_terminal(capsys: pytest.CaptureFixture[str]):
 def test_brackets_in_names_and_prompts_are_not_taken_for_markup():
     odd = report()
     odd = replace(odd, circuits=(replace(odd.circuits[0], example="a [bold]word[/bold] and [/]"),))
-    assert "a [bold]word[/bold] and [/]" in output.to_text(terminal.render(odd), 100)
+    assert "a [bold]word[/bold] and [/]" in text_of(odd, verbose=True)
 
 
 # --- words -----------------------------------------------------------------------------------------
@@ -278,4 +288,5 @@ def test_durations(duration: float, words: str):
 def test_counts():
     assert plural(1, "head") == "1 head"
     assert plural(2000, "pass", "passes") == "2,000 passes"
-    assert summary({"holds": 1, "fails": 1, "undecided": 0, "error": 0}, 2).startswith("1 holds, 1 fails, 0 undecided")
+    assert conclusion({"holds": 1, "fails": 1, "undecided": 0, "error": 0}, 2) == "1 claim holds, 1 fails (2.0 s)"
+    assert conclusion({"holds": 0, "fails": 0, "undecided": 2, "error": 0}, 2) == "2 claims are undecided (2.0 s)"

@@ -119,7 +119,7 @@ def test_no_experiment_is_run_for_claims_of_random_heads_that_the_arms_do_not_ru
     fewer = cd.plan(claiming("expect accuracy >= 0%", "expect logit_diff >= -100"), unexplained=False)
     claims = ("expect accuracy(random heads) >= 0%", "expect logit_diff >= -100")
     with_arms_only = cd.plan(claiming(*claims), unexplained=False)
-    assert fewer.distinct < with_arms_only.distinct  # fewer sets, where no claim speaks of them
+    assert fewer.distinct < with_arms_only.distinct  # fewer sets, where no claim is about them
     more = cd.plan(claiming(*CLAIMS, *AGAINST[:6], *AGAINST[8:]), unexplained=False)
     assert more.distinct == with_arms_only.distinct
     assert more.asked > with_arms_only.asked + 20 * len(CLAIMS)

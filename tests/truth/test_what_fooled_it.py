@@ -119,7 +119,7 @@ def test_no_interval_leaves_its_own_value_out(untrained: CircuitReport):
 
 def test_the_report_says_that_the_model_does_not_do_the_task(untrained: CircuitReport):
     report = check("circuit c { model mini\n task ioi\n expect logit_diff >= 0 }")
-    assert "without any patch: logit_diff" in to_text(page.render(report), 100)
+    assert "without any patch: F is logit_diff" in to_text(page.render(report), 100)
     whole = replace(report, circuits=(untrained,))
     assert "the model does not do this task on these prompts" in to_text(page.render(whole), 100)
 

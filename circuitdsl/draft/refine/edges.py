@@ -1,4 +1,4 @@
-"""Edges that are stated and empty, and edges between roles that are there and nobody speaks of.
+"""Edges that are stated and empty, and edges between roles that are there and no claim states.
 
 Stated edges are measured as they are written. What may be missing is written as edges, too, read by the language, and
 measured: from every role into the logits and into every input of every other role. An input of which the file says

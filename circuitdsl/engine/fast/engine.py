@@ -46,6 +46,8 @@ from circuitdsl.measures.measurement import Array, CannotMeasure, Failure
 from circuitdsl.models import Model
 from circuitdsl.tasks.prompts import Prompt
 
+_ROUNDING = 1e-6  # of prompts: the layers of a stack are told one by one
+
 
 @dataclass
 class FastEngine:
@@ -176,11 +178,12 @@ class FastEngine:
         return FastEngine(self.model, self.tick, self.memory, self.tokens, over=over)
 
     def _did(self, work: float) -> None:
-        with self._counting:  # threads that make means tell of their own
+        with self._counting:  # threads tell of their own means and stacks
             self._owed += work
-            if self._owed >= 1:
-                self.tick(int(self._owed))
-                self._owed -= int(self._owed)
+            whole = int(self._owed + _ROUNDING)
+            if whole >= 1:
+                self.tick(whole)
+                self._owed -= whole
 
 
 def engine_for(model: Model, tick: Callable[[int], None] = lambda prompts: None, memory: int = 0) -> Engine:

@@ -24,6 +24,7 @@ from circuitdsl.engine.fast.hook_points import (
     q_k_v,
     residual,
 )
+from circuitdsl.engine.fast.progress import Passed, pass_silently
 from circuitdsl.engine.fast.region import Region, take
 
 
@@ -45,6 +46,7 @@ class FrozenPass:
     receivers: frozenset[str]
     strict: bool
     edits: Sequence[Edit] = ()
+    passed: Passed = pass_silently  # told of every layer that was run
 
     def inputs(self) -> dict[str, Float[Tensor, "prompts worlds n *rest"]]:
         """What passes each receiver's hook point on the region's tokens."""
@@ -77,6 +79,7 @@ class _Layers:
         x = self.asked.base[residual(first)].take(self.at)[:, None] if first else self._embedded()
         for layer in range(first, last + 1):
             x = self._layer(layer, self.network.blocks[layer], x)
+            self.asked.passed(layer)
         return x
 
     def normed(self, norm: Norm, x: Float[Tensor, "prompts rows n d_model"]) -> Float[Tensor, "prompts rows n d_model"]:

@@ -25,6 +25,7 @@ from circuitdsl.engine.fast.hook_points import (
     step_of,
     values_at,
 )
+from circuitdsl.engine.fast.progress import Passed, pass_silently
 from circuitdsl.engine.fast.region import Region, narrow, take
 
 
@@ -88,6 +89,7 @@ class FullPass:
     first: int
     worlds: Sequence[Sequence[Edit]]
     arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
+    passed: Passed = pass_silently  # told of every layer that was run
 
     def run(
         self, names: frozenset[str] = frozenset()
@@ -119,6 +121,7 @@ class _Layers:
         x = self.asked.base[residual(first)].take(self.region.at)[:, None] if first else self._embedded()
         for layer in range(first, len(self.network.blocks)):
             x = self._layer(layer, x)
+            self.asked.passed(layer)
         return self.rows.split_all(x)[0]
 
     def _embedded(self) -> Float[Tensor, "prompts rows n d_model"]:

@@ -22,6 +22,7 @@ from circuitdsl.engine.fast.frozen_pass import FrozenPass
 from circuitdsl.engine.fast.full_pass import Arrivals, FullPass
 from circuitdsl.engine.fast.hook_points import first_layer, layer_of, residual, step_of
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
+from circuitdsl.engine.fast.progress import Passed, StackProgress, pass_silently
 from circuitdsl.engine.fast.readers import Reader, laid_over
 from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take
 from circuitdsl.engine.fast.required import required_of_patched
@@ -166,11 +167,11 @@ class Work:
         region = onward(touched(variants[0].edits, self.batch), self.batch.ends)
         clean = self.caches.clean.activations
 
-        def run(some: Sequence[Variant]) -> Taken:
+        def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
             first = min(_first_layer(variant) for variant in some)
             # Attention may be read at any token, so that the last layer runs all of them.
-            x, recorded = self._pass(all_asked(region) if names else region, clean, first, some).run(names)
+            x, recorded = self._pass(all_asked(region) if names else region, clean, first, some, passed).run(names)
             end = narrow(x, region.asked) if names else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
             for row, variant in enumerate(some):
@@ -207,8 +208,8 @@ class Work:
         base = run_whole(self.network, self.batch.tokens, required, replaced)[1]
         for region, first, group in groups:
 
-            def run(some: Sequence[Variant], region: Region = region, first: int = first) -> Taken:
-                x = self._pass(region, base, first, some).run()[0]
+            def run(some: Sequence[Variant], passed: Passed, region: Region = region, first: int = first) -> Taken:
+                x = self._pass(region, base, first, some, passed).run()[0]
                 return self._of_variants(some, asked, self.network.final(x[:, :, 0]))
 
             # The two that say over which tokens and from which layer all of them run come last: a check that was ended
@@ -217,8 +218,16 @@ class Work:
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
             self._side_by_side([*ordered, *last], region, run, begins)
 
-    def _pass(self, region: Region, base: Mapping[str, Cached], first: int, variants: Sequence[Variant]) -> FullPass:
-        return FullPass(self.network, self.batch.tokens, region, base, first, [variant.edits for variant in variants])
+    def _pass(
+        self,
+        region: Region,
+        base: Mapping[str, Cached],
+        first: int,
+        variants: Sequence[Variant],
+        passed: Passed = pass_silently,
+    ) -> FullPass:
+        worlds = [variant.edits for variant in variants]
+        return FullPass(self.network, self.batch.tokens, region, base, first, worlds, passed=passed)
 
     # --- path patching ---------------------------------------------------------------------------
 
@@ -254,7 +263,7 @@ class Work:
 
         watched = dict.fromkeys((name for name in required if layer_of(name) >= first), record)
         x = self._pass(region, clean, first, [variant]).watched(watched)
-        self._did(region, first)
+        self.tick(self._work(region, first))
         end = (region.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return FinishedRun(required, activations, narrow(x, end)[:, 0, 0])
 
@@ -266,7 +275,7 @@ class Work:
         starts = [layer_of(name) for name in inputs]
         carried, nothing = self._carried(variants, inputs, received if inputs else at_receivers.inside)
 
-        def run(some: Sequence[Variant]) -> Taken:
+        def run(some: Sequence[Variant], passed: Passed) -> Taken:
             frozen = FrozenPass(
                 self.network,
                 self.batch.tokens,
@@ -277,6 +286,7 @@ class Work:
                 frozenset(inputs),
                 world.strict,
                 base.recomputed,
+                passed,
             )
             x = self._received(frozen, inputs, region, base) if inputs else frozen.final()
             return self._of_variants(some, asked, x[:, :, 0])
@@ -315,7 +325,8 @@ class Work:
         }
         first = min(map(layer_of, inputs))
         worlds = [base.edits for _ in frozen.worlds]
-        full = FullPass(self.network, self.batch.tokens, region, base.run.activations, first, worlds, arrivals)
+        activations = base.run.activations
+        full = FullPass(self.network, self.batch.tokens, region, activations, first, worlds, arrivals, frozen.passed)
         return self.network.final(full.run()[0])
 
     # --- side by side ----------------------------------------------------------------------------
@@ -324,7 +335,7 @@ class Work:
         self,
         variants: Sequence[Variant],
         region: Region,
-        run: Callable[[Sequence[Variant]], Taken],
+        run: Callable[[Sequence[Variant], Passed], Taken],
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
@@ -337,6 +348,18 @@ class Work:
         keys = tokens + (length if region.looks_back else 0)
         size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
 
+        def watched(some: Sequence[Variant]) -> Taken:
+            starts = [first(variant) for variant in some]
+            work = sum(self._work(region, start) for start in starts)
+            progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
+            try:
+                taken = run(some, progress.passed)
+            except (MemoryError, RuntimeError):
+                progress.undo()
+                raise
+            progress.finish()
+            return taken
+
         def take(some: Sequence[Variant], taken: Taken) -> None:
             self.answers.add(taken)
             self.heap.give_back()
@@ -346,17 +369,15 @@ class Work:
         def hand_on(some: Sequence[Variant]) -> None:
             self.answers.hand_on(world for variant in some for world in variant.worlds)
 
-        if in_chunks(variants, size, run, take, self.threads):
+        if in_chunks(variants, size, watched, take, self.threads):
             self.memory //= 2
         if patterns:
             hand_on(variants)
-        for variant in variants:
-            self._did(region, first(variant))
 
-    def _did(self, region: Region, first: int) -> None:
-        """Report the work of one world run over a region, on from a layer."""
+    def _work(self, region: Region, first: int) -> float:
+        """The work of one world run over a region, on from a layer, in prompts through the model."""
         share, layers = region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
-        self.tick(len(self.batch) * share * (layers - first) / layers)
+        return len(self.batch) * share * (layers - first) / layers
 
     # --- reading ---------------------------------------------------------------------------------
 

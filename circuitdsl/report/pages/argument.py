@@ -19,13 +19,13 @@ TITLES = {
     "reproduction": "Does each circuit do its task?",
     "overlap": "What do the circuits share?",
     "function": "Does one circuit do the other's work?",
-    "attention": "Where do heads that both circuits speak of look?",
+    "attention": "Where do the heads look that both circuits name?",
     "intervention": "What do the interventions change?",
     "downstream": "What changes in the heads after them?",
 }
 
 
-def story_summary(steps: Sequence[Step]) -> RenderableType:
+def argument_summary(steps: Sequence[Step]) -> RenderableType:
     """Every kind of step under its question, in order."""
     blocks: list[RenderableType] = []
     for number, (kind, group) in enumerate(groupby(steps, key=lambda step: step.kind), start=1):

@@ -10,6 +10,7 @@ from rich.table import Table
 from circuitdsl.compare.edges import role_edges
 from circuitdsl.components import Component, Dictionary
 from circuitdsl.language.circuit import Circuit
+from circuitdsl.report.pages.layers import runs
 from circuitdsl.report.palette import role_colours
 from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
@@ -50,8 +51,10 @@ def _layers(circuit: Circuit, colours: dict[str, str]) -> Table:
     table.add_column(ratio=1)
     senders = [edge.sender for edge in role_edges(circuit) if edge.receiver == "logits"]
     table.add_row("logits", "▲", _joined((name, colours.get(name, "")) for name in senders))
-    for layer in reversed(range(circuit.geometry.n_layers)):
-        table.add_row(str(layer), "│", _layer(circuit, layer, colours))
+    drawn = {node.component.layer for node in circuit.nodes}
+    for first, last in runs(circuit.geometry.n_layers, drawn):
+        name = str(first) if first == last else f"{first}-{last}"
+        table.add_row(name, "│", _layer(circuit, first, colours))
     roles = [role.name for role in circuit.roles if any(_layer_of(n.component) is None for n in role.nodes)]
     table.add_row("embed", "│", _joined((name, colours[name]) for name in roles))
     return table

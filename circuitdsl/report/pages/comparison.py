@@ -32,6 +32,7 @@ from circuitdsl.report.pages.conclusions import (
     told_apart,
 )
 from circuitdsl.report.pages.function import functional_summary
+from circuitdsl.report.pages.layers import runs
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 from circuitdsl.report.text import Text, stacked
 from circuitdsl.report.words import number, p_value
@@ -43,9 +44,10 @@ LINES: Mapping[Whose, str] = {"both": "═", "left": "─", "right": "╌"}
 Names = tuple[str, str]
 
 
-def draw_diff(diff: CircuitDiff, width: int) -> RenderableType:
+def draw_diff(diff: CircuitDiff, width: int, verbose: bool = False) -> RenderableType:
     """The page of two circuits, and below it what was measured of them in function."""
-    page = draw_comparison(diff.left, diff.right, diff.structure, width, diff.changes, diff.block)
+    draw = draw_comparison if verbose else draw_in_short
+    page = draw(diff.left, diff.right, diff.structure, width, diff.changes, diff.block)
     return Group(page, functional_summary(diff.functional) if diff.functional is not None else Group())
 
 
@@ -85,6 +87,33 @@ def draw_comparison(
         *_paragraphs("Heads that both have, in roles that are not counterparts", moved_heads(structure)),
         *_paragraphs("Contradictions", (*contradictions(structure), *opposites(structure))),
         *_paragraphs("Sources, as the files give them", _sources(cited(left, right, block), names)),
+    )
+
+
+def draw_in_short(
+    left: Circuit,
+    right: Circuit,
+    structure: Structure,
+    width: int,
+    changes: Sequence[Difference] | None = None,
+    block: Comparison | None = None,
+) -> RenderableType:
+    """Two circuits on half a screen: what they share, their grids, and where they disagree."""
+    names = told_apart(left.name, right.name)
+    more = "-v shows the two graphs laid over each other, every figure, the heads by name and the sources"
+    return Group(
+        Text.assemble((names[0], f"bold {LEFT}"), " and ", (names[1], f"bold {RIGHT}")),
+        *map(Text, conclusion(structure)),
+        Text("This compares what the two files say; no model was run for it.", style="dim"),
+        *([draw_changes(changes), Text()] if changes is not None else []),
+        Text(),
+        _about((left, right), names, block),
+        Text(),
+        _grids(left, right, names, width),
+        Text(),
+        *_paragraphs("Heads that both have, in roles that are not counterparts", moved_heads(structure)),
+        *_paragraphs("Contradictions", (*contradictions(structure), *opposites(structure))),
+        Text(more, style="dim"),
     )
 
 
@@ -158,7 +187,12 @@ def _grid(circuit: Circuit, other: Circuit, name: str, whose: Whose) -> Group:
     ours, theirs = set(circuit.heads), set(other.heads)
     shape = circuit.geometry
     lines = [Text("     " + "".join(f" {digit}" for digit in digits), style="dim") for digits in _ruler(shape.n_heads)]
-    for layer in reversed(range(shape.n_layers)):
+    named = {head.layer for head in ours | theirs}
+    for first, last in runs(shape.n_layers, named):
+        if last > first:
+            lines.append(Text(f"{f'{first}-{last}':>4}  no heads of either", style="dim"))
+            continue
+        layer = first
         line = Text(f"{layer:>4} ", style="dim")
         for index in range(shape.n_heads):
             mark, style = _cell(Head(layer, index), ours, theirs, whose)

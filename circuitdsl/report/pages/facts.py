@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from rich.console import RenderableType
 from rich.rule import Rule
 
 from circuitdsl.judge.estimates import Verdict
@@ -12,10 +13,11 @@ from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Cost, Performance, ReferenceSize
 from circuitdsl.report.marks import STYLES
-from circuitdsl.report.text import Text
+from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import estimate, number, plural
 
-_DIGITS = 12  # of a fingerprint
+DIGITS = 12
+"""Of a fingerprint, as far as a line has room for it."""
 
 
 class OnModel(Protocol):
@@ -50,26 +52,33 @@ class Run(Protocol):
     def device(self) -> str: ...
 
 
-def model_facts(report: OnModel) -> Iterator[str]:
-    """Which weights were checked, as far as a line has room for it: JSON has the whole fingerprint."""
-    yield f"model {report.model} ({report.processing})" if report.processing else f"model {report.model}"
+UNCHANGED = "weights as they are"
+
+
+def model_facts(report: OnModel, verbose: bool = True) -> Iterator[str]:
+    """Which weights were checked, as far as a line has room for it: JSON has the whole fingerprint.
+
+    That weights are as they are is said with ``verbose`` alone.
+    """
+    told = report.processing and (verbose or report.processing != UNCHANGED)
+    yield f"model {report.model} ({report.processing})" if told else f"model {report.model}"
     if report.fingerprint:
-        yield f"fingerprint {report.fingerprint[:_DIGITS]}"
+        yield f"fingerprint {report.fingerprint[:DIGITS]}"
     if report.revision is not None:
         yield f"revision {report.revision}"
 
 
-def performance_facts(report: OnModel) -> Iterator[Text]:
+def performance_facts(report: OnModel) -> Iterator[RenderableType]:
     """How well the model does the task, and that it does not where it does not."""
     found = report.performance
     if found is None:
         return
     metric = report.circuit.method.metric
     unit = measure_infos()[report.circuit.method.measured.measure].unit
-    said = f"without any patch: {metric} {estimate(found.metric, unit)}"
+    said = [f"without any patch: F is {metric} {estimate(found.metric, unit)}"]
     if metric != "accuracy":
-        said += f", accuracy {estimate(found.accuracy, 'share')}"
-    yield Text(said, style="dim")
+        said.append(f"accuracy {estimate(found.accuracy, 'share')}")
+    yield Flow(said, "dim")
     if found.verdict is not Verdict.HOLDS:
         style = STYLES[Verdict.FAILS if found.verdict is Verdict.FAILS else Verdict.UNDECIDED]
         surely = "" if found.verdict is Verdict.FAILS else ", as far as can be told"
@@ -78,14 +87,14 @@ def performance_facts(report: OnModel) -> Iterator[Text]:
         )
 
 
-def reference_fact(report: OnModel) -> str:
+def reference_fact(report: OnModel) -> Iterator[str]:
     """What the ablation took its values from, in words."""
     if report.reference is None:
-        return ""
+        return
     taken = report.reference
     what = "from" if taken.resampled else "means over"
     of_each = "" if taken.templates is None else f" of each of {plural(taken.templates, 'template')}"
-    return f", {what} {_range(*taken.groups)} x {_range(*taken.prompts)} prompts{of_each}"
+    yield f"{what} {_range(*taken.groups)} x {_range(*taken.prompts)} prompts{of_each}"
 
 
 def _range(least: int, most: int) -> str:
@@ -99,9 +108,21 @@ def took(report: Run) -> str:
     fast = f"planned: about {cost.planned:,.0f}; " if cost.planned != cost.plain else ""
     return (
         f"{plural(cost.experiments, 'experiment')} run{kept}, {cost.passes:,.0f} forward passes "
-        f"({fast}one by one: {cost.plain:,.0f}), "
-        f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
+        f"({fast}one by one: {cost.plain:,.0f}), {_engine(report)}"
     )
+
+
+def _engine(report: Run) -> str:
+    return f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
+
+
+def took_in_short(report: Run) -> Iterator[str]:
+    """The same in short, statement by statement."""
+    cost = report.cost
+    kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
+    yield f"{plural(cost.experiments, 'experiment')} run{kept}"
+    yield f"{cost.passes:,.0f} forward passes"
+    yield _engine(report)
 
 
 def rule(title: str) -> Rule:

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
-from circuitdsl.report.text import Text
+from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import estimate, number, p_said, plural
 
 OTHERS = 5
-"""So many heads that nobody named are shown at most, of those that change for certain."""
+"""So many heads that nobody named are shown at most, of those with a significant change."""
 
 NAMES = {"none": "the model as it is", "all": "the intervention"}
 
@@ -31,6 +31,23 @@ def intervention_summary(report: InterventionReport) -> RenderableType:
         *(block for each in report.downstream for block in (Text(), _downstream(each))),
         *((_direct(report),) if report.direct else ()),
     )
+
+
+def intervention_result(report: InterventionReport) -> RenderableType:
+    """What it changes, in a sentence; nothing if the intervention was not taken apart."""
+    arms = {arm.name: arm for arm in report.arms}
+    if "none" not in arms or "all" not in arms or arms["all"].accuracy.value is None:
+        return Group()
+    before, after = arms["none"], arms["all"]
+    said = [
+        f"{report.accuracy} {number(before.accuracy.value, 'share')} before",
+        f"{estimate(after.accuracy, 'share')} after",
+        f"{after.repaired:g} repaired",
+        f"{after.broken:g} broken",
+    ]
+    if report.p_value is not None:
+        said.append(f"{p_said(report.p_value)} (random heads)")
+    return Flow(said, "dim")
 
 
 def _arms(report: InterventionReport) -> Table:
@@ -125,7 +142,7 @@ Row = TypeVar("Row", HeadChange, DirectEffect)
 
 
 def _shown(rows: Sequence[tuple[Row, Change]]) -> tuple[list[tuple[Row, Change]], list[str]]:
-    """The rows of heads that are named, then of others those that change most, if for certain; and a line about the
+    """The rows of heads that are named, then of others the largest significant changes; and a line about the
     others."""
     named, others = [row for row in rows if row[0].named], [row for row in rows if not row[0].named]
     certain = sorted((row for row in others if row[1].certain), key=lambda row: -abs(row[1].change.value or 0))
@@ -134,7 +151,7 @@ def _shown(rows: Sequence[tuple[Row, Change]]) -> tuple[list[tuple[Row, Change]]
     count = f"{len(certain) or 'none'} of {plural(len(others), 'other head' if named else 'head')}"
     verb = "changes" if len(certain) < 2 else "change"
     few = f"the {OTHERS} largest here, " if len(certain) > OTHERS else ""
-    return [*named, *certain[:OTHERS]], [f"{count} {verb} for certain (Holm, over {len(rows)}); {few}all in JSON"]
+    return [*named, *certain[:OTHERS]], [f"{count} {verb} significantly (Holm, over {len(rows)}); {few}all in JSON"]
 
 
 def _table(first: str, *columns: str) -> Table:

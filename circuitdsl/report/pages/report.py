@@ -1,4 +1,4 @@
-"""A report for a person at a terminal: what does not hold comes first and in full, the verdict comes last.
+"""A report for a person at a terminal: the verdict in a sentence first, what does not hold last and in full.
 
 Everything here returns rich renderables; whether colours show is the console's business (a terminal, NO_COLOR).
 """
@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from circuitdsl.judge.estimates import NOTHING, Verdict
-from circuitdsl.language.circuit import Bound, Intervention
+from circuitdsl.language.circuit import Intervention
 from circuitdsl.outcome import (
     CircuitReport,
     ClaimOutcome,
@@ -20,151 +20,105 @@ from circuitdsl.outcome import (
     HeadOutcome,
     InterventionReport,
     Report,
-    Variant,
 )
 from circuitdsl.report.formats import Format
-from circuitdsl.report.marks import MARKS, OPEN, STYLES, WORDS
+from circuitdsl.report.marks import MARKS, OPEN, SAID, STYLES, WORDS
 from circuitdsl.report.output import View
-from circuitdsl.report.pages.argument import story_summary
+from circuitdsl.report.pages.argument import argument_summary
+from circuitdsl.report.pages.claims import alike, claim_list, nearest
 from circuitdsl.report.pages.comparison import structure_summary
+from circuitdsl.report.pages.conclusions import conclusion as shared
 from circuitdsl.report.pages.dependence import dependence_summary
-from circuitdsl.report.pages.facts import bar, model_facts, performance_facts, reference_fact, rule, took
-from circuitdsl.report.pages.intervention import intervention_summary
+from circuitdsl.report.pages.facts import (
+    DIGITS,
+    bar,
+    model_facts,
+    performance_facts,
+    reference_fact,
+    rule,
+    took,
+    took_in_short,
+)
+from circuitdsl.report.pages.intervention import intervention_result, intervention_summary
+from circuitdsl.report.remedies import remedies
 from circuitdsl.report.sections import Section, sections
-from circuitdsl.report.text import Text, stacked
-from circuitdsl.report.words import bound, estimate, exact, measured, measured_and_wanted, number, plural, summary
+from circuitdsl.report.text import Flow, Text
+from circuitdsl.report.words import conclusion, estimate, measured_and_wanted, number, plural
 
 
 def _rendered(report: Report, view: View) -> str:
     return view.text(render_summary(report) if view.quiet else render(report, view.verbose))
 
 
-FORMAT = Format("text", "for people: what does not hold first, then every claim with its figure", _rendered)
+FORMAT = Format("text", "for people: the verdict, what holds, and last what does not with what to try next", _rendered)
 
 _BAR = 16  # columns of the longest bar of a heads table
+_FEW = 4  # heads outside the circuit that are named in a line
 
 
 def render(report: Report, verbose: bool = False) -> RenderableType:
-    """The whole report; ``verbose`` shows every member claim, every part and every variant of its own."""
+    """The verdict in a sentence, block by block what holds, and last what does not and what to try next.
+
+    Every claim stands once: those that hold and are alike in one line, those that do not hold by themselves.
+    ``verbose`` shows every claim in its block, every part, every variant and every head too.
+    """
     blocks: list[RenderableType] = []
     for circuit in report.circuits:
-        blocks += [_circuit(circuit, verbose), Text()]
+        blocks += [Text()] * verbose + [_circuit(circuit, verbose)]
     for comparison in report.comparisons:
-        blocks += [_comparison(comparison, verbose), Text()]
+        blocks += [Text()] * verbose + [_comparison(comparison, verbose)]
     for intervention in report.interventions:
-        blocks += [_intervention(intervention, verbose), Text()]
-    if report.argument:
-        blocks += [rule("the whole, step by step"), story_summary(report.argument), Text()]
-    return Group(*blocks, render_summary(report))
+        blocks += [Text()] * verbose + [_intervention(intervention, verbose)]
+    if verbose and report.argument:
+        blocks += [Text(), rule("the argument, step by step"), argument_summary(report.argument)]
+    return Group(_opening(report, verbose), *_legend(report, verbose), *blocks, *_ending(report, verbose))
 
 
 def render_summary(report: Report) -> RenderableType:
-    """What does not hold, a line each with its place, and the count."""
-    lines = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    lines.add_column(no_wrap=True)
-    lines.add_column(ratio=1, overflow="fold")
-    for section in sections(report):
-        for outcome in section.of(*OPEN):
-            lines.add_row(*_summary_row(section, outcome))
+    """The verdict in a sentence and what does not hold."""
+    return Group(_opening(report, verbose=False), *_ending(report, verbose=False))
+
+
+def _opening(report: Report, verbose: bool) -> RenderableType:
     style = next((STYLES[verdict] for verdict in OPEN if report.summary[str(verdict)]), STYLES[Verdict.HOLDS])
-    last = Text(summary(report.summary, report.seconds), style=style)
-    found = [rule("what does not hold"), lines, Text()] if lines.rows else []
     notes = (Text(f"note: {note}", style="dim") for note in report.notes)
-    return Group(*found, *notes, Text(took(report), style="dim"), last)
+    cost = [took(report)] if verbose else [*took_in_short(report)]
+    return Group(Text(conclusion(report.summary, report.seconds), style=style), Flow(cost, "dim"), *notes)
 
 
-def _summary_row(section: Section, outcome: ClaimOutcome) -> tuple[RenderableType, RenderableType]:
-    place = f"{section.file}:{outcome.claim.line}"
-    what = stacked(f"{place}  {outcome.claim.text}", Text(measured_and_wanted(outcome), style="dim"))
-    return Text(WORDS[outcome.verdict], style=STYLES[outcome.verdict]), what
+_SIGNED = ("effect", "knockout")  # measurements of what the metric does without something
 
 
-# --- blocks ----------------------------------------------------------------------------------------
-
-
-def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
-    circuit, method = report.circuit, report.circuit.method
-    kept = "at their roles' positions" if method.positions == "role" else "at every position"
-    sources = f", patches from {method.against}" if method.against else ""
-    edges = ", judged as edges" if circuit.of_edges else ""
-    sure = f"confidence {number(method.confidence, 'share', 0)}"
-    facts = [*model_facts(report), f"task {circuit.task}", _prompts(report.prompts, method.prompts_all)]
-    return Group(
-        _title(f"circuit {circuit.name}", circuit.file, circuit.about),
-        Text(", ".join(facts), style="dim"),
-        Text(
-            f"metric {method.metric}{sources}, ablation {method.ablate} of heads {kept}{edges}"
-            f"{reference_fact(report)}, {sure}",
-            style="dim",
-        ),
-        *performance_facts(report),
-        *([Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))] if report.example else []),
-        *_claims(report.claims, verbose),
-        *dependence_summary(report.claims),
-        *_controls(report),
-        *_heads(report),
-        *_unexplained(report),
-        *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report))),
+def _legend(report: Report, verbose: bool) -> Iterator[Text]:
+    """What a sign means, on a figure of the report, if there is one that has a sign; and how claims are folded."""
+    if not verbose and Verdict.HOLDS in (outcome.verdict for outcome in report.outcomes):
+        yield Text("(of 7): of 7 alike claims that hold, the one nearest to its bound; -v shows all", style="dim")
+    signed = (
+        nearest(group)
+        for circuit in report.circuits
+        for group in alike(circuit.claims)
+        if group[0].claim.term.measure in _SIGNED and group[0].claim.kind != "no edge" and group[0].unit == "share"
     )
+    figures = (outcome.estimate.value or 0.0 for outcome in signed)
+    shown = next((value for value in figures if number(value, "share") != number(0.0, "share")), None)
+    if shown is not None:
+        moves, does = ("falls", "raises") if shown < 0 else ("rises", "lowers")
+        size = number(abs(shown), "share")
+        said = f"{number(shown, 'share')}: without this path (or head) the metric {moves} by {size}, so it {does} it"
+        yield Text(said, style="dim")
 
 
-def _prompts(count: int, every: bool) -> str:
-    """How many prompts there were, and whether there are no more."""
-    return f"all {plural(count, 'prompt')}" if every else plural(count, "prompt")
+# --- what does not hold ----------------------------------------------------------------------------
 
 
-def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
-    pair = report.comparison
-    return Group(
-        _title(f"compare {pair.left} with {pair.right}", pair.file, pair.about),
-        structure_summary(report.structure),
-        *_claims(report.claims, verbose),
-    )
-
-
-def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
-    done, exact = report.intervention, any(outcome.exact for outcome in report.claims)
-    return Group(
-        _title(f"intervention {done.name} on {done.on}", done.file, done.about),
-        Text(f"model {report.model}, {_prompts(report.prompts, exact)}", style="dim"),
-        *_actions(done),
-        *_claims(report.claims, verbose),
-        intervention_summary(report),
-    )
-
-
-def _actions(done: Intervention) -> Iterator[Text]:
-    """Numbered if there are several, as the arms of the intervention are named."""
-    for place, action in enumerate(done.actions, start=1):
-        yield Text(f"  {place}. {action.text}" if len(done.actions) > 1 else f"  {action.text}")
-
-
-def _title(name: str, file: str, about: str) -> RenderableType:
-    return Group(rule(name), Text(file, style="dim"), *([Text(about)] if about else []))
-
-
-# --- claims ----------------------------------------------------------------------------------------
-
-
-def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[RenderableType]:
-    """First what does not hold, in full; then a line for each claim, a role's members together."""
-    unsettled = [outcome for outcome in outcomes if outcome.verdict in OPEN]
-    for first, *others in _said_once(sorted(unsettled, key=lambda outcome: OPEN.index(outcome.verdict)), verbose):
+def _ending(report: Report, verbose: bool) -> Iterator[RenderableType]:
+    """What does not hold, each with its place, its figures and what to try next."""
+    found = [(section, group) for section in sections(report) for group in _said_once(section.of(*OPEN), verbose)]
+    if found:
         yield Text()
-        yield _expanded(first, others)
-    yield Text()
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", style="dim", no_wrap=True)
-    table.add_column(ratio=1, overflow="fold")
-    table.add_column(no_wrap=True)
-    for group in _grouped(outcomes, verbose):
-        if len(group) == 1:
-            for row in _rows(group[0], verbose):
-                table.add_row(*row)
-        else:
-            table.add_row(*_members_row(group))
-    yield table
+        yield rule("what does not hold, and what to try next")
+    for section, group in found:
+        yield _open_claim(section, group)
 
 
 def _said_once(unsettled: Sequence[ClaimOutcome], verbose: bool) -> list[list[ClaimOutcome]]:
@@ -177,120 +131,145 @@ def _said_once(unsettled: Sequence[ClaimOutcome], verbose: bool) -> list[list[Cl
     return list(groups.values())
 
 
-def _expanded(outcome: ClaimOutcome, alike: Sequence[ClaimOutcome] = ()) -> RenderableType:
-    """A claim that does not hold: the measured figure, what was wanted, and the figures of its parts.
+def _open_claim(section: Section, alike: Sequence[ClaimOutcome]) -> RenderableType:
+    """A claim that does not hold: the measured figure, what was wanted, the figures of its parts, and ways on.
 
-    ``alike`` are others of its role that do not hold for the same reason.
+    Others of its role that do not hold for the same reason are counted.
     """
+    outcome, *others = alike
     style = STYLES[outcome.verdict]
     head = Text.assemble(
         (f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}", style),
-        (f"  line {outcome.claim.line}  ", "dim"),
+        (f"  {section.file}:{outcome.claim.line}  ", "dim"),
         (outcome.claim.text, "bold"),
-        (f", and {len(alike)} more of {outcome.claim.role} alike" if alike else "", "dim"),
+        (f", and {len(others)} more of {outcome.claim.role} alike" if others else "", "dim"),
     )
-    why = Text(measured_and_wanted(outcome))
-    lines: list[RenderableType] = [why]
-    if outcome.verdict is not Verdict.ERROR:
-        if outcome.verdict is Verdict.UNDECIDED:
-            open_after = f"not decided by {plural(outcome.prompts, 'prompt')}"
-            lines.append(
-                Text(open_after if outcome.note or not outcome.prompts else f"{open_after}; more may decide it")
-            )
-        if outcome.note:
-            lines.append(Text(outcome.note, style="dim"))
+    lines: list[RenderableType] = [Text(measured_and_wanted(outcome))]
+    if outcome.verdict is Verdict.UNDECIDED:
+        lines.append(Text(f"not decided by {plural(outcome.prompts, 'prompt')}"))
+    if outcome.note and outcome.verdict is not Verdict.ERROR:
+        lines.append(Text(outcome.note, style="dim"))
     widest = max((len(part.label) for part in outcome.parts), default=0)
     lines += [
         Text.assemble((f"  {part.label:<{widest}}  ", "cyan"), estimate(part.estimate, outcome.unit))
         for part in outcome.parts
     ]
+    lines += [
+        Text.assemble(("try: ", "dim"), f"with {variant.setting} {variant.setting_value} it {SAID[variant.verdict][0]}")
+        for variant in outcome.variants
+        if variant.verdict is not outcome.verdict
+    ]
+    lines += [Text.assemble(("try: ", "bold"), remedy) for remedy in remedies(outcome, section.file, section.most)]
     return Group(head, Padding(Group(*lines), (0, 0, 0, 2), expand=False))
 
 
-def _grouped(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[list[ClaimOutcome]]:
-    """Claims one by one, but the member claims of a role (consecutive ones) as one group unless verbose."""
-    group: list[ClaimOutcome] = []
-    for outcome in outcomes:
-        together = bool(group) and not verbose and _member_key(outcome) == _member_key(group[-1]) != ("", "", "")
-        if group and not together:
-            yield group
-            group = []
-        group.append(outcome)
-    if group:
-        yield group
+# --- blocks ----------------------------------------------------------------------------------------
 
 
-def _member_key(outcome: ClaimOutcome) -> tuple[str, str, str]:
-    claim = outcome.claim
-    return (claim.role, claim.term.measure, outcome.unit) if claim.kind == "member" else ("", "", "")
+def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
+    circuit = report.circuit
+    facts = [
+        *model_facts(report, verbose),
+        f"task {circuit.task}",
+        _prompts(report.prompts, circuit.method.prompts_all),
+    ]
+    return Group(
+        _title(f"circuit {circuit.name}", circuit.file, circuit.about),
+        Flow(facts, "dim"),
+        *performance_facts(report),
+        Flow([*_method(report, verbose)], "dim"),
+        *_example(report, verbose),
+        claim_list(report.claims, verbose),
+        *_elsewhere(report.claims, verbose),
+        *dependence_summary(report.claims),
+        *(_controls(report) if verbose else _in_short(report)),
+        *(_heads(report) if verbose else ()),
+        *_unexplained(report, verbose),
+        *(Text(f"note: {note}", style="dim") for note in (*report.notes, *_holm_note(report, verbose))),
+    )
 
 
-def _rows(outcome: ClaimOutcome, verbose: bool) -> Iterator[tuple[RenderableType, ...]]:
-    claim = outcome.claim
-    yield (_mark(outcome.verdict), str(claim.line), Text(claim.text), _estimate(outcome))
-    shown = [v for v in outcome.variants if verbose or v.verdict is not outcome.verdict]
-    for variant in shown:
-        yield _variant_row(variant, outcome)
+def _method(report: CircuitReport, verbose: bool) -> Iterator[str]:
+    """How it was measured: what figures cannot be read without, with ``verbose`` all of it."""
+    method = report.circuit.method
+    kept = "at their roles' positions" if method.positions == "role" else "at every position"
+    yield f"metric {method.metric}"
+    if method.against:
+        yield f"patches from {method.against}"
+    yield f"ablation {method.ablate}{f' of heads {kept}' if verbose else ''}"
+    if verbose and report.circuit.of_edges:
+        yield "judged as edges"
     if verbose:
-        for part in outcome.parts:
-            yield (
-                "",
-                "",
-                Text(f"  {part.label}", style="cyan"),
-                Text(estimate(part.estimate, outcome.unit), style="dim"),
-            )
-        if outcome.note:
-            yield ("", "", Text(f"  {outcome.note}", style="dim"), "")
+        yield from reference_fact(report)
+    yield f"confidence {number(method.confidence, 'share', 0)}"
 
 
-def _variant_row(variant: Variant, outcome: ClaimOutcome) -> tuple[RenderableType, ...]:
-    named = f"  with {variant.setting} {variant.setting_value}: {WORDS[variant.verdict]}"
-    seen = variant.note if variant.verdict is Verdict.ERROR else estimate(variant.estimate, outcome.unit)
-    return (_mark(variant.verdict), "", Text(named, style="dim"), Text(seen, style="dim"))
+def _example(report: CircuitReport, verbose: bool) -> Iterator[Text]:
+    if verbose and report.example:
+        yield Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))
 
 
-def _members_row(group: Sequence[ClaimOutcome]) -> tuple[RenderableType, ...]:
-    """All member claims of a role in one line: how many hold, and the figure closest to having no effect."""
-    holding = sum(outcome.verdict is Verdict.HOLDS for outcome in group)
-    worst = next((v for v in OPEN if any(outcome.verdict is v for outcome in group)), Verdict.HOLDS)
-    known = [outcome for outcome in group if outcome.estimate.value is not None]
-    weakest = min(known, key=lambda outcome: abs(outcome.estimate.value or 0.0), default=None)
-    line = str(min(outcome.claim.line for outcome in group))
-    wanted = _wanted_of_member(group[0])
-    count = f"{holding} of {len(group)} matter"
-    text = f"role {group[0].claim.role}: {count} ({group[0].claim.term.measure} {wanted})"
-    least = Text.assemble(("least ", "dim"), measured(weakest)) if weakest else Text("-")
-    return (_mark(worst), line, Text(text), least)
+def _elsewhere(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[Text]:
+    """That claims are missing here, where those that do not hold stand only at the end."""
+    if verbose:
+        return
+    for verdict in OPEN:
+        lines = dict.fromkeys(str(outcome.claim.line) for outcome in outcomes if outcome.verdict is verdict)
+        if lines:
+            count = sum(outcome.verdict is verdict for outcome in outcomes)
+            said = f"{MARKS[verdict]} {count} {SAID[verdict][count > 1]}: "
+            yield Text(f"{said}line{'s' if len(lines) > 1 else ''} {', '.join(lines)}, at the end", STYLES[verdict])
 
 
-def _wanted_of_member(outcome: ClaimOutcome) -> str:
-    wanted = outcome.claim.bound
-    if isinstance(wanted, Bound) and wanted.op == "outside":
-        return f"beyond ±{exact(wanted.high, outcome.unit)}"
-    return bound(wanted, outcome.unit, outcome.control).replace("at least", ">=")
+def _prompts(count: int, every: bool) -> str:
+    """How many prompts there were, and whether there are no more."""
+    return f"all {plural(count, 'prompt')}" if every else plural(count, "prompt")
 
 
-def _mark(verdict: Verdict) -> Text:
-    return Text(MARKS[verdict], style=STYLES[verdict])
+def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
+    pair = report.comparison
+    title = _title(f"compare {pair.left} with {pair.right}", pair.file, pair.about)
+    found = structure_summary(report.structure) if verbose else Text(next(shared(report.structure)))
+    return Group(title, found, claim_list(report.claims, verbose), *_elsewhere(report.claims, verbose))
 
 
-def _estimate(outcome: ClaimOutcome) -> Text:
-    if outcome.verdict is Verdict.ERROR:
-        return Text("not measured", style=STYLES[Verdict.ERROR])
-    return Text(measured(outcome))
+def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
+    done, exact = report.intervention, any(outcome.exact for outcome in report.claims)
+    fingerprint = f", fingerprint {report.fingerprint[:DIGITS]}" if report.fingerprint else ""
+    return Group(
+        _title(f"intervention {done.name} on {done.on}", done.file, done.about),
+        Flow([f"model {report.model}{fingerprint}", _prompts(report.prompts, exact)], "dim"),
+        *(_actions(done) if verbose else (Text("; ".join(action.text for action in done.actions)),)),
+        claim_list(report.claims, verbose),
+        *_elsewhere(report.claims, verbose),
+        intervention_summary(report) if verbose else intervention_result(report),
+    )
 
 
-def _holm_note(report: CircuitReport) -> Iterator[str]:
+def _actions(done: Intervention) -> Iterator[Text]:
+    """Numbered if there are several, as the arms of the intervention are named."""
+    for place, action in enumerate(done.actions, start=1):
+        yield Text(f"  {place}. {action.text}" if len(done.actions) > 1 else f"  {action.text}")
+
+
+def _title(name: str, file: str, about: str) -> RenderableType:
+    return Group(rule(f"{name}, {file}"), *([Text(about)] if about else []))
+
+
+def _holm_note(report: CircuitReport, verbose: bool) -> Iterator[str]:
     """Which verdicts would not stand if all claims of the circuit had to be right at once (Holm)."""
     level = 1 - report.circuit.method.confidence
     holding = (outcome for outcome in report.claims if outcome.verdict is Verdict.HOLDS)
     lost = [outcome for outcome in holding if outcome.p_holm is not None and outcome.p_holm > level]
-    if lost:
+    if lost and verbose:
         lines = ", ".join(dict.fromkeys(str(outcome.claim.line) for outcome in lost))
         yield (
             f"{plural(len(lost), 'claim')} of {len(report.claims)} would not be significant with all corrected "
             f"for each other (Holm): line {lines}"
         )
+    elif lost:
+        count = f"{len(lost)} of {len(report.claims)}"
+        yield f"not significant with all claims corrected for each other (Holm): {count} (-v)"
 
 
 # --- controls --------------------------------------------------------------------------------------
@@ -300,20 +279,23 @@ def _controls(report: CircuitReport) -> Iterator[RenderableType]:
     """Which controls the circuit passed, and which nobody tried."""
     if not report.claims:
         return
-    yield Text()
-    yield Text("Controls", style="bold")
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1, overflow="fold", style="dim")
-    for tried in report.controls:
-        claim = tried.outcome.claim
-        table.add_row(_mark(tried.outcome.verdict), str(claim.line), tried.name, claim.text)
-    if report.controls:
-        yield table
-    if report.untried:
-        yield Text(f"not tried: {', '.join(report.untried)}", style="dim")
+    tried = [f"{MARKS[each.outcome.verdict]} {each.name} (line {each.outcome.claim.line})" for each in report.controls]
+    untried = [f"not tried: {', '.join(report.untried)}"] if report.untried else []
+    yield Text(f"controls: {'; '.join((', '.join(tried) or 'none', *untried))}", style="dim")
+
+
+def _in_short(report: CircuitReport) -> Iterator[RenderableType]:
+    """Which controls the circuit passed, and whether heads were found that it does not list."""
+    said = []
+    if report.claims:
+        tried = ", ".join(f"{MARKS[each.outcome.verdict]} {each.name}" for each in report.controls)
+        said.append(f"controls: {tried or 'none tried'}, {len(report.untried)} more are known (-v)")
+    if report.search is not None and not report.unexplained:
+        (_, heads), *_ = report.search.looks
+        said.append(f"no other head was found to matter, of {heads} looked at")
+    elif report.unexplained_note and not report.unexplained:
+        said.append(f"heads outside the circuit: {report.unexplained_note}")
+    yield Flow(said, "dim", "; ")
 
 
 # --- heads -----------------------------------------------------------------------------------------
@@ -329,12 +311,17 @@ def _heads(report: CircuitReport) -> Iterator[RenderableType]:
     yield _head_table(report.heads, ("head", "at", "role"))
 
 
-def _unexplained(report: CircuitReport) -> Iterator[RenderableType]:
-    if report.unexplained:
+def _unexplained(report: CircuitReport, verbose: bool) -> Iterator[RenderableType]:
+    if report.unexplained and verbose:
         yield Text()
         yield Text(f"Not in the circuit, yet they matter: {report.unexplained_note}", style="bold yellow")
         yield _head_table(report.unexplained, ("head", "at"))
-    elif report.unexplained_note:
+    elif report.unexplained:
+        strongest = sorted(report.unexplained, key=lambda head: -abs(head.estimate.value or 0.0))
+        named = ", ".join(f"{head.head} {estimate(head.estimate, 'share')}" for head in strongest[:_FEW])
+        more = f" and {len(strongest) - _FEW} more (-v)" if len(strongest) > _FEW else ""
+        yield Text(f"not in the circuit, yet they matter when knocked out: {named}{more}", style="yellow")
+    elif report.unexplained_note and verbose:
         yield Text(f"heads outside the circuit: {report.unexplained_note}", style="dim")
 
 

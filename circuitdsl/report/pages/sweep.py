@@ -31,7 +31,7 @@ def render_sweep(report: SweepReport, view: View) -> RenderableType:
     method = report.circuit.method
     facts = [*model_facts(report), f"task {report.circuit.task}", plural(report.prompts, "prompt")]
     patches = f", patches from {method.against}" if method.against else ""
-    ablation = f", ablation {method.ablate}{reference_fact(report)}" if report.reference else ""
+    ablation = f", {', '.join((f'ablation {method.ablate}', *reference_fact(report)))}" if report.reference else ""
     sure = f"confidence {number(report.confidence, 'share', 0)} for all intervals together"
     return Group(
         rule(f"sweep of {report.circuit.task}"),
