@@ -72,6 +72,7 @@ class TaskInfo:
     lines: tuple[int, ...] = ()  # prompts of each template; () where a task writes as many as are asked for
     listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
     wrong: bool = True  # whether its prompts say which answers are wrong
+    choice: bool = True  # whether they allow more answers than the right ones
 
 
 @dataclass(frozen=True)

@@ -268,4 +268,5 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         lines=tuple(lines.values()),
         listed=len(prompts),
         wrong=bool(prompts[0].wrong),
+        choice=any(set(prompt.options) - {prompt.answer, *prompt.right} for prompt in prompts),
     )

@@ -308,7 +308,8 @@ def test_what_a_file_does_not_give_is_known_without_a_tokenizer(written):
     bare = {"prompt": "When Mary met John", "answer": " Anna"}
     info = describe(written(bare))
     assert (info.wrong, info.counterfactuals, info.templates) == (False, (), 1)
-    assert describe(written(LINE)).wrong
+    assert describe(written(LINE)).wrong and describe(written(LINE)).choice
+    assert not info.choice and describe(written(bare | {"options": [" Anna", " Tom"]})).choice
 
 
 def test_lines_that_differ_from_most_are_the_ones_at_fault(written):
