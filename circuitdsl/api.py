@@ -187,11 +187,27 @@ def load(
 def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
 
-    Files of prompts are read line by line with the tokenizer of the model, whose weights are not. Raises InputError for
-    a ``revision`` by whose shape nothing can be read, since it is not on this machine.
+    Files of prompts are read line by line with the tokenizer of the model, whose weights are not; they may also be
+    among ``paths`` (``my.jsonl``), with a ``model``. Raises InputError for a ``revision`` by whose shape nothing can be
+    read, since it is not on this machine, and for files of prompts without a model.
     """
-    found = lint_files(_found(paths), tolerant_environment(model, revision))
-    return with_prompts_read(found, model, revision)
+    prompts = [Path(path) for path in paths if str(path).endswith(".jsonl")]
+    found = lint_files(
+        _found(path for path in paths if Path(path) not in prompts), tolerant_environment(model, revision)
+    )
+    specified = with_prompts_read(found, model, revision)
+    return Findings((*specified, *_of_prompts(prompts, model, revision)), specified.sources)
+
+
+def _of_prompts(paths: Sequence[Path], model: str | Path | None, revision: str | None) -> Iterator[Diagnostic]:
+    if not paths:
+        return
+    if model is None:
+        raise InputError(f"it is not said whose tokenizer reads {paths[0]}", "name the model: --model gpt2")
+    from circuitdsl.models.reading import read_file
+
+    for path in paths:
+        yield from read_file(path, str(model), revision)
 
 
 def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:

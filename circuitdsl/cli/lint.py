@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 def lint(
     files: Annotated[
         list[str],
-        typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...). - for standard input."),
+        typer.Argument(
+            help="Spec files; those that ship are found by name (specs/mini/...). - for standard input. With --model "
+            "files of prompts (my.jsonl), too."
+        ),
     ],
     model: ModelName = None,
     lint_format: Annotated[
@@ -48,7 +51,7 @@ def lint(
         _lint_standard_input(model, revision, lint_format, fix, output_file)
         return
     if fix:
-        for name in files:
+        for name in (name for name in files if not name.endswith(".jsonl")):
             _fix(find_spec(name), model, revision)
     _say(cd.lint(*files, model=model, revision=revision), lint_format, output_file)
 

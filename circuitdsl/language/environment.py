@@ -86,6 +86,7 @@ class TaskInfo:
     variables: tuple[VariableInfo, ...] = ()
     listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
     wrong: bool = True  # whether its prompts say which answers are wrong
+    choice: bool = True  # whether they allow more answers than the right ones
 
 
 @dataclass(frozen=True)

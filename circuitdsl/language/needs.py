@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from circuitdsl.language.circuit import Method, Path, Term
+from circuitdsl.language.circuit import Control, Method, Path, Term
+from circuitdsl.language.claims import Draft
 from circuitdsl.language.diagnostics import Collector
-from circuitdsl.language.environment import Environment, TaskInfo
+from circuitdsl.language.environment import CHANCE, Environment, TaskInfo
 from circuitdsl.language.source import Span
 from circuitdsl.language.statements import Placed
 
@@ -18,6 +19,7 @@ _DIFFERENCES = ("logit_diff", "probability_diff")
 """Measurements that take the wrong answers away from the right one."""
 
 _COUNTERFACTUAL = 'the lines of a file give theirs as `"counterfactuals": {"other": "..."}`'
+_OPTIONS = 'the lines of a file give the answers to choose from as `"options": [" Mary", " John"]`, or wrong answers'
 _WRONG = 'the lines of a file give theirs as `"wrong": [" John"]`; `probability` and `accuracy` need none'
 
 
@@ -40,15 +42,19 @@ class Needs:
     def report_each(self, claims: Sequence[Placed], collector: Collector) -> None:
         """Warn of every claim that needs what the task does not give."""
         for placed in claims:
-            for message, remedy in self._of_term(placed.claim.term):
+            for message, remedy in self._of_claim(placed.claim):
                 collector.add("C494", message, placed.span, remedy)
 
-    def _of_term(self, term: Term) -> Iterator[tuple[str, str]]:
-        name = self.task.name
+    def _of_claim(self, claim: Draft) -> Iterator[tuple[str, str]]:
+        name, term = self.task.name, claim.term
         if not self.task.counterfactuals and any(isinstance(argument, Path) for _, argument in term.arguments):
             yield f"{name} has no counterfactual, from which an effect takes its activations", _COUNTERFACTUAL
         if not self.task.wrong and term.measure in _DIFFERENCES:
             yield f"{name} gives no wrong answers, from which `{term.measure}` is a difference", _WRONG
+
+        by_choice = "among options" in term.options or (isinstance(claim.bound, Control) and claim.bound.name == CHANCE)
+        if by_choice and not self.task.choice:
+            yield f"{name} allows no answers but right ones, so that every choice among them is right", _OPTIONS
 
     def _of_all(self, terms: Sequence[Term]) -> Iterator[tuple[str, str]]:
         """What the method does for all claims that change the model."""

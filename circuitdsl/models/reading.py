@@ -96,7 +96,24 @@ def _of_file(
     except (InputError, UnknownName) as error:
         message = f"{file} was not read as {name} would: {error.message}"
         yield Diagnostic("C496", message, Span(circuit.file, circuit.line, 1, circuit.line, 8), error.remedy)
-        return
+    else:
+        yield from _said(task, file, found)
+
+
+def read_file(path: Path, model: str, revision: str | None) -> tuple[Diagnostic, ...]:
+    """What is wrong with a file of prompts for the tokenizer of ``model``. Raises :class:`ModelError` where that is not
+    here."""
+    task, tokenizer = TaskRef("file", (("", path.name),), str(path.parent)), light_tokenizer(model, revision)
+    try:
+        return tuple(_said(task, str(path), examine(task, tokenizer, bos=False)))
+    except UnknownName as error:
+        if not error.faults:
+            return (Diagnostic("C202", error.message, Span.of_file(str(path)), error.remedy),)
+        return tuple(_said(task, str(path), Examination(len(error.faults), error.faults)))
+
+
+def _said(task: TaskRef, file: str, found: Examination) -> Iterator[Diagnostic]:
+    """A diagnostic for each line that cannot be used, and each note."""
     for number, fault in enumerate(found.faults):
         yield _of_line(fault, found, _summary(task, found) if number == 0 else ())
     yield from (Diagnostic("C495", note, Span.of_file(file)) for note in found.notes)

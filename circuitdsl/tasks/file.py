@@ -212,8 +212,8 @@ def _arguments(ref: TaskRef) -> tuple[str, bool]:
     if len(names) != 1 or not isinstance(names[0], str) or any(key not in ("", _SKIP) for key, _ in ref.arguments):
         raise UnknownName(f"the task file takes one argument, a file's name, but got {ref}", remedy=_WRITE)
     skip = [value for key, value in ref.arguments if key == _SKIP]
-    if len(skip) > 1 or any(value not in ("yes", "no") for value in skip):
-        raise UnknownName(f"`skip` of the task file is `yes` or `no`, once, but got {ref}", remedy=_WRITE)
+    if len(skip) > 1 or any(value != "yes" for value in skip):
+        raise UnknownName(f"`skip` of the task file is `yes`, or not there, but got {ref}", remedy=_WRITE)
     return names[0], skip == ["yes"]
 
 
@@ -272,4 +272,5 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         lines=tuple(lines.values()),
         listed=len(prompts),
         wrong=bool(prompts[0].wrong),
+        choice=any(set(prompt.options) - {prompt.answer, *prompt.right} for prompt in prompts),
     )

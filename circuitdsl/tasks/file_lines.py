@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import cast
 
 from circuitdsl.language.environment import LineFault
@@ -35,6 +36,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NTH = re.compile(r"(?P<words>.+)#(?P<number>[1-9][0-9]{0,5})", re.DOTALL)
 _RESERVED = ("END", "all")
 _LONGEST = 60  # characters of a text that a message quotes
+_COMPARED = 200  # words of a prompt among which a mistyped one is looked for
 _SHOWN = 6  # unknown fields of a line that a message names
 
 _ELSEWHERE: Mapping[str, str] = {
@@ -353,7 +355,8 @@ def _words(given: str, name: str, text: str) -> Span:
             f'position {name} is "{_short(given)}", but the prompt says "{_short(words)}" {times}',
             f'write "{_short(words)}#{len(places)}" for the last, or the words of another place',
         )
-    near = difflib.get_close_matches(words[:_LONGEST], re.findall(r"\w+", text), n=1)
+    known = islice((found[0] for found in re.finditer(r"\w+", text)), _COMPARED)
+    near = difflib.get_close_matches(words[:_LONGEST], [word[:_LONGEST] for word in known], n=1)
     raise Mistake(
         f'position {name} is "{_short(given)}", which are no words of the prompt',
         f'did you mean "{near[0]}"?' if near else "write words as the prompt has them, whole ones",

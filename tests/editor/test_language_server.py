@@ -32,6 +32,13 @@ CONFIG = ClientServerConfig(
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory):
+    """The server keeps its results where nobody else does, and begins with none."""
+    assert CONFIG.server_env is not None
+    CONFIG.server_env["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest_lsp.fixture(scope="module", config=CONFIG)
 async def client(lsp_client: LanguageClient):
     capabilities = lsp.ClientCapabilities(
@@ -68,10 +75,11 @@ class Page:
 
     async def codes(self, uri: str = "") -> list[str]:
         """The codes of what was said last, once that is said."""
-        while True:
-            await self.client.wait_for_notification(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-            if (uri or self.uri) in self.client.diagnostics:
-                return [str(each.code) for each in self.client.diagnostics[uri or self.uri]]
+        async with asyncio.timeout(60):
+            while True:
+                await self.client.wait_for_notification(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
+                if (uri or self.uri) in self.client.diagnostics:
+                    return [str(each.code) for each in self.client.diagnostics[uri or self.uri]]
 
 
 @pytest.fixture

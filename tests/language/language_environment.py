@@ -54,7 +54,15 @@ TASKS = {
     "few": TaskInfo("few", "a task that lists its prompts", _positions("END"), (), None, 1, listed=12),
     "many": TaskInfo("many", "a task of too many", _positions("END"), (), None, 1, listed=1_000_000),
     "unsure": TaskInfo(
-        "unsure", "no wrong answers", _positions("END"), (("other", "others"),), "other", 2, lines=(1, 4), wrong=False
+        "unsure",
+        "no wrong answers",
+        _positions("END"),
+        (("other", "others"),),
+        "other",
+        2,
+        lines=(1, 4),
+        wrong=False,
+        choice=False,
     ),
     "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
 }

@@ -79,6 +79,20 @@ def test_what_else_is_wrong_comes_in_the_same_call(tmp_path: Path):
     assert [each.code for each in cd.lint_text(text, str(tmp_path / "x.circuit"))] == ["C205", "C231"]
 
 
+def test_a_file_of_prompts_is_linted_by_itself(tmp_path: Path):
+    linted(tmp_path, LINE, LINE | {"answer": " kaleidoscope"}, [])
+    path = tmp_path / "my.jsonl"
+    assert [(each.code, each.span.line) for each in cd.lint(path, model="mini")] == [("C231", 2), ("C231", 3)]
+    path.write_text("[]\n")
+    assert [(each.code, each.span.line) for each in cd.lint(path, model="mini")] == [("C231", 1)]
+    path.write_text("")
+    assert [(each.code, each.span.line) for each in cd.lint(path, model="mini")] == [("C202", 0)]
+    with pytest.raises(cd.InputError, match="whose tokenizer"):
+        cd.lint(path)
+    with pytest.raises(cd.InputError, match="not on this machine"):
+        cd.lint(path, model="gpt2-xl")
+
+
 @pytest.mark.parametrize("model", ["mini", "smollm2-135m"])
 def test_a_light_tokenizer_reads_as_the_model_s_own(model: str):
     if model != "mini" and not is_model(added_folder(model)):

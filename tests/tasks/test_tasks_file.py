@@ -239,7 +239,7 @@ def test_other_arguments_are_refused(arguments):
 
 @pytest.mark.parametrize("skip", [("maybe",), (1,), ("yes", "yes")])
 def test_lines_are_skipped_or_not(skip):
-    with pytest.raises(UnknownName, match="`skip` of the task file is `yes` or `no`, once"):
+    with pytest.raises(UnknownName, match="`skip` of the task file is `yes`, or not there"):
         describe(TaskRef("file", (("", "my.jsonl"), *(("skip", value) for value in skip))))
 
 
@@ -311,7 +311,8 @@ def test_what_a_file_does_not_give_is_known_without_a_tokenizer(written):
     bare = {"prompt": "When Mary met John", "answer": " Anna"}
     info = describe(written(bare))
     assert (info.wrong, info.counterfactuals, info.templates) == (False, (), 1)
-    assert describe(written(LINE)).wrong
+    assert describe(written(LINE)).wrong and describe(written(LINE)).choice
+    assert not info.choice and describe(written(bare | {"options": [" Anna", " Tom"]})).choice
 
 
 def test_lines_that_differ_from_most_are_the_ones_at_fault(written):
@@ -393,6 +394,15 @@ def test_what_only_the_tokenizer_sees_names_the_line(written, gpt2, change, mess
     assert message in caught.value.message
 
 
+def test_a_value_that_is_deep_or_long_is_named_in_few_words(written):
+    deep: object = "x"
+    for _ in range(400):
+        deep = [deep]
+    said = complaint(written(LINE | {"positions": {"P": deep}}, LINE | {"answer": deep}, LINE | {"x" * 9000: 1}))
+    assert len(said) < 1000 and "position P is a list, not words" in said
+    assert len(complaint(written(LINE | {"prompt": "word " * 40_000, "positions": {"P": "wrod"}}))) < 1000
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -401,9 +411,15 @@ anything = st.recursive(
 
 
 @given(
-    line=st.text() | anything.map(json.dumps) | st.dictionaries(st.sampled_from([*LINE, "x"]), anything).map(json.dumps)
+    line=st.text()
+    | anything.map(json.dumps)
+    | st.dictionaries(st.sampled_from([*LINE, "x"]), anything).map(json.dumps)
+    | st.fixed_dictionaries(
+        {"prompt": st.just(LINE["prompt"]), "answer": anything | st.just(" Mary")},
+        optional={"positions": st.dictionaries(st.sampled_from(["P", "Q"]), anything), "wrong": anything},
+    ).map(json.dumps)
 )
-def test_no_line_gets_a_traceback(tmp_path_factory, line):
+def test_no_line_gets_a_traceback(tmp_path_factory, mini, line):
     folder = tmp_path_factory.getbasetemp()
     (folder / "any.jsonl").write_bytes(line.encode("utf-8", "surrogatepass"))
     try:
@@ -412,3 +428,5 @@ def test_no_line_gets_a_traceback(tmp_path_factory, line):
         assert error.message.startswith("any.jsonl")
     else:
         assert info.templates >= 1
+        found = open_task(ref_to(folder, "any.jsonl")).examine(mini, False)
+        assert len(found.faults) <= found.lines and all(fault.message and fault.remedy for fault in found.faults)
