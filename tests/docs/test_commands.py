@@ -72,8 +72,21 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def here(commands: Sequence[Sequence[str]]) -> list[Ended]:
-    """Commands run in this process."""
-    return [run(*arguments) for arguments in commands]
+    """Commands run in this process, but for a server, which owns the standard input that it is given."""
+    return [_served(arguments) if "lsp" in arguments else run(*arguments) for arguments in commands]
+
+
+def _served(arguments: Sequence[str]) -> Ended:
+    """A server to which nothing is said: it ends where its input does."""
+    command = [sys.executable, "-m", "circuitdsl", *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=beside(), timeout=240)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def beside(*folders: Path) -> dict[str, str]:
+    """The environment of a process that finds packages in these folders, and this checkout."""
+    paths = (*map(str, folders), str(ROOT), os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.mark.parametrize("page", ["tutorial", "howto/model", "howto/eap-ig"])
@@ -98,14 +111,13 @@ def test_a_page_on_a_plug_in_can_be_followed(page: str, there: Path):
         groups = project["entry-points"].items()
         entries = ["\n".join((f"[{group}]", *map(" = ".join, names.items()))) for group, names in groups]
         (metadata / "entry_points.txt").write_text("\n".join(entries))
-        paths = os.pathsep.join((str(there), str(ROOT), os.environ.get("PYTHONPATH", "")))
         done = subprocess.run(
             [sys.executable, "-c", program],
             input=json.dumps(commands),
             capture_output=True,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": paths, "CIRCUITDSL_CACHE": str(there / "store")},
+            env={**beside(there), "CIRCUITDSL_CACHE": str(there / "store")},
             timeout=240,
         )
         assert done.returncode == 0, done.stderr
