@@ -75,8 +75,21 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def here(commands: Sequence[Sequence[str]]) -> list[Ended]:
-    """Commands run in this process."""
-    return [run(*arguments) for arguments in commands]
+    """Commands run in this process, but for a server, which owns the standard input that it is given."""
+    return [_served(arguments) if "lsp" in arguments else run(*arguments) for arguments in commands]
+
+
+def _served(arguments: Sequence[str]) -> Ended:
+    """A server to which nothing is said: it ends where its input does."""
+    command = [sys.executable, "-m", "circuitdsl", *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=beside(), timeout=240)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def beside(*folders: Path) -> dict[str, str]:
+    """The environment of a process that finds packages in these folders, and this checkout."""
+    paths = (*map(str, folders), str(ROOT), os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.mark.parametrize("page", ["tutorial", "howto/model", "howto/eap-ig"])
@@ -101,14 +114,13 @@ def test_a_page_on_a_plug_in_can_be_followed(page: str, there: Path):
         groups = project["entry-points"].items()
         entries = ["\n".join((f"[{group}]", *map(" = ".join, names.items()))) for group, names in groups]
         (metadata / "entry_points.txt").write_text("\n".join(entries))
-        paths = os.pathsep.join((str(there), str(ROOT), os.environ.get("PYTHONPATH", "")))
         done = subprocess.run(
             [sys.executable, "-c", program],
             input=json.dumps(commands),
             capture_output=True,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": paths, "CIRCUITDSL_CACHE": str(there / "store")},
+            env={**beside(there), "CIRCUITDSL_CACHE": str(there / "store")},
             timeout=240,
         )
         assert done.returncode == 0, done.stderr
@@ -142,13 +154,13 @@ def test_the_demo_runs(there: Path):
     made, *lines = recipe.replace("\\\n", " ").replace(str(ROOT), str(there)).splitlines()
     assert made == "mkdir -p build" and len(lines) > 1
     Path("build").mkdir()
-    for line in lines:
-        assert line.startswith(".venv/bin/circuitdsl "), line
-        arguments = words(line)
-        (ended,) = here([[*arguments, *more(arguments, FEWER)]])
+    assert all(line.startswith(".venv/bin/circuitdsl ") for line in lines)
+    commands = [words(line) for line in lines]
+    found = here([[*arguments, *more(arguments, FEWER)] for arguments in commands])
+    for ended in found:
         assert ended.code in DECIDED, ended.err
         assert "mini_ioi" in ended.out
-    assert ended.err.splitlines()[-1] == f"report written to {there / 'build' / 'report.html'}"
+    assert found[-1].err.splitlines()[-1] == f"report written to {there / 'build' / 'report.html'}"
 
 
 # --- how a page is followed --------------------------------------------------------------------------

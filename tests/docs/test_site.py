@@ -12,7 +12,6 @@ import pytest
 
 import circuitdsl as cd
 
-pytest.importorskip("sphinx")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
