@@ -40,9 +40,6 @@ FEWER: Options = {
 WHOLE: Options = {"check specs/mini/ioi.circuit": FEWER["check"]}
 """The same for the one command of the tutorial that checks all that ships of mini."""
 
-SERVES = "circuitdsl lsp"
-"""What does not end by itself: tests/editor talks with it."""
-
 CODES = {"circuitdsl check guess.circuit": (1,), "circuitdsl check found.circuit": (0,)}
 DECIDED = (0, 1, 3)
 """Exit codes of a check that ran: on few prompts a claim may be undecided."""
@@ -175,7 +172,7 @@ def follow(
     for name, content in FILE.findall(text):
         Path(name).write_text(content, encoding="utf-8")
     blocks = [(kind, line) for kind, block in BLOCK.findall(text) for line in block.splitlines()]
-    lines = [line for kind, line in blocks if kind == "sh" and line.startswith("circuitdsl ") and SERVES not in line]
+    lines = [line for kind, line in blocks if kind == "sh" and line.startswith("circuitdsl ")]
     commands = [words(line) for line in lines]
     ended = process([[*arguments, *more(arguments, options or {})] for arguments in commands])
     for line, arguments, (code, out, err) in zip(lines, commands, ended, strict=True):
