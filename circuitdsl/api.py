@@ -636,6 +636,7 @@ def compare_function(
     quoted: float | None = None,
     engine: str = "fast",
     memory: int = 0,
+    progress: Progress | None = None,
 ) -> FunctionalComparison:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
 
@@ -659,7 +660,8 @@ def compare_function(
         planned = plan_function(left, right, pairs, wanted)
     except CannotMeasure as reason:
         raise InputError(str(reason), "compare their structure only") from reason
-    return _workbench(model, store, engine, memory, opening, "").compare(planned, quoted)
+    bench = _workbench(model, store, engine, memory, opening, "")
+    return bench.compare(planned, quoted, progress or unwatched)
 
 
 def diff(

@@ -69,8 +69,9 @@ class Conductor:
         """Carry out the one sweep of a plan. Raises as :meth:`report` does."""
         begun = Begun.now(self.models)
         (planned,) = self.plan.sweeps
-        self.what = f"sweep of {planned.circuit.task}"
-        found = check_sweep(planned, self.models.bench(planned.circuit))
+        bench = self.models.bench(planned.circuit)
+        self._begin(f"sweep of {planned.circuit.task}")
+        found = check_sweep(planned, bench)
         self.progress(self.done, self.done, self.what)
         notes = (*found.notes, *self.models.notes)
         return replace(found, notes=notes, **self._work(begun))
@@ -80,9 +81,9 @@ class Conductor:
     def _first_rounds(self) -> None:
         """Run what all jobs ask for at first but the searches for unlisted heads, which come by themselves. The
         sessions remember it for whoever asks again."""
-        self.what = "all claims"
         for circuit in self.plan.measured:
             self.models.bench(circuit)
+        self._begin("all claims")
         sessions: dict[Round, Session] = {}
         for started in self.plan.jobs():
             job = started.job
@@ -93,18 +94,23 @@ class Conductor:
             session.run(rounds[each], each.prompts)
 
     def _circuit(self, plan: CircuitPlan) -> CircuitReport:
-        self.what = plan.circuit.name
+        self._begin(plan.circuit.name)
         return check_circuit(plan, self.models.bench(plan.circuit))
 
     def _intervention(self, plan: InterventionPlan) -> InterventionReport:
-        self.what = plan.intervention.name
+        self._begin(plan.intervention.name)
         return check_intervention(plan, self.models.bench(plan.questions.circuit))
 
     def _comparison(self, plan: ComparisonPlan) -> ComparisonReport:
-        self.what = f"{plan.left.name} with {plan.right.name}"
+        self._begin(f"{plan.left.name} with {plan.right.name}")
         return check_comparison(plan, self.models.bench)
 
     # --- progress and cost -----------------------------------------------------------------------
+
+    def _begin(self, what: str) -> None:
+        """Say what is done now, before any of it is: prompts may have to be drawn first."""
+        self.what = what
+        self.progress(self.done, max(self.done, self._expected), what)
 
     def tick(self, prompts: int) -> None:
         """Work done, in prompts through a model."""

@@ -10,6 +10,7 @@ from circuitdsl.check.conductor import Conductor
 from circuitdsl.check.function import check_function
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
+from circuitdsl.check.work import Watch
 from circuitdsl.engine.deferred import Stale
 from circuitdsl.errors import run_errors
 from circuitdsl.language.circuit import Circuit
@@ -35,12 +36,18 @@ class Workbench(OpenModels):
         """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does."""
         return self.carried_out(lambda: self._conductor(plan, progress).sweep())
 
-    def compare(self, plan: FunctionPlan, quoted: float | None = None) -> FunctionalComparison:
+    def compare(
+        self, plan: FunctionPlan, quoted: float | None = None, progress: Progress = unwatched
+    ) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function."""
 
         def compared() -> FunctionalComparison:
-            self.require_unhooked()
-            return check_function(plan, self.bench(plan.right), quoted)
+            watch = Watch(progress)
+            self.begin((plan.left, plan.right), watch.tick)
+            bench = self.bench(plan.right)  # which says what engine is at work
+            watch.engine = self.engines
+            watch.step(Plan(others=tuple(plan.jobs())), f"{plan.left.name} with {plan.right.name}")
+            return check_function(plan, bench, quoted)
 
         return self.carried_out(compared)
 

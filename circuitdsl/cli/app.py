@@ -181,4 +181,4 @@ def tell(error: InputError | UnknownName) -> None:
 
 def coloured(stream: TextIO) -> bool:
     """Whether text on a stream may have colours."""
-    return stream.isatty() and not os.environ.get("NO_COLOR")
+    return output.forced_colour() or (stream.isatty() and not os.environ.get("NO_COLOR"))

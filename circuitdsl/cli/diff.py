@@ -143,9 +143,10 @@ def _diff(
     if curve is not None:
         output.need_writable(curve)
     if measured:
-        functional = cd.compare_function(
-            ours, theirs, pairs, store=cd.Store.in_folder(), quoted=share, **opened._asdict()
-        )
+        with ProgressBar() as progress:
+            functional = cd.compare_function(
+                ours, theirs, pairs, store=cd.Store.in_folder(), quoted=share, progress=progress, **opened._asdict()
+            )
         if curve is not None:
             output.write_file(curve, cd.show(functional, "svg"))
         found = cd.diff(ours, theirs, pairs, block, functional)

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """Progress as a bar on standard error while it is a terminal; silence otherwise."""
+    """Progress as a bar on standard error while it is a terminal; silence otherwise.
+
+    It stands there as soon as it is entered. Where more is done than was expected, since undecided claims ask for more
+    prompts, how much is to come is not known, and the bar shows no end.
+    """
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -27,8 +31,10 @@ class ProgressBar:
     def __call__(self, done: int, total: int, what: str) -> None:
         bar = self._start()
         if bar is not None:
-            what = f"{visible(what)}: prompts through the model"
-            bar.update(bar.task_ids[0], completed=done, total=total, description=what)
+            known = done < total
+            more = "" if known else ", more than planned"
+            what = f"{visible(what)}: prompts through the model{more}"
+            bar.update(bar.task_ids[0], completed=done, total=total if known else None, description=what)
 
     def _start(self) -> Progress | None:
         if self._bar is None and sys.stderr.isatty():

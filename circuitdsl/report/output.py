@@ -70,12 +70,17 @@ def plain_width() -> int:
 
 def view_of(output: Path | None = None, verbose: bool = False, quiet: bool = False) -> View:
     """The view of a person before what goes to ``output``: with the colours and the width of the terminal if that is
-    standard output and a terminal."""
+    standard output and a terminal; of colours as many as NO_COLOR and FORCE_COLOR leave."""
     if output is None and sys.stdout.isatty():
         from rich.console import Console
 
         return View(verbose, quiet, Console().width, colour=True)
-    return View(verbose, quiet, plain_width())
+    return View(verbose, quiet, plain_width(), colour=output is None and forced_colour())
+
+
+def forced_colour() -> bool:
+    """Whether the environment wants colours where there is no terminal, too (FORCE_COLOR); NO_COLOR is stronger."""
+    return bool(os.environ.get("FORCE_COLOR")) and not os.environ.get("NO_COLOR")
 
 
 def put(text: str, output: Path | None = None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from report_samples import report
 
+from circuitdsl.report import output
 from circuitdsl.report.formats import formats
 from circuitdsl.report.output import View
 
@@ -49,3 +50,12 @@ def test_colours_are_those_that_the_environment_allows(monkeypatch):
     assert "\x1b" not in render(report(), replace(View(colour=True), colour=False))
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[3" not in render(report(), View(colour=True))
+
+
+def test_colours_on_a_pipe_are_forced_and_never_in_a_file(monkeypatch, tmp_path):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert output.view_of().colour
+    assert not output.view_of(tmp_path / "report.txt").colour
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not output.view_of().colour
