@@ -102,7 +102,7 @@ class Report(Displayed):
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/report/5",
+            "schema": "circuitdsl/report/6",
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,
