@@ -80,7 +80,9 @@ def test_identifiers_stay_when_bounds_change():
 
 
 def test_a_label_in_a_for_has_its_number():
-    body = "role a_1 at END { 9.6 }\n role a_2 at END { 9.9 }\n for n in 1 .. 2 { expect knockout(a_[n]) <= 0 as no_[n] }"
+    body = (
+        "role a_1 at END { 9.6 }\n role a_2 at END { 9.9 }\n for n in 1 .. 2 { expect knockout(a_[n]) <= 0 as no_[n] }"
+    )
     assert {"c:no_1", "c:no_2"} < set(stated(written([body])))
 
 

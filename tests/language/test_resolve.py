@@ -289,7 +289,9 @@ def test_features_and_errors_of_a_dictionary_stand_where_heads_may():
         ErrorTerm(attention),
         Head(3, 0),
     ]
-    assert [claim.id for claim in made.claims][:3] == [f"c:member {each} at S2" for each in ("a1.57", "a1.error", "3.0")]
+    assert [claim.id for claim in made.claims][:3] == [
+        f"c:member {each} at S2" for each in ("a1.57", "a1.error", "3.0")
+    ]
     found = made.paths()
     assert [(str(each.senders), str(each.receivers)) for each in found] == [("a1.57", "t5.3"), ("0.1", "a1.57")]
     assert found[0].receivers == Receivers("t5.3", (Node(Feature(transcoder, 3), S2),), "")
