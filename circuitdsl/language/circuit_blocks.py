@@ -10,7 +10,7 @@ from typing import assert_never
 from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
-from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Path, Role, Term, member_claim
+from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Role, Term, member_claim
 from circuitdsl.language.claims import Draft, Reader, directed, identified, label_text, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.dictionaries import resolve_dictionaries

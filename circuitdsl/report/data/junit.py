@@ -33,7 +33,7 @@ def _case(section: Section, outcome: ClaimOutcome) -> ET.Element:
     case = ET.Element(
         "testcase",
         classname=section.name,
-        name=outcome.claim.id,  # which no inserted line and no other bound changes, so that a system knows the test again
+        name=outcome.claim.id,  # no inserted line changes it: a CI system knows the test again
         file=section.file,
         line=str(outcome.claim.line),
     )
