@@ -57,11 +57,13 @@ if TYPE_CHECKING:
         AtlasFunction,
         CircuitDiff,
         DraftReport,
+        Drift,
         FunctionalComparison,
         RefinementReport,
         Report,
         SweepReport,
     )
+    from circuitdsl.outcome.drift import Recorded
     from circuitdsl.plan.plan import Plan
     from circuitdsl.report.output import View
 
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
         | CircuitDiff
         | Document
         | DraftReport
+        | Drift
         | FunctionalComparison
         | Plan
         | RefinementReport
@@ -89,6 +92,7 @@ __all__ = [
     "compare_function",
     "diff",
     "draft",
+    "drift",
     "environment",
     "explain",
     "fix_text",
@@ -681,6 +685,26 @@ def diff(
     compared = compare(left, right, align)
     same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
     return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, functional)
+
+
+def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Path) -> Drift:
+    """What changed between two reports of one specification: verdicts, values beyond their intervals, and what figures
+    depend on. A report is one of :func:`check`, or the file of its JSON.
+
+    Raises InputError for a file that is no report of this version's schema.
+    """
+    from circuitdsl.outcome.drift import drifted
+
+    return drifted(_recorded(old, "the old report"), _recorded(new, "the new report"))
+
+
+def _recorded(given: Report | Recorded | str | Path, name: str) -> Recorded:
+    from circuitdsl.outcome.drift import Recorded
+    from circuitdsl.report.data.recorded import read_report, recorded
+
+    if isinstance(given, Recorded):
+        return given
+    return read_report(given) if isinstance(given, str | Path) else recorded(given.to_dict(), name)
 
 
 def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, str], ...]:

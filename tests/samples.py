@@ -243,6 +243,7 @@ def report(structure: Structure | None = None) -> Report:
                 notes=("18 of 20 names are one token",),
                 example="When Mary and John went to the store, John gave a drink to",
                 fingerprint=FINGERPRINT,
+                identity=FINGERPRINT[::-1],
                 revision="step3000",
             ),
         ),

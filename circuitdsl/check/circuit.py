@@ -62,6 +62,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         ),
         example=prompts[0].text if prompts else "",
         fingerprint=model.fingerprint,
+        identity=model.identity,
         revision=model.revision,
     )
 

@@ -38,6 +38,7 @@ from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.outcome import Report
+    from circuitdsl.outcome.drift import Recorded
 
 
 @app.command()
@@ -59,6 +60,9 @@ def check(
     screen: Annotated[
         ScreenName | None, typer.Option(help="Exclude unlisted heads far under the floor in this precision.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier report, as JSON: say on standard error what changed since.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every claim, head and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The verdict, and what does not hold.")] = False,
@@ -67,7 +71,11 @@ def check(
 
     A report for programs in a file (-f json -o report.json) leaves the text on
     standard output, and in full in a log beside the file (report.json.log).
+    With --against the same of what changed: docs/drift.md.
     """
+    if watch and against is not None:
+        raise InputError("--watch and --against do not go together", "check once, against the earlier report")
+    before = None if against is None else _earlier(against)
     stacks = amount(memory) if memory is not None else 0
     document = None if watch else load_blocks(files, model, revision)
     output.need_room(output_file)
@@ -113,7 +121,24 @@ def check(
             print(f"interrupted{kept}", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         out(report)
-        raise typer.Exit(report.exit_code)
+        if before is None:
+            raise typer.Exit(report.exit_code)
+        raise typer.Exit(_changed(before, report))
+
+
+def _earlier(path: Path) -> Recorded:
+    from circuitdsl.report.data.recorded import read_report
+
+    return read_report(path)
+
+
+def _changed(before: Recorded, report: Report) -> int:
+    """Say what changed; the exit code of the report's verdicts and of that."""
+    from circuitdsl.outcome import exit_code
+
+    drift = cd.drift(before, report)
+    print(cd.show(drift), end="", file=sys.stderr)
+    return exit_code(each.verdict for each in (*report.outcomes, *drift.claims))
 
 
 def _log_beside(file: Path | None) -> Path | None:

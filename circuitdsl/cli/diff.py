@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from circuitdsl.outcome import Atlas, CircuitDiff
 
 
+EXIT_DIFFERS = 1
+
+
 @app.command()
 def diff(
     circuits: Annotated[
@@ -55,6 +58,9 @@ def diff(
     curve: Annotated[Path | None, typer.Option(help="Of two: write the overlap curves; runs the model.")] = None,
     quoted: Annotated[str, typer.Option(help="With --function, of two: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Of two: end with 1 where they say different things, as git diff does.")
+    ] = False,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -72,11 +78,15 @@ def diff(
     opened = _Opened(prompts, device, revision, dtype)
     need_pages(html)
     if len(circuits) > 2:
-        if align or curve is not None or share is not None:
-            raise InputError("--align, --curve and --quoted are of two circuits", "leave them out, or name two")
+        if align or curve is not None or share is not None or exit_code:
+            problem = "--align, --curve, --quoted and --exit-code are of two circuits"
+            raise InputError(problem, "leave them out, or name two")
         put_page(_atlas(circuits, function, opened, svg, diff_format, output_file, verbose), html)
         return
-    put_page(_diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file, verbose), html)
+    found = _diff(circuits, align or (), function, curve, share, opened, svg, diff_format, output_file, verbose)
+    put_page(found, html)
+    if exit_code and found.differs:
+        raise typer.Exit(EXIT_DIFFERS)
 
 
 class _Opened(NamedTuple):

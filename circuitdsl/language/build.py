@@ -172,18 +172,24 @@ class Builder(Transformer[Token, t.File]):
         return self._name(name), tuple(argument for argument in arguments if argument is not None)
 
     def expect(self, meta: Any, children: list[Any]) -> t.Expect:
-        (name, arguments), baseline, judgement = children
-        return t.Expect(name, arguments, judgement, baseline is not None, span=self._span(meta))
+        (name, arguments), baseline, judgement, label = children
+        minus = baseline is not None
+        return t.Expect(name, arguments, judgement, minus, self._label(label), span=self._span(meta))
 
     def edge(self, meta: Any, children: list[Any]) -> t.Edge:
-        _, senders, receiver, *verdict = children
+        _, senders, receiver, *verdict, label = children
         judgement = next((child for child in verdict if isinstance(child, t.Judgement)), None)
         strict = any(isinstance(child, Token) for child in verdict)
-        return t.Edge(senders, receiver, judgement, strict=strict, span=self._span(meta))
+        name = self._label(label)
+        return t.Edge(senders, receiver, judgement, strict=strict, label=name, span=self._span(meta))
 
     def no_edge(self, meta: Any, children: list[Any]) -> t.Edge:
-        _, senders, receiver, strict = children
-        return t.Edge(senders, receiver, None, absent=True, strict=strict is not None, span=self._span(meta))
+        _, senders, receiver, strict, label = children
+        name, span = self._label(label), self._span(meta)
+        return t.Edge(senders, receiver, None, absent=True, strict=strict is not None, label=name, span=span)
+
+    def _label(self, token: Token | None) -> t.Name | None:
+        return None if token is None else self._name(token)
 
     # --- statements --------------------------------------------------------------------------------
 
@@ -210,8 +216,8 @@ class Builder(Transformer[Token, t.File]):
         return t.Dictionary(self._name(name), self._name(point), number, self._text(folder), span=self._span(meta))
 
     def control_task(self, meta: Any, children: list[Any]) -> t.ControlTask:
-        task, judgement = children
-        return t.ControlTask(task, judgement, span=self._span(meta))
+        task, judgement, label = children
+        return t.ControlTask(task, judgement, self._label(label), span=self._span(meta))
 
     def task_argument(self, meta: Any, children: list[Token | None]) -> t.TaskArgument:
         key, value = children

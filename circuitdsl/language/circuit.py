@@ -304,8 +304,9 @@ ClaimKind = Literal["expect", "edge", "no edge", "member", "control task"]
 class Claim:
     """One falsifiable statement: ``term`` compared with ``bound``.
 
-    ``id`` is ``circuit:line`` with ``:head`` or ``:n`` appended where one line makes several claims, and is
-    unique in a document. ``text`` is the statement as a person reads it.
+    ``id`` is ``circuit:label``, or ``circuit:kind subject`` where the author gave no label (``claims.identified``),
+    and is unique in a document: it stays what it is when lines are inserted or moved and when bounds change. ``text``
+    is the statement as a person reads it.
     """
 
     id: str

@@ -10,12 +10,12 @@ from typing import assert_never
 from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
-from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Path, Role, Term, member_claim
-from circuitdsl.language.claims import Draft, Reader, directed, identified, resolve_bound
+from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Role, Term, member_claim
+from circuitdsl.language.claims import Draft, Reader, directed, identified, label_text, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.dictionaries import resolve_dictionaries
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
-from circuitdsl.language.format import at_text, statement_text
+from circuitdsl.language.format import at_text, claim_text, subject_text
 from circuitdsl.language.methods import resolve_method
 from circuitdsl.language.needs import Needs
 from circuitdsl.language.paths import resolve_paths
@@ -27,6 +27,7 @@ from circuitdsl.language.statements import (
     RESERVED,
     Placed,
     about_text,
+    check_labels,
     check_name,
     check_repeats,
     cite_texts,
@@ -74,6 +75,7 @@ def resolve_circuit(
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions, file, reference))
     check_repeats(drafts, collector)
+    check_labels(block.body, collector)
     _check_wholes(block, drafts, scope)
     if task and task_info:
         Needs(environment, task_info, method, task.span).report(drafts, collector)
@@ -310,7 +312,8 @@ def _member_draft(node: Node, claimed: Mattering, role: Role, written: t.Role, l
     label = str(node.component)
     term, bound = member_claim(claimed, (("heads", Nodes(label, (node,))),), scope.floor)
     text = f"role {role.name}{place}: {label} matters"
-    return Draft(line, text, "member", term, bound, role.name, label.replace(" ", ""))
+    at = "" if node.position == ALL else f" at {node.position}"
+    return Draft(line, text, f"member {label}{at}", "member", term, bound, role.name)
 
 
 def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
@@ -318,11 +321,11 @@ def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
     bound = _edge_bound(written, scope)
     if paths is None or bound is None:
         return
-    for path in paths:
+    for one, path in zip(_pairs(written), paths, strict=True):
         kind = "no edge" if written.absent else "edge"
-        text = statement_text(written) if len(paths) == 1 else _pair_text(written, path)
         term = Term("effect", (("path", path),), ("strict",) if written.strict else ())
-        yield Draft(written.span.line, text, kind, term, bound)
+        texts = claim_text(one), subject_text(one)
+        yield Draft(written.span.line, *texts, kind, term, bound, label=label_text(written))
 
 
 def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
@@ -343,16 +346,13 @@ def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
             assert_never(judgement)
 
 
-def _pair_text(written: t.Edge, path: Path) -> str:
-    """The statement of one pair of an edge between groups."""
+def _pairs(written: t.Edge) -> Iterator[t.Edge]:
+    """The statements of an edge between groups, one a pair, in the order of its paths."""
     receiver = written.receiver
-    if isinstance(receiver, t.Group):
-        name = t.Words((path.receivers.label,))
-        one: t.Group | t.Logits = replace(receiver, items=(t.Name(name.text),))
-    else:
-        one = receiver
-    senders = replace(written.senders, items=(t.Name(path.senders.label),))
-    return statement_text(replace(written, senders=senders, receiver=one))
+    receivers = [replace(receiver, items=(item,)) for item in receiver.items] if isinstance(receiver, t.Group) else []
+    for item in written.senders.items:
+        senders = replace(written.senders, items=(item,))
+        yield from (replace(written, senders=senders, receiver=one) for one in receivers or [receiver])
 
 
 # --- control tasks ---------------------------------------------------------------------------------
@@ -382,7 +382,8 @@ def _control_draft(written: t.ControlTask, scope: Scope, file: str, own: TaskRef
         return None
     nodes = Nodes("the circuit's heads", tuple(Node(head, ALL) for head in heads))
     term = Term("knockout", (("heads", nodes), ("task", OnTask(reference, info))))
-    return Draft(written.span.line, statement_text(written), "control task", term, bound)
+    texts = claim_text(written), subject_text(written)
+    return Draft(written.span.line, *texts, "control task", term, bound, label=label_text(written))
 
 
 def _control_bound(written: t.ControlTask, scope: Scope) -> Bound | None:

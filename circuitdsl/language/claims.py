@@ -30,7 +30,7 @@ from circuitdsl.language.circuit import (
 )
 from circuitdsl.language.diagnostics import suggestion
 from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit, values_text
-from circuitdsl.language.format import argument_text, statement_text
+from circuitdsl.language.format import argument_text, claim_text, subject_text
 from circuitdsl.language.methods import MOST_COUNT
 from circuitdsl.language.paths import resolve_path
 from circuitdsl.language.scope import Scope
@@ -81,31 +81,49 @@ _UNITS: Mapping[Unit, str] = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A claim before it has its identifier. ``suffix`` tells claims of one line apart, if it says anything."""
+    """A claim before it has its identifier: ``subject`` says what it is about, with its kind, as ``member 9.6 at END``
+    or ``expect accuracy``; ``label`` is what the author calls the statement, "" for nothing."""
 
     line: int
     text: str
+    subject: str
     kind: ClaimKind
     term: Term
     bound: Bound | Control
     role: str = ""
-    suffix: str = ""
+    label: str = ""
 
 
 def identified(prefix: str, drafts: Sequence[Draft]) -> tuple[Claim, ...]:
-    """The drafts as claims, with unique identifiers ``prefix:line`` or ``prefix:line:suffix``."""
-    sharing = Counter((draft.line, draft.suffix) for draft in drafts)
-    numbers: Counter[tuple[int, str]] = Counter()
-    claims: list[Claim] = []
-    for draft in drafts:
-        key = (draft.line, draft.suffix)
-        numbers[key] += 1
-        # A head's first claim on a line goes without a number; of several without a suffix, all are numbered.
-        numbered = sharing[key] > 1 if not draft.suffix else numbers[key] > 1
-        parts = [prefix, str(draft.line), draft.suffix, str(numbers[key]) if numbered else ""]
-        name = ":".join(part for part in parts if part)
-        claims.append(Claim(name, draft.line, draft.text, draft.kind, draft.term, draft.bound, draft.role))
-    return tuple(claims)
+    """The drafts as claims, with unique identifiers that no line number and no bound is part of.
+
+    ``prefix:label`` for a statement with a label, ``prefix:label:subject`` where it makes several claims, and
+    ``prefix:subject`` for all others. A label is one word and a subject several, so that they never meet. Claims that
+    are alike in this differ in their bounds: from the second on, in the order of their texts, they have a number.
+    """
+    labelled = Counter(draft.label for draft in drafts)
+    names = [_named(draft, labelled[draft.label] > 1) for draft in drafts]
+    alike: Counter[str] = Counter()
+    identifiers: dict[int, str] = {}
+    for index in sorted(range(len(drafts)), key=lambda index: drafts[index].text):
+        name = names[index]
+        alike[name] += 1
+        identifiers[index] = f"{prefix}:{name}" if alike[name] == 1 else f"{prefix}:{name}:{alike[name]}"
+    return tuple(
+        Claim(identifiers[index], draft.line, draft.text, draft.kind, draft.term, draft.bound, draft.role)
+        for index, draft in enumerate(drafts)
+    )
+
+
+def _named(draft: Draft, shared: bool) -> str:
+    """What a claim is called within its block; ``shared`` if its label is that of several claims."""
+    if not draft.label:
+        return draft.subject
+    return f"{draft.label}:{draft.subject}" if shared else draft.label
+
+
+def label_text(statement: t.StatedClaim) -> str:
+    return statement.label.text if statement.label else ""
 
 
 # --- expect ----------------------------------------------------------------------------------------
@@ -136,7 +154,8 @@ class Reader:
             return None
         term = Term(measure.name, bindings, options, written.minus_baseline)
         name = role.name if role else ""
-        return Draft(written.span.line, statement_text(full), "expect", term, bound, name)
+        texts = claim_text(full), subject_text(full)
+        return Draft(written.span.line, *texts, "expect", term, bound, name, label_text(written))
 
     def _measure(self, written: t.Expect) -> MeasureInfo | None:
         name, known = written.measure.text, self.scope.environment.measures

@@ -70,6 +70,8 @@ CODES = MappingProxyType(
         "MLP writes), or at `resid_pre` (the residual stream before the layer).",
         "C223": "`interchange` names a variable that the task does not have. `circuitdsl explain TASK` lists those "
         "that it has; prompts of your own may have some (`explain file`).",
+        "C224": "Two statements of a block have the same label (`as moves`), so that a claim could not be called by "
+        "it. In a `for` a label has the variable in brackets.",
         "C231": "A line of a file of prompts cannot be used: it is no JSON object, lacks what it needs, or the model's "
         'tokenizer cannot read it so. The place shown is that line. `task file("my.jsonl", skip: yes)` goes on with '
         "the other lines. `circuitdsl tasks new my.jsonl` starts a file that is right.",

@@ -13,7 +13,7 @@ from circuitdsl.language.environment import Environment
 from circuitdsl.language.parse import parse
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Source
-from circuitdsl.language.statements import Placed, about_text, check_repeats, cite_texts, every, is_known
+from circuitdsl.language.statements import Placed, about_text, check_labels, check_repeats, cite_texts, every, is_known
 
 
 def resolve_comparison(
@@ -43,6 +43,7 @@ def resolve_comparison(
     expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
     check_repeats(placed, collector)
+    check_labels(block.body, collector)
     if not expects:
         span = block.left.span.to(block.right.span)
         remedy = "add a line such as `expect overlap(heads) >= 70%`"

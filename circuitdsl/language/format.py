@@ -55,9 +55,21 @@ _Plain = _Header | t.Setting | t.Vary | t.Edge | t.Expect | t.ControlTask | t.Al
 """What stands on a line, or several on one: all but what has a body."""
 
 
-def statement_text(statement: t.Edge | t.Expect | t.ControlTask | t.Action) -> str:
-    """A statement on one line, as a report quotes it."""
+def statement_text(statement: t.StatedClaim | t.Action) -> str:
+    """A statement on one line."""
     return " ".join(cell for cell in _cells(statement) if cell)
+
+
+def claim_text(statement: t.StatedClaim) -> str:
+    """What a statement claims, as a report quotes it: all of it but its label."""
+    return statement_text(replace(statement, label=None))
+
+
+def subject_text(statement: t.StatedClaim) -> str:
+    """What a statement is about: its kind and its subject, without what is said of it."""
+    if isinstance(statement, t.Expect):
+        return f"expect {_measure(statement)}"
+    return claim_text(replace(statement, judgement=None))
 
 
 def place_text(place: t.Place) -> str:
@@ -136,6 +148,10 @@ def _task(task: t.Task) -> str:
     return f"{task.name.text}({arguments})" if arguments else task.name.text
 
 
+def _label(label: t.Name | None) -> tuple[str, ...]:
+    return (f"as {label.text}",) if label else ()
+
+
 def _setting(setting: t.Setting | t.Vary) -> tuple[str, ...]:
     if isinstance(setting, t.Vary):
         return ("vary", f"{setting.name.text}: " + ", ".join(value.text for value in setting.values))
@@ -172,15 +188,17 @@ def _cells(statement: _Plain | t.Member) -> tuple[str, ...]:
             return (f"dictionary {name.text}", f"at {point.text} {layer}", f"from {quoted(folder.value)}")
         case t.Setting() | t.Vary():
             return _setting(statement)
-        case t.Edge(senders, receiver, judgement, absent, strict):
+        case t.Edge(senders, receiver, judgement, absent, strict, label):
             verdict = ", ".join([*(["strict"] * strict), *([judgement_text(judgement)] if judgement else [])])
             last = f" : {verdict}" if verdict else ""
-            return (f"{'no ' * absent}edge {group_text(senders)}", f"-> {argument_text(receiver)}{last}")
+            way = (f"{'no ' * absent}edge {group_text(senders)}", f"-> {argument_text(receiver)}{last}")
+            return (*way, *_label(label))
         case t.Expect():
-            return (f"expect {_measure(statement)}", judgement_text(statement.judgement))
-        case t.ControlTask(task, judgement):
+            claimed = (f"expect {_measure(statement)}", judgement_text(statement.judgement))
+            return (*claimed, *_label(statement.label))
+        case t.ControlTask(task, judgement, label):
             last = (f": {judgement_text(judgement)}",) if judgement else ()
-            return (f"control task {_task(task)}", *last)
+            return (f"control task {_task(task)}", *last, *_label(label))
         case t.Align(pairs):
             return ("align", ", ".join(f"{left.text} ~ {right.text}" for left, right in pairs))
         case t.Action(word, nodes, parts):

@@ -21,7 +21,16 @@ from circuitdsl.language.needs import Needs
 from circuitdsl.language.places import Places
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
-from circuitdsl.language.statements import Placed, about_text, check_name, check_repeats, cite_texts, every, is_known
+from circuitdsl.language.statements import (
+    Placed,
+    about_text,
+    check_labels,
+    check_name,
+    check_repeats,
+    cite_texts,
+    every,
+    is_known,
+)
 from circuitdsl.language.wording import either
 
 
@@ -66,6 +75,7 @@ def resolve_intervention(
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
     check_repeats(placed, collector)
     Needs(environment, circuit.task_info, circuit.method, block.name.span).report_each(placed, collector)
+    check_labels(block.body, collector)
     if not expects:
         remedy = "add a line such as `expect accuracy - baseline >= 30%`"
         collector.add("C590", f"intervention {block.name.text} claims nothing", block.name.span, remedy)

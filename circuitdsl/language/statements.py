@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -83,6 +83,27 @@ def check_repeats(drafts: Sequence[Placed], collector: Collector) -> None:
             if first.span != placed.span:  # within a statement the group repeats itself, which has been reported
                 collector.add("C215", f"`{claim.text}` {does} a claim", placed.span, "leave one out", note)
         firsts.setdefault(key, placed)
+
+
+def check_labels(body: Sequence[t.Syntax], collector: Collector) -> None:
+    """Report labels that cannot be names, and those that several statements of a block have."""
+    firsts: dict[str, t.Name] = {}
+    for label in _labels(body):
+        check_name(label, collector)
+        first = firsts.setdefault(label.text, label)
+        if first is not label:
+            message = f"there already is a claim `{label.text}`"
+            again = first.span == label.span
+            remedy = "have the variable of the `for` in it: `claim_[n]`" if again else "give it another label"
+            collector.add("C224", message, label.span, remedy, *([] if again else [f"the first is at {first.span}"]))
+
+
+def _labels(body: Sequence[t.Syntax]) -> Iterator[t.Name]:
+    for statement in body:
+        if isinstance(statement, t.Role):
+            yield from _labels(statement.body)
+        elif isinstance(statement, t.StatedClaim) and statement.label:
+            yield statement.label
 
 
 def _key(claim: Draft) -> object:

@@ -193,6 +193,7 @@ class Expect(Syntax):
     arguments: tuple[Argument, ...]
     judgement: Judgement
     minus_baseline: bool = False
+    label: Name | None = None
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ class Edge(Syntax):
     judgement: Judgement | None = None
     absent: bool = False
     strict: bool = False
+    label: Name | None = None
 
 
 # --- statements and blocks -------------------------------------------------------------------------
@@ -260,6 +262,11 @@ class ControlTask(Syntax):
 
     task: Task
     judgement: AtLeast | Between | None = None
+    label: Name | None = None
+
+
+StatedClaim = Edge | Expect | ControlTask
+"""What makes claims and may have a label, ``as moves``."""
 
 
 @dataclass(frozen=True)

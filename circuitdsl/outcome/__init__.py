@@ -17,6 +17,7 @@ from circuitdsl.outcome.claims import (
 from circuitdsl.outcome.comparison import ComparisonReport
 from circuitdsl.outcome.diff import CircuitDiff
 from circuitdsl.outcome.draft import DraftReport, DraftRole, Fed, Into, Refused, StageOutcome
+from circuitdsl.outcome.drift import Drift
 from circuitdsl.outcome.function import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.intervention import (
     Arm,
@@ -54,6 +55,7 @@ __all__ = [
     "Downstream",
     "DraftReport",
     "DraftRole",
+    "Drift",
     "Example",
     "Fact",
     "Fed",

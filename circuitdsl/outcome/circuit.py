@@ -182,6 +182,7 @@ class CircuitReport:
     notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
     example: str = ""  # one prompt, for people
     fingerprint: str = ""
+    identity: str = ""  # of all that outputs depend on (``models.Model.identity``): the tokenizer too
     revision: str | None = None
 
     @property
@@ -206,6 +207,7 @@ class CircuitReport:
             "file": self.circuit.file,
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "identity": self.identity,
             "revision": self.revision,
             "processing": self.processing,
             "task": str(self.circuit.task),

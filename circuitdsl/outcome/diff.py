@@ -27,6 +27,11 @@ class CircuitDiff(Displayed):
     block: Comparison | None = None
     functional: FunctionalComparison | None = None
 
+    @property
+    def differs(self) -> bool:
+        """Whether the two say different things: their models, tasks, methods, dictionaries, roles or claims."""
+        return self.changes is None or bool(self.changes)
+
     def to_dict(self) -> dict[str, object]:
         found = self.structure.to_dict() if self.functional is None else self.functional.to_dict()
         listed = {} if self.changes is None else {"changes": [change.to_dict() for change in self.changes]}

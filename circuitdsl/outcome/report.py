@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _COLUMNS = ("id", "line", "kind", "text", "measure", "unit", "value", "low", "high", "verdict", "prompts", "p_value")
 
 
+SCHEMA = "circuitdsl/report/6"
+"""Which contract the JSON of a report obeys: docs/report.schema.json."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a check took: experiments run, prompts through the model, experiments that the store answered.
@@ -102,7 +106,7 @@ class Report(Displayed):
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/report/5",
+            "schema": SCHEMA,
             "versions": dict(self.versions),
             "seconds": round(self.seconds, 3),
             "engine": self.engine,

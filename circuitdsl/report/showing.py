@@ -10,6 +10,7 @@ from circuitdsl.outcome import (
     Atlas,
     CircuitDiff,
     DraftReport,
+    Drift,
     FunctionalComparison,
     RefinementReport,
     Report,
@@ -24,6 +25,7 @@ Showable = (
     | CircuitDiff
     | Document
     | DraftReport
+    | Drift
     | FunctionalComparison
     | Plan
     | RefinementReport
@@ -53,6 +55,10 @@ def page(what: Showable, view: View) -> str:
             from circuitdsl.report.pages.draft import render_draft
 
             return view.text(render_draft(what, view))
+        case Drift():
+            from circuitdsl.report.pages.drift import render_drift
+
+            return view.text(render_drift(what, view))
         case FunctionalComparison():
             from circuitdsl.report.pages.function import functional_summary
 
@@ -88,7 +94,7 @@ def picture(what: Showable) -> str:
             from circuitdsl.report.pictures.comparison import comparison_svg
 
             return comparison_svg(what.left, what.right, what.structure)
-        case Document() | DraftReport() | Plan() | RefinementReport():
+        case Document() | DraftReport() | Drift() | Plan() | RefinementReport():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case Atlas() | FunctionalComparison() | Report() | SweepReport():
             from circuitdsl.report.charts.drawing import svg

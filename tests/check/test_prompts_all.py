@@ -168,5 +168,7 @@ def test_every_format_says_so(folder):
     page = console.file.getvalue()  # pyright: ignore
     assert page.count("all 30 prompts") == 3  # the circuit, the intervention, the note
     cases = ET.fromstring(to_junit(report)).iter("testcase")
-    assert [case.findtext("system-out") for case in cases] == ["exact: all 30 prompts of the task were run"] * 3
+    assert [case.findtext("system-out") for case in cases] == [
+        f"{claim.claim.text}\nexact: all 30 prompts of the task were run" for claim in report.outcomes
+    ]
     assert "on all prompts, wants at least 99" in to_junit(report)

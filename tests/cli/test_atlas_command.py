@@ -81,7 +81,7 @@ def test_in_function(spec: Path, tmp_path: Path):
 
 
 def test_what_is_of_two_circuits_is_refused(spec: Path):
-    for option in (("--align", "a ~ b"), ("--curve", "c.svg"), ("--quoted", "78%")):
+    for option in (("--align", "a ~ b"), ("--curve", "c.svg"), ("--quoted", "78%"), ("--exit-code",)):
         ended = run("diff", f"{spec}:names", f"{spec}:movers", f"{spec}:nothing", *option)
         assert ended.code == 2 and "are of two circuits" in ended.err
     twice = run("diff", f"{spec}:names", f"{spec}:names", f"{spec}:movers")

@@ -91,7 +91,7 @@ def test_they_are_formatted():
 def test_a_kind_is_resolved():
     made = circuit("")
     assert made.roles[0].nodes == (Node(Attention(3), END), Node(Head(9, 6), END))
-    assert [claim.id for claim in made.claims] == ["a:1:attn3", "a:1:9.6"]
+    assert [claim.id for claim in made.claims] == ["a:member attn 3 at END", "a:member 9.6 at END"]
 
 
 @usual

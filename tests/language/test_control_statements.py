@@ -24,7 +24,10 @@ def circuit(body: str) -> Circuit:
 def test_a_control_task_is_a_knockout_of_all_heads_at_all_positions_on_that_task():
     found = circuit("control task colored_objects(shots: 0)")
     (claim,) = [claim for claim in found.claims if claim.kind == "control task"]
-    assert claim.id == "a:1" and claim.text == "control task colored_objects(shots: 0)"
+    assert (
+        claim.id == "a:control task colored_objects(shots: 0)"
+        and claim.text == "control task colored_objects(shots: 0)"
+    )
     arguments = dict(claim.term.arguments)
     where, nodes = arguments["task"], arguments["heads"]
     assert isinstance(where, OnTask) and isinstance(nodes, Nodes)

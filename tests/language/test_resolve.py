@@ -83,9 +83,9 @@ def test_a_listed_head_claims_that_it_matters():
     first, second = made.claims
     term = Term("minimality", (("heads", Nodes("9.6", nodes("9.6"))),))
     assert first == Claim(
-        "c:4:9.6", 4, "role mover at END: 9.6 matters", "member", term, Bound(">=", low=0.02), role="mover"
+        "c:member 9.6 at END", 4, "role mover at END: 9.6 matters", "member", term, Bound(">=", low=0.02), role="mover"
     )
-    assert (second.id, second.line, second.text) == ("c:5:9.9", 5, "role mover at S1+1: 9.9 matters")
+    assert (second.id, second.line, second.text) == ("c:member 9.9 at S1+1", 5, "role mover at S1+1: 9.9 matters")
 
 
 def test_what_listing_a_head_claims_is_the_methods_to_say():
@@ -116,12 +116,12 @@ def test_groups_of_components_are_spelt_out():
     others = tuple(Node(each, S2) for each in (Mlp(0), Mlp(1), Mlp(2), Mlp(5), Embed(), PosEmbed()))
     assert made.roles[0].nodes == heads + others
     # The embeddings are what everything is made of: that they matter is no claim.
-    assert [claim.id for claim in made.claims[-4:]] == ["c:4:mlp0", "c:4:mlp1", "c:4:mlp2", "c:4:mlp5"]
+    assert [claim.id for claim in made.claims[-4:]] == [f"c:member mlp {layer} at S2" for layer in (0, 1, 2, 5)]
 
 
 def test_one_head_may_play_roles_at_several_positions():
     made = circuit("role a at S2 { 5.5 }  role b at END { 5.5 }")
-    assert [claim.id for claim in made.claims] == ["c:4:5.5", "c:4:5.5:2"]
+    assert [claim.id for claim in made.claims] == ["c:member 5.5 at S2", "c:member 5.5 at END"]
     assert made.roles_of(Node(Head(5, 5), END)) == ("b",)
 
 
@@ -263,7 +263,10 @@ def test_neurons_and_streams_stand_where_heads_may():
     geometry, named = made.geometry, [node.component for node in made.role("early").nodes]
     assert named == [*(Neuron(1, index) for index in range(geometry.d_mlp)), Neuron(2, 17), Residual(3)]
     # A stream is no part that could matter by itself.
-    assert [claim.id for claim in made.claims[-2:]] == [f"c:4:neuron1.{geometry.d_mlp - 1}", "c:4:neuron2.17"]
+    assert [claim.id for claim in made.claims[-2:]] == [
+        f"c:member neuron 1.{geometry.d_mlp - 1} at S2",
+        "c:member neuron 2.17 at S2",
+    ]
     found = path("edge neuron 1.5 at S2 -> neuron 2.17 at S2")
     assert found.receivers == Receivers("neuron 2.17", (Node(Neuron(2, 17), S2),), "")
 
@@ -286,7 +289,9 @@ def test_features_and_errors_of_a_dictionary_stand_where_heads_may():
         ErrorTerm(attention),
         Head(3, 0),
     ]
-    assert [claim.id for claim in made.claims][:3] == ["c:7:a1.57", "c:7:a1.error", "c:7:3.0"]
+    assert [claim.id for claim in made.claims][:3] == [
+        f"c:member {each} at S2" for each in ("a1.57", "a1.error", "3.0")
+    ]
     found = made.paths()
     assert [(str(each.senders), str(each.receivers)) for each in found] == [("a1.57", "t5.3"), ("0.1", "a1.57")]
     assert found[0].receivers == Receivers("t5.3", (Node(Feature(transcoder, 3), S2),), "")
@@ -319,10 +324,10 @@ def test_mlps_have_one_input_and_embeddings_every_position():
 def test_groups_are_a_claim_for_each_pair():
     made = claims("edge { duplicate inhibition } at END -> { mover 10.7 }.q at END : raises")
     assert [(claim.id, claim.text) for claim in made] == [
-        ("c:8:1", "edge duplicate at END -> mover.q at END : raises"),
-        ("c:8:2", "edge duplicate at END -> 10.7.q at END : raises"),
-        ("c:8:3", "edge inhibition at END -> mover.q at END : raises"),
-        ("c:8:4", "edge inhibition at END -> 10.7.q at END : raises"),
+        ("c:edge duplicate at END -> mover.q at END", "edge duplicate at END -> mover.q at END : raises"),
+        ("c:edge duplicate at END -> 10.7.q at END", "edge duplicate at END -> 10.7.q at END : raises"),
+        ("c:edge inhibition at END -> mover.q at END", "edge inhibition at END -> mover.q at END : raises"),
+        ("c:edge inhibition at END -> 10.7.q at END", "edge inhibition at END -> 10.7.q at END : raises"),
     ]
 
 
@@ -368,7 +373,7 @@ def test_arguments_by_their_kinds(written: str, arguments: tuple, options: tuple
     made = claim(f"expect {written} <= {'50%' if unit == 'share' else '0.5'}")
     assert made.term == Term(written.partition("(")[0], arguments, options)
     assert made.bound == Bound("<=", high=0.5)
-    assert (made.kind, made.role, made.id) == ("expect", "", "c:8")
+    assert (made.kind, made.role, made.id) == ("expect", "", f"c:expect {written}")
 
 
 def test_a_path_from_a_group_is_one_argument():
@@ -492,10 +497,10 @@ def test_a_comparison_claims_about_two_circuits():
     assert isinstance(made, Comparison)
     assert (made.left, made.right, made.align, made.line) == ("a", "b", (("mover", "mover"),), 4)
     assert [(claim.id, claim.term.arguments) for claim in made.claims] == [
-        ("a~b:6", (("elements", Elements("heads")),)),
-        ("a~b:7:1", (("elements", Elements("pair", ("mover", "mover"))),)),
-        ("a~b:7:2", (("direction", Circuits("b", "a")),)),
-        ("a~b:8", (("circuits", Circuits("b", "a")),)),
+        ("a~b:expect overlap(heads)", (("elements", Elements("heads")),)),
+        ("a~b:expect overlap(mover ~ mover)", (("elements", Elements("pair", ("mover", "mover"))),)),
+        ("a~b:expect transfer(b -> a)", (("direction", Circuits("b", "a")),)),
+        ("a~b:expect dissociation(b, a)", (("circuits", Circuits("b", "a")),)),
     ]
     assert made.claims[0].bound == Control("chance")
 
@@ -520,7 +525,10 @@ def test_an_intervention_acts_and_claims():
         Scale(nodes("2.2", at=ALL), -0.5, text="scale 2.2 by -0.5"),
         Freeze(nodes("3.3"), text="freeze 3.3 at END"),
     )
-    assert [(claim.id, claim.term.minus_baseline) for claim in made.claims] == [("i:11", True), ("i:12", False)]
+    assert [(claim.id, claim.term.minus_baseline) for claim in made.claims] == [
+        ("i:expect accuracy - baseline", True),
+        ("i:expect accuracy", False),
+    ]
 
 
 def attending(targets: str) -> Attend:

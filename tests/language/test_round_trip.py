@@ -90,12 +90,12 @@ def test_specifications_are_formatted(path: Path):
 
 
 def without_lines(value: Any) -> Any:
-    """A resolved value without what depends on the layout of its file: lines, and the identifiers made of them."""
+    """A resolved value without what depends on the layout of its file: lines. Identifiers do not."""
     if isinstance(value, tuple):
         return tuple(without_lines(each) for each in value)
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    dropped = {name: 0 if name == "line" else "" for name in ("line", "id") if hasattr(value, name)}
+    dropped = {"line": 0} if hasattr(value, "line") else {}
     kept = {field.name: without_lines(getattr(value, field.name)) for field in fields(value)}
     return replace(value, **{**kept, **dropped})
 

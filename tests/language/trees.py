@@ -89,10 +89,11 @@ judgements = st.one_of(
     st.builds(t.Direction, st.sampled_from(("raises", "lowers"))),
     st.builds(t.Against, operators, words),
 )
-expects = st.builds(t.Expect, names, st.lists(arguments, max_size=3).map(tuple), judgements, st.booleans())
+labels = st.none() | names | st.just(t.Name("as"))  # a word only where a label may stand
+expects = st.builds(t.Expect, names, st.lists(arguments, max_size=3).map(tuple), judgements, st.booleans(), labels)
 strictness = st.booleans()
-edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=strictness) | st.builds(
-    t.Edge, senders, receivers, st.none(), st.just(True), strict=strictness
+edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=strictness, label=labels) | st.builds(
+    t.Edge, senders, receivers, st.none(), st.just(True), strict=strictness, label=labels
 )
 
 abouts = st.builds(t.About, texts)
@@ -139,7 +140,7 @@ statements = st.one_of(
     models,
     tasks,
     st.builds(t.Dictionary, names, names, small, texts),
-    st.builds(t.ControlTask, tasks, st.none() | bounds),
+    st.builds(t.ControlTask, tasks, st.none() | bounds, labels),
     st.builds(t.Method, st.lists(settings, max_size=4).map(tuple)),
     roles,
     roles,

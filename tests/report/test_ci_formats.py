@@ -62,6 +62,9 @@ def test_cases_have_unique_names_and_their_lines(suites: ET.Element):
     assert len({(case.get("classname"), case.get("name")) for case in cases}) == len(cases)
     assert [case.get("line") for case in cases] == [*("3", "3", "4", "4", "5", "7", "8", "9", "10", "3", "4")]
     assert {case.get("file") for case in suites[0]} == {"specs/ioi.circuit"}
+    claims = [outcome.claim for outcome in report().outcomes]
+    assert [case.get("name") for case in cases] == [claim.id for claim in claims]
+    assert [case.findtext("system-out") for case in cases] == [claim.text for claim in claims]
 
 
 def test_a_failure_says_where_and_why(suites: ET.Element):
@@ -115,6 +118,8 @@ def test_one_result_for_each_claim_that_does_not_hold_at_its_line():
         ("claim-undecided", "warning", "specs/ioi.circuit", 9),
         ("claim-error", "error", "specs/ioi.circuit", 10),
     ]
+    ids = [each.claim.id for each in report().outcomes if each.verdict is not Verdict.HOLDS]
+    assert [result["partialFingerprints"] for result in found] == [{"claim/v1": each} for each in ids]
     assert found[0]["message"]["text"] == "2.4 at END matters: measured 0.2% [0.1, 0.3], wants at least 1%"
 
 

@@ -24,7 +24,10 @@ _CLAIM_RULES = {
 def report_to_sarif(report: Report) -> str:
     """One result for each claim that does not hold, at its line."""
     results = [
-        _result(rule, level, f"{outcome.claim.text}: {measured_and_wanted(outcome)}", file, outcome.claim.line)
+        {
+            **_result(rule, level, f"{outcome.claim.text}: {measured_and_wanted(outcome)}", file, outcome.claim.line),
+            "partialFingerprints": {"claim/v1": outcome.claim.id},  # by which a code host knows it on another line
+        }
         for file, outcome in ((section.file, outcome) for section in sections(report) for outcome in section.outcomes)
         if outcome.verdict in _CLAIM_RULES
         for rule, level, _ in [_CLAIM_RULES[outcome.verdict]]

@@ -1,0 +1,155 @@
+"""Two reports of one specification: which verdicts and values changed, and what else did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from circuitdsl.judge.drift import apart
+from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.outcome.claims import exit_code
+
+LEVEL = 0.05
+"""How often it is at most said of any claim, where nothing changed, that its value moved."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a claim stood in one report. ``about`` is its measure, unit and subject, as far as figures depend on them."""
+
+    id: str
+    block: str
+    text: str
+    unit: str
+    about: str
+    estimate: Estimate
+    confidence: float
+    verdict: Verdict
+    prompts: int
+    note: str
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "text": self.text,
+            **self.estimate.to_dict(),
+            "confidence": self.confidence,
+            "verdict": str(self.verdict),
+            "prompts": self.prompts,
+        }
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a report says, as far as another can be set against it.
+
+    ``facts`` are what figures depend on, by name: versions, engine, device, and for each circuit its model, weights,
+    task and method. ``weights`` has for each circuit the fingerprint and what the model was called, with its revision.
+    """
+
+    facts: Mapping[str, str]
+    weights: Mapping[str, tuple[str, str]]
+    claims: Mapping[str, Standing]
+
+
+@dataclass(frozen=True)
+class FactChange:
+    """Something that figures depend on; ``old`` or ``new`` is "" where a report has nothing of it."""
+
+    what: str
+    old: str
+    new: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"what": self.what, "old": self.old, "new": self.new}
+
+
+@dataclass(frozen=True)
+class ClaimDrift:
+    """A claim in two reports, None where one lacks it. ``verdict`` is on "this is as it was", ``note`` says why."""
+
+    id: str
+    old: Standing | None
+    new: Standing | None
+    moved: bool
+    verdict: Verdict
+    note: str = ""
+
+    @property
+    def last(self) -> Standing:
+        """How it stands, or stood where the newer report lacks it."""
+        standing = self.new or self.old
+        assert standing is not None
+        return standing
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "block": self.last.block,
+            "unit": self.last.unit,
+            "old": self.old.to_dict() if self.old else None,
+            "new": self.new.to_dict() if self.new else None,
+            "moved": self.moved,
+            "verdict": str(self.verdict),
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Two reports set against each other: all claims of both, what else changed, and what is to be known besides."""
+
+    claims: tuple[ClaimDrift, ...]
+    facts: tuple[FactChange, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return exit_code(claim.verdict for claim in self.claims)
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "schema": "circuitdsl/drift/1",
+            "level": LEVEL,
+            "exit": self.exit_code,
+            "facts": [fact.to_dict() for fact in self.facts],
+            "notes": list(self.notes),
+            "claims": [claim.to_dict() for claim in self.claims],
+        }
+
+
+def drifted(old: Recorded, new: Recorded) -> Drift:
+    """What became of the claims of ``old`` in ``new``. The level is shared by the claims that are compared."""
+    both = [name for name in old.claims if name in new.claims]
+    level = LEVEL / max(1, len(both))
+    names = dict.fromkeys((*old.claims, *new.claims))
+    claims = tuple(_claim(name, old.claims.get(name), new.claims.get(name), level) for name in names)
+    facts = dict.fromkeys((*old.facts, *new.facts))
+    changed = (FactChange(what, old.facts.get(what, ""), new.facts.get(what, "")) for what in facts)
+    return Drift(claims, tuple(each for each in changed if each.old != each.new), tuple(_same_weights(old, new)))
+
+
+def _same_weights(old: Recorded, new: Recorded) -> Iterator[str]:
+    """That one set of weights goes by two names."""
+    for circuit, (fingerprint, name) in old.weights.items():
+        other, called = new.weights.get(circuit, ("", ""))
+        if fingerprint and fingerprint == other and name != called:
+            yield f"{circuit}: {name} and {called} have the same weights ({fingerprint[:12]})"
+
+
+def _claim(name: str, old: Standing | None, new: Standing | None, level: float) -> ClaimDrift:
+    if old is None or new is None:
+        return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, f"only the {'new' if new else 'old'} report has it")
+    if new.verdict is Verdict.ERROR:
+        return ClaimDrift(name, old, new, False, Verdict.ERROR, new.note)
+    if old.about != new.about:
+        note = "the two reports measure different things under this name"
+        return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note)
+    moved = apart(old.estimate, new.estimate, (old.confidence, new.confidence), level)
+    turned = f"{old.verdict} before, {new.verdict} now"
+    bound = "" if old.text == new.text else f"; it was: {old.text}"
+    if moved or {old.verdict, new.verdict} == {Verdict.HOLDS, Verdict.FAILS}:
+        said = ["the value moved"] * moved + [turned] * (old.verdict != new.verdict)
+        return ClaimDrift(name, old, new, moved, Verdict.FAILS, "; ".join(said) + bound)
+    if old.verdict != new.verdict:
+        return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, f"{turned}, and the value did not move{bound}")
+    return ClaimDrift(name, old, new, False, Verdict.HOLDS, bound.removeprefix("; "))
