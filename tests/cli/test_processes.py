@@ -168,12 +168,12 @@ class Watching:
         return next(line for line in self.process.stderr if part in line)
 
     def report(self) -> str:
-        """The next report, up to its count."""
+        """The next report, up to its controls."""
         assert self.process.stdout is not None
         lines = []
         for line in self.process.stdout:
             lines.append(line)
-            if "undecided," in line:
+            if line.startswith("controls:"):
                 return "".join(lines)
         raise AssertionError("the process ended")
 

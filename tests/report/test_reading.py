@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 import samples
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.language.circuit import Bound, Claim, Control, Term
+from circuitdsl.language.circuit import Bound, Claim, ClaimKind, Control, Term
 from circuitdsl.outcome import ClaimOutcome, Report, Variant
 from circuitdsl.report import output
 from circuitdsl.report.pages import report as terminal
@@ -111,7 +111,7 @@ def failing(claim: Claim, value: float, **rest) -> ClaimOutcome:
     return samples.outcome(claim, Verdict.FAILS, value, **rest)
 
 
-def edge(bound: Bound, text: str, kind="edge") -> Claim:
+def edge(bound: Bound, text: str, kind: ClaimKind = "edge") -> Claim:
     return Claim("c:5", 5, text, kind, Term("effect"), bound)
 
 

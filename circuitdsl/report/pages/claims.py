@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rich import text as rich_text
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -87,7 +88,7 @@ def _said(line: ClaimLine) -> str:
     return f"{claim} {line.about}" if line.about else claim
 
 
-def _styled(line: ClaimLine, text: str) -> Text:
+def _styled(line: ClaimLine, text: str) -> rich_text.Text:
     """The claim, and dim what is said about it."""
     text = text.replace(_UNBROKEN, " ")
     claim = text.removesuffix(line.about)

@@ -204,7 +204,7 @@ def _method(report: CircuitReport, verbose: bool) -> Iterator[str]:
     yield f"confidence {number(method.confidence, 'share', 0)}"
 
 
-def _example(report: CircuitReport, verbose: bool) -> Iterator[Text]:
+def _example(report: CircuitReport, verbose: bool) -> Iterator[RenderableType]:
     if verbose and report.example:
         yield Text.assemble(("e.g. ", "dim"), (repr(report.example), "dim italic"))
 
