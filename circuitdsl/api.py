@@ -203,15 +203,17 @@ def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None
     return Findings((*specified, *_of_prompts(prompts, model, revision)), specified.sources)
 
 
-def _of_prompts(paths: Sequence[Path], model: str | Path | None, revision: str | None) -> Iterator[Diagnostic]:
+def _of_prompts(paths: Sequence[Path], model: AnyModel | None, revision: str | None) -> Iterator[Diagnostic]:
     if not paths:
         return
     if model is None:
         raise InputError(f"it is not said whose tokenizer reads {paths[0]}", "name the model: --model gpt2")
-    from circuitdsl.models.reading import read_file
+    from circuitdsl.models.reading import light_tokenizer, read_file
 
+    named = isinstance(model, str | Path)
+    tokenizer = light_tokenizer(str(model), revision) if named else open_model(model).tokenizer
     for path in paths:
-        yield from read_file(path, str(model), revision)
+        yield from read_file(path, tokenizer)
 
 
 def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:

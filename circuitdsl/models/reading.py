@@ -100,10 +100,9 @@ def _of_file(
         yield from _said(task, file, found)
 
 
-def read_file(path: Path, model: str, revision: str | None) -> tuple[Diagnostic, ...]:
-    """What is wrong with a file of prompts for the tokenizer of ``model``. Raises :class:`ModelError` where that is not
-    here."""
-    task, tokenizer = TaskRef("file", (("", path.name),), str(path.parent)), light_tokenizer(model, revision)
+def read_file(path: Path, tokenizer: Any) -> tuple[Diagnostic, ...]:
+    """What is wrong with a file of prompts for a model's tokenizer."""
+    task = TaskRef("file", (("", path.name),), str(path.parent))
     try:
         return tuple(_said(task, str(path), examine(task, tokenizer, bos=False)))
     except UnknownName as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from circuitdsl.display import Displayed
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.outcome.claims import exit_code
@@ -94,8 +95,8 @@ class ClaimDrift:
         }
 
 
-@dataclass(frozen=True)
-class Drift:
+@dataclass(frozen=True, repr=False)
+class Drift(Displayed):
     """Two reports set against each other: all claims of both, what else changed, and what is to be known besides."""
 
     claims: tuple[ClaimDrift, ...]

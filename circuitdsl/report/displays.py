@@ -13,6 +13,7 @@ from circuitdsl.outcome import (
     Atlas,
     CircuitDiff,
     DraftReport,
+    Drift,
     FunctionalComparison,
     RefinementReport,
     Report,
@@ -81,6 +82,8 @@ def line(what: showing.Showable) -> str:
             return f"{what.left.name} and {what.right.name}: {plural(len(what.structure.heads.shared), 'shared head')}"
         case Document():
             return _listed(_names(what)) or "of nothing"
+        case Drift():
+            return f"of {plural(len(what.claims), 'claim')}, {plural(len(what.facts), 'other change')}"
         case DraftReport():
             return f"of {what.circuit.task} on {what.model}: {plural(len(what.roles), 'role')}"
         case FunctionalComparison():

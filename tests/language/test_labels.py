@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_environment import ENVIRONMENT
@@ -56,7 +58,7 @@ def stated(text: str) -> dict[str, str]:
     return claims
 
 
-def written(statements: tuple[str, ...] | list[str]) -> str:
+def written(statements: Sequence[str]) -> str:
     return HEAD + "".join(f"  {statement}\n" for statement in statements) + "}\n"
 
 

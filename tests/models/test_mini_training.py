@@ -52,7 +52,7 @@ def test_evaluation_asks_for_held_out_combinations_only():
         for prompt in data.unseen_colored_objects(100, shots, seed=0):
             asked = re.search(r"color is the (\w+)\?\nA:$", prompt.text)
             assert asked is not None
-            assert data.held_out(prompt.answer.strip().lower(), asked.group(1))
+            assert data.held_out(str(prompt.answer).strip().lower(), asked.group(1))
             assert data.held_out_query(prompt)
 
 
