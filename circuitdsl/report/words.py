@@ -165,18 +165,25 @@ def seconds(duration: float) -> str:
 
 
 def conclusion(counts: Mapping[str, int], duration: float) -> str:
-    """The verdict on a whole report in a sentence.
+    """The verdict on a whole report in a sentence, with how long it took.
 
     >>> conclusion({"holds": 14, "fails": 1, "undecided": 0, "error": 2}, 12.3)
     '14 claims hold, 1 fails, 2 could not be measured (12.3 s)'
-    >>> conclusion({"holds": 1, "fails": 0, "undecided": 0, "error": 0}, 0.5)
-    '1 claim holds; nothing fails, nothing is undecided (0.50 s)'
+    """
+    return f"{verdicts(counts)} ({seconds(duration)})"
+
+
+def verdicts(counts: Mapping[str, int]) -> str:
+    """The verdict on a whole report in a sentence.
+
+    >>> verdicts({"holds": 1, "fails": 0, "undecided": 0, "error": 0})
+    '1 claim holds; nothing fails, nothing is undecided'
     """
     found = [(counts[str(verdict)], verdict) for verdict in Verdict if counts[str(verdict)]]
     if not found:
-        return f"there was no claim to judge ({seconds(duration)})"
+        return "there was no claim to judge"
     said = [f"{count:,} {SAID[verdict][count > 1]}" for count, verdict in found]
     first, verdict = found[0]
     said[0] = f"{plural(first, 'claim')} {SAID[verdict][first > 1]}"
     rest = "; nothing fails, nothing is undecided" if [each for _, each in found] == [Verdict.HOLDS] else ""
-    return f"{', '.join(said)}{rest} ({seconds(duration)})"
+    return f"{', '.join(said)}{rest}"

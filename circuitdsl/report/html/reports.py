@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 
-from circuitdsl.judge.estimates import Verdict
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Report, SenderOutcome, SeriesOutcome, SweepReport
 from circuitdsl.report.charts.drawing import spec
@@ -17,8 +15,9 @@ from circuitdsl.report.html.interventions import intervention_section
 from circuitdsl.report.html.pairs import comparison_section
 from circuitdsl.report.marks import MARKS, OPEN, WORDS
 from circuitdsl.report.pages.facts import took
+from circuitdsl.report.remedies import remedies
 from circuitdsl.report.sections import sections
-from circuitdsl.report.words import estimate, measured_and_wanted, p_value, plural, seconds
+from circuitdsl.report.words import estimate, measured_and_wanted, p_value, plural, seconds, verdicts
 
 
 def report_page(report: Report) -> Page:
@@ -33,34 +32,7 @@ def report_page(report: Report) -> Page:
     title = (
         f"circuitdsl report: {names[0]}" if len(names) == 1 else f"circuitdsl report on {plural(len(names), 'block')}"
     )
-    return Page(title, said(report), tuple(filter(None, found)), worst(report.outcomes))
-
-
-def said(report: Report) -> str:
-    """The result in a sentence.
-
-    Every claim that holds is counted once; so is every one that does not.
-    """
-    counts = report.summary
-    claims = len(report.outcomes)
-    if not claims:
-        return "Nothing is claimed."
-    if counts[str(Verdict.HOLDS)] == claims:
-        return "The claim holds." if claims == 1 else f"All {claims} claims hold."
-    parts = [
-        f"{counts[str(verdict)]} {words if counts[str(verdict)] != 1 else one}"
-        for verdict, (one, words) in _COUNTED.items()
-        if counts[str(verdict)]
-    ]
-    return f"Of {plural(claims, 'claim')}, {', '.join(parts)}."
-
-
-_COUNTED: Mapping[Verdict, tuple[str, str]] = {
-    Verdict.FAILS: ("fails", "fail"),
-    Verdict.ERROR: ("could not be measured", "could not be measured"),
-    Verdict.UNDECIDED: ("is undecided", "are undecided"),
-    Verdict.HOLDS: ("holds", "hold"),
-}
+    return Page(title, verdicts(report.summary), tuple(filter(None, found)), worst(report.outcomes))
 
 
 def _open(report: Report, blocks: tuple[Section, ...]) -> Section | None:
@@ -72,7 +44,9 @@ def _open(report: Report, blocks: tuple[Section, ...]) -> Section | None:
                 link = Link(outcome.claim.text, f"{block.anchor}-claim-{place}")
                 mark = f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}"
                 where = f"{section.file}:{outcome.claim.line}"
-                rows.append(Row((mark, link, measured_and_wanted(outcome), where), str(outcome.verdict)))
+                found = (mark, link, measured_and_wanted(outcome), where)
+                tries = tuple(f"try: {each}" for each in remedies(outcome, section.file, section.most))
+                rows.append(Row(found, str(outcome.verdict), more=tries))
     if not rows:
         return None
     return Section(
