@@ -36,7 +36,7 @@ LAYERS = (
     ("draft",),
     ("api",),
     ("editor",),
-    ("cli", "__init__", "__main__"),
+    ("cli", "pytest_plugin", "__init__", "__main__"),
 )
 """The layers from the first to the last, each a few files or folders of the package (docs/architecture.md)."""
 
@@ -66,7 +66,7 @@ LIGHT = (
         "exchange.s*",
         "exchange.tools.*",
     ),
-    *("api", "cli", "cli.*", "__init__", "__main__"),
+    *("api", "cli", "cli.*", "pytest_plugin", "__init__", "__main__"),
 )
 """What is imported without torch, for `lint`, `fmt`, `plan` and `--help` must not wait for it."""
 

@@ -56,6 +56,9 @@ def test_it_contains_all_that_ships_and_nothing_else(wheel: Path):
     assert {"circuitdsl/grammar/circuit.lark", "circuitdsl/specs/mini/ioi.circuit", "circuitdsl/py.typed"} <= names
     assert "circuitdsl/models/mini/model.safetensors" in names
     assert "circuitdsl/models/mini/tokenizer.json" in names
+    assert {
+        f"circuitdsl/report/html/templates/{name}" for name in ("page.html.jinja", "style.css", "script.js")
+    } <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"circuitdsl"}
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
@@ -73,4 +76,16 @@ def test_it_checks_a_spec_on_the_model_inside_it(installed: Path, tmp_path: Path
     (tmp_path / "my.circuit").write_text("circuit c {\n  model mini\n  task  ioi\n  expect logit_diff >= 0\n}\n")
     checked = run(installed, "check", "my.circuit", "--prompts", "20", "--no-unexplained", "--no-cache", cwd=tmp_path)
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert "1 holds, 0 fail" in checked.stdout
+    assert "1 claim holds" in checked.stdout
+
+
+def test_pytest_finds_its_plug_in(installed: Path, tmp_path: Path):
+    (tmp_path / "my.circuit").write_text("circuit c {\n  model mini\n  task  ioi\n  expect accuracy >= 1%\n}\n")
+    command = (sys.executable, "-m", "pytest", "-p", "no:asyncio", "-p", "no:pytest-lsp", "-v", "--circuit-prompts=10")
+    environment = {**os.environ, "PYTHONPATH": str(installed), "CIRCUITDSL_CACHE": str(tmp_path / "cache")}
+    environment.pop("PYTEST_ADDOPTS", None)
+    ended = subprocess.run(
+        [*command, "my.circuit"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert "my.circuit::c:expect accuracy PASSED" in ended.stdout
