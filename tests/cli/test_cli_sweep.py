@@ -31,7 +31,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_sweep_prints_a_page_and_writes_a_picture_and_arrays():
     ended = run("sweep", "ioi", "{ 3.0 3.1 mlp 3 } at END -> logits", *TINY, "--svg", "a.svg", "--npz", "a.npz")
     assert (ended.code, ended.err) == (0, "")
-    assert "without any patch: logit_diff" in ended.out and "3.0" in ended.out
+    assert "without any patch: F is logit_diff" in ended.out and "3.0" in ended.out
     assert Path("a.svg").read_text("utf-8").startswith("<svg")
     assert list(np.load("a.npz")["layer"]) == [3, 3, 3]
 

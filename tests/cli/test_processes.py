@@ -168,12 +168,12 @@ class Watching:
         return next(line for line in self.process.stderr if part in line)
 
     def report(self) -> str:
-        """The next report, up to its controls."""
+        """The next report, up to the controls of a circuit or the accuracies of an intervention."""
         assert self.process.stdout is not None
         lines = []
         for line in self.process.stdout:
             lines.append(line)
-            if line.startswith("controls:"):
+            if line.startswith(("controls:", "accuracy ")):
                 return "".join(lines)
         raise AssertionError("the process ended")
 

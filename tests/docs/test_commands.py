@@ -148,7 +148,7 @@ def test_the_commands_of_the_readme_run(there: Path):
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
 def test_the_demo_runs(there: Path):
     """Its recipe as make has it, in this process: what is installed for it, and on how many prompts, is left out."""
-    command = ["make", "--dry-run", "--assume-old=.venv/.installed", "demo"]
+    command = ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/.installed", "demo"]
     recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     made, *lines = recipe.replace("\\\n", " ").replace(str(ROOT), str(there)).splitlines()
     assert made == "mkdir -p build" and len(lines) > 1

@@ -12,7 +12,7 @@ syn keyword circuitSetting metric against ablate reference prompts positions flo
 syn keyword circuitSetting members errors vary
 syn keyword circuitAction attend patch scale freeze
 syn keyword circuitComponent mlp neuron resid embed pos_embed logits error
-syn keyword circuitWord at with on in from to by evenly outside of group baseline
+syn keyword circuitWord as at with on in from to by evenly outside of group baseline
 syn keyword circuitConstant raises lowers strict yes
 
 syn match circuitNumber "[+-]\=\<\d\+\(\.\d\+\)\=\([eE][+-]\=\d\+\)\=\([ \t]*%\)\="
