@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from circuitdsl import tasks
-from circuitdsl.check.progress import Progress, unwatched
+from circuitdsl.check.progress import Progress
 from circuitdsl.check.watched import Watched
 from circuitdsl.compare.versions import changes
 from circuitdsl.errors import InputError
@@ -41,6 +41,7 @@ from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.models import Opening, describe_dictionary, geometry_of, named_in, open_model, require_downloaded
+from circuitdsl.report.notebook import followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -333,8 +334,9 @@ def check(
     forward pass an experiment, or another of ``engine.base.engines()``. ``device``, ``revision`` and ``dtype`` say how
     models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and measures
     in full all whose effect may reach the floor. ``memory`` is how many bytes stacked runs may take, 0 for a share of
-    what is free. Raises InputError for an argument, a model, a task or a device that cannot be had; an experiment that
-    cannot be run is a claim's verdict, not an exception.
+    what is free. ``progress`` is told of the work; in a notebook a bar shows it where none is given. Raises InputError
+    for an argument, a model, a task or a device that cannot be had; an experiment that cannot be run is a claim's
+    verdict, not an exception.
     """
     from circuitdsl.plan.plan import make_plan
 
@@ -342,7 +344,8 @@ def check(
     _require(document, Document, "check", "a document or a file")
     measured = with_prompts(document, prompts)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
-    return bench.check(make_plan(measured, unexplained), progress or unwatched)
+    with followed(progress) as told:
+        return bench.check(make_plan(measured, unexplained), told)
 
 
 class Checking(TypedDict, total=False):
@@ -385,7 +388,8 @@ def watch(
         from circuitdsl.plan.plan import make_plan
 
         made = make_plan(document, checking.get("unexplained", True))
-        return bench.check(made, checking.get("progress") or unwatched)
+        with followed(checking.get("progress")) as told:
+            return bench.check(made, told)
 
     yield judged(document)
     while True:
@@ -489,7 +493,8 @@ def sweep(
     """
     made = _sweep_plan(task, terms, model, revision, warned, settings)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
-    return bench.sweep(made, progress or unwatched)
+    with followed(progress) as told:
+        return bench.sweep(made, told)
 
 
 def _sweep_plan(
@@ -571,7 +576,8 @@ def draft(
     place = None if output is None else Path(output)
     asked = read_draft(str(task), name, fdr, top, stages, place, written, known)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
-    return drafted(asked, bench, progress or unwatched, unexplained)
+    with followed(progress) as told:
+        return drafted(asked, bench, told, unexplained)
 
 
 def refine(
@@ -611,7 +617,8 @@ def refine(
         if asked.circuit.method.prompts_all:
             raise InputError("a refinement is found on one sample of prompts and judged on another", "--prompts 200")
         bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
-        return refined(asked, bench, progress or unwatched, unexplained)
+        with followed(progress) as told:
+            return refined(asked, bench, told, unexplained)
 
 
 # --- two circuits ------------------------------------------------------------------------------------
@@ -667,7 +674,8 @@ def compare_function(
     except CannotMeasure as reason:
         raise InputError(str(reason), "compare their structure only") from reason
     bench = _workbench(model, store, engine, memory, opening, "")
-    return bench.compare(planned, quoted, progress or unwatched)
+    with followed(progress) as told:
+        return bench.compare(planned, quoted, told)
 
 
 def diff(
@@ -766,7 +774,8 @@ def measure_atlas(
         planned = plan_atlas(named)
     except CannotMeasure as reason:
         raise InputError(str(reason), "compare their structure only") from reason
-    return measured(planned, bench, progress or unwatched)
+    with followed(progress) as told:
+        return measured(planned, bench, told)
 
 
 def _told_apart(circuits: Sequence[Circuit]) -> tuple[Circuit, ...]:

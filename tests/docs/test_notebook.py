@@ -25,9 +25,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         patch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
         NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(folder)}}).execute()
-    shown: dict[str, Any] = {"folder": folder}
+    shown: dict[str, Any] = {"folder": folder, "outputs": {}}
     for cell in notebook.cells:
         if cell.cell_type == "code":
+            shown["outputs"][cell.source.splitlines()[-1]] = [output.output_type for output in cell.outputs]
             shown[cell.source.splitlines()[-1]] = {
                 kind: text
                 for output in cell.outputs
@@ -56,6 +57,12 @@ def test_what_is_found_is_drawn(ran):
         assert said in drawn[drawn.index("<pre") :]
         assert "<svg" in drawn[: drawn.index("<pre")]
     assert "vega" in ran["report.chart()"]["text/html"]
+
+
+def test_a_cell_that_works_shows_a_bar_and_takes_it_away(ran):
+    shown = [kind for kind in ran["outputs"]["report"] if kind != "stream"]  # tqdm's advice to install widgets
+    assert shown == ["display_data", "execute_result"]  # the first is the bar, which is empty now
+    assert ran["outputs"]["guess"] == ["execute_result"]
 
 
 def test_what_it_says_is_so(ran):
