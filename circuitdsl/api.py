@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from circuitdsl import tasks
 from circuitdsl.check.progress import Progress
@@ -67,20 +67,7 @@ if TYPE_CHECKING:
     from circuitdsl.outcome.drift import Recorded
     from circuitdsl.plan.plan import Plan
     from circuitdsl.report.output import View
-
-    Showable = (
-        Atlas
-        | Circuit
-        | CircuitDiff
-        | Document
-        | DraftReport
-        | Drift
-        | FunctionalComparison
-        | Plan
-        | RefinementReport
-        | Report
-        | SweepReport
-    )
+    from circuitdsl.report.showing import Showable
 
 Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
@@ -209,12 +196,23 @@ def _of_prompts(paths: Sequence[Path], model: AnyModel | None, revision: str | N
         return
     if model is None:
         raise InputError(f"it is not said whose tokenizer reads {paths[0]}", "name the model: --model gpt2")
-    from circuitdsl.models.reading import light_tokenizer, read_file
+    from circuitdsl.models.reading import read_file
 
-    named = isinstance(model, str | Path)
-    tokenizer = light_tokenizer(str(model), revision) if named else open_model(model).tokenizer
+    name, tokenizer_of = _tokenizers(model, revision)
+    tokenizer = tokenizer_of(name or "")
     for path in paths:
         yield from read_file(path, tokenizer)
+
+
+def _tokenizers(model: AnyModel | None, revision: str | None) -> tuple[str | None, Callable[[str], Any]]:
+    """The name of ``model``, None where it is not given, and the tokenizer of a model by its name: that of ``model``,
+    whatever the name is, where it is open."""
+    from circuitdsl.models.reading import light_tokenizer  # here, since most specifications name no file
+
+    if model is None or isinstance(model, str | Path):
+        return None if model is None else str(model), lambda name: light_tokenizer(name, revision)
+    opened = open_model(model)
+    return opened.name, lambda name: opened.tokenizer
 
 
 def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:
@@ -251,13 +249,9 @@ def with_prompts_read(found: Linted, model: AnyModel | None = None, revision: st
     reading = [circuit for circuit in circuits if any(map(tasks.files_of, circuit.tasks))]
     if not reading:
         return Findings(found.diagnostics, found.sources)
-    from circuitdsl.models.reading import read_prompts  # here, since most specifications name no file
+    from circuitdsl.models.reading import read_prompts
 
-    if model is None or isinstance(model, str | Path):
-        of_prompts = read_prompts(reading, None if model is None else str(model), revision)
-    else:
-        opened = open_model(model)
-        of_prompts = read_prompts(reading, opened.name, None, lambda name, revision: opened.tokenizer)
+    of_prompts = read_prompts(reading, *_tokenizers(model, revision))
     return Findings((*found.diagnostics, *of_prompts), found.sources)
 
 

@@ -66,12 +66,11 @@ def _special(folder: Path, backend: Any) -> dict[str, Any]:
 def read_prompts(
     circuits: Iterable[Circuit],
     model: str | None,
-    revision: str | None,
-    named: Callable[[str, str | None], Any] = light_tokenizer,
+    tokenizer: Callable[[str], Any],
 ) -> tuple[Diagnostic, ...]:
     """What is wrong with the files of prompts of some circuits, for the tokenizers of their models or of ``model``.
 
-    ``named`` gives the tokenizer of a model by its name and revision. Every line that cannot be used is an error, or a
+    ``tokenizer`` gives the tokenizer of a model by its name. Every line that cannot be used is an error, or a
     warning where it is skipped; notes on the others are warnings.
     """
     asked = {
@@ -81,8 +80,7 @@ def read_prompts(
         if files_of(task)
     }
     found = (
-        _of_file(name, partial(named, name, revision), task, bos, circuit)
-        for (name, task, bos), circuit in asked.items()
+        _of_file(name, partial(tokenizer, name), task, bos, circuit) for (name, task, bos), circuit in asked.items()
     )
     return tuple(dict.fromkeys(diagnostic for each in found for diagnostic in each))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitdsl.components import Geometry, Head, Mlp, Node
-from circuitdsl.judge.estimates import Estimate
 from circuitdsl.outcome import HeadOutcome, SweepReport
 from circuitdsl.report.charts.drawing import EDGE, FALLS, NOTHING, RISES, altair, data
 from circuitdsl.report.words import estimate, number
@@ -90,15 +89,11 @@ def of_heads(heads: Sequence[HeadOutcome], about: str) -> Grid:
         if known is None or abs(head.estimate.value or 0.0) > abs(known.estimate.value or 0.0):
             strongest[head.head] = head
     squares = tuple(
-        Square(layer, column, f"{head.head} at {head.position}", head.estimate.value, _said(head.estimate))
+        Square(layer, column, f"{head.head} at {head.position}", head.estimate.value, estimate(head.estimate, "share"))
         for head in strongest.values()
         for layer, column in _place(head.head)
     )
     return Grid("Each knocked out alone", about, squares, "share")
-
-
-def _said(figure: Estimate) -> str:
-    return estimate(figure, "share")
 
 
 def _place(written: str) -> Iterable[tuple[int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from circuitdsl.judge.estimates import Verdict
@@ -26,17 +26,12 @@ _MARGIN = 0.06  # of a panel's width, beyond its outermost figures
 
 def intervals(outcomes: Iterable[ClaimOutcome]) -> Any:
     """All claims that have a figure. What is wanted is shaded; a tick is the control that a claim compares with."""
-    panels = {unit: [each for each in outcomes if each.unit == unit] for unit in dict.fromkeys(_units(outcomes))}
-    drawn = [_panel(unit, known) for unit, some in panels.items() if (known := [o for o in some if _known(o)])]
+    panels: dict[str, list[ClaimOutcome]] = {}
+    for outcome in outcomes:
+        known = [] if outcome.estimate.value is None else [outcome]
+        panels.setdefault(outcome.unit, []).extend(known)
+    drawn = (_panel(unit, known) for unit, known in panels.items() if known)
     return altair().vconcat(*drawn).resolve_scale(x="independent")
-
-
-def _units(outcomes: Iterable[ClaimOutcome]) -> Iterator[str]:
-    return (outcome.unit for outcome in outcomes)
-
-
-def _known(outcome: ClaimOutcome) -> bool:
-    return outcome.estimate.value is not None
 
 
 def _panel(unit: str, outcomes: Sequence[ClaimOutcome]) -> Any:

@@ -55,19 +55,14 @@ def page(what: object) -> Page:
 
 def written(page: Page) -> str:
     """A page as text. All text in it is made visible and escaped; scripts and styles are ours alone."""
-    charts = [
-        block.spec
-        for section in page.sections
-        for part in section.parts
-        for block in part.blocks
-        if isinstance(block, Chart)
-    ]
+    blocks = (block for section in page.sections for part in section.parts for block in part.blocks)
+    drawn = any(isinstance(block, Chart) for block in blocks)
     template = _templates().get_template("page.html.jinja")
     return template.render(
         page=page,
         style=_file("style.css"),
         script=_file("script.js"),
-        vega=javascript().replace("</script", "<\\/script") if charts else "",
+        vega=javascript().replace("</script", "<\\/script") if drawn else "",
     )
 
 
