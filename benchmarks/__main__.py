@@ -1,6 +1,7 @@
 """``python -m benchmarks``: what sweeps cost on GPT-2's shapes with random weights, and how that grows.
 
-Writes sweeps.md and sweeps.json (after every case) and growth.svg to a folder. One thread; CPU seconds.
+Writes sweeps.md and sweeps.json (after every case) and growth.svg to a folder. One thread; CPU seconds, or with
+``--device cuda`` the seconds of one GPU.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from benchmarks.picture import growth_svg
 from benchmarks.sweep import Row, row_of, with_helper
 from benchmarks.tables import UNITS, growth_table, sweep_table
 from circuitdsl.measures.measurement import Results
+from circuitdsl.models import ModelError, Opening
 
 
 @dataclass
@@ -81,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _sweeps(shape: str, asked: argparse.Namespace, report: Report) -> None:
     """All cases on one shape, and the peers on them."""
     _tell(f"{shape}: making the model")
-    model = model_of(shape)
+    model = model_of(shape, asked.device)
     rows: list[Row] = []
     results: dict[str, Results] = {}
     before = list(report.rows)
@@ -94,7 +96,7 @@ def _sweeps(shape: str, asked: argparse.Namespace, report: Report) -> None:
         report.rows = [*before, *rows]
         report.write(asked.out)
     prompts = prompts_of(asked.prompts, asked.length, model.geometry.d_vocab)
-    peers = Peers(asked.peers_python, asked.path_patching, asked.eap_ig)
+    peers = Peers(asked.peers_python, asked.path_patching, asked.eap_ig, asked.device)
     _tell(f"{shape}: the peers")
     rows, said = with_path_patching(rows, results, model, prompts, peers)
     rows, also, agreements = with_eap_ig(rows, model, prompts, peers)
@@ -127,10 +129,16 @@ def _settings(asked: argparse.Namespace) -> dict[str, Any]:
         "length": asked.length,
         "threads": 1,
         "dtype": "float32",
+        "device": _card(asked.device),
         "torch": torch.__version__,
         "processor": platform.processor() or platform.machine(),
         "load at the start": os.getloadavg(),
     }
+
+
+def _card(device: str) -> str:
+    """The device, by the name that its maker gave it."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -145,6 +153,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
         return read
 
+    def device(text: str) -> str:
+        try:
+            Opening(device=text)
+        except ModelError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
     def there(text: str) -> Path:
         if not Path(text).exists():
             raise argparse.ArgumentTypeError(f"{text} does not exist")
@@ -155,6 +170,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--prompts", type=int, default=100, help="of every case but e, which takes ten times as many")
     parser.add_argument("--length", type=int, default=16, help="tokens of a prompt, at least 8")
     parser.add_argument("--growth", choices=["none", *growth.GRIDS], default="usual", help="sizes of the growth plots")
+    parser.add_argument("--device", type=device, default="cpu", help="cpu or cuda; default: cpu")
     parser.add_argument("--peers-python", type=there, help="a Python with TransformerLens 2, for the peers")
     parser.add_argument("--path-patching", type=there, help="callummcdougall/path_patching: folder or bare repository")
     parser.add_argument("--eap-ig", type=there, help="hannamw/EAP-IG: folder or bare repository")

@@ -39,16 +39,16 @@ SHAPES = {
 }
 
 
-def model_of(name: str) -> Model:
-    """A model of the named shape."""
-    return shaped(SHAPES[name], name)
+def model_of(name: str, device: str = "cpu") -> Model:
+    """A model of the named shape, on a device."""
+    return shaped(SHAPES[name], name, device)
 
 
-def shaped(shape: Shape, name: str) -> Model:
-    """A model of any shape, under a name of its own."""
+def shaped(shape: Shape, name: str, device: str = "cpu") -> Model:
+    """A model of any shape, under a name of its own, on a device."""
     from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
 
-    network = network_of(shape)
+    network = network_of(shape).to(torch.device(device))
     bridge = build_bridge_from_module(
         network,
         architecture="GPT2LMHeadModel",

@@ -22,24 +22,38 @@ from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 from transformers import GPT2LMHeadModel
 
 Order = dict[str, Any]
+Timed = Callable[[Callable[[], Any]], tuple[float, Any]]
 
 
 def main(order_file: str, answer_file: str) -> None:
     torch.set_num_threads(1)
     order = json.loads(Path(order_file).read_text(encoding="utf-8"))
     sys.path.insert(0, order["code"])
-    model = opened(order["weights"])
-    tokens, other = torch.tensor(order["tokens"]), torch.tensor(order["counterfactuals"])
+    device = torch.device(order["device"])
+    model = opened(order["weights"]).to(device)
+    timed = seconds_on_gpu if device.type == "cuda" else cpu_seconds
+    tokens, other = (torch.tensor(order[name], device=device) for name in ("tokens", "counterfactuals"))
     with torch.no_grad():
         forward = min(timed(partial(model, tokens))[0] for _ in range(2))
-    answer = PEERS[order["peer"]](model, tokens, other, order)
+    answer = PEERS[order["peer"]](model, tokens, other, order, timed)
     Path(answer_file).write_text(json.dumps({"forward": forward} | answer), encoding="utf-8")
 
 
-def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+def cpu_seconds(action: Callable[[], Any]) -> tuple[float, Any]:
+    """What an action took of this process's CPU time, and what it gave."""
     started = time.process_time()
     result = action()
     return time.process_time() - started, result
+
+
+def seconds_on_gpu(action: Callable[[], Any]) -> tuple[float, Any]:
+    """The same in elapsed seconds, until the card has done all of it; the second time, when kernels are loaded."""
+    action()
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    result = action()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started, result
 
 
 def opened(folder: str) -> HookedTransformer:
@@ -63,7 +77,9 @@ def opened(folder: str) -> HookedTransformer:
     return model.eval()
 
 
-def path_patching(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order) -> dict[str, Any]:
+def path_patching(
+    model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order, timed: Timed
+) -> dict[str, Any]:
     """Seconds for the caches, and for each path of each sweep with its figures [prompts]."""
     import path_patching as peer
 
@@ -100,23 +116,27 @@ def path_patching(model: HookedTransformer, tokens: Tensor, other: Tensor, order
     return {"setup": setup, "sweeps": sweeps}
 
 
-class OnCpu(TorchFunctionMode):
-    """Tensors that the code inside asks a GPU for are made on the CPU."""
+class OnDevice(TorchFunctionMode):
+    """Tensors that the code inside asks a GPU for are made where the model is."""
+
+    def __init__(self, device: torch.device):
+        super().__init__()
+        self.device = device
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if kwargs.get("device") == "cuda":
-            kwargs["device"] = "cpu"
+            kwargs["device"] = self.device
         return func(*args, **kwargs)
 
 
-def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order) -> dict[str, Any]:
+def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order, timed: Timed) -> dict[str, Any]:
     """For each method: seconds to score all edges, and the scores of those between the heads asked for."""
     from eap import attribute, graph
 
     def as_they_are(model: HookedTransformer, tokens: Tensor) -> tuple[Tensor, None, Tensor, int]:
         """In place of their tokeniser: these are tokens already, all equally long."""
-        return tokens, None, torch.full((len(tokens),), tokens.shape[1]), tokens.shape[1]
+        return tokens, None, torch.full((len(tokens),), tokens.shape[1], device=tokens.device), tokens.shape[1]
 
     def estimates(logits: Tensor, *_: Any) -> Tensor:
         return (logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]).sum()
@@ -131,7 +151,7 @@ def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order
         edges = graph.Graph.from_model(model)
         # Integrated gradients ask for the gradients they need; those of the weights would cost as much again.
         model.requires_grad_(method == "EAP")
-        with OnCpu():
+        with OnDevice(tokens.device):
             seconds, _ = timed(
                 partial(
                     attribute.attribute, model, edges, batches, estimates, method=method, ig_steps=steps, quiet=True

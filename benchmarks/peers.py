@@ -52,6 +52,7 @@ class Peers:
     python: Path | None = None
     path_patching: Path | None = None
     eap_ig: Path | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,7 @@ def _asked(
             "counterfactuals": [prompt.counterfactuals[COUNTERFACTUAL] for prompt in prompts],
             "answer": ANSWER,
             "wrong": WRONG,
+            "device": peers.device,
         }
         (into / "order.json").write_text(json.dumps(whole), encoding="utf-8")
         script = Path(__file__).with_name("peer_process.py")

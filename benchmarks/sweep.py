@@ -14,7 +14,7 @@ from benchmarks.cases import CASES, experiments
 from benchmarks.columns import helper_time, plain_time
 from benchmarks.floor import Floor
 from benchmarks.models import DATA
-from benchmarks.timing import forward_time, matmul_rate, peak_memory, timed
+from benchmarks.timing import clock_of, forward_time, matmul_rate
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.references import references_over
 from circuitdsl.measures.measurement import Failure, Results
@@ -26,7 +26,8 @@ FEW = 100  # prompts that the slow columns are timed on at most
 
 @dataclass(frozen=True)
 class Row:
-    """One case. Costs are in plain forward passes of all its prompts in the process that bore them, from CPU seconds.
+    """One case. Costs are in plain forward passes of all its prompts in the process that bore them, from CPU seconds,
+    or on a GPU from elapsed ones.
 
     ``plain``, ``helper`` and ``path_patching`` are extrapolated. ``difference`` is the largest between the plain and
     the fast engine on the sample, over the sample's largest figure; ``memory`` is what the fast engine added at most,
@@ -38,7 +39,7 @@ class Row:
     about: str
     prompts: int
     experiments: int
-    forward: float  # CPU seconds
+    forward: float  # seconds
     rate: float  # floating-point operations a second in matrix products
     plain: float
     fast: float
@@ -64,9 +65,13 @@ def row_of(case: str, model: Model, prompts: Sequence[Prompt]) -> tuple[Row, Res
     engine = FastEngine(model)
     before = matmul_rate(model)
     references = references_over(prompts, asked)
-    memory, (fast, results) = peak_memory(
-        lambda: timed(lambda: engine.run(DATA, prompts, 0, len(prompts), asked, references))
-    )
+
+    def swept() -> Results:
+        engine.run_cache.clear()
+        return engine.run(DATA, prompts, 0, len(prompts), asked, references)
+
+    clock = clock_of(model)
+    memory, (fast, results) = clock.peak_memory(lambda: clock.warmed(swept))
     rate = (before + matmul_rate(model)) / 2
     plain, sample = plain_time(model, prompts, few, asked)
     row = Row(

@@ -11,7 +11,7 @@ COLUMNS = (
     "case",
     "prompts",
     "experiments",
-    "one forward, CPU s",
+    "one forward, s",
     "plain engine",
     "TransformerLens's helper",
     "path_patching",
@@ -23,7 +23,7 @@ COLUMNS = (
     "difference",
     "memory, MB",
 )
-UNITS = "Costs but the first are in plain forward passes of the same prompts in the same process, from CPU seconds."
+UNITS = "Costs but the first are in plain forward passes of the same prompts in the same process."
 
 
 def sweep_table(rows: Sequence[Row]) -> str:
@@ -37,7 +37,7 @@ def _cells(row: Row) -> list[str]:
         f"{row.case}: {row.about}",
         f"{row.prompts}",
         f"{row.experiments}",
-        f"{row.forward:.2f}",
+        f"{row.forward:.3g}",
         f"{row.plain:.0f}",
         _whole(row.helper),
         _whole(row.path_patching),

@@ -33,8 +33,8 @@ class Batch:
 
 def batch_of(prompts: Sequence[Prompt], device: torch.device) -> Batch:
     """The prompts as one batch."""
-    lengths = torch.tensor([len(prompt.tokens) for prompt in prompts], device=device)
-    real = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
+    lengths = torch.tensor([len(prompt.tokens) for prompt in prompts])
+    real = (torch.arange(int(lengths.max())) < lengths[:, None]).to(device)
     ends = torch.tensor([prompt.positions["END"][-1] for prompt in prompts], device=device)
     return Batch(tuple(prompts), padded([prompt.tokens for prompt in prompts], device), real, ends)
 
@@ -45,7 +45,8 @@ def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Tensor, "
     Any token would do: padding stands to the right of all that is read, and attention is causal.
     """
     longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device)
+    made = torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows])
+    return made.to(device, non_blocking=True)
 
 
 def counterfactual_tokens(batch: Batch, name: str) -> Int[Tensor, "prompts length"]:
@@ -81,7 +82,7 @@ def mask_of(batch: Batch, position: Position) -> Bool[Tensor, "prompts length"]:
     """True on the tokens of a position. Raises CannotMeasure, as :func:`tokens_at` does."""
     if position == ALL:
         return batch.real
-    mask = torch.zeros_like(batch.real)
-    for row, prompt in enumerate(batch.prompts):
-        mask[row, list(tokens_at(prompt, position))] = True
-    return mask
+    spots = [(row, index) for row, prompt in enumerate(batch.prompts) for index in tokens_at(prompt, position)]
+    mask = torch.zeros(batch.real.shape, dtype=torch.bool)
+    mask[tuple(torch.tensor(spots).T)] = True
+    return mask.to(batch.real.device)

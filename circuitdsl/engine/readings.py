@@ -294,4 +294,4 @@ def token_of(prompt: Prompt, token: Token) -> int:
 
 
 def _numbers(values: Iterable[Tensor]) -> Array:
-    return np.array([float(value) for value in values], dtype=np.float64)
+    return torch.stack([value.double() for value in values]).cpu().numpy()

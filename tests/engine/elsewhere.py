@@ -22,6 +22,11 @@ COPIES = (aten.copy_.default, aten._to_copy.default)
 INDEXED = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
 
 
+WAITED: list[str] = []
+"""The operations since a test cleared it in which the program would have waited for a GPU to finish all that it was
+given: values that come from there, and copies to there that are not queued."""
+
+
 class Mixed(Exception):
     """An operation got operands of both devices."""
 
@@ -79,6 +84,8 @@ def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
     if elsewhere and here and func not in COPIES and not indexes:
         raise Mixed(f"{func} got operands of two devices")
     device = kwargs.get("device")
+    if (elsewhere and _leaves(func, device)) or (indexes and here) or (here and _arrives(func, device, kwargs)):
+        WAITED.append(str(func))
     if device is not None:
         elsewhere, kwargs = torch.device(device) == DEVICE, {**kwargs, "device": torch.device("cpu")}
     out = func(*_inner(args), **_inner(kwargs))
@@ -87,6 +94,16 @@ def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, A
     if not elsewhere:
         return out
     return Elsewhere(out) if isinstance(out, Tensor) else tree_map_only(Tensor, Elsewhere, out)
+
+
+def _leaves(func: Any, device: Any) -> bool:
+    back = device is not None and torch.device(device) != DEVICE
+    return func in (aten._local_scalar_dense.default, aten.equal.default, aten.nonzero.default) or back
+
+
+def _arrives(func: Any, device: Any, kwargs: Mapping[str, Any]) -> bool:
+    there = device is not None and torch.device(device) == DEVICE
+    return func in COPIES and there and not kwargs.get("non_blocking")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from elsewhere import DEVICE, Elsewhere, Mixed, move, two_devices
+from elsewhere import DEVICE, WAITED, Elsewhere, Mixed, move, two_devices
 from random_models import ARCHITECTURES, DATA, Draw, prompts
 
 from arrays import array
@@ -13,7 +13,15 @@ from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.references import references_over
-from circuitdsl.measures.experiments import Ablated, Experiment, Metric, Zero
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Experiment,
+    FromCounterfactual,
+    Isolated,
+    Metric,
+    Patched,
+    Zero,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +41,7 @@ def test_engines_give_the_same_figures_on_another_device(name):
     drawn += Draw(model.geometry, 1).experiments(15)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     expected = FastEngine(model).run(DATA, stream, 1, 6, experiments, references_over(stream, experiments))
-    move(model.bridge)
+    move(model.bridge.to("cpu"))
     with two_devices():
         for engine in (FastEngine(model), PlainEngine(model)):
             assert DEVICE.type in engine.settings
@@ -44,6 +52,52 @@ def test_engines_give_the_same_figures_on_another_device(name):
                     assert found == expected[experiment]
                 elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
                     np.testing.assert_allclose(found, array(expected[experiment]), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("name", NAMES)
+def test_engines_give_the_same_figures_on_a_gpu(name):
+    model = ARCHITECTURES[name]()
+    stream = prompts(30, 3)
+    experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in Draw(model.geometry, 1).experiments(40)))
+    model.bridge.to("cpu")
+    expected = FastEngine(model).run(DATA, stream, 1, 20, experiments, references_over(stream, experiments))
+    model.bridge.to("cuda")
+    for engine in (FastEngine(model), PlainEngine(model)):
+        assert engine.device.startswith("cuda")
+        references = references_over(stream, experiments)
+        for experiment, found in engine.run(DATA, stream, 1, 20, experiments, references).items():
+            if not isinstance(found, np.ndarray):
+                assert found == expected[experiment]
+            elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
+                np.testing.assert_allclose(found, array(expected[experiment]), rtol=1e-3, atol=1e-4)
+
+
+SWEEPS = {
+    "to the logits": lambda node, source: Patched(frozenset({node}), frozenset(), "x", False),
+    "to queries": lambda node, source: Patched(frozenset({node}), QUERIES, "x", False),
+    "all recomputed": lambda node, source: Ablated(frozenset({node}), source),
+    "alone": lambda node, source: Isolated(frozenset({node}), source, False),
+}
+QUERIES = frozenset({(Node(Head(2, 1), Position("END")), "q")})
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_a_batch_waits_for_the_device_for_its_guard_and_for_what_a_stack_reads(sweep):
+    model = ARCHITECTURES["gpt2"]()
+    stream = prompts(30, 3)[:6]
+    heads = [Head(layer, head) for layer in range(2) for head in range(model.geometry.n_heads)]
+    worlds = [SWEEPS[sweep](Node(head, Position("END")), FromCounterfactual("x")) for head in heads]
+    asked = [Experiment(DATA, world, Metric("logit_diff")) for world in worlds]
+    move(model.bridge.to("cpu"))
+    with two_devices():
+        engine = FastEngine(model)
+        engine.run(DATA, stream, 0, 6, asked)
+        engine.run_cache.clear()
+        WAITED.clear()
+        ran = engine.run(DATA, stream, 0, 6, asked)
+    assert all(isinstance(each, np.ndarray) for each in ran.values())
+    assert len(WAITED) <= 2, WAITED
 
 
 def test_the_pretended_device_refuses_what_a_gpu_refuses():

@@ -15,6 +15,7 @@ from arrays import array, arrays
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
+from circuitdsl.engine.fast.masks import Mask
 from circuitdsl.engine.fast.memory import in_chunks
 from circuitdsl.engine.fast.region import only, onward
 from circuitdsl.engine.plain.engine import PlainEngine
@@ -228,7 +229,7 @@ def test_what_does_not_fit_alone_is_an_error_and_so_is_any_other():
 
 def test_worlds_share_a_row_as_long_as_their_edits_are_the_same():
     def edit(layer: int, key: str) -> Edit:
-        return Edit(f"blocks.{layer}.attn.hook_z", key, torch.ones(1, 1, 1, 1, dtype=torch.bool), torch.zeros(()))
+        return Edit(f"blocks.{layer}.attn.hook_z", key, Mask({}, 1, single=False), torch.zeros(()))
 
     rows = Rows([[edit(0, "a"), edit(1, "b")], [edit(0, "a")], [], [edit(1, "c")]])
     (x,) = rows.split(1, torch.zeros(1, 1, 1))

@@ -59,9 +59,13 @@ class Answers:
             self._pieces[world, reading].append(values)
         self._unread |= {(world, reading): why for world, reading, why in taken.unread}
 
-    def changed(self, world: World) -> None:
-        """The world's patch changed something."""
-        self._changed.add(world)
+    def unchanged(self, worlds: Iterable[World]) -> list[World]:
+        """Those of them whose patch has changed nothing so far, where it must change something."""
+        return [world for world in worlds if world not in self._changed]
+
+    def changed(self, worlds: Iterable[World]) -> None:
+        """The patches of these worlds changed something."""
+        self._changed |= {*worlds}
 
     def unmade(self, world: World, reason: Exception) -> None:
         """A world cannot be made."""

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from circuitdsl.engine.fast.region import Region, take
+from circuitdsl.engine.fast.region import Region, placed, take
 
 Required = Mapping[str, Bool[Tensor, "prompts tokens"] | None]
-"""By hook point, the tokens at which its activations are required; None: all of them."""
+"""By hook point, the tokens at which its activations are required, on the CPU; None: all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +49,13 @@ class Cached:
 
 
 def cache(values: Float[Tensor, "prompts tokens *rest"], required: Bool[Tensor, "prompts tokens"] | None) -> Cached:
-    """Cache activations at the required tokens only; None: at all of them."""
+    """Cache activations at the required tokens only; None: at all of them. ``required`` stands on the CPU."""
     largest = values.abs().max()
     if required is None or bool((count := required.sum(1).max()) == required.shape[1]):
         return Cached(values, largest)
     order = torch.argsort(~required, dim=1, stable=True)[:, : max(1, int(count))]
-    return Cached(take(values, order), largest, (required.cumsum(1) - 1).clamp(min=0))
+    slots = (required.cumsum(1) - 1).clamp(min=0)
+    return Cached(take(values, placed(order, values.device)), largest, placed(slots, values.device))
 
 
 def joined(left: Required, right: Required) -> Required:

@@ -16,7 +16,7 @@ from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.cached import Cached, Required, cache, joined
 from circuitdsl.engine.fast.edits import Edit
 from circuitdsl.engine.fast.full_pass import FullPass
-from circuitdsl.engine.fast.region import take, whole
+from circuitdsl.engine.fast.region import placed, take, whole
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, FinishedRun, Runs
 from circuitdsl.engine.fast.threads import in_order
 from circuitdsl.engine.fast.worlds import Values
@@ -85,7 +85,7 @@ class Caches:
             case FromCounterfactual(counterfactual=name):
                 return self.counterfactual(name).activations
             case Zero():
-                return self.sources.values(source, self.batch)
+                return self.known.setdefault(source, self.sources.values(source, self.batch))
             case Mean() | Resample():
                 if source not in self.known:
                     values = self.sources.values(source, self.batch)
@@ -94,17 +94,11 @@ class Caches:
             case _:
                 assert_never(source)
 
-    def changed(self, edits: Sequence[Edit]) -> bool:
-        """Whether any edit changes the clean run, or there is nowhere to edit."""
-        return any(edit.changes(self.clean.activations[edit.name]) for edit in edits) or not any(
-            bool(edit.mask.any()) for edit in edits
-        )
-
     def _finished(self, name: str, tokens: Tensor) -> FinishedRun:
         required = self.required.get(name, {})
         x, activations = run_whole(self.network, tokens, required)
         self.tick(len(tokens))
-        return FinishedRun(required, activations, take(x, self.batch.ends[:, None])[:, 0])
+        return FinishedRun(required, activations, take(x, placed(self.batch.ends[:, None], x.device))[:, 0])
 
 
 def reusing(runs: Runs, required: Mapping[str, Required]) -> tuple[dict[str, Required], Runs]:

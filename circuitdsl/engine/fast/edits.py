@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,57 +11,38 @@ from torch import Tensor
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.hook_points import layer_of, step_of
-from circuitdsl.engine.fast.region import take
-from circuitdsl.engine.guard import no_change
-
-
-@dataclass(frozen=True, eq=False)
-class Rewrite:
-    """Where ``mask`` is true, what passes becomes ``values`` plus ``factor`` times itself; both broadcast to it."""
-
-    mask: Tensor
-    values: Tensor
-    factor: float
-
-    def __call__(self, activation: Tensor) -> Tensor:
-        new = self.values.to(activation.dtype)
-        if self.factor:
-            new = new + activation * self.factor
-        return torch.where(self.mask, new, activation)
+from circuitdsl.engine.fast.masks import Mask, laid_out
+from circuitdsl.engine.fast.region import columns, picked
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
     """A change of what passes a hook point.
 
-    ``mask`` [prompts, tokens, heads, 1], [prompts, tokens, neurons] or [prompts, tokens, 1] says where; ``values`` are
-    cached by token, or a tensor that broadcasts to every token. Of a pattern, ``mask`` is [prompts, heads, queries, 1]
-    and ``values`` [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` at one hook point are the same edit.
+    ``mask`` says where; of a pattern, at which queries of which heads. ``values`` are cached by token, or one number;
+    of a pattern [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` at one hook point are the same edit.
     """
 
     name: str
     key: Hashable
-    mask: Tensor
+    mask: Mask
     values: Tensor | Cached
     factor: float = 0.0
 
-    def at(self, at: Tensor) -> Rewrite:
-        """What it does on the tokens ``at`` [prompts, n]."""
-        values = self.values.take(at) if isinstance(self.values, Cached) else self.values
-        return Rewrite(take(self.mask, at), values, self.factor)
+    def new(self, old: Tensor, at: Tensor) -> Tensor:
+        """What it puts in at the tokens ``at`` [prompts, n], ``values`` plus ``factor`` times what passes there: it
+        broadcasts to ``old`` [prompts, rows, n, ...]."""
+        values = self.values.take(at)[:, None] if isinstance(self.values, Cached) else self.values
+        values = values.to(old.dtype)
+        return values + old * self.factor if self.factor else values
 
-    def on(self, queries: Tensor, keys: Tensor, counts: Tensor) -> Rewrite:
-        """What it does to a pattern at some queries and keys [prompts, n]; keys that do not count get 0."""
+    def on(self, pattern: Tensor, queries: Tensor, keys: Tensor, counts: Tensor) -> Tensor:
+        """A pattern [prompts, heads, queries, keys] of some queries and keys [prompts, n] with the rows that it sets;
+        keys that do not count get 0."""
         assert isinstance(self.values, Tensor), "a row of a pattern is set to given values"
-        mask = take(self.mask.transpose(1, 2), queries).transpose(1, 2)
+        mask = laid_out([self.mask], queries)[:, 0].transpose(1, 2)
         values = self.values[:, 0, 0].gather(1, keys) * counts
-        return Rewrite(mask, values[:, None, None], self.factor)
-
-    @property
-    def tokens(self) -> Tensor:
-        """The tokens [prompts, tokens] at which it edits; of a pattern, the queries."""
-        mask = self.mask.transpose(1, 2) if self.of_pattern else self.mask
-        return mask.flatten(2).any(-1)
+        return torch.where(mask, values[:, None, None].to(pattern.dtype), pattern)
 
     @property
     def of_pattern(self) -> bool:
@@ -72,22 +53,10 @@ class Edit:
         """Whether it is of what heads attend to or put out."""
         return self.of_pattern or self.name == hook_names.z(layer_of(self.name))
 
-    def changes(self, clean: Cached) -> bool:
-        """Whether it makes a difference to what the clean run has here.
-
-        The plain engine's guard: the first edit of a world acts on what the clean run has there. If it makes no
-        difference, the next edit acts on what the clean run has too, and so on.
-        """
-        tokens = self.tokens
-        at = torch.argsort(~tokens, dim=1, stable=True)[:, : int(tokens.sum(1).max())]
-        if not at.numel():
-            return False
-        if self.of_pattern:
-            everything = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
-            before, rewrite = clean.whole, self.on(everything, everything, torch.ones_like(tokens))
-        else:
-            before, rewrite = clean.take(at), self.at(at)
-        return bool((rewrite(before) - before).abs().max() > no_change(before.dtype) * clean.largest)
+    @property
+    def like(self) -> Hashable:
+        """Equal for edits at one hook point that put in the same wherever both of them act."""
+        return self.name, id(self.values), self.factor
 
 
 def first_step(edits: Sequence[Edit]) -> int:
@@ -138,22 +107,37 @@ class Rows:
             member.append(rows[row, key])
         unchanged = parents == list(range(len(self._first)))
         self.member, self._first = member, firsts
-        return tuple(tensors) if unchanged else tuple(x[:, parents] for x in tensors)
+        return tuple(tensors) if unchanged else tuple(picked(x, parents) for x in tensors)
 
     def edit(self, name: str, x: Tensor, at: Tensor) -> Tensor:
-        """Each row's edits at a hook point, in place; ``at`` [prompts, n] says which tokens ``x`` holds."""
-        for row, world in enumerate(self._first):
-            for edit in self._edits[world].get(name, ()):
-                x[:, row] = edit.at(at)(x[:, row])
+        """Each row's edits at a hook point, in place; ``at`` [prompts, n] says which tokens ``x`` holds.
+
+        The first edits of all rows are made at once where they put in the same, then the second ones, and so on.
+        """
+        for alike in _in_turns([self._edits[world].get(name, ()) for world in self._first]):
+            (_, edit), rows = alike[0], columns(x, [row for row, _ in alike])
+            mask, old = laid_out([each.mask for _, each in alike], at), x[:, rows]
+            x[:, rows] = torch.where(mask, edit.new(old, at), old)
         return x
 
     def edit_pattern(self, name: str, pattern: Tensor, queries: Tensor, keys: Tensor, counts: Tensor) -> Tensor:
         """Each row's edits of a pattern [prompts, rows, heads, queries, keys], in place; see ``Edit.on``."""
         for row, world in enumerate(self._first):
             for edit in self._edits[world].get(name, ()):
-                pattern[:, row] = edit.on(queries, keys, counts)(pattern[:, row])
+                pattern[:, row] = edit.on(pattern[:, row], queries, keys, counts)
         return pattern
 
     def edited(self, name: str) -> list[int]:
         """The rows that have an edit at a hook point."""
         return [row for row, world in enumerate(self._first) if name in self._edits[world]]
+
+
+def _in_turns(edits: Sequence[Sequence[Edit]]) -> Iterator[list[tuple[int, Edit]]]:
+    """The edits of each row at one hook point, the rows' first ones before their second: in each list are those, with
+    their rows, that put in the same."""
+    for turn in range(max(map(len, edits), default=0)):
+        alike: dict[Hashable, list[tuple[int, Edit]]] = {}
+        for row, some in enumerate(edits):
+            if turn < len(some):
+                alike.setdefault(some[turn].like, []).append((row, some[turn]))
+        yield from alike.values()

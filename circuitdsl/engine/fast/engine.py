@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from threading import Lock
 
 import torch
@@ -22,6 +22,7 @@ from circuitdsl.engine.fast.architecture import Network, in_dtype
 from circuitdsl.engine.fast.cached import Required, joined
 from circuitdsl.engine.fast.caches import Caches, reusing, sources_of
 from circuitdsl.engine.fast.memory import default_memory, default_run_cache
+from circuitdsl.engine.fast.region import placed
 from circuitdsl.engine.fast.required import required_of_clean, required_of_sources
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, RunCache
 from circuitdsl.engine.fast.threads import one_thread_a_stack
@@ -138,7 +139,7 @@ class FastEngine:
         further = hook_names.further({each.world for each in experiments}, self.model.geometry)
         sources = sources_of(self.network, self.model.geometry, self.tokens, references, further, self._did, threads)
         for group in groups:
-            batch = batch_of(group, self.network.embedding.device)
+            batch = self._planned(group)
             asked = answers.open()
             caches = self._caches(batch, asked, sources)
             work = Work(self.network, self.model, batch, caches, answers, self.memory, threads, self._did, self._heap)
@@ -148,6 +149,12 @@ class FastEngine:
                 self.run_cache = RunCache(self.run_cache.capacity // 2)
             self.run_cache.put(batch.prompts, caches.runs)
         return answers.results()
+
+    def _planned(self, prompts: Sequence[Prompt]) -> Batch:
+        """A batch whose tokens are where the network is. Where its positions stand is looked up on the CPU, so that
+        planning a run does not wait for a GPU to finish the last one."""
+        batch = batch_of(prompts, torch.device("cpu"))
+        return replace(batch, tokens=placed(batch.tokens, self.network.embedding.device))
 
     def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
         """Caches of what these worlds require of the runs that they share, beside what earlier ones required."""

@@ -25,7 +25,7 @@ from circuitdsl.engine.fast.hook_points import (
     residual,
 )
 from circuitdsl.engine.fast.progress import Passed, pass_silently
-from circuitdsl.engine.fast.region import Region, take
+from circuitdsl.engine.fast.region import Region, columns, picked, placed, take
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Layers:
     arrived: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.network, self.at = self.asked.network, self.asked.region.at
+        self.network, self.at = self.asked.network, placed(self.asked.region.at, self.asked.tokens.device)
         own = tuple(self.asked.edits)
         self.patched = [own] if self.asked.strict else []  # a world without further edits shares that run's row
         self.rows = Rows([*self.patched, *((*own, *edits) for edits in self.asked.worlds)])
@@ -87,7 +87,7 @@ class _Layers:
 
     def by_world(self, x: Float[Tensor, "prompts rows n *rest"]) -> Float[Tensor, "prompts worlds n *rest"]:
         """From rows to worlds."""
-        return x[:, self.rows.member[len(self.patched) :]]
+        return picked(x, self.rows.member[len(self.patched) :])
 
     def _embedded(self) -> Float[Tensor, "prompts rows n d_model"]:
         tokens, places = self.network.embedded(take(self.asked.tokens, self.at), self.at)
@@ -134,7 +134,8 @@ class _Layers:
         written = block.o(z.flatten(-2)).expand(-1, x.shape[1], -1, -1)
         if not senders:
             return written
-        sent = self.rows.edit(hook_names.z(layer), z.repeat(1, x.shape[1], 1, 1, 1), self.at)[:, senders]
+        sending = columns(x, senders)
+        sent = self.rows.edit(hook_names.z(layer), z.repeat(1, x.shape[1], 1, 1, 1), self.at)[:, sending]
         written = written.clone()
-        written[:, senders] = block.o(sent.flatten(-2))
+        written[:, sending] = block.o(sent.flatten(-2))
         return written

@@ -22,11 +22,9 @@ from circuitdsl.measures.experiments import (
     Experiment,
     FromCounterfactual,
     Intervened,
-    Isolated,
     Mean,
     Patched,
     Resample,
-    World,
 )
 
 CPU_MOST = 64 << 20  # bytes of a stack; on a CPU larger ones gain nothing, and more of them keep all cores at work
@@ -77,8 +75,8 @@ class _Ours:
 
     @property
     def runs(self) -> int:
-        """The runs that the worlds of a batch share, one that is being made, and where every world edits."""
-        return sum(self._run(run, self.tokens) for run in self._shared) + self.world + self._masks
+        """The runs that the worlds of a batch share, and one that is being made."""
+        return sum(self._run(run, self.tokens) for run in self._shared) + self.world
 
     @property
     def all_runs(self) -> int:
@@ -181,17 +179,6 @@ class _Ours:
         """As ``memory.bytes_a_world`` counts them."""
         g = self.asked.geometry
         return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 6 * g.n_heads * self.length
-
-    @property
-    def _masks(self) -> int:
-        """A byte a token and head for every hook point that a world edits."""
-        g = self.asked.geometry
-        return self.tokens * g.n_heads * sum(_edited(world, g) for world in self.worlds)
-
-
-def _edited(world: World, geometry: Geometry) -> int:
-    """At how many hook points a world edits, at most."""
-    return 2 * geometry.n_layers if isinstance(world, Isolated) else len(components(world))
 
 
 def _of_patterns(experiment: Experiment) -> bool:

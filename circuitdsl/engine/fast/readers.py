@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Network
-from circuitdsl.engine.fast.region import Region
+from circuitdsl.engine.fast.region import Region, placed
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.readings import finite, read, require_wrong
 from circuitdsl.measures.experiments import Metric, Reading
@@ -80,9 +80,18 @@ class Reader:
         for prompt in self.batch.prompts:
             require_wrong(prompt, "logit difference")
 
-        def difference(column: Tensor) -> Tensor:
-            rows = ((column[list(p.answers)], column[list(p.wrong)]) for p in self.batch.prompts)
-            return torch.stack([right.float().mean(0) - wrong.float().mean(0) for right, wrong in rows])
-
+        right, wrong = ([getattr(p, which) for p in self.batch.prompts] for which in ("answers", "wrong"))
         weight, bias = self.network.unembedding.weight, self.network.unembedding.bias
-        return difference(weight), difference(weight.new_zeros(len(weight)) if bias is None else bias)[:, None]
+        bias = weight.new_zeros(len(weight)) if bias is None else bias
+        direction, offset = (_means(rows, right) - _means(rows, wrong) for rows in (weight, bias[:, None]))
+        return direction, offset
+
+
+def _means(rows: Float[Tensor, "vocabulary n"], tokens: Sequence[Sequence[int]]) -> Float[Tensor, "prompts n"]:
+    """The mean of some tokens' rows for each prompt, those of as many tokens together."""
+    result = rows.new_zeros((len(tokens), rows.shape[1]), dtype=torch.float32)
+    for count in {*map(len, tokens)}:
+        prompts = [prompt for prompt, some in enumerate(tokens) if len(some) == count]
+        spots, places = torch.tensor([[*tokens[prompt]] for prompt in prompts]), torch.tensor(prompts)
+        result[placed(places, rows.device)] = rows[placed(spots, rows.device)].float().mean(1)
+    return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,28 +25,50 @@ def narrow(
     return x[torch.arange(len(x), device=x.device)[:, None], :, index].transpose(1, 2)
 
 
+def placed(planned: Shaped[Tensor, "*shape"], device: torch.device) -> Shaped[Tensor, "*shape"]:
+    """A tensor made on the CPU, on a device. The copy is queued there behind what is being computed."""
+    return planned.to(device, non_blocking=True)
+
+
+def columns(x: Shaped[Tensor, "prompts rows *rest"], rows: Sequence[int]) -> slice | Int[Tensor, " picked"]:
+    """Rows of ``x`` as an index: a slice where they stand side by side, whose result is no copy."""
+    if list(rows) == list(range(rows[0], rows[0] + len(rows))):
+        return slice(rows[0], rows[0] + len(rows))
+    return placed(torch.tensor(rows), x.device)
+
+
+def picked(x: Shaped[Tensor, "prompts rows *rest"], rows: Sequence[int]) -> Shaped[Tensor, "prompts picked *rest"]:
+    """A copy of some rows of ``x``."""
+    return x.index_select(1, placed(torch.tensor(rows), x.device))
+
+
 @dataclass(frozen=True)
 class Region:
     """The tokens that are computed again; at all others a run is as the one that it is stacked on.
 
     ``at`` are their indices, of which those in ``real`` count and the rest repeat one of them. ``asked`` says at which
-    of the n the last layer's output is needed. ``inside`` is true on the tokens of the region.
+    of the n the last layer's output is needed. ``inside`` is true on the tokens of the region. ``looks_back``: whether
+    any of them can attend to a key outside it.
     """
 
     at: Int[Tensor, "prompts n"]
     real: Bool[Tensor, "prompts n"]
     asked: Int[Tensor, "prompts asked"]
     inside: Bool[Tensor, "prompts tokens"]
+    looks_back: bool
+
+    def to(self, device: torch.device) -> Region:
+        """The same on a device. What is planned with regions, whose sizes depend on values, is planned on the CPU, so
+        that nobody waits there for a GPU."""
+        if device == self.at.device:
+            return self
+        moved = {name: placed(getattr(self, name), device) for name in ("at", "real", "asked", "inside")}
+        return replace(self, **moved)
 
     @cached_property
     def tokens(self) -> Int[Tensor, "prompts tokens"]:
         """The index of every token of the prompts."""
         return torch.arange(self.inside.shape[1], device=self.at.device).expand_as(self.inside)
-
-    @cached_property
-    def looks_back(self) -> bool:
-        """Whether any token of the region can attend to a key outside it."""
-        return bool(self.before.any())
 
     @cached_property
     def keys(self) -> tuple[tuple[Int[Tensor, "prompts _"], Bool[Tensor, "prompts _"]], ...]:
@@ -76,7 +99,7 @@ def whole(prompts: int, length: int, device: torch.device) -> Region:
     """All tokens; the last layer's output is needed at all of them."""
     at = torch.arange(length, device=device).expand(prompts, -1)
     everywhere = torch.ones_like(at, dtype=torch.bool)
-    return Region(at, everywhere, at, everywhere)
+    return Region(at, everywhere, at, everywhere, looks_back=False)
 
 
 def only(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) -> Region:
@@ -87,7 +110,9 @@ def only(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) ->
     real = take(mask, order)
     at = torch.where(real, order, ends[:, None])
     asked = ((at == ends[:, None]) & real).int().argmax(1, keepdim=True)
-    return Region(at, real, asked, mask)
+    # A gap before the last token of a region is a key that this one can attend to.
+    before = ~mask & (torch.arange(mask.shape[1]) <= at.max(1).values[:, None])
+    return Region(at, real, asked, mask, bool(before.any()))
 
 
 def onward(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) -> Region:

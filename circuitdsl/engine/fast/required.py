@@ -118,7 +118,7 @@ def _acted(action: Action, places: Places) -> Required:
 def _outputs(nodes: Iterable[Node], places: Places) -> Required:
     found: Required = {}
     for node in nodes:
-        found = joined(found, {node.component.output: places.where(node.position)})
+        found = joined(found, {node.component.output: places.where(node.position).planned})
     return found
 
 
@@ -131,7 +131,7 @@ def _onward(start: int, nodes: Iterable[Node], places: Places) -> Required:
 def _tokens(nodes: Iterable[Node], places: Places) -> Tensor:
     tokens = torch.zeros_like(places.batch.real)
     for node in nodes:
-        tokens = tokens | places.where(node.position)
+        tokens = tokens | places.where(node.position).planned
     return tokens
 
 
@@ -140,4 +140,4 @@ def _from_first(tokens: Tensor, places: Places) -> Tensor:
 
 
 def _end(places: Places) -> Tensor:
-    return places.where(Position("END"))
+    return places.where(Position("END")).planned

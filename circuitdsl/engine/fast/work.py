@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -15,19 +15,21 @@ from circuitdsl.engine.fast.answers import Answers, Taken
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.cached import Cached, Required, joined
 from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
+from circuitdsl.engine.fast.changing import changing
 from circuitdsl.engine.fast.cost import ALMOST
 from circuitdsl.engine.fast.coverage import reads_inside
 from circuitdsl.engine.fast.edits import Edit, first_step
 from circuitdsl.engine.fast.frozen_pass import FrozenPass
 from circuitdsl.engine.fast.full_pass import Arrivals, FullPass
 from circuitdsl.engine.fast.hook_points import first_layer, layer_of, residual, step_of
+from circuitdsl.engine.fast.masks import Mask, laid_out, union
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
 from circuitdsl.engine.fast.progress import Passed, StackProgress, pass_silently
 from circuitdsl.engine.fast.readers import Reader, laid_over
-from circuitdsl.engine.fast.region import Region, all_asked, narrow, only, onward, take
+from circuitdsl.engine.fast.region import Region, all_asked, columns, narrow, only, onward, placed
 from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
-from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched, union
+from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched
 from circuitdsl.engine.readings import needed
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -106,6 +108,10 @@ class Work:
                 self._begin(world, asked[world], variants)
             except CannotMeasure as reason:
                 self.answers.unmade(world, reason)
+        guarded = self.answers.unchanged(variant.world for variant in variants)
+        edits = {variant.world: variant.edits for variant in variants}
+        some = {world: edits[world] for world in guarded}
+        self.answers.changed(changing(some, self.caches.clean.activations, self.batch.real))
         variants.sort(key=lambda variant: first_step(variant.edits))  # worlds that begin together run together
         groups: dict[Hashable, list[Variant]] = {}
         for variant in variants:
@@ -143,8 +149,6 @@ class Work:
         if isinstance(world, Patched):
             self.places.inputs(world.receivers)  # a receiver's position that a prompt lacks fails the world here
             self._in_force(world.under)
-        if self.caches.changed(edits):
-            self.answers.changed(world)
         return Variant((world,), edits)
 
     def _group(self, variant: Variant) -> Hashable:
@@ -165,19 +169,19 @@ class Work:
     def _run_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
         """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
         region = onward(touched(variants[0].edits, self.batch), self.batch.ends)
-        clean = self.caches.clean.activations
+        clean, there = self.caches.clean.activations, region.to(self.batch.tokens.device)
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
             first = min(_first_layer(variant) for variant in some)
             # Attention may be read at any token, so that the last layer runs all of them.
             x, recorded = self._pass(all_asked(region) if names else region, clean, first, some, passed).run(names)
-            end = narrow(x, region.asked) if names else x
+            end = narrow(x, there.asked) if names else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
             for row, variant in enumerate(some):
                 readings = asked[variant.world]
                 here = {
-                    name: laid_over(clean[name].whole, name, each.of(row), region) for name, each in recorded.items()
+                    name: laid_over(clean[name].whole, name, each.of(row), there) for name, each in recorded.items()
                 }
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
@@ -189,7 +193,8 @@ class Work:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
         nothing = replace(world, kept=frozenset())
         replaced = edits_of(nothing, self.places, self.caches.values, {})
-        kept = {variant: _kept(variant.edits, replaced) for variant in variants}
+        everything = {edit.name for edit in replaced}
+        kept = {variant: self._kept(variant, everything) for variant in variants}
         layers = range(self.model.geometry.n_layers)
 
         def begins(variant: Variant) -> int:
@@ -199,7 +204,7 @@ class Work:
         def begin(some: Iterable[Variant]) -> int:
             return min(map(begins, some))
 
-        tokens = {variant: union(masks.values(), self.batch) for variant, masks in kept.items()}
+        tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
         groups = [(only(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
         for region, first, _ in groups:
@@ -217,6 +222,12 @@ class Work:
             last = dict.fromkeys((group[0], min(group, key=begins)))
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
             self._side_by_side([*ordered, *last], region, run, begins)
+
+    def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
+        """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
+        assert isinstance(variant.world, Isolated)
+        kept = self.places.outputs(variant.world.kept)
+        return {name: mask for name, mask in kept.items() if name in replaced and mask.any}
 
     def _pass(
         self,
@@ -255,22 +266,23 @@ class Work:
     def _finished(self, variant: Variant, required: Required) -> FinishedRun:
         """A variant on top of the clean run, with what is required of it; before its first edit, of the clean run."""
         region = all_asked(onward(touched(variant.edits, self.batch), self.batch.ends))
+        there = region.to(self.batch.tokens.device)
         clean, first = self.caches.clean.activations, _first_layer(variant)
         activations = {name: clean[name] for name in required}
 
         def record(name: str, values: Tensor, rows: Sequence[int]) -> None:
-            activations[name] = clean[name].under(values[:, rows[0]], region, required[name])
+            activations[name] = clean[name].under(values[:, rows[0]], there, required[name])
 
         watched = dict.fromkeys((name for name in required if layer_of(name) >= first), record)
         x = self._pass(region, clean, first, [variant]).watched(watched)
         self.tick(self._work(region, first))
         end = (region.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
-        return FinishedRun(required, activations, narrow(x, end)[:, 0, 0])
+        return FinishedRun(required, activations, narrow(x, placed(end, x.device))[:, 0, 0])
 
     def _run_patched(self, world: Patched, variants: Sequence[Variant], asked: Asked, base: _Base) -> None:
         """Variants with the same receivers: a frozen pass over the receivers' tokens, and a full pass from there on."""
         inputs = self.places.inputs(world.receivers)
-        received = union(inputs.values(), self.batch)
+        received = union(inputs.values(), self.batch.real)
         at_receivers, region = only(received, self.batch.ends), onward(received, self.batch.ends)
         starts = [layer_of(name) for name in inputs]
         carried, nothing = self._carried(variants, inputs, received if inputs else at_receivers.inside)
@@ -297,7 +309,7 @@ class Work:
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
 
     def _carried(
-        self, variants: Sequence[Variant], inputs: Mapping[str, Tensor], received: Tensor
+        self, variants: Sequence[Variant], inputs: Mapping[str, Mask], received: Tensor
     ) -> tuple[list[Variant], tuple[Edited, ...]]:
         """Variants with the edits that can reach the receivers; and the worlds in which none can."""
         last = max(map(step_of, inputs), default=2 * len(self.network.blocks))
@@ -305,7 +317,7 @@ class Work:
         nothing: list[Edited] = []
         for variant in variants:
             edits = [edit for edit in variant.edits if step_of(edit.name) <= last]
-            arriving = tuple(edit for edit in edits if bool((union([edit.mask], self.batch) & received).any()))
+            arriving = tuple(edit for edit in edits if self._meets(edit, received))
             if not arriving:
                 nothing += variant.worlds
                 continue
@@ -314,13 +326,19 @@ class Work:
             found[key] = Variant((*known, *variant.worlds), arriving)
         return list(found.values()), tuple(nothing)
 
-    def _received(self, frozen: FrozenPass, inputs: Mapping[str, Tensor], region: Region, base: _Base) -> Tensor:
+    def _meets(self, edit: Edit, tokens: Tensor) -> bool:
+        """Whether an edit is made at any of these tokens [prompts, tokens]."""
+        return bool((touched([edit], self.batch) & tokens).any())
+
+    def _received(self, frozen: FrozenPass, inputs: Mapping[str, Mask], region: Region, base: _Base) -> Tensor:
         """The final norm's output at END once the receivers alone are given what arrives at them."""
         # Where each of the region's tokens stands among those of the frozen pass; where it does not, 0, which the masks
         # of the inputs leave out.
         index = (region.at[:, :, None] == frozen.region.at[:, None, :]).int().argmax(-1)
+        device = self.batch.tokens.device
+        at, index = placed(region.at, device), placed(index, device)
         arrivals = {
-            name: Arrivals(take(inputs[name], region.at)[:, None], narrow(values, index))
+            name: Arrivals(laid_out([inputs[name]], at), narrow(values, index))
             for name, values in frozen.inputs().items()
         }
         first = min(map(layer_of, inputs))
@@ -393,7 +411,8 @@ class Work:
         """Readings of the logits of variants whose final norm gives ``x`` [prompts, variants, d_model] at END."""
         taken = Taken()
         worlds = [world for variant in variants for world in variant.worlds]
-        self._read(taken, worlds, asked, x[:, [row for row, variant in enumerate(variants) for _ in variant.worlds]])
+        rows = [row for row, variant in enumerate(variants) for _ in variant.worlds]
+        self._read(taken, worlds, asked, x[:, columns(x, rows)])
         return taken
 
     def _read(self, taken: Taken, worlds: Sequence[World], asked: Asked, x: Tensor) -> None:
@@ -403,7 +422,7 @@ class Work:
                 continue
             rows = [row for row, world in enumerate(worlds) if reading in asked[world]]
             try:
-                values = self.reader.readings(reading, x[:, rows])
+                values = self.reader.readings(reading, x[:, columns(x, rows)])
             except CannotMeasure as reason:
                 if len(rows) == 1:
                     taken.refuse(worlds[rows[0]], reading, reason)
@@ -460,10 +479,3 @@ def _kept_by_layer(variant: Variant) -> list[list[str]]:
     for node in variant.world.kept:
         layers.setdefault(layer_of(node.component.output), []).append(str(node))
     return [sorted(layers.get(layer, ())) for layer in range(max(layers, default=-1) + 1)]
-
-
-def _kept(edits: Sequence[Edit], everything: Sequence[Edit]) -> dict[str, Tensor]:
-    """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
-    whole_masks = {edit.name: edit.mask for edit in everything}
-    kept = {edit.name: whole_masks[edit.name] & ~edit.mask for edit in edits}
-    return {name: mask for name, mask in kept.items() if bool(mask.any())}

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import assert_never
 
 import torch
 from torch import Tensor
 
 from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale
-from circuitdsl.components import Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Geometry, Head, Node, Position
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch, mask_of
 from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.edits import Edit
 from circuitdsl.engine.fast.hook_points import keys_at, values_at
+from circuitdsl.engine.fast.masks import Mask, Tokens, union
+from circuitdsl.engine.fast.region import placed
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -42,50 +45,51 @@ class Places:
 
     batch: Batch
     geometry: Geometry
-    known: dict[Position, Tensor] = field(default_factory=dict)
+    known: dict[Position, Tokens] = field(default_factory=dict[Position, Tokens])
 
-    def where(self, position: Position) -> Tensor:
-        """[prompts, tokens]. Raises CannotMeasure."""
+    def where(self, position: Position) -> Tokens:
+        """The tokens of a position. Raises CannotMeasure."""
         if position not in self.known:
-            self.known[position] = mask_of(self.batch, position)
+            self.known[position] = Tokens(mask_of(self.batch, position))
         return self.known[position]
 
-    def outputs(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
+    @cached_property
+    def everywhere(self) -> Mapping[str, Mask]:
+        """All tokens of all that heads and MLPs put out, by hook point."""
+        real, heads = self.where(ALL), self.geometry.n_heads
+        by_head = Mask(dict.fromkeys(range(heads), real), heads, single=False)
+        whole = Mask({0: real}, 1, single=True)
+        names = hook_names.all_heads(self.geometry)
+        every = hook_names.replaced_outside(True, self.geometry)
+        return {name: by_head if name in names else whole for name in every}
+
+    def outputs(self, nodes: Iterable[Node]) -> dict[str, Mask]:
         """Where the nodes' outputs stand, by hook point."""
         return self._masks((node, node.component.output) for node in nodes)
 
-    def inputs(self, receivers: Iterable[tuple[Node, str]]) -> dict[str, Tensor]:
+    def inputs(self, receivers: Iterable[tuple[Node, str]]) -> dict[str, Mask]:
         """Where the receivers' inputs stand; of a key or value, each head's own copy."""
         return self._masks((node, node.component.receives(which)) for node, which in receivers)
 
-    def rows(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
-        """Where the rows of heads' patterns stand, by hook point: [prompts, heads, queries, 1]."""
-        result: dict[str, Tensor] = {}
+    def rows(self, nodes: Iterable[Node]) -> dict[str, Mask]:
+        """Where the rows of heads' patterns stand, by hook point: at the queries of each head."""
+        found: dict[str, Mask] = {}
         for node in nodes:
             if not isinstance(node.component, Head):
                 raise CannotMeasure(f"{node.component} has no attention pattern to set")
-            where, name = self.where(node.position), node.component.pattern
-            if name not in result:
-                shape = (where.shape[0], self.geometry.n_heads, where.shape[1], 1)
-                result[name] = torch.zeros(shape, dtype=torch.bool, device=where.device)
-            result[name][:, node.component.index, :, 0] |= where
-        return result
+            name = node.component.pattern
+            known = found.get(name, Mask({}, self.geometry.n_heads, single=False))
+            found[name] = known.marked(node.component.index, self.where(node.position))
+        return found
 
-    def _masks(self, marks: Iterable[tuple[Node, str]]) -> dict[str, Tensor]:
-        result: dict[str, Tensor] = {}
+    def _masks(self, marks: Iterable[tuple[Node, str]]) -> dict[str, Mask]:
+        found: dict[str, Mask] = {}
         for node, name in marks:
-            where, column = self.where(node.position), node.component.column("", self.geometry)
-            if column is None:
-                result[name] = result[name] | where[..., None] if name in result else where[..., None]
-                continue
-            index, columns = column
-            single = node.component.single
-            if name not in result:
-                shape = (*where.shape, columns) if single else (*where.shape, columns, 1)
-                result[name] = torch.zeros(shape, dtype=torch.bool, device=where.device)
-            mask = result[name] if single else result[name][..., 0]
-            mask[..., index] |= where
-        return result
+            column = node.component.column("", self.geometry)
+            index, count = (0, 1) if column is None else column
+            known = found.get(name, Mask({}, count, node.component.single or column is None))
+            found[name] = known.marked(index, self.where(node.position))
+        return found
 
 
 Values = Mapping[str, Tensor | Cached]
@@ -115,7 +119,7 @@ def edits_of(
 
 
 def _replaced(
-    nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Tensor], values: Values
+    nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Mask], values: Values
 ) -> tuple[Edit, ...]:
     """Edits whose keys are the nodes at each hook point and the source (None for the clean run)."""
     keys: dict[str, frozenset[Node]] = {}
@@ -125,17 +129,11 @@ def _replaced(
     return tuple(Edit(name, (keys.get(name), source), mask, values[name]) for name, mask in masks.items())
 
 
-def _outside(world: Isolated, places: Places) -> dict[str, Tensor]:
+def _outside(world: Isolated, places: Places) -> dict[str, Mask]:
     """Where the outputs of everything outside the kept nodes stand."""
-    geometry, real = places.geometry, places.batch.real
-    kept = places.outputs(world.kept)
-    by_head = (*real.shape, geometry.n_heads, 1)
-    shapes = dict.fromkeys(hook_names.all_heads(geometry), by_head)
-    marks = {
-        name: real[..., None, None].expand(shapes[name]) if name in shapes else real[..., None]
-        for name in hook_names.replaced_outside(world.mlps, geometry)
-    }
-    return {name: mask & ~kept[name] if name in kept else mask for name, mask in marks.items()}
+    kept, every = places.outputs(world.kept), places.everywhere
+    names = hook_names.replaced_outside(world.mlps, places.geometry)
+    return {name: every[name].without(kept[name]) if name in kept else every[name] for name in names}
 
 
 # --- actions -----------------------------------------------------------------------------------------
@@ -180,17 +178,18 @@ def _attending(action: Attend, places: Places) -> tuple[Edit, ...]:
         raise CannotMeasure(f"`{action.text}` does not say what to attend to")
     batch = places.batch
     rows = places.rows(action.nodes)
-    row = torch.zeros(batch.tokens.shape, device=batch.tokens.device)
+    row = torch.zeros(batch.tokens.shape)
     for target in action.targets:
-        keys = places.where(target.position)
+        keys = places.where(target.position).planned
         last = _last(keys)
         for query in dict.fromkeys(node.position for node in action.nodes):
-            late = (_first(places.where(query)) < last).nonzero()
+            late = (_first(places.where(query).planned) < last).nonzero()
             if len(late):
                 prompt = batch.prompts[int(late[0])]
                 raise CannotMeasure(f"{query} cannot attend to {target.position}, which comes later in {prompt.text!r}")
         row += target.share * keys.float() / keys.float().sum(-1, keepdim=True)
-    return tuple(Edit(name, action, mask, row[:, None, None, :]) for name, mask in rows.items())
+    values = placed(row, batch.tokens.device)[:, None, None, :]
+    return tuple(Edit(name, action, mask, values) for name, mask in rows.items())
 
 
 def _first(mask: Tensor) -> Tensor:
@@ -204,16 +203,5 @@ def _last(mask: Tensor) -> Tensor:
 
 
 def touched(edits: Iterable[Edit], batch: Batch) -> Tensor:
-    """The tokens [prompts, tokens] at which anything is edited."""
-    tokens = torch.zeros_like(batch.real)
-    for edit in edits:
-        tokens |= edit.tokens
-    return tokens
-
-
-def union(masks: Iterable[Tensor], batch: Batch) -> Tensor:
-    """The tokens [prompts, tokens] at which any mask [prompts, tokens, ...] is true."""
-    tokens = torch.zeros_like(batch.real)
-    for mask in masks:
-        tokens |= mask.flatten(2).any(-1)
-    return tokens
+    """The tokens [prompts, tokens] at which anything is edited; of a pattern, its queries."""
+    return union((edit.mask for edit in edits), batch.real)
