@@ -1,0 +1,71 @@
+"""Many models one after the other: each is opened, checked and closed before the next, and what was found is kept."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from circuitdsl.check.interrupted import Interrupted
+from circuitdsl.check.progress import Progress
+from circuitdsl.check.work import versions
+from circuitdsl.errors import InputError
+from circuitdsl.models.listing import ListedModel
+from circuitdsl.outcome import Report
+from circuitdsl.outcome.drift import Recorded
+from circuitdsl.outcome.panel import Panel, PanelColumn, Unmeasured, panel_of
+
+
+def check_panel(
+    models: Sequence[ListedModel],
+    check: Callable[[ListedModel, Progress], Report],
+    record: Callable[[Report], Recorded],
+    progress: Progress,
+) -> Panel:
+    """A panel of some models, at least one.
+
+    ``check`` opens a model, checks everything on it and keeps nothing of it; of its report what ``record`` says is
+    kept. What cannot be opened or run is an error of its column. Raises InputError if all models are such, and
+    Interrupted with the panel of the models that were done by then.
+    """
+    columns: list[PanelColumn] = []
+    errors: list[InputError] = []
+    followed = _OfMany(progress, len(models))
+    try:
+        for model in models:
+            try:
+                report = check(model, lambda *told, label=model.label: followed(*told, label))
+                columns.append(PanelColumn(model, record(report), report.cost, report.seconds))
+                del report
+            except InputError as error:
+                columns.append(PanelColumn(model, Unmeasured(error.message, error.remedy, error.exit_code)))
+                errors.append(error.with_traceback(None))  # which would keep the model
+            # A model is full of references in circles: its memory is free when these are collected, and not before.
+            gc.collect()
+            followed.next()
+    except KeyboardInterrupt:
+        if not columns:
+            raise
+        raise Interrupted(panel_of(columns, versions())) from None
+    if len(errors) == len(models):
+        raise errors[0]
+    return panel_of(columns, versions())
+
+
+@dataclass
+class _OfMany:
+    """Progress over all models: of those to come as much work is expected as of the one at work."""
+
+    progress: Progress
+    models: int
+    number: int = 1
+    before: int = 0
+    now: int = 0
+
+    def __call__(self, done: int, total: int, what: str, label: str) -> None:
+        self.now = done
+        expected = self.before + total * (self.models - self.number + 1)
+        self.progress(self.before + done, expected, f"{label} ({self.number} of {self.models}), {what}")
+
+    def next(self) -> None:
+        self.number, self.before, self.now = self.number + 1, self.before + self.now, 0
