@@ -34,7 +34,7 @@ def check_panel(
     try:
         for model in models:
             try:
-                report = check(model, lambda *told, label=model.label: followed(*told, label))
+                report = check(model, followed.of(model.label))
                 columns.append(PanelColumn(model, record(report), report.cost, report.seconds))
                 del report
             except InputError as error:
@@ -42,7 +42,6 @@ def check_panel(
                 errors.append(error.with_traceback(None))  # which would keep the model
             # A model is full of references in circles: its memory is free when these are collected, and not before.
             gc.collect()
-            followed.next()
     except KeyboardInterrupt:
         if not columns:
             raise
@@ -58,14 +57,16 @@ class _OfMany:
 
     progress: Progress
     models: int
-    number: int = 1
-    before: int = 0
-    now: int = 0
+    number: int = 0
+    done: int = 0
 
-    def __call__(self, done: int, total: int, what: str, label: str) -> None:
-        self.now = done
-        expected = self.before + total * (self.models - self.number + 1)
-        self.progress(self.before + done, expected, f"{label} ({self.number} of {self.models}), {what}")
+    def of(self, label: str) -> Progress:
+        """Progress of the next model."""
+        before, place, left = self.done, self.number + 1, self.models - self.number
+        self.number = place
 
-    def next(self) -> None:
-        self.number, self.before, self.now = self.number + 1, self.before + self.now, 0
+        def told(done: int, total: int, what: str) -> None:
+            self.done = before + done
+            self.progress(self.done, before + total * left, f"{label} ({place} of {self.models}), {what}")
+
+        return told

@@ -62,15 +62,15 @@ class PanelColumn:
         return tuple(dict.fromkeys(each for each, _ in self.found.weights.values() if each))
 
     def to_dict(self) -> dict[str, object]:
-        measured = isinstance(self.found, Recorded)
+        found = self.found
         return {
             "label": self.label,
             "name": self.model.name,
             "revision": self.model.revision,
             "step": self.model.step,
             "fingerprints": list(self.fingerprints),
-            "facts": dict(self.found.facts) if isinstance(self.found, Recorded) else {},
-            "error": None if measured else self.found.to_dict(),
+            "facts": dict(found.facts) if isinstance(found, Recorded) else {},
+            "error": found.to_dict() if isinstance(found, Unmeasured) else None,
             "cost": self.cost.to_dict(),
             "seconds": round(self.seconds, 3),
         }
