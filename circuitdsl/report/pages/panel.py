@@ -44,10 +44,10 @@ def render_panel(panel: Panel, view: View) -> RenderableType:
 
 def summary(panel: Panel) -> str:
     """What came of it, in a sentence."""
-    turned, moved = (sum(each) for each in zip(*((c.turned, c.moved) for c in panel.claims), strict=True))
+    turned, moved = (sum(getattr(claim, what) for claim in panel.claims) for what in ("turned", "moved"))
     return (
         f"{plural(len(panel.claims), 'claim')} on {plural(len(panel.columns) - len(panel.errors), 'model')}: {turned} "
-        f"hold in one and fail in another, the value of {moved} moved; of all figures {verdicts(panel.summary)}"
+        f"true in one and false in another, {moved} with a value that moved; of all figures {verdicts(panel.summary)}"
     )
 
 
