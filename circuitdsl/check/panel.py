@@ -29,7 +29,7 @@ def check_panel(
     Interrupted with the panel of the models that were done by then.
     """
     columns: list[PanelColumn] = []
-    errors: list[InputError] = []
+    first: InputError | None = None
     followed = _OfMany(progress, len(models))
     try:
         for model in models:
@@ -39,16 +39,22 @@ def check_panel(
                 del report
             except InputError as error:
                 columns.append(PanelColumn(model, Unmeasured(error.message, error.remedy, error.exit_code)))
-                errors.append(error.with_traceback(None))  # which would keep the model
+                first = first or _bare(error)
             # A model is full of references in circles: its memory is free when these are collected, and not before.
             gc.collect()
     except KeyboardInterrupt:
         if not columns:
             raise
         raise Interrupted(panel_of(columns, versions())) from None
-    if len(errors) == len(models):
-        raise errors[0]
+    if first is not None and all(isinstance(column.found, Unmeasured) for column in columns):
+        raise first
     return panel_of(columns, versions())
+
+
+def _bare(error: InputError) -> InputError:
+    """An error without the frames that it came through, which would keep a model open."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 @dataclass
