@@ -38,7 +38,7 @@ def _chart(claim: PanelClaim, panel: Panel) -> Any:
     low, high = _domain(claim)
     rows = data(_rows(claim, panel, low, high))
     x = _models(panel)
-    axis = alt.Axis(format="%" if unit == "share" else "~g", tickCount=5)
+    axis = alt.Axis(tickCount=5, **({"format": "%"} if unit == "share" else {}))
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
 
     def y(field: str) -> Any:
@@ -58,9 +58,8 @@ def _chart(claim: PanelClaim, panel: Panel) -> Any:
     line = base.mark_line(color=FAINT, strokeWidth=1, opacity=0.6).encode(y=y("value"))
     ends = base.transform_filter("datum.low != null").mark_rule(strokeWidth=2).encode(y=y("low"), y2="high:Q")
     point = base.mark_point(filled=True, size=30, opacity=1).encode(y=y("value"), color=colour)
-    title = alt.TitleParams(
-        visible(claim.first.text), subtitle=visible(claim.first.block), anchor="start", fontSize=11, limit=270
-    )
+    said = visible(claim.first.text.removeprefix("expect "))
+    title = alt.TitleParams(said, subtitle=visible(claim.first.block), anchor="start", fontSize=11, limit=270)
     layers = (*wanted, *([line] if panel.by_step else []), ends.encode(color=colour), point)
     return alt.layer(*layers).properties(width=240, height=110, title=title)
 

@@ -57,14 +57,13 @@ def place(column: PanelColumn, by_step: bool) -> str:
 
 
 def told(claim: PanelClaim, panel: Panel) -> str:
-    """What became of a claim: from its first value to its last, and from where on it holds."""
+    """What became of a claim: from its first value to its last, and from which step on it holds."""
     known = [each for each in claim.standings if each is not None and each.estimate.value is not None]
     ends = [known[0], known[-1]] if len(known) > 1 else known
     said = [" -> ".join(estimate(each.estimate, each.unit) for each in ends)] if ends else []
     start = claim.holds_from
-    if claim.change != "same" and start:
-        step = "step " * panel.by_step
-        said.append(f"holds from {step}{place(panel.columns[start], panel.by_step)} on")
+    if panel.by_step and claim.change != "same" and start:
+        said.append(f"holds from step {place(panel.columns[start], by_step=True)} on")
     said += ["the value moved"] * claim.moved
     return "; ".join(said)
 
