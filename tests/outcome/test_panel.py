@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -110,7 +111,7 @@ def test_two_columns_are_what_drift_takes():
 
 
 def test_the_json_obeys_its_schema_and_says_all_of_it():
-    found = panel(("a", "b", "c"), LACKING).to_dict()
+    found: Any = panel(("a", "b", "c"), LACKING).to_dict()
     SCHEMA.validate(json.loads(json.dumps(found, allow_nan=False)))
     assert (found["exit"], found["summary"]) == (2, {"holds": 11, "fails": 1, "undecided": 2, "error": 1})
     assert found["cost"]["experiments"] == 30 and found["cost"]["kept"] == 6
