@@ -24,7 +24,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Comparison, Document
 from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
-from circuitdsl.language.environment import Environment
+from circuitdsl.language.environment import Environment, UnknownName
 from circuitdsl.language.format import format_source
 from circuitdsl.language.resolve import (
     Linted,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from circuitdsl.language.fixes import Fixed
     from circuitdsl.models import Dtype
     from circuitdsl.models.given import AnyModel
+    from circuitdsl.models.listing import ListedModel
     from circuitdsl.outcome import (
         Atlas,
         AtlasFunction,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         DraftReport,
         Drift,
         FunctionalComparison,
+        Panel,
         RefinementReport,
         Report,
         SweepReport,
@@ -89,6 +91,7 @@ __all__ = [
     "lint_text",
     "load",
     "measure_atlas",
+    "panel",
     "plan",
     "plan_draft",
     "plan_sweep",
@@ -340,6 +343,73 @@ def check(
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
     with followed(progress) as told:
         return bench.check(make_plan(measured, unexplained), told)
+
+
+def panel(
+    document: str | Path | Sequence[str | Path],
+    models: str | Path | Iterable[str | Path | ListedModel],
+    prompts: int | None = None,
+    unexplained: bool = True,
+    progress: Progress | None = None,
+    store: Store | bool = True,
+    engine: str = "fast",
+    device: str | None = None,
+    dtype: Dtype | None = None,
+    screen: str = "",
+    memory: int = 0,
+    warned: Callable[[Findings], None] | None = None,
+) -> Panel:
+    """Judge every claim of spec files on many models, one after the other: claims by models.
+
+    ``models`` are names, folders and ``name@revision``, or the file that lists them, one a line
+    (``models.listing``). One model is open at a time. What cannot be opened or run is an error of its column, and the
+    others are checked. A panel that was cut off goes on from what its ``store`` has. Other arguments
+    as for :func:`check`. Raises InputError for a list of models that is wrong, for an argument that cannot be had, and
+    where no model can be checked: SpecError where that is since the files are wrong.
+    """
+    from circuitdsl.check.panel import check_panel
+    from circuitdsl.models.listing import listed, read_listing, told_apart
+    from circuitdsl.plan.plan import make_plan
+    from circuitdsl.report.data.recorded import recorded
+
+    if isinstance(models, str | Path):
+        named = read_listing(models)
+    else:
+        named = (listed(each) if isinstance(each, str | Path) else each for each in models)
+        named = told_apart(tuple(named), "the models")
+    files = [document] if isinstance(document, str | Path) else document
+    told_once = _once(warned)
+
+    def checked(model: ListedModel, told: Progress) -> Report:
+        require_shape(model.name, model.revision)
+        found = load(*files, model=model.name, revision=model.revision, warned=told_once)
+        require_blocks(found, files)
+        opening = Opening(device, model.revision, dtype)
+        bench = _workbench(model.name, store, engine, memory, opening, screen)
+        return bench.check(make_plan(with_prompts(found, prompts), unexplained), told)
+
+    with followed(progress) as told:
+        return check_panel(named, checked, lambda report: recorded(report.to_dict(), "the report"), told)
+
+
+def require_shape(model: str, revision: str | None) -> None:
+    """Refuse a model of which nothing is known here. Raises InputError; reading a file would speak of its line."""
+    try:
+        geometry_of(model, revision)
+    except UnknownName as error:
+        raise InputError(str(error), error.remedy) from error
+
+
+def _once(warned: Callable[[Findings], None] | None) -> Callable[[Findings], None]:
+    """What is suspicious in files that are read again and again, told once."""
+    told: set[tuple[Diagnostic, ...]] = set()
+
+    def tell(findings: Findings) -> None:
+        if warned is not None and findings.diagnostics not in told:
+            told.add(findings.diagnostics)
+            warned(findings)
+
+    return tell
 
 
 class Checking(TypedDict, total=False):

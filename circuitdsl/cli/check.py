@@ -32,12 +32,13 @@ from circuitdsl.cli.options import (
     put_page,
     warn,
 )
+from circuitdsl.cli.panel import check_models, models_of, need_panel_form, rendered
 from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
 
 if TYPE_CHECKING:
-    from circuitdsl.outcome import Report
+    from circuitdsl.outcome import Panel, Report
     from circuitdsl.outcome.drift import Recorded
 
 
@@ -63,6 +64,13 @@ def check(
     against: Annotated[
         Path | None, typer.Option(help="An earlier report, as JSON: say on standard error what changed since.")
     ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="A file of names, folders and name@revision, one a line: check on all of them."),
+    ] = None,
+    revisions: Annotated[
+        str | None, typer.Option(help="With --model: check on all of these, as step1000,step3000.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every claim, head and figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="The verdict, and what does not hold.")] = False,
@@ -71,18 +79,26 @@ def check(
 
     A report for programs in a file (-f json -o report.json) leaves the text on
     standard output, and in full in a log beside the file (report.json.log).
-    With --against the same of what changed: docs/drift.md.
+    With --against the same of what changed, with --models or --revisions claims by
+    models: docs/drift.md.
     """
     if watch and against is not None:
         raise InputError("--watch and --against do not go together", "check once, against the earlier report")
+    many = models_of(models, model, revisions)
+    if many:
+        if watch or against is not None or revision is not None:
+            problem = "--watch, --against and --revision are of one model"
+            raise InputError(problem, "leave them out, or check one model")
+        need_panel_form(report_format)
     before = None if against is None else _earlier(against)
     stacks = amount(memory) if memory is not None else 0
-    document = None if watch else load_blocks(files, model, revision)
+    document = None if watch or many else load_blocks(files, model, revision)
     output.need_room(output_file)
     log = _log_beside(output_file) if report_format != "text" else None
     if log is not None:
         output.need_writable(log)
     need_pages(html)
+    from circuitdsl.outcome import Panel
     from circuitdsl.report.formats import formats
 
     bar = ProgressBar()
@@ -100,20 +116,22 @@ def check(
         "memory": stacks,
     }
 
-    def out(report: Report) -> None:
-        view = output.view_of(output_file, verbose, quiet)
-        output.put(formats()[report_format].render(report, view), output_file)
+    def render(report: Report | Panel, form: str, view: output.View) -> str:
+        return rendered(report, form, view) if isinstance(report, Panel) else formats()[form].render(report, view)
+
+    def out(report: Report | Panel) -> None:
+        output.put(render(report, report_format, output.view_of(output_file, verbose, quiet)), output_file)
         if log is not None:
-            output.write_file(log, formats()["text"].render(report, output.view_of(log, verbose=True)))
-            output.put(formats()["text"].render(report, output.view_of(None, verbose, quiet)))
+            output.write_file(log, render(report, "text", output.view_of(log, verbose=True)))
+            output.put(render(report, "text", output.view_of(None, verbose, quiet)))
         put_page(report, html)
 
-    if document is None:
+    if watch:
         _watch(files, checking, bar, out)
     else:
         try:
             with bar:
-                report = cd.check(document, **checking)
+                report = check_models(files, many, checking) if document is None else cd.check(document, **checking)
         except Interrupted as stopped:
             if report_format == "text" and output_file is None:  # programs would take it for the whole
                 out(stopped.report)
@@ -121,7 +139,7 @@ def check(
             print(f"interrupted{kept}", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         out(report)
-        if before is None:
+        if before is None or isinstance(report, Panel):
             raise typer.Exit(report.exit_code)
         raise typer.Exit(_changed(before, report))
 

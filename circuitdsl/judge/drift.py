@@ -1,8 +1,10 @@
-"""Whether two measurements of one figure lie apart, by what reports keep: a value and its interval."""
+"""Whether measurements of one figure lie apart, by what reports keep: values and their intervals."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import combinations
 from statistics import NormalDist
 
 from circuitdsl.judge.estimates import Estimate
@@ -11,19 +13,26 @@ _ROUNDING = 1e-4
 """By how much, as a share of the larger, figures without sampling error may differ: sums in float32 round."""
 
 
-def apart(old: Estimate, new: Estimate, confidences: tuple[float, float], level: float) -> bool:
-    """Whether two intervals do not meet, each of them at level / 2, so that this errs with ``level`` at most.
+def apart(measured: Sequence[tuple[Estimate, float]], level: float) -> bool:
+    """Whether any two of some intervals do not meet, each of them at ``level`` / their number, so that this errs with
+    ``level`` at most.
 
-    If the figure is the same and they do not meet, one of the two misses it. So often that happens at most as their
-    levels add up to, whatever the two have to do with each other: no independence is assumed, and nothing is won where
-    the prompts are the same. ``confidences`` are those at which the intervals were made; to another level each side is
-    stretched as the normal distribution has it, and never shortened.
+    ``measured`` are estimates, each with the confidence at which its interval was made. If two figures are the same and
+    their intervals do not meet, one of the two misses it. So often that happens at most to any as their levels add up
+    to, whatever they have to do with each other: no independence is assumed, and nothing is won where the prompts are
+    the same. To another level each side is stretched as the normal distribution has it, and never shortened.
     """
-    stretched = [_stretched(*each, level / 2) for each in zip((old, new), confidences, strict=True)]
-    (low, high), (other_low, other_high) = stretched
-    if math.isclose(old.value or 0.0, new.value or 0.0, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+    stretched = [(each.value or 0.0, *_stretched(each, sure, level / len(measured))) for each, sure in measured]
+    if max((low for _, low, _ in stretched), default=0.0) <= min((high for *_, high in stretched), default=0.0):
+        return False  # all of them meet
+    return any(_two_apart(*two) for two in combinations(stretched, 2))
+
+
+def _two_apart(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    """Of a value, a low and a high end, twice."""
+    if math.isclose(one[0], other[0], rel_tol=_ROUNDING, abs_tol=_ROUNDING):
         return False
-    return high < other_low or other_high < low
+    return one[2] < other[1] or other[2] < one[1]
 
 
 def _stretched(estimate: Estimate, confidence: float, level: float) -> tuple[float, float]:

@@ -276,6 +276,9 @@ class Term:
         return described
 
 
+Op = Literal[">=", "<=", ">", "<", "in", "outside", "inside"]
+
+
 @dataclass(frozen=True)
 class Bound:
     """What a measurement must satisfy. Shares are fractions here, whatever the spelling in the file.
@@ -284,7 +287,7 @@ class Bound:
     unstated sign); ``inside`` is low < x < high (``no edge``).
     """
 
-    op: Literal[">=", "<=", ">", "<", "in", "outside", "inside"]
+    op: Op
     low: float | None = None
     high: float | None = None
 

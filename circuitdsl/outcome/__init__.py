@@ -28,6 +28,7 @@ from circuitdsl.outcome.intervention import (
     HeadChange,
     InterventionReport,
 )
+from circuitdsl.outcome.panel import Panel, PanelClaim, PanelColumn, Unmeasured
 from circuitdsl.outcome.refinement import ClaimChange, Proposal, RefinementReport, SurveyOutcome
 from circuitdsl.outcome.report import Cost, Report
 from circuitdsl.outcome.sweep import Finding, SenderOutcome, SeriesOutcome, SweepReport
@@ -66,6 +67,9 @@ __all__ = [
     "HeadOutcome",
     "InterventionReport",
     "Into",
+    "Panel",
+    "PanelClaim",
+    "PanelColumn",
     "Part",
     "Performance",
     "Proposal",
@@ -82,6 +86,7 @@ __all__ = [
     "StepKind",
     "SurveyOutcome",
     "SweepReport",
+    "Unmeasured",
     "Variant",
     "argue",
     "exit_code",

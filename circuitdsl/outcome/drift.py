@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from circuitdsl.display import Displayed
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.language.circuit import Bound
 from circuitdsl.outcome.claims import exit_code
 
 LEVEL = 0.05
@@ -16,7 +17,8 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Standing:
-    """How a claim stood in one report. ``about`` is its measure, unit and subject, as far as figures depend on them."""
+    """How a claim stood in one report. ``about`` is its measure, unit and subject, as far as figures depend on them;
+    ``bound`` what it wants, a control by its own value, and None for a control that has none."""
 
     id: str
     block: str
@@ -28,6 +30,7 @@ class Standing:
     verdict: Verdict
     prompts: int
     note: str
+    bound: Bound | None = None
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -145,7 +148,7 @@ def _claim(name: str, old: Standing | None, new: Standing | None, level: float) 
     if old.about != new.about:
         note = "the two reports measure different things under this name"
         return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note)
-    moved = apart(old.estimate, new.estimate, (old.confidence, new.confidence), level)
+    moved = apart(((old.estimate, old.confidence), (new.estimate, new.confidence)), level)
     turned = f"{old.verdict} before, {new.verdict} now"
     bound = "" if old.text == new.text else f"; it was: {old.text}"
     if moved or {old.verdict, new.verdict} == {Verdict.HOLDS, Verdict.FAILS}:

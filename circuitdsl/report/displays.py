@@ -15,6 +15,7 @@ from circuitdsl.outcome import (
     DraftReport,
     Drift,
     FunctionalComparison,
+    Panel,
     RefinementReport,
     Report,
     SweepReport,
@@ -88,6 +89,9 @@ def line(what: showing.Showable) -> str:
             return f"of {what.circuit.task} on {what.model}: {plural(len(what.roles), 'role')}"
         case FunctionalComparison():
             return f"{what.function.left} and {what.function.right}"
+        case Panel():
+            changed = sum(claim.change == "changed" for claim in what.claims)
+            return f"of {plural(len(what.claims), 'claim')} on {plural(len(what.columns), 'model')}: {changed} changed"
         case Plan():
             return f"of {what.distinct} experiments on {plural(what.prompts, 'prompt')}"
         case RefinementReport():

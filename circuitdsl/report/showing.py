@@ -12,6 +12,7 @@ from circuitdsl.outcome import (
     DraftReport,
     Drift,
     FunctionalComparison,
+    Panel,
     RefinementReport,
     Report,
     SweepReport,
@@ -27,6 +28,7 @@ Showable = (
     | DraftReport
     | Drift
     | FunctionalComparison
+    | Panel
     | Plan
     | RefinementReport
     | Report
@@ -63,6 +65,10 @@ def page(what: Showable, view: View) -> str:
             from circuitdsl.report.pages.function import functional_summary
 
             return view.text(functional_summary(what))
+        case Panel():
+            from circuitdsl.report.pages.panel import render_panel
+
+            return view.text(render_panel(what, view))
         case Plan():
             from circuitdsl.report.pages.plan import render_plan
 
@@ -96,7 +102,7 @@ def picture(what: Showable) -> str:
             return comparison_svg(what.left, what.right, what.structure)
         case Document() | DraftReport() | Drift() | Plan() | RefinementReport():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
-        case Atlas() | FunctionalComparison() | Report() | SweepReport():
+        case Atlas() | FunctionalComparison() | Panel() | Report() | SweepReport():
             from circuitdsl.report.charts.drawing import svg
 
             return svg(chart(what))
@@ -117,6 +123,10 @@ def chart(what: object) -> Any:
             if not what.curves:
                 raise InputError("there is no curve to draw", "; ".join(what.notes))
             return curves(what.curves)
+        case Panel():
+            from circuitdsl.report.charts.panel import panel_chart
+
+            return panel_chart(what)
         case Report():
             from circuitdsl.report.charts.intervals import intervals
 
@@ -128,5 +138,5 @@ def chart(what: object) -> Any:
         case _:
             name = type(what).__name__.lower()
             raise InputError(
-                f"there is no chart of a {name}", "charts are there of reports, sweeps, atlases and curves"
+                f"there is no chart of a {name}", "charts are there of reports, panels, sweeps, atlases and curves"
             )

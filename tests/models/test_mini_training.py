@@ -117,3 +117,16 @@ def test_export_writes_a_folder_that_opens(tmp_path, monkeypatch):
     torch.testing.assert_close(model.transformer.wpe.weight, saved.half().float())
     log = json.loads((tmp_path / "folder" / "training_log.json").read_text())
     assert (log["seed"], log["steps"], len(log["log"])) == (5, 1, 1)
+
+
+def test_checkpoints_are_kept_as_the_model_ships(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "EVALUATED", 4)
+    train.train(tmp_path / "run", steps=2, seed=5)
+    after_two = torch.load(tmp_path / "run" / "checkpoint.pt")["model"]["transformer.wte.weight"]
+    train.train(tmp_path / "kept", steps=3, seed=5, keep_every=2)
+    assert sorted(path.name for path in (tmp_path / "kept").glob("step*")) == ["step0", "step2"]
+    begun, kept = (train.load(tmp_path / "kept" / name).transformer.wte.weight for name in ("step0", "step2"))
+    assert torch.equal(begun, train.new_model(5).transformer.wte.weight.half().float())
+    assert torch.equal(kept, after_two.half().float())
+    files = {path.name for path in train.PACKAGE.iterdir() if path.suffix in (".json", ".safetensors")}
+    assert {path.name for path in (tmp_path / "kept" / "step2").iterdir()} == files - {"training_log.json"}

@@ -1,6 +1,7 @@
 """Train ``mini`` from nothing, or go on from a checkpoint; put it into the package; measure it.
 
     python -m circuitdsl.models.mini.train --out build/mini             # train; run again to go on
+    python -m circuitdsl.models.mini.train --out build/mini --keep-every 250  # and keep build/mini/step0, step250, ...
     python -m circuitdsl.models.mini.train export --out build/mini      # write the model folder as it ships
     python -m circuitdsl.models.mini.train evaluate                     # held-out accuracies of the shipped folder
 
@@ -8,11 +9,15 @@ The order in which things are learnt matters: mixed from the start, Colored Obje
 repeated random sequences alone, until induction has formed, then IOI and single scenes, and when these are learnt
 the scenes with a worked example before them. Every sequence starts at a random position of the context, half
 of them after a BOS token. The data of a step depend on the seed and the step only, so a resumed run is the same run.
+
+A kept checkpoint is a model folder written as the one that ships is: weights rounded to float16, so that with the
+versions of the training log the folder of step 5000 has the weights that ship, to the last bit.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import platform
 import random
@@ -169,10 +174,11 @@ def train_step(model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, stage: 
     return total
 
 
-def train(out: Path, steps: int, seed: int) -> None:
+def train(out: Path, steps: int, seed: int, keep_every: int = 0) -> None:
     """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts.
 
-    Every 100 steps the accuracies are printed and the checkpoint, which holds the log, is written anew.
+    Every 100 steps the accuracies are printed and the checkpoint, which holds the log, is written anew. Every
+    ``keep_every`` steps, and before the first, the model is kept in a folder of its own, ``out/step250``; never for 0.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
@@ -183,11 +189,15 @@ def train(out: Path, steps: int, seed: int) -> None:
     if saved:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
+    elif keep_every:
+        write_folder(model, out / "step0")
     while step < steps:
         for group in optimiser.param_groups:
             group["lr"] = PEAK_RATE * rate(step, steps)
         loss = train_step(model, optimiser, STAGES[stage], random.Random(f"{seed} {step}"))
         step += 1
+        if keep_every and step % keep_every == 0:
+            write_folder(model, out / f"step{step}")
         if step % EVALUATE_EVERY and step < steps:
             continue
         found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
@@ -205,17 +215,22 @@ def _save(checkpoint: Path, model: GPT2LMHeadModel, optimiser: torch.optim.Optim
     new.replace(checkpoint)
 
 
-def export(out: Path, to: Path) -> None:
-    """Write the model folder as it ships: float16 weights, configuration, tokenizer, log with final accuracies."""
-    saved = torch.load(out / "checkpoint.pt", weights_only=True)
-    model = new_model(saved["seed"])
-    model.load_state_dict(saved["model"])
-    model.half().save_pretrained(to)
+def write_folder(model: GPT2LMHeadModel, to: Path) -> None:
+    """Write a model folder that opens as the shipped one does: float16 weights, configuration, tokenizer."""
+    copy.deepcopy(model).half().save_pretrained(to)
     (to / "model.safetensors").chmod(0o644)
     (to / "generation_config.json").unlink(missing_ok=True)
     tokenizer.build().save_pretrained(to)
     _change(to / "config.json", dtype="float32")  # stored as float16 for its size, to be computed with as float32
     _change(to / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")  # transformers 4 knows it too
+
+
+def export(out: Path, to: Path) -> None:
+    """Write the model folder as it ships: as :func:`write_folder`, and the log with final accuracies."""
+    saved = torch.load(out / "checkpoint.pt", weights_only=True)
+    model = new_model(saved["seed"])
+    model.load_state_dict(saved["model"])
+    write_folder(model, to)
     log = {
         "seed": saved["seed"],
         "steps": saved["step"],
@@ -247,11 +262,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=PACKAGE, help="the model folder (default: as shipped)")
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-every", type=int, default=0, metavar="STEPS", help="keep the model every so many steps")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     if given.action == "train":
-        train(given.out, given.steps, given.seed)
+        train(given.out, given.steps, given.seed, given.keep_every)
     elif given.action == "export":
         export(given.out, given.folder)
     if given.action != "train":

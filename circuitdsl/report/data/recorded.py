@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast, get_args
 
 from circuitdsl.errors import InputError
 from circuitdsl.exchange.fields import Field, short
 from circuitdsl.exchange.files import read_bytes
 from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.language.circuit import Bound, Op
 from circuitdsl.outcome.drift import Recorded, Standing
 from circuitdsl.outcome.report import SCHEMA
 
@@ -101,7 +102,23 @@ def _standings(block: str, listed: Field) -> Iterator[Standing]:
             Verdict(verdict.text()),
             _of(has, "prompts", claim).whole(),
             _of(has, "note", claim).text(),
+            _bound(_of(has, "bound", claim)),
         )
+
+
+def _bound(wanted: Field) -> Bound | None:
+    """What a claim wants; a control counts as its own value."""
+    has = dict(wanted.items())
+    op = _of(has, "op", wanted)
+    if "control" not in has:
+        if op.text() not in get_args(Op):
+            op.wrong(f"{short(op.value)} is no comparison", f"known: {', '.join(get_args(Op))}")
+        low, high = (_number(_of(has, end, wanted)) for end in ("low", "high"))
+        return Bound(cast(Op, op.text()), low, high)
+    value = _number(_of(has, "value", wanted))
+    if value is None:
+        return None
+    return Bound(">", low=value) if op.text() == ">" else Bound("<", high=value)
 
 
 def _of(has: dict[str, Field], key: str, whole: Field) -> Field:

@@ -7,18 +7,18 @@ from importlib import resources
 from typing import Any
 
 from circuitdsl.errors import InputError
-from circuitdsl.outcome import Atlas, CircuitDiff, Report, SweepReport
+from circuitdsl.outcome import Atlas, CircuitDiff, Panel, Report, SweepReport
 from circuitdsl.report.charts.drawing import altair, javascript, vl_convert
 from circuitdsl.report.html.blocks import Chart, Page
 from circuitdsl.visible import visible_lines
 
-Paged = Atlas | CircuitDiff | Report | SweepReport
+Paged = Atlas | CircuitDiff | Panel | Report | SweepReport
 """What has a page."""
 
 
 def html(what: object) -> str:
-    """The page of a report, a comparison, an atlas or a sweep. Raises InputError for what has none, and where what it
-    is made by is not installed."""
+    """The page of a report, a panel, a comparison, an atlas or a sweep. Raises InputError for what has none, and where
+    what it is made by is not installed."""
     return written(page(what))
 
 
@@ -36,6 +36,10 @@ def page(what: object) -> Page:
             from circuitdsl.report.html.reports import report_page
 
             return report_page(what)
+        case Panel():
+            from circuitdsl.report.html.panel import panel_page
+
+            return panel_page(what)
         case SweepReport():
             from circuitdsl.report.html.reports import sweep_page
 
