@@ -25,7 +25,7 @@ World = TypeVar("World", bound=Hashable)
 def changing(
     worlds: Mapping[World, Sequence[Edit]], clean: Mapping[str, Cached], real: Bool[Tensor, "prompts tokens"]
 ) -> set[World]:
-    """The worlds any of whose edits changes the clean run, or which have nowhere to edit; ``real`` leaves padding out."""
+    """The worlds any of whose edits changes the clean run, or that have nowhere to edit. ``real``: no padding."""
     found = {world for world, edits in worlds.items() if not any(edit.mask.any for edit in edits)}
     turn = 0
     while left := {world: edits for world, edits in worlds.items() if world not in found and turn < len(edits)}:
