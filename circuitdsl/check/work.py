@@ -11,9 +11,9 @@ from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
 from circuitdsl.outcome import Cost, Ran
 from circuitdsl.plan.plan import Plan
-from circuitdsl.version import __version__
+from circuitdsl.version import RUNNING, __version__
 
-PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
+_PACKAGES = (*RUNNING, "scipy")
 
 
 @dataclass(frozen=True)
@@ -87,5 +87,5 @@ class Watch:
 def versions() -> dict[str, str]:
     """Versions of what a reading may depend on."""
     return {"circuitdsl": __version__, "python": platform.python_version()} | {
-        package: version(package) for package in PACKAGES
+        package: version(package) for package in _PACKAGES
     }

@@ -13,10 +13,7 @@ from circuitdsl.outcome import OnModel, Ran
 from circuitdsl.report.marks import STYLES
 from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import estimate, number, plural
-
-DIGITS = 12
-"""Of a fingerprint, as far as a line has room for it."""
-
+from circuitdsl.visible import shown_fingerprint
 
 UNCHANGED = "weights as they are"
 
@@ -29,7 +26,7 @@ def model_facts(report: OnModel, verbose: bool = True) -> Iterator[str]:
     told = report.processing and (verbose or report.processing != UNCHANGED)
     yield f"model {report.model} ({report.processing})" if told else f"model {report.model}"
     if report.fingerprint:
-        yield f"fingerprint {report.fingerprint[:DIGITS]}"
+        yield f"fingerprint {shown_fingerprint(report.fingerprint)}"
     if report.revision is not None:
         yield f"revision {report.revision}"
 
