@@ -30,6 +30,7 @@ from circuitdsl.cli.options import (
     load_blocks,
     need_pages,
     put_page,
+    results_store,
     warn,
 )
 from circuitdsl.cli.progress_bar import ProgressBar
@@ -76,7 +77,7 @@ def check(
     if watch and against is not None:
         raise InputError("--watch and --against do not go together", "check once, against the earlier report")
     before = None if against is None else _earlier(against)
-    stacks = amount(memory) if memory is not None else 0
+    stacks = amount(memory)
     document = None if watch else load_blocks(files, model, revision)
     output.need_room(output_file)
     log = _log_beside(output_file) if report_format != "text" else None
@@ -91,7 +92,7 @@ def check(
         "prompts": prompts,
         "unexplained": unexplained,
         "progress": bar,
-        "store": cd.Store.in_folder(cache_folder) if cache else False,
+        "store": results_store(cache, cache_folder),
         "engine": engine,
         "device": device,
         "revision": revision,
