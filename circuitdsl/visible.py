@@ -40,5 +40,10 @@ def visible_lines(text: str) -> str:
     return UNSEEN.sub(lambda found: found[0] if found[0] in _LINES else _escape(found), text)
 
 
+def shown_fingerprint(fingerprint: str) -> str:
+    """As many digits of a fingerprint as a line has room for; JSON has all of them."""
+    return fingerprint[:12]
+
+
 def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")

@@ -43,6 +43,9 @@ EVIL = (
     "tab\there",
 )
 
+TOGETHER = tuple(" and ".join(EVIL[first : first + 10]) for first in range(0, len(EVIL), 10))
+"""The same, several in a text: for what takes long to be drawn."""
+
 FOREIGN = frozenset({"about", "file", "example", "label", "model", "note", "notes", "text", "unexplained_note"})
 """Fields of records whose text comes from a specification, a file of prompts or the names of files."""
 

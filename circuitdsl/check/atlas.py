@@ -32,8 +32,8 @@ def _measured(plan: AtlasPlan, models: Workbench, progress: Progress) -> AtlasFu
     watch.step(whole, "every circuit on every task")
     found = _function(plan, models)
     progress(watch.done, watch.done, watch.what)
-    work = begun.work(watch.done, whole.prompts, watch.planned, watch.plain)
-    return replace(found, notes=(*found.notes, *models.notes), **work)
+    ran = begun.since(watch.done, whole.prompts, watch.planned, watch.plain)
+    return replace(found, notes=(*found.notes, *models.notes), **vars(ran))
 
 
 def _function(plan: AtlasPlan, models: Workbench) -> AtlasFunction:

@@ -16,9 +16,9 @@ from circuitdsl.check.intervention import check_intervention
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
 from circuitdsl.check.sweep import check_sweep
-from circuitdsl.check.work import Begun, Work
+from circuitdsl.check.work import Begun
 from circuitdsl.engine.session import Session
-from circuitdsl.outcome import CircuitReport, ComparisonReport, InterventionReport, Report, SweepReport, argue
+from circuitdsl.outcome import CircuitReport, ComparisonReport, InterventionReport, Ran, Report, SweepReport, argue
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.comparison import ComparisonPlan
 from circuitdsl.plan.intervention import InterventionPlan
@@ -62,7 +62,7 @@ class Conductor:
             interventions=interventions,
             argument=argue(circuits, comparisons, interventions),
             notes=self.models.notes,
-            **self._work(begun),
+            **vars(self._ran(begun)),
         )
 
     def sweep(self) -> SweepReport:
@@ -74,7 +74,7 @@ class Conductor:
         found = check_sweep(planned, bench)
         self.progress(self.done, self.done, self.what)
         notes = (*found.notes, *self.models.notes)
-        return replace(found, notes=notes, **self._work(begun))
+        return replace(found, notes=notes, **vars(self._ran(begun)))
 
     # --- blocks -----------------------------------------------------------------------------------
 
@@ -127,6 +127,6 @@ class Conductor:
         """What the plan says of the engine at work."""
         return self.plan.cost(self.models.engines)
 
-    def _work(self, begun: Begun) -> Work:
+    def _ran(self, begun: Begun) -> Ran:
         """What every report says of the work since it was ``begun``."""
-        return begun.work(self.done, self.plan.prompts, self._planned.total, self.plan.plain.total)
+        return begun.since(self.done, self.plan.prompts, self._planned.total, self.plan.plain.total)

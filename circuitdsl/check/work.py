@@ -1,4 +1,4 @@
-"""What was run for a report, by what and where: fields that all reports have; and how far it is."""
+"""What is run for a report, and how far it is."""
 
 from __future__ import annotations
 
@@ -6,26 +6,14 @@ import platform
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TypedDict
 
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
-from circuitdsl.outcome import Cost
+from circuitdsl.outcome import Cost, Ran
 from circuitdsl.plan.plan import Plan
-from circuitdsl.version import __version__
+from circuitdsl.version import RUNNING, __version__
 
-PACKAGES = ("torch", "transformer-lens", "transformers", "numpy", "scipy")
-
-
-class Work(TypedDict):
-    """What was run, by what and where: fields of all reports."""
-
-    versions: dict[str, str]
-    seconds: float
-    cost: Cost
-    engine: str
-    dtype: str
-    device: str
+_PACKAGES = (*RUNNING, "scipy")
 
 
 @dataclass(frozen=True)
@@ -41,9 +29,11 @@ class Begun:
     def now(cls, models: OpenModels) -> Begun:
         return cls(models, time.monotonic(), models.ran, models.answered)
 
-    def work(self, done: int, prompts: int, planned: float, plain: float) -> Work:
-        """The work since then: ``done`` prompts went through a model, in passes of so many ``prompts``. ``planned`` and
-        ``plain`` are the passes that were planned for the engine at work and for the plain one."""
+    def since(self, done: int, prompts: int, planned: float, plain: float) -> Ran:
+        """What was run since then: ``done`` prompts went through a model, in passes of so many ``prompts``.
+
+        ``planned`` and ``plain`` are the passes that were planned for the engine at work and for the plain one.
+        """
         models = self.models
         cost = Cost(
             experiments=models.ran - self.ran,
@@ -53,14 +43,14 @@ class Begun:
             planned=round(planned, 2),
             plain=round(plain, 2),
         )
-        return {
-            "versions": versions(),
-            "seconds": time.monotonic() - self.started,
-            "cost": cost,
-            "engine": models.engines,
-            "dtype": models.dtypes,
-            "device": models.devices,
-        }
+        return Ran(
+            versions=versions(),
+            seconds=time.monotonic() - self.started,
+            cost=cost,
+            engine=models.engines,
+            dtype=models.dtypes,
+            device=models.devices,
+        )
 
 
 @dataclass
@@ -97,5 +87,5 @@ class Watch:
 def versions() -> dict[str, str]:
     """Versions of what a reading may depend on."""
     return {"circuitdsl": __version__, "python": platform.python_version()} | {
-        package: version(package) for package in PACKAGES
+        package: version(package) for package in _PACKAGES
     }

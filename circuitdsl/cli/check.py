@@ -30,6 +30,7 @@ from circuitdsl.cli.options import (
     load_blocks,
     need_pages,
     put_page,
+    results_store,
     warn,
 )
 from circuitdsl.cli.panel import check_models, models_of, need_panel_form, rendered
@@ -91,7 +92,7 @@ def check(
             raise InputError(problem, "leave them out, or check one model")
         need_panel_form(report_format)
     before = None if against is None else _earlier(against)
-    stacks = amount(memory) if memory is not None else 0
+    stacks = amount(memory)
     document = None if watch or many else load_blocks(files, model, revision)
     output.need_room(output_file)
     log = _log_beside(output_file) if report_format != "text" else None
@@ -107,7 +108,7 @@ def check(
         "prompts": prompts,
         "unexplained": unexplained,
         "progress": bar,
-        "store": cd.Store.in_folder(cache_folder) if cache else False,
+        "store": results_store(cache, cache_folder),
         "engine": engine,
         "device": device,
         "revision": revision,

@@ -22,6 +22,7 @@ from circuitdsl.cli.options import (
     amount,
     file_and_name,
     put,
+    results_store,
     warn,
     with_settings,
 )
@@ -78,7 +79,7 @@ def draft(
         "device": device,
         "revision": revision,
         "dtype": dtype,
-        "memory": amount(memory) if memory is not None else 0,
+        "memory": amount(memory),
     }
     if refine is not None:
         alone = {"TASK": task, "--output": output_file, "--top": top, "--stages": stages, "--dry-run": dry_run or None}
@@ -96,7 +97,7 @@ def draft(
     else:
         running |= {"model": model or "mini", "top": top, "stages": stages or 8, **settings}
     output.need_room(None)
-    running["store"] = cd.Store.in_folder(cache_folder) if cache else False
+    running["store"] = results_store(cache, cache_folder)
     if refine is not None:
         _refine(refine, apply, draft_format, running)
     elif task is not None and output_file is not None:

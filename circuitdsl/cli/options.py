@@ -191,8 +191,15 @@ def file_and_name(spec: str) -> tuple[str, str]:
     return (path, name) if colon and not Path(spec).exists() else (spec, "")
 
 
-def amount(written: str) -> int:
-    """``4GB`` as a number of bytes, at least one. Raises InputError."""
+def results_store(cache: bool, folder: Path | None) -> cd.Store | Literal[False]:
+    """Where results are kept between calls, as ``--cache`` and ``--cache-folder`` say; False for nowhere."""
+    return cd.Store.in_folder(folder) if cache else False
+
+
+def amount(written: str | None) -> int:
+    """``4GB`` as a number of bytes, at least one; 0 where nothing is written. Raises InputError."""
+    if written is None:
+        return 0
     read = re.fullmatch(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGT]B)", written, re.IGNORECASE)
     amount = int(Decimal(read["number"]) * _UNITS[read["unit"].upper()]) if read else 0
     if amount < 1:

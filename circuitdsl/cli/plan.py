@@ -25,7 +25,7 @@ def plan(
     offline: Annotated[bool, typer.Option("--offline", hidden=True)] = True,
 ) -> None:
     """Print the experiments that checking needs, their cost and their memory, and run none."""
-    stacks = amount(memory) if memory is not None else 0
+    stacks = amount(memory)
     document = load_blocks(files, model, revision)
     cd.api.require_shapes((*document.circuits, *document.used), model, revision)
     made = cd.plan(document, unexplained, stacks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from circuitdsl.visible import visible
+from circuitdsl.check.progress import OPENING, described, known
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -31,10 +31,8 @@ class ProgressBar:
     def __call__(self, done: int, total: int, what: str) -> None:
         bar = self._start()
         if bar is not None:
-            known = done < total
-            more = "" if known else ", more than planned"
-            what = f"{visible(what)}: prompts through the model{more}"
-            bar.update(bar.task_ids[0], completed=done, total=total if known else None, description=what)
+            end = total if known(done, total) else None
+            bar.update(bar.task_ids[0], completed=done, total=end, description=described(done, total, what))
 
     def _start(self) -> Progress | None:
         if self._bar is None and sys.stderr.isatty():
@@ -48,7 +46,7 @@ class ProgressBar:
                 TimeRemainingColumn(),
             )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._bar.add_task("opening the model", total=None)
+            self._bar.add_task(OPENING, total=None)
             self._bar.start()
         return self._bar
 

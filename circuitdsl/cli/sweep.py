@@ -25,6 +25,7 @@ from circuitdsl.cli.options import (
     need_pages,
     put,
     put_page,
+    results_store,
     warn,
     with_settings,
 )
@@ -64,7 +65,7 @@ def sweep(
 
     Without terms, every head and MLP at END into the logits. Exit: 0 done, 4 no sender of a term could be measured.
     """
-    stacks = amount(memory) if memory is not None else 0
+    stacks = amount(memory)
     if dry_run:
         made = cd.plan_sweep(task, *terms or (), model=model, revision=revision, warned=warn, **settings)
         put(made, sweep_format, output_file, verbose)
@@ -79,7 +80,7 @@ def sweep(
             *terms or (),
             model=model,
             progress=progress,
-            store=cd.Store.in_folder(cache_folder) if cache else False,
+            store=results_store(cache, cache_folder),
             engine=engine,
             device=device,
             revision=revision,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from circuitdsl.compare.dictionaries import named_alike
 from circuitdsl.components import Dictionary
 from circuitdsl.language.circuit import Circuit, Claim
+from circuitdsl.visible import shown_fingerprint
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def _dictionaries(before: Circuit, after: Circuit) -> Iterator[Difference]:
 
 
 def _described(dictionary: Dictionary) -> str:
-    return f"at {dictionary.point} {dictionary.layer}, {dictionary.n_features} features, {dictionary.fingerprint[:8]}"
+    fingerprint = shown_fingerprint(dictionary.fingerprint)
+    return f"at {dictionary.point} {dictionary.layer}, {dictionary.n_features} features, {fingerprint}"
 
 
 def _roles(before: Circuit, after: Circuit) -> Iterator[Difference]:

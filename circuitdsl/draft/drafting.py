@@ -45,8 +45,8 @@ def _drafted(asked: Asked, models: Workbench, progress: Progress, unexplained: b
     watch.engine = models.engines
     report = _report(asked, bench, watch, unexplained)
     progress(watch.done, watch.done, watch.what)
-    work = begun.work(watch.done, asked.finding.method.prompts_first, watch.planned, watch.plain)
-    return replace(report, notes=(*report.notes, *models.notes), **work)
+    ran = begun.since(watch.done, asked.finding.method.prompts_first, watch.planned, watch.plain)
+    return replace(report, notes=(*report.notes, *models.notes), **vars(ran))
 
 
 def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> DraftReport:

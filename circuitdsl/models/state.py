@@ -15,13 +15,14 @@ from circuitdsl.models.configuration import is_native, read_configuration
 from circuitdsl.models.folders import find_folder, has_tokenizer
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.plugins import installed
+from circuitdsl.version import RUNNING
 
 Files = Mapping[str, tuple[int, int, int]]
 """By path in a folder: bytes, and when the content and when anything was last changed, in nanoseconds."""
 
 SETTLED = 2 * 10**9  # nanoseconds; a file may change within one tick of a coarse clock and show it nowhere
 _MOST_FILES = 2000
-_PACKAGES = ("torch", "transformers", "transformer-lens", "tokenizers", "safetensors", "numpy")
+_PACKAGES = (*RUNNING, "tokenizers", "safetensors")
 _CODE = ("models", "engine", "components", "language", "measures", "tasks")  # what opens models and makes engines
 
 

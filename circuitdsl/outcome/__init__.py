@@ -2,7 +2,15 @@
 
 from circuitdsl.outcome.argument import Fact, Step, StepKind, argue
 from circuitdsl.outcome.atlas import Atlas, AtlasCell, AtlasFunction
-from circuitdsl.outcome.circuit import CircuitReport, HeadOutcome, Performance, ReferenceSize, Screening, Search
+from circuitdsl.outcome.circuit import (
+    CircuitReport,
+    HeadOutcome,
+    OnModel,
+    Performance,
+    ReferenceSize,
+    Screening,
+    Search,
+)
 from circuitdsl.outcome.claims import (
     EXIT_ERROR,
     EXIT_FAILS,
@@ -29,8 +37,9 @@ from circuitdsl.outcome.intervention import (
     InterventionReport,
 )
 from circuitdsl.outcome.panel import Panel, PanelClaim, PanelColumn, Unmeasured
+from circuitdsl.outcome.ran import Cost, Ran
 from circuitdsl.outcome.refinement import ClaimChange, Proposal, RefinementReport, SurveyOutcome
-from circuitdsl.outcome.report import Cost, Report
+from circuitdsl.outcome.report import Report
 from circuitdsl.outcome.sweep import Finding, SenderOutcome, SeriesOutcome, SweepReport
 
 __all__ = [
@@ -70,9 +79,11 @@ __all__ = [
     "Panel",
     "PanelClaim",
     "PanelColumn",
+    "OnModel",
     "Part",
     "Performance",
     "Proposal",
+    "Ran",
     "ReferenceSize",
     "RefinementReport",
     "Refused",

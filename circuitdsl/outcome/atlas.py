@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from circuitdsl.compare.overlap import Overlap
@@ -12,7 +12,7 @@ from circuitdsl.judge.estimates import Estimate
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome.circuit import Performance
 from circuitdsl.outcome.frames import frame
-from circuitdsl.outcome.report import Cost
+from circuitdsl.outcome.ran import Ran
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,12 +35,11 @@ class AtlasCell:
 
 
 @dataclass(frozen=True)
-class AtlasFunction:
+class AtlasFunction(Ran):
     """What was measured for an atlas.
 
     ``performance`` says of each task whether the model does it. ``confidence`` is that of all intervals of one
-    measurement together, ``each`` that of one interval (Bonferroni). The last fields are as in a
-    :class:`~circuitdsl.outcome.Report`.
+    measurement together, ``each`` that of one interval (Bonferroni).
     """
 
     performance: tuple[Performance, ...]
@@ -51,12 +50,6 @@ class AtlasFunction:
     fingerprint: str
     processing: str
     notes: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    seconds: float = 0.0
-    cost: Cost = field(default_factory=lambda: Cost(0, 0, 0.0))
-    engine: str = "plain"
-    dtype: str = "float32"
-    device: str = "cpu"
 
     def cell(self, circuit: int, task: int) -> AtlasCell:
         """The cell of a circuit on a task."""
@@ -80,12 +73,7 @@ class AtlasFunction:
                 for cell in self.cells
             ],
             "notes": list(self.notes),
-            "versions": dict(self.versions),
-            "seconds": round(self.seconds, 3),
-            "engine": self.engine,
-            "dtype": self.dtype,
-            "device": self.device,
-            "cost": self.cost.to_dict(),
+            **self.ran_dict(),
         }
 
 

@@ -157,19 +157,42 @@ def method_facts(method: Method, without: Collection[str] = ()) -> dict[str, obj
     return {name: value for name, value in facts.items() if name not in without}
 
 
-@dataclass(frozen=True)
-class CircuitReport:
-    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
+@dataclass(frozen=True, kw_only=True)
+class OnModel:
+    """What was found on one model and one task, which are those of ``circuit``.
 
-    ``reference`` says what the method's ablation took its values from, if from a reference; ``search`` how unexplained
-    heads were looked for, if they were, and ``screening`` how that was screened, if it was. ``fingerprint`` is the
-    SHA-256 of the weights as they were used (``models.Model.fingerprint``), ``revision`` the one that was asked for, if
-    one was.
+    ``fingerprint`` is the SHA-256 of the weights as they were used (``models.Model.fingerprint``), ``revision`` the one
+    that was asked for, if one was. ``reference`` says what the method's ablation took its values from, if from a
+    reference.
     """
 
     circuit: Circuit
     model: str
     processing: str  # how the weights were processed, in words
+    performance: Performance | None
+    fingerprint: str = ""
+    revision: str | None = None
+    reference: ReferenceSize | None = None
+    notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
+
+    def model_dict(self) -> dict[str, object]:
+        """The entries of a report's JSON that say which weights were used."""
+        return {
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "revision": self.revision,
+            "processing": self.processing,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitReport(OnModel):
+    """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
+
+    ``search`` says how unexplained heads were looked for, if they were, and ``screening`` how that was screened, if it
+    was.
+    """
+
     prompts: int
     claims: tuple[ClaimOutcome, ...]
     performance: Performance | None = None
@@ -178,12 +201,8 @@ class CircuitReport:
     unexplained_note: str = ""
     search: Search | None = None
     screening: Screening | None = None
-    reference: ReferenceSize | None = None
-    notes: tuple[str, ...] = ()  # what the task had to leave out with this tokenizer
     example: str = ""  # one prompt, for people
-    fingerprint: str = ""
     identity: str = ""  # of all that outputs depend on (``models.Model.identity``): the tokenizer too
-    revision: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -205,11 +224,8 @@ class CircuitReport:
         return {
             "name": self.circuit.name,
             "file": self.circuit.file,
-            "model": self.model,
-            "fingerprint": self.fingerprint,
+            **self.model_dict(),
             "identity": self.identity,
-            "revision": self.revision,
-            "processing": self.processing,
             "task": str(self.circuit.task),
             "prompts": self.prompts,
             "method": method_facts(self.circuit.method),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from circuitdsl.components import Node, Position
 from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
-from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome.circuit import HeadOutcome, Performance, ReferenceSize, method_facts
+from circuitdsl.outcome.circuit import HeadOutcome, OnModel, Performance, method_facts
 from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
-from circuitdsl.outcome.report import Cost
+from circuitdsl.outcome.ran import Ran
 
 _OF_CLAIMS = ("prompts", "prompts_all", "positions", "members", "errors")
 """Settings that say how claims are judged, or that are given by themselves."""
@@ -110,16 +108,15 @@ class Refused:
     estimate: Estimate
 
 
-@dataclass(frozen=True, repr=False)
-class DraftReport(Displayed):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class DraftReport(Displayed, OnModel, Ran):
     """A draft of a circuit. ``text`` is the specification, "" where the model does not do the task.
 
     ``circuit`` is that of the finding prompts: model, task, method. ``kept`` is the faithfulness on the judging
     prompts, ``unexplained`` the heads that matter there and are not listed (not looked for if None). ``unfinished``
-    says why the search ended early, if it did. Other fields as in a :class:`~circuitdsl.outcome.Report`.
+    says why the search ended early, if it did.
     """
 
-    circuit: Circuit
     text: str
     rule: str
     halves: str
@@ -130,22 +127,10 @@ class DraftReport(Displayed):
     refused: tuple[Refused, ...]
     confirmed: int
     prompts: tuple[int, int]  # of the finding half, of the judging half
-    model: str
-    processing: str
-    fingerprint: str = ""
-    revision: str | None = None
     kept: Estimate = NOTHING
     unexplained: tuple[HeadOutcome, ...] | None = None
     unfinished: str = ""
     withheld: str = ""
-    reference: ReferenceSize | None = None
-    notes: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    seconds: float = 0.0
-    cost: Cost = field(default_factory=lambda: Cost(0, 0, 0.0))
-    engine: str = "plain"
-    dtype: str = "float32"
-    device: str = "cpu"
 
     @property
     def exit_code(self) -> int:
@@ -155,16 +140,8 @@ class DraftReport(Displayed):
     def to_dict(self) -> dict[str, object]:
         return {
             "schema": "circuitdsl/draft/1",
-            "versions": dict(self.versions),
-            "seconds": round(self.seconds, 3),
-            "engine": self.engine,
-            "dtype": self.dtype,
-            "device": self.device,
-            "cost": self.cost.to_dict(),
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "revision": self.revision,
-            "processing": self.processing,
+            **self.ran_dict(),
+            **self.model_dict(),
             "task": str(self.circuit.task),
             "prompts": list(self.prompts),
             "method": method_facts(self.circuit.method, without=_OF_CLAIMS),

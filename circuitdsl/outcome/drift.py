@@ -10,6 +10,7 @@ from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Bound
 from circuitdsl.outcome.claims import exit_code
+from circuitdsl.visible import shown_fingerprint
 
 LEVEL = 0.05
 """How often it is at most said of any claim, where nothing changed, that its value moved."""
@@ -137,7 +138,7 @@ def _same_weights(old: Recorded, new: Recorded) -> Iterator[str]:
     for circuit, (fingerprint, name) in old.weights.items():
         other, called = new.weights.get(circuit, ("", ""))
         if fingerprint and fingerprint == other and name != called:
-            yield f"{circuit}: {name} and {called} have the same weights ({fingerprint[:12]})"
+            yield f"{circuit}: {name} and {called} have the same weights ({shown_fingerprint(fingerprint)})"
 
 
 def _claim(name: str, old: Standing | None, new: Standing | None, level: float) -> ClaimDrift:

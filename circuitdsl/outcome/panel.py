@@ -14,7 +14,7 @@ from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome.claims import EXIT_INPUT, exit_code
 from circuitdsl.outcome.drift import LEVEL, Recorded, Standing
 from circuitdsl.outcome.frames import frame
-from circuitdsl.outcome.report import Cost
+from circuitdsl.outcome.ran import Cost
 
 if TYPE_CHECKING:
     from pandas import DataFrame

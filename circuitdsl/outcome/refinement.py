@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 from typing import Literal
 
 from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome.circuit import Performance, ReferenceSize, method_facts
+from circuitdsl.outcome.circuit import OnModel, Performance, method_facts
 from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
-from circuitdsl.outcome.report import Cost
+from circuitdsl.outcome.ran import Ran
 from circuitdsl.visible import visible
 
 _ELSEWHERE = ("prompts", "prompts_all")
@@ -92,14 +90,13 @@ class ClaimChange:
         }
 
 
-@dataclass(frozen=True, repr=False)
-class RefinementReport(Displayed):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class RefinementReport(Displayed, OnModel, Ran):
     """A refinement of a circuit of a file. ``before`` is the file as it is, ``text`` with all that is proposed.
 
-    ``circuit`` has the seed of the finding prompts. Other fields as in a :class:`~circuitdsl.outcome.DraftReport`.
+    ``circuit`` has the seed of the finding prompts.
     """
 
-    circuit: Circuit
     path: str
     before: str
     text: str
@@ -107,22 +104,10 @@ class RefinementReport(Displayed):
     halves: str
     performance: Performance
     prompts: tuple[int, int]  # of the finding half, of the judging half
-    model: str
-    processing: str
     surveys: tuple[SurveyOutcome, ...] = ()
     proposals: tuple[Proposal, ...] = ()
     claims: tuple[ClaimChange, ...] = ()
-    fingerprint: str = ""
-    revision: str | None = None
     withheld: str = ""
-    reference: ReferenceSize | None = None
-    notes: tuple[str, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    seconds: float = 0.0
-    cost: Cost = field(default_factory=lambda: Cost(0, 0, 0.0))
-    engine: str = "plain"
-    dtype: str = "float32"
-    device: str = "cpu"
 
     @property
     def made(self) -> tuple[Proposal, ...]:
@@ -145,16 +130,8 @@ class RefinementReport(Displayed):
     def to_dict(self) -> dict[str, object]:
         return {
             "schema": "circuitdsl/refinement/1",
-            "versions": dict(self.versions),
-            "seconds": round(self.seconds, 3),
-            "engine": self.engine,
-            "dtype": self.dtype,
-            "device": self.device,
-            "cost": self.cost.to_dict(),
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "revision": self.revision,
-            "processing": self.processing,
+            **self.ran_dict(),
+            **self.model_dict(),
             "file": self.path,
             "circuit": self.circuit.name,
             "task": str(self.circuit.task),

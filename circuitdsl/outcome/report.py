@@ -5,7 +5,7 @@ Numbers are floats or None with a note; nothing here is NaN or infinite.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from circuitdsl.outcome.claims import ClaimOutcome, exit_code
 from circuitdsl.outcome.comparison import ComparisonReport
 from circuitdsl.outcome.frames import frame
 from circuitdsl.outcome.intervention import InterventionReport
+from circuitdsl.outcome.ran import Ran
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,34 +29,8 @@ SCHEMA = "circuitdsl/report/6"
 """Which contract the JSON of a report obeys: docs/report.schema.json."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a check took: experiments run, prompts through the model, experiments that the store answered.
-
-    For comparison what was planned, in passes over all prompts and with nothing in the store: ``planned`` for the
-    engine at work, ``plain`` for the plain engine, which runs one experiment after the other.
-    """
-
-    experiments: int
-    prompt_passes: int
-    passes: float  # prompt_passes over the prompts of one full pass
-    kept: int = 0
-    planned: float = 0.0
-    plain: float = 0.0
-
-    def to_dict(self) -> dict[str, object]:
-        return {
-            "experiments": self.experiments,
-            "prompt_passes": self.prompt_passes,
-            "passes": self.passes,
-            "kept": self.kept,
-            "planned": self.planned,
-            "plain": self.plain,
-        }
-
-
 @dataclass(frozen=True, repr=False)
-class Report(Displayed):
+class Report(Displayed, Ran):
     """Everything that one call of ``check`` found out; ``argument`` is what its blocks say together.
 
     ``notes`` are about the whole of it: why another engine ran than the one that was asked for, and what is wrong with
@@ -65,12 +40,6 @@ class Report(Displayed):
     circuits: tuple[CircuitReport, ...]
     comparisons: tuple[ComparisonReport, ...]
     interventions: tuple[InterventionReport, ...]
-    versions: Mapping[str, str]
-    seconds: float
-    cost: Cost
-    engine: str = "plain"
-    dtype: str = "float32"  # the precision of the models; estimates are accumulated in float64
-    device: str = "cpu"  # where the models ran: "cuda:0"
     argument: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -107,13 +76,8 @@ class Report(Displayed):
     def to_dict(self) -> dict[str, object]:
         return {
             "schema": SCHEMA,
-            "versions": dict(self.versions),
-            "seconds": round(self.seconds, 3),
-            "engine": self.engine,
-            "dtype": self.dtype,
-            "device": self.device,
+            **self.ran_dict(),
             "notes": list(self.notes),
-            "cost": self.cost.to_dict(),
             "circuits": [report.to_dict() for report in self.circuits],
             "comparisons": [report.to_dict() for report in self.comparisons],
             "interventions": [report.to_dict() for report in self.interventions],

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.components import Head, Node
 from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Estimate
-from circuitdsl.language.circuit import Circuit, Term
+from circuitdsl.language.circuit import Term
 from circuitdsl.language.environment import Unit
-from circuitdsl.outcome.circuit import Performance, ReferenceSize, method_facts
+from circuitdsl.outcome.circuit import OnModel, Performance, method_facts
 from circuitdsl.outcome.claims import EXIT_ERROR, EXIT_HOLDS
 from circuitdsl.outcome.frames import frame
-from circuitdsl.outcome.report import Cost
+from circuitdsl.outcome.ran import Ran
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -104,33 +104,20 @@ class SeriesOutcome:
         }
 
 
-@dataclass(frozen=True, repr=False)
-class SweepReport(Displayed):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class SweepReport(Displayed, OnModel, Ran):
     """A sweep of a model on a task.
 
     ``confidence`` is that of all intervals together and of all senders beyond the floor, ``each`` that of one interval.
-    The last fields are as in a :class:`~circuitdsl.outcome.Report` and in its circuits.
+    ``example`` is one prompt, for people.
     """
 
-    circuit: Circuit
     performance: Performance
     series: tuple[SeriesOutcome, ...]
     prompts: int
     confidence: float
     each: float
-    model: str
-    processing: str
-    fingerprint: str = ""
-    revision: str | None = None
-    reference: ReferenceSize | None = None
-    notes: tuple[str, ...] = ()
     example: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict[str, str])
-    seconds: float = 0.0
-    cost: Cost = field(default_factory=lambda: Cost(0, 0, 0.0))
-    engine: str = "plain"
-    dtype: str = "float32"
-    device: str = "cpu"
 
     @property
     def exit_code(self) -> int:
@@ -150,16 +137,8 @@ class SweepReport(Displayed):
     def to_dict(self) -> dict[str, object]:
         return {
             "schema": "circuitdsl/sweep/2",
-            "versions": dict(self.versions),
-            "seconds": round(self.seconds, 3),
-            "engine": self.engine,
-            "dtype": self.dtype,
-            "device": self.device,
-            "cost": self.cost.to_dict(),
-            "model": self.model,
-            "fingerprint": self.fingerprint,
-            "revision": self.revision,
-            "processing": self.processing,
+            **self.ran_dict(),
+            **self.model_dict(),
             "task": str(self.circuit.task),
             "prompts": self.prompts,
             "method": method_facts(self.circuit.method, without=_OF_CLAIMS),

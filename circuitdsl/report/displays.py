@@ -7,7 +7,6 @@ from io import StringIO
 from typing import Any, assert_never
 
 from circuitdsl.errors import InputError
-from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.outcome import (
     Atlas,
@@ -24,7 +23,7 @@ from circuitdsl.plan.plan import Plan
 from circuitdsl.report import showing
 from circuitdsl.report.output import PLAIN_WIDTH, View
 from circuitdsl.report.sections import sections
-from circuitdsl.report.words import plural
+from circuitdsl.report.words import plural, verdicts
 
 _MONOSPACED = (
     '<pre style="white-space:pre;overflow-x:auto;line-height:1.25;font-family:Menlo,Consolas,monospace">{code}</pre>'
@@ -97,15 +96,11 @@ def line(what: showing.Showable) -> str:
         case RefinementReport():
             return f"of {what.circuit.name} on {what.model}: {plural(len(what.proposals), 'proposal')}"
         case Report():
-            counts = (f"{what.summary[str(verdict)]} {_WORDS[verdict]}" for verdict in Verdict)
-            return f"{', '.join(counts)}: {_listed(section.name for section in sections(what))}"
+            return f"{verdicts(what.summary)}: {_listed(section.name for section in sections(what))}"
         case SweepReport():
             return f"of {what.circuit.task} on {what.model}: {_listed(str(series.term) for series in what.series)}"
         case _:
             assert_never(what)
-
-
-_WORDS = {Verdict.HOLDS: "hold", Verdict.FAILS: "fail", Verdict.UNDECIDED: "undecided", Verdict.ERROR: "errors"}
 
 
 def _names(document: Document) -> Iterator[str]:

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
-from circuitdsl.check.progress import Progress, unwatched
-from circuitdsl.visible import visible
+from circuitdsl.check.progress import OPENING, Progress, described, known, unwatched
 
 _PAUSE = 0.2  # seconds between two drawings, each of which is a message to the browser
 
@@ -43,12 +42,12 @@ class CellBar:
         from IPython.display import HTML, display
 
         self._html, self._drawn = HTML, time.monotonic()
-        self._shown: Any = display(HTML(_bar(0, 0, "opening the model")), display_id=True)
+        self._shown: Any = display(HTML(_bar(0, 0, OPENING)), display_id=True)
 
     def __call__(self, done: int, total: int, what: str) -> None:
         if time.monotonic() - self._drawn >= _PAUSE:
             self._drawn = time.monotonic()
-            self._shown.update(self._html(_bar(done, total, f"{what}: {done:,} of {total:,} prompts")))
+            self._shown.update(self._html(_bar(done, total, described(done, total, what))))
 
     def close(self) -> None:
         """Take it away."""
@@ -57,5 +56,7 @@ class CellBar:
 
 def _bar(done: int, total: int, what: str) -> str:
     """A bar without an end where it is not known how much is to come."""
-    known = f' value="{done}" max="{total}"' if done < total else ""
-    return f'<progress{known} style="width:14em"></progress> {escape(visible(what))}'
+    end = count = ""
+    if known(done, total):
+        end, count = f' value="{done}" max="{total}"', f": {done:,} of {total:,}"
+    return f'<progress{end} style="width:14em"></progress> {escape(what)}{count}'

@@ -13,6 +13,7 @@ import termios
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from rich.cells import cell_len
 
 from cli.command_line import environment
@@ -30,14 +31,26 @@ SPEC = """circuit a_circuit_with_a_long_name {
 MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("terminal")
+    (made / "my.circuit").write_text(SPEC)
+    return made
+
+
+@pytest.fixture(scope="module")
+def measured(folder: Path) -> str:
+    """The first check, on 80 columns. Others are answered by the results store, and load no model."""
+    return at_a_terminal(folder, 80)
+
+
 def at_a_terminal(folder: Path, columns: int, **variables: str) -> str:
     """All that a check writes to a terminal of so many columns."""
-    (folder / "my.circuit").write_text(SPEC)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     unset = ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
     given = {key: value for key, value in environment().items() if key not in unset} | {"TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "circuitdsl", "check", "my.circuit", "--no-unexplained", "--no-cache"]
+    command = [sys.executable, "-m", "circuitdsl", "check", "my.circuit", "--no-unexplained", "--cache-folder", "cache"]
     with subprocess.Popen(
         command, cwd=folder, env=given | variables, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL
     ):
@@ -57,18 +70,17 @@ def page_of(screen: str) -> list[str]:
     return plain[first:]
 
 
-def test_a_terminal_shows_what_is_done_and_then_the_page(tmp_path: Path):
-    screen = at_a_terminal(tmp_path, 80)
-    places = [screen.index(text) for text in ("opening the model", "prompts through the model", "hold")]
+def test_a_terminal_shows_what_is_done_and_then_the_page(measured: str):
+    places = [measured.index(text) for text in ("opening the model", "prompts through the model", "hold")]
     assert places == sorted(places)
-    assert "\x1b[32m" in screen
-    page = page_of(screen)
+    assert "\x1b[32m" in measured
+    page = page_of(measured)
     assert max(map(cell_len, page)) <= 80
     assert any("in -150% .. 150%" in line for line in page)  # a bound is never broken
 
 
-def test_no_color_leaves_none_and_a_wide_terminal_is_used(tmp_path: Path):
-    screen = at_a_terminal(tmp_path, 120, NO_COLOR="1")
+def test_no_color_leaves_none_and_a_wide_terminal_is_used(folder: Path, measured: str):
+    screen = at_a_terminal(folder, 120, NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", screen)
     page = page_of(screen)
     assert 80 < max(map(cell_len, page)) <= 120

@@ -16,7 +16,8 @@ CHECKED = ("circuitdsl.engine.batch", *(f"circuitdsl.engine.fast.{name}" for nam
 
 
 def test_shapes_are_those_that_annotations_state():
-    options = ["-n", "0", "-p", "no:cacheprovider", f"--jaxtyping-packages={','.join(CHECKED)},beartype.beartype"]
+    options = ["-n", "0", "-p", "no:cacheprovider", "-p", "jaxtyping._pytest_plugin"]
+    options += [f"--jaxtyping-packages={','.join(CHECKED)},beartype.beartype"]
     command = [sys.executable, "-m", "pytest", *options, "-vv", str(HERE / "wrong_shapes.py")]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[1])
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]

@@ -16,12 +16,17 @@ from circuitdsl.pytest_plugin import claims_of, only
 pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).parents[2]
-# These plug-ins are ours alone: one complains of settings, the other of tests that are no functions.
-APART = ("-p", "no:asyncio", "-p", "no:pytest-lsp", "-p", "no:cacheprovider")
+# Plug-ins that are here for our own tests: one complains of settings, one of tests that are no functions, and the last
+# two take longer to import than the plug-in takes to check a claim.
+APART = tuple(
+    word
+    for name in ("asyncio", "pytest-lsp", "cacheprovider", "hypothesispytest", "jaxtyping")
+    for word in ("-p", f"no:{name}")
+)
 SPEC = """circuit my {
   model mini
   task  ioi
-  method { prompts 12 }
+  method { prompts 12  reference 2 }
   role fetcher at END { 3.0  3.7 }
   edge fetcher -> logits : raises
   expect attention(fetcher, END -> S2) >= 40%

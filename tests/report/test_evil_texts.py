@@ -15,7 +15,7 @@ import pytest
 from report_samples import LEFT, RIGHT, report
 
 import circuitdsl as cd
-from benchmarks.robustness.evil_texts import EVIL, harm_of, harm_of_xml, poisoned
+from benchmarks.robustness.evil_texts import EVIL, TOGETHER, harm_of, harm_of_xml, poisoned
 from circuitdsl.cli.app import tell
 from circuitdsl.compare.structure import compare
 from circuitdsl.errors import InputError
@@ -93,7 +93,7 @@ def test_files_for_programs_hold_the_same_data_and_nothing_that_acts(evil: str):
         assert not UNSEEN.search(text.replace("\n", ""))
 
 
-@evil_texts
+@pytest.mark.parametrize("evil", TOGETHER, ids=range(len(TOGETHER)))
 def test_charts_are_well_formed_and_show_it_on_one_line(evil: str):
     left, right, made = poisoned(LEFT, evil), poisoned(RIGHT, evil), poisoned(report(), evil)
     atlas = cd.atlas(left, right, replace(left, name="again"))

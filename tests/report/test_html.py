@@ -10,7 +10,7 @@ from report_samples import LEFT, RIGHT, report
 from test_sweep_pages import sweep, withheld
 
 import circuitdsl as cd
-from benchmarks.robustness.evil_texts import EVIL, poisoned
+from benchmarks.robustness.evil_texts import TOGETHER, poisoned
 from circuitdsl.compare.structure import compare
 from circuitdsl.errors import InputError
 from circuitdsl.outcome import CircuitDiff
@@ -127,7 +127,7 @@ def test_what_does_not_hold_has_what_to_try_next(pages):
     assert "try: `circuitdsl draft --refine" in text[text.index("What does not hold") :]
 
 
-@pytest.mark.parametrize("evil", EVIL, ids=[repr(evil) for evil in EVIL])
+@pytest.mark.parametrize("evil", TOGETHER, ids=range(len(TOGETHER)))
 def test_foreign_text_is_shown_and_does_nothing(evil: str):
     made, left, right = poisoned(report(), evil), poisoned(LEFT, evil), poisoned(RIGHT, evil)
     for what in (made, CircuitDiff(left, right, poisoned(compare(left, right), evil))):

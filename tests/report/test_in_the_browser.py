@@ -46,7 +46,9 @@ def made_up(circuit: Circuit) -> Report:
         for role in circuit.roles
         for node in role.nodes
     )
-    part = CircuitReport(circuit, circuit.model, "weights as they are", 60, claims, heads=heads)
+    part = CircuitReport(
+        circuit=circuit, model=circuit.model, processing="weights as they are", prompts=60, claims=claims, heads=heads
+    )
     return replace(report(), circuits=(part,), comparisons=(), interventions=())
 
 

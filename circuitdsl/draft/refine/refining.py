@@ -49,8 +49,8 @@ def _refined(asked: Asked, models: Workbench, progress: Progress, unexplained: b
     watch.engine = models.engines
     report = _report(asked, Inquiry(bench, finding, asked.judging, asked.rule, watch), unexplained)
     progress(watch.done, watch.done, watch.what)
-    work = begun.work(watch.done, finding.method.prompts_first, watch.planned, watch.plain)
-    return replace(report, notes=(*report.notes, *models.notes), **work)
+    ran = begun.since(watch.done, finding.method.prompts_first, watch.planned, watch.plain)
+    return replace(report, notes=(*report.notes, *models.notes), **vars(ran))
 
 
 def _report(asked: Asked, inquiry: Inquiry, unexplained: bool) -> RefinementReport:

@@ -12,8 +12,8 @@ from circuitdsl.report.html.blocks import Block, Chart, Facts, Part, Picture, Pr
 from circuitdsl.report.html.claims import Anchored, anchored, claims_part, worst
 from circuitdsl.report.html.graph import graph_svg
 from circuitdsl.report.marks import MARKS
-from circuitdsl.report.pages.facts import DIGITS
 from circuitdsl.report.words import estimate, number, plural
+from circuitdsl.visible import shown_fingerprint
 
 
 def circuit_section(report: CircuitReport, anchor: str) -> Section:
@@ -35,7 +35,7 @@ def _head(report: CircuitReport) -> Iterator[Block]:
     processing = f" ({report.processing})" if report.processing else ""
     pairs = [("file", circuit.file), ("model", f"{report.model}{processing}")]
     if report.fingerprint:
-        pairs.append(("fingerprint of its weights", report.fingerprint[:DIGITS]))
+        pairs.append(("fingerprint of its weights", shown_fingerprint(report.fingerprint)))
     if report.revision is not None:
         pairs.append(("revision", report.revision))
     pairs += [

@@ -14,10 +14,11 @@ from circuitdsl.report.html.claims import worst
 from circuitdsl.report.html.interventions import intervention_section
 from circuitdsl.report.html.pairs import comparison_section
 from circuitdsl.report.marks import MARKS, OPEN, WORDS
-from circuitdsl.report.pages.facts import DIGITS, took
+from circuitdsl.report.pages.facts import took
 from circuitdsl.report.remedies import remedies
 from circuitdsl.report.sections import sections
 from circuitdsl.report.words import estimate, measured_and_wanted, p_value, plural, seconds, verdicts
+from circuitdsl.visible import shown_fingerprint
 
 
 def report_page(report: Report) -> Page:
@@ -86,7 +87,7 @@ def sweep_page(report: SweepReport) -> Page:
     facts = Facts(
         (
             ("model", report.model),
-            ("fingerprint of its weights", report.fingerprint[:DIGITS]),
+            ("fingerprint of its weights", shown_fingerprint(report.fingerprint)),
             ("task", str(circuit.task)),
             ("prompts", str(report.prompts)),
             (f"{circuit.method.metric} without any patch", estimate(report.performance.metric, unit)),

@@ -14,6 +14,7 @@ from circuitdsl.report.pages.layers import runs
 from circuitdsl.report.palette import role_colours
 from circuitdsl.report.text import Text
 from circuitdsl.report.words import plural
+from circuitdsl.visible import shown_fingerprint
 
 
 def draw_circuit(circuit: Circuit) -> RenderableType:
@@ -41,7 +42,7 @@ def draw_circuit(circuit: Circuit) -> RenderableType:
 def _dictionary(dictionary: Dictionary) -> str:
     kind = "a transcoder" if dictionary.transcoder else "an autoencoder"
     features = plural(dictionary.n_features, "feature")
-    return f"{dictionary}: {kind} of {features}, {dictionary.fingerprint[:12]}, in {dictionary.folder}"
+    return f"{dictionary}: {kind} of {features}, {shown_fingerprint(dictionary.fingerprint)}, in {dictionary.folder}"
 
 
 def _layers(circuit: Circuit, colours: dict[str, str]) -> Table:

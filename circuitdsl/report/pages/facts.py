@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from rich.console import RenderableType
 from rich.rule import Rule
 
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.outcome import Cost, Performance, ReferenceSize
+from circuitdsl.outcome import OnModel, Ran
 from circuitdsl.report.marks import STYLES
 from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import estimate, number, plural
-
-DIGITS = 12
-"""Of a fingerprint, as far as a line has room for it."""
-
-
-class OnModel(Protocol):
-    """What was found on one model and one task."""
-
-    @property
-    def circuit(self) -> Circuit: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def processing(self) -> str: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def revision(self) -> str | None: ...
-    @property
-    def performance(self) -> Performance | None: ...
-    @property
-    def reference(self) -> ReferenceSize | None: ...
-
-
-class Run(Protocol):
-    """What engines were asked to do, and did."""
-
-    @property
-    def cost(self) -> Cost: ...
-    @property
-    def engine(self) -> str: ...
-    @property
-    def dtype(self) -> str: ...
-    @property
-    def device(self) -> str: ...
-
+from circuitdsl.visible import shown_fingerprint
 
 UNCHANGED = "weights as they are"
 
@@ -63,7 +26,7 @@ def model_facts(report: OnModel, verbose: bool = True) -> Iterator[str]:
     told = report.processing and (verbose or report.processing != UNCHANGED)
     yield f"model {report.model} ({report.processing})" if told else f"model {report.model}"
     if report.fingerprint:
-        yield f"fingerprint {report.fingerprint[:DIGITS]}"
+        yield f"fingerprint {shown_fingerprint(report.fingerprint)}"
     if report.revision is not None:
         yield f"revision {report.revision}"
 
@@ -101,7 +64,7 @@ def _range(least: int, most: int) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def took(report: Run) -> str:
+def took(report: Ran) -> str:
     """What the check cost: work done, and work that the results store spared."""
     cost = report.cost
     kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""
@@ -112,11 +75,11 @@ def took(report: Run) -> str:
     )
 
 
-def _engine(report: Run) -> str:
+def _engine(report: Ran) -> str:
     return f"{report.engine} engine{'' if report.dtype == 'float32' else f' in {report.dtype}'} on {report.device}"
 
 
-def took_in_short(report: Run) -> Iterator[str]:
+def took_in_short(report: Ran) -> Iterator[str]:
     """The same in short, statement by statement."""
     cost = report.cost
     kept = f" ({cost.kept:,} more from the results store)" if cost.kept else ""

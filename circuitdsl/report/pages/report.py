@@ -30,7 +30,6 @@ from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.conclusions import conclusion as shared
 from circuitdsl.report.pages.dependence import dependence_summary
 from circuitdsl.report.pages.facts import (
-    DIGITS,
     bar,
     model_facts,
     performance_facts,
@@ -44,6 +43,7 @@ from circuitdsl.report.remedies import remedies
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.text import Flow, Text
 from circuitdsl.report.words import conclusion, estimate, measured_and_wanted, number, plural
+from circuitdsl.visible import shown_fingerprint
 
 
 def _rendered(report: Report, view: View) -> str:
@@ -235,7 +235,7 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
 
 def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
     done, exact = report.intervention, any(outcome.exact for outcome in report.claims)
-    fingerprint = f", fingerprint {report.fingerprint[:DIGITS]}" if report.fingerprint else ""
+    fingerprint = f", fingerprint {shown_fingerprint(report.fingerprint)}" if report.fingerprint else ""
     return Group(
         _title(f"intervention {done.name} on {done.on}", done.file, done.about),
         Flow([f"model {report.model}{fingerprint}", _prompts(report.prompts, exact)], "dim"),
