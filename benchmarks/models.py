@@ -48,7 +48,8 @@ def shaped(shape: Shape, name: str, device: str = "cpu") -> Model:
     """A model of any shape, under a name of its own, on a device."""
     from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
 
-    network = network_of(shape).to(torch.device(device))
+    network = network_of(shape)
+    torch.nn.Module.to(network, torch.device(device))
     bridge = build_bridge_from_module(
         network,
         architecture="GPT2LMHeadModel",

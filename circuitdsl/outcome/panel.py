@@ -15,6 +15,7 @@ from circuitdsl.outcome.claims import EXIT_INPUT, exit_code
 from circuitdsl.outcome.drift import LEVEL, Recorded, Standing
 from circuitdsl.outcome.frames import frame
 from circuitdsl.outcome.ran import Cost
+from circuitdsl.visible import shown_fingerprint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -263,4 +264,4 @@ def _same_weights(columns: Sequence[PanelColumn]) -> Iterator[str]:
             called.setdefault(column.fingerprints, []).append(column.label)
     for fingerprints, labels in called.items():
         if len(labels) > 1:
-            yield f"{', '.join(labels)}: {len(labels)} names of the same weights ({fingerprints[0][:12]})"
+            yield f"{', '.join(labels)}: {len(labels)} names of the same weights ({shown_fingerprint(fingerprints[0])})"

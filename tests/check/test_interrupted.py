@@ -95,6 +95,7 @@ def test_what_is_known_is_told_and_the_next_check_goes_on_from_there_to_the_bit(
     with pytest.raises(Interrupted) as stopped:
         check(Watch(int(part * whole.ticks)))
     expected, known = figures(whole.report), stopped.value.report
+    assert isinstance(known, Report)
     judged = [outcome for outcome in known.outcomes if outcome.verdict is not Verdict.ERROR]
     assert judged
     for outcome in known.outcomes:

@@ -59,9 +59,9 @@ class Answers:
             self._pieces[world, reading].append(values)
         self._unread |= {(world, reading): why for world, reading, why in taken.unread}
 
-    def unchanged(self, worlds: Iterable[World]) -> list[World]:
-        """Those of them whose patch has changed nothing so far, where it must change something."""
-        return [world for world in worlds if world not in self._changed]
+    def unchanged(self, world: World) -> bool:
+        """Whether the world's patch must change something and has changed nothing so far."""
+        return world not in self._changed
 
     def changed(self, worlds: Iterable[World]) -> None:
         """The patches of these worlds changed something."""

@@ -108,10 +108,8 @@ class Work:
                 self._begin(world, asked[world], variants)
             except CannotMeasure as reason:
                 self.answers.unmade(world, reason)
-        guarded = self.answers.unchanged(variant.world for variant in variants)
-        edits = {variant.world: variant.edits for variant in variants}
-        some = {world: edits[world] for world in guarded}
-        self.answers.changed(changing(some, self.caches.clean.activations, self.batch.real))
+        guarded = {variant.world: variant.edits for variant in variants if self.answers.unchanged(variant.world)}
+        self.answers.changed(changing(guarded, self.caches.clean.activations, self.batch.real))
         variants.sort(key=lambda variant: first_step(variant.edits))  # worlds that begin together run together
         groups: dict[Hashable, list[Variant]] = {}
         for variant in variants:

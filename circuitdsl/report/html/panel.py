@@ -12,9 +12,9 @@ from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.panel import panel_chart
 from circuitdsl.report.html.blocks import Block, Chart, Facts, Page, Part, Prose, Row, Section, Table
 from circuitdsl.report.marks import MARKS, OPEN, WORDS
-from circuitdsl.report.pages.facts import DIGITS
 from circuitdsl.report.pages.panel import EXPLAINED, TITLES, place, summary, told
 from circuitdsl.report.words import estimate, plural, seconds
+from circuitdsl.visible import shown_fingerprint
 
 
 def panel_page(panel: Panel) -> Page:
@@ -42,7 +42,7 @@ def _model(column: PanelColumn, panel: Panel) -> Row:
         more = tuple(filter(None, (*column.found.problem.splitlines(), column.found.remedy)))
         return Row((column.label, step, "", "", "not checked"), str(Verdict.ERROR), more=more)
     verdicts = [standing.verdict for standing in column.found.claims.values()]
-    prints = ", ".join(each[:DIGITS] for each in column.fingerprints)
+    prints = ", ".join(shown_fingerprint(each) for each in column.fingerprints)
     return Row((column.label, step, prints, f"{verdicts.count(Verdict.HOLDS)} of {len(verdicts)}", ""))
 
 
