@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchmarks.truth.sampling import Drawn
 from circuitdsl.judge import verdicts
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
@@ -36,20 +37,20 @@ class Judge:
     drawn: Drawn
 
     def judge(
-        self, measured: Measurement, bounds: Sequence[Bound | Control], looks: int = 1, confidence: float = CONFIDENCE
+        self, measured: Measurement, bounds: Sequence[Bound | Control], looks: Looks = ONCE
     ) -> tuple[Judged, ...]:
-        """One of so many looks, once for each bound."""
-        return tuple(map(_judged, verdicts.judge_all(self.weighed(measured), bounds, confidence, looks)))
+        """At one of these looks, once for each bound."""
+        return tuple(map(_judged, verdicts.judge_all(self.weighed(measured, looks), bounds, CONFIDENCE)))
 
     def value(self, measured: Measurement) -> float:
         """The figure itself: of a dependence, which is no function of means, as the evidence has it."""
         evidence = self.weighed(measured).evidence()
         return math.nan if evidence is None else evidence.value
 
-    def weighed(self, measured: Measurement) -> Weighed:
-        return Weighed.of(measured, self._units)
+    def weighed(self, measured: Measurement, looks: Looks = ONCE) -> Weighed:
+        return Weighed.of(measured, self.units, looks=looks)
 
-    def _units(self, sample: Sample) -> Units:
+    def units(self, sample: Sample) -> Units:
         records = self.drawn.records(sample.data)[: len(sample.columns)]
         grouped = sample.source is not None
         return units_of([Origin(r.template, r.item, r.group if grouped else "") for r in records], {})
@@ -61,11 +62,26 @@ def _judged(found: verdicts.Judgement) -> Judged:
     return Judged(*ends, found.verdict, found.p_value)
 
 
-def in_looks(looks: Sequence[tuple[Judge, Measurement]], bounds: Sequence[Bound]) -> tuple[Judged, ...]:
-    """For each bound the judgement of the first look that decides, or of the last: each look has more prompts
-    (``Bench.judge``)."""
+@dataclass(frozen=True)
+class Look:
+    """What was measured on some prompts, whose number is one of those at which it may be judged."""
+
+    judge: Judge
+    measured: Measurement
+    looks: Looks = ONCE
+
+    def verdict(self, bound: Bound) -> Verdict:
+        return verdicts.verdict_on(self.judge.weighed(self.measured, self.looks), bound, CONFIDENCE)
+
+    def judged(self, bounds: Sequence[Bound]) -> tuple[Judged, ...]:
+        return self.judge.judge(self.measured, bounds, self.looks)
+
+
+def in_looks(looks: Sequence[Look], bounds: Sequence[Bound]) -> tuple[Judged, ...]:
+    """For each bound the judgement of the first look that decides, or of the last (``Bench.judge``)."""
     found: dict[Bound, Judged] = {}
-    for judge, measured in looks:
-        still = [each for each in bounds if each not in found or found[each].verdict is Verdict.UNDECIDED]
-        found.update(zip(still, judge.judge(measured, still, len(looks)), strict=True))
+    for look in looks:
+        still = [bound for bound in bounds if bound not in found]
+        done = still if look is looks[-1] else [each for each in still if look.verdict(each) is not Verdict.UNDECIDED]
+        found.update(zip(done, look.judged(done) if done else (), strict=True))
     return tuple(found[each] for each in bounds)

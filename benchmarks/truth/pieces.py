@@ -45,7 +45,7 @@ class Settings:
     planted: int = 1020
     untrained: int = 60
     random: int = 20
-    counts: tuple[tuple[int, ...], ...] = ((20,), (60,), (200,), (60, 120, 180))
+    counts: tuple[tuple[int, ...], ...] = ((20,), (60,), (200,), (20, 200))
     measures: tuple[str, ...] = ()
     """Of pools, the measurements that are calibrated; all of them where none is named."""
 
@@ -62,7 +62,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some seeds of one kind; of a pool its suite, size, the looks at a sample and its measurements (all if none)."""
+    """Some seeds of one kind; of a pool its suite, size, the prompts of a sample (of two numbers, from the first to the
+    second), and its measurements (all if none)."""
 
     kind: Kind
     seeds: tuple[int, int] = (0, 0)  # the first, and the one after the last
