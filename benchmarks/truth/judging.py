@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.truth.sampling import Drawn
 from circuitdsl.judge import verdicts
@@ -13,6 +13,7 @@ from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample
 
 CONFIDENCE = 0.95
@@ -35,6 +36,8 @@ class Judge:
     """Judges what was measured on some drawn prompts."""
 
     drawn: Drawn
+    known: dict[tuple[Data, bool], Units] = field(default_factory=dict[tuple[Data, bool], Units], repr=False)
+    """The units of prompts that were asked for before: of all that were drawn."""
 
     def judge(
         self, measured: Measurement, bounds: Sequence[Bound | Control], looks: Looks = ONCE
@@ -51,9 +54,12 @@ class Judge:
         return Weighed.of(measured, self.units, looks=looks)
 
     def units(self, sample: Sample) -> Units:
-        records = self.drawn.records(sample.data)[: len(sample.columns)]
-        grouped = sample.source is not None
-        return units_of([Origin(r.template, r.item, r.group if grouped else "") for r in records], {})
+        key = sample.data, sample.source is not None
+        if key not in self.known:
+            records = self.drawn.records(sample.data)
+            self.known[key] = units_of([Origin(r.template, r.item, r.group if key[1] else "") for r in records], {})
+        assert len(self.known[key].unit) == len(sample.columns)
+        return self.known[key]
 
 
 def _judged(found: verdicts.Judgement) -> Judged:
@@ -70,8 +76,8 @@ class Look:
     measured: Measurement
     looks: Looks = ONCE
 
-    def verdict(self, bound: Bound) -> Verdict:
-        return verdicts.verdict_on(self.judge.weighed(self.measured, self.looks), bound, CONFIDENCE)
+    def verdicts(self, bounds: Sequence[Bound]) -> tuple[Verdict, ...]:
+        return verdicts.verdicts_on(self.judge.weighed(self.measured, self.looks), bounds, CONFIDENCE)
 
     def judged(self, bounds: Sequence[Bound]) -> tuple[Judged, ...]:
         return self.judge.judge(self.measured, bounds, self.looks)
@@ -81,7 +87,9 @@ def in_looks(looks: Sequence[Look], bounds: Sequence[Bound]) -> tuple[Judged, ..
     """For each bound the judgement of the first look that decides, or of the last (``Bench.judge``)."""
     found: dict[Bound, Judged] = {}
     for look in looks:
-        still = [bound for bound in bounds if bound not in found]
-        done = still if look is looks[-1] else [each for each in still if look.verdict(each) is not Verdict.UNDECIDED]
+        done = [bound for bound in bounds if bound not in found]
+        if look is not looks[-1]:
+            told = zip(done, look.verdicts(done), strict=True)
+            done = [bound for bound, verdict in told if verdict is not Verdict.UNDECIDED]
         found.update(zip(done, look.judged(done) if done else (), strict=True))
     return tuple(found[each] for each in bounds)

@@ -173,9 +173,9 @@ class Betting:
     mean is not above it: the product of 1 + bet x (value - bound) over independent units, whatever their own means are,
     as long as these average to the mean (by the inequality of means; values count by the units' weights). So one over
     the capital is a p-value, at any number of units. The bets are fixed beforehand by the ``horizon``, the most units
-    that there will be, and averaged over. Where the units that are there follow each other in turns, each of which
-    averages to the mean, and count the same, the capital is more than 1 / p at any time with a probability of p at most
-    (Ville 1939): then it may be looked at as often as one likes.
+    that there will be (0: those that there are), and averaged over. Where units come in turns that each average to the
+    mean, and count the same, the capital is more than 1 / p at any time with a probability of p at most (Ville 1939):
+    then it may be looked at as often as one likes.
 
     ``values`` [units] and ``shares`` [units], which sum to one; ``least`` and ``most`` are the limits.
     """
@@ -184,7 +184,7 @@ class Betting:
     shares: Array
     least: float
     most: float
-    horizon: int
+    horizon: int = 0
     exact = True
 
     @property
@@ -228,7 +228,7 @@ class Betting:
     def _bets(self) -> Array:
         """Shares of the largest bet there can be: from all of it down to what suits the widest spread there can be at
         the horizon."""
-        least = min(0.5, math.sqrt(2 * math.log(40) / (0.25 * self.horizon)) / 2)
+        least = min(0.5, math.sqrt(2 * math.log(40) / (0.25 * (self.horizon or len(self.values)))) / 2)
         return np.geomspace(least, 0.999, BETS)
 
 
@@ -247,7 +247,7 @@ def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, bin
         return Binomial(round(float(column.sum())), len(column))
     if limits is not None:
         low, high = limits
-        return Betting(np.clip(units.values(column), low, high), units.shares, low, high, len(units))
+        return Betting(np.clip(units.values(column), low, high), units.shares, low, high)
     return student(float(units.weights @ column), units.residuals(column[:, None])[:, 0], units)
 
 

@@ -87,12 +87,14 @@ def _tested(holds: float, fails: float, confidence: float) -> Verdict:
     return _verdict(holds <= 1 - confidence, fails <= 1 - confidence)
 
 
-def verdict_on(weighed: Weighed, bound: Bound, confidence: float) -> Verdict:
-    """The verdict of :func:`judge`, without the interval, which takes far longer."""
+def verdicts_on(weighed: Weighed, bounds: Sequence[Bound], confidence: float) -> tuple[Verdict, ...]:
+    """The verdicts of :func:`judge_all`, without the interval, which takes far longer."""
     evidence = weighed.evidence()
     if evidence is None or _too_few(weighed, evidence):
-        return Verdict.UNDECIDED
-    return _tested(*(_both_sides(p) for p in (met(bound, evidence), broken(bound, evidence))), confidence)
+        return (Verdict.UNDECIDED,) * len(bounds)
+    return tuple(
+        _tested(_both_sides(met(bound, evidence)), _both_sides(broken(bound, evidence)), confidence) for bound in bounds
+    )
 
 
 def _on(bound: Bound, value: float) -> float:
