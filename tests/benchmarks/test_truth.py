@@ -145,7 +145,7 @@ def test_the_truth_seldom_ever_leaves_a_sequence(smooth):
         counts = each.counts
         assert exact_limits(samples - counts.covered, samples, 0.999)[0] <= 2 * SIDE, each.claim.text
         assert counts.undecided >= 2 * (samples - (samples - counts.covered)), each.claim.text
-        assert 0 < counts.width / samples
+        assert counts.width / samples > 0
 
 
 def test_a_bound_far_from_the_truth_is_decided(smooth):
