@@ -170,7 +170,7 @@ def _ends(outcome: ClaimOutcome) -> tuple[float | None, ...]:
 def listed(outcomes: Iterable[ClaimOutcome]) -> Iterator[ClaimLine]:
     """Every claim with its variants, its parts and its note; with its prompts, where not all took the same number."""
     outcomes = tuple(outcomes)
-    differ = len({outcome.prompts for outcome in outcomes}) > 1
+    differ = len({outcome.prompts for outcome in outcomes if outcome.prompts}) > 1
     for outcome in outcomes:
         figure, style = (measured(outcome), "")
         if outcome.verdict is Verdict.ERROR:
