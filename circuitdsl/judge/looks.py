@@ -85,8 +85,9 @@ def _each(course: Course, level: float) -> float:
     def off(z: float) -> float:
         return math.log(course.over(float(special.ndtr(-z)))) - math.log(level)
 
-    z = optimize.brentq(off, -float(special.ndtri(level)), 9.0, xtol=1e-12)
-    return float(special.ndtr(-z))
+    bracket = (-float(special.ndtri(level)), 9.0)
+    found = optimize.root_scalar(off, bracket=bracket, method="brentq", xtol=1e-12)
+    return float(special.ndtr(-float(found.root)))
 
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
