@@ -65,15 +65,16 @@ class Results:
     def joined(self, later: Results) -> Results:
         """These with what was measured later beside it or in its place. Of ranges of prompts only the later ones stay:
         one belongs to a rule of looking."""
-        again = dict.fromkeys(later.looks(), later.settings["code"])
-        again |= dict.fromkeys(later.tallies, later.settings["code"])
+        samples = later.settings["samples"]
+        named = [f"{looks.replace('-', ' to ')} prompts ({samples} samples)" for looks in later.looks()]
+        again = dict.fromkeys((*named, *later.tallies), later.settings["code"])
         found = {key: each.counts for key, each in _keyed(later.calibrations)}
 
         def counts_of(key: _Key, each: Calibration) -> Mapping[str, Counts]:
             return {**{looks: c for looks, c in each.counts.items() if "-" not in looks}, **found.get(key, {})}
 
         calibrations = tuple(replace(each, counts=counts_of(key, each)) for key, each in _keyed(self.calibrations))
-        known = dict[str, str](self.settings.get("again", {}))
+        known = {name: c for name, c in self.settings.get("again", {}).items() if " prompts (" not in name}
         counts = [[int(number) for number in looks.split("-")] for looks in later.looks() if "-" in looks]
         counts = [each for each in self.settings["counts"] if len(each) == 1] + counts
         settings = {**self.settings, "counts": counts, "again": {**known, **again}}

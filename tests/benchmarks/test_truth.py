@@ -329,6 +329,26 @@ def test_what_is_calibrated_again_takes_the_place_of_its_measurement_alone():
     assert new.settings == {"code": "a", "again": {"knockout": "b"}}
 
 
+def test_what_is_added_stands_beside_what_was_there():
+    def of(claim: str, **counts: int) -> Calibration:
+        named = {looks.strip("_").replace("_", "-"): Counts(samples=number) for looks, number in counts.items()}
+        return Calibration("one", claim, "effect", 1.0, named)
+
+    def settings(code: str, *counts: list[int]) -> dict[str, object]:
+        return {"code": code, "samples": 7, "counts": [*counts]}
+
+    # Two circuits of a suite may claim the same; and a range of prompts is looked at by the rule of its time.
+    before = (of("x", _20=1, _6_9=2), of("x", _20=3), of("y", _20=4))
+    old = Results(settings("a", [20], [6, 9]), before, {"relay": {"a": 1}})
+    new = Results(settings("b", [20, 40]), (of("x", _20_40=5), of("x", _20_40=6)), {"saving": {"b": 2}})
+    found = old.joined(new)
+    samples = [{looks: counts.samples for looks, counts in each.counts.items()} for each in found.calibrations]
+    assert samples == [{"20": 1, "20-40": 5}, {"20": 3, "20-40": 6}, {"20": 4}]
+    assert found.tallies == {"relay": {"a": 1}, "saving": {"b": 2}}
+    assert found.settings["counts"] == [[20], [20, 40]]
+    assert found.settings["again"] == {"20 to 40 prompts (7 samples)": "b", "saving": "b"}
+
+
 def test_pieces_cover_every_seed_once():
     settings = Settings(("one",), samples=60, planted=45, untrained=7, random=2, saving=30)
     groups = pieces(settings, ["pools", "planted", "untrained", "random", "saving"])
