@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> Results:
         planted=asked.planted,
         untrained=asked.untrained,
         random=asked.random,
+        saving=asked.saving,
         counts=tuple(asked.counts),
         measures=tuple(asked.measures),
     )
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     results = gathered(settings, carry_out(pieces(settings, parts), asked.work, _tell, asked.processes))
     if settings.measures:
         results = Results.read(asked.out / "trust.json").renewed(results)
+    elif asked.add:
+        results = Results.read(asked.out / "trust.json").joined(results)
     write(results, asked.out)
     _tell(f"{(time.monotonic() - started) / 60:.1f} minutes; written to {asked.out / 'trust.md'}")
     return results
@@ -67,22 +70,27 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     def looks(text: str) -> tuple[int, ...]:
         try:
-            return tuple(int(number) for number in text.split("-"))
+            first, *most = (int(number) for number in text.split("-"))
+            return (first, *most[:1])
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text} is no number of prompts, nor several, as 60-120-180") from error
+            raise argparse.ArgumentTypeError(f"{text} is no number of prompts, nor two, as 20-200") from error
 
     parser.add_argument("--only", type=names, default=[*PARTS], help=f"some of {','.join(PARTS)}; default: all")
     parser.add_argument(
         "--measures", nargs="+", default=(), help="calibrate these again, in place of what --out says of them"
     )
     parser.add_argument("--suites", nargs="+", default=whole.suites, help="suites of pools, by name or file")
-    parser.add_argument("--counts", nargs="+", type=looks, default=whole.counts, help="prompts, or looks as 60-120-180")
+    parser.add_argument(
+        "--counts", nargs="+", type=looks, default=whole.counts, help="prompts, or from 20 to 200: 20-200"
+    )
+    parser.add_argument("--add", action="store_true", help="beside what --out says, or in its place")
     for name, about in (
         ("pool", "prompts of a pool, for each task"),
         ("samples", "samples of a pool, of each number of prompts"),
         ("planted", "random planted models"),
         ("untrained", "models of random weights"),
         ("random", "groups of random circuits"),
+        ("saving", "samples of a pool whose verdicts are waited for"),
     ):
         default = getattr(whole, name)
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{about}; default: {default}")

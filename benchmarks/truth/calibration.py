@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from benchmarks.truth.counts import Counts, hair
-from benchmarks.truth.judging import Judge, Judged, in_looks
+from benchmarks.truth.judging import Judge, Judged, Look, in_looks
 from benchmarks.truth.pools import Suite
 from benchmarks.truth.sampling import Drawn, Pool
+from circuitdsl.judge.weigh import looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.plan.lockstep import measure
-
-LOOKS = (60, 120, 180)
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Calibrated:
     counts: Counts
 
 
-def calibrate(suite: Suite, pool: Pool, looks: Sequence[int], seeds: Sequence[int]) -> tuple[Calibrated, ...]:
-    """Judge a sample for each seed, of as many prompts as the last of ``looks``; a single look is judged at once.
+def calibrate(suite: Suite, pool: Pool, prompts: Sequence[int], seeds: Sequence[int]) -> tuple[Calibrated, ...]:
+    """Judge a sample for each seed: of so many ``prompts``, or, of two numbers, from the first to the second.
 
     Claims against a control are left out: their truth is no number.
     """
@@ -38,13 +37,33 @@ def calibrate(suite: Suite, pool: Pool, looks: Sequence[int], seeds: Sequence[in
     truths = {claim: Judge(whole).value(each) for claim, each in measured_on(whole, suite).items()}
     counts = {claim: Counts() for claim in truths}
     for seed in seeds:
-        drawn = pool.draw(looks[-1], np.random.default_rng([seed, *looks]))
-        parts = [drawn.first(count) for count in looks]
-        measured = [(Judge(part), measured_on(part, suite)) for part in parts]
+        measuring = Measuring(suite, pool.draw(prompts[-1], np.random.default_rng([seed, *prompts])))
         for claim, truth in truths.items():
-            judged = [(judge, found[claim]) for judge, found in measured]
-            counts[claim].add(truth, *_at_the_truth(judged, truth))
+            counts[claim].add(truth, *_at_the_truth(measuring.looks(claim, *prompts), truth))
     return tuple(Calibrated(claim, truth, counts[claim]) for claim, truth in truths.items())
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Measures the first prompts that were drawn, as many as somebody looks at."""
+
+    suite: Suite
+    drawn: Drawn
+    known: dict[int, tuple[Judge, Mapping[Claim, Measurement]]] = field(default_factory=dict, init=False)
+
+    def of(self, claim: Claim, count: int) -> tuple[Judge, Measurement]:
+        if count not in self.known:
+            part = self.drawn.first(count)
+            self.known[count] = Judge(part), measured_on(part, self.suite)
+        judge, measured = self.known[count]
+        return judge, measured[claim]
+
+    def looks(self, claim: Claim, first: int, most: int = 0) -> Sequence[Look]:
+        """A claim at the looks from the first number of prompts to the most, or at the first alone."""
+        judge, measured = self.of(claim, first)
+        looks = looks_at(measured, judge.units, first, most or first)
+        weighed = judge.weighed(measured, looks)
+        return [Look(*self.of(claim, count), looks) for count in (weighed.at.counts if most else (first,))]
 
 
 def measured_on(drawn: Drawn, suite: Suite) -> Mapping[Claim, Measurement]:
@@ -59,9 +78,7 @@ def measured_on(drawn: Drawn, suite: Suite) -> Mapping[Claim, Measurement]:
     return measured
 
 
-def _at_the_truth(
-    looks: Sequence[tuple[Judge, Measurement]], truth: float
-) -> tuple[tuple[Judged, Judged], tuple[Judged, Judged]]:
+def _at_the_truth(looks: Sequence[Look], truth: float) -> tuple[tuple[Judged, Judged], tuple[Judged, Judged]]:
     """Judgements of "at least" and "at most": both false by a hair, and both true by a hair."""
     above, below = truth + hair(truth), truth - hair(truth)
     false = Bound(">=", low=above), Bound("<=", high=below)

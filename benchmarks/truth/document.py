@@ -8,6 +8,7 @@ from benchmarks.truth.counts import Counts, error_of, exact_limits
 from benchmarks.truth.judging import CONFIDENCE, SIDE
 from benchmarks.truth.pictures import detected
 from benchmarks.truth.results import Results
+from benchmarks.truth.saving import DISTANCES, ERROR_OF, FIRST, MOST
 from benchmarks.truth.trials import COUNTS, EDGES
 
 ENOUGH = 0.93
@@ -35,6 +36,8 @@ def page(results: Results) -> str:
         blocks += _random(results)
     if "untrained" in results.tallies:
         blocks += _untrained(results)
+    if "saving" in results.tallies:
+        blocks += _saving(results)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -90,8 +93,10 @@ def _calibration(results: Results) -> Iterator[str]:
         f"Everything that {len(results.calibrations)} claims of mini ask for ({', '.join(suites)}) was read on a pool "
         f"of {results.settings['pool']} prompts, whose figures are the truth. Samples of it, drawn with replacement "
         "and balanced over templates, are judged with the bound put at the truth, a hair to either side: what is false "
-        f"then may hold in {SIDE:.1%} of samples, and what is true may fail as often. Three numbers of prompts stand "
-        "for looks, as a check looks again while a claim is open. The error is that of counting so many samples. False "
+        f"then may hold in {SIDE:.1%} of samples, and what is true may fail as often. Two numbers of prompts are "
+        "a sequence: the sample is looked at from the first number to the second as a check looks again while a claim "
+        "is open; it counts as covered if the truth leaves the interval at no look, and as false if any look says so. "
+        "The width is that of the last look. The error is that of counting so many samples. False "
         "verdicts are those of the worse side; `!` marks what is beyond the stated rate by more than chance (95%). The "
         "lowest coverage is that of the worst claim."
     )
@@ -324,6 +329,34 @@ def _untrained(results: Results) -> Iterator[str]:
     yield _table(head, rows)
 
 
+# --- prompts to a verdict ------------------------------------------------------------------------------
+
+
+def _saving(results: Results) -> Iterator[str]:
+    yield "## Prompts to a verdict"
+    yield (
+        f"`prompts {FIRST} to {MOST}`: how many prompts it takes until a true claim holds, on samples of the pool, "
+        f"with the bound so many standard errors (of {ERROR_OF} prompts) below the truth. *Sequence* is what a check "
+        "does. *Doublings* is what it did before: the number of prompts is doubled while a claim is undecided, and the "
+        f"error split evenly over these looks. Where a claim stays undecided {MOST} prompts are counted; the shares "
+        "that hold are in brackets where not all do."
+    )
+    head = ("measurement", "distance", "samples", "sequence", "doublings", "of doublings")
+    names = results.names("saving")
+    yield _table(head, (_saving_row(results, name, distance) for name in names for distance in DISTANCES))
+
+
+def _saving_row(results: Results, measure: str, distance: int) -> Sequence[str]:
+    def of(rule: str, what: str) -> int:
+        return results.tally("saving", measure, distance, rule, what)
+
+    samples = of("sequence", "samples")
+    means = {rule: of(rule, "prompts") / max(1, samples) for rule in ("sequence", "doublings")}
+    held = {rule: of(rule, "holds") / max(1, samples) for rule in means}
+    cells = [f"{means[rule]:.0f}" + (f" ({held[rule]:.0%})" if held[rule] < 1 else "") for rule in means]
+    return measure, str(distance), str(samples), *cells, f"{means['sequence'] / max(1.0, means['doublings']):.0%}"
+
+
 # --- parts -------------------------------------------------------------------------------------------
 
 
@@ -333,7 +366,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _spoken(looks: str) -> str:
-    return looks.replace("-", ", ")
+    return looks.replace("-", " to ")
 
 
 def _few(items: Iterable[str], most: int = 8) -> str:

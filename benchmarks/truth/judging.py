@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.truth.sampling import Drawn
 from circuitdsl.judge import verdicts
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
+from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample
 
 CONFIDENCE = 0.95
@@ -34,25 +36,30 @@ class Judge:
     """Judges what was measured on some drawn prompts."""
 
     drawn: Drawn
+    known: dict[tuple[Data, bool], Units] = field(default_factory=dict[tuple[Data, bool], Units], repr=False)
+    """The units of prompts that were asked for before: of all that were drawn."""
 
     def judge(
-        self, measured: Measurement, bounds: Sequence[Bound | Control], looks: int = 1, confidence: float = CONFIDENCE
+        self, measured: Measurement, bounds: Sequence[Bound | Control], looks: Looks = ONCE
     ) -> tuple[Judged, ...]:
-        """One of so many looks, once for each bound."""
-        return tuple(map(_judged, verdicts.judge_all(self.weighed(measured), bounds, confidence, looks)))
+        """At one of these looks, once for each bound."""
+        return tuple(map(_judged, verdicts.judge_all(self.weighed(measured, looks), bounds, CONFIDENCE)))
 
     def value(self, measured: Measurement) -> float:
         """The figure itself: of a dependence, which is no function of means, as the evidence has it."""
         evidence = self.weighed(measured).evidence()
         return math.nan if evidence is None else evidence.value
 
-    def weighed(self, measured: Measurement) -> Weighed:
-        return Weighed.of(measured, self._units)
+    def weighed(self, measured: Measurement, looks: Looks = ONCE) -> Weighed:
+        return Weighed.of(measured, self.units, looks=looks)
 
-    def _units(self, sample: Sample) -> Units:
-        records = self.drawn.records(sample.data)[: len(sample.columns)]
-        grouped = sample.source is not None
-        return units_of([Origin(r.template, r.item, r.group if grouped else "") for r in records], {})
+    def units(self, sample: Sample) -> Units:
+        key = sample.data, sample.source is not None
+        if key not in self.known:
+            records = self.drawn.records(sample.data)
+            self.known[key] = units_of([Origin(r.template, r.item, r.group if key[1] else "") for r in records], {})
+        assert len(self.known[key].unit) == len(sample.columns)
+        return self.known[key]
 
 
 def _judged(found: verdicts.Judgement) -> Judged:
@@ -61,11 +68,28 @@ def _judged(found: verdicts.Judgement) -> Judged:
     return Judged(*ends, found.verdict, found.p_value)
 
 
-def in_looks(looks: Sequence[tuple[Judge, Measurement]], bounds: Sequence[Bound]) -> tuple[Judged, ...]:
-    """For each bound the judgement of the first look that decides, or of the last: each look has more prompts
-    (``Bench.judge``)."""
+@dataclass(frozen=True)
+class Look:
+    """What was measured on some prompts, whose number is one of those at which it may be judged."""
+
+    judge: Judge
+    measured: Measurement
+    looks: Looks = ONCE
+
+    def verdicts(self, bounds: Sequence[Bound]) -> tuple[Verdict, ...]:
+        return verdicts.verdicts_on(self.judge.weighed(self.measured, self.looks), bounds, CONFIDENCE)
+
+    def judged(self, bounds: Sequence[Bound]) -> tuple[Judged, ...]:
+        return self.judge.judge(self.measured, bounds, self.looks)
+
+
+def in_looks(looks: Sequence[Look], bounds: Sequence[Bound]) -> tuple[Judged, ...]:
+    """For each bound the judgement of the first look that decides, or of the last (``Bench.judge``)."""
     found: dict[Bound, Judged] = {}
-    for judge, measured in looks:
-        still = [each for each in bounds if each not in found or found[each].verdict is Verdict.UNDECIDED]
-        found.update(zip(still, judge.judge(measured, still, len(looks)), strict=True))
+    for look in looks:
+        done = [bound for bound in bounds if bound not in found]
+        if look is not looks[-1]:
+            told = zip(done, look.verdicts(done), strict=True)
+            done = [bound for bound, verdict in told if verdict is not Verdict.UNDECIDED]
+        found.update(zip(done, look.judged(done) if done else (), strict=True))
     return tuple(found[each] for each in bounds)

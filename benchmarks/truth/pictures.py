@@ -137,7 +137,7 @@ def _path(root: ET.Element, points: Sequence[tuple[float, float]], colour: str, 
 
 
 def _named(looks: str) -> str:
-    return f"{looks.replace('-', ', ')} prompts"
+    return f"{looks.replace('-', ' to ')} prompts"
 
 
 def _text(root: ET.Element) -> str:

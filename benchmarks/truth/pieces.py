@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PROCESSES = 2
 
-Kind = Literal["read", "pool", "relay", "untrained", "random"]
+Kind = Literal["read", "pool", "relay", "untrained", "random", "saving"]
 
 PARTS: Mapping[str, tuple[Kind, ...]] = {
     "pools": ("read", "pool"),
     "planted": ("relay",),
     "untrained": ("untrained",),
     "random": ("random",),
+    "saving": ("saving",),
 }
 """What can be asked for by name (``--only``), and the pieces that it takes."""
 
-BATCH: Mapping[Kind, int] = {"pool": 25, "relay": 20, "untrained": 6, "random": 1}
+BATCH: Mapping[Kind, int] = {"pool": 25, "relay": 20, "untrained": 6, "random": 1, "saving": 25}
 """Seeds of one piece."""
 
 
@@ -45,7 +46,8 @@ class Settings:
     planted: int = 1020
     untrained: int = 60
     random: int = 20
-    counts: tuple[tuple[int, ...], ...] = ((20,), (60,), (200,), (60, 120, 180))
+    saving: int = 200
+    counts: tuple[tuple[int, ...], ...] = ((20,), (60,), (200,), (20, 200))
     measures: tuple[str, ...] = ()
     """Of pools, the measurements that are calibrated; all of them where none is named."""
 
@@ -57,12 +59,14 @@ class Settings:
             "relay": self.planted,
             "untrained": self.untrained,
             "random": self.random,
+            "saving": self.saving,
         }
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some seeds of one kind; of a pool its suite, size, the looks at a sample and its measurements (all if none)."""
+    """Some seeds of one kind; of a pool its suite, size, the prompts of a sample (of two numbers, from the first to the
+    second), and its measurements (all if none)."""
 
     kind: Kind
     seeds: tuple[int, int] = (0, 0)  # the first, and the one after the last
@@ -94,7 +98,8 @@ def pieces(settings: Settings, parts: Sequence[str]) -> tuple[tuple[Piece, ...],
                 Piece(kind, seeds, suite, settings.pool, looks, settings.measures) for suite, looks, seeds in several
             ]
         else:
-            others += [Piece(kind, seeds) for seeds in batches]
+            size = settings.pool if kind == "saving" else 0
+            others += [Piece(kind, seeds, pool=size) for seeds in batches]
     return tuple(filter(None, (tuple(reads), tuple(others))))
 
 
@@ -152,7 +157,7 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
     What is found can be written as JSON: a list of claims with their counts, counts by name, or nothing of a read."""
     import torch
 
-    from benchmarks.truth import calibration, pools, random_circuits, trials, untrained
+    from benchmarks.truth import calibration, pools, random_circuits, saving, trials, untrained
 
     torch.set_num_threads(1)
     started = time.process_time()
@@ -171,6 +176,8 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
             found = untrained.trials(seeds)
         case "random":
             found = random_circuits.trials(seeds, readings)
+        case "saving":
+            found = saving.trials(seeds, piece.pool, readings)
     return {"found": found, "seconds": time.process_time() - started}
 
 

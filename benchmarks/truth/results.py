@@ -6,7 +6,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,24 @@ class Results:
         """The same, added up."""
         return total(self.of(measure, looks))
 
+    def joined(self, later: Results) -> Results:
+        """These with what was measured later beside it or in its place. Of ranges of prompts only the later ones stay:
+        one belongs to a rule of looking."""
+        samples = later.settings["samples"]
+        named = [f"{looks.replace('-', ' to ')} prompts ({samples} samples)" for looks in later.looks()]
+        again = dict.fromkeys((*named, *later.tallies), later.settings["code"])
+        found = {key: each.counts for key, each in _keyed(later.calibrations)}
+
+        def counts_of(key: _Key, each: Calibration) -> Mapping[str, Counts]:
+            return {**{looks: c for looks, c in each.counts.items() if "-" not in looks}, **found.get(key, {})}
+
+        calibrations = tuple(replace(each, counts=counts_of(key, each)) for key, each in _keyed(self.calibrations))
+        known = {name: c for name, c in self.settings.get("again", {}).items() if " prompts (" not in name}
+        counts = [[int(number) for number in looks.split("-")] for looks in later.looks() if "-" in looks]
+        counts = [each for each in self.settings["counts"] if len(each) == 1] + counts
+        settings = {**self.settings, "counts": counts, "again": {**known, **again}}
+        return Results(settings, calibrations, {**self.tallies, **later.tallies})
+
     def renewed(self, later: Results) -> Results:
         """These with all that was calibrated later in its place; the settings say what, and of which code."""
         again = {each.measure: later.settings["code"] for each in later.calibrations}
@@ -89,6 +107,19 @@ class Results:
             for each in whole.pop("pools")
         )
         return cls(whole.pop("settings"), calibrations, whole)
+
+
+_Key = tuple[str, str, int]
+"""A suite, a claim, and which of the claims of the suite that read alike."""
+
+
+def _keyed(calibrations: Iterable[Calibration]) -> list[tuple[_Key, Calibration]]:
+    seen = Counter[tuple[str, str]]()
+    keyed: list[tuple[_Key, Calibration]] = []
+    for each in calibrations:
+        seen[each.suite, each.claim] += 1
+        keyed.append(((each.suite, each.claim, seen[each.suite, each.claim]), each))
+    return keyed
 
 
 def gathered(settings: Settings, made: Mapping[Piece, Any]) -> Results:

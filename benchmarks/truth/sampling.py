@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -58,10 +58,8 @@ class Drawn:
     def records(self, data: Data) -> tuple[Record, ...]:
         """A prompt that was drawn twice is two prompts, each an item of its own."""
         some = self.pool.records[data]
-        return tuple(
-            replace(some[place], item=f"{some[place].item or place} in draw {draw}")
-            for draw, place in enumerate(self.places[data])
-        )
+        drawn = ((draw, place, some[place]) for draw, place in enumerate(self.places[data].tolist()))
+        return tuple(Record(r.template, f"{r.item or place} in draw {draw}", r.group) for draw, place, r in drawn)
 
     def run(self, experiments: Sequence[Experiment]) -> dict[Experiment, Array]:
         """The readings of the drawn prompts, in place of a session's ``run``."""

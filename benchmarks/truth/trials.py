@@ -36,8 +36,8 @@ class Tally:
 
     of: Counter[str] = field(default_factory=Counter)
 
-    def count(self, *name: object) -> None:
-        self.of["/".join(map(str, name))] += 1
+    def count(self, *name: object, by: int = 1) -> None:
+        self.of["/".join(map(str, name))] += by
 
 
 def trials(seeds: Iterable[int]) -> dict[str, int]:

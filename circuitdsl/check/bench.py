@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
+from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, prompt_counts, split_confidence
-from circuitdsl.judge.weigh import Weighed
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge
+from circuitdsl.judge.weigh import Weighed, looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
 from circuitdsl.measures.experiments import Data, Drawn, Experiment, Resample
@@ -24,12 +25,13 @@ from circuitdsl.tasks.prompts import Prompt
 
 @dataclass(frozen=True)
 class Judged:
-    """A job's judgement with the measurement and the number of prompts that it rests on."""
+    """A job's judgement with the measurement and the number of prompts that it rests on, one of its ``looks``."""
 
     judgement: Judgement
     prompts: int
     confidence: float
     measurement: Measurement | None = None
+    looks: Looks = ONCE
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,15 @@ class Bench:
         stop = self.start + count
         prompts = self.session.prompts(sample.data, stop)[self.start :]
         groups = self.session.groups(sample.data, sample.source, stop)[self.start :]
-        origins = [Origin(prompt.template, _item(prompt), group) for prompt, group in zip(prompts, groups, strict=True)]
+        origins = [
+            Origin(prompt.template, _item(prompt), group, bool(prompt.item))
+            for prompt, group in zip(prompts, groups, strict=True)
+        ]
         return units_of(origins, self.session.shares(sample.data))
 
-    def weighed(self, measurement: Measurement) -> Weighed:
+    def weighed(self, measurement: Measurement, looks: Looks = ONCE) -> Weighed:
         """A measurement with the units of its samples."""
-        return Weighed.of(measurement, self.units, all(map(self._is_whole, measurement.samples)))
+        return Weighed.of(measurement, self.units, all(map(self._is_whole, measurement.samples)), looks)
 
     def _is_whole(self, sample: Sample) -> bool:
         """Whether a sample is every prompt of its task, and what it replaces is not drawn from others at random."""
@@ -92,9 +97,9 @@ class Bench:
         measured = self.measure(jobs, method.prompts_first)
         return {job: self.estimate(result, method.confidence) for job, result in measured.items()}
 
-    def estimate(self, measured: Measurement | Failure, confidence: float) -> Estimate:
+    def estimate(self, measured: Measurement | Failure, confidence: float, looks: Looks = ONCE) -> Estimate:
         """A measurement's value with its interval; NOTHING of what could not be measured."""
-        return NOTHING if isinstance(measured, Failure) else estimated(self.weighed(measured), confidence)
+        return NOTHING if isinstance(measured, Failure) else estimated(self.weighed(measured, looks), confidence)
 
     # --- judging ---------------------------------------------------------------------------------
 
@@ -108,21 +113,22 @@ class Bench:
         return tuple(self._outcome(claim, each, p) for (claim, each), p in zip(judged.items(), adjusted, strict=True))
 
     def judged(
-        self, measured: Measurement | Failure, bound: Bound | Control, confidence: float, looks: int = 1
+        self, measured: Measurement | Failure, bound: Bound | Control, confidence: float, looks: Looks = ONCE
     ) -> Judged:
-        """The judgement of one measurement that is looked at so many times, at one confidence over all of them."""
+        """The judgement of one measurement at one of its looks, at one confidence over all of them."""
         if isinstance(measured, Failure):
             nothing = Judgement(NOTHING, Verdict.ERROR, None, note=measured.message)
             return Judged(nothing, 0, confidence)
-        judgement = judge(self.weighed(measured), bound, confidence, looks)
-        sure = 1.0 if judgement.exact else split_confidence(confidence, looks)
-        return Judged(judgement, measured.prompts, sure, measured)
+        weighed = self.weighed(measured, looks)
+        judgement = judge(weighed, bound, confidence)
+        sure = 1.0 if judgement.exact else confidence
+        return Judged(judgement, measured.prompts, sure, measured, weighed.at)
 
     def performance(self, job: Started, metric: Term) -> Performance:
         """Whether the model does a task, on more prompts while that is open."""
         claim = Claim("", 0, "the model does the task", "expect", metric, Bound(">", low=0.0))
         judged = self._judge({claim: job})[claim]
-        parts = [part.estimate for part in self._parts(judged.measurement, judged.confidence)]
+        parts = [part.estimate for part in self._parts(judged)]
         of_metric, accuracy, above = parts or (NOTHING, NOTHING, NOTHING)
         judgement = judged.judgement
         return Performance(
@@ -137,15 +143,25 @@ class Bench:
         return {claim: done[claim] for claim in claims}
 
     def _judge_alike(self, method: Method, claims: Mapping[Claim, Started]) -> dict[Claim, Judged]:
-        counts = prompt_counts(method.prompts_first, method.prompts_most)
+        """Each claim is looked at by itself: one that is decided is measured on no more prompts."""
         done: dict[Claim, Judged] = {}
-        for count in counts:
-            still_open = {job: claim for claim, job in claims.items() if _is_open(claim, done.get(claim))}
-            for job, measured in self.measure(still_open, count).items():
-                claim = still_open[job]
+        due = dict.fromkeys(claims, method.prompts_first)
+        while due:
+            count = min(due.values())
+            now = {claims[claim]: claim for claim, at in due.items() if at == count}
+            for job, measured in self.measure(now, count).items():
+                claim = now[job]
+                del due[claim]
                 if claim in done and isinstance(measured, Failure) and measured.kind == "ended":
                     continue  # the earlier look stands
-                done[claim] = self.judged(measured, claim.bound, method.confidence, len(counts))
+                if isinstance(measured, Failure):
+                    done[claim] = self.judged(measured, claim.bound, method.confidence)
+                    continue
+                looks = looks_at(measured, self.units, method.prompts_first, method.prompts_most)
+                done[claim] = self.judged(measured, claim.bound, method.confidence, looks)
+                later = done[claim].looks.after(count)
+                if later and _is_open(claim, done[claim]):
+                    due[claim] = later
         return done
 
     def _outcome(self, claim: Claim, judged: Judged, p_holm: float | None) -> ClaimOutcome:
@@ -159,17 +175,20 @@ class Bench:
             confidence=judged.confidence,
             prompts=judged.prompts,
             note="; ".join(note for note in notes if note),
-            parts=self._parts(measurement, judged.confidence),
+            parts=self._parts(judged),
             control=judgement.control,
             p_value=_tested(judgement),
             p_holm=p_holm,
             exact=judgement.exact,
         )
 
-    def _parts(self, measurement: Measurement | None, confidence: float) -> tuple[Part, ...]:
-        if measurement is None:
+    def _parts(self, judged: Judged) -> tuple[Part, ...]:
+        if judged.measurement is None:
             return ()
-        return tuple(Part(label, self.estimate(part, confidence)) for label, part in measurement.parts)
+        return tuple(
+            Part(label, self.estimate(part, judged.confidence, judged.looks))
+            for label, part in judged.measurement.parts
+        )
 
 
 def meaningful(judged: Judged, reason: str) -> Judged:
@@ -191,10 +210,8 @@ def _item(prompt: Prompt) -> Hashable:
     return prompt.item or (prompt.tokens, prompt.answer, prompt.wrong, tuple(sorted(prompt.counterfactuals.items())))
 
 
-def _is_open(claim: Claim, judged: Judged | None) -> bool:
+def _is_open(claim: Claim, judged: Judged) -> bool:
     """Whether more prompts may decide a claim. Against random sets they do not: the number of sets limits that test."""
-    if judged is None:
-        return True
     measurement = judged.measurement
     of_sets = isinstance(claim.bound, Control) and measurement is not None and callable(measurement.control)
     return judged.judgement.verdict is Verdict.UNDECIDED and not of_sets

@@ -11,6 +11,7 @@ An interval is what no test rejects, so that a p-value, an interval and a verdic
 * ``Size``, ``Extreme``: the size of a signed figure, and the largest or smallest of several.
 * ``Known``: a figure of all prompts that there are.
 * ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000) and the noise of what is ranked.
+* ``Looked``: any of them, looked at again on more prompts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 # Not scipy.stats: its distributions call these functions, take fifty times as long, and half a second to import.
 from scipy import optimize, special
 
+from circuitdsl.judge.looks import Course, Together
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.ranks import spearman
 
@@ -131,7 +133,9 @@ def student(value: float, residuals: Array, units: Units) -> Student:
 class Binomial:
     """So many successes of so many independent prompts, all of which count the same (Clopper and Pearson 1934).
 
-    Templates may have shares of their own: the test is conservative then (Hoeffding 1956).
+    Templates may have shares of their own: the test is conservative then (Hoeffding 1956). So it is over looks
+    (``looks.Course``): its p-values are of whole numbers, and err less often than a random walk that is not. A test
+    adds up the probabilities.
     """
 
     successes: int
@@ -168,8 +172,10 @@ class Betting:
     Who bets a fixed share of the capital on each unit being above a bound has an expected capital of at most one if the
     mean is not above it: the product of 1 + bet x (value - bound) over independent units, whatever their own means are,
     as long as these average to the mean (by the inequality of means; values count by the units' weights). So one over
-    the capital is a p-value, at any number of units. The bets are fixed beforehand by the number of units, and averaged
-    over.
+    the capital is a p-value, at any number of units. The bets are fixed beforehand by the ``horizon``, the most units
+    that there will be (0: those that there are), and averaged over. Where units come in turns that each average to the
+    mean, and count the same, the capital is more than 1 / p at any time with a probability of p at most (Ville 1939):
+    then it may be looked at as often as one likes.
 
     ``values`` [units] and ``shares`` [units], which sum to one; ``least`` and ``most`` are the limits.
     """
@@ -178,6 +184,7 @@ class Betting:
     shares: Array
     least: float
     most: float
+    horizon: int = 0
     exact = True
 
     @property
@@ -220,8 +227,8 @@ class Betting:
     @cached_property
     def _bets(self) -> Array:
         """Shares of the largest bet there can be: from all of it down to what suits the widest spread there can be at
-        this number of units."""
-        least = min(0.5, math.sqrt(2 * math.log(40) / (0.25 * len(self.values))) / 2)
+        the horizon."""
+        least = min(0.5, math.sqrt(2 * math.log(40) / (0.25 * (self.horizon or len(self.values)))) / 2)
         return np.geomspace(least, 0.999, BETS)
 
 
@@ -242,6 +249,42 @@ def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, bin
         low, high = limits
         return Betting(np.clip(units.values(column), low, high), units.shares, low, high)
     return student(float(units.weights @ column), units.residuals(column[:, None])[:, 0], units)
+
+
+def in_turns(column: Array, units: Units, limits: tuple[float, float], binary: bool, looks: Course) -> Evidence:
+    """Evidence on the mean of a bounded column [prompts] of units that came in whole turns, all looks counted."""
+    values = np.clip(column[: units.turns.whole], *limits)
+    if binary:
+        return Looked(Binomial(round(float(values.sum())), len(values)), looks)
+    return Betting(values, np.full(len(values), 1 / len(values)), *limits, looks.counts[-1])
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Evidence that is looked at again on more prompts while it does not decide: ``together`` counts all looks."""
+
+    of: Evidence
+    together: Together
+
+    @property
+    def value(self) -> float:
+        return self.of.value
+
+    @property
+    def exact(self) -> bool:
+        return self.of.exact
+
+    def above(self, bound: float) -> float:
+        return self.together.over(self.of.above(bound))
+
+    def below(self, bound: float) -> float:
+        return self.together.over(self.of.below(bound))
+
+    def low(self, level: float) -> float:
+        return self.of.low(self.together.each(level))
+
+    def high(self, level: float) -> float:
+        return self.of.high(self.together.each(level))
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,34 @@ IntArray = NDArray[np.intp]
 
 class Origin(NamedTuple):
     """Where a prompt is from: its template, its item (equal for prompts that are not independent of each other), and
-    the group of reference prompts that its ablated values come from, "" where there are none."""
+    the group of reference prompts that its ablated values come from, "" where there are none. ``named``: somebody gave
+    the item its name, so that more prompts of it may follow."""
 
     template: str
     item: Hashable
     group: str = ""
+    named: bool = False
+
+
+@dataclass(frozen=True)
+class Turns:
+    """In which order prompts came. All of it is of the first prompts, and stays true when more follow.
+
+    Templates take turns: ``templates`` is their number, 0 while none has come again. The first ``whole`` prompts are
+    turns of all templates, and the first ``alone`` are independent draws.
+    """
+
+    templates: int = 0
+    whole: int = 0
+    alone: int = 0
+
+    def begun(self, first: int) -> bool:
+        """Whether the first prompts are more than a turn of independent draws.
+
+        Then each turn is a draw whose mean over templates is what is estimated, whatever came before. Later copies of
+        a prompt are draws too.
+        """
+        return 0 < self.templates < first <= self.alone
 
 
 @dataclass(frozen=True)
@@ -33,12 +56,13 @@ class Units:
     """Units of some prompts.
 
     ``weights`` [prompts] sum to one; ``unit`` [prompts] is the unit that each prompt belongs to, and ``stratum``
-    [units] the stratum that each unit is drawn from, both counted from zero.
+    [units] the stratum that each unit is drawn from, both counted from zero. ``turns`` is the order in which they came.
     """
 
     weights: Array
     unit: IntArray
     stratum: IntArray
+    turns: Turns = Turns()
 
     def __len__(self) -> int:
         return len(self.stratum)
@@ -117,7 +141,30 @@ def units_of(origins: Sequence[Origin], shares: Mapping[str, float]) -> Units:
     for each, which in zip(unit.tolist(), template.tolist(), strict=True):
         seen[each].add(which)
     stratum = _numbered([tuple(sorted(some)) for some in seen])
-    return Units(weights / weights.sum(), unit, _collapsed(stratum))
+    return Units(weights / weights.sum(), unit, _collapsed(stratum), _turns(origins, template.tolist(), bool(shares)))
+
+
+def _turns(origins: Sequence[Origin], templates: Sequence[int], shared: bool) -> Turns:
+    """``templates`` is the template of each prompt. Where their shares are those of a file's lines, whose copies are
+    no draws, nothing counts as independent."""
+    turn = _distinct(templates)
+    if turn == len(templates):
+        return Turns()
+    whole = turn
+    while sorted(templates[whole : whole + turn]) == sorted(templates[:turn]):
+        whole += turn
+    bound = next((place for place, origin in enumerate(origins) if origin.named or origin.group), len(origins))
+    return Turns(turn, whole, 0 if shared else min(bound, _distinct([origin.item for origin in origins])))
+
+
+def _distinct(labels: Sequence[Hashable]) -> int:
+    """How many of them there are before the first that came before."""
+    seen = set[Hashable]()
+    for label in labels:
+        if label in seen:
+            break
+        seen.add(label)
+    return len(seen)
 
 
 def _joined(origins: Sequence[Origin]) -> list[int]:

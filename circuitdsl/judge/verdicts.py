@@ -10,6 +10,7 @@ import numpy as np
 
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.judge.evidence import FEWEST, Binomial, Evidence, Known
+from circuitdsl.judge.looks import Split
 from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
@@ -41,25 +42,23 @@ class Judgement:
     exact: bool = False
 
 
-def judge(weighed: Weighed, bound: Bound | Control, confidence: float, looks: int = 1) -> Judgement:
-    """Judge one measurement, which is looked at so many times, at one confidence over all of them (Bonferroni)."""
-    (judgement,) = judge_all(weighed, (bound,), confidence, looks)
+def judge(weighed: Weighed, bound: Bound | Control, confidence: float) -> Judgement:
+    """Judge one measurement, at one confidence over all looks at it."""
+    (judgement,) = judge_all(weighed, (bound,), confidence)
     return judgement
 
 
-def judge_all(
-    weighed: Weighed, bounds: Sequence[Bound | Control], confidence: float, looks: int = 1
-) -> tuple[Judgement, ...]:
+def judge_all(weighed: Weighed, bounds: Sequence[Bound | Control], confidence: float) -> tuple[Judgement, ...]:
     """One measurement against several bounds, each by itself."""
     evidence = weighed.evidence()
     if evidence is None:
         nothing = Judgement(Estimate(None, None, None), Verdict.UNDECIDED, None, note=UNDEFINED)
         return (nothing,) * len(bounds)
-    estimate = interval(evidence, split_confidence(confidence, looks))
+    estimate = interval(evidence, confidence)
     return tuple(
-        _against_control(weighed, estimate, bound, confidence, looks)
+        _against_control(weighed, estimate, bound, confidence)
         if isinstance(bound, Control)
-        else _against_bound(weighed, evidence, bound, confidence, looks, _undecided(estimate))
+        else _against_bound(weighed, evidence, bound, confidence, _undecided(estimate))
         for bound in bounds
     )
 
@@ -69,7 +68,7 @@ def _undecided(estimate: Estimate) -> Judgement:
 
 
 def _against_bound(
-    weighed: Weighed, evidence: Evidence, bound: Bound, confidence: float, looks: int, undecided: Judgement
+    weighed: Weighed, evidence: Evidence, bound: Bound, confidence: float, undecided: Judgement
 ) -> Judgement:
     """``undecided`` with the verdict that the evidence gives."""
     if isinstance(evidence, Known):
@@ -79,9 +78,23 @@ def _against_bound(
     note = _too_few(weighed, evidence)
     if note:
         return replace(undecided, note=note)
-    holds, fails = (_both_sides(p, looks) for p in (met(bound, evidence), broken(bound, evidence)))
-    verdict = _verdict(holds <= 1 - confidence, fails <= 1 - confidence)
-    return replace(undecided, verdict=verdict, p_value=holds)
+    holds, fails = (_both_sides(p) for p in (met(bound, evidence), broken(bound, evidence)))
+    return replace(undecided, verdict=_tested(holds, fails, confidence), p_value=holds)
+
+
+def _tested(holds: float, fails: float, confidence: float) -> Verdict:
+    """A verdict from the p-values of either side."""
+    return _verdict(holds <= 1 - confidence, fails <= 1 - confidence)
+
+
+def verdicts_on(weighed: Weighed, bounds: Sequence[Bound], confidence: float) -> tuple[Verdict, ...]:
+    """The verdicts of :func:`judge_all`, without the interval, which takes far longer."""
+    evidence = weighed.evidence()
+    if evidence is None or _too_few(weighed, evidence):
+        return (Verdict.UNDECIDED,) * len(bounds)
+    return tuple(
+        _tested(_both_sides(met(bound, evidence)), _both_sides(broken(bound, evidence)), confidence) for bound in bounds
+    )
 
 
 def _on(bound: Bound, value: float) -> float:
@@ -90,18 +103,17 @@ def _on(bound: Bound, value: float) -> float:
     return next((end for end in ends if math.isclose(value, end, rel_tol=1e-9, abs_tol=1e-12)), value)
 
 
-def _both_sides(p: float, looks: int) -> float:
-    """A one-sided p-value, as if either side were looked at, so many times."""
-    return min(1.0, 2 * looks * p)
+def _both_sides(p: float) -> float:
+    """A one-sided p-value, as if either side were looked at."""
+    return min(1.0, 2 * p)
 
 
 def p_value(weighed: Weighed, bound: Bound) -> float | None:
-    """The p-value with which :func:`judge` judges a bound at one look, without the interval; None for an undefined
-    figure."""
+    """The p-value with which :func:`judge` judges a bound, without the interval; None for an undefined figure."""
     evidence = weighed.evidence()
     if evidence is None:
         return None
-    return 1.0 if _too_few(weighed, evidence) else _both_sides(met(bound, evidence), 1)
+    return 1.0 if _too_few(weighed, evidence) else _both_sides(met(bound, evidence))
 
 
 def interval(evidence: Evidence, confidence: float) -> Estimate:
@@ -202,12 +214,12 @@ def _verdict(holds: bool, fails: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.UNDECIDED
 
 
-def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confidence: float, looks: int) -> Judgement:
+def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confidence: float) -> Judgement:
     match weighed.measurement.control:
         case Paired() as control:
-            return _against_pair(weighed, estimate, bound, control, confidence, looks)
+            return _against_pair(weighed, estimate, bound, control, confidence)
         case Shuffled() as control:
-            return _against_shuffles(estimate, weighed.shuffled(control), confidence, looks)
+            return _against_shuffles(estimate, weighed.shuffled(control), confidence, weighed.split)
         case None:
             raise AssertionError("the resolver lets a control stand only where the measurement has one")
         case sets:
@@ -215,7 +227,7 @@ def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confi
 
 
 def _against_pair(
-    weighed: Weighed, estimate: Estimate, bound: Control, control: Paired, confidence: float, looks: int
+    weighed: Weighed, estimate: Estimate, bound: Control, control: Paired, confidence: float
 ) -> Judgement:
     """Paired with one other figure: how far the one is above the other, beyond rounding. A sham is drawn, whatever
     prompts there are."""
@@ -224,18 +236,18 @@ def _against_pair(
     if figure is None or excess is None:
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
     beyond = Bound(">", low=ROUNDING) if bound.op == ">" else Bound("<", high=-ROUNDING)
-    other = interval(figure, split_confidence(confidence, looks))
+    other = interval(figure, confidence)
     note = NOT_TOLD if estimate.unbounded else ""
     undecided = Judgement(estimate, Verdict.UNDECIDED, 1.0, other, note)
-    return _against_bound(weighed, excess, beyond, confidence, looks, undecided)
+    return _against_bound(weighed, excess, beyond, confidence, undecided)
 
 
-def _against_shuffles(estimate: Estimate, sets: Array, confidence: float, looks: int) -> Judgement:
+def _against_shuffles(estimate: Estimate, sets: Array, confidence: float, looks: Split) -> Judgement:
     """A permutation test, all looks counted. That it finds nothing proves nothing, so that nothing fails by it."""
     if estimate.value is None or not np.isfinite(sets).all():
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
     as_good = _as_good(sets, estimate.value, ">")
-    p_value = min(1.0, looks * (1 + as_good) / (1 + len(sets)))
+    p_value = looks.over((1 + as_good) / (1 + len(sets)))
     note = f"{as_good} of {len(sets)} permutations of prompts within templates give as much"
     return Judgement(estimate, _verdict(p_value <= 1 - confidence, False), p_value, _spread(sets), note)
 
@@ -310,18 +322,6 @@ def false_discovery(p_values: Sequence[float | None], number: int = 0) -> list[f
     others = np.ones(max(0, number - len(known)))
     found = iter(stats.false_discovery_control(np.concatenate([known, others]), method="bh").tolist())
     return [None if p is None else next(found) for p in p_values]
-
-
-def prompt_counts(first: int, most: int) -> tuple[int, ...]:
-    """The numbers of prompts at which an undecided claim is judged: the first, then doubled up to the most.
-
-    >>> prompt_counts(200, 1000)
-    (200, 400, 800, 1000)
-    """
-    counts = [first]
-    while counts[-1] < most:
-        counts.append(min(2 * counts[-1], most))
-    return tuple(counts)
 
 
 def split_confidence(confidence: float, number: int) -> float:

@@ -5,13 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import assert_never
 
 import numpy as np
 
 from circuitdsl.judge.bootstrap import resampled_means
 from circuitdsl.judge.dependence import dependence, shuffled
-from circuitdsl.judge.evidence import Evidence, Extreme, Guarded, Known, Share, Size, Student, of_mean, ranks, student
+from circuitdsl.judge.evidence import (
+    Evidence,
+    Extreme,
+    Guarded,
+    Known,
+    Looked,
+    Share,
+    Size,
+    Student,
+    in_turns,
+    of_mean,
+    ranks,
+    student,
+)
+from circuitdsl.judge.looks import ONCE, Course, Looks, Split
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.estimands import (
     Contrast,
@@ -24,9 +39,10 @@ from circuitdsl.measures.estimands import (
     Ratio,
     Smallest,
     Smooth,
+    contrasts_of,
     needs_of,
 )
-from circuitdsl.measures.measurement import Measurement, Sample, Shuffled
+from circuitdsl.measures.measurement import Measurement, Paired, Sample, Shuffled
 
 RANKED_AGAIN = 200
 """On how many resamples of the prompts ranks are taken again."""
@@ -35,19 +51,64 @@ UnitsOf = Callable[[Sample], Units]
 """The units of a sample's prompts."""
 
 
+def looks_at(measurement: Measurement, units_of: UnitsOf, first: int, most: int) -> Looks:
+    """The looks at a measurement from the first number of prompts to the most, of whole turns of its templates."""
+    if first == most:
+        return ONCE
+    turn = units_of(measurement.samples[0]).turns.templates
+    return Looks.between(first, most, turn if turn < first else 1)
+
+
 @dataclass(frozen=True)
 class Weighed:
     """A measurement with the units of its samples. ``whole``: these are all prompts that there are, so that a function
     of means over them is known. A rank correlation over heads and a dependence are estimated all the same: heads stand
-    for others, and a distance correlation is bias-corrected for the number of prompts."""
+    for others, and a distance correlation is bias-corrected for the number of prompts.
+
+    ``looks`` are all numbers of prompts at which the measurement may be judged, these prompts being one of them.
+    """
 
     measurement: Measurement
     units: tuple[Units, ...]
     whole: bool = False
+    looks: Looks = ONCE
 
     @classmethod
-    def of(cls, measurement: Measurement, units_of: UnitsOf, whole: bool = False) -> Weighed:
-        return cls(measurement, tuple(map(units_of, measurement.samples)), whole)
+    def of(cls, measurement: Measurement, units_of: UnitsOf, whole: bool = False, looks: Looks = ONCE) -> Weighed:
+        return cls(measurement, tuple(map(units_of, measurement.samples)), whole, looks)
+
+    @cached_property
+    def at(self) -> Looks:
+        """The looks that are used: all of them, or the few at which figures without a sequence are judged.
+
+        Without a sequence are ranks, dependence and bounded figures whose units do not follow each other in turns: bets
+        on these are fair at a number of prompts, and not from one to the next.
+        """
+        if self.looks.once:
+            return self.looks
+        control, estimand = self.measurement.control, self.measurement.estimand
+        figures = [estimand, *([control.figure, control.excess] if isinstance(control, Paired) else [])]
+        if isinstance(estimand, RankCorrelation | Dependence):
+            return self.looks.seldom
+        bounded = [c for figure in figures for c in contrasts_of(figure) if c.range is not None]
+        return (
+            self.looks
+            if all(self._rows(c)[1].turns.begun(self.looks.counts[0]) for c in bounded)
+            else self.looks.seldom
+        )
+
+    @property
+    def split(self) -> Split:
+        """What a p-value is worth that each look gives by itself."""
+        return Split(len(self.at.counts))
+
+    def _looked(self, evidence: Evidence) -> Evidence:
+        """Evidence of what is a random walk over prompts, all looks counted."""
+        return evidence if self.looks.once else Looked(evidence, Course(self.at.counts))
+
+    def _split(self, evidence: Evidence) -> Evidence:
+        """Evidence of which nothing is known but that each look is one."""
+        return evidence if self.looks.once else Looked(evidence, self.split)
 
     @property
     def fewest(self) -> int:
@@ -97,9 +158,11 @@ class Weighed:
             case Smooth(function=function, needs=needs):
                 return self._smooth(function, needs)
             case RankCorrelation(sides=sides):
-                return ranks(sides(self.means), sides(self._resampled()))
+                found = ranks(sides(self.means), sides(self._resampled()))
+                return found and self._split(found)
             case Dependence():
-                return dependence(*self._pairs(estimand))
+                found = dependence(*self._pairs(estimand))
+                return found and self._split(found)
             case _:
                 assert_never(estimand)
 
@@ -125,7 +188,10 @@ class Weighed:
 
     def _mean(self, contrast: Contrast, binary: bool = False) -> Evidence:
         values, units = self._rows(contrast)
-        return of_mean(values, units, contrast.range, binary)
+        if not self.looks.once and contrast.range is not None and self.at == self.looks:
+            return in_turns(values, units, contrast.range, binary, Course(self.at.counts))
+        found = of_mean(values, units, contrast.range, binary)
+        return self._looked(found) if isinstance(found, Student) else self._split(found)
 
     def _rows(self, contrast: Contrast) -> tuple[Array, Units]:
         """A contrast on each prompt of the sample that its columns stand in, and these prompts' units.
@@ -171,7 +237,10 @@ class Weighed:
         def bounded(bound: float) -> Evidence:
             return self._mean(estimand.over.less(under_contrast, bound))
 
-        contrast = bounded if exact else fraction.above
+        def linear(bound: float) -> Evidence:
+            return self._looked(fraction.above(bound))
+
+        contrast = bounded if exact else linear
         return Share(value, contrast, needed, spread or max(abs(value), 1.0) * 1e-6, exact)
 
     def _fraction(self, estimand: Ratio) -> _Fraction | None:
@@ -204,7 +273,7 @@ class Weighed:
             parts.append(value - function(left_out))
             offset += residuals.shape[1]
         each = [student(value, influence, units) for influence, units in zip(parts, self.units, strict=True)]
-        joined = _joined(value, [(one.error, one.freedom, one.skewness) for one in each])
+        joined = self._looked(_joined(value, [(one.error, one.freedom, one.skewness) for one in each]))
         needed = max([self.above_zero(need) for need in needs], default=0.0)
         return Guarded(joined, needed) if needs else joined
 

@@ -46,9 +46,9 @@ SETTINGS = (
     ),
     SettingInfo(
         "prompts",
-        "`prompts 200 to 2000` starts with 200 prompts and draws more while a claim is undecided, up to "
-        "2000; the confidence is split over the looks. `prompts all` runs every prompt of a task that can list them, "
-        "such as a file: figures are then exact and have no interval.",
+        "`prompts 200 to 2000` starts with 200 prompts and draws more for each claim while it is undecided, up to "
+        "2000; the confidence is that of all looks together. `prompts all` runs every prompt of a task that can list "
+        "them, such as a file: figures are then exact and have no interval.",
     ),
     SettingInfo(
         "positions",

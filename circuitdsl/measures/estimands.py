@@ -293,6 +293,23 @@ def needs_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return ()
 
 
+def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
+    """The means that a figure is judged by, each by a test of its own or in a ratio; those of ranks are left out."""
+    match estimand:
+        case Mean(of=of):
+            return (of,)
+        case Ratio(over=over, under=under, needs=needs):
+            return (over, under, *needs)
+        case Smooth(needs=needs):
+            return needs
+        case Folded(of=inner):
+            return contrasts_of(inner)
+        case Largest(of=several) | Smallest(of=several):
+            return tuple(contrast for each in several for contrast in contrasts_of(each))
+        case RankCorrelation() | Dependence():
+            return ()
+
+
 def ratio(numerator: Array, denominator: Array) -> Array:
     """numerator / denominator, NaN where the denominator is zero."""
     with np.errstate(divide="ignore", invalid="ignore"):

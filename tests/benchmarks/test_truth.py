@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.truth.__main__ import main
-from benchmarks.truth.calibration import calibrate, measured_on
+from benchmarks.truth.calibration import Measuring, calibrate, measured_on
 from benchmarks.truth.counts import Counts, exact_limits, total
 from benchmarks.truth.judging import SIDE, Judge, Judged, in_looks
 from benchmarks.truth.pieces import Piece, Settings, carry_out, pieces
@@ -125,7 +125,7 @@ def smooth(tmp_path_factory):
 def test_smooth_figures_are_covered_and_their_verdicts_seldom_wrong(smooth):
     """What is right of them has been right before: figures far from any end of their range, at 60 prompts."""
     samples = 100
-    for each in calibrate(*smooth, looks=(60,), seeds=range(samples)):
+    for each in calibrate(*smooth, prompts=(60,), seeds=range(samples)):
         if each.claim.kind == "member":  # a folded figure, and the largest of several
             continue
         counts = each.counts
@@ -136,6 +136,16 @@ def test_smooth_figures_are_covered_and_their_verdicts_seldom_wrong(smooth):
         # An interval as wide as can be would be right always.
         assert 0 < counts.width / samples < 0.6 * abs(each.truth)
         assert counts.undecided > samples
+
+
+def test_the_truth_seldom_ever_leaves_a_sequence(smooth):
+    """At every look from 20 prompts to 100; a claim that is decided with its bound at the truth is wrong."""
+    samples = 60
+    for each in calibrate(*smooth, prompts=(20, 100), seeds=range(samples)):
+        counts = each.counts
+        assert exact_limits(samples - counts.covered, samples, 0.999)[0] <= 2 * SIDE, each.claim.text
+        assert counts.undecided >= 2 * (samples - (samples - counts.covered)), each.claim.text
+        assert counts.width / samples > 0
 
 
 def test_a_bound_far_from_the_truth_is_decided(smooth):
@@ -153,15 +163,18 @@ def test_a_bound_far_from_the_truth_is_decided(smooth):
 def test_looks_stop_where_a_verdict_is_certain(smooth):
     suite, pool = smooth
     drawn = pool.draw(60, np.random.default_rng(2))
-    looks = [(Judge(part), measured_on(part, suite)) for part in (drawn.first(20), drawn)]
+    measuring = Measuring(suite, drawn)
     claim = next(iter(claim for claim in suite.claims if claim.term.measure == "logit_diff"))
-    mean = Judge(drawn).value(looks[1][1][claim])
+    judge, measured = measuring.of(claim, 60)
+    mean = judge.value(measured)
     far, near = Bound(">=", low=mean / 4), Bound(">=", low=mean)
-    found = in_looks([(judge, measured[claim]) for judge, measured in looks], [far, near])
+    looks = measuring.looks(claim, 20, 60)
+    assert [look.measured.prompts for look in looks] == [20, 24, 28, 34, 40, 48, 60]
+    found = in_looks(looks, [far, near])
     assert [each.verdict for each in found] == [Verdict.HOLDS, Verdict.UNDECIDED]
     widths = [each.high - each.low for each in found]
     assert widths[0] > widths[1]  # the one was decided by twenty prompts, the other looked again
-    (alone,) = looks[1][0].judge(looks[1][1][claim], [near])
+    (alone,) = judge.judge(measured, [near])
     assert widths[1] > alone.high - alone.low  # and a look of several has less room for error
 
 
@@ -316,9 +329,29 @@ def test_what_is_calibrated_again_takes_the_place_of_its_measurement_alone():
     assert new.settings == {"code": "a", "again": {"knockout": "b"}}
 
 
+def test_what_is_added_stands_beside_what_was_there():
+    def of(claim: str, **counts: int) -> Calibration:
+        named = {looks.strip("_").replace("_", "-"): Counts(samples=number) for looks, number in counts.items()}
+        return Calibration("one", claim, "effect", 1.0, named)
+
+    def settings(code: str, *counts: list[int]) -> dict[str, object]:
+        return {"code": code, "samples": 7, "counts": [*counts]}
+
+    # Two circuits of a suite may claim the same; and a range of prompts is looked at by the rule of its time.
+    before = (of("x", _20=1, _6_9=2), of("x", _20=3), of("y", _20=4))
+    old = Results(settings("a", [20], [6, 9]), before, {"relay": {"a": 1}})
+    new = Results(settings("b", [20, 40]), (of("x", _20_40=5), of("x", _20_40=6)), {"saving": {"b": 2}})
+    found = old.joined(new)
+    samples = [{looks: counts.samples for looks, counts in each.counts.items()} for each in found.calibrations]
+    assert samples == [{"20": 1, "20-40": 5}, {"20": 3, "20-40": 6}, {"20": 4}]
+    assert found.tallies == {"relay": {"a": 1}, "saving": {"b": 2}}
+    assert found.settings["counts"] == [[20], [20, 40]]
+    assert found.settings["again"] == {"20 to 40 prompts (7 samples)": "b", "saving": "b"}
+
+
 def test_pieces_cover_every_seed_once():
-    settings = Settings(("one",), samples=60, planted=45, untrained=7, random=2)
-    groups = pieces(settings, ["pools", "planted", "untrained", "random"])
+    settings = Settings(("one",), samples=60, planted=45, untrained=7, random=2, saving=30)
+    groups = pieces(settings, ["pools", "planted", "untrained", "random", "saving"])
     assert [piece.kind for piece in groups[0]] == ["read"]
     for kind, number in settings.numbers.items():
         for looks in settings.counts if kind == "pool" else [()]:

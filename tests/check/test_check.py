@@ -20,6 +20,8 @@ from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.models import open_model
 from circuitdsl.outcome import Report
+from circuitdsl.report import output
+from circuitdsl.report.pages.report import render
 
 torch.set_num_threads(1)
 
@@ -50,7 +52,10 @@ def test_more_prompts_are_drawn_only_for_what_is_open(mini):
     assert (easy.verdict, easy.prompts) == (Verdict.HOLDS, 40)
     assert hard.prompts > 40
     assert report.circuits[0].prompts == hard.prompts
-    assert easy.confidence == pytest.approx(1 - 0.05 / 3)
+    assert easy.confidence == hard.confidence == 0.95
+    assert f"1 claim took 40 prompts, the others more: 1 on {hard.prompts}" in str(report)
+    assert "claim took" not in str(clean)
+    assert "(40 prompts)" in output.to_text(render(report, verbose=True), 100)
 
 
 def test_an_open_claim_at_the_last_look_is_undecided(mini):

@@ -9,6 +9,7 @@ import pytest
 from weighing import weighed
 
 from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.judge.looks import Looks
 from circuitdsl.judge.verdicts import Judgement, judge
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
@@ -60,7 +61,7 @@ def test_a_figure_of_all_prompts_is_its_value_and_the_verdict_is_which_side_it_i
         (Bound("outside", value - 1e-6, value + 1e-6), Verdict.FAILS),
         (Bound("<", high=value + 1e-6), Verdict.HOLDS),
     ):
-        judged = judge(measured, bound, 0.95, looks=3)
+        judged = judge(replace(measured, looks=Looks((2, 4, 6))), bound, 0.95)
         assert (judged.verdict, judged.exact) == (verdict, True)
         assert judged.estimate.value == judged.estimate.low == judged.estimate.high == pytest.approx(value)
 

@@ -72,7 +72,7 @@ def test_heads_that_matter_are_one_line_the_weakest_unless_asked(shown: str, ful
     assert line.endswith("5.0% [4.0, 6.0]")
     assert "(of 3)" not in full
     for head in ("1.2", "1.5", "2.0"):
-        assert line_with(f"✓ {'4' if head == '2.0' else '3':>2} {head} at END matters  ", full)
+        assert line_with(f"✓ {'4' if head == '2.0' else '3':>2} {head} at END matters (200 prompts)  ", full)
 
 
 def test_controls_are_listed_with_their_verdicts_and_those_that_were_not_tried(shown: str, full: str):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from circuitdsl.language.circuit import Bound, Control, Nodes
 from circuitdsl.outcome import ClaimOutcome, Variant
 from circuitdsl.report.marks import MARKS, STYLES, WORDS
 from circuitdsl.report.text import Text
-from circuitdsl.report.words import bound, estimate, exact, measured
+from circuitdsl.report.words import bound, estimate, exact, measured, plural
 from circuitdsl.visible import visible
 
 _GAP = 2  # columns at least between a claim and its figure
@@ -167,13 +168,16 @@ def _ends(outcome: ClaimOutcome) -> tuple[float | None, ...]:
 
 
 def listed(outcomes: Iterable[ClaimOutcome]) -> Iterator[ClaimLine]:
-    """Every claim with its variants, its parts and its note."""
+    """Every claim with its variants, its parts and its note; with its prompts, where not all took the same number."""
+    outcomes = tuple(outcomes)
+    differ = len({outcome.prompts for outcome in outcomes if outcome.prompts}) > 1
     for outcome in outcomes:
         figure, style = (measured(outcome), "")
         if outcome.verdict is Verdict.ERROR:
             figure, style = "not measured", STYLES[Verdict.ERROR]
         claim = outcome.claim
-        yield ClaimLine(mark(outcome.verdict), str(claim.line), claim.text, figure, style=style)
+        about = f"({plural(outcome.prompts, 'prompt')})" if differ and outcome.prompts else ""
+        yield ClaimLine(mark(outcome.verdict), str(claim.line), claim.text, figure, about, style)
         yield from (_variant(variant, outcome) for variant in outcome.variants)
         for part in outcome.parts:
             yield ClaimLine(Text(), "", f"  {part.label}", estimate(part.estimate, outcome.unit), style="dim")
@@ -189,6 +193,15 @@ def _variant(variant: Variant, outcome: ClaimOutcome) -> ClaimLine:
 
 def mark(verdict: Verdict) -> Text:
     return Text(MARKS[verdict], style=STYLES[verdict])
+
+
+def prompts_taken(outcomes: Iterable[ClaimOutcome]) -> Iterator[Text]:
+    """How many prompts claims took until they were decided, or to the most, where it was not the same for all."""
+    counts = Counter(outcome.prompts for outcome in outcomes if outcome.prompts)
+    if len(counts) > 1:
+        (least, claims), *others = sorted(counts.items())
+        more = ", ".join(f"{number} on {prompts}" for prompts, number in others)
+        yield Text(f"{plural(claims, 'claim')} took {least} prompts, the others more: {more}", style="dim")
 
 
 def claim_list(outcomes: Sequence[ClaimOutcome], verbose: bool) -> RenderableType:

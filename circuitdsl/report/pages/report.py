@@ -25,7 +25,7 @@ from circuitdsl.report.formats import Format
 from circuitdsl.report.marks import MARKS, OPEN, SAID, STYLES, WORDS
 from circuitdsl.report.output import View
 from circuitdsl.report.pages.argument import argument_summary
-from circuitdsl.report.pages.claims import alike, claim_list, nearest
+from circuitdsl.report.pages.claims import alike, claim_list, nearest, prompts_taken
 from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.conclusions import conclusion as shared
 from circuitdsl.report.pages.dependence import dependence_summary
@@ -180,6 +180,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
         Flow([*_method(report, verbose)], "dim"),
         *_example(report, verbose),
         claim_list(report.claims, verbose),
+        *prompts_taken(report.claims),
         *_elsewhere(report.claims, verbose),
         *dependence_summary(report.claims),
         *(_controls(report) if verbose else _in_short(report)),
@@ -230,7 +231,8 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
     pair = report.comparison
     title = _title(f"compare {pair.left} with {pair.right}", pair.file, pair.about)
     found = structure_summary(report.structure) if verbose else Text(next(shared(report.structure)))
-    return Group(title, found, claim_list(report.claims, verbose), *_elsewhere(report.claims, verbose))
+    claims = [claim_list(report.claims, verbose), *prompts_taken(report.claims), *_elsewhere(report.claims, verbose)]
+    return Group(title, found, *claims)
 
 
 def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
@@ -241,6 +243,7 @@ def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
         Flow([f"model {report.model}{fingerprint}", _prompts(report.prompts, exact)], "dim"),
         *(_actions(done) if verbose else (Text("; ".join(action.text for action in done.actions)),)),
         claim_list(report.claims, verbose),
+        *prompts_taken(report.claims),
         *_elsewhere(report.claims, verbose),
         intervention_summary(report) if verbose else intervention_result(report),
     )

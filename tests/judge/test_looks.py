@@ -1,0 +1,312 @@
+"""Looking again at any growth of a fifth: what all looks together are worth, and that the error rate is kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
+from weighing import in_templates, weighed
+
+from circuitdsl.judge.evidence import Betting, Binomial, Looked, Student
+from circuitdsl.judge.looks import ONCE, Course, Looks, Split, crossing
+from circuitdsl.judge.units import Origin, Units, units_of
+from circuitdsl.measures.estimands import average, column, proportion, relative_change
+
+LEVEL = 0.025
+"""Of one side."""
+
+RANGES = ((8, 16), (20, 200), (60, 240), (200, 2000), (20, 2000))
+
+
+# --- which looks -------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 500), st.integers(0, 5000), st.integers(1, 60))
+def test_looks_grow_from_the_first_number_to_the_most(first, more, turn):
+    turn = min(turn, first)
+    looks = Looks.between(first, first + more, turn)
+    counts = looks.counts
+    assert (counts[0], counts[-1]) == (first, first + more)
+    assert all(before < now <= 1.5 * before + turn for before, now in pairwise(counts))
+    assert all(count % turn == 0 for count in counts[1:-1])
+    assert set(looks.seldom.counts) <= set(counts)
+    assert (looks.seldom.counts[0], looks.seldom.counts[-1]) == (first, first + more)
+    assert all(2 * before <= now for before, now in pairwise(looks.seldom.counts[:-1]))
+
+
+def test_the_look_after_one():
+    looks = Looks((20, 30, 60))
+    assert [looks.after(count) for count in (20, 25, 30, 60)] == [30, 30, 60, None]
+
+
+# --- what a look is worth ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("looks", "constant"), [(2, 2.178), (3, 2.289), (4, 2.361), (5, 2.413), (10, 2.555)])
+def test_equally_spaced_looks_have_the_constants_of_pocock(looks, constant):
+    """Pocock (1977), table 1: both sides together err in 5%; both at once almost never."""
+    assert 2 * crossing(constant, range(1, looks + 1)) == pytest.approx(0.05, abs=2e-4)
+
+
+@pytest.mark.parametrize("bound", [0.5, 2.0, 3.5])
+def test_three_looks_are_three_dependent_normal_variables(bound):
+    counts = (20, 24, 100)
+    correlations = [[math.sqrt(min(a, b) / max(a, b)) for a in counts] for b in counts]
+    normal: Any = stats.multivariate_normal  # SciPy declares a whole number for the covariance
+    below = normal(cov=correlations, abseps=1e-9, releps=1e-9).cdf(np.full(3, bound))
+    assert crossing(bound, counts) == pytest.approx(1 - below, rel=1e-3)
+
+
+@pytest.mark.parametrize("bounds", RANGES)
+def test_looks_cost_more_than_one_and_less_than_bonferroni_says(bounds):
+    course = Course(Looks.between(*bounds).counts)
+    levels = np.geomspace(1e-12, 0.4, 25).tolist()
+    each = [course.each(level) for level in levels]
+    for level, p in zip(levels, each, strict=True):
+        assert level / len(course.counts) <= p <= level
+        assert course.over(p) == pytest.approx(level, rel=1e-6)
+    assert each == sorted(each)
+    assert course.over(0.0) == 0.0
+    assert course.over(1.0) == 1.0
+    assert course.over(1e-40) == pytest.approx(len(course.counts) * 1e-40)
+
+
+def test_a_single_look_is_worth_what_it_says():
+    for together in (Course((200,)), Split(1)):
+        assert together.over(0.3) == together.each(0.3) == 0.3
+
+
+def test_what_two_intervals_are_worth_together():
+    """Over looks as over both sides: the interval is what no test rejects."""
+    one = Looked(Student(1.0, 0.2, 30.0), Course((20, 40, 80)))
+    for end, p in ((one.low(LEVEL), one.above), (one.high(LEVEL), one.below)):
+        assert p(end) == pytest.approx(LEVEL)
+    assert one.low(LEVEL) < one.of.low(LEVEL)
+
+
+# --- shares of prompts -------------------------------------------------------------------------------
+
+
+def test_a_share_of_prompts_errs_no_more_often_than_it_says_whatever_the_share():
+    """No simulation: the probabilities of all numbers of successes, look by look."""
+    for bounds, (level, share) in product(RANGES[:3], product((0.05, 0.01), (0.01, 0.05, 0.3, 0.5, 0.8, 0.97, 0.999))):
+        counts = Looks.between(*bounds).counts
+        assert _errs(counts, [share], level / 2, most=True) <= level / 2
+        assert _errs(counts, [share], level / 2, most=False) <= level / 2
+
+
+@pytest.mark.parametrize("shares", [(0.0, 1.0), (0.9, 0.1), (1.0, 0.5, 0.0), (0.6, 1.0, 1.0), (0.98, 1.0)])
+def test_a_share_that_differs_between_templates_errs_less(shares):
+    counts = Looks.between(18, 180, len(shares)).counts
+    for most in (True, False):
+        even = _errs(counts, [float(np.mean(shares))], LEVEL, most)
+        assert _errs(counts, shares, LEVEL, most) <= max(even, LEVEL / 2)
+
+
+def _errs(counts: tuple[int, ...], shares: list[float] | tuple[float, ...], level: float, most: bool) -> float:
+    """How likely it is that a look rejects the true mean, of prompts whose templates have these shares and take
+    turns."""
+    share, gamma = float(np.mean(shares)), Course(counts).each(level)
+    turn = np.array([1.0])
+    for each in shares:
+        turn = np.convolve(turn, [1 - each, each])
+    alive, made, errs = np.array([1.0]), 0, 0.0
+    for count in counts:
+        for _ in range((count - made) // len(shares)):
+            alive = np.convolve(alive, turn)
+        made = count
+        told = [Binomial(successes, count) for successes in range(count + 1)]
+        wrong = np.array([(one.above(share) if most else one.below(share)) <= gamma for one in told])
+        errs += float(alive[wrong].sum())
+        alive = np.where(wrong, 0.0, alive)
+    return errs
+
+
+# --- bounded means -----------------------------------------------------------------------------------
+
+
+def test_the_capital_of_bets_is_a_martingale_over_turns():
+    """Every way that three turns of two templates can go: the capital is on average what it was, and no more."""
+    chances = {(a, b): (0.9 if a else 0.1) * (0.3 if b else 0.7) for a, b in product((0.0, 1.0), repeat=2)}
+    mean = (0.9 + 0.3) / 2
+
+    def capital(values: tuple[float, ...]) -> float:
+        even = np.full(len(values), 1 / len(values))
+        gains = np.array(values) - mean
+        one = Betting(np.array(values), even, 0.0, 1.0, 60)
+        # ``above`` says no more than 1: the capital itself, of the same bets.
+        return float(np.mean(np.prod(1 + np.outer(one._bets / mean, gains), axis=1)))
+
+    for start in ((), (1.0, 1.0), (1.0, 0.0, 1.0, 1.0)):
+        had = capital(start) if start else 1.0
+        assert sum(chance * capital((*start, *turn)) for turn, chance in chances.items()) <= had * (1 + 1e-12)
+
+
+def test_the_p_value_of_a_bet_is_one_over_the_capital():
+    values = np.random.default_rng(0).beta(8, 2, size=80)
+    one = Betting(values, np.full(80, 1 / 80), 0.0, 1.0, 2000)
+    capital = np.mean(np.prod(1 + np.outer(one._bets / 0.7, values - 0.7), axis=1))
+    assert one.above(0.7) == pytest.approx(min(1.0, 1 / capital))
+    # The bets do not depend on how many units there are by now.
+    assert np.array_equal(one._bets, Betting(values[:20], np.full(20, 1 / 20), 0.0, 1.0, 2000)._bets)
+
+
+@pytest.mark.parametrize(("a", "b"), [(8.0, 2.0), (0.5, 0.5), (50.0, 5.0)])
+def test_bets_are_as_narrow_as_the_published_ones(a, b):
+    """Beside the predictable plug-in empirical Bernstein and the hedged capital of Waudby-Smith and Ramdas (2024),
+    theorem 2 and equations 24 to 26, written down here as they stand there; the package confseq, which has them too,
+    needs the headers of Boost to be built."""
+    values = np.random.default_rng(1).beta(a, b, size=640)
+    for count in (40, 160, 640):
+        part = values[:count]
+        one = Betting(part, np.full(count, 1 / count), 0.0, 1.0, 2000)
+        low, high = one.low(LEVEL), one.high(LEVEL)
+        bernstein, hedged = _bernstein(part), _hedged(part)
+        assert low <= a / (a + b) <= high
+        assert high - low < 0.9 * (bernstein[1] - bernstein[0])
+        assert high - low < 1.25 * (hedged[1] - hedged[0])
+
+
+def _predicted(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """The mean before each value, and the bet of equation 15 (26 with n in place of t log(t + 1) at a fixed time)."""
+    t = np.arange(1, len(values) + 1)
+    means = (0.5 + np.cumsum(values)) / (t + 1)
+    spreads = (0.25 + np.cumsum((values - means) ** 2)) / (t + 1)
+    before = np.concatenate([[0.25], spreads[:-1]])
+    return np.concatenate([[0.5], means[:-1]]), np.sqrt(2 * np.log(2 / alpha) / (before * t * np.log(t + 1)))
+
+
+def _bernstein(values: np.ndarray, alpha: float = 2 * LEVEL) -> tuple[float, float]:
+    before, bets = _predicted(values, alpha)
+    bets = np.minimum(bets, 0.5)
+    error = (values - before) ** 2 * (-np.log(1 - bets) - bets)
+    middle, margin = (bets * values).sum() / bets.sum(), (math.log(2 / alpha) + error.sum()) / bets.sum()
+    return middle - margin, middle + margin
+
+
+def _hedged(values: np.ndarray, alpha: float = 2 * LEVEL) -> tuple[float, float]:
+    _, bets = _predicted(values, alpha)
+    means = np.linspace(0.0005, 0.9995, 2000)[:, None]
+    up = np.log1p(np.minimum(bets, 0.5 / means) * (values - means)).sum(axis=1)
+    down = np.log1p(-np.minimum(bets, 0.5 / (1 - means)) * (values - means)).sum(axis=1)
+    inside = means[:, 0][np.maximum(up, down) + math.log(0.5) < math.log(1 / alpha)]
+    return float(inside.min()), float(inside.max())
+
+
+# --- means of any size -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bounds", RANGES)
+def test_a_course_that_ends_is_narrower_than_one_without_end(bounds):
+    """Beside the asymptotic confidence sequence of Waudby-Smith et al. (2024), equation 10 with the rho of their
+    appendix (the narrowest at the first look), in standard errors of the mean."""
+    first, most = bounds
+    z = -float(special.ndtri(Course(Looks.between(first, most).counts).each(LEVEL)))
+    alpha = 2 * LEVEL
+    rho = math.sqrt((-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / first)
+    for count in Looks.between(first, most).counts:
+        endless = math.sqrt((count * rho**2 + 1) / (count * rho**2) * math.log((count * rho**2 + 1) / alpha**2))
+        assert z < endless
+
+
+@pytest.mark.parametrize("estimand", ["mean", "ratio", "share", "bounded"])
+def test_the_truth_seldom_ever_leaves_the_interval(estimand):
+    """1,000 courses from 20 prompts to 120 in two templates; the interval is looked at by its two p-values. By chance
+    alone 5% would come out as 7.5% once in three thousand."""
+    rng, looks, samples = np.random.default_rng(7), Looks.between(20, 120, 2), 1000
+    units = {count: in_templates(count, 2) for count in looks.counts}
+    made = [_made(estimand, rng) for _ in range(samples)]
+    left = 0
+    for columns, figure, truth in made:
+        for count in looks.counts:
+            part = weighed(*(each[:count] for each in columns), units=units[count], estimand=figure)
+            evidence = replace(part, looks=looks).evidence()
+            assert evidence is not None
+            if min(evidence.above(truth), evidence.below(truth)) <= LEVEL:
+                left += 1
+                break
+    assert left <= (0.05 + 0.025) * samples
+    assert left > 0 or estimand == "bounded"
+
+
+def _made(estimand: str, rng: np.random.Generator):
+    template = np.arange(120) % 2
+    if estimand == "mean":
+        return [template + rng.exponential(size=120)], average(), 1.5
+    if estimand == "ratio":
+        clean = 4 + template + rng.normal(size=120)
+        return [0.7 * clean + rng.normal(size=120), clean], relative_change(), -0.3
+    if estimand == "share":
+        return [(rng.random(120) < 0.85 + 0.1 * template).astype(float)], proportion(), 0.9
+    return [rng.beta(8, 2, size=120)], average(limits=(0.0, 1.0)), 0.8
+
+
+# --- what has no sequence ----------------------------------------------------------------------------
+
+
+LOOKS = Looks.between(20, 160)
+
+
+def _at(units: Units, **fields) -> Looks:
+    return replace(weighed(np.ones(len(units.unit)), units=units, **fields), looks=LOOKS).at
+
+
+def test_bounded_figures_are_bet_on_from_turn_to_turn():
+    bounded = average(limits=(0.0, 1.0))
+    assert _at(in_templates(40, 4), estimand=bounded) == LOOKS
+    assert _at(in_templates(40, 30), estimand=bounded) == LOOKS.seldom  # twenty prompts are no turn
+    assert _at(in_templates(40, 30)) == LOOKS
+    grouped = units_of([Origin("t", place, str(place % 4)) for place in range(40)], {})
+    named = units_of([Origin("t", place, named=True) for place in range(40)], {})
+    copied = units_of([Origin("t", place % 10) for place in range(40)], {})
+    of_a_file = units_of([Origin("t", place) for place in range(40)], {"t": 1.0})
+    for units in (grouped, named, copied, of_a_file):
+        assert _at(units, estimand=bounded) == LOOKS.seldom
+        assert _at(units) == LOOKS
+
+
+def test_which_looks_are_used_does_not_change_when_prompts_follow():
+    later = units_of([Origin(str(place % 2), place if place < 30 else 0) for place in range(60)], {})
+    assert (later.turns.templates, later.turns.whole, later.turns.alone) == (2, 60, 30)
+    assert _at(later, estimand=average(limits=(0.0, 1.0))) == LOOKS
+    uneven = units_of([Origin("ab"[place % 2] if place < 40 else "a", place) for place in range(60)], {})
+    assert uneven.turns.whole == 40
+
+
+def test_only_whole_turns_count_for_a_share():
+    values = np.concatenate([np.ones(40), np.zeros(1)])
+    one = replace(weighed(values, units=in_templates(41, 4), estimand=proportion()), looks=LOOKS).evidence()
+    assert one is not None and one.value == 1.0
+
+
+def test_figures_without_a_sequence_pay_for_each_look():
+    values = np.random.default_rng(0).beta(8, 2, size=40)
+    units = units_of([Origin("t", place) for place in range(40)], {"t": 1.0})
+    once = weighed(values, units=units, estimand=average(limits=(0.0, 1.0)))
+    again = replace(once, looks=LOOKS)
+    alone, paid = once.evidence(), again.evidence()
+    assert alone is not None and paid is not None
+    assert paid.above(0.7) == pytest.approx(4 * alone.above(0.7))  # 20, 40, 80 and 160 prompts
+
+
+def test_one_number_of_prompts_is_judged_as_ever():
+    values = np.random.default_rng(0).beta(8, 2, size=40)
+    for estimand in (average(), average(limits=(0.0, 1.0))):
+        one = weighed(values, estimand=estimand)
+        assert one.looks == ONCE
+        evidence = one.evidence()
+        assert isinstance(evidence, Student | Betting)
+    assert isinstance(weighed(np.ones(40), estimand=proportion()).evidence(), Binomial)
+
+
+def test_a_chosen_half_of_the_prompts_has_no_turns():
+    units = in_templates(40, 2)
+    assert units.part(np.arange(40) % 2 == 1).turns.templates == 0
+    assert column(0).range is None
