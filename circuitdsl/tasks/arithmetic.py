@@ -116,6 +116,7 @@ class _Names:
 
 
 _SUM, _DIFFERENCE = _Names(PLUS, "SA", "ST"), _Names(MINUS, "MD", "MT")
+_NAMES = {PLUS: _SUM, MINUS: _DIFFERENCE}
 
 
 def _before(n: int) -> str:
@@ -123,9 +124,9 @@ def _before(n: int) -> str:
     return f"A{n + 1}" if n < DIGITS else "SIGN"
 
 
-def _predicted(names: _Names, question: Question, other: Question) -> dict[str, tuple[int, int]]:
+def predicted(question: Question, other: Question) -> dict[str, tuple[int, int]]:
     """By variable the power of ten of the answer's digit that it changes, and what that would be by its other value."""
-    columns, theirs = question.columns, other.columns
+    names, columns, theirs = _NAMES[question.operator], question.columns, other.columns
     found: dict[str, tuple[int, int]] = {}
     for n in range(DIGITS):
         changed = _with(columns, n, replace(columns[n], plain=theirs[n].plain))
@@ -140,12 +141,12 @@ def _with(columns: tuple[Column, ...], n: int, column: Column) -> tuple[Column, 
     return (*columns[:n], column, *columns[n + 1 :])
 
 
-def _other(names: _Names, question: Question, rng: random.Random) -> Question:
+def _other(question: Question, rng: random.Random) -> Question:
     """Another question with a sign as this one, each of whose variables by itself would change the answer."""
-    right = [digit(question.columns, n, names.operator) for n in range(DIGITS + 1)]
+    right = [digit(question.columns, n, question.operator) for n in range(DIGITS + 1)]
     while True:
-        other = _drawn(names.operator, question.sign, rng)
-        if all(value != right[n] for n, value in _predicted(names, question, other).values()):
+        other = _drawn(question.operator, question.sign, rng)
+        if all(value != right[n] for n, value in predicted(question, other).values()):
             return other
 
 
@@ -162,19 +163,18 @@ SIGNS = {"sum": PLUS, "positive": PLUS, "negative": MINUS}
 """The sign of the answer, by template."""
 
 
-def written(names: _Names, question: Question, template: str, rng: random.Random) -> TextPrompt:
+def written(question: Question, template: str, rng: random.Random) -> TextPrompt:
     """The prompt of a question, with counterfactuals that are drawn for it."""
     text, right = question.text[:-1], question.text[-1]
-    other = _other(names, question, rng)
+    other = _other(question, rng)
     counterfactuals = {OTHER: other.text[:-1]}
-    predicted = {
-        name: Prediction(OTHER, str(value), _before(n))
-        for name, (n, value) in _predicted(names, question, other).items()
+    leads_to = {
+        name: Prediction(OTHER, str(value), _before(n)) for name, (n, value) in predicted(question, other).items()
     }
-    if names.operator == MINUS:
+    if question.operator == MINUS:
         turned = _drawn(MINUS, _opposite(question.sign), rng)
         counterfactuals[OTHER_SIGN] = turned.text[:-1]
-        predicted["GT"] = Prediction(OTHER_SIGN, turned.sign, "EQ")
+        leads_to["GT"] = Prediction(OTHER_SIGN, turned.sign, "EQ")
     after_equals = range(POSITIONS.index("EQ"), len(POSITIONS))
     return TextPrompt(
         text=text,
@@ -184,7 +184,7 @@ def written(names: _Names, question: Question, template: str, rng: random.Random
         spans={name: ((at, at + 1),) for at, name in enumerate(POSITIONS)},
         counterfactuals=counterfactuals,
         template=template,
-        predicted=predicted,
+        predicted=leads_to,
         elsewhere={POSITIONS[at]: _rest(question.text[at + 1]) for at in after_equals},
     )
 
@@ -282,9 +282,9 @@ _SUBTRACTION = TaskInfo(
 )
 
 
-def _task(info: TaskInfo, names: _Names, templates: tuple[str, ...]) -> WrittenTask[tuple[()]]:
+def _task(info: TaskInfo, operator: str, templates: tuple[str, ...]) -> WrittenTask[tuple[()]]:
     def draw_text(template: str, pools: tuple[()], rng: random.Random) -> TextPrompt:
-        return written(names, _drawn(names.operator, SIGNS[template], rng), template, rng)
+        return written(_drawn(operator, SIGNS[template], rng), template, rng)
 
     return WrittenTask(info, templates, (), _choose, draw_text)
 
@@ -292,10 +292,10 @@ def _task(info: TaskInfo, names: _Names, templates: tuple[str, ...]) -> WrittenT
 def open_addition(ref: TaskRef) -> WrittenTask[tuple[()]]:
     """The task of ``task addition``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return _task(_ADDITION, _SUM, ("sum",))
+    return _task(_ADDITION, PLUS, ("sum",))
 
 
 def open_subtraction(ref: TaskRef) -> WrittenTask[tuple[()]]:
     """The task of ``task subtraction``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return _task(_SUBTRACTION, _DIFFERENCE, ("positive", "negative"))
+    return _task(_SUBTRACTION, MINUS, ("positive", "negative"))

@@ -10,6 +10,7 @@ what the model says.
    exactly where the model writes the right answer by itself, one top token after another.
 2. A cascade has the length of the longest chain of columns out of which one carry or borrow goes: 0 if there is none, 1
    if each ends in the next column, 2 and 3 if it runs on through columns that add up to 9, or whose digits are equal.
+   Nothing is borrowed from above the highest digit, so that of a difference the longest is 2.
 """
 
 from __future__ import annotations
@@ -34,20 +35,15 @@ OPERATIONS = {"addition": (False,), "arithmetic": (False, True)}
 
 @dataclass(frozen=True)
 class Answered:
-    """All questions of one kind, the first number times ``data.BEYOND`` plus the second being the index of each.
-
-    ``right`` says which were answered right, ``cascades`` how long the cascade of each is, ``failures`` what was said.
+    """Questions of one kind, differences if ``minus``: which were answered right, how long the cascade of each is,
+    which pairs of numbers training never showed, and what was said where it was wrong.
     """
 
     minus: bool
     right: Bool[Tensor, " questions"]
     cascades: Int[Tensor, " questions"]
+    held_out: Bool[Tensor, " questions"]
     failures: tuple[str, ...]
-
-    @property
-    def held_out(self) -> Bool[Tensor, " questions"]:
-        """Which pairs of numbers training never showed."""
-        return data.held_out(*_numbers(torch.arange(len(self.right))))
 
 
 def cascades(first: data.Numbers, second: data.Numbers, minus: bool) -> Int[Tensor, " questions"]:
@@ -66,24 +62,28 @@ def cascades(first: data.Numbers, second: data.Numbers, minus: bool) -> Int[Tens
     return longest
 
 
-def _numbers(indices: Int[Tensor, " questions"]) -> tuple[data.Numbers, data.Numbers]:
-    return indices // data.BEYOND, indices % data.BEYOND
+EVERY = torch.arange(data.BEYOND**2)
+"""All pairs of numbers, as the first one times ``data.BEYOND`` plus the second one."""
+
+
+def _numbers(pairs: Int[Tensor, " questions"]) -> tuple[data.Numbers, data.Numbers]:
+    return pairs // data.BEYOND, pairs % data.BEYOND
 
 
 @torch.no_grad()
-def ask_all(model: GPT2LMHeadModel, minus: bool) -> Answered:
-    """Ask every question of a kind."""
+def ask(model: GPT2LMHeadModel, minus: bool, pairs: Int[Tensor, " questions"] = EVERY) -> Answered:
+    """Ask for the sums, or the differences, of some pairs of numbers."""
     right: list[Tensor] = []
     failures: list[str] = []
-    for indices in torch.arange(data.BEYOND**2).split(AT_ONCE):
-        first, second = _numbers(indices)
+    for some in pairs.split(AT_ONCE):
+        first, second = _numbers(some)
         tokens = data.written(first, second, torch.full_like(first, minus, dtype=torch.bool))
         said = train.answer_logits(model, tokens).argmax(-1)
         right.append((said == tokens[:, data.QUESTION :]).all(1))
         wrong = ~right[-1]
         failures += map(_failure, tokens[wrong], said[wrong])
-    every = torch.arange(data.BEYOND**2)
-    return Answered(minus, torch.cat(right), cascades(*_numbers(every), minus), tuple(failures))
+    numbers = _numbers(pairs)
+    return Answered(minus, torch.cat(right), cascades(*numbers, minus), data.held_out(*numbers), tuple(failures))
 
 
 def _failure(tokens: Tensor, said: Tensor) -> str:
@@ -97,10 +97,10 @@ def _text(tokens: Tensor) -> str:
 def table(answered: Answered) -> Iterator[str]:
     """Failures by the length of the cascade, of all, and of the pairs that training never showed."""
     yield f"{'differences' if answered.minus else 'sums':<16} {'asked':>9} {'failed':>7} {'per million':>12}"
-    lengths = {f"cascade of {n}": answered.cascades == n for n in range(data.DIGITS + 1)}
+    lengths = {f"cascade of {n}": answered.cascades == n for n in range(int(answered.cascades.max()) + 1)}
     for name, some in (lengths | {"all": answered.cascades >= 0, "held out": answered.held_out}).items():
         asked, failed = int(some.sum()), int((some & ~answered.right).sum())
-        yield f"{name:<16} {asked:>9,} {failed:>7,} {1e6 * failed / asked:>12.1f}"
+        yield f"{name:<16} {asked:>9,} {failed:>7,} {1e6 * failed / max(1, asked):>12.1f}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     model = train.load(given.folder or train.PACKAGE / given.name)
     failures: list[str] = []
     for minus in OPERATIONS[given.name]:
-        answered = ask_all(model, minus)
+        answered = ask(model, minus)
         print("\n".join(table(answered)), flush=True)
         failures += answered.failures
     out = given.out or Path(f"{given.name}-failures.txt")
