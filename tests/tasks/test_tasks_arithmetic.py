@@ -27,7 +27,9 @@ def drawn(name: str, tokenizer, count: int = 60):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_token_of_the_answer_is_asked_for_after_the_one_before_it(name: str, digits):
     for prompt in drawn(name, digits):
-        first, operator, second, shown = re.fullmatch(r"(\d{3})([+-])(\d{3})=([+-]\d{3})", prompt.text).groups()
+        found = re.fullmatch(r"(\d{3})([+-])(\d{3})=([+-]\d{3})", prompt.text)
+        assert found is not None
+        first, operator, second, shown = found.groups()
         answer = int(first) + int(second) if operator == "+" else int(first) - int(second)
         whole = f"{'-' if answer < 0 else '+'}{abs(answer):04}"
         assert whole[:-1] == shown
