@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from circuitdsl.check.bench import Bench
-from circuitdsl.components import END, Embed, Head, Mlp, Node, Position, all_heads
+from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
 from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.figures import measured
 from circuitdsl.draft.places import Places
@@ -154,7 +154,8 @@ def _stage(
     planned: Planned,
 ) -> Stage:
     method = circuit.method
-    terms = {each: _reaching(_term(each, roles, senders(circuit, each.place or END)), circuit) for each in into}
+    read = Position(method.at)
+    terms = {each: _reaching(_term(each, roles, senders(circuit, each.place or read)), circuit) for each in into}
     terms = {each: term for each, term in terms.items() if term is not None}
     idle = _idle(terms, circuit, bench) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}

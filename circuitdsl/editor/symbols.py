@@ -118,6 +118,13 @@ class _Names:
             for value in setting.values:
                 if setting.name.text == "against" and isinstance(value, t.Words):
                     yield Occurrence(Symbol("counterfactual", value.text, self.owner), value.span)
+                yield from self.metric(value)
+
+    def metric(self, value: t.Words | t.Called | t.Number) -> Iterator[Occurrence]:
+        """Where a metric is read."""
+        for argument in value.arguments if isinstance(value, t.Called) else ():
+            if isinstance(argument, t.ReadAt):
+                yield from self.place(argument.place)
 
     def expect(self, expect: t.Expect) -> Iterator[Occurrence]:
         yield Occurrence(Symbol("measure", expect.measure.text), expect.measure.span)
@@ -138,6 +145,8 @@ class _Names:
             case t.Arrow() | t.Alike():
                 yield from self.argument(argument.left)
                 yield from self.argument(argument.right)
+            case t.ReadAt():
+                yield from self.place(argument.place)
             case t.Logits() | t.Number():
                 pass
 

@@ -19,13 +19,18 @@ from circuitdsl.tasks.prompts import Prompt
 class Batch:
     """Prompts side by side, padded on the right.
 
-    ``real`` is false on padding; ``ends`` is the index of each prompt's END.
+    ``real`` is false on padding; ``ends`` is the index at which each prompt's output is read (``Prompt.read``).
     """
 
     prompts: tuple[Prompt, ...]
     tokens: Int[Tensor, "prompts length"]
     real: Bool[Tensor, "prompts length"]
     ends: Int[Tensor, " prompts"]
+
+    @property
+    def last(self) -> Int[Tensor, " prompts"]:
+        """The index of each prompt's last token, at or after that at which the output is read."""
+        return self.real.sum(1) - 1
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -35,7 +40,7 @@ def batch_of(prompts: Sequence[Prompt], device: torch.device) -> Batch:
     """The prompts as one batch."""
     lengths = torch.tensor([len(prompt.tokens) for prompt in prompts])
     real = (torch.arange(int(lengths.max())) < lengths[:, None]).to(device)
-    ends = torch.tensor([prompt.positions["END"][-1] for prompt in prompts], device=device)
+    ends = torch.tensor([prompt.positions[prompt.read][-1] for prompt in prompts], device=device)
     return Batch(tuple(prompts), padded([prompt.tokens for prompt in prompts], device), real, ends)
 
 

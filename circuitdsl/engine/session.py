@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from circuitdsl.components import END
 from circuitdsl.engine.base import Engine
 from circuitdsl.engine.guard import unchanged
 from circuitdsl.engine.mean_store import MeanStore
@@ -39,7 +40,7 @@ from circuitdsl.measures.experiments import (
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import KnownModel, Model
 from circuitdsl.tasks import draw, draw_all, open_task
-from circuitdsl.tasks.prompts import Prompt, PromptSet, numbered
+from circuitdsl.tasks.prompts import Prompt, PromptSet, numbered, read_at
 
 
 @dataclass
@@ -72,15 +73,24 @@ class Session:
         """
         known = self.streams.get(data)
         if known is None or (len(known.prompts) < count and not known.exhausted):
-            tokenizer = self.engine.model.tokenizer
-            if data.listed:
-                known = draw_all(data.task, tokenizer, data.seed, data.bos)
-            else:
-                known = draw(data.task, tokenizer, count, data.seed, data.bos)
-            _check_tokens(known.prompts, self.engine.model)
-            known = replace(known, prompts=numbered(known.prompts))
+            known = self._drawn(data, count) if data == read_at_end(data) else self._read_elsewhere(data, count)
             self.streams[data] = known
         return known.prompts[:count]
+
+    def _drawn(self, data: Data, count: int) -> PromptSet:
+        tokenizer = self.engine.model.tokenizer
+        if data.listed:
+            drawn = draw_all(data.task, tokenizer, data.seed, data.bos)
+        else:
+            drawn = draw(data.task, tokenizer, count, data.seed, data.bos)
+        _check_tokens(drawn.prompts, self.engine.model)
+        return replace(drawn, prompts=numbered(drawn.prompts))
+
+    def _read_elsewhere(self, data: Data, count: int) -> PromptSet:
+        """The same prompts as at END, asked for the answers after another position."""
+        whole = read_at_end(data)
+        prompts = self.prompts(whole, count)
+        return replace(self.streams[whole], prompts=tuple(read_at(prompt, data.at) for prompt in prompts))
 
     def all_of(self, data: Data) -> tuple[Prompt, ...]:
         """Every prompt of a task whose prompts are listed. Raises as ``prompts`` does."""
@@ -100,6 +110,7 @@ class Session:
 
         Raises as ``prompts`` does.
         """
+        data = read_at_end(data)  # outputs are the same wherever the answer is read
         if (data, source) not in self.drawn and data.listed and isinstance(source, Mean):
             self.drawn[data, source] = reference_of_all(self.all_of(data), source)
         if (data, source) not in self.drawn:
@@ -339,6 +350,11 @@ class _Known:
         return np.concatenate(self.pieces[experiment])
 
 
+def read_at_end(data: Data) -> Data:
+    """The same prompts, asked for the answer after the last token."""
+    return replace(data, at=END.name)
+
+
 @dataclass
 class _Writer:
     """Puts readings into the store about once a second. ``refused``: why the store took no more, if it did not."""
@@ -388,7 +404,8 @@ def _check_tokens(prompts: Sequence[Prompt], model: Model | KnownModel) -> None:
                 "shorten the prompts, or choose a model with a longer context",
             )
         changed = (token for tokens in prompt.counterfactuals.values() for token in tokens)
-        used = (*prompt.tokens, *changed, prompt.answer, *prompt.wrong, *prompt.right, *prompt.options)
+        later = (token for each in prompt.elsewhere.values() for token in (*each.right, *each.wrong, *each.options))
+        used = (*prompt.tokens, *changed, prompt.answer, *prompt.wrong, *prompt.right, *prompt.options, *later)
         if (highest := max(used)) >= model.geometry.d_vocab:
             raise InputError(
                 f"the tokenizer of {model.name} gives the token {highest} ({model.tokenizer.decode([highest])!r}), and "

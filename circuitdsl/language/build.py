@@ -131,7 +131,7 @@ class Builder(Transformer[Token, t.File]):
 
     def argument(self, meta: Any, children: list[Any]) -> t.Argument:
         child = children[0]
-        return child if isinstance(child, t.Arrow | t.Alike | t.Number) else _plain(child)
+        return child if isinstance(child, t.Arrow | t.Alike | t.Number | t.ReadAt) else _plain(child)
 
     def contrast(self, meta: Any, children: list[Any]) -> t.Words:
         against, words = children
@@ -139,6 +139,9 @@ class Builder(Transformer[Token, t.File]):
 
     def count(self, meta: Any, children: list[Token]) -> t.Number:
         return self._number(children[0])
+
+    def read_at(self, meta: Any, children: list[t.Place]) -> t.ReadAt:
+        return t.ReadAt(children[0], span=self._span(meta))
 
     def arrow(self, meta: Any, children: list[Any]) -> t.Arrow:
         left, right = children
@@ -236,8 +239,8 @@ class Builder(Transformer[Token, t.File]):
         return t.Setting(self._name(name), made, span=self._span(meta))
 
     def metric(self, meta: Any, children: list[Any]) -> t.Words | t.Called:
-        words, argument = children
-        return words if argument is None else t.Called(words, argument, span=self._span(meta))
+        words, *arguments = (child for child in children if child is not None)
+        return t.Called(words, tuple(arguments), span=self._span(meta)) if arguments else words
 
     def _value(self, child: Any) -> t.Words | t.Called | t.Number:
         if not isinstance(child, Token):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from circuitdsl.actions import Ablation, Action
-from circuitdsl.components import ALL, Component, Dictionary, Geometry, Head, Node, Position
+from circuitdsl.components import ALL, END, Component, Dictionary, Geometry, Head, Node, Position
 from circuitdsl.display import Displayed
 from circuitdsl.language.environment import TaskInfo, TaskRef
 
@@ -231,10 +231,12 @@ class Count:
 
 @dataclass(frozen=True)
 class Variable:
-    """Argument kind ``variable``: a variable of the task, and the counterfactual on which it has another value."""
+    """Argument kind ``variable``: a variable of the task, the counterfactual on which it has another value, and the
+    position after which it predicts the answer."""
 
     name: str
     counterfactual: str
+    at: str = END.name
 
     def __str__(self) -> str:
         return self.name
@@ -243,7 +245,23 @@ class Variable:
         return self.name
 
 
-Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count | Variable
+@dataclass(frozen=True)
+class ReadAt:
+    """``at A2``: the position after which the output is read."""
+
+    position: str
+
+    def __str__(self) -> str:
+        return f"at {self.position}"
+
+    def to_dict(self) -> str:
+        return self.position
+
+
+READ_AT = "at"
+"""The name under which a term has its :class:`ReadAt`."""
+
+Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count | Variable | ReadAt
 
 
 # --- claims ----------------------------------------------------------------------------------------
@@ -259,9 +277,20 @@ class Term:
     minus_baseline: bool = False  # interventions: the measurement less its value without the intervention
 
     def __str__(self) -> str:
-        inside = [*(str(argument) for _, argument in self.arguments), *self.options]
+        read = [str(argument) for _, argument in self.arguments if isinstance(argument, ReadAt)]
+        inside = [*(str(each) for _, each in self.arguments if not isinstance(each, ReadAt)), *self.options, *read]
         less = " - baseline" if self.minus_baseline else ""
         return self.measure + (f"({', '.join(inside)})" if inside else "") + less
+
+    @property
+    def at(self) -> str:
+        """The position after which the output is read for it; "" where the method says so."""
+        for _, argument in self.arguments:
+            if isinstance(argument, ReadAt):
+                return argument.position
+            if isinstance(argument, Variable):
+                return argument.at
+        return ""
 
     def to_dict(self) -> dict[str, object]:
         """The arguments by parameter name, and the options."""
@@ -390,11 +419,27 @@ class Method:
 
         >>> str(Method(metric="hit(10)").measured), Method(metric="logit_diff(against max)").measured.options
         ('hit(10)', ('against max',))
+        >>> Method(metric="hit(10, at A2)").at, Method().at
+        ('A2', 'END')
         """
         name, _, inside = self.metric.removesuffix(")").partition("(")
-        if inside.isdigit():
-            return Term(name, (("k", Count(int(inside))),))
-        return Term(name, options=(inside,) if inside else ())
+        parts = inside.split(", ") if inside else []
+        places = [part.removeprefix("at ") for part in parts if part.startswith("at ")]
+        counts: list[tuple[str, Argument]] = [("k", Count(int(part))) for part in parts if part.isdigit()]
+        read: list[tuple[str, Argument]] = [(READ_AT, ReadAt(place)) for place in places]
+        options = (part for part in parts if not part.isdigit() and not part.startswith("at "))
+        return Term(name, (*counts, *read), tuple(options))
+
+    @property
+    def at(self) -> str:
+        """The position after which the metric is read."""
+        return self.measured.at or END.name
+
+    def read_at_end(self) -> Method:
+        """The method with its metric read after the last token."""
+        term = self.measured
+        arguments = tuple((name, each) for name, each in term.arguments if not isinstance(each, ReadAt))
+        return replace(self, metric=str(replace(term, arguments=arguments)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -443,8 +488,8 @@ class Circuit(Displayed):
         return tuple(dict.fromkeys((self.task, *others)))
 
     def on(self, where: OnTask) -> Circuit:
-        """The circuit on another task: its prompts, and that task's own counterfactual."""
-        method = replace(self.method, against=where.info.default_counterfactual or "")
+        """The circuit on another task: its prompts, that task's own counterfactual, and the answer after its END."""
+        method = replace(self.method.read_at_end(), against=where.info.default_counterfactual or "")
         return replace(self, task=where.task, task_info=where.info, method=method)
 
     def edge_claims(self) -> Iterator[Claim]:

@@ -69,6 +69,7 @@ def resolve_circuit(
         budget,
         bos=method.bos,
         places=places,
+        read=Position(method.at),
         dictionaries=dictionaries,
     )
     roles, mentions = _roles(block, scope)

@@ -11,6 +11,7 @@ from typing import assert_never
 from circuitdsl.components import ALL, Head, Position
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import (
+    READ_AT,
     Argument,
     At,
     Bound,
@@ -22,6 +23,7 @@ from circuitdsl.language.circuit import (
     Elements,
     FromTo,
     Nodes,
+    ReadAt,
     Reads,
     Role,
     Term,
@@ -147,12 +149,15 @@ class Reader:
         if measure is None:
             return None
         full = _with_role(written, measure, role, self.scope) if role else written
-        options, arguments = self._options(measure, full.arguments)
+        read = self._read_at(measure, [each for each in full.arguments if isinstance(each, t.ReadAt)])
+        options, arguments = self._options(measure, [each for each in full.arguments if not isinstance(each, t.ReadAt)])
         bound = self._judgement(measure, written, options or ())
-        bindings = None if options is None else self._bind(measure, arguments, _span_of(written))
-        if bindings is None or bound is None or options is None:
+        reader = self if not read else replace(self, scope=replace(self.scope, read=Position(read)))
+        bindings = None if options is None else reader._bind(measure, arguments, _span_of(written))
+        if bindings is None or bound is None or options is None or read is None:
             return None
-        term = Term(measure.name, bindings, options, written.minus_baseline)
+        placed: tuple[tuple[str, Argument], ...] = ((READ_AT, ReadAt(read)),) if read else ()
+        term = Term(measure.name, (*bindings, *placed), options, written.minus_baseline)
         name = role.name if role else ""
         texts = claim_text(full), subject_text(full)
         return Draft(written.span.line, *texts, "expect", term, bound, name, label_text(written))
@@ -182,6 +187,20 @@ class Reader:
         return measure
 
     # --- arguments ---------------------------------------------------------------------------------
+
+    def _read_at(self, measure: MeasureInfo, written: Sequence[t.ReadAt]) -> str | None:
+        """The position after which the claim reads the output; "" for none, None after saying what is wrong."""
+        if not written:
+            return ""
+        first, *more = written
+        if not measure.placed or self.place == "compare":
+            message = f"where the output is read makes no difference to `{measure.name}`"
+            self.scope.report("C504", message, first.span, f"leave `{first.text}` out")
+            return None
+        if more:
+            self.scope.report("C516", "the output is read in one place", more[0].span, "leave one out")
+            return None
+        return self.scope.read_at(first.place)
 
     def _options(
         self, measure: MeasureInfo, arguments: Sequence[t.Argument]
@@ -365,7 +384,7 @@ class Reader:
             return None
         known = {info.name: info for info in task.variables}
         if written.text in known:
-            return Variable(written.text, known[written.text].counterfactual)
+            return Variable(written.text, known[written.text].counterfactual, known[written.text].at)
         message = f"the task {task.name} has no variable `{written.text}`"
         remedy = suggestion(written.text, list(known), "variable") if known else _NO_VARIABLES
         self.scope.report("C223", message, written.span, remedy)
@@ -494,13 +513,14 @@ def _with_role(written: t.Expect, measure: MeasureInfo, role: Role, scope: Scope
     if not measure.parameters or measure.parameters[0].kind != "heads":
         return written
     known = {option for option, _ in measure.options}
-    given = [argument for argument in written.arguments if argument_text(argument) not in known]
+    own = (argument for argument in written.arguments if not isinstance(argument, t.ReadAt))
+    given = [argument for argument in own if argument_text(argument) not in known]
     first = given[0] if given else None
     names_heads = isinstance(first, t.Group) or (isinstance(first, t.Words) and first.text in scope.roles)
     if names_heads or len(given) >= len(measure.parameters):
         return written
-    own = t.Words((role.name,), span=written.measure.span)
-    return replace(written, arguments=(own, *written.arguments))
+    named = t.Words((role.name,), span=written.measure.span)
+    return replace(written, arguments=(named, *written.arguments))
 
 
 # --- bounds ----------------------------------------------------------------------------------------

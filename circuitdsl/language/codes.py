@@ -72,6 +72,9 @@ CODES = MappingProxyType(
         "that it has; prompts of your own may have some (`explain file`).",
         "C224": "Two statements of a block have the same label (`as moves`), so that a claim could not be called by "
         "it. In a `for` a label has the variable in brackets.",
+        "C225": "`at A2` in a measurement or a metric says after which position the output is read. The task's prompts "
+        "have to say which answers are right there: `circuitdsl explain TASK` lists such positions. Lines of a file "
+        'give answers by position (`"at": {"A2": {"answer": ...}}`).',
         "C231": "A line of a file of prompts cannot be used: it is no JSON object, lacks what it needs, or the model's "
         'tokenizer cannot read it so. The place shown is that line. `task file("my.jsonl", skip: yes)` goes on with '
         "the other lines. `circuitdsl tasks new my.jsonl` starts a file that is right.",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from circuitdsl.components import Geometry
+from circuitdsl.components import END, Geometry
 
 ParameterKind = Literal[
     "heads",  # a role, several roles, or heads with positions
@@ -64,12 +64,25 @@ BOS = "BOS"
 class VariableInfo:
     """A variable of a task: something of a prompt by which a model may find the answer, such as where a name stands.
 
-    On ``counterfactual`` it has another value, and each prompt says what the answer would be if it alone had that one.
+    On ``counterfactual`` it has another value, and each prompt says what the answer after the position ``at`` would be
+    if it alone had that one.
     """
 
     name: str
     about: str
     counterfactual: str
+    at: str = END.name
+
+
+@dataclass(frozen=True)
+class AnswersInfo:
+    """A position of a task besides END whose prompts say what may follow it; ``wrong`` and ``choice`` as in
+    :class:`TaskInfo`."""
+
+    position: str
+    about: str
+    wrong: bool = True
+    choice: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,12 @@ class TaskInfo:
     listed: int = 0  # how many prompts there are in all, at most (a vocabulary may lack some); 0: they cannot be listed
     wrong: bool = True  # whether its prompts say which answers are wrong
     choice: bool = True  # whether they allow more answers than the right ones
+    elsewhere: tuple[AnswersInfo, ...] = ()  # the positions besides END whose answers they give
+
+    def answers_at(self, position: str) -> AnswersInfo | None:
+        """What is known of the answers after a position; None if its prompts give none there."""
+        at_end = AnswersInfo(END.name, "the last token", self.wrong, self.choice)
+        return next((each for each in (at_end, *self.elsewhere) if each.position == position), None)
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,7 @@ class MeasureInfo:
     limits: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value that it can have
     of_whole: bool = False  # of the circuit as a whole, which has to list nodes or state edges
     output: bool = False  # of what the model says, so that an intervention on random heads has it as well
+    of_metric: bool = False  # of the method's metric, which may be read elsewhere for one claim
     from_clean: bool = False  # in an intervention a figure of what it changes, so that `- baseline` takes nothing away
 
     def controls_in(self, place: Place) -> tuple[str, ...]:
@@ -142,6 +162,11 @@ class MeasureInfo:
         """The options that it can have in a kind of block."""
         own = tuple(option for option, _ in self.options)
         return (*own, RANDOM_HEADS) if self._has_random_heads(place) else own
+
+    @property
+    def placed(self) -> bool:
+        """Whether a claim may say where the output is read: ``logit_diff(at A2)``."""
+        return self.output or self.of_metric
 
     def _has_random_heads(self, place: Place) -> bool:
         return self.output and place == "intervention"

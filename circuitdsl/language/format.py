@@ -97,7 +97,7 @@ def group_text(group: t.Group) -> str:
 
 def argument_text(argument: t.Argument) -> str:
     match argument:
-        case t.Words() | t.Number():
+        case t.Words() | t.Number() | t.ReadAt():
             return argument.text
         case t.Place():
             return place_text(argument)

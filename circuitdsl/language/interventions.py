@@ -61,6 +61,7 @@ def resolve_intervention(
         budget=budget,
         bos=circuit.method.bos,
         places=Places.of(environment, circuit.task, circuit.method.bos),
+        read=Position(circuit.method.at),
         dictionaries={dictionary.name: dictionary for dictionary in circuit.dictionaries},
     )
     reader = Reader(scope, "intervention")

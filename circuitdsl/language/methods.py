@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from circuitdsl.actions import ABLATIONS
+from circuitdsl.components import END
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import METRICS, Errors, Members, Method, Positions, Processing
 from circuitdsl.language.diagnostics import Collector, suggestion
@@ -27,7 +28,8 @@ SETTINGS = (
         "metric",
         "What F measures: `logit_diff` (the default), `logit_diff(against max)`, `probability`, `probability_diff`, "
         "`reciprocal_rank`, `accuracy` or `hit(10)`, with any number. Effects, knockouts and faithfulness are changes "
-        "of it.",
+        "of it. `logit_diff(at A2)` reads it after another position than END for which the task gives answers; single "
+        "claims may say otherwise: `knockout(carry, at A1)`.",
         METRICS,
     ),
     SettingInfo("against", "The task's counterfactual that patches take activations from; the task names a default."),
@@ -192,24 +194,56 @@ class _Settings:
         """The value of a setting that is chosen among words, or None after saying what they are."""
         if name == "against":
             return counterfactual(t.Name(value.text, span=value.span), self.task, self.collector)
-        if value.text in CHOICES[name] or (name == "metric" and _is_hit(value)):
+        if name == "metric" and isinstance(value, t.Called):
+            return self._metric(value)
+        if value.text in CHOICES[name]:
             return value.text
+        return self._no_choice(name, value)
+
+    def _metric(self, value: t.Called) -> str | None:
+        """A metric with what stands in its parentheses, where it is read last; END need not be said."""
+        places = [argument for argument in value.arguments if isinstance(argument, t.ReadAt)]
+        bare = replace(value, arguments=tuple(each for each in value.arguments if not isinstance(each, t.ReadAt)))
+        if bare.text not in CHOICES["metric"] and not _is_hit(bare):
+            return self._no_choice("metric", bare)
+        if len(places) > 1:
+            self.collector.add("C516", "a metric is read in one place", places[1].span, "leave one out")
+            return None
+        if any(read_at(each.place, self.task, self.collector) is None for each in places):
+            return None
+        elsewhere = tuple(each for each in places if each.place.name != END.name)
+        return replace(bare, arguments=(*bare.arguments, *elsewhere)).text
+
+    def _no_choice(self, name: str, value: t.Words | t.Called) -> None:
+        """Say what a setting can be; of the metrics that no method can have, why."""
         message, remedy = f"`{name}` cannot be `{value.text}`", suggestion(value.text, CHOICES[name], "value")
         if name == "metric" and value.text in NO_METRICS:
             why, remedy = NO_METRICS[value.text]
             message = f"{message}: {why}"
         self.collector.add("C213", message, value.span, remedy)
-        return None
 
     def wrong(self, value: t.Number, remedy: str) -> None:
         self.collector.add("C213", f"`{value.text}` is not possible here", value.span, remedy)
 
 
-def _is_hit(value: t.Words | t.Called) -> bool:
+def _is_hit(value: t.Called) -> bool:
     """Whether a metric is ``hit`` of a number."""
-    if not isinstance(value, t.Called) or value.measure.text != "hit" or not isinstance(value.argument, t.Number):
-        return False
-    return 1 <= value.argument.value <= MOST_COUNT
+    numbers = [argument.value for argument in value.arguments if isinstance(argument, t.Number)]
+    return value.measure.text == "hit" and len(numbers) == len(value.arguments) == 1 and 1 <= numbers[0] <= MOST_COUNT
+
+
+def read_at(place: t.Place, task: TaskInfo | None, collector: Collector) -> str | None:
+    """The position after which the output is read, or None after saying after which the task gives answers."""
+    if place.offset:
+        message = f"answers follow named positions, and `{place.name}{place.offset:+d}` counts from one"
+        collector.add("C225", message, place.span, "write a name alone: `at A2`")
+        return None
+    if task is None or task.answers_at(place.name) is not None:
+        return place.name
+    known = [END.name, *(each.position for each in task.elsewhere)]
+    message = f"the prompts of task {task.name} say no answer after `{place.name}`"
+    collector.add("C225", message, place.span, suggestion(place.name, known, "position"))
+    return None
 
 
 def counterfactual(name: t.Name, task: TaskInfo | None, collector: Collector) -> str | None:

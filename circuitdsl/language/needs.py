@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from circuitdsl.components import END
 from circuitdsl.language.circuit import Control, Method, Path, Term
 from circuitdsl.language.claims import Draft
 from circuitdsl.language.diagnostics import Collector
-from circuitdsl.language.environment import CHANCE, Environment, TaskInfo
+from circuitdsl.language.environment import CHANCE, AnswersInfo, Environment, TaskInfo
 from circuitdsl.language.source import Span
 from circuitdsl.language.statements import Placed
 
@@ -49,20 +50,25 @@ class Needs:
         name, term = self.task.name, claim.term
         if not self.task.counterfactuals and any(isinstance(argument, Path) for _, argument in term.arguments):
             yield f"{name} has no counterfactual, from which an effect takes its activations", _COUNTERFACTUAL
-        if not self.task.wrong and term.measure in _DIFFERENCES:
-            yield f"{name} gives no wrong answers, from which `{term.measure}` is a difference", _WRONG
-
+        answers = self.task.answers_at(term.at or self.method.at)
+        if answers and not answers.wrong and term.measure in _DIFFERENCES:
+            yield f"{name} gives no wrong answers{_there(answers)}, from which `{term.measure}` is a difference", _WRONG
         by_choice = "among options" in term.options or (isinstance(claim.bound, Control) and claim.bound.name == CHANCE)
-        if by_choice and not self.task.choice:
-            yield f"{name} allows no answers but right ones, so that every choice among them is right", _OPTIONS
+        if by_choice and answers and not answers.choice:
+            yield (
+                f"{name} allows no answers but right ones{_there(answers)}, so that every choice among them is right",
+                _OPTIONS,
+            )
 
     def _of_all(self, terms: Sequence[Term]) -> Iterator[tuple[str, str]]:
         """What the method does for all claims that change the model."""
         changing = [term for term in terms if self._changes(term)]
         ablating = [term for term in changing if not any(isinstance(argument, Path) for _, argument in term.arguments)]
-        if changing and not self.task.wrong and self.method.measured.measure in _DIFFERENCES:
+        answers = self.task.answers_at(self.method.at)
+        if changing and answers and not answers.wrong and self.method.measured.measure in _DIFFERENCES:
             message = (
-                f"{self.task.name} gives no wrong answers, from which the metric `{self.method.metric}` is a difference"
+                f"{self.task.name} gives no wrong answers{_there(answers)}, from which the metric "
+                f"`{self.method.metric}` is a difference"
             )
             yield f"{message}, so that no effect of a change is known", f"{_WRONG}: `method {{ metric probability }}`"
         if ablating and not self.task.counterfactuals and self.method.ablate in ("resample", "counterfactual"):
@@ -82,3 +88,8 @@ class Needs:
         """Whether it is measured by changing the model, as what it says or where its heads look is not."""
         info = self.environment.measures.get(term.measure)
         return info is not None and not info.output and not any(each.only_heads for each in info.parameters)
+
+
+def _there(answers: AnswersInfo) -> str:
+    """After which position, in messages; "" for END."""
+    return "" if answers.position == END.name else f" after {answers.position}"

@@ -10,7 +10,7 @@ from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import ANY_INPUT, LogitsReceiver, Nodes, Path, Receivers
 from circuitdsl.language.environment import BOS
 from circuitdsl.language.format import argument_text
-from circuitdsl.language.scope import END, Scope
+from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
 
 
@@ -255,7 +255,7 @@ def _warned_of_positions(scope: Scope, path: Path, span: Span) -> bool:
     """Warn, and say so, of a path whose receivers read at other positions than its senders write."""
     written = {node.position for node in path.senders.nodes}
     receivers = path.receivers
-    read = {END} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
+    read = {scope.read} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
     if scope.task is None or not read or not written or ALL in read | written or read & written:
         return False
     if isinstance(receivers, Receivers) and any(node.component.looks_back for node in receivers.nodes):

@@ -25,6 +25,7 @@ from circuitdsl.language.circuit import Members, Nodes, Role
 from circuitdsl.language.diagnostics import Collector, nearest, suggestion
 from circuitdsl.language.environment import BOS, Environment, TaskInfo
 from circuitdsl.language.format import at_text, component_text, item_text
+from circuitdsl.language.methods import read_at
 from circuitdsl.language.notations import remedy_for
 from circuitdsl.language.places import Places
 from circuitdsl.language.source import Span
@@ -47,6 +48,7 @@ class Scope:
     budget: Budget = field(default_factory=Budget)
     bos: bool = False
     places: Places = field(default_factory=Places)
+    read: Position = END  # after which token the output is read
     dictionaries: Dictionaries = field(default_factory=dict[str, Dictionary | None])
 
     def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
@@ -95,6 +97,10 @@ class Scope:
             remedy = "name another place, or give the position on every line of a file of prompts"
             self.report("C493", f"{fault}, so that nothing can be measured there", place.span, remedy)
         return position
+
+    def read_at(self, place: t.Place) -> str | None:
+        """The position after which the output is to be read, or None after saying that no answer is known there."""
+        return read_at(place, self.task, self.collector)
 
     def looks_at(self, query: Position, key: Position, span: Span) -> None:
         """Warn where the key that a query is to look at comes later in every prompt."""

@@ -182,7 +182,19 @@ class Alike(Syntax):
 Operand = Words | Place | Group | Logits
 """``Place`` only with an offset: a bare position is ``Words``, as is a bare role."""
 
-Argument = Operand | Arrow | Alike | Number
+
+@dataclass(frozen=True)
+class ReadAt(Syntax):
+    """``at A2`` among arguments: after which token the output is read."""
+
+    place: Place
+
+    @property
+    def text(self) -> str:
+        return f"at {self.place.name}{self.place.offset:+d}" if self.place.offset else f"at {self.place.name}"
+
+
+Argument = Operand | Arrow | Alike | Number | ReadAt
 
 
 @dataclass(frozen=True)
@@ -271,14 +283,15 @@ StatedClaim = Edge | Expect | ControlTask
 
 @dataclass(frozen=True)
 class Called(Syntax):
-    """A metric with what stands in its parentheses: ``hit(10)``, ``logit_diff(against max)``."""
+    """A metric with what stands in its parentheses: ``hit(10)``, ``logit_diff(against max, at A2)``."""
 
     measure: Words
-    argument: Words | Number
+    arguments: tuple[Words | Number | ReadAt, ...]
 
     @property
     def text(self) -> str:
-        return f"{self.measure.text}({self.argument.text})"
+        inside = ", ".join(argument.text for argument in self.arguments)
+        return f"{self.measure.text}({inside})" if inside else self.measure.text
 
 
 @dataclass(frozen=True)

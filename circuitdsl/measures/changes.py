@@ -34,7 +34,7 @@ FEWEST = 3
 
 def direct(head: Head, method: Method, under: Intervened | None = None) -> Patched:
     """The world in which a head's way to the logits is patched and no other (see ``effect``)."""
-    return Patched(frozenset({Node(head, Position("END"))}), frozenset(), method.against, strict=False, under=under)
+    return Patched(frozenset({Node(head, Position(method.at))}), frozenset(), method.against, strict=False, under=under)
 
 
 def _change_and_importance(means: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from circuitdsl.actions import Action
-from circuitdsl.components import Dictionary, Head, Node
+from circuitdsl.components import END, Dictionary, Head, Node
 from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 
@@ -21,13 +21,15 @@ from circuitdsl.language.environment import TaskRef
 class Data:
     """Which prompts: the first n of this task's seeded stream (n is chosen by the judge).
 
-    ``listed``: the stream is every prompt of the task once.
+    ``listed``: the stream is every prompt of the task once. ``at`` is the position after which the output is read and
+    the answer is asked.
     """
 
     task: TaskRef
     seed: int
     bos: bool
     listed: bool = False
+    at: str = END.name
 
 
 # --- where replaced activations come from ----------------------------------------------------------
@@ -199,7 +201,10 @@ larger: what has no limits is judged by a test that a few rare prompts deceive (
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from the logits at END (``engine.readings``)."""
+    """A number computed from the logits at END (``engine.readings``).
+
+    Here and in what follows END stands for the position at which the output is read (``Data.at``).
+    """
 
     name: Literal[
         "logit_diff",

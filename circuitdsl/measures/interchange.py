@@ -47,7 +47,8 @@ MEASURES = (
             "share",
             "What the nodes carry: they take the output that they have on the counterfactual on which a variable of "
             "the task has another value, everything else recomputes, and the figure is the share of prompts whose top "
-            "token at END is the very answer that would follow if that variable alone had the other value "
+            "token at END, or at the position after which the variable predicts the answer, is the very one that would "
+            "follow if that variable alone had the other value "
             "(interchange intervention accuracy). Beside it stands the share on which that is the top token "
             f"{AS_IT_IS}. Compared with `random heads` it must be among the best 5% (1 - the method's confidence) of "
             f"itself and {RANDOM_SETS} random sets matched by layer, number and position.",

@@ -123,7 +123,9 @@ class Request:
 
     @property
     def data(self) -> Data:
-        return data_of(replace(self.circuit, method=self.method))
+        """The circuit's prompts, asked for the answer after the position that the term names, or the method."""
+        data = data_of(replace(self.circuit, method=self.method))
+        return replace(data, at=self.term.at) if self.term.at else data
 
     @property
     def metric(self) -> Figure:
@@ -216,7 +218,8 @@ def data_of(circuit: Circuit) -> Data:
     """The prompts of a circuit's task by its method. A task that cannot list its prompts (another than the circuit's
     own, which a control task names) is drawn."""
     method = circuit.method
-    return Data(circuit.task, method.seed, method.bos, listed=method.prompts_all and circuit.task_info.listed > 0)
+    listed = method.prompts_all and circuit.task_info.listed > 0
+    return Data(circuit.task, method.seed, method.bos, listed, method.at)
 
 
 def ablation_source(method: Method, ablate: Ablation) -> Source:

@@ -159,6 +159,7 @@ MEASURES = (
                 ),
             ),
             alternatives=("normalised", "recovered"),
+            of_metric=True,
             of_circuits=("normalised", "recovered", RANDOM_EDGES, SHAM),
             controls=(RANDOM_EDGES, SHAM),
         ),

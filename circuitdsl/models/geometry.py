@@ -10,7 +10,7 @@ from circuitdsl.components import Geometry
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.configuration import NO_MLP, is_native, measured_length, native_shape, read_configuration
 from circuitdsl.models.families import ALWAYS, Family, families
-from circuitdsl.models.folders import find_folder
+from circuitdsl.models.folders import SHIPPED, find_folder
 from circuitdsl.models.names import shape_name
 from circuitdsl.models.planted.plans import PLANTED
 
@@ -38,7 +38,7 @@ def geometry_of(name: str, revision: str | None = None) -> Geometry:
 
 def known_names() -> tuple[str, ...]:
     """Every name that needs no file of the user's."""
-    return (*PLANTED, "mini", *_PUBLIC)
+    return (*PLANTED, *SHIPPED, *_PUBLIC)
 
 
 # layers, heads, key-value heads, d_model, d_mlp, vocabulary, context

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from circuitdsl.models.folders import (
     ADDABLE,
+    SHIPPED,
     added_folder,
     cache_folder,
     downloaded_revisions,
@@ -33,7 +34,7 @@ def require_downloaded(name: str, revision: str) -> None:
 
 def require_revisions(name: str) -> None:
     """Refuse a revision of what is not a model of the hub."""
-    if name in (*PLANTED, "mini", *ADDABLE):
+    if name in (*PLANTED, *SHIPPED, *ADDABLE):
         raise ModelError(f"{name} comes with circuitdsl and has no revisions", "leave out the revision")
     if is_own_folder(name):
         raise ModelError(
@@ -44,8 +45,8 @@ def require_revisions(name: str) -> None:
 
 def require_hub(name: str, revision: str | None) -> None:
     """Refuse at once what only a network could bring when there is none, or what is a mistyped name or folder."""
-    if name == "mini":
-        raise ModelError("the weights of mini are missing from this installation", "install circuitdsl again")
+    if name in SHIPPED:
+        raise ModelError(f"the weights of {name} are missing from this installation", "install circuitdsl again")
     if name in ADDABLE:
         raise ModelError(
             f"{name} has not been added to this machine yet (there is nothing in {added_folder(name)})",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from circuitdsl.components import ALL, END, Head, Node, all_heads
+from circuitdsl.components import ALL, Head, Node, Position, all_heads
 from circuitdsl.language.circuit import Circuit, LogitsReceiver, Path, Receivers, Term
 from circuitdsl.measures.comparisons import Kind
 from circuitdsl.measures.experiments import Ablated, Experiment, Patched, World
@@ -72,7 +72,8 @@ def _paths(heads: Iterable[Head], receiver: Receivers | LogitsReceiver, request:
     against = request.method.against
     if isinstance(receiver, LogitsReceiver):
         nothing: frozenset[tuple[Node, str]] = frozenset()
-        return {head: Patched(frozenset({Node(head, END)}), nothing, against, False) for head in heads}
+        read = Position(request.method.at)
+        return {head: Patched(frozenset({Node(head, read)}), nothing, against, False) for head in heads}
     inputs = frozenset((place, each) for node, each in receiver.reads() for place in request.placed([node]))
     last = max(node.component.reads(parallel=False) or 0 for node, _ in inputs)
     return {head: Patched(frozenset({Node(head, ALL)}), inputs, against, False) for head in heads if head.writes < last}

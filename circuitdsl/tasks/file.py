@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from circuitdsl.errors import listed
-from circuitdsl.language.environment import LineFault, PositionInfo, TaskInfo, TaskRef, UnknownName, VariableInfo
+from circuitdsl.language.environment import (
+    AnswersInfo,
+    LineFault,
+    PositionInfo,
+    TaskInfo,
+    TaskRef,
+    UnknownName,
+    VariableInfo,
+)
 from circuitdsl.tasks.drawing import turns
 from circuitdsl.tasks.file_lines import Line, read_lines
 from circuitdsl.tasks.file_notes import note_of_bos, note_of_lengths, notes_of_texts, notes_of_tokens
@@ -265,7 +273,7 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         counterfactuals=tuple((name, "given by the file") for name in counterfactuals),
         default_counterfactual=counterfactuals[0] if counterfactuals else None,
         variables=tuple(
-            VariableInfo(name, "given by the file", prediction.counterfactual)
+            VariableInfo(name, "given by the file", prediction.counterfactual, prediction.at)
             for name, prediction in prompts[0].predicted.items()
         ),
         templates=len(lines),
@@ -273,4 +281,13 @@ def _info(ref: TaskRef, prompts: list[TextPrompt]) -> TaskInfo:
         listed=len(prompts),
         wrong=bool(prompts[0].wrong),
         choice=any(set(prompt.options) - {prompt.answer, *prompt.right} for prompt in prompts),
+        elsewhere=tuple(
+            AnswersInfo(
+                name,
+                "given by the file",
+                wrong=bool(answers.wrong),
+                choice=any(set(here.options) - set(here.right) for here in (each.elsewhere[name] for each in prompts)),
+            )
+            for name, answers in prompts[0].elsewhere.items()
+        ),
     )

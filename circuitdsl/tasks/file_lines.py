@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
 
+from circuitdsl.components import END
 from circuitdsl.language.environment import LineFault
 from circuitdsl.language.grammar import is_name
-from circuitdsl.tasks.prompts import Answer, FirstToken, Prediction, Span, TextPrompt
+from circuitdsl.tasks.prompts import Answer, Answers, FirstToken, Prediction, Span, TextPrompt
 
 MAX_LINE = 256 * 1024  # characters
 
@@ -31,7 +32,8 @@ EXAMPLE = (
 """A line that is right."""
 
 _REQUIRED = ("prompt", "answer")
-_FIELDS = (*_REQUIRED, "wrong", "right", "options", "counterfactuals", "positions", "template", "item")
+_FIELDS = (*_REQUIRED, "wrong", "right", "options", "counterfactuals", "positions", "at", "template", "item")
+_OF_ANSWERS = ("answer", "right", "wrong", "options")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NTH = re.compile(r"(?P<words>.+)#(?P<number>[1-9][0-9]{0,5})", re.DOTALL)
 _RESERVED = ("END", "all")
@@ -96,13 +98,16 @@ def read_lines(text: str, file: str) -> Lines:
 
 
 def _uneven(lines: Sequence[Line]) -> Iterator[tuple[int, str, str]]:
-    """Lines that have other counterfactuals or variables than most have, or no wrong answers where most have some: what
-    is measured needs them of every prompt."""
+    """Lines that have other counterfactuals, variables or positions with answers than most have, or no wrong answers
+    where most have some: what is measured needs them of every prompt."""
     if not lines:
         return
-    given = [(frozenset(prompt.counterfactuals), bool(prompt.wrong), _variables(prompt)) for _, prompt in lines]
+    given = [
+        (frozenset(prompt.counterfactuals), bool(prompt.wrong), _variables(prompt), _answered(prompt))
+        for _, prompt in lines
+    ]
     most, _ = Counter(given).most_common(1)[0]
-    names, wrong, variables = most
+    names, wrong, variables, answered = most
     example = next(number for (number, _), each in zip(lines, given, strict=True) if each == most)
     for (number, prompt), each in zip(lines, given, strict=True):
         if each[0] != names:
@@ -117,11 +122,23 @@ def _uneven(lines: Sequence[Line]) -> Iterator[tuple[int, str, str]]:
         elif each[2] != variables:
             message = f"it predicts by {_listed(each[2])}, line {example} by {_listed(variables)}"
             yield number, message, "give every line predictions by the same variables on the same counterfactuals"
+        elif each[3] != answered:
+            message = f"it gives answers at {_listed(each[3])}, line {example} at {_listed(answered)}"
+            yield number, message, "give every line answers after the same positions, all with wrong ones or none"
 
 
 def _variables(prompt: TextPrompt) -> frozenset[str]:
-    """Its variables, each with its counterfactual."""
-    return frozenset(f"{name} on {prediction.counterfactual}" for name, prediction in prompt.predicted.items())
+    """Its variables, each with its counterfactual and where the answer stands, if not at END."""
+
+    def where(prediction: Prediction) -> str:
+        return "" if prediction.at == END.name else f" at {prediction.at}"
+
+    return frozenset(f"{name} on {each.counterfactual}{where(each)}" for name, each in prompt.predicted.items())
+
+
+def _answered(prompt: TextPrompt) -> frozenset[str]:
+    """The positions besides END after which it gives answers, and whether it gives wrong ones."""
+    return frozenset(f"{name}{'' if each.wrong else ' (none wrong)'}" for name, each in prompt.elsewhere.items())
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -160,8 +177,34 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> _Object:
 def _prompt(fields: _Object) -> TextPrompt:
     _check_fields(fields)
     text = _text(fields["prompt"], "prompt")
-    first, *more = _answers(fields["answer"], "answer")
-    right = tuple(dict.fromkeys((first, *more, *(_answers(fields["right"], "right") if "right" in fields else ()))))
+    answers = _answers_of(fields)
+    first, *_ = answers.right
+    several = len(answers.right) > 1 or "right" in fields
+    counterfactuals = [_counterfactual(name, value) for name, value in _names(fields, "counterfactuals")]
+    made = TextPrompt(
+        text=text,
+        answer=first,
+        wrong=answers.wrong,
+        options=answers.options,
+        spans={},
+        counterfactuals={name: text for name, text, _ in counterfactuals},
+        template=_text(fields.get("template", "file"), "template"),
+        right=answers.right if several else (),
+        item=_text(fields["item"], "item") if "item" in fields else "",
+        predicted=_predicted(counterfactuals),
+        elsewhere={name: _elsewhere(name, value) for name, value in _names(fields, "at")},
+    )
+    placed = _placed(made, _names(fields, "positions"))
+    for name in (*placed.elsewhere, *(each.at for each in placed.predicted.values() if each.at != END.name)):
+        if name not in placed.spans and name not in placed.tokens:
+            raise Mistake(f'answers after "{name}", which is no position of the line', 'give it in "positions"')
+    return placed
+
+
+def _answers_of(fields: _Object) -> Answers[Answer]:
+    """The right answers, the wrong ones and those to choose from; without others, the right and the wrong ones."""
+    right = _answers(fields["answer"], "answer") + (_answers(fields["right"], "right") if "right" in fields else ())
+    right = tuple(dict.fromkeys(right))
     wrong = _answers(fields["wrong"], "wrong") if "wrong" in fields else ()
     for each in right:
         if each in wrong:
@@ -170,20 +213,22 @@ def _prompt(fields: _Object) -> TextPrompt:
     for each in right:
         if each not in options:
             raise Mistake(f'"options" leaves out the answer "{each}"', "list the right answers and the wrong ones")
-    counterfactuals = [_counterfactual(name, value) for name, value in _names(fields, "counterfactuals")]
-    made = TextPrompt(
-        text=text,
-        answer=first,
-        wrong=wrong,
-        options=options,
-        spans={},
-        counterfactuals={name: text for name, text, _ in counterfactuals},
-        template=_text(fields.get("template", "file"), "template"),
-        right=right if more or "right" in fields else (),
-        item=_text(fields["item"], "item") if "item" in fields else "",
-        predicted=_predicted(counterfactuals),
-    )
-    return _placed(made, _names(fields, "positions"))
+    return Answers(right, wrong, options)
+
+
+def _elsewhere(position: str, value: object) -> Answers[Answer]:
+    """The answers after a position: an object of the fields that answers have, or a right answer alone."""
+    named: _Object = {}
+    if isinstance(value, dict):
+        named |= cast(_Object, value)
+    given = named if named and list(named) != ["first"] else {"answer": cast(object, value)}
+    unknown = [key for key in given if key not in _OF_ANSWERS]
+    if unknown or "answer" not in given:
+        raise Mistake(
+            f'the answers after {position} are an object of {_listed(map(_short, given))}, not of "answer" and "wrong"',
+            f'write "{position}": {{"answer": " Mary", "wrong": [" John"]}}',
+        )
+    return _answers_of(given)
 
 
 def _counterfactual(name: str, value: object) -> tuple[str, str, list[tuple[str, object]]]:
@@ -207,8 +252,24 @@ def _predicted(counterfactuals: Iterable[tuple[str, str, list[tuple[str, object]
             if variable in found:
                 both = f"{found[variable].counterfactual} and {name}"
                 raise Mistake(f"two counterfactuals predict by {variable}: {both}", "call one of them otherwise")
-            found[variable] = Prediction(name, _answer(answer, f"predicts {variable}"))
+            found[variable] = _prediction(name, variable, answer)
     return found
+
+
+def _prediction(counterfactual: str, variable: str, value: object) -> Prediction:
+    """An answer at END, or ``{"answer": "7", "at": "A2"}``."""
+    given: _Object = {}
+    if isinstance(value, dict):
+        given |= cast(_Object, value)
+    if "at" not in given:
+        return Prediction(counterfactual, _answer(cast(object, value), f"predicts {variable}"))
+    place = given["at"]
+    if set(given) != {"answer", "at"} or not isinstance(place, str) or place == "all":
+        raise Mistake(
+            f'what {variable} predicts is an object of {_listed(map(_short, given))}, not an "answer" and "at" where',
+            f'write "{variable}": {{"answer": " Mary", "at": "POSITION"}}',
+        )
+    return Prediction(counterfactual, _answer(given["answer"], f"predicts {variable}"), place)
 
 
 def _check_fields(fields: _Object) -> None:
@@ -252,6 +313,10 @@ def _names(fields: _Object, key: str) -> list[tuple[str, object]]:
             raise Mistake(message, f'write "{name}_"')
         if key == "positions" and name in _RESERVED:
             raise Mistake(f"the position {name} is always there and cannot be given", "leave it out")
+        if key == "at" and name in _RESERVED:
+            raise Mistake(
+                f'"{name}" in "at" is no place in the text', 'the answers after the last token are "answer", "wrong"'
+            )
     return list(named.items())
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from circuitdsl.components import END
 
 Span = tuple[int, int]
 
@@ -27,13 +30,27 @@ Answer = str | FirstToken | int
 """An answer as it continues the text, one token; the first token of a text; or a token by its number."""
 
 
+AnswerT = TypeVar("AnswerT")
+"""An answer as it is written, or its token."""
+
+
+@dataclass(frozen=True)
+class Answers(Generic[AnswerT]):
+    """What may follow a position: ``right`` answers, at least one, ``wrong`` ones, and all that the task allows."""
+
+    right: tuple[AnswerT, ...]
+    wrong: tuple[AnswerT, ...] = ()
+    options: tuple[AnswerT, ...] = ()
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """The answer that would follow if one variable of the task (``language.environment.VariableInfo``) alone had the
-    value that it has on a counterfactual."""
+    """The answer that would follow the position ``at`` if one variable of the task
+    (``language.environment.VariableInfo``) alone had the value that it has on a counterfactual."""
 
     counterfactual: str
     answer: Answer
+    at: str = END.name
 
 
 @dataclass(frozen=True)
@@ -46,7 +63,8 @@ class TextPrompt:
     ``options`` are the answers that the task allows, for ``accuracy(among options)``. ``right`` are all right answers,
     ``answer`` among them, where there are several. ``predicted`` has what each variable of the task leads to.
     ``item`` is what the prompt is about, for items that are written in several templates: prompts of one item are not
-    independent of each other. "" is none.
+    independent of each other. "" is none. ``elsewhere`` has the answers that may follow other positions of a text which
+    goes on after them (a teacher-forced continuation).
     """
 
     text: str
@@ -60,6 +78,7 @@ class TextPrompt:
     item: str = ""
     predicted: Mapping[str, Prediction] = field(default_factory=dict[str, Prediction])
     tokens: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    elsewhere: Mapping[str, Answers[Answer]] = field(default_factory=dict[str, Answers[Answer]])
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,9 @@ class Prompt:
 
     ``positions`` maps a name to the token indices it has here, ascending; END is always there. With a BOS token,
     ``tokens`` and the counterfactuals begin with it, the positions count it, and it is the position BOS.
+
+    What a model says is read after the position ``read``, whose answers ``answer``, ``right``, ``wrong`` and
+    ``options`` are; ``elsewhere`` has those of other positions (see :func:`read_at`).
     """
 
     text: str
@@ -83,11 +105,23 @@ class Prompt:
     predicted: Mapping[str, int] = field(default_factory=dict[str, int])  # the answer's token, by variable
     number: int = 0  # its index in the stream, see ``numbered``
     turn: int = 0  # how many earlier prompts of the stream have its template
+    read: str = END.name
+    elsewhere: Mapping[str, Answers[int]] = field(default_factory=dict[str, Answers[int]])
 
     @property
     def answers(self) -> tuple[int, ...]:
         """All right answers: those of ``right``, or the one."""
         return self.right or (self.answer,)
+
+
+def read_at(prompt: Prompt, position: str) -> Prompt:
+    """A prompt of which the answer after a position is asked; KeyError if it gives none there."""
+    if position == prompt.read:
+        return prompt
+    found = prompt.elsewhere[position]
+    return replace(
+        prompt, read=position, answer=found.right[0], right=found.right, wrong=found.wrong, options=found.options
+    )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from circuitdsl.components import END
 from circuitdsl.language.environment import BOS
-from circuitdsl.tasks.prompts import Answer, FirstToken, Prompt, Span, TextPrompt
+from circuitdsl.tasks.prompts import Answer, Answers, FirstToken, Prompt, Span, TextPrompt
 from circuitdsl.tasks.task import TaskError
 
 Offsets = Sequence[Span]
@@ -22,38 +23,23 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     With ``bos`` the prompt and its counterfactuals begin with one BOS token: a text that begins with it gets
     no second one. It is the position BOS, unless the prompt has a position of that name.
 
-    Raises :class:`TaskError` for an answer that does not continue the text by exactly one token (or by some, where the
-    first is meant), a counterfactual of another length, a word or a token that the vocabulary lacks, a span that
-    touches no token, an index that the prompt does not have, or no BOS where one is wanted.
+    Raises :class:`TaskError` for an answer that does not continue the text, or the text up to its position, by exactly
+    one token (or by some, where the first is meant), a counterfactual of another length, a word or a token that the
+    vocabulary lacks, a span that touches no token, an index that the prompt does not have, or no BOS where one is
+    wanted.
     """
     require_fast(tokenizer)
     if not prompt.text.strip():
         raise TaskError(f"{where}: the prompt has no tokens", "give it some text")
     first = bos_tokens(tokenizer, bos)
-    leads_to = {variable: prediction.answer for variable, prediction in prompt.predicted.items()}
-    answers = dict.fromkeys((prompt.answer, *prompt.right, *prompt.wrong, *prompt.options, *leads_to.values()))
-    texts = {where: prompt.text}
-    written = [answer for answer in answers if not isinstance(answer, int)]
-    texts |= {f"{where}, {_called(answer)}": f"{prompt.text}{answer}" for answer in written}
-    texts |= {f"{where}, counterfactual {name}": text for name, text in prompt.counterfactuals.items()}
-    (tokens, offsets), *others = _encode(texts, tokenizer)
-    longer = {answer: found for answer, (found, _) in zip(written, others, strict=False)}
-    continued = {answer: _continuation(answer, tokens, longer, tokenizer, where) for answer in answers}
-    wrong = {continued[wrong] for wrong in prompt.wrong}
-    for answer in (prompt.answer, *prompt.right):
-        if continued[answer] in wrong:
-            raise TaskError(f"{where}: the {_called(answer)} is also a wrong answer", "leave it out of the wrong")
-    right = {continued[answer] for answer in (prompt.answer, *prompt.right)}
-    for variable, answer in leads_to.items():
-        if continued[answer] in right:
-            raise TaskError(
-                f"{where}: the {_called(answer)} that the variable {variable} predicts is right as it is",
-                "choose a counterfactual on which the variable has a value that leads to another answer",
-            )
+    ((tokens, offsets),) = _encode({where: prompt.text}, tokenizer)
+    at_end = Answers((prompt.answer, *prompt.right), prompt.wrong, prompt.options)
+    continued = _continued(prompt.text, tokens, at_end, _leading(prompt, END.name), tokenizer, where)
     begun = _begun(tokens, first)
+    changed = {f"{where}, counterfactual {name}": text for name, text in prompt.counterfactuals.items()}
     counterfactuals = {
         name: _begun(found, first)
-        for name, (found, _) in zip(prompt.counterfactuals, others[len(written) :], strict=True)
+        for name, (found, _) in zip(prompt.counterfactuals, _encode(changed, tokenizer), strict=True)
     }
     for name, found in counterfactuals.items():
         if len(found) != len(begun):
@@ -68,6 +54,16 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
     for name, given in prompt.tokens.items():
         positions[name] = _indices(given, len(tokens), f"{where}, position {name}")
     positions["END"] = (len(tokens) - 1,)
+    elsewhere: dict[str, Answers[int]] = {}
+    predicted = {variable: continued[answer] for variable, answer in _leading(prompt, END.name).items()}
+    for name, answers in prompt.elsewhere.items():
+        here, leading = f"{where}, at {name}", _leading(prompt, name)
+        index = _single(positions.get(name, ()), here)
+        before = prompt.text[: offsets[index][1]]
+        after = _continued(before, tokens[: index + 1], answers, leading, tokenizer, here)
+        kinds = (answers.right, answers.wrong, answers.options)
+        elsewhere[name] = Answers(*(tuple(dict.fromkeys(after[each] for each in kind)) for kind in kinds))
+        predicted |= {variable: after[answer] for variable, answer in leading.items()}
     return Prompt(
         text=prompt.text,
         tokens=begun,
@@ -80,8 +76,53 @@ def tokenise(prompt: TextPrompt, tokenizer: Any, bos: bool, where: str = "the pr
         template=prompt.template,
         right=tuple(dict.fromkeys(continued[right] for right in prompt.right)),
         item=prompt.item,
-        predicted={variable: continued[answer] for variable, answer in leads_to.items()},
+        predicted=predicted,
+        elsewhere=elsewhere,
     )
+
+
+def _leading(prompt: TextPrompt, position: str) -> dict[str, Answer]:
+    """The answers that variables predict after a position, by variable."""
+    return {variable: each.answer for variable, each in prompt.predicted.items() if each.at == position}
+
+
+def _single(indices: tuple[int, ...], where: str) -> int:
+    """The one token of a position. Raises :class:`TaskError` for other positions."""
+    if len(indices) != 1:
+        remedy = "give answers after a position of one token"
+        raise TaskError(f"{where}: the position has {len(indices)} tokens", remedy)
+    return indices[0]
+
+
+def _continued(
+    text: str,
+    tokens: tuple[int, ...],
+    answers: Answers[Answer],
+    leading: Mapping[str, Answer],
+    tokenizer: Any,
+    where: str,
+) -> dict[Answer, int]:
+    """The token that each answer is after a text of these tokens; ``leading`` are the predictions of variables there.
+
+    Raises :class:`TaskError` for an answer that is none, or that is right as well as wrong or predicted.
+    """
+    every = dict.fromkeys((*answers.right, *answers.wrong, *answers.options, *leading.values()))
+    written = [answer for answer in every if not isinstance(answer, int)]
+    texts = {f"{where}, {_called(answer)}": f"{text}{answer}" for answer in written}
+    longer = {answer: found for answer, (found, _) in zip(written, _encode(texts, tokenizer), strict=True)}
+    continued = {answer: _continuation(answer, tokens, longer, tokenizer, where) for answer in every}
+    wrong = {continued[wrong] for wrong in answers.wrong}
+    for answer in answers.right:
+        if continued[answer] in wrong:
+            raise TaskError(f"{where}: the {_called(answer)} is also a wrong answer", "leave it out of the wrong")
+    right = {continued[answer] for answer in answers.right}
+    for variable, answer in leading.items():
+        if continued[answer] in right:
+            raise TaskError(
+                f"{where}: the {_called(answer)} that the variable {variable} predicts is right as it is",
+                "choose a counterfactual on which the variable has a value that leads to another answer",
+            )
+    return continued
 
 
 def tokens_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:

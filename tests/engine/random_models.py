@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -227,10 +228,14 @@ ATTENDS = {  # a query and what never comes after it; END-1 may be a token of S,
 }
 
 
-def prompts(count: int, seed: int) -> tuple[Prompt, ...]:
-    """Prompts of several lengths, one template a length; S has two tokens, the others one."""
+def prompts(count: int, seed: int, reads: Sequence[str] = ("END",)) -> tuple[Prompt, ...]:
+    """Prompts of several lengths, one template a length; S has two tokens, the others one.
+
+    They are asked for the answer after one and the next of the positions ``reads``.
+    """
     rng = random.Random(seed)
-    return numbered(_prompt(rng, rng.choice(LENGTHS)) for _ in range(count))
+    drawn = (_prompt(rng, rng.choice(LENGTHS)) for _ in range(count))
+    return numbered(replace(prompt, read=reads[i % len(reads)]) for i, prompt in enumerate(drawn))
 
 
 def _prompt(rng: random.Random, length: int) -> Prompt:

@@ -116,6 +116,9 @@ def test_prompts_of_several_lengths_and_answers_are_drawn():
     assert {(len(prompt.answers), len(prompt.wrong)) for prompt in drawn} == {(1, 1), (1, 2), (2, 1), (2, 2)}
 
 
+READ = ("END", "A", "END")
+"""Where the answer is asked for: in a batch not everywhere at the same place."""
+
 # --- and gives the same figures --------------------------------------------------------------------
 
 
@@ -137,7 +140,7 @@ def assert_same(ours, theirs, experiment):
 @given(seed=st.integers(0, 10**6), tokens=st.sampled_from((20, 60, 4096)), memory=st.sampled_from((1, 60_000, 10**9)))
 def test_fast_engine_equals_the_plain_engine(name, seed, tokens, memory):
     model = architecture(name)
-    stream = prompts(30, seed % 5)
+    stream = prompts(30, seed % 5, READ)
     drawn = Draw(model.geometry, seed).experiments(10)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     count = 2 + seed % 6

@@ -4,6 +4,7 @@ from circuitdsl.components import Geometry
 from circuitdsl.language.environment import (
     NOT_NEGATIVE,
     PROPORTION,
+    AnswersInfo,
     DictionaryInfo,
     Environment,
     Layout,
@@ -64,6 +65,15 @@ TASKS = {
         wrong=False,
         choice=False,
     ),
+    "digits": TaskInfo(
+        "digits",
+        "answers of several tokens",
+        _positions("A2", "A1", "END"),
+        (("other", "others"),),
+        "other",
+        1,
+        elsewhere=(AnswersInfo("A2", "the second digit"), AnswersInfo("A1", "the third", wrong=False, choice=False)),
+    ),
     "plain": TaskInfo("plain", "no counterfactuals", _positions("END"), (), None, 1),
 }
 _HEADS = Parameter("heads", "heads", "the heads", only_heads=True)
@@ -116,8 +126,9 @@ MEASURES = {
             (("strict", "MLPs and norms frozen"), ("normalised", "by the change"), ("recovered", "the other way")),
             alternatives=("normalised", "recovered"),
             of_circuits=("normalised", "recovered"),
+            of_metric=True,
         ),
-        MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",)),
+        MeasureInfo("knockout", "share", "", "", (_NODES,), controls=("random heads",), of_metric=True),
         MeasureInfo(
             "faithfulness",
             "share",

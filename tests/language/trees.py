@@ -73,6 +73,7 @@ operands = st.one_of(
     st.builds(t.Logits),
 )
 counts = st.builds(t.Number, st.sampled_from(("0", "1", "10", "007")))
+reads = st.builds(t.ReadAt, st.builds(t.Place, name_texts, offsets))
 contrasts = words.map(lambda value: t.Words(("against", *value.words)))
 arguments = st.one_of(
     operands,
@@ -80,6 +81,7 @@ arguments = st.one_of(
     st.builds(t.Alike, operands, operands),
     counts,
     contrasts,
+    reads,
 )
 operators = st.sampled_from((">=", "<=", ">", "<"))
 judgements = st.one_of(
@@ -99,7 +101,9 @@ edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=str
 abouts = st.builds(t.About, texts)
 cites = st.builds(t.Cite, texts)
 task_arguments = st.builds(t.TaskArgument, st.none() | names, texts | numbers | names)
-metrics = words | st.builds(t.Called, words, words | contrasts | counts)
+metrics = words | st.builds(
+    t.Called, words, st.lists(words | contrasts | counts | reads, min_size=1, max_size=3).map(tuple)
+)
 settings = st.one_of(
     st.builds(t.Setting, st.just(t.Name("metric")), metrics.map(lambda value: (value,))),
     st.builds(

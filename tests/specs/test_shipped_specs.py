@@ -110,3 +110,19 @@ def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
     report = cd.check(document, model=tmp_path, prompts=8, unexplained=False)
     errors = [(o.claim.text, o.note) for c in report.circuits for o in c.claims if o.verdict is Verdict.ERROR]
     assert errors == []
+
+
+@pytest.mark.parametrize("spec", ["addition", "mixed"])
+def test_what_the_nodes_of_sums_and_differences_carry_holds(spec):
+    """With fewer prompts than the file asks for, the claims whose bounds are far from the figures."""
+    document = cd.load(FOLDER / "arithmetic" / f"{spec}.circuit")
+    of_sums = tuple(c for c in document.circuits if c.name in ("addition", "mixed_addition"))
+    circuits = tuple(replace(c, claims=tuple(x for x in c.claims if carried(x))) for c in of_sums)
+    (report,) = cd.check(replace(document, circuits=circuits, comparisons=()), prompts=150, unexplained=False).circuits
+    assert len(report.claims) == 8
+    assert {outcome.verdict for outcome in report.claims} == {Verdict.HOLDS}
+
+
+def carried(claim) -> bool:
+    """Whether a claim says which variable a role carries, or does not."""
+    return claim.term.measure == "interchange" and claim.term.arguments[0][1].label.startswith(("sum", "carry0"))

@@ -115,7 +115,12 @@ def only(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) ->
     return Region(at, real, asked, mask, bool(before.any()))
 
 
-def onward(mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"]) -> Region:
-    """From the first token where ``mask`` is true up to the end, at which alone the last layer's output is needed."""
+def onward(
+    mask: Bool[Tensor, "prompts tokens"], ends: Int[Tensor, " prompts"], last: Int[Tensor, " prompts"] | None = None
+) -> Region:
+    """From the first token where ``mask`` is true up to the ``last`` one, the end if not said otherwise.
+
+    The last layer's output is needed at the end alone.
+    """
     tokens = torch.arange(mask.shape[1], device=mask.device)
-    return only((mask.cumsum(1) > 0) & (tokens <= ends[:, None]), ends)
+    return only((mask.cumsum(1) > 0) & (tokens <= (ends if last is None else last)[:, None]), ends)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.actions import Action
-from circuitdsl.components import Head, Node, Position
+from circuitdsl.components import Head, Node
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.cached import Required, joined
 from circuitdsl.engine.fast.hook_points import first_layer, layer_of, residual, step_of
@@ -140,4 +140,5 @@ def _from_first(tokens: Tensor, places: Places) -> Tensor:
 
 
 def _end(places: Places) -> Tensor:
-    return places.where(Position("END")).planned
+    mask = torch.zeros_like(places.batch.real)
+    return mask.scatter(1, places.batch.ends[:, None], True)

@@ -166,13 +166,16 @@ class Work:
 
     def _run_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
         """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
-        region = onward(touched(variants[0].edits, self.batch), self.batch.ends)
+        patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
+        # Attention may be read at any token, also after the one at which the output is.
+        until = self.batch.last if patterns else self.batch.ends
+        region = onward(touched(variants[0].edits, self.batch), self.batch.ends, until)
         clean, there = self.caches.clean.activations, region.to(self.batch.tokens.device)
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
             first = min(_first_layer(variant) for variant in some)
-            # Attention may be read at any token, so that the last layer runs all of them.
+            # For the same reason the last layer runs all of them.
             x, recorded = self._pass(all_asked(region) if names else region, clean, first, some, passed).run(names)
             end = narrow(x, there.asked) if names else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
@@ -184,7 +187,6 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         self._side_by_side(variants, region, run, _first_layer, patterns)
 
     def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
@@ -263,7 +265,7 @@ class Work:
 
     def _finished(self, variant: Variant, required: Required) -> FinishedRun:
         """A variant on top of the clean run, with what is required of it; before its first edit, of the clean run."""
-        region = all_asked(onward(touched(variant.edits, self.batch), self.batch.ends))
+        region = all_asked(onward(touched(variant.edits, self.batch), self.batch.ends, self.batch.last))
         there = region.to(self.batch.tokens.device)
         clean, first = self.caches.clean.activations, _first_layer(variant)
         activations = {name: clean[name] for name in required}

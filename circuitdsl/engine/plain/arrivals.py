@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from circuitdsl.components import END, Component, Geometry, Head, Mlp, Node, OfDictionary, Position, can_carry
+from circuitdsl.components import ALL, Component, Geometry, Head, Mlp, Node, OfDictionary, Position, can_carry
 from circuitdsl.engine import hook_names
 from circuitdsl.measures.experiments import NodeEdge, Patched
 
@@ -39,7 +39,7 @@ class Arrivals:
         for edge in edges:
             receiver = edge.receiver
             if receiver is None:
-                logits.add((edge.sender, END))
+                logits.add((edge.sender, ALL))  # they are read at one token, so that it need not be said here
             elif can_carry(edge.sender.component, receiver.component, parallel):
                 inputs.setdefault((receiver.component, edge.input), set()).add((edge.sender, receiver.position))
         return cls({key: frozenset(some) for key, some in inputs.items()}, frozenset(logits), parallel)

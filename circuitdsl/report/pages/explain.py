@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 
-from circuitdsl.components import Geometry
+from circuitdsl.components import END, Geometry
 from circuitdsl.errors import InputError
 from circuitdsl.language import methods
 from circuitdsl.language.controls import CONTROLS, ControlInfo
 from circuitdsl.language.diagnostics import codes, nearest
-from circuitdsl.language.environment import RANDOM_HEADS, MeasureInfo, TaskInfo, TaskRef, values_text
+from circuitdsl.language.environment import RANDOM_HEADS, MeasureInfo, TaskInfo, TaskRef, VariableInfo, values_text
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.models import geometry_of, model_names
 from circuitdsl.models.geometry import known_names
@@ -23,7 +23,9 @@ OWN_PROMPTS = (
     "Prompts of your own, one JSON object a line: prompt, answer (one, or a list of right ones), wrong (one or a "
     "list), right (further right answers), options (a list), counterfactuals (texts by name, or "
     '{"text": ..., "predicts": {"VARIABLE": " answer"}} where one variable alone has another value), positions (by '
-    'name: words of the prompt, "John#2" for the second John; half-open character spans; token indices), template, and '
+    'name: words of the prompt, "John#2" for the second John; half-open character spans; token indices), at (answers '
+    'after other positions of a text that goes on, {"A2": {"answer": ..., "wrong": ...}}, for `logit_diff(at A2)`; a '
+    'variable predicts one there by {"answer": ..., "at": "A2"}), template, and '
     "item (a string: prompts of one item, written in several templates, are not independent). An answer is a text "
     'of one token, {"first": "text"} for the first token of a text, or the number of a token. A counterfactual '
     "has as many tokens as its prompt, and END is always there. Names of positions and counterfactuals are no "
@@ -36,6 +38,7 @@ _PLACES = {"circuit": "circuit blocks", "compare": "compare blocks", "interventi
 _OUTPUT_OPTIONS = (
     (RANDOM_HEADS, "in an intervention: the mean over random sets, the same done to other heads of the same layers"),
 )
+_PLACED = (("at POSITION", "the output is read after this position, for which the task gives answers, not after END"),)
 _UNITS = {
     "share": "a share, written with a per cent sign",
     "logits": "logits",
@@ -88,7 +91,7 @@ def measure_text(info: MeasureInfo) -> str:
     if info.parameters:
         lines += ["", "parameters"]
         lines += [_entry(p.name, p.about + ("" if p.required else " (may be left out)")) for p in info.parameters]
-    if options := (*info.options, *(_OUTPUT_OPTIONS if info.output else ())):
+    if options := (*info.options, *(_OUTPUT_OPTIONS if info.output else ()), *(_PLACED if info.placed else ())):
         lines += ["", "options"]
         lines += [
             _entry(option, about + (" (not in interventions)" if option in info.of_circuits else ""))
@@ -127,13 +130,21 @@ def task_text(info: TaskInfo) -> str:
         ]
     if info.variables:
         lines += ["", "variables"]
-        lines += [_entry(v.name, f"{v.about} (another value on {v.counterfactual})") for v in info.variables]
+        lines += [_entry(v.name, f"{v.about} (another value on {v.counterfactual}{_read(v)})") for v in info.variables]
+    if info.elsewhere:
+        lines += ["", "answers after other positions than END, as in `logit_diff(at ...)`"]
+        lines += [_entry(each.position, each.about) for each in info.elsewhere]
     if info.listed:
         lines += [
             "",
             _wrapped(f"`prompts all` runs all of its prompts, up to {info.listed:,} by the model's vocabulary."),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _read(variable: VariableInfo) -> str:
+    """Where the answer stands that a variable predicts, if not at END."""
+    return "" if variable.at == END.name else f", answer after {variable.at}"
 
 
 def model_text(name: str, about: str, geometry: Geometry) -> str:

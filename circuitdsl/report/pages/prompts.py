@@ -36,6 +36,8 @@ def _prompt(prompt: Prompt, tokenizer: Tokenizer) -> RenderableType:
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 2), pad_edge=False)
     facts.add_row("answer", Text(repr(tokenizer.decode([prompt.answer]))))
     facts.add_row("wrong", Text(", ".join(repr(tokenizer.decode([token])) for token in prompt.wrong)))
+    for name, answers in prompt.elsewhere.items():
+        facts.add_row(f"at {name}", Text(", ".join(repr(tokenizer.decode([token])) for token in answers.right)))
     for name, tokens in prompt.counterfactuals.items():
         facts.add_row(name, _changes(prompt, tokens, tokenizer))
     for variable, token in prompt.predicted.items():

@@ -1,0 +1,220 @@
+"""Train ``addition`` from nothing, or ``arithmetic`` from ``addition``; put them into the package; measure them.
+
+    python -m circuitdsl.models.arithmetic.train addition --out build/addition       # train; run again to go on
+    python -m circuitdsl.models.arithmetic.train addition export --out build/addition  # write the folder as it ships
+
+``arithmetic`` begins with the weights of the ``addition`` that ships, and with one layer more, which begins by
+writing nothing: before its first step it is ``addition``. The data of a step depend on the seed and the step only,
+so a resumed run is the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn import functional
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from circuitdsl.models.arithmetic import data, tokenizer
+
+PACKAGE = Path(__file__).parent
+BATCH = 96
+PEAK_RATE = 1.5e-3
+WARMING = 200  # steps
+LOG_EVERY = 250
+EVALUATED = 2000  # held-out questions of a kind while training
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is trained; ``begins`` names the model whose weights it begins with."""
+
+    layers: int
+    steps: int
+    subtractions: float  # share of the training questions
+    begins: str | None = None
+
+
+RECIPES = {
+    "addition": Recipe(layers=2, steps=5_000, subtractions=0.0),
+    "arithmetic": Recipe(layers=3, steps=8_000, subtractions=2 / 3, begins="addition"),
+}
+
+
+def new_model(recipe: Recipe, seed: int) -> GPT2LMHeadModel:
+    """Layers of 4 heads and a ReLU MLP, d_model 128, tied embeddings, no dropout."""
+    torch.manual_seed(seed)
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer.VOCABULARY),
+            n_positions=tokenizer.CONTEXT,
+            n_embd=128,
+            n_layer=recipe.layers,
+            n_head=4,
+            activation_function="relu",
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            initializer_range=0.06,
+            bos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
+            eos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
+            pad_token_id=tokenizer.VOCABULARY.index(tokenizer.PAD),
+        )
+    )
+    if recipe.begins is not None:
+        insert(load(PACKAGE / recipe.begins), model)
+    return model
+
+
+@torch.no_grad()
+def insert(small: GPT2LMHeadModel, large: GPT2LMHeadModel) -> None:
+    """Give ``large`` the weights of ``small``; its further layers write nothing until they learn to."""
+    large.load_state_dict(small.state_dict(), strict=False)
+    known = small.state_dict()
+    for name, weights in large.named_parameters():
+        if name not in known and ".c_proj." in name:  # by which attention and MLP write
+            weights.zero_()
+
+
+def new_optimiser(model: GPT2LMHeadModel) -> torch.optim.Optimizer:
+    """AdamW; decay on the matrices of the layers only."""
+    decayed = [p for n, p in model.named_parameters() if p.dim() > 1 and ".h." in n]
+    others = [p for n, p in model.named_parameters() if not (p.dim() > 1 and ".h." in n)]
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the peak learning rate: up over ``WARMING`` steps, level, down to nothing over the last half."""
+    return min((step + 1) / WARMING, 1.0, 2 * (steps - step) / steps)
+
+
+def answer_logits(model: GPT2LMHeadModel, tokens: Int[Tensor, "questions tokens"]) -> Tensor:
+    """The logits [questions, answer tokens, vocabulary] that should name each token of the answer."""
+    return model(input_ids=tokens[:, :-1]).logits[:, data.QUESTION - 1 :]
+
+
+def train_step(
+    model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, tokens: Int[Tensor, "questions tokens"]
+) -> float:
+    """One step of the optimiser on one batch; its loss, the mean cross-entropy of the answers' tokens."""
+    logits = answer_logits(model, tokens)
+    loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, data.QUESTION :].flatten())
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad()
+    return loss.item()
+
+
+@torch.no_grad()
+def evaluate(model: GPT2LMHeadModel, count: int, seed: int) -> dict[str, float]:
+    """Share of held-out sums and differences of which every token of the answer is the top token."""
+    rng = torch.Generator().manual_seed(seed)
+    first, second = torch.randint(data.BEYOND, (2, 10 * count), generator=rng)
+    kept = data.held_out(first, second).nonzero()[:count, 0]
+    found = {}
+    for kind, minus in (("sums", False), ("differences", True)):
+        tokens = data.written(first[kept], second[kept], torch.full((len(kept),), minus))
+        right = (answer_logits(model, tokens).argmax(-1) == tokens[:, data.QUESTION :]).all(1)
+        found[kind] = right.float().mean().item()
+    return found
+
+
+def train(name: str, out: Path, steps: int, seed: int) -> None:
+    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
+    out.mkdir(parents=True, exist_ok=True)
+    recipe = RECIPES[name]
+    checkpoint = out / "checkpoint.pt"
+    saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
+    step, log, seed = (saved[key] for key in ("step", "log", "seed")) if saved else (0, [], seed)
+    model = new_model(recipe, seed)
+    optimiser = new_optimiser(model)
+    if saved:
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+    while step < steps:
+        for group in optimiser.param_groups:
+            group["lr"] = PEAK_RATE * rate(step, steps)
+        rng = torch.Generator().manual_seed(seed * 10**7 + step)
+        loss = train_step(model, optimiser, data.training_batch(BATCH, recipe.subtractions, rng))
+        step += 1
+        if step % LOG_EVERY and step < steps:
+            continue
+        found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
+        log.append({"step": step, "loss": round(loss, 6)} | found)
+        print(json.dumps(log[-1]), flush=True)
+        _save(checkpoint, model, optimiser, {"step": step, "log": log, "seed": seed})
+
+
+def _save(checkpoint: Path, model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
+    """Replace the checkpoint in one move, so that a run that is cut off never leaves half of one."""
+    new = checkpoint.with_suffix(".new")
+    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict()} | progress, new)
+    new.replace(checkpoint)
+
+
+def export(name: str, out: Path, to: Path) -> None:
+    """Write the model folder as it ships: float16 weights, configuration, tokenizer, log."""
+    saved = torch.load(out / "checkpoint.pt", weights_only=True)
+    model = new_model(RECIPES[name], saved["seed"])
+    model.load_state_dict(saved["model"])
+    model.half().save_pretrained(to)
+    (to / "model.safetensors").chmod(0o644)
+    (to / "generation_config.json").unlink(missing_ok=True)
+    tokenizer.build().save_pretrained(to)
+    _change(to / "config.json", dtype="float32")  # stored as float16 for its size, to be computed with as float32
+    _change(to / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")  # transformers 4 knows it too
+    log = {
+        "seed": saved["seed"],
+        "steps": saved["step"],
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "log": saved["log"],
+    }
+    (to / "training_log.json").write_text(json.dumps(log, indent=1) + "\n")
+
+
+def _change(path: Path, **entries: str) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries, indent=2) + "\n")
+
+
+def load(folder: Path) -> GPT2LMHeadModel:
+    """The model of a folder, in float32 and ready to be evaluated."""
+    return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m circuitdsl.models.arithmetic.train", description="Train a model.")
+    parser.add_argument("name", choices=tuple(RECIPES))
+    parser.add_argument("action", nargs="?", choices=("train", "export"), default="train")
+    parser.add_argument("--out", type=Path, help="checkpoint and log (default build/NAME)")
+    parser.add_argument("--folder", type=Path, help="the model folder (default: as shipped)")
+    parser.add_argument("--steps", type=int, help="how many (default: as shipped)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    out = given.out or Path("build") / given.name
+    if given.action == "train":
+        train(given.name, out, given.steps or RECIPES[given.name].steps, given.seed)
+    else:
+        export(given.name, out, given.folder or PACKAGE / given.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
