@@ -131,6 +131,7 @@ def test_the_commands_of_the_readme_run(there: Path):
         Path(f"{name}.circuit").write_text(SPEC.format(name=name), encoding="utf-8")
     Path("reuse.circuit").write_text(COMPARED, encoding="utf-8")
     Path("my.jsonl").write_text(dict(FILE.findall(page_text(DOCS / "howto" / "task.md")))["my.jsonl"], encoding="utf-8")
+    Path("models.txt").write_text("mini\n", encoding="utf-8")
     Path("old.json").write_text(run("check", "my.circuit", "--format", "json", *FEWER["check"]).out, encoding="utf-8")
     shutil.copy("old.json", "new.json")
     assert run("export", "my.circuit", "--format", "eap", "-o", "found.json").code == 0
