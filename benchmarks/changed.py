@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from transformers import GPT2LMHeadModel
 
-from circuitdsl.models.mini import train
+from circuitdsl.models import training
+from circuitdsl.models.mini import tokenizer, train
 
 RATE = 1e-3
 """Of the further training: two thirds of the rate at which mini was trained."""
@@ -34,7 +35,7 @@ def rounded(model: GPT2LMHeadModel, bits: int) -> None:
 
 def tuned(model: GPT2LMHeadModel, steps: int) -> None:
     """Train on with repeated random sequences alone, none of the sentences that mini was trained on."""
-    optimiser = train.new_optimiser(model)
+    optimiser = training.optimiser(model, train.PEAK_RATE, train.DECAY)
     for group in optimiser.param_groups:
         group["lr"] = RATE
     for step in range(steps):
@@ -49,12 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=300, help="tuned: steps of further training")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    model = train.load(train.PACKAGE)
+    model = training.load(train.PACKAGE)
     if given.how == "rounded":
         rounded(model, given.bits)
     else:
         tuned(model, given.steps)
-    train.write_folder(model, given.out)
+    training.write_folder(model, tokenizer.build(), given.out)
     return 0
 
 

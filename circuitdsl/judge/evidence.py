@@ -260,11 +260,10 @@ def in_turns(column: Array, units: Units, limits: tuple[float, float], binary: b
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Evidence that is looked at again on more prompts while it does not decide: ``together`` counts all looks."""
+class _OfAnother:
+    """Evidence on the figure of another, by other p-values."""
 
     of: Evidence
-    together: Together
 
     @property
     def value(self) -> float:
@@ -273,6 +272,13 @@ class Looked:
     @property
     def exact(self) -> bool:
         return self.of.exact
+
+
+@dataclass(frozen=True)
+class Looked(_OfAnother):
+    """Evidence that is looked at again on more prompts while it does not decide: ``together`` counts all looks."""
+
+    together: Together
 
     def above(self, bound: float) -> float:
         return self.together.over(self.of.above(bound))
@@ -351,19 +357,10 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Guarded:
+class Guarded(_OfAnother):
     """Evidence that is worth nothing unless something else is above zero, of which ``needed`` is the p-value."""
 
-    of: Evidence
     needed: float
-
-    @property
-    def value(self) -> float:
-        return self.of.value
-
-    @property
-    def exact(self) -> bool:
-        return self.of.exact
 
     def above(self, bound: float) -> float:
         return max(self.needed, self.of.above(bound))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from circuitdsl.models import training
 from circuitdsl.models.arithmetic import correctness, data, tokenizer, train
 from circuitdsl.tasks.arithmetic import Question, carries
 
@@ -56,7 +57,7 @@ def test_training_shows_no_pair_that_is_held_out_and_more_chains_than_chance():
 
 
 def test_arithmetic_begins_as_addition():
-    small, large = train.load(train.PACKAGE / "addition"), train.new_model(train.RECIPES["arithmetic"], 0).eval()
+    small, large = training.load(train.PACKAGE / "addition"), train.new_model(train.RECIPES["arithmetic"], 0).eval()
     tokens = data.training_batch(50, 0.5, torch.Generator().manual_seed(2))
     with torch.no_grad():
         torch.testing.assert_close(train.answer_logits(large, tokens), train.answer_logits(small, tokens))
@@ -74,7 +75,7 @@ def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
     begun = train.new_model(train.RECIPES["addition"], 5).state_dict()
     assert not torch.equal(whole["model"]["transformer.wte.weight"], begun["transformer.wte.weight"])
     train.export("addition", tmp_path / "whole", tmp_path / "folder")
-    model = train.load(tmp_path / "folder")
+    model = training.load(tmp_path / "folder")
     saved = whole["model"]["transformer.wpe.weight"]
     torch.testing.assert_close(model.transformer.wpe.weight, saved.half().float())
     assert json.loads((tmp_path / "folder" / "training_log.json").read_text())["steps"] == 3
@@ -82,7 +83,7 @@ def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_ships_answers_what_it_never_saw(name: str):
-    model = train.load(train.PACKAGE / name)
+    model = training.load(train.PACKAGE / name)
     found = train.evaluate(model, 600, seed=9)
     assert found["sums"] >= 0.995
     assert found["differences"] >= 0.99 if name == "arithmetic" else found["differences"] < 0.1

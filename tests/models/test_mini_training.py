@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 
+from circuitdsl.models import training
 from circuitdsl.models.mini import data, tokenizer, train
 from circuitdsl.tasks.words import COLORS, THINGS
 
@@ -112,7 +113,7 @@ def test_export_writes_a_folder_that_opens(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "FINAL", 4)
     train.train(tmp_path / "run", steps=1, seed=5)
     train.export(tmp_path / "run", tmp_path / "folder")
-    model = train.load(tmp_path / "folder")
+    model = training.load(tmp_path / "folder")
     saved = torch.load(tmp_path / "run" / "checkpoint.pt")["model"]["transformer.wpe.weight"]
     torch.testing.assert_close(model.transformer.wpe.weight, saved.half().float())
     log = json.loads((tmp_path / "folder" / "training_log.json").read_text())
@@ -125,7 +126,7 @@ def test_checkpoints_are_kept_as_the_model_ships(tmp_path, monkeypatch):
     after_two = torch.load(tmp_path / "run" / "checkpoint.pt")["model"]["transformer.wte.weight"]
     train.train(tmp_path / "kept", steps=3, seed=5, keep_every=2)
     assert sorted(path.name for path in (tmp_path / "kept").glob("step*")) == ["step0", "step2"]
-    begun, kept = (train.load(tmp_path / "kept" / name).transformer.wte.weight for name in ("step0", "step2"))
+    begun, kept = (training.load(tmp_path / "kept" / name).transformer.wte.weight for name in ("step0", "step2"))
     assert torch.equal(begun, train.new_model(5).transformer.wte.weight.half().float())
     assert torch.equal(kept, after_two.half().float())
     files = {path.name for path in train.PACKAGE.iterdir() if path.suffix in (".json", ".safetensors")}

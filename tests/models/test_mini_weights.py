@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from circuitdsl.language.environment import TaskRef
+from circuitdsl.models import training
 from circuitdsl.models.mini import tokenizer as mini_tokenizer
 from circuitdsl.models.mini import train
 from circuitdsl.tasks import Prompt, open_task
@@ -21,7 +22,7 @@ TEXT = "Then, Mary and John went to the store. John gave a book to"
 
 @pytest.fixture(scope="module")
 def model():
-    return train.load(FOLDER)
+    return training.load(FOLDER)
 
 
 @pytest.fixture(scope="module")

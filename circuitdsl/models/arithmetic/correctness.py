@@ -26,6 +26,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
+from circuitdsl.models import training
 from circuitdsl.models.arithmetic import data, tokenizer, train
 
 AT_ONCE = 10_000
@@ -111,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    model = train.load(given.folder or train.PACKAGE / given.name)
+    model = training.load(given.folder or train.PACKAGE / given.name)
     failures: list[str] = []
     for minus in OPERATIONS[given.name]:
         answered = ask(model, minus)

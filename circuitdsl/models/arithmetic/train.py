@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-import transformers
 from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from circuitdsl.models import training
 from circuitdsl.models.arithmetic import data, tokenizer
 
 PACKAGE = Path(__file__).parent
 BATCH = 96
 PEAK_RATE = 1.5e-3
+DECAY = 0.1  # of the weights
 WARMING = 200  # steps
 LOG_EVERY = 250
 EVALUATED = 2000  # held-out questions of a kind while training
@@ -72,7 +71,7 @@ def new_model(recipe: Recipe, seed: int) -> GPT2LMHeadModel:
         )
     )
     if recipe.begins is not None:
-        insert(load(PACKAGE / recipe.begins), model)
+        insert(training.load(PACKAGE / recipe.begins), model)
     return model
 
 
@@ -84,14 +83,6 @@ def insert(small: GPT2LMHeadModel, large: GPT2LMHeadModel) -> None:
     for name, weights in large.named_parameters():
         if name not in known and ".c_proj." in name:  # by which attention and MLP write
             weights.zero_()
-
-
-def new_optimiser(model: GPT2LMHeadModel) -> torch.optim.Optimizer:
-    """AdamW; decay on the matrices of the layers only."""
-    decayed = [p for n, p in model.named_parameters() if p.dim() > 1 and ".h." in n]
-    others = [p for n, p in model.named_parameters() if not (p.dim() > 1 and ".h." in n)]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
 
 
 def rate(step: int, steps: int) -> float:
@@ -135,11 +126,10 @@ def train(name: str, out: Path, steps: int, seed: int) -> None:
     """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
     out.mkdir(parents=True, exist_ok=True)
     recipe = RECIPES[name]
-    checkpoint = out / "checkpoint.pt"
-    saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
+    saved = training.saved(out)
     step, log, seed = (saved[key] for key in ("step", "log", "seed")) if saved else (0, [], seed)
     model = new_model(recipe, seed)
-    optimiser = new_optimiser(model)
+    optimiser = training.optimiser(model, PEAK_RATE, DECAY)
     if saved:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -154,47 +144,16 @@ def train(name: str, out: Path, steps: int, seed: int) -> None:
         found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
         log.append({"step": step, "loss": round(loss, 6)} | found)
         print(json.dumps(log[-1]), flush=True)
-        _save(checkpoint, model, optimiser, {"step": step, "log": log, "seed": seed})
-
-
-def _save(checkpoint: Path, model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
-    """Replace the checkpoint in one move, so that a run that is cut off never leaves half of one."""
-    new = checkpoint.with_suffix(".new")
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict()} | progress, new)
-    new.replace(checkpoint)
+        training.save(out, model, optimiser, {"step": step, "log": log, "seed": seed})
 
 
 def export(name: str, out: Path, to: Path) -> None:
-    """Write the model folder as it ships: float16 weights, configuration, tokenizer, log."""
-    saved = torch.load(out / "checkpoint.pt", weights_only=True)
+    """Write the model folder as it ships, and the log of its training."""
+    saved = training.finished(out)
     model = new_model(RECIPES[name], saved["seed"])
     model.load_state_dict(saved["model"])
-    model.half().save_pretrained(to)
-    (to / "model.safetensors").chmod(0o644)
-    (to / "generation_config.json").unlink(missing_ok=True)
-    tokenizer.build().save_pretrained(to)
-    _change(to / "config.json", dtype="float32")  # stored as float16 for its size, to be computed with as float32
-    _change(to / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")  # transformers 4 knows it too
-    log = {
-        "seed": saved["seed"],
-        "steps": saved["step"],
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "log": saved["log"],
-    }
-    (to / "training_log.json").write_text(json.dumps(log, indent=1) + "\n")
-
-
-def _change(path: Path, **entries: str) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries, indent=2) + "\n")
-
-
-def load(folder: Path) -> GPT2LMHeadModel:
-    """The model of a folder, in float32 and ready to be evaluated."""
-    return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
+    training.write_folder(model, tokenizer.build(), to)
+    training.write_log(to, saved)
 
 
 def main(arguments: list[str] | None = None) -> int:

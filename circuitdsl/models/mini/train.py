@@ -17,9 +17,7 @@ versions of the training log the folder of step 5000 has the weights that ship, 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import platform
 import random
 import sys
 from dataclasses import dataclass, replace
@@ -27,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from circuitdsl.models import training
 from circuitdsl.models.mini import data, tokenizer
 
 PACKAGE = Path(__file__).parent
@@ -38,6 +36,7 @@ BATCH = 64
 MOVED = 0.7  # share of the sequences that do not start at position 0
 WITH_BOS = 0.5
 PEAK_RATE = 1.5e-3
+DECAY = 0.05  # of the weights
 CONTEXT_WEIGHT = 0.1  # of the loss on tokens that are not asked for
 EVALUATE_EVERY = 100
 EVALUATED = 128  # prompts per task while training
@@ -83,14 +82,6 @@ def new_model(seed: int) -> GPT2LMHeadModel:
             pad_token_id=words.index(tokenizer.PAD),
         )
     )
-
-
-def new_optimiser(model: GPT2LMHeadModel) -> torch.optim.Optimizer:
-    """AdamW; decay on the matrices of the layers only."""
-    decayed = [p for n, p in model.named_parameters() if p.dim() > 1 and ".h." in n]
-    others = [p for n, p in model.named_parameters() if not (p.dim() > 1 and ".h." in n)]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
 
 
 def rate(step: int, steps: int) -> float:
@@ -181,23 +172,22 @@ def train(out: Path, steps: int, seed: int, keep_every: int = 0) -> None:
     ``keep_every`` steps, and before the first, the model is kept in a folder of its own, ``out/step250``; never for 0.
     """
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
-    saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
+    saved = training.saved(out)
     step, stage, log, seed = (saved[key] for key in ("step", "stage", "log", "seed")) if saved else (0, 0, [], seed)
     model = new_model(seed)
-    optimiser = new_optimiser(model)
+    optimiser = training.optimiser(model, PEAK_RATE, DECAY)
     if saved:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
     elif keep_every:
-        write_folder(model, out / "step0")
+        training.write_folder(model, tokenizer.build(), out / "step0")
     while step < steps:
         for group in optimiser.param_groups:
             group["lr"] = PEAK_RATE * rate(step, steps)
         loss = train_step(model, optimiser, STAGES[stage], random.Random(f"{seed} {step}"))
         step += 1
         if keep_every and step % keep_every == 0:
-            write_folder(model, out / f"step{step}")
+            training.write_folder(model, tokenizer.build(), out / f"step{step}")
         if step % EVALUATE_EVERY and step < steps:
             continue
         found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
@@ -205,54 +195,17 @@ def train(out: Path, steps: int, seed: int, keep_every: int = 0) -> None:
         print(json.dumps(log[-1]), flush=True)
         until = STAGES[stage].until
         stage += bool(until) and all(found[kind] >= bound for kind, bound in until)
-        _save(checkpoint, model, optimiser, {"step": step, "stage": stage, "log": log, "seed": seed})
-
-
-def _save(checkpoint: Path, model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
-    """Replace the checkpoint in one move, so that a run that is cut off never leaves half of one."""
-    new = checkpoint.with_suffix(".new")
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict()} | progress, new)
-    new.replace(checkpoint)
-
-
-def write_folder(model: GPT2LMHeadModel, to: Path) -> None:
-    """Write a model folder that opens as the shipped one does: float16 weights, configuration, tokenizer."""
-    copy.deepcopy(model).half().save_pretrained(to)
-    (to / "model.safetensors").chmod(0o644)
-    (to / "generation_config.json").unlink(missing_ok=True)
-    tokenizer.build().save_pretrained(to)
-    _change(to / "config.json", dtype="float32")  # stored as float16 for its size, to be computed with as float32
-    _change(to / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")  # transformers 4 knows it too
+        training.save(out, model, optimiser, {"step": step, "stage": stage, "log": log, "seed": seed})
 
 
 def export(out: Path, to: Path) -> None:
-    """Write the model folder as it ships: as :func:`write_folder`, and the log with final accuracies."""
-    saved = torch.load(out / "checkpoint.pt", weights_only=True)
+    """Write the model folder as it ships, and the log with final accuracies."""
+    saved = training.finished(out)
     model = new_model(saved["seed"])
     model.load_state_dict(saved["model"])
-    write_folder(model, to)
-    log = {
-        "seed": saved["seed"],
-        "steps": saved["step"],
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
-        "stages": [dict(stage.mixture) for stage in STAGES],
-        "shipped": evaluate(load(to), FINAL, seed=2),
-        "log": saved["log"],
-    }
-    (to / "training_log.json").write_text(json.dumps(log, indent=1) + "\n")
-
-
-def _change(path: Path, **entries: str) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries, indent=2) + "\n")
-
-
-def load(folder: Path) -> GPT2LMHeadModel:
-    """The model of a folder, in float32 and ready to be evaluated."""
-    return GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float32).eval()
+    training.write_folder(model, tokenizer.build(), to)
+    shipped = evaluate(training.load(to), FINAL, seed=2)
+    training.write_log(to, saved, stages=[dict(stage.mixture) for stage in STAGES], shipped=shipped)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -271,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif given.action == "export":
         export(given.out, given.folder)
     if given.action != "train":
-        print(json.dumps(evaluate(load(given.folder), FINAL, seed=2), indent=2))
+        print(json.dumps(evaluate(training.load(given.folder), FINAL, seed=2), indent=2))
     return 0
 
 
