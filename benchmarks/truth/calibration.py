@@ -63,7 +63,7 @@ class Measuring:
         judge, measured = self.of(claim, first)
         looks = looks_at(measured, judge.units, first, most or first)
         weighed = judge.weighed(measured, looks)
-        return [Look(*self.of(claim, count), looks) for count in (weighed.at.counts if most else (first,))]
+        return [Look(*self.of(claim, count), looks) for count in (weighed.looks.counts if most else (first,))]
 
 
 def measured_on(drawn: Drawn, suite: Suite) -> Mapping[Claim, Measurement]:

@@ -51,7 +51,7 @@ class Judge:
         return math.nan if evidence is None else evidence.value
 
     def weighed(self, measured: Measurement, looks: Looks = ONCE) -> Weighed:
-        return Weighed.of(measured, self.units, looks=looks)
+        return Weighed.of(measured, self.units, looks=looks).claimed
 
     def units(self, sample: Sample) -> Units:
         key = sample.data, sample.source is not None

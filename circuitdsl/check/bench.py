@@ -119,10 +119,10 @@ class Bench:
         if isinstance(measured, Failure):
             nothing = Judgement(NOTHING, Verdict.ERROR, None, note=measured.message)
             return Judged(nothing, 0, confidence)
-        weighed = self.weighed(measured, looks)
+        weighed = self.weighed(measured, looks).claimed
         judgement = judge(weighed, bound, confidence)
         sure = 1.0 if judgement.exact else confidence
-        return Judged(judgement, measured.prompts, sure, measured, weighed.at)
+        return Judged(judgement, measured.prompts, sure, measured, weighed.looks)
 
     def performance(self, job: Started, metric: Term) -> Performance:
         """Whether the model does a task, on more prompts while that is open."""

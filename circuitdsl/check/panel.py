@@ -26,7 +26,7 @@ def check_panel(
 
     ``check`` opens a model, checks everything on it and keeps nothing of it; of its report what ``record`` says is
     kept. What cannot be opened or run is an error of its column. Raises InputError if all models are such, and
-    Interrupted with the panel of the models that were done by then.
+    Interrupted with the panel of the models that were done by then; of the first with what is known of it.
     """
     columns: list[PanelColumn] = []
     first: InputError | None = None
@@ -42,9 +42,11 @@ def check_panel(
                 first = first or _bare(error)
             # A model is full of references in circles: its memory is free when these are collected, and not before.
             gc.collect()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         if not columns:
-            raise
+            if not isinstance(stopped, Interrupted) or isinstance(stopped.report, Panel):
+                raise
+            columns.append(PanelColumn(models[0], record(stopped.report)))
         raise Interrupted(panel_of(columns, versions())) from None
     if first is not None and all(isinstance(column.found, Unmeasured) for column in columns):
         raise first

@@ -251,12 +251,15 @@ def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, bin
     return student(float(units.weights @ column), units.residuals(column[:, None])[:, 0], units)
 
 
-def in_turns(column: Array, units: Units, limits: tuple[float, float], binary: bool, looks: Course) -> Evidence:
-    """Evidence on the mean of a bounded column [prompts] of units that came in whole turns, all looks counted."""
+def in_turns(column: Array, units: Units, limits: tuple[float, float], binary: bool, looks: Sequence[int]) -> Evidence:
+    """Evidence on the mean of a bounded column [prompts] of units that came in whole turns, all looks counted: at so
+    many prompts, of each the whole turns."""
     values = np.clip(column[: units.turns.whole], *limits)
     if binary:
-        return Looked(Binomial(round(float(values.sum())), len(values)), looks)
-    return Betting(values, np.full(len(values), 1 / len(values)), *limits, looks.counts[-1])
+        turn = units.turns.templates
+        course = Course(tuple(dict.fromkeys(count // turn * turn for count in looks)))
+        return Looked(Binomial(round(float(values.sum())), len(values)), course)
+    return Betting(values, np.full(len(values), 1 / len(values)), *limits, looks[-1])
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ A_DOUBLING = 4
 intervals."""
 
 
+_NEAR = 2 ** (1 / A_DOUBLING / 2)
+
+
 class Together(Protocol):
     """What a one-sided p-value of one look is worth, all looks counted; ``each`` is the inverse."""
 
@@ -129,7 +132,8 @@ class Looks:
     @classmethod
     def between(cls, first: int, most: int, turn: int = 1) -> Looks:
         """Looks from the first number of prompts to the most. ``turn`` is the number of templates that take turns: all
-        but the first and the last are whole turns, where the first is at least one.
+        but the first and the last are whole turns. None is much nearer to the one before than asked for: it would cost
+        error and tell little that its neighbours do not.
 
         >>> Looks.between(60, 240, 1).counts, Looks.between(60, 240, 30).counts, Looks.between(20, 20).counts
         ((60, 71, 85, 101, 120, 143, 170, 202, 240), (60, 90, 120, 150, 180, 210, 240), (20,))
@@ -139,10 +143,9 @@ class Looks:
         steps = math.ceil(A_DOUBLING * math.log2(most / first)) if most > first else 0
         for step in range(1, steps):
             count = round(first * 2 ** (step / A_DOUBLING) / turn) * turn
-            if count > counts[-1]:
+            if count > counts[-1] * _NEAR:
                 counts.append(count)
-        # One shortly before the last would cost error and tell little that the last does not.
-        while len(counts) > 1 and counts[-1] * 2 ** (1 / A_DOUBLING / 2) > most:
+        while len(counts) > 1 and counts[-1] * _NEAR > most:
             counts.pop()
         return cls((*counts, most) if most > first else (first,))
 

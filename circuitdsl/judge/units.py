@@ -43,12 +43,12 @@ class Turns:
     alone: int = 0
 
     def begun(self, first: int) -> bool:
-        """Whether the first prompts are more than a turn of independent draws.
+        """Whether the first prompts are more than a turn of independent draws, and came in turns.
 
         Then each turn is a draw whose mean over templates is what is estimated, whatever came before. Later copies of
         a prompt are draws too.
         """
-        return 0 < self.templates < first <= self.alone
+        return 0 < self.templates < first <= self.alone and first - self.whole < self.templates
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
@@ -65,7 +64,8 @@ class Weighed:
     of means over them is known. A rank correlation over heads and a dependence are estimated all the same: heads stand
     for others, and a distance correlation is bias-corrected for the number of prompts.
 
-    ``looks`` are all numbers of prompts at which the measurement may be judged, these prompts being one of them.
+    ``looks`` are all numbers of prompts at which the measurement may be judged, these prompts being one of them; every
+    p-value and interval counts all of them.
     """
 
     measurement: Measurement
@@ -77,34 +77,32 @@ class Weighed:
     def of(cls, measurement: Measurement, units_of: UnitsOf, whole: bool = False, looks: Looks = ONCE) -> Weighed:
         return cls(measurement, tuple(map(units_of, measurement.samples)), whole, looks)
 
-    @cached_property
-    def at(self) -> Looks:
-        """The looks that are used: all of them, or the few at which figures without a sequence are judged.
+    @property
+    def claimed(self) -> Weighed:
+        """The same as a claim of its own, judged at all looks or, without a sequence, at the few where the number of
+        prompts has doubled. What is shown beside a claim stays open to all looks at which that one may stop.
 
         Without a sequence are ranks, dependence and bounded figures whose units do not follow each other in turns: bets
         on these are fair at a number of prompts, and not from one to the next.
         """
-        if self.looks.once:
-            return self.looks
         control, estimand = self.measurement.control, self.measurement.estimand
         figures = [estimand, *([control.figure, control.excess] if isinstance(control, Paired) else [])]
-        if isinstance(estimand, RankCorrelation | Dependence):
-            return self.looks.seldom
         bounded = [c for figure in figures for c in contrasts_of(figure) if c.range is not None]
-        return (
-            self.looks
-            if all(self._rows(c)[1].turns.begun(self.looks.counts[0]) for c in bounded)
-            else self.looks.seldom
-        )
+        sequence = not isinstance(estimand, RankCorrelation | Dependence) and all(map(self._in_turns, bounded))
+        return self if sequence else replace(self, looks=self.looks.seldom)
+
+    def _in_turns(self, contrast: Contrast) -> bool:
+        """Whether the prompts of a contrast may be bet on from turn to turn."""
+        return self._rows(contrast)[1].turns.begun(self.looks.counts[0])
 
     @property
     def split(self) -> Split:
         """What a p-value is worth that each look gives by itself."""
-        return Split(len(self.at.counts))
+        return Split(len(self.looks.counts))
 
     def _looked(self, evidence: Evidence) -> Evidence:
         """Evidence of what is a random walk over prompts, all looks counted."""
-        return evidence if self.looks.once else Looked(evidence, Course(self.at.counts))
+        return evidence if self.looks.once else Looked(evidence, Course(self.looks.counts))
 
     def _split(self, evidence: Evidence) -> Evidence:
         """Evidence of which nothing is known but that each look is one."""
@@ -188,8 +186,8 @@ class Weighed:
 
     def _mean(self, contrast: Contrast, binary: bool = False) -> Evidence:
         values, units = self._rows(contrast)
-        if not self.looks.once and contrast.range is not None and self.at == self.looks:
-            return in_turns(values, units, contrast.range, binary, Course(self.at.counts))
+        if not self.looks.once and contrast.range is not None and self._in_turns(contrast):
+            return in_turns(values, units, contrast.range, binary, self.looks.counts)
         found = of_mean(values, units, contrast.range, binary)
         return self._looked(found) if isinstance(found, Student) else self._split(found)
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from circuitdsl.models.folders import is_own_folder, named_in
 from circuitdsl.models.model import ModelError
 
-_REMARK = re.compile(r"(^|\s)#.*$")
 _STEP = re.compile(r"(?:^|[^a-zA-Z])step[-_]?(\d+)/?$")
 
 
@@ -84,17 +83,33 @@ def _models(text: str, file: Path) -> Iterator[ListedModel]:
     for number, line in enumerate(text.splitlines(), start=1):
         place = f"{file}, line {number}"
         try:
-            words = shlex.split(_REMARK.sub("", line))
+            words = shlex.split(_without_remark(line))
         except ValueError as error:  # a quotation without its end
             raise ModelError(f"{place}: {str(error).lower()}", "close the quotation") from error
         if words:
             yield _model(words, place, str(file.parent))
 
 
+def _without_remark(line: str) -> str:
+    """A line up to a sign # at its beginning or after white space, outside quotations."""
+    quotation = ""
+    for place, sign in enumerate(line):
+        if quotation:
+            quotation = "" if sign == quotation else quotation
+        elif sign in "\"'":
+            quotation = sign
+        elif sign == "#" and (place == 0 or line[place - 1].isspace()):
+            return line[:place]
+    return line
+
+
 def _model(words: Sequence[str], place: str, folder: str) -> ListedModel:
     written, *more = words
-    found = listed(written)
-    found = replace(found, name=named_in(found.name, folder))
+    found, beside = listed(written), named_in(written, folder)
+    if is_own_folder(beside):  # also where an @ stands in its name
+        found = ListedModel(beside, label=written, step=found.step)
+    else:
+        found = replace(found, name=named_in(found.name, folder))
     for word in more:
         key, equals, value = word.partition("=")
         if key == "label" and value:

@@ -238,11 +238,13 @@ class Panel(Displayed):
 
 
 def panel_of(columns: Sequence[PanelColumn], versions: dict[str, str]) -> Panel:
-    """Reports of many models side by side.
+    """Reports of many models side by side: in the order of their steps, if all have one.
 
     The level of moves is shared by all claims, and within a claim by its models, so that it is that of the whole panel:
     a value is said to have moved between any two models with that probability at most where none did.
     """
+    if all(column.model.step is not None for column in columns):
+        columns = sorted(columns, key=lambda column: column.model.step or 0.0)
     ids = tuple(dict.fromkeys(name for column in columns for name in column.standings))
     table = [column.standings for column in columns]
     claims = tuple(_claim(name, [has.get(name) for has in table], LEVEL / len(ids)) for name in ids)

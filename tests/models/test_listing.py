@@ -30,12 +30,12 @@ def test_a_line_names_a_model_and_may_say_its_step_and_label(tmp_path: Path):
     beside = tmp_path / "beside" / "step-250"
     beside.mkdir(parents=True)
     (beside / "config.json").write_text("{}")
-    found = read_listing(written(tmp_path, LIST.replace("as # shipped", "as shipped")))
+    found = read_listing(written(tmp_path, LIST))
     assert found == (
         ListedModel("mini", None, "mini", None),
         ListedModel("pythia-160m", "step3000", "pythia-125m@step3000", 3000.0),
         ListedModel(str(beside), None, "beside/step-250", 250.0),
-        ListedModel(str(MINI), None, "as shipped", 5000.0),
+        ListedModel(str(MINI), None, "as # shipped", 5000.0),
         ListedModel("hub/model#1", "main", "hub/model#1@main", None),
     )
 
@@ -45,6 +45,13 @@ def test_a_folder_may_have_an_at_sign_in_its_name(tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     assert listed(folder) == ListedModel(str(folder), None, str(folder), 10.0)
+
+
+def test_a_folder_beside_the_list_may_have_one_too(tmp_path: Path):
+    (tmp_path / "run@2").mkdir()
+    (tmp_path / "run@2" / "config.json").write_text("{}")
+    (found,) = read_listing(written(tmp_path, "run@2\n"))
+    assert found == ListedModel(str(tmp_path / "run@2"), None, "run@2", None)
 
 
 def test_a_number_is_a_step_only_after_the_word():

@@ -56,6 +56,13 @@ def panel(labels: Sequence[str] = ("m/step0", "m/step250", "m/step500"), *more: 
     return panel_of([*columns, *more], {"torch": "1"})
 
 
+def test_models_stand_in_the_order_of_their_steps():
+    found = panel(("m/step500", "m/step0", "m/step250"))
+    assert [each.label for each in found.columns] == ["m/step0", "m/step250", "m/step500"]
+    (turns,) = (claim for claim in found.claims if claim.first.text == "expect turns >= 50%")
+    assert turns.verdicts == (HOLDS, HOLDS, FAILS) and turns.holds_from is None
+
+
 LACKING = PanelColumn(listed("none@main"), Unmeasured("no model\nis called none", "name another", 2))
 
 
