@@ -69,17 +69,9 @@ class Clock:
         return max(0, _status("VmHWM") - before), result
 
 
-CPU = Clock(torch.device("cpu"))
-
-
 def clock_of(model: Model) -> Clock:
     """The clock of the device that a model is on."""
     return Clock(next(model.bridge.parameters()).device)
-
-
-def timed(action: Callable[[], Result]) -> tuple[float, Result]:
-    """What an action took, in CPU seconds, and what it gave."""
-    return CPU.timed(action)
 
 
 def forward_time(model: Model, prompts: Sequence[Prompt]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, assert_never
 
 import numpy as np
@@ -59,7 +59,7 @@ def read(reading: Reading, logits: Tensor, activations: Activations, batch: Batc
     by a reading that compares with the clean run. Raises CannotMeasure where a prompt lacks a position and where the
     model gives NaN. All is computed in single precision at least, whatever the model's.
     """
-    if logits.sum().isnan() and logits.isnan().any():  # of which a highest one could be named
+    if bool(logits.sum().isnan()) and bool(logits.isnan().any()):  # of which a highest one could be named
         raise CannotMeasure(NOT_FINITE)
     return finite(_read(reading, logits, activations, batch, bridge, clean))
 
@@ -117,13 +117,19 @@ def logit_diff_against_max(prompt: Prompt, logits: Tensor) -> Tensor:
 
 def accuracy(prompt: Prompt, logits: Tensor) -> Tensor:
     """1 if the top token is the answer, or one of the right answers."""
-    return torch.tensor(float(int(logits.argmax()) in prompt.answers))
+    return _among(logits.argmax(), prompt.answers)
+
+
+def _among(found: Tensor, some: Sequence[int]) -> Tensor:
+    """1 if a number is one of some. It stays where it is: nobody waits for it."""
+    return torch.stack([found == each for each in some]).any()
 
 
 def accuracy_among_options(prompt: Prompt, logits: Tensor) -> Tensor:
     """1 if the top one of the prompt's options is the answer, or one of the right answers."""
     options = sorted({*prompt.answers, *prompt.options})
-    return torch.tensor(float(options[int(logits[options].argmax())] in prompt.answers))
+    right = [place for place, option in enumerate(options) if option in prompt.answers]
+    return _among(logits[options].argmax(), right)
 
 
 def chance_among_options(prompt: Prompt, logits: Tensor) -> Tensor:

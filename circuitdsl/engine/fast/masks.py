@@ -81,7 +81,7 @@ class Mask:
 
 
 def union(masks: Iterable[Mask], real: Bool[Tensor, "prompts tokens"]) -> Bool[Tensor, "prompts tokens"]:
-    """The tokens that any mask has in any column, of those that are ``real``."""
+    """The tokens that any mask has in any column. ``real`` gives the shape, where there is no mask."""
     found = torch.zeros_like(real)
     for tokens in {tokens for mask in masks for tokens in mask.columns.values()}:
         found |= tokens.planned
