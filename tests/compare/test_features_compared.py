@@ -61,6 +61,6 @@ def test_a_vertex_stands_where_its_feature_does():
 def test_two_versions_say_which_dictionary_changed():
     after = circuit("a", 'dictionary d1 at attn_out 1 from "two"  role r at S { d1.5 }  edge d1.5 -> logits')
     found = changes(circuit("a", 'dictionary d1 at attn_out 1 from "one"  role r at S { d1.5 }'), after)
-    assert Difference("dictionary", "d1", "at attn_out 1, 64 features, 1f1f1f1f", "") in found
-    assert Difference("dictionary", "a:d1", "", "at attn_out 1, 64 features, 2f2f2f2f") in found
+    assert Difference("dictionary", "d1", "at attn_out 1, 64 features, 1f1f1f1f1f1f", "") in found
+    assert Difference("dictionary", "a:d1", "", "at attn_out 1, 64 features, 2f2f2f2f2f2f") in found
     assert Difference("role", "r", "d1.5 at S", "a:d1.5 at S") in found

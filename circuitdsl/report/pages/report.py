@@ -231,8 +231,15 @@ def _comparison(report: ComparisonReport, verbose: bool) -> RenderableType:
     pair = report.comparison
     title = _title(f"compare {pair.left} with {pair.right}", pair.file, pair.about)
     found = structure_summary(report.structure) if verbose else Text(next(shared(report.structure)))
-    claims = [claim_list(report.claims, verbose), *prompts_taken(report.claims), *_elsewhere(report.claims, verbose)]
-    return Group(title, found, *claims)
+    return Group(title, found, *_claims(report.claims, verbose))
+
+
+def _claims(outcomes: Sequence[ClaimOutcome], verbose: bool) -> Iterator[RenderableType]:
+    """Claims, which are few, and with ``verbose`` on how many prompts they were decided."""
+    yield claim_list(outcomes, verbose)
+    if verbose:
+        yield from prompts_taken(outcomes)
+    yield from _elsewhere(outcomes, verbose)
 
 
 def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
@@ -242,9 +249,7 @@ def _intervention(report: InterventionReport, verbose: bool) -> RenderableType:
         _title(f"intervention {done.name} on {done.on}", done.file, done.about),
         Flow([f"model {report.model}{fingerprint}", _prompts(report.prompts, exact)], "dim"),
         *(_actions(done) if verbose else (Text("; ".join(action.text for action in done.actions)),)),
-        claim_list(report.claims, verbose),
-        *prompts_taken(report.claims),
-        *_elsewhere(report.claims, verbose),
+        *_claims(report.claims, verbose),
         intervention_summary(report) if verbose else intervention_result(report),
     )
 
