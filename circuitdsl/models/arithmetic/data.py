@@ -10,10 +10,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from circuitdsl.models.arithmetic.tokenizer import DIGIT, EQUALS, MINUS, PLUS
+from circuitdsl.tasks.arithmetic import BEYOND, DIGITS
 
-DIGITS = 3
-BEYOND = 10**DIGITS
-"""Numbers are below this."""
 QUESTION = 2 * DIGITS + 2
 """Tokens up to and with the equals sign. A sign and one digit more than the numbers have follow."""
 CHAINED = 0.4  # share of the questions that are written so that carries or borrows run on more often
