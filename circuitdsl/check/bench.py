@@ -103,12 +103,16 @@ class Bench:
 
     # --- judging ---------------------------------------------------------------------------------
 
-    def judge(self, claims: Mapping[Claim, Started], reason: str = "") -> tuple[ClaimOutcome, ...]:
+    def judge(
+        self, claims: Mapping[Claim, Started], reasons: Mapping[Claim, str] | None = None
+    ) -> tuple[ClaimOutcome, ...]:
         """Judge claims, drawing more prompts for those that stay open; p-values are corrected over all of them.
 
-        With a ``reason`` why the model does not do the task, every share of the metric is undecided for it.
+        ``reasons`` say of claims why the model does not do their task, "" where it does: a share of the metric is
+        undecided for it.
         """
-        judged = {claim: meaningful(each, reason) for claim, each in self._judge(claims).items()}
+        reasons = reasons or {}
+        judged = {claim: meaningful(each, reasons.get(claim, "")) for claim, each in self._judge(claims).items()}
         adjusted = holm([_tested(each.judgement) for each in judged.values()])
         return tuple(self._outcome(claim, each, p) for (claim, each), p in zip(judged.items(), adjusted, strict=True))
 

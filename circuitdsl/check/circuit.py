@@ -16,8 +16,8 @@ from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.models import KnownModel, Model
-from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Variant
-from circuitdsl.plan.circuit import CircuitPlan
+from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Performance, Variant
+from circuitdsl.plan.circuit import CircuitPlan, answered_at, varied
 
 NOT_DONE = "the model does not do this task on these prompts, so that a share of its metric means nothing"
 
@@ -26,20 +26,20 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     """Judge every claim of a circuit, and measure its heads and those that it does not list."""
     circuit, session = plan.circuit, bench.session
     model = session.engine.model
-    performance = plan.performance and bench.performance(plan.performance, circuit.method.measured)
-    if performance is not None and session.closed and performance.verdict is Verdict.ERROR:
-        performance = None  # interrupted: it was not measured
-    reason = "" if performance is None or performance.verdict is Verdict.HOLDS else NOT_DONE
+    done = _performances(plan, bench)
+    performance = done.get(circuit.method.at)
+    reasons = {at: _not_done(at, each, circuit.method) for at, each in done.items()}
     kept = _too_little_kept(plan, bench)
     far = kept.get(circuit.method, "")
-    outcomes = excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, reason)}, far)
-    variants = _variants(plan, bench, reason, kept)
+    of_claims = {claim: reasons.get(answered_at(claim, circuit.method), "") for claim in plan.claims}
+    outcomes = excused({outcome.claim: outcome for outcome in bench.judge(plan.claims, of_claims)}, far)
+    variants = _variants(plan, bench, reasons, kept)
     data = data_of(circuit)
     prompts = session.prompts(data, circuit.method.prompts_first)
-    searched = plan.searched and not reason and not session.closed
+    searched = plan.searched and not reasons.get(circuit.method.at) and not session.closed
     notes = (*bench.notes, *session.notes(data))  # before the search draws more prompts
     found = search(plan, bench) if searched else None
-    own, *varied = sources_of(circuit.method)
+    own, *others = sources_of(circuit.method)
     return CircuitReport(
         circuit=circuit,
         model=model.name,
@@ -57,7 +57,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
             *notes,
             *(_on_all_prompts(len(prompts), outcomes.values()) if data.listed else ()),
             *_on_features(circuit, session.engine.name),
-            *notes_on(session, data, own, *varied),
+            *notes_on(session, data, own, *others),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
         ),
         example=prompts[0].text if prompts else "",
@@ -65,6 +65,21 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         identity=model.identity,
         revision=model.revision,
     )
+
+
+def _performances(plan: CircuitPlan, bench: Bench) -> dict[str, Performance]:
+    """How the model does the task, by the position after which the answer is read, as far as it was measured."""
+    metric = plan.circuit.method.measured
+    found = {at: bench.performance(job, metric) for at, job in plan.performance.items()}
+    ended = bench.session.closed  # an error is then that it was not measured
+    return {at: each for at, each in found.items() if not (ended and each.verdict is Verdict.ERROR)}
+
+
+def _not_done(at: str, found: Performance, method: Method) -> str:
+    """Why a share of the metric that is read there means nothing, "" where it means something."""
+    if found.verdict is Verdict.HOLDS:
+        return ""
+    return NOT_DONE if at == method.at else f"after {at} {NOT_DONE}"
 
 
 def _on_all_prompts(prompts: int, outcomes: Iterable[ClaimOutcome]) -> Iterator[str]:
@@ -93,11 +108,12 @@ def _not_looked_for(session: Session) -> str:
 
 
 def _variants(
-    plan: CircuitPlan, bench: Bench, reason: str, kept: Mapping[Method, str]
+    plan: CircuitPlan, bench: Bench, reasons: Mapping[str, str], kept: Mapping[Method, str]
 ) -> dict[Claim, tuple[Variant, ...]]:
     """Each claim judged again, once, at the first number of prompts, under every setting to vary.
 
-    ``kept`` has the methods under which no listed head can be expected to add enough, and why.
+    ``reasons`` say why a share of the metric means nothing, by the position after which it is read; ``kept`` has the
+    methods under which no listed head can be expected to add enough, and why.
     """
     first = plan.circuit.method.prompts_first
     jobs = {job: claim for claim, some in plan.variants.items() for job in some}
@@ -105,8 +121,9 @@ def _variants(
     for started, measured in bench.measure(jobs, first).items():
         claim, method = jobs[started], started.job.method
         bound = claim.under(method).bound
-        judgement = meaningful(bench.judged(measured, bound, method.confidence), reason).judgement
         setting, value = started.job.key[-2:]
+        reason = reasons.get(answered_at(claim, varied(plan.circuit.method, setting, value)), "")
+        judgement = meaningful(bench.judged(measured, bound, method.confidence), reason).judgement
         variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
         found.setdefault(method, {})[claim] = variant
     settled = [excused(variants, kept.get(method, "")) for method, variants in found.items()]

@@ -73,4 +73,5 @@ def _less(body: Body, refused: dict[str, Refused]) -> Body:
 def _judged(circuit: Circuit, bench: Bench) -> tuple[Performance, tuple[ClaimOutcome, ...]]:
     performance = bench.performance(Started(performance_job(circuit)), circuit.method.measured)
     reason = "" if performance.verdict is Verdict.HOLDS else NOT_DONE
-    return performance, bench.judge(plan_circuit(circuit, unexplained=False).claims, reason)
+    claims = plan_circuit(circuit, unexplained=False).claims
+    return performance, bench.judge(claims, dict.fromkeys(claims, reason))

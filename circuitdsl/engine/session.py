@@ -87,10 +87,12 @@ class Session:
         return replace(drawn, prompts=numbered(drawn.prompts))
 
     def _read_elsewhere(self, data: Data, count: int) -> PromptSet:
-        """The same prompts as at END, asked for the answers after another position."""
+        """All prompts that are known at END, at least ``count`` where there are so many, asked for the answers after
+        another position."""
         whole = read_at_end(data)
-        prompts = self.prompts(whole, count)
-        return replace(self.streams[whole], prompts=tuple(read_at(prompt, data.at) for prompt in prompts))
+        self.prompts(whole, count)
+        known = self.streams[whole]
+        return replace(known, prompts=tuple(read_at(prompt, data.at) for prompt in known.prompts))
 
     def all_of(self, data: Data) -> tuple[Prompt, ...]:
         """Every prompt of a task whose prompts are listed. Raises as ``prompts`` does."""

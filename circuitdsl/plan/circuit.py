@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
-from circuitdsl.language.circuit import Circuit, Claim, Method, OnTask, Term
+from circuitdsl.language.circuit import READ_AT, Circuit, Claim, Method, OnTask, ReadAt, Term
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance, where_done
+from circuitdsl.measures.registry import measure_infos
 from circuitdsl.plan.job import Job, Purpose, Started
 from circuitdsl.plan.terms import ask, control_of, knockout_job, node_job, term_job
 
@@ -19,12 +20,13 @@ from circuitdsl.plan.terms import ask, control_of, knockout_job, node_job, term_
 class CircuitPlan:
     """What checking a circuit runs. ``searched``: heads that matter and are not listed are looked for.
 
+    ``performance`` is whether the model does the task, by the position after which the answer is read.
     ``heads`` is what the model loses without each listed head, ``minimality`` what it adds to the circuit. ``whole`` is
     what the circuit keeps of the metric, under each method by which heads are judged by what they add.
     """
 
     circuit: Circuit
-    performance: Started | None
+    performance: Mapping[str, Started]
     claims: Mapping[Claim, Started]
     variants: Mapping[Claim, tuple[Started, ...]]
     heads: Mapping[Node, Started]
@@ -35,8 +37,7 @@ class CircuitPlan:
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
-        if self.performance is not None:
-            yield self.performance
+        yield from self.performance.values()
         yield from self.claims.values()
         for variants in self.variants.values():
             yield from variants
@@ -50,7 +51,7 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
     """Start every job of a circuit; ``unexplained`` looks for heads that matter and are not listed."""
     return CircuitPlan(
         circuit,
-        Started(performance_job(circuit)),
+        {at: Started(job) for at, job in performance_jobs(circuit).items()},
         {claim: Started(claim_job(circuit, claim)) for claim in circuit.claims},
         {claim: tuple(map(Started, variant_jobs(circuit, claim))) for claim in circuit.claims},
         {node: Started(job) for node, job in head_jobs(circuit).items()},
@@ -61,17 +62,37 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
     )
 
 
-def performance_job(circuit: Circuit) -> Job:
-    """Whether the model does the circuit's task, by the circuit's method."""
-    request = Request(circuit, circuit.method, circuit.method.measured)
+def performance_jobs(circuit: Circuit) -> Mapping[str, Job]:
+    """Whether the model does the circuit's task, by the position after which the answer is read: that of the method,
+    and every other at which a claim, or a variant of one, is of the metric."""
+    infos = measure_infos()
+    claims = [claim for claim in circuit.claims if infos[claim.term.measure].of_metric]
+    methods = (circuit.method, *(varied(circuit.method, *each) for each in circuit.method.vary))
+    jobs = {circuit.method.at: performance_job(circuit)}
+    for method in methods:
+        for at in dict.fromkeys(answered_at(claim, method) for claim in claims):
+            if at not in jobs:
+                jobs[at] = performance_job(replace(circuit, method=method), at)
+    return jobs
+
+
+def answered_at(claim: Claim, method: Method) -> str:
+    """The position after which a circuit's model has to do the task for a claim to be a share of the metric."""
+    return claim.term.at or method.at
+
+
+def performance_job(circuit: Circuit, at: str = "") -> Job:
+    """Whether the model does the circuit's task, by the circuit's method; after the position ``at``, if one is given,
+    in place of the method's."""
+    request = Request(circuit, circuit.method, Term("accuracy", ((READ_AT, ReadAt(at or circuit.method.at)),)))
     return Job(
-        key=(circuit.name, "performance"),
+        key=(circuit.name, "performance", *([at] if at else [])),
         purpose="performance",
         model=circuit.model,
         method=circuit.method,
         geometry=circuit.geometry,
         start=lambda: performance(request),
-        about="the task itself",
+        about=f"the task itself, after {at}" if at else "the task itself",
     )
 
 

@@ -195,10 +195,22 @@ def _prompt(fields: _Object) -> TextPrompt:
         elsewhere={name: _elsewhere(name, value) for name, value in _names(fields, "at")},
     )
     placed = _placed(made, _names(fields, "positions"))
-    for name in (*placed.elsewhere, *(each.at for each in placed.predicted.values() if each.at != END.name)):
-        if name not in placed.spans and name not in placed.tokens:
-            raise Mistake(f'answers after "{name}", which is no position of the line', 'give it in "positions"')
+    _check_places(placed)
     return placed
+
+
+def _check_places(prompt: TextPrompt) -> None:
+    """Refuse answers after what is no position, and predictions where the right answer is not known."""
+    predicted = {name: each.at for name, each in prompt.predicted.items() if each.at != END.name}
+    for name in (*prompt.elsewhere, *predicted.values()):
+        if name not in prompt.spans and name not in prompt.tokens:
+            raise Mistake(f'answers after "{name}", which is no position of the line', 'give it in "positions"')
+    for variable, name in predicted.items():
+        if name not in prompt.elsewhere:
+            raise Mistake(
+                f"{variable} predicts an answer after {name}, and the line gives no right answer there",
+                f'give the right answer there in "at": `"at": {{"{name}": {{"answer": " Mary", "wrong": [" John"]}}}}`',
+            )
 
 
 def _answers_of(fields: _Object) -> Answers[Answer]:

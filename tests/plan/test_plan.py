@@ -47,7 +47,7 @@ def jobs(of=IOI):
 def make_plan(some: Iterable[Job]) -> Plan:
     """The plan of these jobs and no others, in their order."""
     started = {replace(FAITHFUL, id=str(number)): Started(job) for number, job in enumerate(some)}
-    return Plan((CircuitPlan(IOI, None, started, {}, {}, {}, False),))
+    return Plan((CircuitPlan(IOI, {}, started, {}, {}, {}, False),))
 
 
 def measured(some: Iterable[Job], run) -> dict[Job, Measurement | Failure]:

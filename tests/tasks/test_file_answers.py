@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 import circuitdsl as cd
+from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.session import Session
 from circuitdsl.language.environment import AnswersInfo, TaskRef
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models import open_model
 from circuitdsl.tasks import TaskError, describe, open_task
 from circuitdsl.tasks.file_lines import read_lines
 
@@ -69,6 +73,10 @@ WRONG = {
         {"counterfactuals": {"other": {"text": "1", "predicts": {"V": {"answer": "3", "at": "B"}}}}},
         'answers after "B", which is no position of the line',
     ),
+    "predicted where no answer is given": (
+        {"at": {"A3": LINE["at"]["A3"]}},
+        "SA1 predicts an answer after A2, and the line gives no right answer there",
+    ),
     "predicted otherwise": (
         {"counterfactuals": {"other": {"text": "1", "predicts": {"V": {"first": "3", "at": "A2"}}}}},
         'what V predicts is an object of at, first, not an "answer" and "at" where',
@@ -82,6 +90,23 @@ def test_what_is_wrong_is_told(case: str):
     found = read_lines(lines(change), "my.jsonl")
     ((fault,), prompts) = found.faults, found.prompts
     assert says in fault.message and fault.remedy and not prompts
+
+
+def test_a_prediction_without_a_right_answer_there_ends_in_words(tmp_path: Path):
+    """A position that has no answers is told before a model is opened."""
+    written(tmp_path, {"at": {"A3": LINE["at"]["A3"]}})
+    (tmp_path / "digits.circuit").write_text(
+        """circuit digits {
+          model addition
+          task  file("my.jsonl")
+          method { metric accuracy  members none  prompts all }
+          expect interchange({ 0.0 } at A2, SA1) >= 50%
+        }""",
+        encoding="utf-8",
+    )
+    with pytest.raises(cd.InputError) as caught:
+        cd.check(tmp_path / "digits.circuit")
+    assert "no right answer there" in str(caught.value)
 
 
 def test_lines_with_answers_after_other_positions_are_told():
@@ -98,6 +123,16 @@ UNREADABLE = {
         'at A2: the answer "6" that the variable V predicts is right as it is',
     ),
 }
+
+
+def test_answers_elsewhere_are_of_as_many_prompts_as_are_asked_for(tmp_path: Path):
+    """Of few prompts first and then of more, after the whole file was read at END."""
+    ref = written(tmp_path, *({"item": str(number)} for number in range(9)))
+    session = Session(PlainEngine(open_model("addition")))
+    at_end, at_a2 = Data(ref, 0, False), Data(ref, 0, False, at="A2")
+    assert len(session.prompts(at_end, 20)) == 9
+    assert [len(session.prompts(at_a2, count)) for count in (3, 9, 20)] == [3, 9, 9]
+    assert {prompt.read for prompt in session.prompts(at_a2, 9)} == {"A2"}
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
