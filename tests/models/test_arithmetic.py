@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 
 from circuitdsl.models import training
 from circuitdsl.models.arithmetic import correctness, data, tokenizer, train
-from circuitdsl.tasks.arithmetic import Question, carries
+from circuitdsl.tasks.arithmetic import BEYOND, Question, carries
 
 NAMES = tuple(train.RECIPES)
 
 
 def pairs(count: int) -> torch.Tensor:
-    return torch.randint(data.BEYOND**2, (count,), generator=torch.Generator().manual_seed(3))
+    return torch.randint(BEYOND**2, (count,), generator=torch.Generator().manual_seed(3))
 
 
 @pytest.mark.parametrize("minus", [False, True])

@@ -28,6 +28,7 @@ from transformers import GPT2LMHeadModel
 
 from circuitdsl.models import training
 from circuitdsl.models.arithmetic import data, tokenizer, train
+from circuitdsl.tasks.arithmetic import BEYOND, DIGITS
 
 AT_ONCE = 10_000
 OPERATIONS = {"addition": (False,), "arithmetic": (False, True)}
@@ -51,7 +52,7 @@ def cascades(first: data.Numbers, second: data.Numbers, minus: bool) -> Int[Tens
     """How many columns one carry or borrow leaves, where it leaves most."""
     small, large = torch.minimum(first, second), torch.maximum(first, second)
     longest = chain = torch.zeros_like(first)
-    for n in range(data.DIGITS):
+    for n in range(DIGITS):
         if minus:
             above, below = large // 10**n % 10, small // 10**n % 10
             begins, runs_on = above < below, above == below
@@ -63,12 +64,12 @@ def cascades(first: data.Numbers, second: data.Numbers, minus: bool) -> Int[Tens
     return longest
 
 
-EVERY = torch.arange(data.BEYOND**2)
-"""All pairs of numbers, as the first one times ``data.BEYOND`` plus the second one."""
+EVERY = torch.arange(BEYOND**2)
+"""All pairs of numbers, as the first one times ``BEYOND`` plus the second one."""
 
 
 def _numbers(pairs: Int[Tensor, " questions"]) -> tuple[data.Numbers, data.Numbers]:
-    return pairs // data.BEYOND, pairs % data.BEYOND
+    return pairs // BEYOND, pairs % BEYOND
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from circuitdsl.models.arithmetic.tokenizer import DIGIT, EQUALS, MINUS, PLUS
-from circuitdsl.tasks.arithmetic import BEYOND, DIGITS
+from circuitdsl.tasks.arithmetic import DIGITS
 
 QUESTION = 2 * DIGITS + 2
 """Tokens up to and with the equals sign. A sign and one digit more than the numbers have follow."""

@@ -24,6 +24,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from circuitdsl.models import training
 from circuitdsl.models.arithmetic import data, tokenizer
+from circuitdsl.tasks.arithmetic import BEYOND
 
 PACKAGE = Path(__file__).parent
 BATCH = 96
@@ -112,7 +113,7 @@ def train_step(
 def evaluate(model: GPT2LMHeadModel, count: int, seed: int) -> dict[str, float]:
     """Share of held-out sums and differences of which every token of the answer is the top token."""
     rng = torch.Generator().manual_seed(seed)
-    first, second = torch.randint(data.BEYOND, (2, 10 * count), generator=rng)
+    first, second = torch.randint(BEYOND, (2, 10 * count), generator=rng)
     kept = data.held_out(first, second).nonzero()[:count, 0]
     found = {}
     for kind, minus in (("sums", False), ("differences", True)):
