@@ -17,8 +17,12 @@ from safetensors.torch import load_file, save_file
 import circuitdsl as cd
 from circuitdsl.check import open_models
 from circuitdsl.check.interrupted import Interrupted
+from circuitdsl.check.panel import check_panel
+from circuitdsl.check.progress import Progress
 from circuitdsl.models.folders import MINI
-from circuitdsl.outcome import Panel
+from circuitdsl.models.listing import ListedModel, listed
+from circuitdsl.outcome import Panel, Report
+from circuitdsl.report.data.recorded import recorded
 
 SPEC = "circuit c {\n  model mini\n  task ioi\n  method { prompts 20 }\n  expect logit_diff >= 0 as does_the_task\n}\n"
 
@@ -152,12 +156,18 @@ def test_a_panel_that_is_interrupted_has_the_models_that_were_done_and_goes_on_f
     assert [each.cost.experiments > 0 for each in done.columns] == [False, False, True, False]
 
 
-def test_a_panel_that_is_interrupted_in_its_first_model_says_what_is_known_of_it(folder: Path):
-    def interrupting(done: int, total: int, what: str) -> None:
-        if done:
-            raise KeyboardInterrupt
+def test_a_panel_that_is_interrupted_in_its_first_model_has_what_is_known_of_it(folder: Path):
+    report = cd.check(folder / "c.circuit", unexplained=False, store=False)
+
+    def check(model: ListedModel, progress: Progress) -> Report:
+        raise Interrupted(report)
 
     with pytest.raises(Interrupted) as stopped:
-        panel(folder, store=False, progress=interrupting)
+        check_panel(
+            [listed("mini"), listed("gpt2")],
+            check,
+            lambda each: recorded(each.to_dict(), "it"),
+            lambda done, total, what: None,
+        )
     assert isinstance(stopped.value.report, Panel)
-    assert [each.label for each in stopped.value.report.columns] == ["step0"]
+    assert [(each.label, len(each.standings)) for each in stopped.value.report.columns] == [("mini", 1)]
