@@ -165,7 +165,7 @@ SIGNS = {"sum": PLUS, "positive": PLUS, "negative": MINUS}
 
 def written(question: Question, template: str, rng: random.Random) -> TextPrompt:
     """The prompt of a question, with counterfactuals that are drawn for it."""
-    text, right = question.text[:-1], question.text[-1]
+    text, lowest = question.text[:-1], _rest(question.text[-1])
     other = _other(question, rng)
     counterfactuals = {OTHER: other.text[:-1]}
     leads_to = {
@@ -178,9 +178,9 @@ def written(question: Question, template: str, rng: random.Random) -> TextPrompt
     after_equals = range(POSITIONS.index("EQ"), len(POSITIONS))
     return TextPrompt(
         text=text,
-        answer=right,
-        wrong=_rest(right).wrong,
-        options=_rest(right).options,
+        answer=question.text[-1],
+        wrong=lowest.wrong,
+        options=lowest.options,
         spans={name: ((at, at + 1),) for at, name in enumerate(POSITIONS)},
         counterfactuals=counterfactuals,
         template=template,

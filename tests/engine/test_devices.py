@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -22,12 +24,25 @@ from circuitdsl.measures.experiments import (
     Patched,
     Zero,
 )
+from circuitdsl.measures.measurement import Array, Failure
 
 
 @pytest.fixture(autouse=True)
 def with_versions(monkeypatch):
     """Tensor subclasses cannot be made in inference mode; no gradients are kept here either."""
     monkeypatch.setattr(torch, "inference_mode", torch.no_grad)
+
+
+Figures = Mapping[Experiment, Array | Failure]
+
+
+def assert_near(found: Figures, expected: Figures) -> None:
+    """Figures of float32; of accuracy only that it was read, for the sign of a difference near 0 may be either."""
+    for experiment, answer in found.items():
+        if not isinstance(answer, np.ndarray):
+            assert answer == expected[experiment]
+        elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
+            np.testing.assert_allclose(answer, array(expected[experiment]), rtol=1e-3, atol=1e-4)
 
 
 NAMES = ("gpt2", "llama, grouped queries", "bloom, ALiBi", "attention only, no norm")
@@ -47,11 +62,7 @@ def test_engines_give_the_same_figures_on_another_device(name):
             assert DEVICE.type in engine.settings
             assert engine.device == str(DEVICE)
             references = references_over(stream, experiments)
-            for experiment, found in engine.run(DATA, stream, 1, 6, experiments, references).items():
-                if not isinstance(found, np.ndarray):
-                    assert found == expected[experiment]
-                elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
-                    np.testing.assert_allclose(found, array(expected[experiment]), rtol=1e-3, atol=1e-4)
+            assert_near(engine.run(DATA, stream, 1, 6, experiments, references), expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -66,11 +77,7 @@ def test_engines_give_the_same_figures_on_a_gpu(name):
     for engine in (FastEngine(model), PlainEngine(model)):
         assert engine.device.startswith("cuda")
         references = references_over(stream, experiments)
-        for experiment, found in engine.run(DATA, stream, 1, 20, experiments, references).items():
-            if not isinstance(found, np.ndarray):
-                assert found == expected[experiment]
-            elif not str(getattr(experiment.reading, "name", "")).startswith("accuracy"):
-                np.testing.assert_allclose(found, array(expected[experiment]), rtol=1e-3, atol=1e-4)
+        assert_near(engine.run(DATA, stream, 1, 20, experiments, references), expected)
 
 
 SWEEPS = {
@@ -98,9 +105,8 @@ def test_a_batch_waits_for_the_device_for_its_guard_and_for_what_a_stack_reads(s
         WAITED.clear()
         ran = engine.run(DATA, stream, 0, 6, asked)
     assert all(isinstance(each, np.ndarray) for each in ran.values())
-    assert len(WAITED) <= waits, (
-        WAITED
-    )  # of other metrics the guard and, a world, whether its logits are numbers, and its figures
+    # Of other metrics: the guard and, a world, whether its logits are numbers, and its figures.
+    assert len(WAITED) <= waits, WAITED
 
 
 def test_the_pretended_device_refuses_what_a_gpu_refuses():

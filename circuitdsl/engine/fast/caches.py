@@ -84,15 +84,16 @@ class Caches:
         match source:
             case FromCounterfactual(counterfactual=name):
                 return self.counterfactual(name).activations
-            case Zero():
-                return self.known.setdefault(source, self.sources.values(source, self.batch))
-            case Mean() | Resample():
+            case Zero() | Mean() | Resample():
                 if source not in self.known:
-                    values = self.sources.values(source, self.batch)
-                    self.known[source] = {name: cache(each, None) for name, each in values.items()}
+                    self.known[source] = self._made(source)
                 return self.known[source]
             case _:
                 assert_never(source)
+
+    def _made(self, source: Zero | Mean | Resample) -> Values:
+        values = self.sources.values(source, self.batch)
+        return values if isinstance(source, Zero) else {name: cache(each, None) for name, each in values.items()}
 
     def _finished(self, name: str, tokens: Tensor) -> FinishedRun:
         required = self.required.get(name, {})

@@ -25,7 +25,7 @@ from circuitdsl.engine.fast.hook_points import (
     residual,
 )
 from circuitdsl.engine.fast.progress import Passed, pass_silently
-from circuitdsl.engine.fast.region import Region, columns, picked, placed, take
+from circuitdsl.engine.fast.region import Region, columns, picked, take
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Layers:
     arrived: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.network, self.at = self.asked.network, placed(self.asked.region.at, self.asked.tokens.device)
+        self.network, self.at = self.asked.network, self.asked.region.at
         own = tuple(self.asked.edits)
         self.patched = [own] if self.asked.strict else []  # a world without further edits shares that run's row
         self.rows = Rows([*self.patched, *((*own, *edits) for edits in self.asked.worlds)])

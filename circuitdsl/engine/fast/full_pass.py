@@ -112,7 +112,7 @@ class _Layers:
 
     def __init__(self, asked: FullPass, watchers: Mapping[str, Watcher]):
         self.asked, self.watchers = asked, watchers
-        self.network, self.region = asked.network, asked.region.to(asked.tokens.device)
+        self.network, self.region = asked.network, asked.region
         self.rows = Rows(asked.worlds)
         self.received = min(map(step_of, asked.arrivals), default=None)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from circuitdsl.allocator import Heap
@@ -100,6 +101,11 @@ class Work:
         self.reader = Reader(self.batch, self.network, self.model.bridge, lambda: self.caches.clean.end)
         self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs. Where worlds edit, and which tokens are run, is planned on the CPU."""
+        return self.batch.tokens.device
+
     def run(self, asked: Asked) -> None:
         """Answer every reading of every world."""
         variants: list[Variant] = []
@@ -169,20 +175,20 @@ class Work:
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         # Attention may be read at any token, also after the one at which the output is.
         until = self.batch.last if patterns else self.batch.ends
-        region = onward(touched(variants[0].edits, self.batch), self.batch.ends, until)
-        clean, there = self.caches.clean.activations, region.to(self.batch.tokens.device)
+        region = onward(touched(variants[0].edits, self.batch), self.batch.ends, until).to(self.device)
+        clean = self.caches.clean.activations
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
             first = min(_first_layer(variant) for variant in some)
             # For the same reason the last layer runs all of them.
             x, recorded = self._pass(all_asked(region) if names else region, clean, first, some, passed).run(names)
-            end = narrow(x, there.asked) if names else x
+            end = narrow(x, region.asked) if names else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
             for row, variant in enumerate(some):
                 readings = asked[variant.world]
                 here = {
-                    name: laid_over(clean[name].whole, name, each.of(row), there) for name, each in recorded.items()
+                    name: laid_over(clean[name].whole, name, each.of(row), region) for name, each in recorded.items()
                 }
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
@@ -207,11 +213,12 @@ class Work:
         tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
         groups = [(only(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
-        for region, first, _ in groups:
-            required = joined(required, {residual(first): region.inside})
+        for planned, first, _ in groups:
+            required = joined(required, {residual(first): planned.inside})
         self.tick(len(self.batch))
         base = run_whole(self.network, self.batch.tokens, required, replaced)[1]
-        for region, first, group in groups:
+        for planned, first, group in groups:
+            region = planned.to(self.device)
 
             def run(some: Sequence[Variant], passed: Passed, region: Region = region, first: int = first) -> Taken:
                 x = self._pass(region, base, first, some, passed).run()[0]
@@ -265,27 +272,28 @@ class Work:
 
     def _finished(self, variant: Variant, required: Required) -> FinishedRun:
         """A variant on top of the clean run, with what is required of it; before its first edit, of the clean run."""
-        region = all_asked(onward(touched(variant.edits, self.batch), self.batch.ends, self.batch.last))
-        there = region.to(self.batch.tokens.device)
+        planned = onward(touched(variant.edits, self.batch), self.batch.ends, self.batch.last)
+        region = all_asked(planned).to(self.device)
         clean, first = self.caches.clean.activations, _first_layer(variant)
         activations = {name: clean[name] for name in required}
 
         def record(name: str, values: Tensor, rows: Sequence[int]) -> None:
-            activations[name] = clean[name].under(values[:, rows[0]], there, required[name])
+            activations[name] = clean[name].under(values[:, rows[0]], region, required[name])
 
         watched = dict.fromkeys((name for name in required if layer_of(name) >= first), record)
         x = self._pass(region, clean, first, [variant]).watched(watched)
         self.tick(self._work(region, first))
-        end = (region.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
-        return FinishedRun(required, activations, narrow(x, placed(end, x.device))[:, 0, 0])
+        end = (planned.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
+        return FinishedRun(required, activations, narrow(x, placed(end, self.device))[:, 0, 0])
 
     def _run_patched(self, world: Patched, variants: Sequence[Variant], asked: Asked, base: _Base) -> None:
         """Variants with the same receivers: a frozen pass over the receivers' tokens, and a full pass from there on."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch.real)
-        at_receivers, region = only(received, self.batch.ends), onward(received, self.batch.ends)
+        planned = only(received, self.batch.ends)
+        at_receivers, region = planned.to(self.device), onward(received, self.batch.ends).to(self.device)
         starts = [layer_of(name) for name in inputs]
-        carried, nothing = self._carried(variants, inputs, received if inputs else at_receivers.inside)
+        carried, nothing = self._carried(variants, inputs, received if inputs else planned.inside)
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             frozen = FrozenPass(
@@ -335,10 +343,8 @@ class Work:
         # Where each of the region's tokens stands among those of the frozen pass; where it does not, 0, which the masks
         # of the inputs leave out.
         index = (region.at[:, :, None] == frozen.region.at[:, None, :]).int().argmax(-1)
-        device = self.batch.tokens.device
-        at, index = placed(region.at, device), placed(index, device)
         arrivals = {
-            name: Arrivals(laid_out([inputs[name]], at), narrow(values, index))
+            name: Arrivals(laid_out([inputs[name]], region.at), narrow(values, index))
             for name, values in frozen.inputs().items()
         }
         first = min(map(layer_of, inputs))

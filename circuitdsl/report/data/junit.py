@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from circuitdsl.judge.estimates import Verdict
 from circuitdsl.outcome import ClaimOutcome, Report
+from circuitdsl.report.data.cases import TAGS, count, document
 from circuitdsl.report.formats import Format
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.words import measured_and_wanted
-from circuitdsl.report.xml import xml_text
 
 
 def to_junit(report: Report) -> str:
     """The report as JUnit XML. An undecided claim is a skipped case: it is neither a failure nor a success."""
     suites = ET.Element("testsuites", name="circuitdsl", time=f"{report.seconds:.3f}")
-    _count(suites, report.outcomes)
+    count(suites, [outcome.verdict for outcome in report.outcomes])
     for section in sections(report):
         suites.append(_suite(section))
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml_text(suites)}'
+    return document(suites)
 
 
 def _suite(section: Section) -> ET.Element:
     suite = ET.Element("testsuite", name=f"{section.kind} {section.name}", file=section.file)
-    _count(suite, section.outcomes)
+    count(suite, [outcome.verdict for outcome in section.outcomes])
     for outcome in section.outcomes:
         suite.append(_case(section, outcome))
     return suite
@@ -39,7 +38,7 @@ def _case(section: Section, outcome: ClaimOutcome) -> ET.Element:
     )
     exact = f"\nexact: all {outcome.prompts} prompts of the task were run" if outcome.exact else ""
     ET.SubElement(case, "system-out").text = f"{outcome.claim.text}{exact}"
-    tag = {Verdict.FAILS: "failure", Verdict.ERROR: "error", Verdict.UNDECIDED: "skipped"}.get(outcome.verdict)
+    tag = TAGS.get(outcome.verdict)
     if tag is None:
         return case
     reason = measured_and_wanted(outcome)
@@ -48,14 +47,6 @@ def _case(section: Section, outcome: ClaimOutcome) -> ET.Element:
         detail.set("type", str(outcome.verdict))
         detail.text = f"{section.file}:{outcome.claim.line}: {outcome.claim.text}\n{reason}"
     return case
-
-
-def _count(element: ET.Element, outcomes: tuple[ClaimOutcome, ...]) -> None:
-    verdicts = [outcome.verdict for outcome in outcomes]
-    element.set("tests", str(len(verdicts)))
-    element.set("failures", str(verdicts.count(Verdict.FAILS)))
-    element.set("errors", str(verdicts.count(Verdict.ERROR)))
-    element.set("skipped", str(verdicts.count(Verdict.UNDECIDED)))
 
 
 FORMAT = Format("junit", "a test case a claim, for CI systems", lambda report, view: to_junit(report))
