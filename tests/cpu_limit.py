@@ -10,7 +10,8 @@ CPU_LIMIT = "cpu_limit"
 
 
 def pytest_addoption(parser):
-    parser.addini(CPU_LIMIT, "CPU seconds that a test may take in its own process", default="300")
+    # Hypothesis makes a failing example smaller for up to 300 seconds: what fails so is to end with that example.
+    parser.addini(CPU_LIMIT, "CPU seconds that a test may take in its own process", default="400")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from circuitdsl.components import ALL, Head, Position
+from circuitdsl.components import ALL, END, Head, Position
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import (
     READ_AT,
@@ -156,6 +156,7 @@ class Reader:
         bindings = None if options is None else reader._bind(measure, arguments, _span_of(written))
         if bindings is None or bound is None or options is None or read is None:
             return None
+        reader._changes_what_is_read(measure, bindings, _span_of(written))
         placed: tuple[tuple[str, Argument], ...] = ((READ_AT, ReadAt(read)),) if read else ()
         term = Term(measure.name, (*bindings, *placed), options, written.minus_baseline)
         name = role.name if role else ""
@@ -194,13 +195,25 @@ class Reader:
             return ""
         first, *more = written
         if not measure.placed or self.place == "compare":
-            message = f"where the output is read makes no difference to `{measure.name}`"
-            self.scope.report("C504", message, first.span, f"leave `{first.text}` out")
+            message, remedy = f"where the output is read makes no difference to `{measure.name}`", ""
+            if self.place == "compare":
+                message = "a comparison reads the output where its circuits do"
+                remedy = f", and write it in their methods: `metric logit_diff({first.text})`"
+            self.scope.report("C504", message, first.span, f"leave `{first.text}` out{remedy}")
             return None
         if more:
             self.scope.report("C516", "the output is read in one place", more[0].span, "leave one out")
             return None
         return self.scope.read_at(first.place)
+
+    def _changes_what_is_read(self, measure: MeasureInfo, bindings: Sequence[tuple[str, Argument]], span: Span) -> None:
+        """Warn of nodes that come after what the measurement reads: the metric, or the answer of a variable."""
+        arguments = [argument for _, argument in bindings]
+        answers = [Position(each.at) if each.at else END for each in arguments if isinstance(each, Variable)]
+        reads = answers or ([self.scope.read] if measure.of_metric else [])
+        for nodes in (each for each in arguments if isinstance(each, Nodes)):
+            for read in reads:
+                self.scope.reaches(nodes, read, span)
 
     def _options(
         self, measure: MeasureInfo, arguments: Sequence[t.Argument]

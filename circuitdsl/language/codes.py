@@ -118,6 +118,8 @@ CODES = MappingProxyType(
         "lines are left out by `skip: yes`.",
         "C496": "A warning. The tokenizer of a model is not on this machine, so that it is not known whether it can "
         "read every line of a file of prompts.",
+        "C497": "A warning. What stands after the token at which the output is read cannot change it, so that the "
+        "figure is always 0: in every prompt of the task the position comes later, as far as the words tell.",
         # --- claims
         "C501": "A measurement has more or fewer arguments than its definition says. "
         "`circuitdsl explain NAME` shows them.",
@@ -181,4 +183,4 @@ CODES = MappingProxyType(
     }
 )
 
-WARNINGS = frozenset({"C490", "C491", "C492", "C493", "C494", "C495", "C496", "C590", "C591"})
+WARNINGS = frozenset({"C490", "C491", "C492", "C493", "C494", "C495", "C496", "C497", "C590", "C591"})

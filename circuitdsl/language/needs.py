@@ -64,13 +64,13 @@ class Needs:
         """What the method does for all claims that change the model."""
         changing = [term for term in terms if self._changes(term)]
         ablating = [term for term in changing if not any(isinstance(argument, Path) for _, argument in term.arguments)]
-        answers = self.task.answers_at(self.method.at)
-        if changing and answers and not answers.wrong and self.method.measured.measure in _DIFFERENCES:
-            message = (
-                f"{self.task.name} gives no wrong answers{_there(answers)}, from which the metric "
-                f"`{self.method.metric}` is a difference"
-            )
-            yield f"{message}, so that no effect of a change is known", f"{_WRONG}: `method {{ metric probability }}`"
+        if self.method.measured.measure in _DIFFERENCES:
+            for answers in self._without_wrong(changing):
+                message = (
+                    f"{self.task.name} gives no wrong answers{_there(answers)}, from which the metric "
+                    f"`{self.method.metric}` is a difference"
+                )
+                yield f"{message}, so that no effect of a change is known", f"{_WRONG}: `method {{ metric probability }}`"
         if ablating and not self.task.counterfactuals and self.method.ablate in ("resample", "counterfactual"):
             message = (
                 f"{self.task.name} has no counterfactual, from which `ablate {self.method.ablate}` takes its values"
@@ -83,6 +83,15 @@ class Needs:
                 "there is no mean by template"
             )
             yield message, "give each template several lines (`template`), or write `method { ablate mean }`"
+
+    def _without_wrong(self, changing: Sequence[Term]) -> Iterator[AnswersInfo]:
+        """The answers without wrong ones, each once, after which the metric is read for claims of changes."""
+        # A measurement with an output of its own reads that, and not the metric.
+        metric = [term for term in changing if self.environment.measures[term.measure].of_metric]
+        for at in dict.fromkeys(term.at or self.method.at for term in metric):
+            answers = self.task.answers_at(at)
+            if answers and not answers.wrong:
+                yield answers
 
     def _changes(self, term: Term) -> bool:
         """Whether it is measured by changing the model, as what it says or where its heads look is not."""

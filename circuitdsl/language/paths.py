@@ -252,9 +252,12 @@ def _why(sender: Component, receiver: Component) -> str:
 
 
 def _warned_of_positions(scope: Scope, path: Path, span: Span) -> bool:
-    """Warn, and say so, of a path whose receivers read at other positions than its senders write."""
+    """Warn, and say so, of a path that ends after the output is read, or reads elsewhere than its senders write."""
     written = {node.position for node in path.senders.nodes}
     receivers = path.receivers
+    late = [path.senders] if isinstance(receivers, LogitsReceiver) else [path.senders, _read_nodes(receivers)]
+    if not all(scope.reaches(nodes, scope.read, span) for nodes in late):
+        return True
     read = {scope.read} if isinstance(receivers, LogitsReceiver) else {node.position for node, _ in receivers.reads()}
     if scope.task is None or not read or not written or ALL in read | written or read & written:
         return False
@@ -266,3 +269,8 @@ def _warned_of_positions(scope: Scope, path: Path, span: Span) -> bool:
     remedy = "an effect needs a prompt where these are one token; check the input and the positions"
     scope.report("C490", message, span, remedy)
     return True
+
+
+def _read_nodes(receivers: Receivers) -> Nodes:
+    """The places at which receivers read, under their name."""
+    return Nodes(receivers.label, tuple(node for node, _ in receivers.reads()))

@@ -19,6 +19,9 @@ class Places:
 
     find: Callable[[], Sequence[Layout]] = tuple
     _faults: dict[Position, str] = field(default_factory=dict[Position, str], compare=False)
+    _later: dict[tuple[Position, Position], bool] = field(
+        default_factory=dict[tuple[Position, Position], bool], compare=False
+    )
 
     @classmethod
     def of(cls, environment: Environment, task: TaskRef, bos: bool) -> Places:
@@ -53,6 +56,11 @@ class Places:
 
     def always_later(self, query: Position, key: Position) -> bool:
         """Whether the key comes after the query in every prompt, so that nothing can look there."""
+        if (query, key) not in self._later:
+            self._later[query, key] = self._always_later(query, key)
+        return self._later[query, key]
+
+    def _always_later(self, query: Position, key: Position) -> bool:
         both = [
             (self.tokens(layout, query), self.tokens(layout, key))
             for layout in self.layouts

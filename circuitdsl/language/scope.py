@@ -108,6 +108,18 @@ class Scope:
             message = f"{key} comes after {query} in every prompt, and heads look at no later token"
             self.report("C492", message, span, f"the other way round it is `{key} -> {query}`")
 
+    def reaches(self, nodes: Nodes, read: Position, span: Span) -> bool:
+        """Whether what is read after a token can depend on some nodes; warns if all come later in every prompt."""
+        if self.task is None or not nodes.nodes:
+            return True
+        places = {node.position for node in nodes.nodes}
+        if not all(place != ALL and self.places.always_later(read, place) for place in places):
+            return True
+        where = " and ".join(sorted(map(str, places)))
+        message = f"{nodes.label} stands at {where}, after {read}, at which the output is read"
+        self.report("C497", message, span, "nothing later can change it: read it elsewhere, or name other positions")
+        return False
+
     # --- components --------------------------------------------------------------------------------
 
     def components(self, written: t.Component) -> tuple[Component, ...]:

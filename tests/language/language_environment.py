@@ -137,6 +137,7 @@ MEASURES = {
             options=(("edges", "as edges"),),
             controls=("random heads",),
             of_whole=True,
+            of_metric=True,
         ),
         MeasureInfo(
             "interchange",
@@ -147,8 +148,8 @@ MEASURES = {
             places=("circuit",),
             limits=PROPORTION,
         ),
-        MeasureInfo("faithfulness_gap", "metric", "", "", limits=NOT_NEGATIVE, of_whole=True),
-        MeasureInfo("minimality", "share", "", "", (_NODES,), limits=NOT_NEGATIVE, of_whole=True),
+        MeasureInfo("faithfulness_gap", "metric", "", "", limits=NOT_NEGATIVE, of_whole=True, of_metric=True),
+        MeasureInfo("minimality", "share", "", "", (_NODES,), limits=NOT_NEGATIVE, of_whole=True, of_metric=True),
         MeasureInfo(
             "completeness",
             "metric",
@@ -157,6 +158,7 @@ MEASURES = {
             (Parameter("without", "heads", "K", required=False),),
             limits=NOT_NEGATIVE,
             of_whole=True,
+            of_metric=True,
         ),
         MeasureInfo("loss_at", "score", "", "", (Parameter("position", "position", "where"),)),
         MeasureInfo(
@@ -202,7 +204,10 @@ def _task(reference: TaskRef) -> TaskInfo:
 
 
 def _layouts(reference: TaskRef) -> tuple[Layout, ...]:
-    """Those of ioi, whose first names change places; of a file, with a line that lacks S1."""
+    """Those of ioi, whose first names change places; of a file, with a line that lacks S1; of digits, one after
+    another."""
+    if reference.name == "digits":
+        return (Layout(9, {"A2": (6,), "A1": (7,), "END": (8,)}),)
     if reference.name not in ("ioi", "file"):
         return ()
     places = {"IO": (2,), "S1": (4,), "S2": (10,), "END": (14,)}
