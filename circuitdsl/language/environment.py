@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.components import END, Geometry
@@ -110,15 +110,19 @@ class TaskInfo:
 
 @dataclass(frozen=True)
 class Layout:
-    """A prompt of ``length`` tokens and the token indices of its positions, END among them; without a BOS token."""
+    """A prompt of ``length`` tokens and the token indices of its positions, END among them; without a BOS token.
+
+    ``read`` is the position after which the output is read.
+    """
 
     length: int
     positions: Mapping[str, tuple[int, ...]]
+    read: str = "END"
 
     def after_bos(self) -> Layout:
         """The same prompt with a BOS token before it."""
         moved = {name: tuple(index + 1 for index in found) for name, found in self.positions.items()}
-        return Layout(self.length + 1, {BOS: (0,)} | moved)
+        return replace(self, length=self.length + 1, positions={BOS: (0,)} | moved)
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,9 @@ class Needs:
         ablating = [term for term in changing if not any(isinstance(argument, Path) for _, argument in term.arguments)]
         if self.method.measured.measure in _DIFFERENCES:
             for answers in self._without_wrong(changing):
-                message = (
-                    f"{self.task.name} gives no wrong answers{_there(answers)}, from which the metric "
-                    f"`{self.method.metric}` is a difference"
-                )
-                yield f"{message}, so that no effect of a change is known", f"{_WRONG}: `method {{ metric probability }}`"
+                metric = f"the metric `{self.method.metric}` is a difference, so that no effect of a change is known"
+                message = f"{self.task.name} gives no wrong answers{_there(answers)}, from which {metric}"
+                yield message, f"{_WRONG}: `method {{ metric probability }}`"
         if ablating and not self.task.counterfactuals and self.method.ablate in ("resample", "counterfactual"):
             message = (
                 f"{self.task.name} has no counterfactual, from which `ablate {self.method.ablate}` takes its values"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 from circuitdsl.components import Geometry
@@ -336,5 +336,5 @@ def _changes(job: Job) -> str:
 
 
 def _typical(run: _Run) -> tuple[Layout, ...]:
-    layouts = open_task(run.data.task).layouts()
-    return tuple(each.after_bos() for each in layouts) if run.data.bos else layouts
+    layouts = (replace(each, read=run.data.at) for each in open_task(run.data.task).layouts())
+    return tuple(each.after_bos() if run.data.bos else each for each in layouts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,23 @@ def test_methods_that_vary_and_own_prompts(tmp_path: Path):
     assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
 
 
+def test_outputs_that_are_read_before_the_last_token():
+    """Digits of an answer, each read after the one before it."""
+    text = """circuit c {
+      model addition
+      task  addition
+      method { metric logit_diff(at A3)  ablate counterfactual  members none  prompts 8 }
+      role carry at SIGN { 0.0 0.2 }
+      edge carry -> logits
+      expect knockout(carry)                <= 100%
+      expect knockout({ 0.3 at E0 }, at A2) <= 100%
+      expect accuracy(at A1)                >= 0%
+    }"""
+    plan = api.plan(resolve_text(text, "c.circuit", cd.environment()), unexplained=False)
+    cost = Workbench().check(plan).cost
+    assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
+
+
 # --- by hand ---------------------------------------------------------------------------------------
 
 END, A, B = Position("END"), Position("A"), Position("B")
@@ -120,6 +138,14 @@ PATCH = FromCounterfactual("x")
 
 def ablated(*nodes: Node) -> Ablated:
     return Ablated(frozenset(nodes), Zero())
+
+
+def test_nothing_runs_beyond_the_token_that_is_read():
+    early = Prompts(tuple(replace(layout, read="A") for layout in TEN.layouts), 4)
+    last = Node(Head(3, 0), A)
+    costs = own_runs([ablated(last), ablated(Node(Head(3, 1), END)), ablated(Node(Head(0, 0), ALL))], early)
+    # Of END nothing is left but the token that is read; from the first token to it are 5 of 10.
+    assert list(costs.values()) == pytest.approx([1 / 10 * 1 / 4, 1 / 10 * 1 / 4, 5 / 10])
 
 
 def test_ablation_runs_from_the_first_token_and_layer_on():

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
-from circuitdsl.components import ALL, END, Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Geometry, Head, Node, Position
 from circuitdsl.engine.base import SharedRun
 from circuitdsl.engine.fast.coverage import covers_world
 from circuitdsl.engine.fast.hook_points import before_attention, before_outputs, first_layer, step_of
@@ -76,15 +76,19 @@ class Prompts:
         """The tokens of sets of positions: worlds ask for the same ones, and a file has a layout a line."""
         return {}
 
+    @cached_property
+    def ends(self) -> Tokens:
+        """The token of each prompt after which the output is read."""
+        found = (max(_indices(each, Position(each.read)), default=each.length - 1) for each in self.layouts)
+        return tuple(frozenset({end}) for end in found)
+
     def only(self, tokens: Tokens) -> float:
-        """The share of a whole run's tokens that these and END are."""
-        ends = self.tokens([END])
-        return max(len(some | end) for some, end in zip(tokens, ends, strict=True)) / self.length
+        """The share of a whole run's tokens that these and the one that is read are."""
+        return max(len(some | end) for some, end in zip(tokens, self.ends, strict=True)) / self.length
 
     def onward(self, tokens: Tokens) -> float:
-        """The share from the first of these up to END."""
-        ends = (max(end) for end in self.tokens([END]))
-        reach = (end - min(some, default=end) + 1 for some, end in zip(tokens, ends, strict=True))
+        """The share from the first of these up to the one that is read, at which every run ends."""
+        reach = (max(end) - min(some | end) + 1 for some, end in zip(tokens, self.ends, strict=True))
         return max(reach) / self.length
 
     def deep(self, edited: Sequence[EditedAt]) -> float:
@@ -223,7 +227,7 @@ def _path_costs(worlds: Sequence[Patched], prompts: Prompts) -> dict[World, floa
     receivers = worlds[0].receivers
     steps = (step_of(node.component.receives(which)) for node, which in receivers)
     last = max(steps, default=before_outputs(prompts.layers - 1))
-    received = prompts.tokens([node.position for node, _ in receivers] or [END])
+    received = prompts.tokens(node.position for node, _ in receivers) if receivers else prompts.ends
     costs: dict[World, float] = {}
     runs: set[Hashable] = set()
     for world in worlds:
@@ -245,7 +249,7 @@ def _meet(some: Tokens, others: Tokens) -> bool:
 
 def _circuit_costs(worlds: Sequence[Isolated], prompts: Prompts) -> dict[World, float]:
     """Of isolated circuits on the same replaced model: on from the first layer in which a world keeps something, over
-    the tokens of what is kept and END."""
+    the tokens of what is kept and the one that is read."""
     kept = {world: prompts.tokens(node.position for node in world.kept) for world in worlds}
     costs: dict[World, float] = {}
     groups: list[Tokens] = []  # as ``work`` groups them
