@@ -28,7 +28,7 @@ UNITS = "Costs but the first are in plain forward passes of the same prompts in 
 
 def sweep_table(rows: Sequence[Row]) -> str:
     """The cases of one shape."""
-    return _table(COLUMNS, [_cells(row) for row in rows])
+    return table(COLUMNS, [_cells(row) for row in rows])
 
 
 def _cells(row: Row) -> list[str]:
@@ -62,10 +62,11 @@ def growth_table(points: Sequence[Point]) -> str:
         some = along(points, case, axis)
         powers = exponents(some)
         rows.append([case, axis, f"{some[0].size} to {some[-1].size}"] + [f"{powers[line]:.2f}" for line in LINES])
-    return _table(("case", "axis", "sizes", "plain engine", "fast engine", "one forward", "floor"), rows)
+    return table(("case", "axis", "sizes", "plain engine", "fast engine", "one forward", "floor"), rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns are as wide as their cells."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
