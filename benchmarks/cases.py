@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.floor import layer_of
-from benchmarks.models import COUNTERFACTUAL, DATA
-from circuitdsl.components import Geometry, Head, Node, Position
+from benchmarks.models import COUNTERFACTUAL, DATA, dictionary_of
+from circuitdsl.components import Component, Feature, Geometry, Head, Mlp, Neuron, Node, Position
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -30,12 +30,33 @@ LOGIT_DIFF = Metric("logit_diff")
 
 def direct_sweep(geometry: Geometry) -> list[World]:
     """(a) Every head -> the logits, at END, by path patching."""
-    return [Patched(frozenset({Node(head, END)}), frozenset(), COUNTERFACTUAL, False) for head in _heads(geometry)]
+    return _to_logits(_heads(geometry))
 
 
 def total_sweep(geometry: Geometry) -> list[World]:
     """(a, everything recomputing) Every head's output at END replaced by the counterfactual's."""
     return [Ablated(frozenset({Node(head, END)}), FromCounterfactual(COUNTERFACTUAL)) for head in _heads(geometry)]
+
+
+def inside_mlps(geometry: Geometry) -> list[World]:
+    """(f) Every MLP, and of each as many neurons as make one sender a head, -> the logits, at END, by path patching."""
+    neurons = [
+        Neuron(layer, index * geometry.d_mlp // geometry.n_heads)
+        for layer in range(geometry.n_layers)
+        for index in range(1, geometry.n_heads)
+    ]
+    return _to_logits([*(Mlp(layer) for layer in range(geometry.n_layers)), *neurons])
+
+
+def features(geometry: Geometry) -> list[World]:
+    """(g) As many features of two dictionaries -> the logits, at END, by path patching."""
+    dictionaries = [dictionary_of(geometry, layer) for layer in (geometry.n_layers // 4, geometry.n_layers * 3 // 4)]
+    each = geometry.n_layers * geometry.n_heads // len(dictionaries)
+    return _to_logits([Feature(dictionary, index) for dictionary in dictionaries for index in range(each)])
+
+
+def _to_logits(components: Iterable[Component]) -> list[World]:
+    return [Patched(frozenset({Node(each, END)}), frozenset(), COUNTERFACTUAL, False) for each in components]
 
 
 def query_sweep(geometry: Geometry) -> list[World]:
@@ -96,6 +117,8 @@ CASES = {
     "c": Case("a whole check of 26 heads", whole_check),
     "d": Case("all edges between heads of a circuit", all_edges),
     "e": Case("as a, on ten times the prompts", direct_sweep, times=10),
+    "f": Case("all MLPs and some neurons -> logits at END", inside_mlps),
+    "g": Case("features of dictionaries -> logits at END", features),
 }
 
 

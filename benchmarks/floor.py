@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from circuitdsl.components import ALL, Geometry, Head, Node
+from circuitdsl.components import ALL, Geometry, Head, Mlp, Node, can_carry
 from circuitdsl.measures.experiments import Ablated, Isolated, Patched, World
 from circuitdsl.tasks.prompts import Prompt
 
@@ -17,8 +17,8 @@ class Floor:
 
     The layer where outputs are replaced recomputes its MLP at the replaced tokens; layers above it recompute tokens
     from the first replaced one on; the last layer runs at END only. A head's own projections, in the layer where it is
-    patched or kept, and products between queries, keys and values are left out. Experiments that share a part with one
-    another could need less.
+    patched or kept, products between queries, keys and values, and what a dictionary takes to find its features are
+    left out. Experiments that share a part with one another could need less.
     """
 
     geometry: Geometry
@@ -35,9 +35,14 @@ class Floor:
             case Isolated(kept=kept):
                 return self._isolated(kept)
             case Patched(senders=senders, receivers=receivers):
-                return self._patched(min(map(layer_of, senders)), [node for node, _ in receivers])
+                return self._patched(min(map(self._carried_from, senders)), [node for node, _ in receivers])
             case _:
                 return 0
+
+    def _carried_from(self, sender: Node) -> int:
+        """The first layer whose MLP reads what a node writes; the number of layers where none does."""
+        layers, parallel = self.geometry.n_layers, self.geometry.parallel_attn_mlp
+        return next((each for each in range(layers) if can_carry(sender.component, Mlp(each), parallel)), layers)
 
     def _after(self, nodes: Collection[Node]) -> float:
         """What follows from other outputs of these heads at these tokens."""

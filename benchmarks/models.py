@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import random
+import shutil
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors.torch import save_file
 
-from circuitdsl.components import Geometry
+from circuitdsl.components import Dictionary, Geometry
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model
+from circuitdsl.models.dictionaries import SETTINGS, WEIGHTS, describe_dictionary
 from circuitdsl.tasks.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -94,3 +102,31 @@ def prompts_of(count: int, length: int, vocabulary: int) -> tuple[Prompt, ...]:
         Prompt(f"prompt {i}", row(), ANSWER, (WRONG,), (ANSWER, WRONG), places, {COUNTERFACTUAL: row()}, "t")
         for i in range(count)
     )
+
+
+WIDER = 4
+"""How many times as many features a dictionary has as the stream is wide."""
+
+
+@cache
+def dictionary_of(geometry: Geometry, layer: int) -> Dictionary:
+    """A sparse autoencoder of random weights for what a layer's heads write together; its folder goes with the process.
+
+    Half of its features are active, far more than in a trained one: which they are makes no difference to the cost.
+    """
+    folder = Path(mkdtemp(prefix="circuitdsl-benchmark-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    width, count = geometry.d_model, WIDER * geometry.d_model
+    generator = torch.Generator().manual_seed(layer)
+    encoder = torch.randn(width, count, generator=generator)
+    weights = {
+        "W_enc": encoder,
+        "b_enc": torch.zeros(count),
+        "W_dec": (encoder / encoder.norm(dim=0)).T.contiguous(),
+        "b_dec": torch.zeros(width),
+    }
+    settings = {"architecture": "standard", "d_in": width, "d_sae": count, "normalize_activations": "none"}
+    (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+    save_file(weights, folder / WEIGHTS)
+    info = describe_dictionary(str(folder))
+    return Dictionary("attn_out", layer, count, info.fingerprint, name=f"a{layer}", folder=info.folder)

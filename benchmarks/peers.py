@@ -144,7 +144,7 @@ def _is_a_path(world: World) -> bool:
     """Whether path_patching has words for a world: one head at one token, from the counterfactual."""
     match world:
         case Patched(senders=nodes, strict=False) | Ablated(nodes=nodes, source=FromCounterfactual()):
-            return len(nodes) == 1
+            return len(nodes) == 1 and all(isinstance(node.component, Head) for node in nodes)
         case _:
             return False
 

@@ -18,6 +18,20 @@ def listed(names: Iterable[str], most: int) -> str:
     return ", ".join(ordered[:most]) + more
 
 
+def interrupted(error: BaseException) -> bool:
+    """Whether an error comes of an interrupt: Python hands on as a RuntimeError what is raised while a class is made,
+    and there are many classes in a library that is being imported.
+    """
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        if isinstance(each, KeyboardInterrupt):
+            return True
+        seen.add(id(each))
+        each = each.__cause__ or each.__context__
+    return False
+
+
 class InputError(Exception):
     """Wrong input (a file, a model, an argument): exit code 2, no traceback."""
 
@@ -45,13 +59,16 @@ _RUNNING = frozenset({"accelerate", "numpy", "safetensors", "tokenizers", "torch
 def run_errors() -> Iterator[None]:
     """What the libraries that run a model raise meanwhile, as a :class:`RunError`.
 
-    What this package raises is its own mistake, and what a caller's function raises (a progress) is the caller's.
+    What this package raises is its own mistake, and what a caller's function raises (a progress) is the caller's. An
+    interrupt stays one.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         *_, (frame, _) = walk_tb(error.__traceback__)
         raised_in = str(frame.f_globals.get("__name__", ""))
         if raised_in.partition(".")[0] not in _RUNNING and not _ran_out(error):

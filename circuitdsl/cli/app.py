@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from circuitdsl import allocator
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, interrupted
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.report import output
@@ -59,12 +59,16 @@ class _Commands(TyperGroup):
 def _told_endings() -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except typer.Exit:
+        raise
     except _USAGE as error:
         error.message = visible(error.message)  # which quotes the command line
         raise
+    except (KeyboardInterrupt, Exception) as error:
+        if not interrupted(error):
+            raise
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl.components import Geometry
-from circuitdsl.errors import InputError, listed
+from circuitdsl.errors import InputError, interrupted, listed
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.agreement import logits_of, probe, require_agreement, require_numbers
 from circuitdsl.models.configuration import is_native, read_configuration
@@ -87,6 +87,8 @@ def told(name: str, folder: Path | None) -> Iterator[None]:
     except UnknownName as error:
         raise ModelError(error.message, error.remedy) from error
     except Exception as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         where = f"from {folder}" if folder else "from the Hugging Face hub"
         for sign, problem, help_text in _KNOWN:
             if sign in f"{type(error).__name__}: {error}":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, interrupted
 from circuitdsl.language.environment import TaskInfo, TaskRef, UnknownName
 from circuitdsl.plugins import installed, load
 from circuitdsl.tasks.prompts import PromptSet
@@ -98,6 +98,8 @@ def _asked(ref: TaskRef, ask: Callable[[], FoundT]) -> FoundT:
     except (InputError, UnknownName):
         raise
     except Exception as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         raise TaskError(
             f"prompts of the task {ref} could not be drawn: {type(error).__name__}: {error}",
             "the task or the model's tokenizer is at fault: try another model, or report it with both",
