@@ -1,4 +1,4 @@
-"""A small check and a small sweep of mini, and what of them has to come out the same whatever happens meanwhile."""
+"""A small check, sweep and draft of mini, and what of them has to come out the same whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import circuitdsl as cd
 from circuitdsl.language.circuit import Document
 from circuitdsl.models import open_model
-from circuitdsl.outcome import Report, SweepReport
+from circuitdsl.outcome import DraftReport, Report, SweepReport
 
 SPEC = """circuit c {
   model mini
@@ -31,7 +31,7 @@ MEMORY = 400_000  # bytes, so that stacks are small and many
 
 @dataclass(frozen=True)
 class Bench:
-    """The check and the sweep, with their model open."""
+    """The check, the sweep and the draft, with their model open."""
 
     document: Document
     model: Any
@@ -51,11 +51,20 @@ class Bench:
         settings = {"store": False} | settings
         return cd.sweep("ioi", *terms, model=self.model, memory=MEMORY, prompts=8, **settings)
 
+    def draft(self, **settings: Any) -> DraftReport:
+        settings = {"store": False} | settings
+        return cd.draft(
+            "ioi", model=self.model, memory=MEMORY, prompts=8, stages=2, top="5%", unexplained=False, **settings
+        )
 
-def verdicts(report: Report | SweepReport) -> str:
+
+AnyReport = Report | SweepReport | DraftReport
+
+
+def verdicts(report: AnyReport) -> str:
     """All that a report says of claims, heads and senders, to the last bit, without what it cost and its notes."""
     said = report.to_dict()
-    parts = ("circuits", "interventions", "comparisons", "series", "performance")
+    parts = ("circuits", "interventions", "comparisons", "series", "performance", "stages", "roles", "fed", "text")
     return json.dumps([said[part] for part in parts if part in said], sort_keys=True)
 
 

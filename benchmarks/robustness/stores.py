@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import circuitdsl as cd
-from benchmarks.robustness.checks import ROUNDING, Bench, difference, figures_of, verdicts
+from benchmarks.robustness.checks import ROUNDING, AnyReport, Bench, difference, figures_of, verdicts
 from benchmarks.robustness.results import Result
 from circuitdsl.engine import session
 from circuitdsl.errors import InputError
-from circuitdsl.outcome import Report, SweepReport
+from circuitdsl.outcome import Report
 
 
 def kills(count: int, seed: int, folder: Path) -> Result:
@@ -36,12 +36,15 @@ def sweeps(count: int, seed: int, folder: Path) -> Result:
     return _killed(Bench.in_folder(folder).sweep, 2, "sweep", count, seed, folder)
 
 
+def drafts(count: int, seed: int, folder: Path) -> Result:
+    """Two processes that draft."""
+    return _killed(Bench.in_folder(folder).draft, 2, "draft", count, seed, folder)
+
+
 ROUNDS = 3  # of kills, until a run goes on to its end
 
 
-def _killed(
-    work: Callable[..., Report | SweepReport], processes: int, what: str, count: int, seed: int, folder: Path
-) -> Result:
+def _killed(work: Callable[..., AnyReport], processes: int, what: str, count: int, seed: int, folder: Path) -> Result:
     """So many processes do the same work with one store; each is killed at a random moment, and after some rounds the
     work is done to its end on what they have left."""
     rng = random.Random(seed)
@@ -80,7 +83,7 @@ def _killed(
     return result
 
 
-def _notes(report: Report | SweepReport) -> list[str]:
+def _notes(report: AnyReport) -> list[str]:
     circuits = report.circuits if isinstance(report, Report) else ()
     return [*report.notes, *(note for circuit in circuits for note in circuit.notes)]
 
