@@ -82,10 +82,10 @@ class NodesOf:
     note = ""
 
     def circuit(self, without: Iterable[Node] = ()) -> World:
-        return self._isolated(frozenset(self.request.circuit.nodes) - frozenset(without))
+        return self.only(frozenset(self.request.circuit.nodes) - frozenset(without))
 
     def nothing(self) -> World:
-        return self._isolated(())
+        return self.only(())
 
     def model(self, without: Iterable[Node] = ()) -> World:
         removed = self.request.placed(without)
@@ -94,9 +94,10 @@ class NodesOf:
     def randoms(self) -> tuple[World, ...]:
         circuit = self.request.circuit
         sets = random_nodes(circuit.nodes, circuit.geometry, self.request.method.seed)
-        return tuple(map(self._isolated, sets))
+        return tuple(map(self.only, sets))
 
-    def _isolated(self, nodes: Iterable[Node]) -> Isolated:
+    def only(self, nodes: Iterable[Node]) -> Isolated:
+        """These nodes alone are kept."""
         listed = [node.component for node in self.request.circuit.nodes]
         if streams := [component for component in listed if isinstance(component, Residual)]:
             raise CannotMeasure(

@@ -11,7 +11,7 @@ import pytest
 from answering import carry_out, request, value
 
 from circuitdsl.actions import ABLATIONS, Ablate
-from circuitdsl.components import ALL, Dictionary, ErrorTerm, Feature, Head, Mlp, Node
+from circuitdsl.components import ALL, Dictionary, Embed, ErrorTerm, Feature, Head, Mlp, Node
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
@@ -128,6 +128,22 @@ def test_faithfulness_and_gap():
 
     assert value(carry_out(request(IOI, "faithfulness"), answer)[0]) == pytest.approx(0.5)
     assert value(carry_out(request(IOI, "faithfulness_gap"), answer)[0]) == pytest.approx(2.0)
+
+
+def test_isolated_is_the_metric_with_the_nodes_given_alone():
+    estimates = {MOVER: -2.0, frozenset([Node(Embed(), ALL)]): -3.0}
+
+    def answer(experiment) -> float:
+        assert not experiment.world.mlps
+        return estimates[experiment.world.kept]
+
+    found, asked = carry_out(request(IOI, "isolated", heads=nodes("mover")), answer)
+    assert value(found) == -2.0 and len(asked) == 1
+    none, _ = carry_out(request(IOI, "isolated", heads=Nodes("embed", (Node(Embed(), ALL),))), answer)
+    assert value(none) == -3.0
+    everywhere = replace(IOI, method=replace(IOI.method, positions="all"))
+    _, (asked,) = carry_out(request(everywhere, "isolated", heads=nodes("mover")), lambda e: 1.0)
+    assert isinstance(asked.world, Isolated) and {node.position for node in asked.world.kept} == {ALL}
 
 
 def test_faithfulness_against_random_heads_has_the_figure_of_each_set():
