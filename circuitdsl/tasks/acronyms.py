@@ -61,7 +61,7 @@ def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
         counterfactuals={
             **{name: write((*words[:i], replaced[i], *words[i + 1 :])) for i, name in enumerate(OTHERS)},
             "other_words": write(replaced),
-            "other_order": write((words[2], words[0], words[1])),
+            "exchanged": write(words[::-1]),
         },
         template=template,
         predicted={
@@ -115,7 +115,7 @@ _INFO = TaskInfo(
         ("other_second", "another second word with another capital"),
         ("other_third", "another third word with another capital"),
         ("other_words", "three other words with other capitals"),
-        ("other_order", "the same words, the third before the first"),
+        ("exchanged", "the first and the third word have changed places"),
     ),
     default_counterfactual="other_words",
     templates=1,

@@ -111,7 +111,7 @@ def test_counterfactuals_of_acronyms_have_other_capitals(real):
             assert [a == b for a, b in zip(ours, theirs, strict=True)] == [n not in changed for n in range(3)]
             assert not {theirs[n] for n in changed} & set(ours)
             assert tokens[7:] == prompt.tokens[7:]
-        assert letters_of(prompt.counterfactuals["other_order"], prompt, real) == [ours[2], *ours[:2]]
+        assert letters_of(prompt.counterfactuals["exchanged"], prompt, real) == ours[::-1]
         others = letters_of(prompt.counterfactuals["other_words"], prompt, real)
         assert [real.decode([prompt.predicted[v]]) for v in ("FIRST", "SECOND", "THIRD")] == others
 
