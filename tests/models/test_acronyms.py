@@ -27,7 +27,7 @@ def test_texts_are_written_as_the_task_writes_them():
         text = data.written(letters, 0, (1, 1, 1), Random(0))
         tails = [prompt.positions[f"T{n}"][0] for n in (1, 2, 3)]
         same = [i for i in range(len(prompt.tokens)) if i not in tails]
-        assert len(text) == len(prompt.tokens) + 1 == 11
+        assert len(text) == len(prompt.tokens) + 1 == 12
         assert [text[i] for i in same] == [prompt.tokens[i] for i in same]
         assert text[-1] == prompt.answer
 
@@ -36,7 +36,7 @@ def test_training_has_words_of_all_lengths_and_no_letters_that_are_held_out():
     texts = data.training_batch(400, Random(2))
     before = [text.index(next(t for t in text if tokenizer.CAPITAL <= t < tokenizer.LETTER)) - 2 for text in texts]
     assert set(before) == {0, 1, 2}
-    assert {len(text) for text in texts} == set(range(11, 20))
+    assert {len(text) for text in texts} == set(range(12, 21))
     found = [tuple(token - tokenizer.LETTER for token in text[-3:]) for text in texts]
     capitals = [
         tuple(t - tokenizer.CAPITAL for t in text if tokenizer.CAPITAL <= t < tokenizer.LETTER) for text in texts

@@ -131,7 +131,7 @@ def carried(claim) -> bool:
 
 
 def test_how_acronyms_are_spelled_holds():
-    """With fewer prompts than the file asks for: what growing sets of heads keep, what they carry, and every intervention."""
+    """With fewer prompts than the file asks for: what growing sets of heads keep and carry, and every intervention."""
     document = cd.load(FOLDER / "acronyms" / "acronyms.circuit")
     (circuit,) = document.circuits
     told = tuple(x for x in circuit.claims if x.term.measure in ("isolated", "interchange", "logit_diff"))
