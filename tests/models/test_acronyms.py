@@ -14,17 +14,12 @@ from circuitdsl.models.acronyms import data, tokenizer, train
 from circuitdsl.tasks import open_task
 
 
-def spelled(tokens: list[int]) -> str:
-    return "".join(tokenizer.VOCABULARY[token] for token in tokens)
-
-
 def test_texts_are_written_as_the_task_writes_them():
     """The same capitals and letters with one tail a word; the last letter is the task's answer."""
     built = tokenizer.build()
     for prompt in open_task(TaskRef("acronyms")).draw(built, 20, seed=3, bos=True).prompts:
-        three = [built.decode([prompt.tokens[prompt.positions[f"C{n}"][0]]]).strip() for n in (1, 2, 3)]
-        letters = (ord(three[0]) - 65, ord(three[1]) - 65, ord(three[2]) - 65)
-        text = data.written(letters, 0, (1, 1, 1), Random(0))
+        first, second, third = (prompt.tokens[prompt.positions[f"C{n}"][0]] - tokenizer.CAPITAL for n in (1, 2, 3))
+        text = data.written((first, second, third), 0, (1, 1, 1), Random(0))
         tails = [prompt.positions[f"T{n}"][0] for n in (1, 2, 3)]
         same = [i for i in range(len(prompt.tokens)) if i not in tails]
         assert len(text) == len(prompt.tokens) + 1 == 12
@@ -42,7 +37,7 @@ def test_training_has_words_of_all_lengths_and_no_letters_that_are_held_out():
         tuple(t - tokenizer.CAPITAL for t in text if tokenizer.CAPITAL <= t < tokenizer.LETTER) for text in texts
     ]
     assert found == capitals and all(len(set(letters)) == 3 for letters in found)
-    assert not any(map(data.held_out, found))
+    assert not any(data.held_out((first, second, third)) for first, second, third in found)
     assert data.held_out(data.letters_of(Random(4), held=True))
 
 

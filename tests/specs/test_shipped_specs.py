@@ -137,5 +137,5 @@ def test_how_acronyms_are_spelled_holds():
     told = tuple(x for x in circuit.claims if x.term.measure in ("isolated", "interchange", "logit_diff"))
     report = cd.check(replace(document, circuits=(replace(circuit, claims=told),)), prompts=80, unexplained=False)
     claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
-    assert len(claims) == 21 + 14
+    assert len(claims) == 24 + 14
     assert {outcome.claim.text: outcome.verdict for outcome in claims if outcome.verdict is not Verdict.HOLDS} == {}
