@@ -487,7 +487,9 @@ MEASURES = (
             "F(K), the method's metric with the nodes K alone: every head at every position outside K is ablated (MLPs "
             "too if the circuit names some), whatever else the circuit lists. Of growing sets it says what each node "
             "brings where those before it are there. Embeddings are never ablated, so that `isolated(embed)` is "
-            "F(none).",
+            "F(none). K has no other nodes that are never ablated (an MLP, where the circuit lists none). Where the "
+            "circuit lists features, those of their dictionaries are ablated outside K, and heads only if it lists "
+            "some; of a circuit of edges K is kept by its nodes all the same.",
             "Garcia-Carrasco et al. 2024; Wang et al. 2022",
             parameters=(_PART("the nodes K: a role, or nodes in braces"),),
             places=("circuit",),
