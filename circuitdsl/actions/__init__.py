@@ -19,6 +19,7 @@ from circuitdsl.actions.freeze import Freeze
 from circuitdsl.actions.patch import Patch
 from circuitdsl.actions.registry import actions
 from circuitdsl.actions.scale import Scale
+from circuitdsl.actions.swap import Swap
 
 __all__ = [
     "ABLATIONS",
@@ -34,6 +35,7 @@ __all__ = [
     "Reading",
     "Run",
     "Scale",
+    "Swap",
     "Taken",
     "Target",
     "Write",

@@ -177,11 +177,11 @@ class _Proposing:
                 yield from self.roles()
             case ["patch", *_, "from"]:
                 yield from self.counterfactuals()
-            case [action, *_, ("from" | "to" | ",")] if action in _actions():
+            case [action, *_, ("from" | "to" | "with" | ",")] if action in _actions():
                 yield from self.positions()
             case [action, *_] if action in _actions():
                 yield from self.roles()
-                yield from _words(("at", "from", "to", "by", "evenly"))
+                yield from _words(("at", "from", "to", "with", "by", "evenly"))
             case _:
                 yield from _words(("at",) if words[0] == "role" else ())
 

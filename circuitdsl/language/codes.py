@@ -172,7 +172,8 @@ CODES = MappingProxyType(
         "C601": "A circuit is compared with itself.",
         "C602": "A comparison is about the two circuits that it names, and an argument names another one.",
         "C603": "A role is aligned with two different roles, or twice with the same.",
-        "C604": "An intervention does nothing: it needs at least one action (attend, ablate, patch, scale, freeze).",
+        "C604": "An intervention does nothing: it needs at least one action (attend, ablate, patch, scale, freeze, "
+        "swap).",
         "C605": "Two actions of an intervention change the same output of the same node, so that only one could act.",
         "C606": "`attend ... to POSITION by SHARE` gives a share of a row of attention: more than 0% and at most 100%, "
         "`70%` or `0.7`.",
@@ -180,6 +181,8 @@ CODES = MappingProxyType(
         "0.1% is taken for rounding, and the shares are scaled to make it up.",
         "C608": "`attend` gives one position two shares. Different positions may name the same token of a prompt; "
         "then their shares add up.",
+        "C609": "`swap NODES at POSITION with POSITION` exchanges outputs between two positions, the first of which "
+        "stands after the nodes, and holds for all of them.",
     }
 )
 

@@ -36,7 +36,7 @@ from circuitdsl.measures.experiments import (
     Source,
 )
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
-from circuitdsl.measures.kept import EDGES, kept
+from circuitdsl.measures.kept import EDGES, NodesOf, kept
 from circuitdsl.measures.measurement import (
     CLEAN,
     Array,
@@ -168,6 +168,15 @@ def _faithfulness(request: Request) -> Asking:
         control=_of_random_sets(request, lambda m: ratio(m[..., 3:] - m[..., 1:2], m[..., 2:3] - m[..., 1:2])),
         note=alone.note,
     )
+
+
+def _isolated(request: Request) -> Asking:
+    """Columns: F(K)."""
+    nodes = request.argument("heads")
+    assert isinstance(nodes, Nodes)
+    alone = request.ask(NodesOf(request).only(nodes.nodes))
+    results = yield [alone]
+    return Measurement((sample(request.data, results[alone]),), request.metric.mean)
 
 
 def what_it_keeps(request: Request) -> Asking:
@@ -470,6 +479,23 @@ MEASURES = (
             limits=NOT_NEGATIVE,
         ),
         _faithfulness_gap,
+    ),
+    Measure(
+        MeasureInfo(
+            "isolated",
+            "metric",
+            "F(K), the method's metric with the nodes K alone: every head at every position outside K is ablated (MLPs "
+            "too if the circuit names some), whatever else the circuit lists. Of growing sets it says what each node "
+            "brings where those before it are there. Embeddings are never ablated, so that `isolated(embed)` is "
+            "F(none). K has no other nodes that are never ablated (an MLP, where the circuit lists none). Where the "
+            "circuit lists features, those of their dictionaries are ablated outside K, and heads only if it lists "
+            "some; of a circuit of edges K is kept by its nodes all the same.",
+            "Garcia-Carrasco et al. 2024; Wang et al. 2022",
+            parameters=(_PART("the nodes K: a role, or nodes in braces"),),
+            places=("circuit",),
+            of_metric=True,
+        ),
+        _isolated,
     ),
     Measure(
         MeasureInfo(

@@ -82,10 +82,10 @@ class NodesOf:
     note = ""
 
     def circuit(self, without: Iterable[Node] = ()) -> World:
-        return self._isolated(frozenset(self.request.circuit.nodes) - frozenset(without))
+        return self._alone(frozenset(self.request.circuit.nodes) - frozenset(without))
 
     def nothing(self) -> World:
-        return self._isolated(())
+        return self._alone(())
 
     def model(self, without: Iterable[Node] = ()) -> World:
         removed = self.request.placed(without)
@@ -94,18 +94,47 @@ class NodesOf:
     def randoms(self) -> tuple[World, ...]:
         circuit = self.request.circuit
         sets = random_nodes(circuit.nodes, circuit.geometry, self.request.method.seed)
-        return tuple(map(self._isolated, sets))
+        return tuple(map(self._alone, sets))
 
-    def _isolated(self, nodes: Iterable[Node]) -> Isolated:
+    def only(self, nodes: Iterable[Node]) -> Isolated:
+        """These nodes alone are kept, with the embeddings, of all that is ablated for this circuit.
+
+        Raises CannotMeasure for one that is never ablated for it: it is there whether it is named or not.
+        """
+        world = self._alone(nodes := tuple(nodes))
+        for component in (node.component for node in nodes):
+            _refuse_stream(component)
+            if component.claims_to_matter and not _is_ablated(component, world):
+                raise CannotMeasure(
+                    f"{component} is never ablated outside this circuit, which lists nothing of its kind, so that to "
+                    "keep it changes nothing: name only what would be ablated, or list it in a role"
+                )
+        return world
+
+    def _alone(self, nodes: Iterable[Node]) -> Isolated:
         listed = [node.component for node in self.request.circuit.nodes]
-        if streams := [component for component in listed if isinstance(component, Residual)]:
-            raise CannotMeasure(
-                f"{streams[0]} is all that was written before its layer, so that no circuit can be kept by it: name it "
-                "in claims and interventions, and list heads, MLPs or neurons in roles"
-            )
+        for component in listed:
+            _refuse_stream(component)
         names_mlps = any(isinstance(component, Mlp | Neuron) for component in listed)
         features = by_features(listed, self.request.circuit.geometry, self.request.method.errors == "ablated")
         return Isolated(self.request.placed(nodes), self.request.source(), names_mlps, features)
+
+
+def _refuse_stream(component: Component) -> None:
+    if isinstance(component, Residual):
+        raise CannotMeasure(
+            f"{component} is all that was written before its layer, so that no circuit can be kept by it: name it "
+            "in claims and interventions, and list heads, MLPs or neurons in roles"
+        )
+
+
+def _is_ablated(component: Component, world: Isolated) -> bool:
+    """Whether a world ablates a head, MLP, neuron or part of a dictionary that it does not keep."""
+    if isinstance(component, OfDictionary):
+        return world.features is not None and component.dictionary in world.features.dictionaries
+    point = component.mlp if isinstance(component, Neuron) else component.output
+    there = isinstance(component, Head) or (world.mlps and isinstance(component, Mlp | Neuron))
+    return there and (world.features is None or point not in world.features.whole)
 
 
 def by_features(listed: Iterable[Component], geometry: Geometry, errors: bool) -> ByFeatures | None:

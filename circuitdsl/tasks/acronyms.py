@@ -1,7 +1,8 @@
-"""Acronyms: three capitalised words and the first two letters of their acronym; the answer is the third.
+"""Acronyms: three capitalised words and their acronym, letter by letter: "The Hinge Wagon Nylon (HWN".
 
-The task of Garcia-Carrasco et al. 2024 (arXiv:2405.04156) with words of our own, each of one token where theirs are
-split after the initial. What is asked is their last step, the third letter.
+The task of Garcia-Carrasco et al. 2024 (arXiv:2405.04156) with words of our own: every word is two tokens, its capital
+and its tail. Each letter is asked at its place, after the bracket and after the letters before it, which stand there
+(teacher forcing); the wrong answers are the other 25 capitals.
 """
 
 from __future__ import annotations
@@ -10,92 +11,124 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from string import ascii_uppercase
 from typing import Any
 
-from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
+from circuitdsl.language.environment import AnswersInfo, PositionInfo, TaskInfo, TaskRef, VariableInfo
 from circuitdsl.tasks.arguments import refuse_all
 from circuitdsl.tasks.drawing import Selection, WrittenTask
-from circuitdsl.tasks.prompts import TextPrompt
+from circuitdsl.tasks.prompts import Answer, Answers, Prediction, TextPrompt
 from circuitdsl.tasks.task import TaskError
-from circuitdsl.tasks.tokenise import tokens_of
-from circuitdsl.tasks.words import TITLES, fill
+from circuitdsl.tasks.tokenise import continuations, tokens_of
+from circuitdsl.tasks.words import SPLIT, fill
 
-PATTERNS: tuple[str, ...] = (
-    "The {W1} {W2} {W3} ({L1}{L2}",
-    "Yesterday the {W1} {W2} {W3} ({L1}{L2}",
-    "We wrote a letter to the {W1} {W2} {W3} ({L1}{L2}",
-    "They are members of the {W1} {W2} {W3} ({L1}{L2}",
-)
-
-TEMPLATES: tuple[str, ...] = tuple(map(str, range(len(PATTERNS))))
-"""``0``, ``1``, ... one for each sentence."""
+PATTERN = "The {W1} {W2} {W3} ({L1}{L2}"
+OTHERS = ("other_first", "other_second", "other_third")
 
 
 @dataclass(frozen=True)
 class Pools:
-    """What one tokenizer has: words of one token by their initials, and which letters it keeps apart.
+    """What one tokenizer has: words by their capitals, which letters it keeps apart, and what a letter is as an answer.
 
-    ``thirds`` maps two letters to those that may follow them with all three still tokens of their own.
+    ``seconds`` maps a letter to those that may follow it in the bracket with both still tokens of their own.
     """
 
     words: Mapping[str, tuple[str, ...]]
-    thirds: Mapping[str, tuple[str, ...]]
+    seconds: Mapping[str, tuple[str, ...]]
+    letters: Mapping[str, Answer]
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
-    """One prompt of ``template`` with its counterfactuals."""
-    start = rng.choice(list(pools.thirds))
-    options = pools.thirds[start]
-    answer = rng.choice(options)
-    letters = start + answer
-    words = _words(letters, pools, rng)
-    others = "".join(rng.sample(sorted(set(pools.words) - set(letters)), 3))
-    replaced = _words(others, pools, rng)
-    pattern = PATTERNS[int(template)]
+    """One prompt with its counterfactuals: six different letters, three of the prompt's and three of other words."""
+    first = rng.choice(list(pools.seconds))
+    second = rng.choice(pools.seconds[first])
+    third, *others = rng.sample(sorted(set(pools.words) - {first, second}), 4)
+    letters = (first, second, third)
+    words, replaced = _words(letters, pools, rng), _words(others, pools, rng)
 
-    def write(three: tuple[str, ...]):
-        return fill(pattern, dict(zip(("W1", "W2", "W3"), three, strict=True)) | {"L1": letters[0], "L2": letters[1]})
+    def write(three: Sequence[str]) -> str:
+        return _written(three, letters)[0]
 
-    text, spans = write(words)
+    text, spans = _written(words, letters)
+    asked = [_answers(letter, pools) for letter in letters]
+    places = ("OPEN", "A1", "END")
     return TextPrompt(
         text=text,
-        answer=answer,
-        wrong=tuple(letter for letter in options if letter != answer),
-        options=options,
-        spans={name: (span,) for name, span in spans.items()},
+        answer=asked[2].right[0],
+        wrong=asked[2].wrong,
+        options=asked[2].options,
+        spans=spans,
         counterfactuals={
-            "other_third": write((words[0], words[1], replaced[2]))[0],
-            "other_words": write(replaced)[0],
+            **{name: write((*words[:i], replaced[i], *words[i + 1 :])) for i, name in enumerate(OTHERS)},
+            "other_words": write(replaced),
+            "exchanged": write(words[::-1]),
         },
         template=template,
+        predicted={
+            variable: Prediction(other, pools.letters[others[i]], places[i])
+            for i, (variable, other) in enumerate(zip(("FIRST", "SECOND", "THIRD"), OTHERS, strict=True))
+        },
+        elsewhere=dict(zip(places, asked[:2], strict=False)),
     )
 
 
-def _words(letters: str, pools: Pools, rng: random.Random) -> tuple[str, ...]:
+def _words(letters: Sequence[str], pools: Pools, rng: random.Random) -> tuple[str, ...]:
     return tuple(rng.choice(pools.words[letter]) for letter in letters)
+
+
+def _written(words: Sequence[str], letters: Sequence[str]) -> tuple[str, dict[str, tuple[tuple[int, int], ...]]]:
+    """The text, and where its capitals, tails, bracket and letters stand."""
+    text, slots = fill(PATTERN, dict(zip(("W1", "W2", "W3", "L1", "L2"), (*words, *letters[:2]), strict=True)))
+    found: dict[str, tuple[tuple[int, int], ...]] = {}
+    for n in (1, 2, 3):
+        start, end = slots[f"W{n}"]
+        found |= {f"C{n}": ((start, start + 1),), f"T{n}": ((start + 1, end),)}
+    first = slots["L1"][0]
+    return text, found | {"OPEN": ((first - 1, first),), "A1": (slots["L1"],), "A2": (slots["L2"],)}
+
+
+def _answers(letter: str, pools: Pools) -> Answers[Answer]:
+    """A letter of all 26."""
+    wrong = tuple(token for other, token in pools.letters.items() if other != letter)
+    return Answers((pools.letters[letter],), wrong, tuple(pools.letters.values()))
 
 
 _INFO = TaskInfo(
     name="acronyms",
-    about="Acronyms: three words, two letters of their acronym, and the third to come (Garcia-Carrasco et al. 2024)",
+    about="Acronyms: three words, and the letters of their acronym one after the other (Garcia-Carrasco et al. 2024)",
     positions=(
-        PositionInfo("W1", "the first word"),
-        PositionInfo("W2", "the second word"),
-        PositionInfo("W3", "the third word, whose initial is the answer"),
-        PositionInfo("L1", "the first letter of the acronym"),
-        PositionInfo("L2", "its second letter, the last token of the prompt"),
-        PositionInfo("END", "the last token, where the answer is predicted"),
+        *(
+            each
+            for n, word in ((1, "first"), (2, "second"), (3, "third"))
+            for each in (
+                PositionInfo(f"C{n}", f"the capital of the {word} word"),
+                PositionInfo(f"T{n}", f"the tail of the {word} word"),
+            )
+        ),
+        PositionInfo("OPEN", "the bracket, after which the first letter comes"),
+        PositionInfo("A1", "the first letter of the acronym, after which the second comes"),
+        PositionInfo("A2", "its second letter, the last token of the prompt"),
+        PositionInfo("END", "the last token, where the third letter is predicted"),
     ),
     counterfactuals=(
-        ("other_third", "another third word with another initial"),
-        ("other_words", "three other words with other initials; the two letters stay"),
+        ("other_first", "another first word with another capital; the letters stay, as in all of these"),
+        ("other_second", "another second word with another capital"),
+        ("other_third", "another third word with another capital"),
+        ("other_words", "three other words with other capitals"),
+        ("exchanged", "the first and the third word have changed places"),
     ),
-    default_counterfactual="other_third",
-    templates=len(TEMPLATES),
+    default_counterfactual="other_words",
+    templates=1,
+    variables=(
+        VariableInfo("FIRST", "the capital of the first word: it gives the first letter", "other_first", "OPEN"),
+        VariableInfo("SECOND", "the capital of the second word: it gives the second letter", "other_second", "A1"),
+        VariableInfo("THIRD", "the capital of the third word: it gives the third letter", "other_third"),
+    ),
+    elsewhere=(AnswersInfo("OPEN", "the first letter"), AnswersInfo("A1", "the second letter")),
 )
 
 
-def _by_initial(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _by_capital(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for word in words:
         found[word[0]] = (*found.get(word[0], ()), word)
@@ -103,38 +136,52 @@ def _by_initial(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _all_pools() -> Pools:
-    """All words, as if any two letters could be followed by any third."""
-    words = _by_initial(TITLES)
-    return Pools(words, {start + second: tuple(words) for start, second in permutations(words, 2)})
+    """All words, as if any two letters could stand one after the other."""
+    words = _by_capital(SPLIT)
+    seconds = {letter: tuple(other for other in words if other != letter) for letter in words}
+    return Pools(words, seconds, {letter: letter for letter in ascii_uppercase})
 
 
 def _choose(selection: Selection) -> Pools:
-    by_initial = _by_initial(selection.words("words", TITLES, at_least=30))
-    thirds = _thirds(selection.tokenizer, sorted(by_initial))
-    if not thirds:
+    words = _by_capital(selection.checked("words", "a capital and a tail", _split(selection.tokenizer), len(SPLIT), 30))
+    found = continuations("the (", ascii_uppercase, selection.tokenizer)
+    letters = {letter: token for letter, token in zip(ascii_uppercase, found, strict=True) if token is not None}
+    seconds = _seconds(selection.tokenizer, sorted(words)) if len(letters) == len(ascii_uppercase) else {}
+    if not seconds or len(words) < 6:
         raise TaskError(
-            "the task acronyms needs three capital letters that stay three tokens, and this tokenizer joins them all",
+            "the task acronyms needs capital letters that stay tokens of their own in a bracket, and words of six "
+            "capitals, which this tokenizer does not have",
             "use another model or task",
         )
-    return Pools(by_initial, thirds)
+    return Pools(words, seconds, letters)
 
 
-def _thirds(tokenizer: Any, letters: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Two letters -> those that follow them as a third token; many vocabularies join some pairs of letters.
-
-    Only where there is a choice: at least two letters may follow.
-    """
-    triples = ["".join(triple) for triple in permutations(letters, 3)]
-    before, *found = tokens_of(tokenizer, ["the (", *(f"the ({triple}" for triple in triples)])
+def _split(tokenizer: Any) -> tuple[str, ...]:
+    """The words that are two known tokens after a word and a space: the capital and the tail."""
+    before, *found = tokens_of(tokenizer, ["The", *(f"The {word}" for word in SPLIT)])
+    capitals = dict(
+        zip(ascii_uppercase, continuations("The", [f" {c}" for c in ascii_uppercase], tokenizer), strict=True)
+    )
     unknown = tokenizer.unk_token_id
-    thirds: dict[str, tuple[str, ...]] = {}
-    for triple, tokens in zip(triples, found, strict=True):
-        if tokens[:-3] == before and unknown not in tokens:
-            thirds[triple[:2]] = (*thirds.get(triple[:2], ()), triple[2])
-    return {start: options for start, options in thirds.items() if len(options) > 1}
+    return tuple(
+        word
+        for word, tokens in zip(SPLIT, found, strict=True)
+        if len(tokens) == len(before) + 2 and tokens[:-1] == [*before, capitals[word[0]]] and tokens[-1] != unknown
+    )
+
+
+def _seconds(tokenizer: Any, letters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """A letter -> those that follow it in the bracket as a second token; many vocabularies join some pairs."""
+    pairs = ["".join(pair) for pair in permutations(letters, 2)]
+    before, *found = tokens_of(tokenizer, ["the (", *(f"the ({pair}" for pair in pairs)])
+    seconds: dict[str, tuple[str, ...]] = {}
+    for pair, tokens in zip(pairs, found, strict=True):
+        if len(tokens) == len(before) + 2 and tokens[:-2] == before:
+            seconds[pair[0]] = (*seconds.get(pair[0], ()), pair[1])
+    return seconds
 
 
 def open_acronyms(ref: TaskRef) -> WrittenTask[Pools]:
     """The task of ``task acronyms``. Raises :class:`UnknownName` for arguments."""
     refuse_all(ref)
-    return WrittenTask(_INFO, TEMPLATES, _all_pools(), _choose, draw_text)
+    return WrittenTask(_INFO, ("letters",), _all_pools(), _choose, draw_text)

@@ -25,21 +25,22 @@ class Selection:
 
     def words(self, kind: str, pool: Sequence[str], at_least: int) -> tuple[str, ...]:
         """The words of ``pool`` that are single tokens; :class:`TaskError` if there are fewer than ``at_least``."""
-        return self._checked(kind, "one token each", single_tokens(self.tokenizer, pool), len(pool), at_least)
+        return self.checked(kind, "one token each", single_tokens(self.tokenizer, pool), len(pool), at_least)
 
     def colors(self, pool: Sequence[str], at_least: int) -> tuple[str, ...]:
         """The colours of ``pool`` that are single tokens, both as they stand and capitalised."""
         plain = set(single_tokens(self.tokenizer, pool))
         answers = set(single_tokens(self.tokenizer, (color.capitalize() for color in pool)))
         kept = tuple(color for color in pool if color in plain and color.capitalize() in answers)
-        return self._checked("colours", "one token each, also capitalised", kept, len(pool), at_least)
+        return self.checked("colours", "one token each, also capitalised", kept, len(pool), at_least)
 
     def templates(self, names: Sequence[str], example: Callable[[str], str]) -> tuple[str, ...]:
         """The templates whose words the vocabulary has, judged by one ``example`` text of each."""
         kept = tuple(name for name in names if is_known(self.tokenizer, example(name)))
-        return self._checked("templates", "in its words", kept, len(names), 1)
+        return self.checked("templates", "in its words", kept, len(names), 1)
 
-    def _checked(self, kind: str, quality: str, kept: tuple[str, ...], of: int, at_least: int) -> tuple[str, ...]:
+    def checked(self, kind: str, quality: str, kept: tuple[str, ...], of: int, at_least: int) -> tuple[str, ...]:
+        """``kept``, those of a kind that a tokenizer has; :class:`TaskError` if there are fewer than ``at_least``."""
         left = f"{len(kept)} of {of} {kind} are {quality} for this tokenizer"
         if len(kept) < at_least:
             raise TaskError(f"the task {self._task} needs {at_least} {kind}, but {left}", "use another model or task")

@@ -1,7 +1,7 @@
 """The words that built-in tasks draw from, and the filling of sentence patterns with them.
 
-All names and words here are one token with a leading space in GPT-2's vocabulary; another tokenizer keeps
-fewer, which the tasks find out and say.
+All names and words here are one token with a leading space in GPT-2's vocabulary, but for those of ``SPLIT``; another
+tokenizer keeps fewer, which the tasks find out and say.
 """
 
 from __future__ import annotations
@@ -40,17 +40,16 @@ EVENTS: tuple[str, ...] = _words(
     exhibition conflict occupation strike journey investigation"""
 )
 
-TITLES: tuple[str, ...] = _words(
-    """Advanced African American Animal Annual Army Art Bank Basic Black Board British Bureau Business Canadian Central
-    Chief City Civil Club Cold College Common Council Data Defense Digital Direct District Early Eastern Economic
-    Energy European Family Federal Film First Food Force Foreign Free French Future General German Global Gold Great
-    Green Group Health High Home House Human Indian Industry Institute International Island Italian Japan Joint Justice
-    King Labor Land Law League Legal Library Local London Market Media Medical Military Modern Music National Natural
-    Network New Northern Nuclear Office Officer Oil Open Organization Pacific Party Peace People Police Power Press
-    Program Public Quality Quick Radio Red Regional Research River Royal Rural School Science Security Service Social
-    Society Southern Special Standard State Street System Team Technical Trade Transport Trust Union United University
-    Urban Valley Victoria Video Virtual Visual Water Western White Women World Young Youth Zone"""
+SPLIT: tuple[str, ...] = _words(
+    """Aches Aisle Aperture Averages Bamboo Bands Bricks Bumper Cactus Cages Cakes Cursor Dancer Dessert Dioxide Docks
+    Ears Ebook Eruption Etymology Fences Fidelity Fixture Fractions Gland Goggles Gown Guts Hinge Hints Hips
+    Hose Icing Icons Ions Jargon Jars Jaws Jumper Kernels Kicks Kite Lace Lamps Ledge Locker Makers Mango
+    Mixture Mounds Nails Nests Niece Nylon Oasis Oats Oils Oven Paddle Paints Pavement Pumps Rake Ransom Riddle
+    Ropes Scent Sibling Sockets Sushi Tiles Trench Tribute Tuna Uprising Urea Vantage Vines Vase Vibe Wagon Wasp
+    Wires Wrist Yacht Yarn Yoke Zebra Zipper Zodiac"""
 )
+"""Of these both GPT-2's vocabulary and SmolLM2's have a token for the capital and one for the tail, and none for the
+whole. None begins with Q or X."""
 
 COLORS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black")
 

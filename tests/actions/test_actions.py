@@ -24,18 +24,20 @@ from circuitdsl.actions import (
     Freeze,
     Patch,
     Scale,
+    Swap,
     Target,
     actions,
 )
 from circuitdsl.actions.attend import WHOLE
 from circuitdsl.actions.scale import LARGEST
-from circuitdsl.components import END, Geometry, Head, Mlp, Node, Position
+from circuitdsl.components import ALL, END, Geometry, Head, Mlp, Node, Position
 from circuitdsl.language import tree as t
 from circuitdsl.measures.measurement import CannotMeasure
 
 S1, S2 = Position("S1"), Position("S2")
 HEAD, MLP = Node(Head(0, 1), END), Node(Mlp(0), END)
 BOTH = (HEAD, MLP)
+AT_S1 = (Node(Head(0, 1), S1), Node(Mlp(0), S1))
 
 
 # --- what they are ---------------------------------------------------------------------------------
@@ -48,6 +50,7 @@ def test_actions_are_found_by_the_word_that_each_begins_with():
         "freeze": Freeze,
         "patch": Patch,
         "scale": Scale,
+        "swap": Swap,
     }
 
 
@@ -121,6 +124,7 @@ RIGHT = [
     (Patch, (t.Name("abc"),), Patch(BOTH, "abc", text="as written"), "from abc"),
     (Scale, (t.Number("-50%"),), Scale(BOTH, -0.5, text="as written"), "by -50%"),
     (Freeze, (), Freeze(BOTH, text="as written"), None),
+    (Swap, (t.Place("S1"),), Swap((*BOTH, *AT_S1), (END, S1), text="as written"), "with S1"),
 ]
 
 
@@ -129,13 +133,16 @@ def test_what_is_written_is_read_and_spelled(
     kind: type[Action], parts: tuple[t.Piece, ...], made: Action, rest: str | None
 ):
     assert read(kind, *parts) == (made, [])
-    assert kind.spelled(parts, lambda part: part.text) == rest
+    assert kind.spelled(parts, lambda part: getattr(part, "text", None) or part.name) == rest
 
 
-@pytest.mark.parametrize("kind", [Ablate, Patch, Scale, Freeze])
+@pytest.mark.parametrize("kind", [Ablate, Patch, Scale, Freeze, Swap])
 def test_without_nodes_there_is_no_action(kind: type[Action]):
-    parts = {Patch: (t.Name("abc"),), Scale: (t.Number("2"),)}.get(kind, ())
+    parts = {Patch: (t.Name("abc"),), Scale: (t.Number("2"),), Swap: (t.Place("S1"),)}.get(kind, ())
     assert read(kind, *parts, found=None) == (None, [])
+
+
+SWAPPED = "say where after the nodes: `swap pos_embed at C1 with C3`"
 
 
 @pytest.mark.parametrize(
@@ -145,10 +152,18 @@ def test_without_nodes_there_is_no_action(kind: type[Action]):
         (Patch, (t.Name("unheard_of"),), []),
         (Scale, (t.Number("1e7"),), [("C105", "write it smaller")]),
         (Scale, (t.Number("-1e9"),), [("C105", "write it smaller")]),
+        (Swap, (t.Place("nowhere"),), []),
+        (Swap, (t.Place("END"),), [("C609", SWAPPED)]),
     ],
 )
 def test_what_cannot_be_done(kind: type[Action], parts: tuple[t.Piece, ...], reported: list[tuple[str, str]]):
     assert read(kind, *parts) == (None, reported)
+
+
+@pytest.mark.parametrize("places", [(ALL,), (S1, END)], ids=["everywhere", "two places"])
+def test_what_is_swapped_stands_at_one_position(places: tuple[Position, ...]):
+    found = tuple(Node(Head(0, 1), place) for place in places)
+    assert read(Swap, t.Place("S2"), found=found) == (None, [("C609", SWAPPED)])
 
 
 def test_the_largest_factor_is_allowed():
@@ -214,7 +229,11 @@ class Run:
     geometry = Geometry("small", 1, 2, 2, 4, 2, 8, 10, 16)
 
     def outputs(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
-        return {node.component.output: self.mask(node.position)[..., None] for node in nodes}
+        found: dict[str, Tensor] = {}
+        for node in nodes:
+            name, mask = node.component.output, self.mask(node.position)[..., None]
+            found[name] = found[name] | mask if name in found else mask
+        return found
 
     def patterns(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
         assert all(isinstance(node.component, Head) for node in nodes)
@@ -253,6 +272,17 @@ def test_outputs_become_what_the_action_takes(action: Action):
 def test_outputs_are_scaled_where_the_nodes_stand():
     (values,) = written(Scale((MLP,), -0.5)).values()
     assert values[0].tolist() == [[1, 2, 3, 4], [5, 6, 7, 8], [-4.5, -5, -5.5, -6]]
+
+
+def test_outputs_change_places():
+    (values,) = written(Swap((MLP, Node(Mlp(0), S1)), (END, S1))).values()
+    assert values[0].tolist() == [[9, 10, 11, 12], [5, 6, 7, 8], [1, 2, 3, 4]]
+    assert values[1].tolist() == [[21, 22, 23, 24], [17, 18, 19, 20], [13, 14, 15, 16]]
+
+
+def test_a_position_of_two_tokens_is_not_swapped():
+    with pytest.raises(CannotMeasure, match="S2 is not one on every prompt"):
+        written(Swap((MLP, Node(Mlp(0), S2)), (END, S2)))
 
 
 def test_rows_of_attention_become_the_shares_spread_over_tokens():

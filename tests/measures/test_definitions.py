@@ -11,7 +11,19 @@ import pytest
 from answering import carry_out, request, value
 
 from circuitdsl.actions import ABLATIONS, Ablate
-from circuitdsl.components import ALL, Dictionary, ErrorTerm, Feature, Head, Mlp, Node
+from circuitdsl.components import (
+    ALL,
+    Component,
+    Dictionary,
+    Embed,
+    ErrorTerm,
+    Feature,
+    Head,
+    Mlp,
+    Neuron,
+    Node,
+    Residual,
+)
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
@@ -128,6 +140,56 @@ def test_faithfulness_and_gap():
 
     assert value(carry_out(request(IOI, "faithfulness"), answer)[0]) == pytest.approx(0.5)
     assert value(carry_out(request(IOI, "faithfulness_gap"), answer)[0]) == pytest.approx(2.0)
+
+
+def test_isolated_is_the_metric_with_the_nodes_given_alone():
+    estimates = {MOVER: -2.0, frozenset([Node(Embed(), ALL)]): -3.0}
+
+    def answer(experiment) -> float:
+        assert not experiment.world.mlps
+        return estimates[experiment.world.kept]
+
+    found, asked = carry_out(request(IOI, "isolated", heads=nodes("mover")), answer)
+    assert value(found) == -2.0 and len(asked) == 1
+    none, _ = carry_out(request(IOI, "isolated", heads=Nodes("embed", (Node(Embed(), ALL),))), answer)
+    assert value(none) == -3.0
+    everywhere = replace(IOI, method=replace(IOI.method, positions="all"))
+    _, (asked,) = carry_out(request(everywhere, "isolated", heads=nodes("mover")), lambda e: 1.0)
+    assert isinstance(asked.world, Isolated) and {node.position for node in asked.world.kept} == {ALL}
+
+
+FEATURES = Dictionary("mlp_out", 1, 40, "1f" * 32, name="d")
+
+
+@pytest.mark.parametrize(
+    ("listed", "refused", "may"),
+    [
+        ((Head(2, 0),), (Mlp(0), Neuron(0, 3), Residual(1), Feature(FEATURES, 0)), (Head(0, 1), Embed())),
+        ((Mlp(1),), (Residual(1), Feature(FEATURES, 0)), (Head(0, 1), Mlp(0), Neuron(0, 3), Embed())),
+        ((Feature(FEATURES, 0),), (Head(0, 1), Mlp(0), Mlp(1), Residual(1)), (Feature(FEATURES, 7), Embed())),
+        ((Feature(FEATURES, 0), Mlp(0)), (Head(0, 1), Mlp(1), Neuron(1, 3)), (Mlp(2), Neuron(2, 3))),
+    ],
+    ids=["heads", "MLPs", "features", "features and MLPs"],
+)
+def test_isolated_refuses_what_is_never_ablated(
+    listed: tuple[Component, ...], refused: tuple[Component, ...], may: tuple[Component, ...]
+):
+    """Else every claim of such nodes would have the figure of no nodes at all."""
+    of = replace(IOI, roles=(Role("all", tuple(Node(each, END) for each in listed)),))
+    for component in (*refused, *may):
+        asking = request(of, "isolated", heads=Nodes("K", (Node(component, END),)))
+        if component in may:
+            carry_out(asking, lambda experiment: 1.0)
+        else:
+            with pytest.raises(CannotMeasure, match=r"never ablated|all that was written"):
+                carry_out(asking, lambda experiment: 1.0)
+
+
+def test_isolated_keeps_nodes_in_a_circuit_of_edges_too():
+    of_edges = replace(IOI, roles=(), claims=circuit("e", {"a": "1.2 at END", "b": "2.0 at END"}, ["a -> b.q"]).claims)
+    assert of_edges.of_edges
+    _, (asked,) = carry_out(request(of_edges, "isolated", heads=nodes("mover")), lambda experiment: 1.0)
+    assert isinstance(asked.world, Isolated) and asked.world.kept == MOVER
 
 
 def test_faithfulness_against_random_heads_has_the_figure_of_each_set():

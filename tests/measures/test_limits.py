@@ -44,7 +44,7 @@ WRITTEN = {
     "broken": "broken",
     "change_by_importance": "change_by_importance({ 2.0 2.1 2.2 }, END -> IO)",
 }
-UNLIMITED = {"logit_diff", "effect", "knockout", "necessity", "faithfulness", "transfer", "dissociation"}
+UNLIMITED = {"logit_diff", "effect", "knockout", "necessity", "faithfulness", "isolated", "transfer", "dissociation"}
 
 
 def outside() -> Iterator[tuple[str, str]]:

@@ -85,12 +85,14 @@ QUICK = ("logit_diff", "accuracy", "attention", "anti_copying")  # one clean run
 @pytest.mark.skipif(
     not is_model(added_folder(SMOLLM2)), reason=f"{SMOLLM2} is not here: circuitdsl models add {SMOLLM2}"
 )
-def test_what_is_said_of_smollm2s_heads_on_ioi_holds():
-    document = cd.load(FOLDER / SMOLLM2 / "ioi.circuit")
+@pytest.mark.parametrize("spec", ["ioi", "acronyms"])
+def test_what_is_said_of_smollm2s_heads_holds(spec: str):
+    document = cd.load(FOLDER / SMOLLM2 / f"{spec}.circuit")
     (circuit,) = document.circuits
     quick = tuple(claim for claim in circuit.claims if claim.kind == "expect" and claim.term.measure in QUICK)
     assert len(quick) >= 10
-    report = cd.check(replace(document, circuits=(replace(circuit, claims=quick),)), unexplained=False)
+    few = replace(document, circuits=(replace(circuit, claims=quick),), interventions=())
+    report = cd.check(few, unexplained=False)
     verdicts = {outcome.claim.text: outcome.verdict for outcome in report.circuits[0].claims}
     assert set(verdicts.values()) == {Verdict.HOLDS}, verdicts
 
@@ -126,3 +128,14 @@ def test_what_the_nodes_of_sums_and_differences_carry_holds(spec):
 def carried(claim) -> bool:
     """Whether a claim says which variable a role carries, or does not."""
     return claim.term.measure == "interchange" and claim.term.arguments[0][1].label.startswith(("sum", "carry0"))
+
+
+def test_how_acronyms_are_spelled_holds():
+    """With fewer prompts than the file asks for: what growing sets of heads keep and carry, and every intervention."""
+    document = cd.load(FOLDER / "acronyms" / "acronyms.circuit")
+    (circuit,) = document.circuits
+    told = tuple(x for x in circuit.claims if x.term.measure in ("isolated", "interchange", "logit_diff"))
+    report = cd.check(replace(document, circuits=(replace(circuit, claims=told),)), prompts=80, unexplained=False)
+    claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
+    assert len(claims) == 24 + 14
+    assert {outcome.claim.text: outcome.verdict for outcome in claims if outcome.verdict is not Verdict.HOLDS} == {}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import re
+from string import ascii_uppercase
 
 import pytest
 
 from circuitdsl.language.environment import TaskRef
-from circuitdsl.tasks import Listing, TaskError, describe, draw_all, greater_than, open_task
+from circuitdsl.tasks import Listing, TaskError, acronyms, describe, draw_all, greater_than, open_task, words
+from circuitdsl.tasks.drawing import Selection
+from circuitdsl.tasks.prompts import read_at
+from circuitdsl.tasks.tokenise import tokenise
 
 
 def drawn(name, tokenizer, count=80, bos=False):
@@ -71,31 +76,67 @@ def real(request):
     return request.getfixturevalue(request.param)
 
 
+PARTS = ("C1", "T1", "C2", "T2", "C3", "T3")
+OTHER_WORDS = {"other_first": (0,), "other_second": (1,), "other_third": (2,), "other_words": (0, 1, 2)}
+
+
+def letters_of(tokens, prompt, tokenizer):
+    """The capitals of the three words."""
+    return [tokenizer.decode([tokens[prompt.positions[f"C{n}"][0]]]).strip() for n in (1, 2, 3)]
+
+
 @pytest.mark.parametrize("bos", [False, True])
-def test_the_answer_is_the_third_initial(real, bos):
+def test_each_letter_of_an_acronym_is_asked_at_its_place(real, bos):
     for prompt in drawn("acronyms", real, bos=bos):
-        first, second, third = (word(prompt, real, name) for name in ("W1", "W2", "W3"))
-        assert f"{first} {second} {third} ({first[0]}{second[0]}" in prompt.text
-        assert (word(prompt, real, "L1"), word(prompt, real, "L2")) == (first[0], second[0])
-        assert prompt.positions["L2"] == prompt.positions["END"]
-        assert real.decode([prompt.answer]) == third[0]
-        assert set(prompt.options) == {prompt.answer, *prompt.wrong}
-        assert len(prompt.options) > 1
+        parts = [word(prompt, real, name) for name in PARTS]
+        assert [prompt.positions[name][0] - bos for name in (*PARTS, "OPEN", "A1", "A2")] == list(range(1, 10))
+        assert len(prompt.tokens) - bos == 10 and prompt.positions["A2"] == prompt.positions["END"]
+        first, second, third = parts[::2]
+        assert len({first, second, third}) == 3
+        whole = [capital + tail for capital, tail in zip(parts[::2], parts[1::2], strict=True)]
+        assert prompt.text == f"The {' '.join(whole)} ({first}{second}" and set(whole) <= set(words.SPLIT)
+        for place, letter in (("OPEN", first), ("A1", second), ("END", third)):
+            here = read_at(prompt, place)
+            assert real.decode([here.answer]) == letter
+            assert sorted(map(real.decode, here.wrong)) == sorted(set(ascii_uppercase) - {letter})
+            assert set(here.options) == {here.answer, *here.wrong} and len(here.options) == 26
 
 
-def test_counterfactuals_of_acronyms_have_other_initials(real):
+def test_counterfactuals_of_acronyms_have_other_capitals(real):
     for prompt in drawn("acronyms", real):
-        changed = {
-            name: {i for i, (a, b) in enumerate(zip(prompt.tokens, tokens, strict=True)) if a != b}
-            for name, tokens in prompt.counterfactuals.items()
-        }
-        words = {name: prompt.positions[name][0] for name in ("W1", "W2", "W3")}
-        assert changed == {"other_third": {words["W3"]}, "other_words": set(words.values())}
-        initials = {
-            real.decode([tokens[words["W3"]]]).strip()[0]
-            for tokens in (prompt.tokens, *prompt.counterfactuals.values())
-        }
-        assert len(initials) == 2
+        ours = letters_of(prompt.tokens, prompt, real)
+        for name, changed in OTHER_WORDS.items():
+            tokens = prompt.counterfactuals[name]
+            theirs = letters_of(tokens, prompt, real)
+            assert [a == b for a, b in zip(ours, theirs, strict=True)] == [n not in changed for n in range(3)]
+            assert not {theirs[n] for n in changed} & set(ours)
+            assert tokens[7:] == prompt.tokens[7:]
+        assert letters_of(prompt.counterfactuals["exchanged"], prompt, real) == ours[::-1]
+        others = letters_of(prompt.counterfactuals["other_words"], prompt, real)
+        assert [real.decode([prompt.predicted[v]]) for v in ("FIRST", "SECOND", "THIRD")] == others
+
+
+def test_a_prompt_of_acronyms_by_hand(gpt2):
+    """GPT-2's numbers: of The, of capitals and tails, of the bracket, and of the letters H, W and N."""
+    pools = acronyms.Pools(
+        {"H": ("Hinge",), "W": ("Wagon",), "N": ("Nylon",), "A": ("Aisle",), "B": ("Bands",), "C": ("Cages",)},
+        {"H": ("W",)},
+        {"A": 32, "B": 33, "C": 34, "H": 39, "N": 45, "W": 54},
+    )
+    written = (acronyms.draw_text("letters", pools, random.Random(seed)) for seed in range(99))
+    text = next(each for each in written if each.answer == 45)
+    prompt = tokenise(text, gpt2, bos=False)
+    assert prompt.text == "The Hinge Wagon Nylon (HW"
+    assert prompt.tokens == (464, 367, 11912, 370, 1840, 399, 15158, 357, 39, 54)
+    assert (prompt.elsewhere["OPEN"].right, prompt.elsewhere["A1"].right, prompt.answer) == ((39,), (54,), 45)
+    assert prompt.wrong == (32, 33, 34, 39, 54)
+
+
+def test_letters_that_a_vocabulary_joins_do_not_come_together(gpt2, smollm2):
+    for tokenizer, joined, apart in ((gpt2, {"CE", "PB"}, {"HG", "HW"}), (smollm2, {"CE", "EA"}, {"PB", "HW"})):
+        pools, _ = acronyms.open_acronyms(TaskRef("acronyms")).chosen(Selection("acronyms", tokenizer))
+        together = {first + second for first, seconds in pools.seconds.items() for second in seconds}
+        assert apart <= together and not joined & together
 
 
 @pytest.mark.parametrize("name", ["greater_than", "acronyms"])
@@ -107,7 +148,7 @@ def test_prompts_keep_what_the_description_promises(name, gpt2):
     for prompt in prompts:
         assert set(prompt.positions) == {position.name for position in info.positions}
         assert set(prompt.counterfactuals) == {counterfactual for counterfactual, _ in info.counterfactuals}
-    assert drawn(name, gpt2, count=5) == prompts[:5]
+    assert drawn(name, gpt2, count=len(prompts) // 2) == prompts[: len(prompts) // 2]
 
 
 @pytest.mark.parametrize("name", ["greater_than", "acronyms"])
@@ -132,10 +173,10 @@ def test_positions_are_where_the_tokenizers_own_offsets_put_the_words(ref, bos, 
                 start, end = encoded["offset_mapping"][index - bos]
                 text = prompt.text[start:end]
                 assert text.strip() == real.decode([prompt.tokens[index]]).strip() != ""
-                if name != "END":
+                if name not in ("END", "OPEN"):
                     assert re.fullmatch(r" ?\w+", text)
                     before, after = prompt.text[:start], prompt.text[end:]
                     whole_word = not re.match(r"\w", after) and (
                         text.startswith(" ") or not before or before[-1] in " ("
                     )
-                    assert whole_word or name in ("CENTURY", "YEAR", "L1", "L2")
+                    assert whole_word or name in ("CENTURY", "YEAR", "A1", "A2", *PARTS)
