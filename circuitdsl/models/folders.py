@@ -15,6 +15,7 @@ SHIPPED = {
     "mini": _HERE / "mini",
     "addition": _HERE / "arithmetic" / "addition",
     "arithmetic": _HERE / "arithmetic" / "arithmetic",
+    "brackets": _HERE / "brackets",
 }
 """Models that were trained and come with the package, and their folders."""
 
