@@ -83,7 +83,7 @@ def parts_at_end(report, name: str) -> float:
 
 @pytest.fixture(scope="module")
 def by_hand():
-    """By prompt: what the last MLP adds to the logit difference, the scale of the last norm as it is; and the metric."""
+    """What the last MLP adds to the logit difference, the last norm's scale as it is, and the difference: means."""
     bridge = open_model("mini").bridge
     prompts = cd.tasks.draw(TaskRef("ioi"), bridge.tokenizer, 6, 0, False).prompts
     added, metrics = [], []
