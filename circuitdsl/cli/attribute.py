@@ -21,7 +21,7 @@ def attribute(
         bool, typer.Option("--both-signs", help="Keep features that lower the metric, too, by the same threshold.")
     ] = False,
     model: ModelName = None,
-    prompts: Annotated[int | None, typer.Option(min=1, help="How many prompts; else the method's first.")] = None,
+    prompts: Annotated[int | None, typer.Option(min=2, help="How many prompts; else the method's first.")] = None,
     attribute_format: TextOrJson = "text",
     output_file: OutputFile = None,
     device: Device = None,

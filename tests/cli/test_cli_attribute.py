@@ -10,7 +10,7 @@ from command_line import run
 
 torch.set_num_threads(1)
 
-SPEC = "features/brackets"
+SPEC = "features/brackets:brackets_features"
 
 
 def test_features_are_printed_and_written_as_json(tmp_path: Path):
