@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 
 from circuitdsl.engine.plain.dictionaries import encoded
 from circuitdsl.models import sparse, train_dictionaries, training
+from circuitdsl.models.brackets.tokenizer import VOCABULARY
 from circuitdsl.models.folders import SHIPPED
+from circuitdsl.tasks.brackets import TEMPLATES, listing
 
 torch.set_num_threads(1)
 
@@ -73,6 +75,23 @@ def test_all_that_a_dictionary_reads_and_writes_is_that_of_the_model(brackets):
     read, made = pairs[train_dictionaries.Place("mlp", 1)]
     with torch.no_grad():
         torch.testing.assert_close(brackets.transformer.h[1].mlp(read), made, atol=1e-4, rtol=1e-4)
+
+
+def test_pairs_of_features_tell_the_kind_of_what_is_open_on_every_prompt(brackets):
+    """As docs/findings/features.md and specs/features/brackets.circuit say of a1 and t1."""
+    prompts = [prompt for template in TEMPLATES for prompt in listing(template, ())]
+    tokens = torch.tensor([[VOCABULARY.index(each) for each in prompt.text] for prompt in prompts])
+    every = torch.ones(tokens.shape, dtype=torch.bool)
+    pairs = train_dictionaries.activations(brackets, train_dictionaries.Texts(tokens, every, every))
+    opened = train_dictionaries.opened(train_dictionaries.shipped("brackets"), brackets)
+    is_round = torch.tensor([prompt.answer == ")" for prompt in prompts])
+    for kind, of_round, of_square in (("attn", (63,), (89,)), ("mlp", (78, 151), (9, 89))):
+        place = train_dictionaries.Place(kind, 1)
+        active = train_dictionaries.features(opened[place], pairs[place][0]).view(*tokens.shape, -1)[:, -1] > 0
+        for index in of_round:
+            assert torch.equal(active[:, index], is_round)
+        for index in of_square:
+            assert torch.equal(active[:, index], ~is_round)
 
 
 def test_texts_of_mini_are_padded_and_say_what_is_asked():
