@@ -112,7 +112,7 @@ class Place:
 
     def writer(self, model: GPT2LMHeadModel) -> torch.nn.Module:
         """The module that writes what stands there."""
-        block = model.transformer.h[self.layer]
+        block: Any = model.transformer.h[self.layer]
         return block.attn.c_proj if self.kind == "attn" else block.mlp
 
 
@@ -161,11 +161,11 @@ def _seed(seed: int, step: int) -> int:
 def begun(model: GPT2LMHeadModel, recipe: Recipe, seed: int) -> dict[Place, Coder]:
     """Dictionaries that have learnt nothing yet."""
     many = [activations(model, recipe.texts(_seed(seed, 10**6 + each))) for each in range(BEGINNING)]
-    return {
-        place: Coder(*(torch.cat(each) for each in zip(*(pairs[place] for pairs in many), strict=True)), recipe.count,
-                     recipe.active, seed)
-        for place in places(model)
-    }  # fmt: skip
+    found: dict[Place, Coder] = {}
+    for place in places(model):
+        x, y = (torch.cat(each) for each in zip(*(pairs[place] for pairs in many), strict=True))
+        found[place] = Coder(x, y, recipe.count, recipe.active, seed)
+    return found
 
 
 def train(name: str, out: Path, steps: int, seed: int) -> None:
