@@ -704,16 +704,17 @@ def attribute(
     exceeds ``threshold``, in units of the metric, on a prompt and at a token; with ``both_signs`` its size
     (hierarchical attribution, Ge et al. 2024). The circuit says the task, the prompts, of which the method's first are
     run unless ``prompts`` says how many, the metric and the dictionaries; its claims have no part in it. Whether a
-    feature matters is judged by patching: write it into a claim. Raises InputError for a circuit without dictionaries
-    or with two at one point, for a metric without a gradient, and for what cannot be had.
+    feature matters is judged by patching: write it into a claim. Raises InputError for a threshold that is no number
+    from 0, for a circuit without dictionaries or with two at one point, for a metric without a gradient or that a
+    prompt does not have, for a model that gives NaN or infinity, and for what cannot be had.
     """
-    from math import isnan
+    from numbers import Real
 
     from circuitdsl.draft.attribution import attribute as attributed
     from circuitdsl.draft.hierarchical import Cut
 
-    if isnan(threshold) or threshold < 0:
-        raise InputError(f"the threshold {threshold} keeps no feature from another", "write 0 or more: 0.1")
+    if not isinstance(threshold, Real) or not threshold >= 0:  # NaN is not, either
+        raise InputError(f"the threshold {threshold!r} keeps no feature from another", "write 0 or more: 0.1")
     circuit = with_prompt_count(circuit, prompts)
     with run_errors():
         opened = open_model(model or circuit.model, circuit.method.processing, Opening(device, revision, dtype))

@@ -5,7 +5,8 @@
    what they add up to, so that an MLP with a transcoder is its features. Nothing computes anything else for it.
 2. One backward pass from the metric; features are candidates of ``hierarchical``. What has no dictionary is passed by
    its own derivative.
-3. Attributions are summed over prompts, by feature and by the name of the token: ``S1+4`` is the fourth after S1.
+3. Attributions are averaged over prompts as ``check`` weighs them, by feature and by the name of the token: ``S1+4`` is
+   the fourth after S1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -24,14 +26,16 @@ from circuitdsl.draft.hierarchical import Cut, candidate
 from circuitdsl.engine.batch import Batch, batch_of
 from circuitdsl.engine.plain.dictionaries import Dictionaries, encoded
 from circuitdsl.engine.plain.engine import PlainEngine
-from circuitdsl.engine.readings import METRICS
+from circuitdsl.engine.readings import METRICS, NOT_FINITE
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.slices import in_batches
 from circuitdsl.errors import InputError
+from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.environment import BOS
 from circuitdsl.measures.experiments import Metric
 from circuitdsl.measures.figures import figure_of
-from circuitdsl.measures.measurement import data_of
+from circuitdsl.measures.measurement import CannotMeasure, data_of
 from circuitdsl.models import DictionaryWeights, Model
 from circuitdsl.outcome import AttributionReport, ErrorAttribution, FeatureAttribution
 from circuitdsl.tasks.prompts import Prompt
@@ -43,8 +47,8 @@ TOKENS_A_PASS = 1024
 def attribute(circuit: Circuit, model: Model, cut: Cut) -> AttributionReport:
     """The features of a circuit's dictionaries to which its metric is attributed, on its method's first prompts.
 
-    Raises InputError for a circuit without dictionaries or with two at one point, for a metric that has no gradient,
-    and for prompts that cannot be had.
+    Raises InputError for a circuit without dictionaries or with two at one point, for a metric that has no gradient or
+    that a prompt does not have, for prompts that cannot be had, and for a model that gives NaN or infinity.
     """
     require_dictionaries(circuit)
     metric = METRICS[smooth_metric(circuit)]
@@ -54,9 +58,11 @@ def attribute(circuit: Circuit, model: Model, cut: Cut) -> AttributionReport:
     session = Session(engine)
     prompts = session.all_of(data) if data.listed else session.prompts(data, method.prompts_first)
     graph = _Graph(model, engine.dictionaries, metric, cut)
-    sums = _Sums([position.name for position in circuit.task_info.positions])
+    weights = iter(_weights(prompts, session.shares(data)))
+    sums = _Sums([*(position.name for position in circuit.task_info.positions), BOS])
     for group in in_batches(prompts, TOKENS_A_PASS):
-        sums.add(graph.run(batch_of(group, next(model.bridge.parameters()).device)))
+        passed = graph.run(batch_of(group, next(model.bridge.parameters()).device))
+        sums.add(passed, tuple(islice(weights, len(group))))
     return AttributionReport(
         circuit=circuit,
         model=model.name,
@@ -66,11 +72,11 @@ def attribute(circuit: Circuit, model: Model, cut: Cut) -> AttributionReport:
         revision=model.revision,
         notes=session.notes(data),
         prompts=len(prompts),
-        metric=sums.metric / len(prompts),
+        metric=sums.metric,
         threshold=cut.threshold,
         both_signs=cut.both_signs,
-        features=sums.features(len(prompts)),
-        errors=sums.errors(len(prompts)),
+        features=sums.features(),
+        errors=sums.errors(),
     )
 
 
@@ -97,8 +103,14 @@ def smooth_metric(circuit: Circuit) -> str:
     return reading.name
 
 
-SMOOTH = ("logit_diff", "logit_diff against max", "probability", "probability_diff", "log_prob")
+SMOOTH = ("logit_diff", "logit_diff against max", "probability", "probability_diff")
 """The readings of metrics that have a gradient."""
+
+
+def _weights(prompts: Sequence[Prompt], shares: Mapping[str, float]) -> list[float]:
+    """How much each prompt counts in a mean, as ``check`` weighs them: [prompts], with a sum of one."""
+    origins = [Origin(prompt.template, place) for place, prompt in enumerate(prompts)]
+    return units_of(origins, shares).weights.tolist()
 
 
 # --- one pass forward and back -----------------------------------------------------------------------
@@ -106,11 +118,11 @@ SMOOTH = ("logit_diff", "logit_diff against max", "probability", "probability_di
 
 @dataclass
 class _Passed:
-    """What a batch leaves: the metric's sum, of each dictionary its features' attributions where they are kept, zero
-    elsewhere, [prompts, length, features], and those of its error, [prompts, length]."""
+    """What a batch leaves: the metric, [prompts], of each dictionary its features' attributions where they are kept,
+    zero elsewhere, [prompts, length, features], and those of its error, [prompts, length]."""
 
     batch: Batch
-    metric: float = 0.0
+    metric: Tensor = field(default_factory=lambda: torch.empty(0))
     features: dict[Dictionary, Tensor] = field(default_factory=dict[Dictionary, Tensor])
     errors: dict[Dictionary, Tensor] = field(default_factory=dict[Dictionary, Tensor])
 
@@ -133,10 +145,21 @@ class _Graph:
         with torch.enable_grad():
             logits = self.model.bridge.run_with_hooks(batch.tokens, fwd_hooks=hooks, return_type="logits")
             rows = logits[torch.arange(len(batch)), batch.ends].float()
-            total = torch.stack([self.metric(*each) for each in zip(batch.prompts, rows, strict=True)]).sum()
-            total.backward()
-        passed.metric = total.item()
+            metric = self._metric(batch.prompts, rows)
+            metric.sum().backward()
+        passed.metric = metric.detach()
+        if rows.isnan().any() or not all(each.isfinite().all() for each in (passed.metric, *passed.errors.values())):
+            raise InputError(
+                f"{NOT_FINITE}, so that nothing can be attributed", "try another precision, `--dtype float32`"
+            )
         return passed
+
+    def _metric(self, prompts: Sequence[Prompt], rows: Tensor) -> Tensor:
+        """The metric of each prompt, from its logits. Raises InputError for a prompt that has none."""
+        try:
+            return torch.stack([self.metric(*each) for each in zip(prompts, rows, strict=True)])
+        except CannotMeasure as error:
+            raise InputError(str(error), "give wrong answers, or write `metric probability` in the method") from error
 
     def _constants(self) -> Iterator[tuple[str, Hook]]:
         """Attention patterns, and scales of norms."""
@@ -197,16 +220,17 @@ class _There:
 
 @dataclass
 class _Sums:
-    """What batches leave, added up by feature and by the name of the token. ``order`` are the task's positions."""
+    """What batches leave, means over prompts, by feature and by the name of the token. ``order`` are such names."""
 
     order: Sequence[str]
     metric: float = 0.0
     attributed: dict[Node, float] = field(default_factory=lambda: defaultdict(float))
-    times: Counter[Node] = field(default_factory=Counter[Node])
+    shares: dict[Node, float] = field(default_factory=lambda: defaultdict(float))
     of_errors: dict[Dictionary, float] = field(default_factory=lambda: defaultdict(float))
 
-    def add(self, passed: _Passed) -> None:
-        self.metric += passed.metric
+    def add(self, passed: _Passed, weights: Sequence[float]) -> None:
+        """``weights`` [prompts] are those of the batch's prompts, of one in all."""
+        self.metric += sum(weight * each for weight, each in zip(weights, passed.metric.tolist(), strict=True))
         names = [tuple(names_of(prompt.positions, len(prompt.tokens), self.order)) for prompt in passed.batch.prompts]
         for dictionary, attributions in passed.features.items():
             seen: set[tuple[int, Node]] = set()
@@ -214,33 +238,33 @@ class _Sums:
                 if token >= len(names[row]):
                     continue  # padding
                 node = Node(Feature(dictionary, index), names[row][token])
-                self.attributed[node] += attributions[row, token, index].item()
+                self.attributed[node] += weights[row] * attributions[row, token, index].item()
                 seen.add((row, node))
-            self.times.update(node for _, node in seen)
+            for row, node in seen:
+                self.shares[node] += weights[row]
         for dictionary, attributions in passed.errors.items():
-            self.of_errors[dictionary] += torch.where(passed.batch.real, attributions, 0.0).sum().item()
+            by_prompt = torch.where(passed.batch.real, attributions, 0.0).sum(1).tolist()
+            self.of_errors[dictionary] += sum(weight * each for weight, each in zip(weights, by_prompt, strict=True))
 
-    def features(self, prompts: int) -> tuple[FeatureAttribution, ...]:
+    def features(self) -> tuple[FeatureAttribution, ...]:
         """Strongest first."""
-        found = [
-            FeatureAttribution(node, total / prompts, self.times[node] / prompts)
-            for node, total in self.attributed.items()
-        ]
+        found = [FeatureAttribution(node, total, self.shares[node]) for node, total in self.attributed.items()]
         return tuple(sorted(found, key=lambda each: (-abs(each.attribution), str(each.node))))
 
-    def errors(self, prompts: int) -> tuple[ErrorAttribution, ...]:
-        return tuple(ErrorAttribution(each, total / prompts) for each, total in self.of_errors.items())
+    def errors(self) -> tuple[ErrorAttribution, ...]:
+        return tuple(ErrorAttribution(*each) for each in self.of_errors.items())
 
 
 def names_of(positions: Mapping[str, Sequence[int]], length: int, order: Sequence[str]) -> Iterator[Position]:
     """What a specification calls each token of a prompt: by the first name, in some order, that stands there; else by
-    how far it is from the nearest name of one token before it, or, before all of them, after it.
+    how far it is from the nearest name of one token before it, or, before all of them, after it. From BOS, the
+    first token of any text, nothing is counted.
 
     >>> [str(each) for each in names_of({"S": (1,), "END": (4,)}, 5, ("S", "END"))]
     ['S-1', 'S', 'S+1', 'S+2', 'END']
     """
     named = [name for name in order if name in positions]
-    single = [(positions[name][0], name) for name in named if len(positions[name]) == 1]
+    single = [(positions[name][0], name) for name in named if name != BOS and len(positions[name]) == 1]
     for token in range(length):
         here = next((name for name in named if token in positions[name]), None)
         if here is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 from circuitdsl.components import Dictionary, Node
 from circuitdsl.display import Displayed
@@ -16,7 +17,7 @@ _OF_CLAIMS = ("prompts", "prompts_all", "positions", "confidence", "members", "e
 @dataclass(frozen=True)
 class FeatureAttribution:
     """A feature at a position: what of the metric is attributed to it where it is kept, averaged over all prompts, and
-    in which ``share`` of the prompts it is kept."""
+    in which ``share`` of the prompts it is kept, averaged alike."""
 
     node: Node
     attribution: float
@@ -46,8 +47,9 @@ class ErrorAttribution:
 class AttributionReport(Displayed, OnModel):
     """Features that hierarchical attribution keeps, strongest first, by position. It orders; it decides nothing.
 
-    ``metric`` is the mean of the metric; attributions are in its units. ``threshold`` is what they exceed on a prompt,
-    by their size where they are of ``both_signs``.
+    ``metric`` is the mean of the metric; attributions are in its units. Means count prompts as ``check`` does, each
+    template equally where no shares are given. ``threshold`` is what attributions exceed on a prompt, by their size
+    where they are of ``both_signs``; an infinite one is null in JSON.
     """
 
     prompts: int
@@ -80,7 +82,7 @@ class AttributionReport(Displayed, OnModel):
             "method": method_facts(self.circuit.method, without=_OF_CLAIMS),
             "dictionaries": [dictionary.to_dict() for dictionary in self.circuit.dictionaries],
             "metric": self.metric,
-            "threshold": self.threshold,
+            "threshold": self.threshold if isfinite(self.threshold) else None,
             "both_signs": self.both_signs,
             "features": [each.to_dict() for each in self.features],
             "errors": [each.to_dict() for each in self.errors],

@@ -5,11 +5,14 @@ A split dictionary has two features for each coordinate, what is above zero of i
 
 from __future__ import annotations
 
+import json
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +39,20 @@ circuit late {
   method { prompts 6 }
   expect accuracy >= 0%
 }
+circuit begun {
+  model mini
+  task  ioi
+  dictionary m at mlp_out 0 from "split"
+  method { prompts 6  bos yes }
+  expect accuracy >= 0%
+}
+circuit asked {
+  model mini
+  task  file("asked.jsonl")
+  dictionary m at mlp_out 3 from "split"
+  method { prompts 2 }
+  expect accuracy >= 0%
+}
 circuit none {
   model mini
   task  ioi
@@ -58,6 +75,17 @@ circuit twice {
 """
 
 
+FROZEN = """
+circuit early {
+  model brackets
+  task  brackets
+  dictionary a at attn_out 0 from "split"
+  method { prompts 12 }
+  expect accuracy >= 0%
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory):
     folder: Path = tmp_path_factory.mktemp("attributed")
@@ -66,8 +94,23 @@ def document(tmp_path_factory: pytest.TempPathFactory):
     split = {"W_enc": both.T.copy(), "b_enc": zeros, "W_dec": both, "b_dec": zeros[:WIDTH]}
     write(folder / "split", split, architecture="standard", apply_b_dec_to_input=False)
     write(folder / "half", split | {"W_dec": both / 2}, architecture="standard", apply_b_dec_to_input=False)
+    lines = ({"prompt": f"{name} went to the", "answer": " store"} for name in ("Mary", "John"))
+    (folder / "asked.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "f.circuit").write_text(SPEC)
     return cd.load(folder / "f.circuit")
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory):
+    """A circuit of brackets with a split dictionary of what the heads of layer 0 write, and its first prompts."""
+    folder, width = tmp_path_factory.mktemp("frozen"), 64
+    one, zeros = np.eye(width, dtype=np.float32), np.zeros(2 * width, np.float32)
+    both = np.concatenate([one, -one])
+    split = {"W_enc": both.T.copy(), "b_enc": zeros, "W_dec": both, "b_dec": zeros[:width]}
+    write(folder / "split", split, architecture="standard", apply_b_dec_to_input=False)
+    (folder / "f.circuit").write_text(FROZEN)
+    prompts = cd.tasks.draw(TaskRef("brackets"), open_model("brackets").tokenizer, 12, 0, False).prompts
+    return cd.load(folder / "f.circuit"), prompts
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +166,78 @@ def test_what_is_below_the_threshold_is_not_there_and_hands_nothing_back(documen
     assert any(abs(kept[index] - whole[index]) > 1e-3 for index in kept if index in whole)
 
 
+def test_prompts_count_as_check_counts_them():
+    """Each template of brackets equally, of which one has more than half of the prompts."""
+    circuit = cd.load(Path(__file__).parents[2] / "specs" / "features" / "brackets.circuit").circuit(
+        "brackets_features"
+    )
+    found = cd.attribute(circuit, threshold=1.0)
+    tokenizer = (model := open_model("brackets")).tokenizer
+    prompts = cd.tasks.draw_all(circuit.task, tokenizer, 0, False).prompts
+    with torch.no_grad():
+        logits = model.bridge(torch.tensor([prompt.tokens for prompt in prompts]))[:, -1]
+    metrics: dict[str, list[float]] = {}
+    for prompt, row in zip(prompts, logits, strict=True):
+        metrics.setdefault(prompt.template, []).append((row[prompt.answer] - row[prompt.wrong[0]]).item())
+    by_template = [np.mean(each) for each in metrics.values()]
+    assert found.metric == pytest.approx(np.mean(by_template), abs=1e-3)
+    assert abs(np.mean(by_template) - np.mean([each for some in metrics.values() for each in some])) > 0.01
+
+
+def test_attention_and_norms_stay_as_they_are(frozen):
+    """What is attributed to all that layer 0's heads write at END is how the metric changes with its length, if so."""
+    document, prompts = frozen
+    found = cd.attribute(document.circuit("early"), threshold=0.0, both_signs=True)
+    at_end = sum(each.attribution for each in found.features if each.node.position == END)
+    bridge = open_model("brackets").bridge
+    tokens, rows = torch.tensor([prompt.tokens for prompt in prompts]), range(len(prompts))
+    right, wrong = [prompt.answer for prompt in prompts], [prompt.wrong[0] for prompt in prompts]
+    _, cache = bridge.run_with_cache(tokens)
+
+    def longer(activation, hook, by):
+        return torch.cat([activation[:, :-1], activation[:, -1:] * (1 + by)], 1)
+
+    def metric(by: float, kept: list[str]) -> float:
+        hooks = [(name, lambda activation, hook, name=name: cache[name]) for name in kept]
+        hooks.append(("blocks.0.hook_attn_out", partial(longer, by=by)))
+        with torch.no_grad():
+            logits = bridge.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1]
+        return (logits[rows, right] - logits[rows, wrong]).double().mean().item()
+
+    def slope(kept: list[str]) -> float:
+        return (metric(0.002, kept) - metric(-0.002, kept)) / 0.004
+
+    patterns, scales = ([n for n in bridge.hook_dict if n.endswith(e)] for e in (".hook_pattern", ".hook_scale"))
+    assert at_end == pytest.approx(slope(patterns + scales), rel=0.02)
+    for kept in (patterns, scales):
+        assert abs(slope(kept) - at_end) > 0.1 * abs(at_end)
+
+
+def test_a_first_token_that_is_no_word_has_its_name(document):
+    """Whatever comes after it: all its attribution is in one place."""
+    found = cd.attribute(document.circuit("begun"), threshold=0.0, both_signs=True)
+    names = {str(each.node.position) for each in found.features}
+    assert "BOS" in names and "S1" in names
+    bos = next(each for each in found.features if str(each.node.position) == "BOS")
+    assert bos.share == pytest.approx(1)  # a feature of BOS in layer 0 does not depend on the prompt
+    without = names_of({"S": (3,), "BOS": (0,)}, 4, ("S", "BOS"))
+    assert [str(each) for each in without] == ["BOS", "S-2", "S-1", "S"]
+
+
+def test_a_model_that_gives_no_number_is_refused(document):
+    bridge = open_model("mini").bridge
+    weight = bridge.blocks[1].mlp.original_component.c_fc.weight
+    before = weight[0, 0].item()
+    try:
+        with torch.no_grad():
+            weight[0, 0] = float("nan")
+        with pytest.raises(cd.InputError, match="NaN or infinity"):
+            cd.attribute(document.circuit("late"), model=bridge)
+    finally:
+        with torch.no_grad():
+            weight[0, 0] = before
+
+
 def test_tokens_are_called_as_a_specification_calls_them():
     positions = {"PAIR": (2, 4), "S": (3,), "END": (6,)}
     names = names_of(positions, 7, ("PAIR", "S", "END"))
@@ -161,8 +276,10 @@ def test_a_report_is_a_page_a_line_and_json(report):
         ("twice", 0.1, "2 dictionaries at blocks.3.hook_mlp_out"),
         ("late", -1.0, "the threshold -1.0"),
         ("late", float("nan"), "the threshold nan"),
+        ("late", "x", "the threshold 'x'"),
+        ("asked", 0.1, "(?s)no wrong answer.*give wrong answers, or write `metric probability`"),
     ],
 )
-def test_what_cannot_be_attributed_is_told(document, name: str, threshold: float, said: str):
+def test_what_cannot_be_attributed_is_told(document, name: str, threshold: Any, said: str):
     with pytest.raises(cd.InputError, match=said):
         cd.attribute(document.circuit(name), threshold=threshold)
