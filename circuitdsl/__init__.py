@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from circuitdsl import tasks as tasks
     from circuitdsl.api import (
         atlas,
+        attribute,
         changes,
         check,
         compare,
@@ -52,6 +53,7 @@ __all__ = [
     "Store",
     "Workbench",
     "atlas",
+    "attribute",
     "changes",
     "check",
     "compare",

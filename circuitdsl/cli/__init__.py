@@ -6,7 +6,8 @@ order in which the help lists them. A command loads what it needs when it is cal
 names of ``import circuitdsl as cd``, the rest inside its function. Help loads the signatures alone.
 """
 
-from circuitdsl.cli import check, drift, plan, sweep, draft, lint, show, diff, exchange, explain, models, tasks, lsp  # noqa: F401  # isort: skip
+from circuitdsl.cli import check, drift, plan, sweep, attribute, draft, lint, show  # noqa: F401  # isort: skip
+from circuitdsl.cli import diff, exchange, explain, models, tasks, lsp  # noqa: F401  # isort: skip
 from circuitdsl.cli.app import main
 
 __all__ = ["main"]

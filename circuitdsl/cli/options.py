@@ -26,11 +26,19 @@ from circuitdsl.report import output
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit, Document
-    from circuitdsl.outcome import Atlas, CircuitDiff, DraftReport, Drift, RefinementReport, SweepReport
+    from circuitdsl.outcome import (
+        Atlas,
+        AttributionReport,
+        CircuitDiff,
+        DraftReport,
+        Drift,
+        RefinementReport,
+        SweepReport,
+    )
     from circuitdsl.plan.plan import Plan
     from circuitdsl.report.html.page import Paged
 
-    Shown = Atlas | CircuitDiff | DraftReport | Drift | Plan | RefinementReport | SweepReport
+    Shown = Atlas | AttributionReport | CircuitDiff | DraftReport | Drift | Plan | RefinementReport | SweepReport
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]

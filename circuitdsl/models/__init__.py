@@ -52,6 +52,7 @@ def model_names() -> tuple[tuple[str, str], ...]:
         ("addition", "2 layers of 4 heads, trained on sums of three-digit numbers, a token a digit"),
         ("arithmetic", "3 layers of 4 heads, began as addition, trained on sums and differences"),
         ("acronyms", "3 layers of 4 heads, trained to spell acronyms of words that have no fixed place"),
+        ("brackets", "2 layers of 4 heads, trained on brackets of two kinds, a token a bracket"),
         ("smollm2-135m", f"30 layers of 9 heads, a pretrained language model; {_added('smollm2-135m')}"),
     )
 

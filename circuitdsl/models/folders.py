@@ -16,6 +16,7 @@ SHIPPED = {
     "addition": _HERE / "arithmetic" / "addition",
     "arithmetic": _HERE / "arithmetic" / "arithmetic",
     "acronyms": _HERE / "acronyms",
+    "brackets": _HERE / "brackets",
 }
 """Models that were trained and come with the package, and their folders."""
 

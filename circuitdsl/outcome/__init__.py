@@ -2,6 +2,7 @@
 
 from circuitdsl.outcome.argument import Fact, Step, StepKind, argue
 from circuitdsl.outcome.atlas import Atlas, AtlasCell, AtlasFunction
+from circuitdsl.outcome.attribution import AttributionReport, ErrorAttribution, FeatureAttribution
 from circuitdsl.outcome.circuit import (
     CircuitReport,
     HeadOutcome,
@@ -52,6 +53,7 @@ __all__ = [
     "Atlas",
     "AtlasCell",
     "AtlasFunction",
+    "AttributionReport",
     "Cell",
     "Change",
     "CircuitDiff",
@@ -66,8 +68,10 @@ __all__ = [
     "DraftReport",
     "DraftRole",
     "Drift",
+    "ErrorAttribution",
     "Example",
     "Fact",
+    "FeatureAttribution",
     "Fed",
     "Finding",
     "Function",

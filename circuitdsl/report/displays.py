@@ -10,6 +10,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.outcome import (
     Atlas,
+    AttributionReport,
     CircuitDiff,
     DraftReport,
     Drift,
@@ -76,6 +77,8 @@ def line(what: showing.Showable) -> str:
     match what:
         case Atlas():
             return f"of {plural(len(what.circuits), 'circuit')}: {_listed(what.names)}"
+        case AttributionReport():
+            return f"of {what.circuit.name} on {what.model}: {plural(len(what.features), 'feature')} at positions"
         case Circuit():
             return f"{what.name} of {what.model} on {what.task}: {plural(len(what.claims), 'claim')}"
         case CircuitDiff():

@@ -8,6 +8,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.outcome import (
     Atlas,
+    AttributionReport,
     CircuitDiff,
     DraftReport,
     Drift,
@@ -22,6 +23,7 @@ from circuitdsl.report.output import View
 
 Showable = (
     Atlas
+    | AttributionReport
     | Circuit
     | CircuitDiff
     | Document
@@ -43,6 +45,10 @@ def page(what: Showable, view: View) -> str:
             from circuitdsl.report.pages.atlas import render_atlas
 
             return view.text(render_atlas(what, view))
+        case AttributionReport():
+            from circuitdsl.report.pages.attribution import render_attribution
+
+            return view.text(render_attribution(what, view))
         case Circuit():
             from circuitdsl.report.pages.circuit import draw_circuit
 
@@ -100,7 +106,7 @@ def picture(what: Showable) -> str:
             from circuitdsl.report.pictures.comparison import comparison_svg
 
             return comparison_svg(what.left, what.right, what.structure)
-        case Document() | DraftReport() | Drift() | Plan() | RefinementReport():
+        case AttributionReport() | Document() | DraftReport() | Drift() | Plan() | RefinementReport():
             raise InputError(f"there is no picture of a {type(what).__name__.lower()}", "show it as text")
         case Atlas() | FunctionalComparison() | Panel() | Report() | SweepReport():
             from circuitdsl.report.charts.drawing import svg

@@ -31,6 +31,7 @@ Options = Mapping[str, Sequence[str]]
 
 FEWER: Options = {
     "sweep": ("--prompts", "8"),
+    "attribute": ("--prompts", "8"),
     "draft ioi": ("--prompts", "12", "--stages", "1", "--no-unexplained"),
     "draft --refine": ("--prompts", "12"),
     "check": ("--prompts", "4", "--no-unexplained"),

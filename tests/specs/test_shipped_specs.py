@@ -139,3 +139,36 @@ def test_how_acronyms_are_spelled_holds():
     claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
     assert len(claims) == 24 + 14
     assert {outcome.claim.text: outcome.verdict for outcome in claims if outcome.verdict is not Verdict.HOLDS} == {}
+
+
+def claimed(path: str, circuit: str, starts: tuple[str, ...], prompts: int | None):
+    """The outcomes of some claims of a circuit of features."""
+    document = cd.load(FOLDER / "features" / path)
+    of_it = document.circuit(circuit)
+    claims = tuple(claim for claim in of_it.claims if claim.text.startswith(starts) and "random" not in claim.text)
+    assert len(claims) >= len(starts)
+    shown = replace(document, circuits=(replace(of_it, claims=claims),))
+    return cd.check(shown, prompts=prompts, unexplained=False).circuits[0].claims
+
+
+def test_what_features_of_brackets_carry_holds_on_all_prompts():
+    outcomes = claimed(
+        "brackets.circuit",
+        "brackets_features",
+        ("expect accuracy", "expect interchange(found", "expect interchange(said", "expect interchange({ a1.63"),
+        None,
+    )
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.HOLDS}
+    assert {outcome.prompts for outcome in outcomes} == {960}
+
+
+@pytest.mark.parametrize(
+    ("task", "starts"),
+    [
+        ("ioi", ("expect knockout(found)", "expect interchange(a1.*", "expect knockout(a1.error at S2)")),
+        ("induction", ("expect knockout(a0.* at NEXT)", "expect knockout(a1.* at END)", "expect knockout(gathered)")),
+    ],
+)
+def test_what_features_of_mini_do_holds(task, starts):
+    outcomes = claimed(f"{task}.circuit", f"{task}_features", starts, 40)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.HOLDS}
