@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Asked:
 
     name: str
     task: str
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def written(self) -> str:
@@ -52,7 +53,7 @@ TASKS = (
     Asked("colored_objects", "colored_objects", {"against": "exchanged_objects"}),
     Asked("colored_objects_0", "colored_objects(shots: 0)", {"against": "exchanged_objects"}),
     Asked("induction", "induction"),
-    Asked("greater_than", "greater_than(digits: 1)", {"metric": "probability_diff"}),
+    Asked("greater_than", "greater_than(digits: 1)"),
     Asked("acronyms", "acronyms"),
     Asked("agreement", "agreement"),
     Asked("pronouns", "pronouns"),
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     asked = [each for each in TASKS if given.tasks is None or each.name in given.tasks]
     done: list[Asked] = []
-    print("| task | metric | accuracy among the options | a guess | |", "| --- " * 5 + "|", sep="\n")
+    print("| task | logit_diff | accuracy among the options | a guess | |", "| --- " * 5 + "|", sep="\n")
     for each in asked:
         row, able = ability(each, given.model, given.prompts)
         print(row, flush=True)
@@ -96,7 +97,7 @@ def ability(asked: Asked, model: str, prompts: int) -> tuple[str, bool]:
             f"circuit able {{ model {model}",
             f"task {asked.written}",
             f"method {{ prompts {prompts} }}",
-            f"expect {asked.settings.get('metric', 'logit_diff')} >= 0",
+            "expect logit_diff >= 0",
             "expect accuracy(among options) >= 0%",
             "}",
         ]
