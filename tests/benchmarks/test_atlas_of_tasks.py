@@ -1,11 +1,13 @@
-"""Heads that several circuits have, against chance, by hand."""
+"""An atlas of many tasks: what a model does, and heads that several circuits have, against chance, by hand."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 import circuitdsl as cd
-from benchmarks.atlas import reused
+from benchmarks.atlas import TASKS, ability, main, reused
 
 
 def circuits(*heads: str):
@@ -39,3 +41,23 @@ def test_a_head_that_two_of_three_have_counts_all_ways_to_be_so_many():
 def test_a_head_that_nobody_has_is_no_discovery():
     nobody = [row.p_value for row in reused(circuits("0.0", "0.1")) if not row.circuits]
     assert len(nobody) == 30 and nobody == pytest.approx([1.0] * 30)
+
+
+def test_a_task_that_a_vocabulary_cannot_say_is_said_to_be_so_and_is_not_drafted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    main(["mini", "--tasks", "pronouns", "capitals"])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| pronouns", "| capitals"]
+    assert all("cannot be said" in row for row in rows)
+
+
+def test_a_task_is_done_by_who_is_right_more_often_than_a_guess(monkeypatch: pytest.MonkeyPatch):
+    """Mini says `orange` after `an`; of four things two were named, and it names them again."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    done, not_done = (next(each for each in TASKS if each.name == name) for name in ("articles", "things"))
+    row, able = ability(done, "mini", 24)
+    assert able and row.endswith("| does it |")
+    row, able = ability(not_done, "mini", 24)
+    assert not able and "| 50% | no better than a guess" in row
