@@ -615,6 +615,7 @@ def draft(
     fdr: str | None = None,
     top: str | None = None,
     stages: int = 8,
+    mlps: bool = True,
     unexplained: bool = True,
     progress: Progress | None = None,
     store: Store | bool = True,
@@ -629,7 +630,8 @@ def draft(
 
     ``task`` and ``settings`` are as for :func:`sweep`; ``prompts`` is the number of either half. ``fdr`` ("5%") is the
     share of false senders among those that enter a stage, on average; ``top`` ("2%") takes the largest in its place.
-    The search goes back ``stages`` stages at most. ``unexplained`` looks for heads that matter and are not listed.
+    The search goes back ``stages`` stages at most, for heads and, with ``mlps``, MLPs. ``unexplained`` looks for heads
+    that matter and are not listed.
     ``output`` is where the specification is to stand: it is not written there, its text is that of the report, but the
     two halves of a file of prompts are written beside it. Other arguments as for :func:`check`. Raises InputError for
     what no draft can be made of and for what cannot be had, SpecError for what the language does not allow.
@@ -640,7 +642,7 @@ def draft(
     known, name = _shapes(model, revision)
     written = {each: str(value) for each, value in settings.items()}
     place = None if output is None else Path(output)
-    asked = read_draft(str(task), name, fdr, top, stages, place, written, known)
+    asked = read_draft(str(task), name, fdr, top, stages, mlps, place, written, known)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
     with followed(progress) as told:
         return drafted(asked, bench, told, unexplained)

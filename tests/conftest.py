@@ -27,7 +27,7 @@ settings.register_profile("real", deadline=None, derandomize=bool(os.environ.get
 settings.load_profile("real")
 
 
-WRITTEN = ("ioi", "colored_objects", "induction", "greater_than", "acronyms")
+WRITTEN = ("ioi", "colored_objects", "induction", "greater_than", "acronyms", "agreement", "pronouns")
 """Tasks that read no files."""
 
 

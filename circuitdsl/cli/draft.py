@@ -52,6 +52,7 @@ def draft(
     fdr: Annotated[str | None, typer.Option(help="False ones among what enters a stage, on average: 5%.")] = None,
     top: Annotated[str | None, typer.Option(help="Take this share of a stage's senders, the largest: 2%.")] = None,
     stages: Annotated[int | None, typer.Option(min=1, help="How many stages back from the logits, at most: 8.")] = None,
+    mlps: Annotated[bool, typer.Option(help="Look for MLPs too; if not, these are at work.")] = True,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what the first stage would run and its cost; run nothing.")
@@ -83,6 +84,7 @@ def draft(
     }
     if refine is not None:
         alone = {"TASK": task, "--output": output_file, "--top": top, "--stages": stages, "--dry-run": dry_run or None}
+        alone["--no-mlps"] = None if mlps else True
         _refuse({**alone, **{f"--{name}": value for name, value in settings.items() if name != "prompts"}})
         running |= {"model": model, "prompts": settings.get("prompts")}
     elif apply:
@@ -95,7 +97,7 @@ def draft(
         put(made, draft_format, None)
         return
     else:
-        running |= {"model": model or "mini", "top": top, "stages": stages or 8, **settings}
+        running |= {"model": model or "mini", "top": top, "stages": stages or 8, "mlps": mlps, **settings}
     output.need_room(None)
     running["store"] = results_store(cache, cache_folder)
     if refine is not None:

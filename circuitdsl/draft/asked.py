@@ -22,8 +22,8 @@ STAGES = 8
 class Asked:
     """A draft to be made. ``circuit`` is that of the task as it was given; those of the ``halves`` follow from it.
 
-    ``settings`` are the settings of its method as they were written. ``output`` is where the specification is to stand,
-    from whose folder the names of files count.
+    ``mlps`` says whether MLPs are looked for. ``settings`` are the settings of its method as they were written.
+    ``output`` is where the specification is to stand, from whose folder the names of files count.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Asked:
     halves: Halves
     rule: Rule
     stages: int
+    mlps: bool
     settings: Mapping[str, str]
     output: Path | None
 
@@ -53,6 +54,7 @@ def read_draft(
     fdr: str | None,
     top: str | None,
     stages: int,
+    mlps: bool,
     output: Path | None,
     settings: Mapping[str, str],
     environment: Environment,
@@ -79,7 +81,7 @@ def read_draft(
         )
     halves = halves_of(circuit.task, method.seed, output)
     name = circuit_name(output.stem if output else f"{circuit.task.name}_{Path(model).name}")
-    return Asked(name, circuit, environment, halves, rule, stages, _written(settings, method), output)
+    return Asked(name, circuit, environment, halves, rule, stages, mlps, _written(settings, method), output)
 
 
 def read_rule(kind: str, written: str, most: float) -> Rule:

@@ -74,7 +74,7 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
     )
     if performance.verdict is not Verdict.HOLDS:
         return replace(empty, withheld=NOT_DONE)
-    found = search(circuit, asked.rule, asked.stages, places_of(prompts), bench, watch.stage)
+    found = search(circuit, asked.rule, asked.stages, asked.mlps, places_of(prompts), bench, watch.stage)
     watch.what = "judging"
     found = replace(
         found, stages=tuple(stable(stage, asked.rule, method.floor, bench, method.seed) for stage in found.stages)
@@ -136,6 +136,7 @@ def _heading(asked: Asked, found: Found) -> Heading:
         f"often it is found again on {RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
         "Bounds leave three times the room of the finding interval. What did not hold on the judging prompts is not",
         "claimed, and is listed at the end.",
+        *(() if asked.mlps else ("MLPs were not looked for; they are at work.",)),
         *((f"The search ended early: {found.unfinished}.",) if found.unfinished else ()),
     )
     about = f"A draft: {circuit.task.name} in {circuit.model}"

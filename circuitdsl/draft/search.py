@@ -1,8 +1,10 @@
 """The search: what moves the logits, then what feeds what was found, stage by stage, until nothing more is found.
 
-Every stage sweeps all heads, MLPs and the token embedding at a position into an input, by path patching. An input is
+Every stage sweeps all heads, MLPs (if they are looked for) and the token embedding at a position into an input, by
+path patching. An input is
 looked into unless all that it receives at the position together surely has less effect than the floor: one experiment
-tells. All senders of all inputs of a stage are corrected for each other.
+tells. Senders whose effect is surely within the floor on some of the prompts are measured on no more (``judge.race``).
+All senders of all inputs of a stage are corrected for each other.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.figures import measured
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Named, new_roles
+from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
-from circuitdsl.measures.measurement import Failure, Measurement
+from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.plan import Plan
@@ -75,8 +78,10 @@ Planned = Callable[[Plan, int], None]
 """Told of the experiments that a stage is going to run, and of its number."""
 
 
-def search(circuit: Circuit, rule: Rule, most: int, places: Places, bench: Bench, planned: Planned) -> Found:
-    """Search backwards from the logits, at most so many stages."""
+def search(
+    circuit: Circuit, rule: Rule, most: int, mlps: bool, places: Places, bench: Bench, planned: Planned
+) -> Found:
+    """Search backwards from the logits, at most so many stages, for heads and, with ``mlps``, for these."""
     stages: list[Stage] = []
     roles: list[Named] = []
     into: tuple[Into, ...] = (LOGITS,)
@@ -85,7 +90,7 @@ def search(circuit: Circuit, rule: Rule, most: int, places: Places, bench: Bench
         if len(stages) == most:
             return Found(tuple(stages), tuple(roles), f"it was to go back {most} stages at most (--stages)")
         known = {each.role.name: each.role for each in roles}
-        stage = _stage(len(stages) + 1, into, known, circuit, rule, bench, planned)
+        stage = _stage(len(stages) + 1, into, known, circuit, mlps, rule, bench, planned)
         stages.append(stage)
         listed = {node for role in known.values() for node in role.nodes}
         new = [each for each in stage.fed if each.sender not in listed]
@@ -98,11 +103,11 @@ def search(circuit: Circuit, rule: Rule, most: int, places: Places, bench: Bench
     return Found(tuple(stages), tuple(roles))
 
 
-def senders(circuit: Circuit, place: Position) -> tuple[Node, ...]:
-    """All that can send from a position: heads, MLPs and the token embedding."""
+def senders(circuit: Circuit, place: Position, mlps: bool) -> tuple[Node, ...]:
+    """All that can send from a position and is looked for: heads, ``mlps``, and the token embedding."""
     geometry = circuit.geometry
-    mlps = (Mlp(layer) for layer in range(geometry.n_layers)) if geometry.d_mlp else ()
-    return tuple(Node(each, place) for each in (Embed(), *all_heads(geometry), *mlps))
+    layers = range(geometry.n_layers) if mlps and geometry.d_mlp else ()
+    return tuple(Node(each, place) for each in (Embed(), *all_heads(geometry), *map(Mlp, layers)))
 
 
 def _new_inputs(roles: Sequence[Named], seen: set[object]) -> Iterator[Into]:
@@ -149,13 +154,14 @@ def _stage(
     into: Sequence[Into],
     roles: dict[str, DraftRole],
     circuit: Circuit,
+    mlps: bool,
     rule: Rule,
     bench: Bench,
     planned: Planned,
 ) -> Stage:
     method = circuit.method
     read = Position(method.at)
-    terms = {each: _reaching(_term(each, roles, senders(circuit, each.place or read)), circuit) for each in into}
+    terms = {each: _reaching(_term(each, roles, senders(circuit, each.place or read, mlps)), circuit) for each in into}
     terms = {each: term for each, term in terms.items() if term is not None}
     idle = _idle(terms, circuit, bench) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}
@@ -166,10 +172,8 @@ def _stage(
         for each, series in zip(swept, plan.series, strict=True)
         for node, job in series.senders.items()
     }
-    tried: list[Tried] = []
-    for group in _batched(jobs, AT_ONCE):
-        found = bench.measure(group, method.prompts_first)
-        tried += [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
+    found = _raced(tuple(jobs), rule, circuit, bench)
+    tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
     count = sum(len(_nodes(term)) for term in terms.values())
     enters, adjusted = rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
     # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
@@ -180,6 +184,29 @@ def _stage(
         if enter
     )
     return Stage(StageOutcome(tuple(terms), count, len(fed), idle), fed, tuple(tried))
+
+
+def _raced(jobs: Sequence[Started], rule: Rule, circuit: Circuit, bench: Bench) -> dict[Started, Measurement | Failure]:
+    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
+
+    There is no race for the largest effects, which enter whatever they are.
+    """
+    method = circuit.method
+    prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
+    looks = early_looks(prompts) if rule.kind == "fdr" else ()
+
+    def measure(left: Sequence[Started], count: int) -> dict[Started, Measurement | Failure]:
+        return {job: m for group in _batched(left, AT_ONCE) for job, m in bench.measure(group, count).items()}
+
+    def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
+        found = measure(left, count)
+        return frozenset(
+            job
+            for job, m in found.items()
+            if isinstance(m, Measurement) and within(bench.weighed(m), method.floor, len(looks) + 1)
+        )
+
+    return measure(race(jobs, prompts, looks, settled).rest, prompts)
 
 
 def _batched(jobs: Iterable[Started], size: int) -> Iterator[list[Started]]:

@@ -2,6 +2,8 @@
 
 The task of Hanna et al. 2023 (arXiv:2305.00586) with wordings of our own. It has many right answers: every later
 year's last two digits. It needs a tokenizer that writes a year as two tokens of two digits, as GPT-2's does.
+For one that makes every digit a token, ``greater_than(digits: 1)`` asks for the last digit of a year of the same
+decade.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef
-from circuitdsl.tasks.arguments import refuse_all
+from circuitdsl.tasks.arguments import whole_number
 from circuitdsl.tasks.drawing import ListedTask, Selection
 from circuitdsl.tasks.prompts import TextPrompt
 from circuitdsl.tasks.task import TaskError
@@ -31,45 +34,81 @@ TEMPLATES: tuple[str, ...] = tuple(map(str, range(len(PATTERNS))))
 """``0``, ``1``, ... one for each wording."""
 
 CENTURIES = tuple(range(11, 19))
-FIRST, LAST = 2, 98  # so that there are earlier and later years in the century, and 01 is earlier than all
-START = "01"  # the counterfactual's year
-ENOUGH = 50  # years of a century, or it is left out
+
+
+@dataclass(frozen=True)
+class Years:
+    """What is asked of a year: its last ``digits``, one or two, after those before them (``stems``).
+
+    From ``first`` to ``last`` there are earlier and later years after the same stem; ``start``, the counterfactual's,
+    is earlier than these. A stem after which a vocabulary has fewer than ``enough`` is left out.
+    """
+
+    digits: int
+    stems: tuple[str, ...]
+    first: int
+    last: int
+    start: str
+    enough: int
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        return tuple(f"{year:0{self.digits}d}" for year in range(10**self.digits))
+
+    @property
+    def lack(self) -> tuple[str, str]:
+        """What is said of a tokenizer that cannot say them, and what to do."""
+        if self.digits == 1:
+            return "a token a digit", "write: greater_than"
+        remedy = "use a model with GPT-2's vocabulary, or write: greater_than(digits: 1)"
+        return "two tokens of two digits, as 17|32", remedy
+
+
+def years_of(digits: int) -> Years:
+    """The years of all centuries, by the digits that are asked for."""
+    if digits == 2:
+        return Years(2, tuple(map(str, CENTURIES)), first=2, last=98, start="01", enough=50)
+    decades = tuple(f"{century}{decade}" for century in CENTURIES for decade in range(10))
+    return Years(1, decades, first=1, last=8, start="0", enough=10)
 
 
 @dataclass(frozen=True)
 class Pools:
-    """What one tokenizer has: events of one token, and the years of each century that are two digits and two."""
+    """What one tokenizer has: events of one token, and the years whose last digits are one."""
 
+    years: Years
     events: tuple[str, ...]
-    endings: tuple[tuple[str, tuple[str, ...]], ...]  # (century, all of 00 .. 99 that follow it as one token)
+    endings: tuple[tuple[str, tuple[str, ...]], ...]  # (stem, all endings that follow it as one token)
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
     """One prompt of ``template``; ``answer`` is a right answer drawn at random, ``right`` are all of them."""
-    century, endings = rng.choice(pools.endings)
-    year = rng.choice(_begins(endings))
+    stem, endings = rng.choice(pools.endings)
+    year = rng.choice(_begins(pools.years, endings))
     event = rng.choice(pools.events)
-    return _written(template, event, century, year, endings, rng.choice(_later(year, endings)))
+    return _written(template, pools.years, event, stem, year, endings, rng.choice(_later(year, endings)))
 
 
 def list_texts(template: str, pools: Pools) -> Iterator[TextPrompt]:
     """Every prompt of ``template``; ``answer`` is the first of the right answers."""
-    for event, (century, endings) in product(pools.events, pools.endings):
-        for year in _begins(endings):
-            yield _written(template, event, century, year, endings, _later(year, endings)[0])
+    for event, (stem, endings) in product(pools.events, pools.endings):
+        for year in _begins(pools.years, endings):
+            yield _written(template, pools.years, event, stem, year, endings, _later(year, endings)[0])
 
 
-def _begins(endings: tuple[str, ...]) -> tuple[str, ...]:
+def _begins(years: Years, endings: tuple[str, ...]) -> tuple[str, ...]:
     """The years in which something may begin: there are earlier and later ones."""
-    return tuple(ending for ending in endings if FIRST <= int(ending) <= LAST and ending < endings[-1])
+    return tuple(ending for ending in endings if years.first <= int(ending) <= years.last and ending < endings[-1])
 
 
 def _later(year: str, endings: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(ending for ending in endings if ending > year)
 
 
-def _written(template: str, event: str, century: str, year: str, endings: tuple[str, ...], answer: str) -> TextPrompt:
-    words = {"EVENT": event, "CENTURY": century, "YEAR": year, "END": century}
+def _written(
+    template: str, years: Years, event: str, stem: str, year: str, endings: tuple[str, ...], answer: str
+) -> TextPrompt:
+    words = {"EVENT": event, "CENTURY": stem, "YEAR": year, "END": stem}
     pattern = PATTERNS[int(template)]
     text, spans = fill(pattern, words)
     return TextPrompt(
@@ -78,70 +117,83 @@ def _written(template: str, event: str, century: str, year: str, endings: tuple[
         wrong=tuple(ending for ending in endings if ending <= year),
         options=endings,
         spans={name: (spans[name],) for name in ("EVENT", "CENTURY", "YEAR")},
-        counterfactuals={"from_01": fill(pattern, words | {"YEAR": START})[0]},
+        counterfactuals={f"from_{years.start}": fill(pattern, words | {"YEAR": years.start})[0]},
         template=template,
         right=_later(year, endings),
     )
 
 
 def _count(pools: Pools) -> int:
-    years = sum(len(_begins(endings)) for _, endings in pools.endings)
+    years = sum(len(_begins(pools.years, endings)) for _, endings in pools.endings)
     return len(TEMPLATES) * len(pools.events) * years
 
 
-def _all_pools() -> Pools:
-    """All events, and every century with all its years."""
-    years = tuple(f"{year:02d}" for year in range(100))
-    return Pools(EVENTS, tuple((str(century), years) for century in CENTURIES))
+def _all_pools(years: Years) -> Pools:
+    """All events, and every stem with all its endings."""
+    return Pools(years, EVENTS, tuple((stem, years.endings) for stem in years.stems))
 
 
-_INFO = TaskInfo(
-    name="greater_than",
-    about="Greater-than: a span of years within a century, and any later year is right (Hanna et al. 2023); measure it "
-    "with probability_diff",
-    positions=(
-        PositionInfo("EVENT", "what lasted"),
-        PositionInfo("CENTURY", "the first two digits of the year it began"),
-        PositionInfo("YEAR", "the last two digits of the year it began"),
-        PositionInfo("END", "the last token, the first two digits of the year it ended"),
-    ),
-    counterfactuals=(("from_01", "it began in the year 01 of the century, so that every other year is later"),),
-    default_counterfactual="from_01",
-    templates=len(TEMPLATES),
-    listed=_count(_all_pools()),
-)
+def _info(pools: Pools) -> TaskInfo:
+    """What the task offers."""
+    start = pools.years.start
+    before, last, span = (
+        ("first two digits", "last two digits", "century")
+        if pools.years.digits == 2
+        else ("digits but the last", "last digit", "decade")
+    )
+    return TaskInfo(
+        name="greater_than",
+        about=f"Greater-than: a span of years within a {span}, and any later year is right (Hanna et al. 2023); "
+        "measure it with probability_diff",
+        positions=(
+            PositionInfo("EVENT", "what lasted"),
+            PositionInfo("CENTURY", f"the {before} of the year it began"),
+            PositionInfo("YEAR", f"the {last} of the year it began"),
+            PositionInfo("END", f"the last token, the {before} of the year it ended"),
+        ),
+        counterfactuals=(
+            (f"from_{start}", f"it began in the year {start} of the {span}, so that every other year is later"),
+        ),
+        default_counterfactual=f"from_{start}",
+        templates=len(TEMPLATES),
+        listed=_count(pools),
+    )
 
 
-def _choose(selection: Selection) -> Pools:
-    return Pools(selection.words("events", EVENTS, at_least=1), _years(selection.tokenizer))
+def _choose(selection: Selection, years: Years) -> Pools:
+    return Pools(years, selection.words("events", EVENTS, at_least=1), _sayable(selection.tokenizer, years))
 
 
-def _years(tokenizer: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The centuries of which the vocabulary has enough years, with these. Raises :class:`TaskError` if none has."""
-    found = ((str(century), _endings(tokenizer, str(century))) for century in CENTURIES)
-    usable = tuple((century, years) for century, years in found if START in years and len(years) >= ENOUGH)
+def _sayable(tokenizer: Any, years: Years) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The stems after which the vocabulary has enough endings, with these. Raises :class:`TaskError` if none has."""
+    found = ((stem, _endings(tokenizer, stem, years)) for stem in years.stems)
+    usable = tuple((stem, known) for stem, known in found if years.start in known and len(known) >= years.enough)
     if not usable:
+        written, remedy = years.lack
         raise TaskError(
-            "the task greater_than needs a vocabulary that writes a year as two tokens of two digits, as 17|32, and "
-            "this tokenizer does not",
-            "use a model with GPT-2's vocabulary, or another task",
+            f"the task greater_than needs a vocabulary that writes a year as {written}, and this tokenizer does not",
+            remedy,
         )
     return usable
 
 
-def _endings(tokenizer: Any, century: str) -> tuple[str, ...]:
-    """Those of 00 .. 99 that are one token right after the century, which is one token after a space."""
-    candidates = [f"{year:02d}" for year in range(100)]
-    before, *found = tokens_of(tokenizer, [f"in {century}", *(f"in {century}{year}" for year in candidates)])
+def _endings(tokenizer: Any, stem: str, years: Years) -> tuple[str, ...]:
+    """The endings that are one token right after the stem."""
+    candidates = years.endings
+    before, *found = tokens_of(tokenizer, [f"in {stem}", *(f"in {stem}{ending}" for ending in candidates)])
     unknown = tokenizer.unk_token_id
-    if len(before) != 2 or unknown in before:
+    if unknown in before:
         return ()
     return tuple(
-        year for year, tokens in zip(candidates, found, strict=True) if tokens[:-1] == before and tokens[-1] != unknown
+        ending
+        for ending, tokens in zip(candidates, found, strict=True)
+        if tokens[:-1] == before and tokens[-1] != unknown
     )
 
 
 def open_greater_than(ref: TaskRef) -> ListedTask[Pools]:
-    """The task of ``task greater_than``. Raises :class:`UnknownName` for arguments."""
-    refuse_all(ref)
-    return ListedTask(_INFO, TEMPLATES, _all_pools(), _choose, draw_text, listing=list_texts)
+    """The task of ``task greater_than(digits: 2)``. Raises :class:`UnknownName` for other arguments."""
+    years = years_of(whole_number(ref, "digits", default=2, low=1, high=2))
+    pools = _all_pools(years)
+    choose = partial(_choose, years=years)
+    return ListedTask(_info(pools), TEMPLATES, pools, choose, draw_text, listing=list_texts)

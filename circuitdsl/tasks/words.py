@@ -25,6 +25,24 @@ NAMES: tuple[str, ...] = _words(
     Stephanie Stephen Christine Anthony Catherine Martin Samantha Patrick Angela Justin Anne Roger Clara"""
 )
 
+FEMALE_NAMES: tuple[str, ...] = _words(
+    """Mary Anna Sarah Laura Emily Kate Susan Jane Lisa Alice Emma Rachel Helen Maria Julia Grace Rose Claire Ruth
+    Nicole Diana Linda Lucy Chloe Sophie Hannah Olivia Megan Amber Natalie Jessica Victoria Rebecca Michelle Lauren
+    Melissa Amanda Jennifer Elizabeth Heather Stephanie Christine Catherine Samantha Angela Anne Clara Amy Karen"""
+)
+
+MALE_NAMES: tuple[str, ...] = _words(
+    """John Tom James David Michael Robert William Daniel Paul Mark George Peter Henry Jack Adam Simon Frank Kevin Brian
+    Jason Eric Ryan Scott Andrew Ben Luke Matt Oliver Joe Steve Greg Jeff Tim Dan Nick Joseph Thomas Edward Richard
+    Stephen Anthony Martin Patrick Justin Roger"""
+)
+
+PEOPLE: tuple[str, ...] = _words(
+    """boy girl teacher doctor student friend farmer lawyer writer artist king queen guard driver actor soldier worker
+    player singer nurse poet priest brother sister mother father daughter son cousin neighbor guest visitor leader
+    hunter judge scientist captain customer parent dancer"""
+)
+
 PLACES: tuple[str, ...] = _words(
     """store school park library station office hospital restaurant beach market museum church hotel bank farm
     garden theater river airport kitchen"""

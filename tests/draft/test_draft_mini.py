@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import torch
 from jsonschema import Draft202012Validator
 
 import circuitdsl as cd
-from circuitdsl.components import Node
+from circuitdsl.components import Head, Node
+from circuitdsl.draft.search import search
 from circuitdsl.outcome import DraftReport
 from circuitdsl.report.data.json import to_json
 
@@ -110,3 +112,28 @@ def test_what_was_drafted_is_not_run_again(drafted: Drafted):
     assert again.cost.experiments < 0.1 * drafted.report.cost.experiments
     assert again.cost.kept > 0.9 * drafted.report.cost.experiments
     assert again.text == drafted.report.text
+
+
+def test_senders_that_few_prompts_settle_are_run_on_no_more_and_what_enters_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def drawn() -> DraftReport:
+        return cd.draft("ioi", prompts=40, reference=4, unexplained=False, stages=1, mlps=False, store=False)
+
+    raced = drawn()
+    monkeypatch.setattr(sys.modules[search.__module__], "early_looks", lambda prompts: ())
+    whole = drawn()
+    assert nodes(raced) == nodes(whole) != set()
+    assert raced.stages[0].senders == whole.stages[0].senders
+    assert raced.cost.prompt_passes != whole.cost.prompt_passes, "there was a race"
+
+
+def test_a_draft_of_heads_alone_looks_at_no_mlp_and_leaves_them_at_work(drafted: Drafted):
+    """Its first stage is that of the other without the MLPs, whose readings the store has."""
+    store = cd.Store.in_folder(drafted.folder)
+    heads = cd.draft("ioi", prompts=PROMPTS, unexplained=False, stages=1, mlps=False, store=store)
+    assert [stage.senders for stage in heads.stages] == [33]  # 32 heads and the token embedding
+    assert heads.stages[0].senders == drafted.report.stages[0].senders - 4
+    assert nodes(heads) and all(isinstance(node.component, Head) for node in nodes(heads))
+    assert "MLPs were not looked for" in heads.text and "MLPs were not looked for" not in drafted.report.text
+    assert set(cd.load(text=heads.text).circuits[0].heads) == {node.component for node in nodes(heads)}

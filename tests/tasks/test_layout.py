@@ -16,7 +16,7 @@ from circuitdsl.tasks.layout import Layout, layout_of
 from circuitdsl.tasks.prompts import TextPrompt
 
 TOLERANCE = 0.1
-TASKS = ("ioi", "colored_objects", "greater_than", "acronyms", "induction")
+TASKS = ("ioi", "colored_objects", "greater_than", "acronyms", "induction", "agreement", "pronouns")
 
 
 def reach(position: str, lengths: Sequence[int], places: Sequence[Mapping[str, tuple[int, ...]]]) -> float:

@@ -34,11 +34,13 @@ NAMED = "the Mary John Tom Anna James store book"
 TASKS = (
     "acronyms",
     "addition",
+    "agreement",
     "brackets",
     "colored_objects",
     "greater_than",
     "induction",
     "ioi",
+    "pronouns",
     "subtraction",
     "file",
 )

@@ -8,7 +8,7 @@ from string import ascii_uppercase
 
 import pytest
 
-from circuitdsl.language.environment import TaskRef
+from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.tasks import Listing, TaskError, acronyms, describe, draw_all, greater_than, open_task, words
 from circuitdsl.tasks.drawing import Selection
 from circuitdsl.tasks.prompts import read_at
@@ -69,6 +69,28 @@ def test_only_what_lists_its_prompts_can_be_run_whole(gpt2):
 def test_a_tokenizer_without_pairs_of_digits_is_told_so(smollm2):
     with pytest.raises(TaskError, match="two tokens of two digits"):
         drawn("greater_than", smollm2)
+
+
+def one_digit(tokenizer, count=80):
+    return open_task(TaskRef("greater_than", (("digits", 1),))).draw(tokenizer, count, seed=2, bos=False).prompts
+
+
+def test_of_a_vocabulary_of_digits_the_last_digit_is_asked_for(smollm2):
+    for prompt in one_digit(smollm2):
+        year = word(prompt, smollm2, "YEAR")
+        decade = prompt.text[-3:]
+        assert f" {decade}{year}" in prompt.text
+        assert {smollm2.decode([token]) for token in prompt.answers} == {str(n) for n in range(int(year) + 1, 10)}
+        assert {smollm2.decode([token]) for token in prompt.wrong} == {str(n) for n in range(int(year) + 1)}
+        (at,) = prompt.positions["YEAR"]
+        other = prompt.counterfactuals["from_0"]
+        assert smollm2.decode([other[at]]) == "0"
+        assert {i for i, (a, b) in enumerate(zip(prompt.tokens, other, strict=True)) if a != b} == {at}
+
+
+def test_one_digit_or_two_are_asked_for():
+    with pytest.raises(UnknownName, match="not a whole number from 1 to 2"):
+        describe(TaskRef("greater_than", (("digits", 3),)))
 
 
 @pytest.fixture(params=["gpt2", "smollm2"])
