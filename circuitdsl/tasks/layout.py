@@ -16,7 +16,7 @@ def layout_of(prompt: TextPrompt) -> Layout:
     """Where the tokens of a prompt stand if every word and mark is one, and tokens end where spans do.
 
     >>> layout_of(TextPrompt("Anna met Bob.", " He", (), (), {"NAME": ((9, 12),)}, {}, "one"))
-    Layout(length=4, positions={'NAME': (2,), 'END': (3,)})
+    Layout(length=4, positions={'NAME': (2,), 'END': (3,)}, read='END')
     """
     cuts = sorted({end for spans in prompt.spans.values() for span in spans for end in span})
     ends = [end for piece in _pieces(prompt.text, cuts) for end in _ends(prompt.text, *piece)] or [len(prompt.text)]
