@@ -248,7 +248,10 @@ class _Sums:
 
     def features(self) -> tuple[FeatureAttribution, ...]:
         """Strongest first."""
-        found = [FeatureAttribution(node, total, self.shares[node]) for node, total in self.attributed.items()]
+        found = [
+            FeatureAttribution(node, total, min(1.0, self.shares[node]))  # a sum, above one by rounding
+            for node, total in self.attributed.items()
+        ]
         return tuple(sorted(found, key=lambda each: (-abs(each.attribution), str(each.node))))
 
     def errors(self) -> tuple[ErrorAttribution, ...]:
