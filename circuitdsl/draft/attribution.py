@@ -150,7 +150,8 @@ class _Graph:
         passed.metric = metric.detach()
         if rows.isnan().any() or not all(each.isfinite().all() for each in (passed.metric, *passed.errors.values())):
             raise InputError(
-                f"{NOT_FINITE}, so that nothing can be attributed", "try another precision, `--dtype float32`"
+                f"{NOT_FINITE}, so that nothing can be attributed",
+                "look for it in the weights, or try `--dtype float32`",
             )
         return passed
 
