@@ -150,7 +150,8 @@ class _Graph:
         passed.metric = metric.detach()
         if rows.isnan().any() or not all(each.isfinite().all() for each in (passed.metric, *passed.errors.values())):
             raise InputError(
-                f"{NOT_FINITE}, so that nothing can be attributed", "try another precision, `--dtype float32`"
+                f"{NOT_FINITE}, so that nothing can be attributed",
+                "look for it in the weights, or try `--dtype float32`",
             )
         return passed
 
@@ -248,7 +249,10 @@ class _Sums:
 
     def features(self) -> tuple[FeatureAttribution, ...]:
         """Strongest first."""
-        found = [FeatureAttribution(node, total, self.shares[node]) for node, total in self.attributed.items()]
+        found = [
+            FeatureAttribution(node, total, min(1.0, self.shares[node]))  # a sum, above one by rounding
+            for node, total in self.attributed.items()
+        ]
         return tuple(sorted(found, key=lambda each: (-abs(each.attribution), str(each.node))))
 
     def errors(self) -> tuple[ErrorAttribution, ...]:

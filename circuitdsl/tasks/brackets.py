@@ -101,14 +101,18 @@ def _draw(template: str, pools: tuple[()], rng: random.Random) -> TextPrompt:
 
 
 def _choose(selection: Selection) -> tuple[()]:
-    every = OPENING + CLOSING
-    (found,) = tokens_of(selection.tokenizer, [every])
-    if len(found) != len(every) or selection.tokenizer.unk_token_id in found:
-        raise TaskError(
-            f"brackets need a vocabulary in which each of {every} is a token, also next to another; together they are "
-            f"{len(found)} tokens for this tokenizer",
-            "use the model brackets, or another task",
-        )
+    """Nothing, for a tokenizer whose tokens brackets are, next to any other. Raises TaskError for another."""
+    every, unknown = OPENING + CLOSING, selection.tokenizer.unk_token_id
+    pairs = [first + second for first, second in product(every, repeat=2)]
+    for pair, found in zip(pairs, tokens_of(selection.tokenizer, pairs), strict=True):
+        if unknown in found:
+            fault = f"this tokenizer does not know all of {pair}"
+        elif len(found) != len(pair):
+            fault = f"{pair} is {'one token' if len(found) == 1 else f'{len(found)} tokens'} for this tokenizer"
+        else:
+            continue
+        message = f"brackets need a vocabulary in which each of {every} is a token, also next to another: {fault}"
+        raise TaskError(message, "use the model brackets, or another task")
     return ()
 
 

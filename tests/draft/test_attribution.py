@@ -27,6 +27,8 @@ from written_dictionaries import write
 
 torch.set_num_threads(1)
 
+SHIPPED = Path(__file__).parents[2] / "specs" / "features" / "brackets.circuit"
+
 WIDTH = 128
 """d_model of mini."""
 
@@ -168,9 +170,7 @@ def test_what_is_below_the_threshold_is_not_there_and_hands_nothing_back(documen
 
 def test_prompts_count_as_check_counts_them():
     """Each template of brackets equally, of which one has more than half of the prompts."""
-    circuit = cd.load(Path(__file__).parents[2] / "specs" / "features" / "brackets.circuit").circuit(
-        "brackets_features"
-    )
+    circuit = cd.load(SHIPPED).circuit("brackets_features")
     found = cd.attribute(circuit, threshold=1.0)
     tokenizer = (model := open_model("brackets")).tokenizer
     prompts = cd.tasks.draw_all(circuit.task, tokenizer, 0, False).prompts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import Counter
 from itertools import product
 
@@ -69,5 +71,13 @@ def test_a_text_that_closes_what_is_not_open_has_no_open_places():
 
 
 def test_a_vocabulary_without_brackets_is_refused():
-    with pytest.raises(TaskError, match="each of"):
+    with pytest.raises(TaskError, match=r"does not know all of \(\("):
         draw(REF, tokenizer_of("mini"), 3, 0, False)
+
+
+@pytest.mark.parametrize("pair", ["))", "[]", "(["])
+def test_a_vocabulary_with_a_token_of_two_brackets_is_refused(pair):
+    tokenizer = copy.deepcopy(tokenizer_of("brackets"))
+    tokenizer.add_tokens([pair])
+    with pytest.raises(TaskError, match=re.escape(f"another: {pair} is one token for this tokenizer")):
+        draw(REF, tokenizer, 3, 0, False)

@@ -4,7 +4,8 @@
     python -m circuitdsl.models.brackets.train export --out build/brackets   # write the model folder as it ships
     python -m circuitdsl.models.brackets.train evaluate                      # every prompt of the task `brackets`
 
-The data of a step depend on the seed and the step only, so a resumed run is the same run.
+The data of a step depend on the seed and the step only, and the rate on ``--steps``, so a run that is resumed with the
+same ``--steps`` is the same run.
 """
 
 from __future__ import annotations
