@@ -35,7 +35,7 @@ from circuitdsl.language.resolve import (
     resolve_source,
 )
 from circuitdsl.language.source import Source, normalised
-from circuitdsl.language.sweep import read_sweep
+from circuitdsl.language.sweep import Sweep, read_sweep
 from circuitdsl.library import find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
@@ -574,10 +574,21 @@ def _sweep_plan(
     from circuitdsl.plan.plan import Plan
     from circuitdsl.plan.sweep import plan_sweep as started_sweep
 
+    return Plan(sweeps=(started_sweep(_read_sweep(task, terms, model, revision, warned, settings)),))
+
+
+def _read_sweep(
+    task: str | Path,
+    terms: Sequence[str],
+    model: AnyModel,
+    revision: str | None,
+    warned: Callable[[Findings], None] | None,
+    settings: Mapping[str, str | int],
+) -> Sweep:
     known, name = _shapes(model, revision)
     found = read_sweep(str(task), terms, name, {each: str(value) for each, value in settings.items()}, known)
     _after_warning(found.loaded, warned)
-    return Plan(sweeps=(started_sweep(found),))
+    return found
 
 
 def _shapes(model: AnyModel, revision: str | None) -> tuple[Environment, str]:
@@ -595,6 +606,7 @@ def plan_draft(
     task: str | Path,
     *,
     model: AnyModel = "mini",
+    mlps: bool = True,
     revision: str | None = None,
     warned: Callable[[Findings], None] | None = None,
     **settings: str | int,
@@ -604,7 +616,13 @@ def plan_draft(
     >>> plan_draft("ioi").prompts
     200
     """
-    return plan_sweep(task, model=model, revision=revision, warned=warned, **settings)
+    from circuitdsl.draft.search import first_stage
+    from circuitdsl.plan.plan import Plan
+
+    found = _read_sweep(task, (), model, revision, warned, settings)
+    made = Plan(sweeps=(first_stage(found.circuit, mlps),))
+    require_shapes(made.all_circuits, None, revision)
+    return made
 
 
 def draft(

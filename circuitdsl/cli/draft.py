@@ -93,7 +93,7 @@ def draft(
         needs = "a draft is of a task, and is written into a file"
         raise InputError(needs, "circuitdsl draft ioi --output ioi.circuit; or --refine my.circuit")
     elif dry_run:
-        made = cd.plan_draft(task, model=model or "mini", revision=revision, warned=warn, **settings)
+        made = cd.plan_draft(task, model=model or "mini", mlps=mlps, revision=revision, warned=warn, **settings)
         put(made, draft_format, None)
         return
     else:

@@ -58,6 +58,7 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
         circuit=circuit,
         text="",
         rule=str(asked.rule),
+        mlps=asked.mlps,
         halves=asked.halves.about,
         performance=performance,
         stages=(),

@@ -26,7 +26,7 @@ from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.plan import Plan
-from circuitdsl.plan.sweep import plan_terms, reaches
+from circuitdsl.plan.sweep import SweepPlan, plan_terms, reaches
 
 NODES = 150
 """A search ends when it has found more nodes than this."""
@@ -103,6 +103,11 @@ def search(
     return Found(tuple(stages), tuple(roles))
 
 
+def first_stage(circuit: Circuit, mlps: bool) -> SweepPlan:
+    """What the first stage runs, which depends on nothing that was found."""
+    return plan_terms(circuit, (_sent(LOGITS, {}, circuit, mlps),))
+
+
 def senders(circuit: Circuit, place: Position, mlps: bool) -> tuple[Node, ...]:
     """All that can send from a position and is looked for: heads, ``mlps``, and the token embedding."""
     geometry = circuit.geometry
@@ -142,8 +147,11 @@ def path_of(into: Into, roles: dict[str, DraftRole], nodes: Nodes) -> Path:
     return Path(nodes, Receivers(into.role, readers, into.input))
 
 
-def _term(into: Into, roles: dict[str, DraftRole], nodes: Sequence[Node]) -> Term:
-    return Term("effect", ((PATH, path_of(into, roles, Nodes(f"all at {nodes[0].position}", tuple(nodes)))),))
+def _sent(into: Into, roles: dict[str, DraftRole], circuit: Circuit, mlps: bool) -> Term:
+    """The effect of everything that is looked for on an input, from where that is read."""
+    place = into.place or Position(circuit.method.at)
+    everything = Nodes(f"all at {place}", senders(circuit, place, mlps))
+    return Term("effect", ((PATH, path_of(into, roles, everything)),))
 
 
 # --- a stage -----------------------------------------------------------------------------------------
@@ -160,8 +168,7 @@ def _stage(
     planned: Planned,
 ) -> Stage:
     method = circuit.method
-    read = Position(method.at)
-    terms = {each: _reaching(_term(each, roles, senders(circuit, each.place or read, mlps)), circuit) for each in into}
+    terms = {each: _reaching(_sent(each, roles, circuit, mlps), circuit) for each in into}
     terms = {each: term for each, term in terms.items() if term is not None}
     idle = _idle(terms, circuit, bench) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}

@@ -112,13 +112,14 @@ class Refused:
 class DraftReport(Displayed, OnModel, Ran):
     """A draft of a circuit. ``text`` is the specification, "" where the model does not do the task.
 
-    ``circuit`` is that of the finding prompts: model, task, method. ``kept`` is the faithfulness on the judging
-    prompts, ``unexplained`` the heads that matter there and are not listed (not looked for if None). ``unfinished``
-    says why the search ended early, if it did.
+    ``circuit`` is that of the finding prompts: model, task, method. ``mlps`` says whether MLPs were looked for.
+    ``kept`` is the faithfulness on the judging prompts, ``unexplained`` the heads that matter there and are not listed
+    (not looked for if None). ``unfinished`` says why the search ended early, if it did.
     """
 
     text: str
     rule: str
+    mlps: bool
     halves: str
     performance: Performance
     stages: tuple[StageOutcome, ...]
@@ -146,6 +147,7 @@ class DraftReport(Displayed, OnModel, Ran):
             "prompts": list(self.prompts),
             "method": method_facts(self.circuit.method, without=_OF_CLAIMS),
             "rule": self.rule,
+            "mlps": self.mlps,
             "halves": self.halves,
             "performance": self.performance.to_dict(),
             "withheld": self.withheld,

@@ -3,6 +3,9 @@
 The question of Linzen et al. 2016 (arXiv:1611.01368), asked in fixed sentences as by Finlayson et al. 2021
 (arXiv:2106.06087), with sentences of our own. Every singular of three verbs is right after a singular subject, and
 every plural is wrong; after a plural subject it is the other way round.
+
+In three of the four sentences the noun of the other number is the last token, after which the verb is read: what is
+claimed of the two positions there is claimed of one token. The sentence that ends in "liked" alone has them apart.
 """
 
 from __future__ import annotations
@@ -70,13 +73,19 @@ _INFO = TaskInfo(
     about="Subject-verb agreement: a noun of the other number stands between subject and verb (Linzen et al. 2016)",
     positions=(
         PositionInfo("SUBJECT", "the subject, whose number the verb has"),
-        PositionInfo("OTHER", "the noun after it, of the other number"),
-        PositionInfo("END", "the last token, where the verb is predicted"),
+        PositionInfo(
+            "OTHER", "the noun after it, of the other number; the last token but where the sentence ends in liked"
+        ),
+        PositionInfo("END", "the last token, where the verb is predicted: OTHER, or liked after it"),
     ),
     counterfactuals=(
         ("other_number", "the subject in the other number, so that the other verbs are right"),
         ("other_noun", "another subject of the same number; the answer stays"),
-        ("same_numbers", "the noun between in the subject's number; the answer stays"),
+        (
+            "same_numbers",
+            "the noun between in the subject's number, which is the last token but where the sentence ends in liked; "
+            "the answer stays",
+        ),
     ),
     default_counterfactual="other_number",
     templates=len(TEMPLATES),

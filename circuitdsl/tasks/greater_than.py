@@ -56,12 +56,9 @@ class Years:
         return tuple(f"{year:0{self.digits}d}" for year in range(10**self.digits))
 
     @property
-    def lack(self) -> tuple[str, str]:
-        """What is said of a tokenizer that cannot say them, and what to do."""
-        if self.digits == 1:
-            return "a token a digit", "write: greater_than"
-        remedy = "use a model with GPT-2's vocabulary, or write: greater_than(digits: 1)"
-        return "two tokens of two digits, as 17|32", remedy
+    def tokens(self) -> str:
+        """How a vocabulary writes a year that can say them."""
+        return "a token a digit" if self.digits == 1 else "two tokens of two digits, as 17|32"
 
 
 def years_of(digits: int) -> Years:
@@ -139,7 +136,7 @@ def _info(pools: Pools) -> TaskInfo:
     before, last, span = (
         ("first two digits", "last two digits", "century")
         if pools.years.digits == 2
-        else ("digits but the last", "last digit", "decade")
+        else ("third digit, the decade's (where each digit is a token),", "last digit", "decade")
     )
     return TaskInfo(
         name="greater_than",
@@ -161,20 +158,23 @@ def _info(pools: Pools) -> TaskInfo:
 
 
 def _choose(selection: Selection, years: Years) -> Pools:
-    return Pools(years, selection.words("events", EVENTS, at_least=1), _sayable(selection.tokenizer, years))
+    events = selection.words("events", EVENTS, at_least=1)
+    sayable = _sayable(selection.tokenizer, years)
+    if not sayable:
+        other = years_of(3 - years.digits)
+        helps = _sayable(selection.tokenizer, other)
+        raise TaskError(
+            f"the task greater_than needs a vocabulary that writes a year as {years.tokens}, "
+            "and this tokenizer does not",
+            f"write: greater_than(digits: {other.digits})" if helps else "use another model or task",
+        )
+    return Pools(years, events, sayable)
 
 
 def _sayable(tokenizer: Any, years: Years) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The stems after which the vocabulary has enough endings, with these. Raises :class:`TaskError` if none has."""
+    """The stems after which the vocabulary has enough endings, with these."""
     found = ((stem, _endings(tokenizer, stem, years)) for stem in years.stems)
-    usable = tuple((stem, known) for stem, known in found if years.start in known and len(known) >= years.enough)
-    if not usable:
-        written, remedy = years.lack
-        raise TaskError(
-            f"the task greater_than needs a vocabulary that writes a year as {written}, and this tokenizer does not",
-            remedy,
-        )
-    return usable
+    return tuple((stem, known) for stem, known in found if years.start in known and len(known) >= years.enough)
 
 
 def _endings(tokenizer: Any, stem: str, years: Years) -> tuple[str, ...]:

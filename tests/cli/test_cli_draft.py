@@ -52,6 +52,13 @@ def test_a_dry_run_prints_the_first_stage_and_runs_nothing():
     assert "forward passes" in ended.out and not Path("d.circuit").exists()
 
 
+@pytest.mark.parametrize(("mlps", "senders"), [("--mlps", 37), ("--no-mlps", 33)])
+def test_a_dry_run_plans_the_senders_that_are_asked_for(mlps: str, senders: int):
+    """On mini: 32 heads, the token embedding, and 4 MLPs."""
+    ended = run("draft", "ioi", "-o", "d.circuit", mlps, "--dry-run", "--format", "json")
+    assert sum(line["purpose"] == "sweep" for line in json.loads(ended.out)["lines"]) == senders
+
+
 def test_json_has_the_text_and_what_was_found():
     ended = run("draft", "induction", *TINY, "-o", "d.circuit", "--no-unexplained", "--format", "json")
     data = json.loads(ended.out)

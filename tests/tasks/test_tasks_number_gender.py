@@ -66,6 +66,8 @@ def test_agreement_asks_for_the_number_of_the_subject(real):
             "other_noun": at["SUBJECT"],
             "same_numbers": at["OTHER"],
         }
+        apart = prompt.positions["OTHER"] != prompt.positions["END"]
+        assert apart == prompt.text.endswith(" liked"), "as the description of the task says"
         in_cases = {name: prompt.counterfactuals[name] for name in prompt.counterfactuals}
         assert is_plural(word(in_cases["other_number"], prompt, real, "SUBJECT")) != is_plural(subject)
         assert is_plural(word(in_cases["other_noun"], prompt, real, "SUBJECT")) == is_plural(subject)

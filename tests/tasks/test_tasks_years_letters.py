@@ -7,6 +7,8 @@ import re
 from string import ascii_uppercase
 
 import pytest
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.tasks import Listing, TaskError, acronyms, describe, draw_all, greater_than, open_task, words
@@ -66,19 +68,50 @@ def test_only_what_lists_its_prompts_can_be_run_whole(gpt2):
         draw_all(TaskRef("ioi"), gpt2, 0, False)
 
 
-def test_a_tokenizer_without_pairs_of_digits_is_told_so(smollm2):
-    with pytest.raises(TaskError, match="two tokens of two digits"):
-        drawn("greater_than", smollm2)
-
-
 def one_digit(tokenizer, count=80):
     return open_task(TaskRef("greater_than", (("digits", 1),))).draw(tokenizer, count, seed=2, bos=False).prompts
+
+
+def remedy_of(draw, tokenizer, message):
+    with pytest.raises(TaskError, match=message) as refused:
+        draw(tokenizer)
+    return refused.value.remedy
+
+
+def two_digits(tokenizer):
+    return drawn("greater_than", tokenizer)
+
+
+def of_words(*known):
+    """A tokenizer of these words and of pairs of digits."""
+    words = ["?", "in", *greater_than.EVENTS, *known, *" ".join(greater_than.PATTERNS).replace(",", " ,").split()]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="?"))
+    pairs = pre_tokenizers.Split(Regex(r"\d\d"), "isolated")
+    inner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pairs])
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="?")
+
+
+def test_a_vocabulary_of_digits_is_sent_to_what_it_can_say(smollm2):
+    assert remedy_of(two_digits, smollm2, "two tokens of two digits") == "write: greater_than(digits: 1)"
+    assert one_digit(smollm2)
+
+
+def test_a_vocabulary_of_pairs_of_digits_is_sent_to_what_it_can_say():
+    pairs = of_words(*(f"{number:02d}" for number in range(100)))
+    assert remedy_of(one_digit, pairs, "a token a digit") == "write: greater_than(digits: 2)"
+    assert two_digits(pairs)
+
+
+def test_a_vocabulary_without_numbers_is_sent_from_neither_to_the_other():
+    for draw in (one_digit, two_digits):
+        assert remedy_of(draw, of_words(), "writes a year as") == "use another model or task"
 
 
 def test_of_a_vocabulary_of_digits_the_last_digit_is_asked_for(smollm2):
     for prompt in one_digit(smollm2):
         year = word(prompt, smollm2, "YEAR")
         decade = prompt.text[-3:]
+        assert word(prompt, smollm2, "CENTURY") == word(prompt, smollm2, "END") == decade[-1], "the decade's digit"
         assert f" {decade}{year}" in prompt.text
         assert {smollm2.decode([token]) for token in prompt.answers} == {str(n) for n in range(int(year) + 1, 10)}
         assert {smollm2.decode([token]) for token in prompt.wrong} == {str(n) for n in range(int(year) + 1)}
