@@ -77,6 +77,10 @@ class Reading(Protocol):
 
     def counterfactual(self, name: Any) -> str | None: ...
 
+    def is_many(self, position: Position) -> bool:
+        """Whether a prompt may have several tokens there; False where the task is unknown."""
+        ...
+
     def report(self, code: str, message: str, span: Any, remedy: str = "", *notes: str) -> None: ...
 
     def unknown(self, code: str, message: str, part: Any, known: Iterable[str], what: str) -> None:

@@ -34,8 +34,14 @@ class Swap(Action):
             remedy = "say where after the nodes: `swap pos_embed at C1 with C3`"
             reading.report("C609", message, written.nodes.span, remedy)
             return None
+        between = (nodes[0].position, other)
+        for position, part in zip(between, (written.nodes, written.parts[0]), strict=True):
+            if reading.is_many(position):
+                message = f"`{position}` may be several tokens, and outputs are swapped between single tokens"
+                reading.report("C609", message, part.span, "name two positions of one token each")
+                return None
         both = (*nodes, *(replace(node, position=other) for node in nodes))
-        return cls(both, (nodes[0].position, other), text=text)
+        return cls(both, between, text=text)
 
     @classmethod
     def spelled(cls, parts: Sequence[Any], part_text: Callable[[Any], str]) -> str:

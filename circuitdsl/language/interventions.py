@@ -102,6 +102,10 @@ class _Reading:
     def counterfactual(self, name: t.Name) -> str | None:
         return counterfactual(name, self.scope.task, self.scope.collector)
 
+    def is_many(self, position: Position) -> bool:
+        known = self.scope.task.positions if self.scope.task else ()
+        return position == ALL or any(info.many for info in known if info.name == position.name)
+
     def report(self, code: str, message: str, span: Span, remedy: str = "", *notes: str) -> None:
         self.scope.report(code, message, span, remedy, *notes)
 

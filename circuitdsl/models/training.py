@@ -16,6 +16,9 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 Checkpoint = dict[str, Any]
 """The states of the model and of its optimiser, and how far the training is: its step, seed and log at least."""
 
+WARMING = 200
+"""Steps over which the learning rate rises."""
+
 
 def optimiser(model: GPT2LMHeadModel, rate: float, decay: float) -> torch.optim.Optimizer:
     """AdamW; decay on the matrices of the layers only."""
@@ -23,6 +26,11 @@ def optimiser(model: GPT2LMHeadModel, rate: float, decay: float) -> torch.optim.
     others = [p for n, p in model.named_parameters() if not (p.dim() > 1 and ".h." in n)]
     groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the peak learning rate: up over ``WARMING`` steps, level, down to nothing over the last half."""
+    return min((step + 1) / WARMING, 1.0, 2 * (steps - step) / steps)
 
 
 def saved(out: Path) -> Checkpoint | None:

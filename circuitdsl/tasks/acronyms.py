@@ -1,4 +1,4 @@
-"""Acronyms: three capitalised words and their acronym, letter by letter: "The Hinge Wagon Nylon (HWN".
+"""Acronyms: three capitalised words and their acronym, letter by letter: "The Hinge Wagon Yacht (HWY".
 
 The task of Garcia-Carrasco et al. 2024 (arXiv:2405.04156) with words of our own: every word is two tokens, its capital
 and its tail. Each letter is asked at its place, after the bracket and after the letters before it, which stand there
@@ -30,20 +30,18 @@ OTHERS = ("other_first", "other_second", "other_third")
 class Pools:
     """What one tokenizer has: words by their capitals, which letters it keeps apart, and what a letter is as an answer.
 
-    ``seconds`` maps a letter to those that may follow it in the bracket with both still tokens of their own.
+    ``apart`` maps a first letter to second ones, and these to the third ones with which all three stay tokens of their
+    own in the bracket: elsewhere what follows the first letter in text is no single letter.
     """
 
     words: Mapping[str, tuple[str, ...]]
-    seconds: Mapping[str, tuple[str, ...]]
+    apart: Mapping[str, Mapping[str, frozenset[str]]]
     letters: Mapping[str, Answer]
 
 
 def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
     """One prompt with its counterfactuals: six different letters, three of the prompt's and three of other words."""
-    first = rng.choice(list(pools.seconds))
-    second = rng.choice(pools.seconds[first])
-    third, *others = rng.sample(sorted(set(pools.words) - {first, second}), 4)
-    letters = (first, second, third)
+    letters, others = _letters(pools, rng)
     words, replaced = _words(letters, pools, rng), _words(others, pools, rng)
 
     def write(three: Sequence[str]) -> str:
@@ -70,6 +68,17 @@ def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
         },
         elsewhere=dict(zip(places, asked[:2], strict=False)),
     )
+
+
+def _letters(pools: Pools, rng: random.Random) -> tuple[Sequence[str], Sequence[str]]:
+    """Three that stay apart in the bracket, and three others."""
+    first = rng.choice(list(pools.apart))
+    second = rng.choice(list(pools.apart[first]))
+    rest = sorted(set(pools.words) - {first, second})
+    third, *others = rng.sample(rest, 4)
+    while third not in pools.apart[first][second]:
+        third, *others = rng.sample(rest, 4)
+    return (first, second, third), others
 
 
 def _words(letters: Sequence[str], pools: Pools, rng: random.Random) -> tuple[str, ...]:
@@ -136,24 +145,23 @@ def _by_capital(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _all_pools() -> Pools:
-    """All words, as if any two letters could stand one after the other."""
+    """All words, as if no letters were ever joined."""
     words = _by_capital(SPLIT)
-    seconds = {letter: tuple(other for other in words if other != letter) for letter in words}
-    return Pools(words, seconds, {letter: letter for letter in ascii_uppercase})
+    return Pools(words, _nested(permutations(words, 3)), {letter: letter for letter in ascii_uppercase})
 
 
 def _choose(selection: Selection) -> Pools:
     words = _by_capital(selection.checked("words", "a capital and a tail", _split(selection.tokenizer), len(SPLIT), 30))
     found = continuations("the (", ascii_uppercase, selection.tokenizer)
     letters = {letter: token for letter, token in zip(ascii_uppercase, found, strict=True) if token is not None}
-    seconds = _seconds(selection.tokenizer, sorted(words)) if len(letters) == len(ascii_uppercase) else {}
-    if not seconds or len(words) < 6:
+    apart = _apart(selection.tokenizer, sorted(words)) if len(letters) == len(ascii_uppercase) else {}
+    if not apart or len(words) < 6:
         raise TaskError(
             "the task acronyms needs capital letters that stay tokens of their own in a bracket, and words of six "
             "capitals, which this tokenizer does not have",
             "use another model or task",
         )
-    return Pools(words, seconds, letters)
+    return Pools(words, apart, letters)
 
 
 def _split(tokenizer: Any) -> tuple[str, ...]:
@@ -170,15 +178,24 @@ def _split(tokenizer: Any) -> tuple[str, ...]:
     )
 
 
-def _seconds(tokenizer: Any, letters: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """A letter -> those that follow it in the bracket as a second token; many vocabularies join some pairs."""
-    pairs = ["".join(pair) for pair in permutations(letters, 2)]
-    before, *found = tokens_of(tokenizer, ["the (", *(f"the ({pair}" for pair in pairs)])
-    seconds: dict[str, tuple[str, ...]] = {}
-    for pair, tokens in zip(pairs, found, strict=True):
-        if len(tokens) == len(before) + 2 and tokens[:-2] == before:
-            seconds[pair[0]] = (*seconds.get(pair[0], ()), pair[1])
-    return seconds
+def _apart(tokenizer: Any, letters: Sequence[str]) -> dict[str, dict[str, frozenset[str]]]:
+    """Which three stay three tokens in the bracket; many vocabularies join some, and which depends on all three."""
+    threes = list(permutations(letters, 3))
+    before, *found = tokens_of(tokenizer, ["the (", *(f"the ({''.join(three)}" for three in threes)])
+    return _nested(
+        three
+        for three, tokens in zip(threes, found, strict=True)
+        if len(tokens) == len(before) + 3 and tokens[:-3] == before
+    )
+
+
+def _nested(threes: Iterable[tuple[str, ...]]) -> dict[str, dict[str, frozenset[str]]]:
+    """First letters -> second -> third."""
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for first, second, third in threes:
+        seconds = found.setdefault(first, {})
+        seconds[second] = seconds.get(second, frozenset()) | {third}
+    return found
 
 
 def open_acronyms(ref: TaskRef) -> WrittenTask[Pools]:

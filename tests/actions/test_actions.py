@@ -93,6 +93,9 @@ class Reading:
     def counterfactual(self, name: t.Name) -> str | None:
         return None if name.text == "unheard_of" else name.text
 
+    def is_many(self, position: Position) -> bool:
+        return position.name in ("many", "all")
+
     def report(self, code: str, message: str, span: Any, remedy: str = "", *notes: str) -> None:
         self.reported.append((code, remedy))
 
@@ -142,6 +145,7 @@ def test_without_nodes_there_is_no_action(kind: type[Action]):
     assert read(kind, *parts, found=None) == (None, [])
 
 
+SINGLE = "name two positions of one token each"
 SWAPPED = "say where after the nodes: `swap pos_embed at C1 with C3`"
 
 
@@ -154,6 +158,8 @@ SWAPPED = "say where after the nodes: `swap pos_embed at C1 with C3`"
         (Scale, (t.Number("-1e9"),), [("C105", "write it smaller")]),
         (Swap, (t.Place("nowhere"),), []),
         (Swap, (t.Place("END"),), [("C609", SWAPPED)]),
+        (Swap, (t.Place("many"),), [("C609", SINGLE)]),
+        (Swap, (t.Place("all"),), [("C609", SINGLE)]),
     ],
 )
 def test_what_cannot_be_done(kind: type[Action], parts: tuple[t.Piece, ...], reported: list[tuple[str, str]]):
@@ -164,6 +170,11 @@ def test_what_cannot_be_done(kind: type[Action], parts: tuple[t.Piece, ...], rep
 def test_what_is_swapped_stands_at_one_position(places: tuple[Position, ...]):
     found = tuple(Node(Head(0, 1), place) for place in places)
     assert read(Swap, t.Place("S2"), found=found) == (None, [("C609", SWAPPED)])
+
+
+def test_what_stands_at_several_tokens_is_not_swapped():
+    found = (Node(Head(0, 1), Position("many")),)
+    assert read(Swap, t.Place("S2"), found=found) == (None, [("C609", SINGLE)])
 
 
 def test_the_largest_factor_is_allowed():

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from random_models import DATA, architecture, prompts
 
 import circuitdsl as cd
+from arrays import array
+from cheap import with_reference
+from circuitdsl import api
+from circuitdsl.actions import Swap
+from circuitdsl.check.workbench import Workbench
+from circuitdsl.components import Embed, Node, Position
+from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.plain.engine import PlainEngine
+from circuitdsl.engine.references import references_over
 from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.experiments import Clean, Corrupted, Experiment, Intervened, Metric
 from circuitdsl.models import training
 from circuitdsl.models.acronyms import tokenizer, train
-from circuitdsl.tasks import open_task
+from circuitdsl.tasks import Prompt, open_task
 
 SPEC = """circuit a {
   model acronyms
@@ -30,12 +43,43 @@ def test_positional_embeddings_change_places_as_if_positions_did(tmp_path):
     path.write_text(SPEC)
     report = cd.check(cd.load(path), unexplained=False)
     clean, swapped = (block.claims[0].estimate.value for block in (*report.circuits, *report.interventions))
-    prompts = open_task(TaskRef("acronyms")).draw(tokenizer.build(), 12, seed=0, bos=True).prompts
-    tokens = torch.tensor([prompt.tokens for prompt in prompts])
+    drawn = open_task(TaskRef("acronyms")).draw(tokenizer.build(), 12, seed=0, bos=True).prompts
+    tokens = torch.tensor([prompt.tokens for prompt in drawn])
     positions = list(range(tokens.shape[1]))
-    assert metric(prompts, tokens, positions) == pytest.approx(clean, abs=1e-3)
+    assert metric(drawn, tokens, positions) == pytest.approx(clean, abs=1e-3)
     positions[2], positions[6] = 6, 2
-    assert metric(prompts, tokens, positions) == pytest.approx(swapped, abs=1e-3) != pytest.approx(clean, abs=1)
+    assert metric(drawn, tokens, positions) == pytest.approx(swapped, abs=1e-3) != pytest.approx(clean, abs=1)
+
+
+def test_token_embeddings_change_places_as_if_tokens_did():
+    """On prompts of several lengths, whose positions are not at one place, next to one another in a batch."""
+    model, drawn = architecture("gpt2"), prompts(12, 3)
+    exchanged = tuple(replace(each, counterfactuals={"exchanged": tokens_exchanged(each)}) for each in drawn)
+    assert len({(each.positions["A"], each.positions["END"]) for each in exchanged}) > 3
+    nodes = tuple(Node(Embed(), at) for at in (Position("A"), Position("END")))
+    swap = Swap(nodes, (Position("A"), Position("END")), text="swap")
+    worlds = (Intervened((swap,), (None,)), Corrupted("exchanged"), Clean())
+    experiments = [Experiment(DATA, world, Metric("logit_diff")) for world in worlds]
+    for engine in (PlainEngine(model), FastEngine(model)):
+        found = engine.run(DATA, exchanged, 0, len(exchanged), experiments, references_over((), experiments))
+        swapped, changed, clean = (array(found[each]) for each in experiments)
+        assert swapped == pytest.approx(changed, abs=1e-4)
+        assert (abs(swapped - clean) > 1e-3).sum() > 8  # some have the same token at both
+
+
+def tokens_exchanged(prompt: Prompt) -> tuple[int, ...]:
+    tokens, (here,), (there,) = list(prompt.tokens), prompt.positions["A"], prompt.positions["END"]
+    tokens[here], tokens[there] = tokens[there], tokens[here]
+    return tuple(tokens)
+
+
+def test_the_passes_of_a_swap_are_planned(tmp_path):
+    path = tmp_path / "a.circuit"
+    path.write_text(SPEC)
+    plan = api.plan(with_reference(cd.load(path), 4), unexplained=False)
+    cost = Workbench(engine="fast").check(plan).cost
+    assert cost.experiments == plan.distinct
+    assert cost.passes == pytest.approx(plan.fast.total, rel=0.05)
 
 
 @torch.no_grad()

@@ -55,6 +55,12 @@ def test_letters_are_read_where_they_stand_in_padded_texts():
     torch.testing.assert_close(together[:1], alone)
 
 
+def test_the_rate_that_two_trainings_share_rises_stays_and_falls():
+    rates = [training.rate(step, 2000) for step in range(2000)]
+    assert rates[0] == 1 / 200 and set(rates[199:1001]) == {1.0}
+    assert rates[1000:] == sorted(rates[1000:], reverse=True) and rates[-1] == 1 / 1000
+
+
 def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "EVALUATED", 4)
     for out, steps in (("whole", 3), ("parts", 2), ("parts", 3)):

@@ -172,26 +172,35 @@ def test_counterfactuals_of_acronyms_have_other_capitals(real):
 
 
 def test_a_prompt_of_acronyms_by_hand(gpt2):
-    """GPT-2's numbers: of The, of capitals and tails, of the bracket, and of the letters H, W and N."""
+    """GPT-2's numbers: of The, of capitals and tails, of the bracket, and of the letters H, W and Y."""
     pools = acronyms.Pools(
-        {"H": ("Hinge",), "W": ("Wagon",), "N": ("Nylon",), "A": ("Aisle",), "B": ("Bands",), "C": ("Cages",)},
-        {"H": ("W",)},
-        {"A": 32, "B": 33, "C": 34, "H": 39, "N": 45, "W": 54},
+        {"H": ("Hinge",), "W": ("Wagon",), "Y": ("Yacht",), "A": ("Aisle",), "B": ("Bands",), "C": ("Cages",)},
+        {"H": {"W": frozenset("Y")}},
+        {"A": 32, "B": 33, "C": 34, "H": 39, "W": 54, "Y": 56},
     )
-    written = (acronyms.draw_text("letters", pools, random.Random(seed)) for seed in range(99))
-    text = next(each for each in written if each.answer == 45)
-    prompt = tokenise(text, gpt2, bos=False)
-    assert prompt.text == "The Hinge Wagon Nylon (HW"
-    assert prompt.tokens == (464, 367, 11912, 370, 1840, 399, 15158, 357, 39, 54)
-    assert (prompt.elsewhere["OPEN"].right, prompt.elsewhere["A1"].right, prompt.answer) == ((39,), (54,), 45)
+    prompt = tokenise(acronyms.draw_text("letters", pools, random.Random(0)), gpt2, bos=False)
+    assert prompt.text == "The Hinge Wagon Yacht (HW"
+    assert prompt.tokens == (464, 367, 11912, 370, 1840, 575, 19725, 357, 39, 54)
+    assert (prompt.elsewhere["OPEN"].right, prompt.elsewhere["A1"].right, prompt.answer) == ((39,), (54,), 56)
     assert prompt.wrong == (32, 33, 34, 39, 54)
 
 
+def test_the_letters_of_an_acronym_stay_three_tokens_when_all_stand_there(real):
+    for prompt in drawn("acronyms", real, count=400):
+        third = real.decode([prompt.answer])
+        whole = real(f"{prompt.text}{third})", add_special_tokens=False)["input_ids"]
+        assert tuple(whole[:11]) == (*prompt.tokens, prompt.answer) and len(whole) == 12
+
+
 def test_letters_that_a_vocabulary_joins_do_not_come_together(gpt2, smollm2):
-    for tokenizer, joined, apart in ((gpt2, {"CE", "PB"}, {"HG", "HW"}), (smollm2, {"CE", "EA"}, {"PB", "HW"})):
+    """Both join C with E wherever they stand, and U with L after V; GPT-2 alone joins W with N after H."""
+    for tokenizer, joined, apart, count in (
+        (gpt2, {"CEV", "VUL", "HWN"}, {"HWY"}, 1280),
+        (smollm2, {"CEV", "VUL"}, {"HWY", "HWN"}, 2248),
+    ):
         pools, _ = acronyms.open_acronyms(TaskRef("acronyms")).chosen(Selection("acronyms", tokenizer))
-        together = {first + second for first, seconds in pools.seconds.items() for second in seconds}
-        assert apart <= together and not joined & together
+        found = {a + b + c for a, seconds in pools.apart.items() for b, thirds in seconds.items() for c in thirds}
+        assert apart <= found and not joined & found and len(found) == count
 
 
 @pytest.mark.parametrize("name", ["greater_than", "acronyms"])

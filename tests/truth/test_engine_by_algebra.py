@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import accumulate
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def agree(truth: Truth, count: int, expected: dict[str, float], method: str = ""
 
 def at_least(measurement: str) -> str:
     """A bound in the measurement's unit; which one does not matter here."""
-    return ">= -1000" if measurement == "logit_diff" else ">= -1000000%"
+    return ">= -1000" if measurement.startswith(("logit_diff", "isolated")) else ">= -1000000%"
 
 
 # --- path patching ---------------------------------------------------------------------------------------
@@ -104,13 +105,16 @@ def test_path_patching_to_the_logits(truth: Truth):
 
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=NAMES)
-def test_knockout_faithfulness_and_minimality(truth: Truth):
+def test_knockout_faithfulness_minimality_and_growing_sets(truth: Truth):
     count = REPEATED[truth.task]
     algebra = measuring(truth, count)
     roles = {role.name: role.nodes for role in truth.roles}
     first = truth.roles[-2].nodes[0]
     expected = {f"knockout({name})": algebra.knockout(nodes) for name, nodes in roles.items()}
     expected["faithfulness"] = algebra.faithfulness(truth.nodes)
+    grown = list(accumulate(roles.items(), lambda before, role: (f"{before[0]} {role[0]}", (*before[1], *role[1]))))
+    expected |= {f"isolated({{ {names} }})": algebra.only(nodes) for names, nodes in grown}
+    expected["isolated(embed)"] = algebra.only(())
     expected["logit_diff"] = algebra.metric()
     expected[f"minimality({{ {first} }})"] = algebra.minimality(first, truth.nodes, roles.values())
     agree(truth, count, expected)

@@ -28,7 +28,6 @@ STEPS = 2_000
 BATCH = 96
 PEAK_RATE = 2e-3
 DECAY = 0.1  # of the weights
-WARMING = 200  # steps
 LOG_EVERY = 250
 EVALUATED = 1000  # texts of held-out letters while training
 
@@ -53,11 +52,6 @@ def new_model(seed: int) -> GPT2LMHeadModel:
             pad_token_id=tokenizer.VOCABULARY.index(tokenizer.PAD),
         )
     )
-
-
-def rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate: up over ``WARMING`` steps, level, down to nothing over the last half."""
-    return min((step + 1) / WARMING, 1.0, 2 * (steps - step) / steps)
 
 
 def said(model: GPT2LMHeadModel, texts: list[list[int]]) -> tuple[Float[Tensor, "texts letters vocabulary"], Tensor]:
@@ -102,7 +96,7 @@ def train(out: Path, steps: int, seed: int) -> None:
         optimiser.load_state_dict(saved["optimiser"])
     while step < steps:
         for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * rate(step, steps)
+            group["lr"] = PEAK_RATE * training.rate(step, steps)
         loss = train_step(model, optimiser, data.training_batch(BATCH, Random(f"{seed} {step}")))
         step += 1
         if step % LOG_EVERY and step < steps:

@@ -30,7 +30,6 @@ PACKAGE = Path(__file__).parent
 BATCH = 96
 PEAK_RATE = 1.5e-3
 DECAY = 0.1  # of the weights
-WARMING = 200  # steps
 LOG_EVERY = 250
 EVALUATED = 2000  # held-out questions of a kind while training
 
@@ -86,11 +85,6 @@ def insert(small: GPT2LMHeadModel, large: GPT2LMHeadModel) -> None:
             weights.zero_()
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate: up over ``WARMING`` steps, level, down to nothing over the last half."""
-    return min((step + 1) / WARMING, 1.0, 2 * (steps - step) / steps)
-
-
 def answer_logits(model: GPT2LMHeadModel, tokens: Int[Tensor, "questions tokens"]) -> Tensor:
     """The logits [questions, answer tokens, vocabulary] that should name each token of the answer."""
     return model(input_ids=tokens[:, :-1]).logits[:, data.QUESTION - 1 :]
@@ -136,7 +130,7 @@ def train(name: str, out: Path, steps: int, seed: int) -> None:
         optimiser.load_state_dict(saved["optimiser"])
     while step < steps:
         for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * rate(step, steps)
+            group["lr"] = PEAK_RATE * training.rate(step, steps)
         rng = torch.Generator().manual_seed(seed * 10**7 + step)
         loss = train_step(model, optimiser, data.training_batch(BATCH, recipe.subtractions, rng))
         step += 1
