@@ -10,7 +10,6 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -199,8 +198,7 @@ def test_attention_and_norms_stay_as_they_are(frozen):
         return torch.cat([activation[:, :-1], activation[:, -1:] * (1 + by)], 1)
 
     def metric(by: float, kept: list[str]) -> float:
-        hooks: list[tuple[str | Callable[..., Any], Callable[..., Any]]]
-        hooks = [(name, lambda activation, hook, name=name: cache[name]) for name in kept]
+        hooks: list[Any] = [(name, lambda activation, hook, name=name: cache[name]) for name in kept]
         hooks.append(("blocks.0.hook_attn_out", partial(longer, by=by)))
         with torch.no_grad():
             logits = bridge.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1]
