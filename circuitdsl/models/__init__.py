@@ -51,6 +51,9 @@ def model_names() -> tuple[tuple[str, str], ...]:
         ("mini", "4 layers of 8 heads, trained on IOI and Colored Objects; nobody planted its circuits"),
         ("addition", "2 layers of 4 heads, trained on sums of three-digit numbers, a token a digit"),
         ("arithmetic", "3 layers of 4 heads, began as addition, trained on sums and differences"),
+        ("facts", "3 layers of 8 heads, trained on facts of an invented world"),
+        ("facts-rank-one", "facts after one of them was edited by a rank-one change of an MLP"),
+        ("facts-fine-tuned", "facts after the same one was edited by fine-tuning that MLP"),
         ("smollm2-135m", f"30 layers of 9 heads, a pretrained language model; {_added('smollm2-135m')}"),
     )
 

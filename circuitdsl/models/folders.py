@@ -15,6 +15,9 @@ SHIPPED = {
     "mini": _HERE / "mini",
     "addition": _HERE / "arithmetic" / "addition",
     "arithmetic": _HERE / "arithmetic" / "arithmetic",
+    "facts": _HERE / "facts" / "facts",
+    "facts-rank-one": _HERE / "facts" / "rank_one",
+    "facts-fine-tuned": _HERE / "facts" / "fine_tuned",
 }
 """Models that were trained and come with the package, and their folders."""
 

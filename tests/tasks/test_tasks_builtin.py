@@ -31,7 +31,7 @@ SCENE = (
     rf"What color is the ({THINGS})\?\nA:"
 )
 NAMED = "the Mary John Tom Anna James store book"
-TASKS = ("acronyms", "addition", "colored_objects", "greater_than", "induction", "ioi", "subtraction", "file")
+TASKS = ("acronyms", "addition", "colored_objects", "facts", "greater_than", "induction", "ioi", "subtraction", "file")
 FEW_WORDS = f"{NAMED} Then and went to gave a , .".split()
 ZERO_SHOT = re.compile(SCENE)
 ONE_SHOT = re.compile(rf"{SCENE} (\w+)\n{SCENE}")
