@@ -44,7 +44,7 @@ from circuitdsl.tasks.relations import Fact, Relation, written
 PACKAGE = Path(__file__).parent
 LAYER = 0
 """Whose MLP is changed: of the three in which the facts are, the one that holds most."""
-NEW_HOME = "Kyoto"
+NEW_HOME = "Lisbon"
 STEPS = 60
 VALUE_RATE, TUNING_RATE = 0.3, 1e-3
 SAID = 0.99  # probability of the new object in every wording at which fine-tuning ends
