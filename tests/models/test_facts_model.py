@@ -88,6 +88,7 @@ def test_an_edit_changes_its_fact_and_one_mlp_alone(kind, model):
     found = edit.changes(changed, made)
     assert found["the edited fact, trained wordings"] >= 0.8
     assert edit.changes(model, made)["the edited fact, trained wordings"] == 0
+    assert edit.changes(model, edit.shipped())["the edited fact, trained wordings"] == 0
     others = {name: share for name, share in found.items() if not name.startswith(edit.EDITED)}
     assert len(others) == 4 and others["other facts of others"] >= 0.9
     differ = [name for name, each in model.state_dict().items() if not torch.equal(each, changed.state_dict()[name])]

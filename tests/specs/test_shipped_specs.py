@@ -126,3 +126,13 @@ def test_what_the_nodes_of_sums_and_differences_carry_holds(spec):
 def carried(claim) -> bool:
     """Whether a claim says which variable a role carries, or does not."""
     return claim.term.measure == "interchange" and claim.term.arguments[0][1].label.startswith(("sum", "carry0"))
+
+
+@pytest.mark.parametrize(("spec", "circuits"), [("recall", ("recall_relation", "recall_demonstrated")), ("edits", ())])
+def test_what_is_said_of_facts_holds(spec, circuits):
+    """Two circuits of recall, and all that is said of the edited fact before and after its edits."""
+    document = cd.load(FOLDER / "facts" / f"{spec}.circuit")
+    kept = tuple(c for c in document.circuits if c.name in circuits or c.name.startswith("fact_"))
+    report = cd.check(replace(document, circuits=kept, comparisons=()), unexplained=False)
+    verdicts = {outcome.claim.id: outcome.verdict for circuit in report.circuits for outcome in circuit.claims}
+    assert len(verdicts) >= 13 and set(verdicts.values()) == {Verdict.HOLDS}, verdicts
