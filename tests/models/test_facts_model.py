@@ -47,10 +47,11 @@ def test_demonstrations_are_facts_of_one_relation_and_held_out_ones_are_not_aske
             written_out = text(tokens)
             name = of[written_out[3]]
             assert written_out[2::4] == [":"] * 3 and of[written_out[7]] == name and not asked[2]
+            assert len({*zip(written_out[::4], written_out[1::4], strict=True)}) == 3
             for place in (6, 10):
                 subject = " ".join(written_out[place - 2 : place])
                 fact = facts[name, subject]
-                assert text(answers[place : place + 1]) == [fact.object]
+                assert not asked[place] or text(answers[place : place + 1]) == [fact.object]
                 held_out = data.held_out(relations[name], fact)
                 assert bool(asked[place]) == (place == 10 if unseen else not held_out)
                 assert held_out or not (unseen and place == 10)

@@ -109,7 +109,7 @@ def after_demonstrations(count: int, shots: int, rng: torch.Generator, unseen: b
     relation = torch.randint(relations, (count,), generator=rng)
     if unseen:
         last = torch.rand(count, people, generator=rng) * world.held_out[relation]
-        chosen[:, -1] = last.argmax(1)
+        chosen[:, -1] = last.scatter(1, chosen[:, :-1], -1.0).argmax(1)
     objects = world.objects[relation[:, None], chosen]
     colon = torch.full((count, shots + 1, 1), _numbers()[invented.DEMONSTRATED[-1]])
     tokens = torch.cat([world.names[chosen], colon, objects[..., None]], dim=2).flatten(1)[:, :-1]
