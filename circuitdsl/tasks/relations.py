@@ -148,10 +148,10 @@ def _templates(given: dict[str, Any], field: str, where: str) -> tuple[str, ...]
 
 
 def _fact(given: Any, where: str) -> Fact:
-    subject, found = (given.get(key) if isinstance(given, dict) else None for key in ("subject", "object"))
+    pair = cast(dict[str, object], given) if isinstance(given, dict) else {}
     return Fact(
-        _text(subject, f'{where}: the "subject" of a sample').strip(),
-        _text(found, f'{where}: the "object" of a sample').strip(),
+        _text(pair.get("subject"), f'{where}: the "subject" of a sample').strip(),
+        _text(pair.get("object"), f'{where}: the "object" of a sample').strip(),
     )
 
 
