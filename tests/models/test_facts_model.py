@@ -111,6 +111,18 @@ def test_the_edited_folders_that_ship_are_what_the_command_writes(kind, model):
         torch.testing.assert_close(found[name], tensor.half().float(), rtol=0, atol=2e-3, msg=name)
 
 
+@pytest.mark.parametrize("kind", edit.KINDS)
+def test_the_edits_that_ship_change_no_other_fact(kind):
+    """Of all 768 facts in all wordings, those held out too."""
+    assert set(edit.changes(training.load(edit.PACKAGE / kind), edit.shipped()).values()) == {1.0}
+
+
+def test_fine_tuning_that_does_not_teach_the_fact_is_an_error(model, monkeypatch):
+    monkeypatch.setattr(edit, "STEPS", 0)
+    with pytest.raises(RuntimeError, match="not said"):
+        edit.fine_tuned(model, edit.shipped())
+
+
 def test_the_edited_world_is_a_file_of_relations():
     relations = relations_of(written(edit.edited_world(edit.shipped())))
     before = {(each.name, fact.subject): fact.object for each in world() for fact in each.facts}

@@ -122,11 +122,11 @@ def fine_tuned(model: GPT2LMHeadModel, edit: Edit) -> GPT2LMHeadModel:
     for _ in range(10 * STEPS):
         losses = _losses(changed, given)
         if losses.max() < -torch.tensor(SAID).log():
-            break
+            return changed.requires_grad_(True)
         optimiser.zero_grad()
         losses.mean().backward()
         optimiser.step()
-    return changed.requires_grad_(True)
+    raise RuntimeError(f"{edit.subject}, {edit.object}: not said with {SAID:.0%} after {10 * STEPS} steps")
 
 
 Editor = Callable[[GPT2LMHeadModel, Edit], GPT2LMHeadModel]
