@@ -4,37 +4,80 @@
 those of a file of relations (:mod:`circuitdsl.tasks.relations`), LRE's among them.
 
 1. A prompt is a *wording*, a template of a relation, about a subject: a *query*.
-2. Its counterfactuals are other queries of as many tokens: of the same wording about another subject with another
-   object (``other_subject``), and about the same subject in a wording of another relation (``other_relation``). What
-   the answer would be if the subject alone, or the relation alone, were that of these is the variable's prediction.
+2. Its counterfactuals are other queries, drawn for each prompt: of the same wording about another subject with another
+   object (``other_subject``), and about the same subject in a wording of another relation (``other_relation``). They
+   have as many tokens, and SUBJECT and RELATION stand at the same ones. What the answer would be if the subject alone,
+   or the relation alone, were that of these is the variable's prediction.
 3. With ``shots`` other facts in the same wording stand before the query. Then ``other_relation`` has the other
-   relation's objects there, too, and about the same subjects.
-4. A query that has no counterpart of as many tokens is left out, and the report says how many are.
+   relation's objects there, too, and about the same subjects. None begins as the answer or as a prediction does.
+4. A query that has no such counterfactual is left out, and the report says how many are.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName, VariableInfo
-from circuitdsl.tasks.drawing import ListedTask, Selection
+from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.file import text_of
 from circuitdsl.tasks.file_lines import Mistake
 from circuitdsl.tasks.invented import world
 from circuitdsl.tasks.prompts import FirstToken, Prediction, Span, TextPrompt
 from circuitdsl.tasks.relations import SUBJECT, Fact, Relation, relations_of
 from circuitdsl.tasks.task import TaskError
-from circuitdsl.tasks.tokenise import require_fast, tokens_of
+from circuitdsl.tasks.tokenise import places_of, require_fast, tokens_of
 
 OTHER_SUBJECT, OTHER_RELATION = "other_subject", "other_relation"
 MAX_SHOTS = 10
 
-Measure = Callable[[Sequence[str]], Sequence[Sequence[object]]]
-"""The tokens of texts, as one tokenizer has them."""
+
+@dataclass(frozen=True)
+class Place:
+    """How many tokens a sentence has, and at which of them its positions stand, by name."""
+
+    length: int
+    at: tuple[tuple[str, int], ...]
+
+    def fits(self, other: Place) -> bool:
+        """Whether what stands at a position here stands at the same token there."""
+        there = dict(other.at)
+        return self.length == other.length and all(there.get(name, index) == index for name, index in self.at)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How sentences are read: where their tokens stand, and with what each object begins, as far as it has tokens."""
+
+    places: Callable[[Sequence[tuple[str, Mapping[str, Span]]]], Iterable[Place]]
+    begins: Callable[[Sequence[str]], Mapping[str, object]]
+
+
+ANY = Reader(
+    places=lambda texts: [Place(0, ())] * len(texts),
+    begins=lambda objects: {each: each for each in objects},
+)
+"""Reads sentences as some tokenizer may: all counterparts fit, and no two objects begin alike."""
+
+
+def reader_of(tokenizer: Any) -> Reader:
+    """As one tokenizer reads."""
+
+    def places(texts: Sequence[tuple[str, Mapping[str, Span]]]) -> Iterator[Place]:
+        for length, at in places_of(tokenizer, texts):
+            yield Place(length, tuple(at.items()))
+
+    def begins(objects: Sequence[str]) -> dict[str, object]:
+        before, *found = tokens_of(tokenizer, ["the", *(f"the {each}" for each in objects)])
+        return {
+            each: tokens[len(before)] for each, tokens in zip(objects, found, strict=True) if len(tokens) > len(before)
+        }
+
+    return Reader(places, begins)
 
 
 @dataclass(frozen=True)
@@ -71,47 +114,67 @@ class Wording:
             found["RELATION"] = (named[0] + shift, named[1] + shift)
         return found
 
+    def query(self, fact: Fact) -> tuple[str, dict[str, Span]]:
+        """The sentence that asks for a fact, and where its positions stand."""
+        return self.about(fact.subject), self.spans(fact.subject)
+
+    def shown(self, fact: Fact) -> tuple[str, dict[str, Span]]:
+        """A demonstration of a fact, and where its positions stand."""
+        text = self.demonstration(fact)
+        return text, self.spans(fact.subject) | {"SHOWN": (len(text) - 1 - len(fact.object), len(text) - 1)}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a demonstration is about: a fact, and that of another relation about the same subject or else the same one
+    again; and how the objects of both begin."""
+
+    mine: Fact
+    theirs: Fact
+    begun: frozenset[object]
+
 
 @dataclass(frozen=True)
 class Counted:
-    """A wording with, by subject, how many tokens its query and its demonstration have; and its facts by the former."""
+    """A wording and its facts, by subject and by place, with the place of each one's query and demonstration, and what
+    demonstrations may be about."""
 
     wording: Wording
     facts: Mapping[str, Fact]
-    query: Mapping[str, int]
-    demonstration: Mapping[str, int]
-    of_length: Mapping[int, tuple[Fact, ...]]
+    query: Mapping[str, Place]
+    demonstration: Mapping[str, Place]
+    at_place: Mapping[Place, tuple[Fact, ...]]
+    shown: tuple[Shown, ...]
 
 
 @dataclass(frozen=True)
 class Turned:
-    """The wording of another relation, and facts of as many tokens in both that demonstrations may be about."""
+    """A wording of another relation with its facts, and what demonstrations in both may be about."""
 
     wording: Wording
     facts: Mapping[str, Fact]
-    shown: tuple[tuple[Fact, Fact], ...]
+    shown: tuple[Shown, ...]
 
 
 @dataclass(frozen=True)
 class Query:
-    """A fact in a wording, with facts of as many tokens, among them others than this one, and its other relations."""
+    """A fact in a wording, and the other relations that it can be asked in: a :class:`Turned` each, or the one None
+    where subjects have one relation alone."""
 
     counted: Counted
     fact: Fact
-    turned: tuple[Turned, ...]
-
-    @property
-    def alike(self) -> tuple[Fact, ...]:
-        return self.counted.of_length[self.counted.query[self.fact.subject]]
+    turned: tuple[Turned | None, ...]
 
 
 @dataclass(frozen=True)
 class Pools:
-    """The queries of each template that one tokenizer reads, the token with which each object begins for it, and how
-    many queries are left out."""
+    """The queries of each template as one reader has them, with what each object begins for it, how many demonstrations
+    they have, and how many queries are left out."""
 
     queries: Mapping[str, tuple[Query, ...]]
     begins: Mapping[str, object]
+    shots: int = 0
+    alone: bool = False  # whether one subject alone is asked for
     left_out: int = 0
 
 
@@ -132,7 +195,7 @@ class Asked:
             for relation in self.relations
             if self.only in (None, relation.name)
             for each in self._every(relation)
-            if self.shots or (each.template in relation.held_out) == self.held_out
+            if not self.held_out or each.template in relation.held_out
         )
 
     def asks(self, fact: Fact) -> bool:
@@ -150,7 +213,9 @@ class Asked:
         return tuple(found)
 
     def _every(self, relation: Relation) -> tuple[Wording, ...]:
-        templates = relation.demonstrated if self.shots else (*relation.templates, *relation.held_out)
+        """What it may be asked in: also in wordings that are held out where these are asked for, and never else."""
+        plain = (*relation.templates, *(relation.held_out if self.held_out else ()))
+        templates = relation.demonstrated if self.shots else plain
         return tuple(Wording(relation, template, number) for number, template in enumerate(templates))
 
     @property
@@ -164,28 +229,33 @@ class Asked:
 # --- what a tokenizer makes of them ------------------------------------------------------------------
 
 
-def pools_of(asked: Asked, measure: Measure) -> Pools:
-    """All queries, for the tokens that ``measure`` finds."""
-    objects = sorted({fact.object for relation in asked.relations for fact in relation.facts})
-    before, *found = measure(["the", *(f"the {each}" for each in objects)])
-    begins = {
-        each: tokens[len(before)] for each, tokens in zip(objects, found, strict=True) if len(tokens) > len(before)
-    }
+def pools_of(asked: Asked, reader: Reader) -> Pools:
+    """All queries, as a reader has them."""
+    objects = {each for relation in asked.relations for fact in relation.facts for each in fact.objects}
+    begins = reader.begins(sorted(objects))
     every = {each for wording in asked.wordings for each in (wording, *asked.counterparts(wording))}
-    counted = {wording: _counted(wording, measure, bool(asked.shots)) for wording in every}
+    counted = {wording: _counted(wording, reader, begins, bool(asked.shots)) for wording in every}
     queries = {wording.name: tuple(_queries(wording, asked, counted, begins)) for wording in asked.wordings}
     total = sum(map(asked.asks, (fact for wording in asked.wordings for fact in wording.relation.facts)))
-    return Pools(queries, begins, total - sum(map(len, queries.values())))
+    return Pools(queries, begins, asked.shots, asked.subject is not None, total - sum(map(len, queries.values())))
 
 
-def _counted(wording: Wording, measure: Measure, shown: bool) -> Counted:
-    facts = {fact.subject: fact for fact in wording.relation.facts}
-    query = dict(zip(facts, map(len, measure([wording.about(subject) for subject in facts])), strict=True))
-    demonstrations = [wording.demonstration(fact) for fact in facts.values()] if shown else []
-    of_length: dict[int, tuple[Fact, ...]] = {}
-    for subject, length in query.items():
-        of_length[length] = (*of_length.get(length, ()), facts[subject])
-    return Counted(wording, facts, query, dict(zip(facts, map(len, measure(demonstrations)), strict=False)), of_length)
+def _counted(wording: Wording, reader: Reader, begins: Mapping[str, object], shown: bool) -> Counted:
+    facts = wording.relation.facts
+    subjects = [fact.subject for fact in facts]
+    query = dict(zip(subjects, reader.places(list(map(wording.query, facts))), strict=True))
+    demonstrations = reader.places(list(map(wording.shown, facts))) if shown else ()
+    at_place: dict[Place, list[Fact]] = {}
+    for fact in facts:
+        at_place.setdefault(query[fact.subject], []).append(fact)
+    return Counted(
+        wording,
+        {fact.subject: fact for fact in facts},
+        query,
+        dict(zip(subjects, demonstrations, strict=False)),
+        {place: tuple(found) for place, found in at_place.items()},
+        tuple(_shown(((fact, fact) for fact in facts), begins)) if shown else (),
+    )
 
 
 def _queries(
@@ -193,73 +263,112 @@ def _queries(
 ) -> Iterator[Query]:
     """The queries that have all counterfactuals."""
     mine = counted[wording]
-    turned = {other: _turned(mine, counted[other]) for other in asked.counterparts(wording)}
+    turned = [(counted[other], _turned(mine, counted[other], begins)) for other in asked.counterparts(wording)]
     for subject, fact in mine.facts.items():
-        if not asked.asks(fact):
+        if not asked.asks(fact) or fact.object not in begins:
             continue
-        right = begins.get(fact.object)
-
-        def differs(other: Fact, right: object = right) -> bool:
-            return begins.get(other.object, right) != right
-
-        alike = mine.of_length[mine.query[subject]]
-        fitting = tuple(
-            each
-            for other, each in turned.items()
-            if len(each.shown) > asked.shots
-            and counted[other].query.get(subject) == mine.query[subject]
-            and differs(each.facts[subject])
-        )
-        if any(map(differs, alike)) and (fitting or not asked.turns) and len(mine.facts) > asked.shots:
-            yield Query(mine, fact, fitting)
+        fitting: Iterable[Turned | None] = (None,)
+        if asked.turns:
+            fitting = (
+                each
+                for other, each in turned
+                if subject in each.facts
+                and mine.query[subject].fits(other.query[subject])
+                and each.facts[subject].object in begins
+                and not _begun(fact, begins) & _begun(each.facts[subject], begins)
+            )
+        found = tuple(each for each in fitting if any(_others(mine, fact, each, begins, asked.shots)))
+        if found:
+            yield Query(mine, fact, found)
 
 
-def _turned(one: Counted, other: Counted) -> Turned:
-    shown = tuple(
+def _turned(one: Counted, other: Counted, begins: Mapping[str, object]) -> Turned:
+    pairs = (
         (fact, other.facts[subject])
         for subject, fact in one.facts.items()
-        if subject in other.facts and one.demonstration.get(subject) == other.demonstration.get(subject)
+        if subject in other.demonstration and one.demonstration[subject].fits(other.demonstration[subject])
     )
-    return Turned(other.wording, other.facts, shown)
+    return Turned(other.wording, other.facts, tuple(_shown(pairs, begins)))
+
+
+def _shown(pairs: Iterable[tuple[Fact, Fact]], begins: Mapping[str, object]) -> Iterator[Shown]:
+    for mine, theirs in pairs:
+        if mine.object in begins and theirs.object in begins:
+            yield Shown(mine, theirs, frozenset(_begun(mine, begins) | _begun(theirs, begins)))
+
+
+def _begun(fact: Fact, begins: Mapping[str, object]) -> set[object]:
+    """How the objects of a fact begin."""
+    return {begins[each] for each in fact.objects if each in begins}
+
+
+def _others(
+    counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], shots: int
+) -> Iterator[Fact]:
+    """The facts that ``other_subject`` may be about: with another object, and enough others left to be shown."""
+    right = _begun(fact, begins)
+    left = list(_showable(counted, fact, turned, begins)) if shots else []
+    starts = Counter(start for each in left for start in each.begun)
+    for other in counted.at_place[counted.query[fact.subject]]:
+        theirs = _begun(other, begins)
+        enough = len(left) - sum(starts[start] for start in theirs) >= shots
+        if other.object in begins and not theirs & right and enough:
+            yield other
+
+
+def _showable(
+    counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], other: Fact | None = None
+) -> Iterator[Shown]:
+    """What may stand before a query: nothing that gives away its answer or that of a counterfactual."""
+    asked = [fact, *([other] if other else ()), *([turned.facts[fact.subject]] if turned else ())]
+    away = set[object]().union(*(_begun(each, begins) for each in asked))
+    for each in turned.shown if turned else counted.shown:
+        if each.begun.isdisjoint(away):
+            yield each
 
 
 # --- prompts -----------------------------------------------------------------------------------------
 
 
-def written(query: Query, pools: Pools, shots: int, rng: random.Random) -> TextPrompt:
-    """The prompt of a query, with counterfactuals and demonstrations that are drawn for it."""
-    wording, fact = query.counted.wording, query.fact
-    right = pools.begins[fact.object]
-    other = rng.choice([each for each in query.alike if pools.begins.get(each.object, right) != right])
-    turned = rng.choice(query.turned) if query.turned else None
-    pairs = turned.shown if turned else tuple((each, each) for each in query.counted.facts.values())
-    shown = rng.sample([pair for pair in pairs if pair[0].subject not in (fact.subject, other.subject)], shots)
-    lead = "".join(wording.demonstration(mine) for mine, _ in shown)
+def written(query: Query, pools: Pools, rng: random.Random) -> TextPrompt:
+    """A prompt of a query, with counterfactuals and demonstrations that are drawn for it.
+
+    What it is about is its subject; where one subject alone is asked for, prompts differ in the other one.
+    """
+    counted, fact, begins = query.counted, query.fact, pools.begins
+    wording = counted.wording
+    turned = rng.choice(query.turned)
+    other = rng.choice(tuple(_others(counted, fact, turned, begins, pools.shots)))
+    shown = rng.sample(tuple(_showable(counted, fact, turned, begins, other)), pools.shots) if pools.shots else []
+    lead = "".join(wording.demonstration(each.mine) for each in shown)
     counterfactuals = {OTHER_SUBJECT: lead + wording.about(other.subject)}
-    predicted = {"subject": Prediction(OTHER_SUBJECT, _answer(other))}
+    predicted = {"subject": Prediction(OTHER_SUBJECT, _answer(other.object))}
     if turned:
-        turned_lead = "".join(turned.wording.demonstration(theirs) for _, theirs in shown)
+        turned_lead = "".join(turned.wording.demonstration(each.theirs) for each in shown)
         counterfactuals[OTHER_RELATION] = turned_lead + turned.wording.about(fact.subject)
-        predicted["relation"] = Prediction(OTHER_RELATION, _answer(turned.facts[fact.subject]))
-    objects = {pools.begins[each.object]: each for each in wording.relation.facts if each.object in pools.begins}
-    wrong = tuple(_answer(each) for begun, each in sorted(objects.items(), key=str) if begun != right)
+        predicted["relation"] = Prediction(OTHER_RELATION, _answer(turned.facts[fact.subject].object))
+    right = tuple(map(_answer, dict.fromkeys(each for each in fact.objects if each in begins)))
+    known = sorted({each for one in wording.relation.facts for each in one.objects if each in begins})
+    objects = {begins[each]: each for each in known}  # of those that begin alike the last
+    wrong = tuple(_answer(each) for begun, each in objects.items() if begun not in _begun(fact, begins))
     shift = len(lead)
     spans = {name: ((a + shift, b + shift),) for name, (a, b) in wording.spans(fact.subject).items()}
     return TextPrompt(
         text=lead + wording.about(fact.subject),
-        answer=_answer(fact),
+        answer=_answer(fact.object),
+        right=right if fact.also else (),
         wrong=wrong,
-        options=(_answer(fact), *wrong),
-        spans=spans | _shown_at(wording, [mine for mine, _ in shown]),
+        options=(*right, *wrong),
+        spans=spans | _shown_at(wording, [each.mine for each in shown]),
         counterfactuals=counterfactuals,
         template=wording.name,
-        item=fact.subject,
+        item=f"{fact.subject}, {other.subject}" if pools.alone else fact.subject,
         predicted=predicted,
     )
 
 
-def _answer(fact: Fact) -> FirstToken:
-    return FirstToken(f" {fact.object}")
+def _answer(thing: str) -> FirstToken:
+    return FirstToken(f" {thing}")
 
 
 def _shown_at(wording: Wording, shown: Sequence[Fact]) -> dict[str, tuple[Span, ...]]:
@@ -267,17 +376,19 @@ def _shown_at(wording: Wording, shown: Sequence[Fact]) -> dict[str, tuple[Span, 
     ends: list[Span] = []
     length = 0
     for fact in shown:
-        length += len(wording.demonstration(fact))
-        ends.append((length - 1 - len(fact.object), length - 1))
+        text, spans = wording.shown(fact)
+        start, end = spans["SHOWN"]
+        ends.append((start + length, end + length))
+        length += len(text)
     return {"SHOWN": tuple(ends)} if shown else {}
 
 
 # --- the task ----------------------------------------------------------------------------------------
 
 
-def _info(ref: TaskRef, asked: Asked, pools: Pools) -> TaskInfo:
+def _info(ref: TaskRef, asked: Asked) -> TaskInfo:
     named = all(each.relation.named_at(each.template) for each in asked.wordings)
-    turned = [(OTHER_RELATION, "the same subject in the same wording of another relation, and so in demonstrations")]
+    turned = [(OTHER_RELATION, "the same subject asked for another relation, with all positions at the same tokens")]
     variables = [
         VariableInfo("subject", "what the fact is about: another one has another object", OTHER_SUBJECT),
         VariableInfo("relation", "which of the subject's objects is asked for", OTHER_RELATION),
@@ -302,48 +413,45 @@ def _info(ref: TaskRef, asked: Asked, pools: Pools) -> TaskInfo:
         default_counterfactual=OTHER_SUBJECT,
         templates=len(asked.wordings),
         variables=tuple(variables if asked.turns else variables[:1]),
-        listed=sum(map(len, pools.queries.values())),
     )
 
 
-def _task(ref: TaskRef, asked: Asked) -> ListedTask[Pools]:
+def _task(ref: TaskRef, asked: Asked) -> WrittenTask[Pools]:
     names = tuple(each.name for each in asked.wordings)
-    typical = pools_of(asked, lambda texts: [re.findall(r"\w+|[^\w\s]|\n", text) for text in texts])
+    typical = pools_of(asked, ANY)
     _refuse_empty(typical, asked)
 
     def choose(selection: Selection) -> Pools:
         require_fast(selection.tokenizer)
-        pools = pools_of(asked, lambda texts: tokens_of(selection.tokenizer, texts))
+        pools = pools_of(asked, reader_of(selection.tokenizer))
         _refuse_empty(pools, asked)
         if pools.left_out:
             total = pools.left_out + sum(map(len, pools.queries.values()))
-            why = "have no counterfactual of as many tokens for this tokenizer"
+            why = "have no counterfactual with all positions at the same tokens for this tokenizer"
             selection.notes += (f"{pools.left_out} of {total} facts in their wordings {why}",)
         return pools
 
     def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:
-        return written(rng.choice(pools.queries[template]), pools, asked.shots, rng)
+        return written(rng.choice(pools.queries[template]), pools, rng)
 
-    def list_texts(template: str, pools: Pools) -> Iterator[TextPrompt]:
-        for query in pools.queries[template]:
-            yield written(query, pools, asked.shots, random.Random(f"{template} {query.fact.subject}"))
-
-    return ListedTask(_info(ref, asked, typical), names, typical, choose, draw_text, listing=list_texts)
+    return WrittenTask(_info(ref, asked), names, typical, choose, draw_text)
 
 
 def _refuse_empty(pools: Pools, asked: Asked) -> None:
+    demonstrated = f" and {asked.shots} others to be shown before it" * bool(asked.shots)
     for wording in asked.wordings:
         if not pools.queries[wording.name]:
             raise TaskError(
-                f'no fact of {wording.relation.name} in "{wording.template[:60]}" has counterparts of as many tokens',
-                "write the wordings of relations alike, and give at least two subjects of as many tokens",
+                f'no fact of {wording.relation.name} in "{wording.template[:60]}" has counterparts whose positions '
+                f"stand at the same tokens{demonstrated}",
+                "write the wordings of relations alike, and give more subjects of as many tokens, with other objects",
             )
 
 
 class _FactsOpener:
     """Opens ``task facts``, of the invented world, and ``task facts("my.jsonl")``, counted from the specification."""
 
-    def __call__(self, ref: TaskRef) -> ListedTask[Pools]:
+    def __call__(self, ref: TaskRef) -> WrittenTask[Pools]:
         """The task that ``ref`` names. Raises :class:`UnknownName` for other arguments and for files that hold none."""
         given = _arguments(ref)
         asked = Asked(

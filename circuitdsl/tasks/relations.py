@@ -30,15 +30,23 @@ FIELDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Fact:
-    """A subject and the object that a relation gives it, as sentences write them: "France", "Paris"."""
+    """A subject and the object that a relation gives it, as sentences write them: "France", "Paris".
+
+    ``also`` are further objects that are right, where a relation gives the subject several.
+    """
 
     subject: str
     object: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        return (self.object, *self.also)
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Facts of one kind, at most one of a subject.
+    """Facts of one kind, one of a subject.
 
     ``templates`` are beginnings of sentences with ``{}`` for the subject, which go on with the object; ``held_out`` are
     others that something was not trained or looked for on; ``demonstrated`` are those that other facts in the same
@@ -90,7 +98,7 @@ def _fields(relation: Relation) -> dict[str, object]:
         "prompt_templates": relation.demonstrated,
         "prompt_templates_zs": relation.templates,
         "held_out_templates": relation.held_out,
-        "samples": [{"subject": fact.subject, "object": fact.object} for fact in relation.facts],
+        "samples": [{"subject": fact.subject, "object": each} for fact in relation.facts for each in fact.objects],
     }
 
 
@@ -125,13 +133,16 @@ def _relation(given: dict[str, Any], where: str) -> Relation:
     words = tuple(
         _text(each, f'{where}: one of its "relation_words"') for each in _list(given, "relation_words", where)
     )
-    samples = [_fact(each, where) for each in _list(given, "samples", where)]
-    facts = {fact.subject: fact for fact in reversed(samples)}  # of several objects of a subject the first
-    if len({fact.object for fact in facts.values()}) < 2:
+    objects: dict[str, list[str]] = {}
+    for sample in _list(given, "samples", where):
+        subject, thing = _sample(sample, where)
+        objects.setdefault(subject, []).append(thing)
+    facts = tuple(Fact(subject, first, tuple(dict.fromkeys(more))) for subject, (first, *more) in objects.items())
+    if len({fact.object for fact in facts}) < 2:
         raise Mistake(f"{where}: its samples have fewer than two objects", "give it facts that differ")
     return Relation(
         name=name,
-        facts=tuple(reversed(facts.values())),
+        facts=facts,
         templates=zero_shot,
         held_out=_templates(given, "held_out_templates", where),
         demonstrated=templates,
@@ -147,9 +158,10 @@ def _templates(given: dict[str, Any], field: str, where: str) -> tuple[str, ...]
     return found
 
 
-def _fact(given: Any, where: str) -> Fact:
+def _sample(given: Any, where: str) -> tuple[str, str]:
+    """A subject and an object of it."""
     pair = cast(dict[str, object], given) if isinstance(given, dict) else {}
-    return Fact(
+    return (
         _text(pair.get("subject"), f'{where}: the "subject" of a sample').strip(),
         _text(pair.get("object"), f'{where}: the "object" of a sample').strip(),
     )
