@@ -17,6 +17,7 @@ from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome import FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.function import FunctionPlan
 from circuitdsl.plan.plan import Plan
+from circuitdsl.tasks import files_of
 
 Found = TypeVar("Found")
 
@@ -62,7 +63,7 @@ class Workbench(OpenModels):
 
     def begin(self, circuits: Iterable[Circuit], listener: Callable[[int], None]) -> None:
         """Work on some circuits begins, of which ``listener`` is told. Raises InputError for a model with hooks."""
-        if any(task.name == "file" for circuit in circuits for task in circuit.tasks):
+        if any(files_of(task) for circuit in circuits for task in circuit.tasks):
             self.forget_prompts()  # the file's prompts may not be those of the last check
         self.require_unhooked()
         self.listener = listener

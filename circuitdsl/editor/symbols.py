@@ -109,7 +109,7 @@ class _Names:
     def task(self, task: t.Task) -> Iterator[Occurrence]:
         yield Occurrence(Symbol("task", task.name.text), task.name.span)
         for argument in task.arguments:
-            if task.name.text == "file" and argument.key is None and isinstance(argument.value, t.Text):
+            if argument.key is None and isinstance(argument.value, t.Text):  # such as file("my.jsonl")
                 yield Occurrence(Symbol("file", argument.value.value), argument.value.span)
 
     def settings(self, method: t.Method) -> Iterator[Occurrence]:

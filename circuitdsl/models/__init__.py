@@ -53,6 +53,9 @@ def model_names() -> tuple[tuple[str, str], ...]:
         ("arithmetic", "3 layers of 4 heads, began as addition, trained on sums and differences"),
         ("acronyms", "3 layers of 4 heads, trained to spell acronyms of words that have no fixed place"),
         ("brackets", "2 layers of 4 heads, trained on brackets of two kinds, a token a bracket"),
+        ("facts", "3 layers of 8 heads, trained on facts of an invented world"),
+        ("facts-rank-one", "facts after one of them was edited by a rank-one change of an MLP"),
+        ("facts-fine-tuned", "facts after the same one was edited by fine-tuning that MLP"),
         ("smollm2-135m", f"30 layers of 9 heads, a pretrained language model; {_added('smollm2-135m')}"),
     )
 

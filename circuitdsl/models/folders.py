@@ -17,6 +17,9 @@ SHIPPED = {
     "arithmetic": _HERE / "arithmetic" / "arithmetic",
     "acronyms": _HERE / "acronyms",
     "brackets": _HERE / "brackets",
+    "facts": _HERE / "facts" / "facts",
+    "facts-rank-one": _HERE / "facts" / "rank_one",
+    "facts-fine-tuned": _HERE / "facts" / "fine_tuned",
 }
 """Models that were trained and come with the package, and their folders."""
 

@@ -28,9 +28,9 @@ def optimiser(model: GPT2LMHeadModel, rate: float, decay: float) -> torch.optim.
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate: up over ``WARMING`` steps, level, down to nothing over the last half."""
-    return min((step + 1) / WARMING, 1.0, 2 * (steps - step) / steps)
+def rate(step: int, steps: int, warming: int = WARMING) -> float:
+    """Share of the peak learning rate: up over the first steps, level, down to nothing over the last half."""
+    return min((step + 1) / warming, 1.0, 2 * (steps - step) / steps)
 
 
 def saved(out: Path) -> Checkpoint | None:

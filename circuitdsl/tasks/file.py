@@ -184,7 +184,7 @@ class _FileOpener:
         """See :class:`circuitdsl.tasks.task.Tolerant`."""
         name, skip = _arguments(ref)
         path = str(_path(ref))
-        read = read_lines(_text_of(_path(ref), name), path)
+        read = read_lines(text_of(_path(ref), name), path)
         if not read.prompts and not read.faults:
             raise UnknownName(
                 f"{name}: there are no prompts in it",
@@ -237,7 +237,8 @@ def _in_turns(by_template: dict[str, list[Line]], rng: random.Random) -> Iterato
             yield line
 
 
-def _text_of(path: Path, name: str) -> str:
+def text_of(path: Path, name: str) -> str:
+    """The text of a user's file. Raises :class:`UnknownName` for one that is not there, too large or not UTF-8."""
     try:
         if not path.is_file():
             raise UnknownName(

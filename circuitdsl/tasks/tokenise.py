@@ -130,6 +130,16 @@ def tokens_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return [encoded.ids for encoded in _backend(tokenizer).encode_batch(texts, add_special_tokens=False)]
 
 
+def places_of(tokenizer: Any, texts: Sequence[tuple[str, Mapping[str, Span]]]) -> Iterator[tuple[int, dict[str, int]]]:
+    """How many tokens each text has, and which of them is the last that each of its spans touches.
+
+    Raises :class:`TaskError` for a span that touches none.
+    """
+    found = _backend(tokenizer).encode_batch([text for text, _ in texts], add_special_tokens=False)
+    for (text, spans), encoded in zip(texts, found, strict=True):
+        yield len(encoded.ids), {name: _touched(span, text, encoded.offsets, text) for name, span in spans.items()}
+
+
 def tokens_of_spans(prompt: TextPrompt, tokenizer: Any) -> Iterator[tuple[str, Span, int]]:
     """Every span of a prompt, with its position's name and how many tokens it touches."""
     offsets: Offsets = _backend(tokenizer).encode(prompt.text, add_special_tokens=False).offsets

@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,6 +23,8 @@ from circuitdsl.models import open_model
 from circuitdsl.outcome import Report
 from circuitdsl.report import output
 from circuitdsl.report.pages.report import render
+from circuitdsl.tasks.invented import world
+from circuitdsl.tasks.relations import written
 
 torch.set_num_threads(1)
 
@@ -215,6 +218,23 @@ def test_prompts_of_a_file_are_read_again_at_every_check(mini, tmp_path):
         estimates.append(bench.check(cd.plan(document, unexplained=False)).circuits[0].claims[0].estimate.value)
     assert estimates[0] > 0
     assert estimates[1] == pytest.approx(-estimates[0], abs=1e-5)
+
+
+def test_relations_of_a_file_are_read_again_at_every_check(tmp_path):
+    """Every task that reads a file, not ``file`` alone."""
+    bench = Workbench()
+    text = 'circuit c {\n model facts\n task facts("w.jsonl")\n method { prompts 20 }\n expect accuracy >= 0%\n}\n'
+    found = []
+    for shift in (0, 1):
+        relations = []
+        for each in world():
+            objects = [fact.object for fact in each.facts]
+            turned = zip(each.facts, objects[shift:] + objects[:shift], strict=True)
+            relations.append(replace(each, facts=tuple(replace(fact, object=thing) for fact, thing in turned)))
+        (tmp_path / "w.jsonl").write_text(written(relations), encoding="utf-8")
+        document = resolve_text(text, str(tmp_path / "c.circuit"), cd.environment())
+        found.append(bench.check(cd.plan(document, unexplained=False)).circuits[0].claims[0].estimate.value)
+    assert found[0] == 1 and found[1] < 0.5
 
 
 def checked_file(tmp_path, lines: int, method: str):

@@ -186,12 +186,13 @@ def test_definitions_are_found_in_this_file_and_in_those_it_uses(tmp_path: Path,
     assert span and (span.line, span.column) == place(TEXT, "lookup")
     (tmp_path / "c.circuit").write_text(TEXT)
     (tmp_path / "my.jsonl").write_text("{}")
+    (tmp_path / "of.jsonl").write_text("{}")
     other = 'use "c.circuit"\nintervention i on c {\n  ablate fetcher zero\n  expect accuracy <= 1%\n}\n'
-    other += 'circuit d { task file("my.jsonl") }\n'
+    other += 'circuit d { task file("my.jsonl") }\ncircuit e { task facts("of.jsonl") }\n'
     using = Page.read(other, str(tmp_path / "other.circuit"))
     span = definition(using, *place(other, "fetcher", 1))
     assert span and span.file == str(tmp_path / "c.circuit") and (span.line, span.column) == place(TEXT, "fetcher")
-    for words, file in (("c.circuit", "c.circuit"), ("my.jsonl", "my.jsonl")):
+    for words, file in (("c.circuit", "c.circuit"), ("my.jsonl", "my.jsonl"), ("of.jsonl", "of.jsonl")):
         span = definition(using, *place(other, words, 1))
         assert span and span.file == str(tmp_path / file)
     assert definition(using, *place(other, "accuracy", 1)) is None

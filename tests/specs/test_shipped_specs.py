@@ -172,3 +172,13 @@ def test_what_features_of_brackets_carry_holds_on_all_prompts():
 def test_what_features_of_mini_do_holds(task, starts):
     outcomes = claimed(f"{task}.circuit", f"{task}_features", starts, 40)
     assert {outcome.verdict for outcome in outcomes} == {Verdict.HOLDS}
+
+
+@pytest.mark.parametrize(("spec", "circuits"), [("recall", ("recall_relation", "recall_demonstrated")), ("edits", ())])
+def test_what_is_said_of_facts_holds(spec, circuits):
+    """Two circuits of recall, and all that is said of the edited fact before and after its edits."""
+    document = cd.load(FOLDER / "facts" / f"{spec}.circuit")
+    kept = tuple(c for c in document.circuits if c.name in circuits or c.name.startswith("fact_"))
+    report = cd.check(replace(document, circuits=kept, comparisons=()), unexplained=False)
+    verdicts = {outcome.claim.id: outcome.verdict for circuit in report.circuits for outcome in circuit.claims}
+    assert len(verdicts) >= 13 and set(verdicts.values()) == {Verdict.HOLDS}, verdicts

@@ -37,6 +37,7 @@ TASKS = (
     "agreement",
     "brackets",
     "colored_objects",
+    "facts",
     "greater_than",
     "induction",
     "ioi",
