@@ -1,7 +1,7 @@
 """Relations: facts of a subject and an object, the sentences in which they are asked for, and how files hold them.
 
 A file holds one JSON object a relation, one after the other: a line each, or laid out over many lines, so that the
-files of LRE (Hernandez et al. 2024) can be used as they are, or several of them put one after the other.
+files of LRE (Hernandez et al. 2024) can be used as they are; several, one after the other, where wordings are alike.
 """
 
 from __future__ import annotations
