@@ -120,9 +120,10 @@ def test_lint_of_a_warning_is_0(tmp_path: Path):
 def test_shipped_specs_are_clean_and_formatted(path: Path):
     ended = run("lint", path)
     assert (ended.code, ended.err) == (0, "")
-    assert (
-        ended.out == "nothing is wrong\n" or ended.out.count("warning[C490]") == 1
-    )  # an edge tried where it cannot be
+    warned = re.findall(r"^warning\[(C\d+)\]", ended.out, re.MULTILINE)
+    # An edge is tried where it cannot be; SmolLM2 does not ship, and files of prompts are for its tokenizer.
+    unread = path.parent.name == "smollm2-135m" and set(warned) == {"C496"}
+    assert ended.out == "nothing is wrong\n" or warned == ["C490"] or unread
     assert run("fmt", "--check", path) == (0, "", "")
 
 
