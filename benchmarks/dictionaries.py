@@ -24,7 +24,6 @@ import torch
 
 from benchmarks.tables import table
 from circuitdsl.components import Dictionary
-from circuitdsl.engine.plain.dictionaries import encoded
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models import open_dictionary
 from circuitdsl.models.dictionaries import describe_dictionary
@@ -65,8 +64,8 @@ def compared(folder: Path) -> Compared:
         Dictionary(point, 1, info.n_features, info.fingerprint, info.transcoder, folder.name, info.folder)
     )
     inputs, theirs, rebuilt = (np.load(folder / f"{name}.npy") for name in ("inputs", "features", "reconstructions"))
-    features = encoded(torch.from_numpy(inputs), weights)
-    ours = (features @ weights.W_dec + weights.b_dec).numpy()
+    features = weights.features(torch.from_numpy(inputs))
+    ours = weights.decoded(features).numpy()
     return Compared(
         folder.name,
         float((theirs != 0).sum(-1).mean()),

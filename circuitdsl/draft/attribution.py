@@ -24,7 +24,7 @@ from circuitdsl.check.circuit import processing_of
 from circuitdsl.components import Dictionary, Feature, Node, Position
 from circuitdsl.draft.hierarchical import Cut, candidate
 from circuitdsl.engine.batch import Batch, batch_of
-from circuitdsl.engine.plain.dictionaries import Dictionaries, encoded
+from circuitdsl.engine.plain.dictionaries import Dictionaries
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.readings import METRICS, NOT_FINITE
 from circuitdsl.engine.session import Session
@@ -202,9 +202,9 @@ class _There:
     def decompose(self, activation: Tensor, hook: object) -> Tensor:
         """What stands at the point, made of features, through which gradients flow, and of an error."""
         x = activation.float()
-        features = encoded(x if self.read is None else self.read.float(), self.weights)
+        features = self.weights.features(x if self.read is None else self.read.float())
         through = candidate(features, self.cut, self._note)
-        given = through @ self.weights.W_dec + self.weights.b_dec
+        given = self.weights.decoded(through)
         error = (x - given).detach().requires_grad_()
         error.register_hook(partial(self._note_error, error.detach()))
         return (given + error).to(activation.dtype)

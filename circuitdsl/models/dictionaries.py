@@ -77,6 +77,26 @@ class DictionaryWeights:
     b_dec: Tensor
     threshold: Tensor | None
 
+    def features(self, x: Tensor) -> Tensor:
+        """The features of what the dictionary reads: [..., d_in] -> [..., n_features]."""
+        import torch
+
+        before = (x - self.b_dec if self.settings.subtracts_b_dec else x) @ self.W_enc + self.b_enc
+        features = before.relu()
+        match self.settings.activation:
+            case "relu":
+                return features
+            case "jumprelu":
+                assert self.threshold is not None
+                return torch.where(before > self.threshold, features, 0.0)
+            case "topk":
+                best = features.topk(self.settings.k, dim=-1)
+                return torch.zeros_like(features).scatter(-1, best.indices, best.values)
+
+    def decoded(self, features: Tensor) -> Tensor:
+        """What features stand for, without the error: [..., n_features] -> [..., d_out]."""
+        return features @ self.W_dec + self.b_dec
+
     def to(self, device: torch.device) -> DictionaryWeights:
         """The same on a device."""
         moved = {name: getattr(self, name) for name in ("W_enc", "b_enc", "W_dec", "b_dec", "threshold")}

@@ -39,6 +39,7 @@ from circuitdsl.models.sparse import Coder, Written
 
 RATE = 1.5e-3
 WARMING = 100  # steps
+FALLING = 5  # the rate falls over this part of the steps, the last fifth
 LOG_EVERY = 100
 BEGINNING = 8  # batches of which means and scales are taken
 EVALUATED = 12  # batches
@@ -150,11 +151,6 @@ def activations(model: GPT2LMHeadModel, texts: Texts) -> dict[Place, Pair]:
 # --- training ----------------------------------------------------------------------------------------
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the learning rate: up over ``WARMING`` steps, level, down to nothing over the last fifth."""
-    return min((step + 1) / WARMING, 1.0, 5 * (steps - step) / steps)
-
-
 def _seed(seed: int, step: int) -> int:
     return seed * 10**7 + step
 
@@ -183,14 +179,15 @@ def train(name: str, out: Path, steps: int, seed: int) -> None:
         optimiser.load_state_dict(saved["optimiser"])
     while step < steps:
         for group in optimiser.param_groups:
-            group["lr"] = RATE * rate(step, steps)
+            group["lr"] = RATE * training.rate(step, steps, WARMING, FALLING)
         losses = _train_step(coders, optimiser, activations(model, recipe.texts(_seed(seed, step))))
         step += 1
         if step % LOG_EVERY and step < steps:
             continue
         log.append({"step": step, "unexplained": losses, "unused": _unused(coders)})
         print(json.dumps(log[-1]), flush=True)
-        _save(out, coders, optimiser, {"step": step, "log": log, "seed": seed})
+        states = {place.name: coder.state_dict() for place, coder in coders.items()}
+        training.save(out, states, optimiser, {"step": step, "log": log, "seed": seed})
 
 
 def _train_step(
@@ -209,14 +206,6 @@ def _train_step(
 
 def _unused(coders: Mapping[Place, Coder]) -> dict[str, int]:
     return {place.name: int((coder.unused > LOG_EVERY).sum()) for place, coder in coders.items()}
-
-
-def _save(
-    out: Path, coders: Mapping[Place, Coder], optimiser: torch.optim.Optimizer, progress: Mapping[str, Any]
-) -> None:
-    states = {place.name: coder.state_dict() for place, coder in coders.items()}
-    torch.save({"model": states, "optimiser": optimiser.state_dict(), **progress}, out / "checkpoint.new")
-    (out / "checkpoint.new").replace(out / "checkpoint.pt")
 
 
 def export(name: str, out: Path, to: Path) -> None:
@@ -242,13 +231,6 @@ def opened(folder: Path, model: GPT2LMHeadModel) -> dict[Place, DictionaryWeight
     return found
 
 
-def features(weights: DictionaryWeights, x: Tensor) -> Tensor:
-    """The features of a JumpReLU: [..., width] -> [..., features]."""
-    assert weights.threshold is not None
-    before = x @ weights.W_enc + weights.b_enc
-    return torch.where(before > weights.threshold, before, 0.0)
-
-
 @torch.no_grad()
 def evaluate(name: str, folder: Path) -> dict[str, dict[str, float]]:
     """What the dictionaries of a folder are like on texts of another seed, by name, and ``all`` together.
@@ -267,8 +249,8 @@ def evaluate(name: str, folder: Path) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for place, weights in dictionaries.items():
         x, y = (torch.cat(each) for each in zip(*(each[place] for each in pairs), strict=True))
-        given = features(weights, x)
-        left = y - (given @ weights.W_dec + weights.b_dec)
+        given = weights.features(x)
+        left = y - weights.decoded(given)
         found[place.name] = {
             "unexplained": (left.square().sum() / (y - y.mean(0)).square().sum()).item(),
             "active": (given > 0).sum(1).float().mean().item(),
@@ -290,7 +272,7 @@ def _recovered(
 
 
 def _given(weights: DictionaryWeights) -> Callable[[Tensor], Tensor]:
-    return lambda read: features(weights, read) @ weights.W_dec + weights.b_dec
+    return lambda read: weights.decoded(weights.features(read))
 
 
 @contextmanager

@@ -1,17 +1,20 @@
-"""What the scripts share that train the models that ship: the optimiser, checkpoints, and a model's folder."""
+"""What the scripts share that train the models that ship: a small model, its course, checkpoints, a model's folder."""
 
 from __future__ import annotations
 
 import copy
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from circuitdsl.models.word_level import BOS, PAD
 
 Checkpoint = dict[str, Any]
 """The states of the model and of its optimiser, and how far the training is: its step, seed and log at least."""
@@ -28,9 +31,84 @@ def optimiser(model: GPT2LMHeadModel, rate: float, decay: float) -> torch.optim.
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
-def rate(step: int, steps: int, warming: int = WARMING) -> float:
-    """Share of the peak learning rate: up over the first steps, level, down to nothing over the last half."""
-    return min((step + 1) / warming, 1.0, 2 * (steps - step) / steps)
+def new_model(seed: int, words: Sequence[str], context: int, width: int, layers: int, heads: int) -> GPT2LMHeadModel:
+    """A model that has learnt nothing, of these words: ReLU MLPs, tied embeddings, no dropout."""
+    torch.manual_seed(seed)
+    bos = words.index(BOS)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(words),
+            n_positions=context,
+            n_embd=width,
+            n_layer=layers,
+            n_head=heads,
+            activation_function="relu",
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            initializer_range=0.06,
+            bos_token_id=bos,
+            eos_token_id=bos,
+            pad_token_id=words.index(PAD),
+        )
+    )
+
+
+def rate(step: int, steps: int, warming: int = WARMING, falling: int = 2) -> float:
+    """Share of the peak learning rate: up over the first steps, level, down to nothing over the last of ``falling``
+    equal parts."""
+    return min((step + 1) / warming, 1.0, falling * (steps - step) / steps)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a model learns from its beginning to its end.
+
+    ``begin`` gives the model for a seed. ``learn`` runs the loss of a step's batch back and gives it; the batch depends
+    on the seed and the step only, the second and third argument. ``evaluate`` is what the log says every ``log_every``
+    steps beside the loss, which has so many ``digits``.
+    """
+
+    begin: Callable[[int], GPT2LMHeadModel]
+    learn: Callable[[GPT2LMHeadModel, int, int], float]
+    evaluate: Callable[[GPT2LMHeadModel], Mapping[str, float]]
+    peak_rate: float
+    decay: float  # of the weights
+    log_every: int
+    warming: int = WARMING
+    digits: int = 6
+
+    def train(self, out: Path, steps: int, seed: int) -> None:
+        """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
+        out.mkdir(parents=True, exist_ok=True)
+        found = saved(out)
+        step, log, seed = (found[key] for key in ("step", "log", "seed")) if found else (0, [], seed)
+        model = self.begin(seed)
+        adam = optimiser(model, self.peak_rate, self.decay)
+        if found:
+            model.load_state_dict(found["model"])
+            adam.load_state_dict(found["optimiser"])
+        while step < steps:
+            for group in adam.param_groups:
+                group["lr"] = self.peak_rate * rate(step, steps, self.warming)
+            loss = self.learn(model, seed, step)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            adam.step()
+            adam.zero_grad()
+            step += 1
+            if step % self.log_every and step < steps:
+                continue
+            shares = {kind: round(share, 4) for kind, share in self.evaluate(model).items()}
+            log.append({"step": step, "loss": round(loss, self.digits)} | shares)
+            print(json.dumps(log[-1]), flush=True)
+            save(out, model.state_dict(), adam, {"step": step, "log": log, "seed": seed})
+
+    def trained(self, out: Path) -> tuple[GPT2LMHeadModel, Checkpoint]:
+        """The model of a training that is done, and its checkpoint. Raises SystemExit where none was begun."""
+        found = finished(out)
+        model = self.begin(found["seed"])
+        model.load_state_dict(found["model"])
+        return model, found
 
 
 def saved(out: Path) -> Checkpoint | None:
@@ -47,10 +125,10 @@ def finished(out: Path) -> Checkpoint:
     return found
 
 
-def save(out: Path, model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, progress: Mapping[str, Any]) -> None:
+def save(out: Path, states: Mapping[str, Any], optimiser: torch.optim.Optimizer, progress: Mapping[str, Any]) -> None:
     """Replace the checkpoint in one move, so that a run that is cut off never leaves half of one."""
     new = out / "checkpoint.new"
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), **progress}, new)
+    torch.save({"model": states, "optimiser": optimiser.state_dict(), **progress}, new)
     new.replace(out / "checkpoint.pt")
 
 

@@ -264,11 +264,12 @@ def _queries(
     """The queries that have all counterfactuals."""
     mine = counted[wording]
     turned = [(counted[other], _turned(mine, counted[other], begins)) for other in asked.counterparts(wording)]
+    turns = asked.turns
     for subject, fact in mine.facts.items():
         if not asked.asks(fact) or fact.object not in begins:
             continue
         fitting: Iterable[Turned | None] = (None,)
-        if asked.turns:
+        if turns:
             fitting = (
                 each
                 for other, each in turned

@@ -64,7 +64,7 @@ def test_the_rate_that_two_trainings_share_rises_stays_and_falls():
 def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "EVALUATED", 4)
     for out, steps in (("whole", 3), ("parts", 2), ("parts", 3)):
-        train.train(tmp_path / out, steps, seed=5)
+        train.COURSE.train(tmp_path / out, steps, seed=5)
     whole, parts = (torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 3
     for name, tensor in whole["model"].items():

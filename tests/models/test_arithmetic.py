@@ -67,7 +67,7 @@ def test_arithmetic_begins_as_addition():
 def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "EVALUATED", 4)
     for out, steps in (("whole", 3), ("parts", 2), ("parts", 3)):
-        train.train("addition", tmp_path / out, steps, seed=5)
+        train.course(train.RECIPES["addition"]).train(tmp_path / out, steps, seed=5)
     whole, parts = (torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 3
     for name, tensor in whole["model"].items():

@@ -17,7 +17,6 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from circuitdsl.components import Dictionary
-from circuitdsl.engine.plain.dictionaries import encoded
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models import describe_dictionary, dictionaries, open_dictionary
 from circuitdsl.models.model import ModelError
@@ -88,7 +87,7 @@ def test_features_are_those_of_the_papers(tmp_path, architecture, dtype):
     opened = open_dictionary(described(folder, "mlp_out", 0))
     assert opened.W_enc.dtype == torch.float32
     x = torch.randn(7, 8, generator=torch.Generator().manual_seed(1))
-    found = encoded(x, opened)
+    found = opened.features(x)
     rounded = {name: each.float().numpy() for name, each in tensors.items()}
     for ours, row in zip(found, x, strict=True):
         np.testing.assert_allclose(ours.numpy(), features_of(row.numpy(), rounded, architecture), atol=1e-5)

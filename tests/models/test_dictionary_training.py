@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from circuitdsl.engine.plain.dictionaries import encoded
 from circuitdsl.models import sparse, train_dictionaries, training
 from circuitdsl.models.brackets.tokenizer import VOCABULARY
 from circuitdsl.models.folders import SHIPPED
@@ -87,7 +86,7 @@ def test_pairs_of_features_tell_the_kind_of_what_is_open_on_every_prompt(bracket
     is_round = torch.tensor([prompt.answer == ")" for prompt in prompts])
     for kind, of_round, of_square in (("attn", (63,), (89,)), ("mlp", (78, 151), (9, 89))):
         place = train_dictionaries.Place(kind, 1)
-        active = train_dictionaries.features(opened[place], pairs[place][0]).view(*tokens.shape, -1)[:, -1] > 0
+        active = opened[place].features(pairs[place][0]).view(*tokens.shape, -1)[:, -1] > 0
         for index in of_round:
             assert torch.equal(active[:, index], is_round)
         for index in of_square:
@@ -138,4 +137,6 @@ def test_what_ships_gives_what_the_log_says(brackets, monkeypatch):
         assert each["recovered"] == pytest.approx(told[name]["recovered"], abs=0.02)
     place, weights = next(iter(train_dictionaries.opened(folder, brackets).items()))
     x, _ = train_dictionaries.activations(brackets, train_dictionaries.RECIPES["brackets"].texts(3))[place]
-    assert torch.equal(train_dictionaries.features(weights, x), encoded(x, weights))
+    before = x @ weights.W_enc + weights.b_enc
+    assert weights.threshold is not None
+    assert torch.equal(weights.features(x), torch.where(before > weights.threshold, before, 0.0))

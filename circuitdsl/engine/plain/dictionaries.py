@@ -73,8 +73,8 @@ class _Use:
         if self.dictionary.transcoder:
             assert self.read is not None, "an MLP reads before it writes"
             read = self.read.float()
-        features = encoded(self._through(self.dictionary.read_as, read), self.weights)
-        error = x - (features @ self.weights.W_dec + self.weights.b_dec)
+        features = self.weights.features(self._through(self.dictionary.read_as, read))
+        error = x - self.weights.decoded(features)
         replaced = self._through(self.dictionary.features, features)
         left = self._through(self.dictionary.error, error)
         return (replaced - features) @ self.weights.W_dec + (left - error) if self.writes else None
@@ -95,18 +95,3 @@ def _adding_up(uses: Sequence[_Use]) -> Hook:
         return activation + torch.stack(changes).sum(0).to(activation.dtype) if changes else None
 
     return add
-
-
-def encoded(x: Tensor, weights: DictionaryWeights) -> Tensor:
-    """The features of what a dictionary reads: [..., d_in] -> [..., n_features]."""
-    before = (x - weights.b_dec if weights.settings.subtracts_b_dec else x) @ weights.W_enc + weights.b_enc
-    features = before.relu()
-    match weights.settings.activation:
-        case "relu":
-            return features
-        case "jumprelu":
-            assert weights.threshold is not None
-            return torch.where(before > weights.threshold, features, 0.0)
-        case "topk":
-            best = features.topk(weights.settings.k, dim=-1)
-            return torch.zeros_like(features).scatter(-1, best.indices, best.values)

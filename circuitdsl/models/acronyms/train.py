@@ -9,7 +9,6 @@ The data of a step depend on the seed and the step only, so a resumed run is the
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from random import Random
@@ -18,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
 from circuitdsl.models import training
 from circuitdsl.models.acronyms import data, tokenizer
@@ -33,25 +32,8 @@ EVALUATED = 1000  # texts of held-out letters while training
 
 
 def new_model(seed: int) -> GPT2LMHeadModel:
-    """3 layers of 4 heads and a ReLU MLP, d_model 64, tied embeddings, no dropout."""
-    torch.manual_seed(seed)
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=len(tokenizer.VOCABULARY),
-            n_positions=tokenizer.CONTEXT,
-            n_embd=64,
-            n_layer=3,
-            n_head=4,
-            activation_function="relu",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            initializer_range=0.06,
-            bos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
-            eos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
-            pad_token_id=tokenizer.VOCABULARY.index(tokenizer.PAD),
-        )
-    )
+    """3 layers of 4 heads, d_model 64."""
+    return training.new_model(seed, tokenizer.VOCABULARY, tokenizer.CONTEXT, width=64, layers=3, heads=4)
 
 
 def said(model: GPT2LMHeadModel, texts: list[list[int]]) -> tuple[Float[Tensor, "texts letters vocabulary"], Tensor]:
@@ -63,14 +45,11 @@ def said(model: GPT2LMHeadModel, texts: list[list[int]]) -> tuple[Float[Tensor, 
     return logits[rows, letters - 1], tokens[rows, letters]
 
 
-def train_step(model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, texts: list[list[int]]) -> float:
-    """One step of the optimiser on one batch; its loss, the mean cross-entropy of the letters."""
-    logits, letters = said(model, texts)
+def learn(model: GPT2LMHeadModel, seed: int, step: int) -> float:
+    """Run the loss of a step's batch back, the mean cross-entropy of the letters."""
+    logits, letters = said(model, data.training_batch(BATCH, Random(f"{seed} {step}")))
     loss = functional.cross_entropy(logits.flatten(0, 1), letters.flatten())
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    optimiser.zero_grad()
     return loss.item()
 
 
@@ -84,34 +63,17 @@ def evaluate(model: GPT2LMHeadModel, count: int, seed: int) -> dict[str, float]:
     return dict(zip(("first", "second", "third"), right, strict=True))
 
 
-def train(out: Path, steps: int, seed: int) -> None:
-    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
-    out.mkdir(parents=True, exist_ok=True)
-    saved = training.saved(out)
-    step, log, seed = (saved[key] for key in ("step", "log", "seed")) if saved else (0, [], seed)
-    model = new_model(seed)
-    optimiser = training.optimiser(model, PEAK_RATE, DECAY)
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-    while step < steps:
-        for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * training.rate(step, steps)
-        loss = train_step(model, optimiser, data.training_batch(BATCH, Random(f"{seed} {step}")))
-        step += 1
-        if step % LOG_EVERY and step < steps:
-            continue
-        found = {letter: round(share, 4) for letter, share in evaluate(model, EVALUATED, seed=1).items()}
-        log.append({"step": step, "loss": round(loss, 6)} | found)
-        print(json.dumps(log[-1]), flush=True)
-        training.save(out, model, optimiser, {"step": step, "log": log, "seed": seed})
+def logged(model: GPT2LMHeadModel) -> dict[str, float]:
+    """What the log says of a model that is being trained."""
+    return evaluate(model, EVALUATED, seed=1)
+
+
+COURSE = training.Course(new_model, learn, logged, PEAK_RATE, DECAY, LOG_EVERY)
 
 
 def export(out: Path, to: Path) -> None:
     """Write the model folder as it ships, and the log of its training."""
-    saved = training.finished(out)
-    model = new_model(saved["seed"])
-    model.load_state_dict(saved["model"])
+    model, saved = COURSE.trained(out)
     training.write_folder(model, tokenizer.build(), to)
     training.write_log(to, saved)
 
@@ -127,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     if given.action == "train":
-        train(given.out, given.steps, given.seed)
+        COURSE.train(given.out, given.steps, given.seed)
     else:
         export(given.out, given.folder)
     return 0

@@ -11,16 +11,16 @@ so a resumed run is the same run.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
 from circuitdsl.models import training
 from circuitdsl.models.arithmetic import data, tokenizer
@@ -51,25 +51,9 @@ RECIPES = {
 
 
 def new_model(recipe: Recipe, seed: int) -> GPT2LMHeadModel:
-    """Layers of 4 heads and a ReLU MLP, d_model 128, tied embeddings, no dropout."""
-    torch.manual_seed(seed)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=len(tokenizer.VOCABULARY),
-            n_positions=tokenizer.CONTEXT,
-            n_embd=128,
-            n_layer=recipe.layers,
-            n_head=4,
-            activation_function="relu",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            initializer_range=0.06,
-            bos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
-            eos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
-            pad_token_id=tokenizer.VOCABULARY.index(tokenizer.PAD),
-        )
-    )
+    """Layers of 4 heads, d_model 128."""
+    words, context = tokenizer.VOCABULARY, tokenizer.CONTEXT
+    model = training.new_model(seed, words, context, width=128, layers=recipe.layers, heads=4)
     if recipe.begins is not None:
         insert(training.load(PACKAGE / recipe.begins), model)
     return model
@@ -90,16 +74,13 @@ def answer_logits(model: GPT2LMHeadModel, tokens: Int[Tensor, "questions tokens"
     return model(input_ids=tokens[:, :-1]).logits[:, data.QUESTION - 1 :]
 
 
-def train_step(
-    model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, tokens: Int[Tensor, "questions tokens"]
-) -> float:
-    """One step of the optimiser on one batch; its loss, the mean cross-entropy of the answers' tokens."""
+def learn(recipe: Recipe, model: GPT2LMHeadModel, seed: int, step: int) -> float:
+    """Run the loss of a step's batch back, the mean cross-entropy of the answers' tokens."""
+    rng = torch.Generator().manual_seed(seed * 10**7 + step)
+    tokens = data.training_batch(BATCH, recipe.subtractions, rng)
     logits = answer_logits(model, tokens)
     loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, data.QUESTION :].flatten())
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    optimiser.zero_grad()
     return loss.item()
 
 
@@ -117,36 +98,19 @@ def evaluate(model: GPT2LMHeadModel, count: int, seed: int) -> dict[str, float]:
     return found
 
 
-def train(name: str, out: Path, steps: int, seed: int) -> None:
-    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
-    out.mkdir(parents=True, exist_ok=True)
-    recipe = RECIPES[name]
-    saved = training.saved(out)
-    step, log, seed = (saved[key] for key in ("step", "log", "seed")) if saved else (0, [], seed)
-    model = new_model(recipe, seed)
-    optimiser = training.optimiser(model, PEAK_RATE, DECAY)
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-    while step < steps:
-        for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * training.rate(step, steps)
-        rng = torch.Generator().manual_seed(seed * 10**7 + step)
-        loss = train_step(model, optimiser, data.training_batch(BATCH, recipe.subtractions, rng))
-        step += 1
-        if step % LOG_EVERY and step < steps:
-            continue
-        found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
-        log.append({"step": step, "loss": round(loss, 6)} | found)
-        print(json.dumps(log[-1]), flush=True)
-        training.save(out, model, optimiser, {"step": step, "log": log, "seed": seed})
+def logged(model: GPT2LMHeadModel) -> dict[str, float]:
+    """What the log says of a model that is being trained."""
+    return evaluate(model, EVALUATED, seed=1)
+
+
+def course(recipe: Recipe) -> training.Course:
+    """How a model learns by its recipe."""
+    return training.Course(partial(new_model, recipe), partial(learn, recipe), logged, PEAK_RATE, DECAY, LOG_EVERY)
 
 
 def export(name: str, out: Path, to: Path) -> None:
     """Write the model folder as it ships, and the log of its training."""
-    saved = training.finished(out)
-    model = new_model(RECIPES[name], saved["seed"])
-    model.load_state_dict(saved["model"])
+    model, saved = course(RECIPES[name]).trained(out)
     training.write_folder(model, tokenizer.build(), to)
     training.write_log(to, saved)
 
@@ -162,9 +126,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    out = given.out or Path("build") / given.name
+    out, recipe = given.out or Path("build") / given.name, RECIPES[given.name]
     if given.action == "train":
-        train(given.name, out, given.steps or RECIPES[given.name].steps, given.seed)
+        course(recipe).train(out, given.steps or recipe.steps, given.seed)
     else:
         export(given.name, out, given.folder or PACKAGE / given.name)
     return 0

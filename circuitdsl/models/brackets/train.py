@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
 from circuitdsl.models import training
 from circuitdsl.models.brackets import data, tokenizer
@@ -28,46 +28,21 @@ BATCH = 128
 STEPS = 6_000
 PEAK_RATE = 2e-3
 DECAY = 0.1  # of the weights
-WARMING = 200  # steps
 LOG_EVERY = 250
 EVALUATED = 1000  # texts while training, of which one in eight is held out
 
 
 def new_model(seed: int) -> GPT2LMHeadModel:
-    """2 layers of 4 heads and a ReLU MLP, d_model 64, tied embeddings, no dropout."""
-    torch.manual_seed(seed)
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=len(tokenizer.VOCABULARY),
-            n_positions=tokenizer.CONTEXT,
-            n_embd=64,
-            n_layer=2,
-            n_head=4,
-            activation_function="relu",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            initializer_range=0.06,
-            bos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
-            eos_token_id=tokenizer.VOCABULARY.index(tokenizer.BOS),
-            pad_token_id=tokenizer.VOCABULARY.index(tokenizer.PAD),
-        )
-    )
+    """2 layers of 4 heads, d_model 64."""
+    return training.new_model(seed, tokenizer.VOCABULARY, tokenizer.CONTEXT, width=64, layers=2, heads=4)
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate: up over ``WARMING`` steps, level, down to nothing over the last half."""
-    return min((step + 1) / WARMING, 1.0, 2 * (steps - step) / steps)
-
-
-def train_step(model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, tokens: data.Tokens) -> float:
-    """One step of the optimiser on one batch; its loss, the mean cross-entropy of all tokens but the first."""
+def learn(model: GPT2LMHeadModel, seed: int, step: int) -> float:
+    """Run the loss of a step's batch back, the mean cross-entropy of all tokens but the first."""
+    tokens = data.training_batch(BATCH, torch.Generator().manual_seed(seed * 10**7 + step))
     logits = model(input_ids=tokens[:, :-1]).logits
     loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    optimiser.zero_grad()
     return loss.item()
 
 
@@ -103,35 +78,17 @@ def ask_all(model: GPT2LMHeadModel) -> dict[str, int]:
     }
 
 
-def train(out: Path, steps: int, seed: int) -> None:
-    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
-    out.mkdir(parents=True, exist_ok=True)
-    saved = training.saved(out)
-    step, log, seed = (saved[key] for key in ("step", "log", "seed")) if saved else (0, [], seed)
-    model = new_model(seed)
-    optimiser = training.optimiser(model, PEAK_RATE, DECAY)
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-    while step < steps:
-        for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * rate(step, steps)
-        rng = torch.Generator().manual_seed(seed * 10**7 + step)
-        loss = train_step(model, optimiser, data.training_batch(BATCH, rng))
-        step += 1
-        if step % LOG_EVERY and step < steps:
-            continue
-        found = {kind: round(share, 4) for kind, share in evaluate(model, EVALUATED, seed=1).items()}
-        log.append({"step": step, "loss": round(loss, 4)} | found)
-        print(json.dumps(log[-1]), flush=True)
-        training.save(out, model, optimiser, {"step": step, "log": log, "seed": seed})
+def logged(model: GPT2LMHeadModel) -> dict[str, float]:
+    """What the log says of a model that is being trained."""
+    return evaluate(model, EVALUATED, seed=1)
+
+
+COURSE = training.Course(new_model, learn, logged, PEAK_RATE, DECAY, LOG_EVERY, digits=4)
 
 
 def export(out: Path, to: Path) -> None:
     """Write the model folder as it ships, and the log of its training."""
-    saved = training.finished(out)
-    model = new_model(saved["seed"])
-    model.load_state_dict(saved["model"])
+    model, saved = COURSE.trained(out)
     training.write_folder(model, tokenizer.build(), to)
     training.write_log(to, saved, shipped=ask_all(training.load(to)))
 
@@ -147,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     if given.action == "train":
-        train(given.out, given.steps, given.seed)
+        COURSE.train(given.out, given.steps, given.seed)
     elif given.action == "export":
         export(given.out, given.folder)
     if given.action != "train":

@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.nn import functional
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 
 from circuitdsl.models import training
 from circuitdsl.models.facts import data, tokenizer
@@ -32,26 +33,8 @@ EVALUATED = 1000  # sequences with demonstrations
 
 
 def new_model(seed: int) -> GPT2LMHeadModel:
-    """3 layers of 8 heads and a ReLU MLP, d_model 128, tied embeddings, no dropout."""
-    torch.manual_seed(seed)
-    words = tokenizer.vocabulary()
-    return GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=len(words),
-            n_positions=tokenizer.CONTEXT,
-            n_embd=128,
-            n_layer=3,
-            n_head=8,
-            activation_function="relu",
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            initializer_range=0.06,
-            bos_token_id=words.index(tokenizer.BOS),
-            eos_token_id=words.index(tokenizer.BOS),
-            pad_token_id=words.index(tokenizer.PAD),
-        )
-    )
+    """3 layers of 8 heads, d_model 128."""
+    return training.new_model(seed, tokenizer.vocabulary(), tokenizer.CONTEXT, width=128, layers=3, heads=8)
 
 
 def logits_of(model: GPT2LMHeadModel, tokens: torch.Tensor) -> torch.Tensor:
@@ -64,9 +47,9 @@ def loss_of(model: GPT2LMHeadModel, given: data.Sequences) -> torch.Tensor:
     return functional.cross_entropy(logits_of(model, given.tokens)[given.asked], given.answers[given.asked])
 
 
-def train_step(model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, seed: int) -> float:
-    """One step of the optimiser on one batch, which depends on the seed; the batch's loss."""
-    rng = torch.Generator().manual_seed(seed)
+def learn(model: GPT2LMHeadModel, seed: int, step: int) -> float:
+    """Run the loss of a step's batch back, that of sentences and that of demonstrations by their shares of it."""
+    rng = torch.Generator().manual_seed(seed * 10**7 + step)
     demonstrated = int(BATCH * data.DEMONSTRATED)
     sentences = data.in_sentences()
     some = torch.randint(len(sentences.tokens), (BATCH - demonstrated,), generator=rng)
@@ -79,9 +62,6 @@ def train_step(model: GPT2LMHeadModel, optimiser: torch.optim.Optimizer, seed: i
         loss = loss_of(model, given) * share
         loss.backward()
         total += loss.item()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-    optimiser.zero_grad()
     return total
 
 
@@ -106,34 +86,12 @@ def evaluate(model: GPT2LMHeadModel, seed: int) -> dict[str, float]:
     }
 
 
-def train(out: Path, steps: int, seed: int) -> None:
-    """Train to ``steps``, going on from ``out/checkpoint.pt`` if it is there, whose seed then counts."""
-    out.mkdir(parents=True, exist_ok=True)
-    saved = training.saved(out)
-    step, log, seed = (saved[key] for key in ("step", "log", "seed")) if saved else (0, [], seed)
-    model = new_model(seed)
-    optimiser = training.optimiser(model, PEAK_RATE, DECAY)
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-    while step < steps:
-        for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * training.rate(step, steps, WARMING)
-        loss = train_step(model, optimiser, seed * 10**7 + step)
-        step += 1
-        if step % LOG_EVERY and step < steps:
-            continue
-        found = {kind: round(share, 4) for kind, share in evaluate(model, seed=1).items()}
-        log.append({"step": step, "loss": round(loss, 6)} | found)
-        print(json.dumps(log[-1]), flush=True)
-        training.save(out, model, optimiser, {"step": step, "log": log, "seed": seed})
+COURSE = training.Course(new_model, learn, partial(evaluate, seed=1), PEAK_RATE, DECAY, LOG_EVERY, WARMING)
 
 
 def export(out: Path, to: Path) -> None:
     """Write the model folder as it ships, and the log of its training."""
-    saved = training.finished(out)
-    model = new_model(saved["seed"])
-    model.load_state_dict(saved["model"])
+    model, saved = COURSE.trained(out)
     training.write_folder(model, tokenizer.build(), to)
     training.write_log(to, saved, shipped=evaluate(training.load(to), seed=2))
 
@@ -151,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     if given.action == "train":
-        train(given.out, given.steps, given.seed)
+        COURSE.train(given.out, given.steps, given.seed)
     elif given.action == "export":
         export(given.out, given.folder)
     if given.action != "train":

@@ -195,7 +195,7 @@ def train(out: Path, steps: int, seed: int, keep_every: int = 0) -> None:
         print(json.dumps(log[-1]), flush=True)
         until = STAGES[stage].until
         stage += bool(until) and all(found[kind] >= bound for kind, bound in until)
-        training.save(out, model, optimiser, {"step": step, "stage": stage, "log": log, "seed": seed})
+        training.save(out, model.state_dict(), optimiser, {"step": step, "stage": stage, "log": log, "seed": seed})
 
 
 def export(out: Path, to: Path) -> None:
