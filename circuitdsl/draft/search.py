@@ -1,10 +1,9 @@
 """The search: what moves the logits, then what feeds what was found, stage by stage, until nothing more is found.
 
 Every stage sweeps all heads, MLPs (if they are looked for) and the token embedding at a position into an input, by
-path patching. An input is
-looked into unless all that it receives at the position together surely has less effect than the floor: one experiment
-tells. Senders whose effect is surely within the floor on some of the prompts are measured on no more (``judge.race``).
-All senders of all inputs of a stage are corrected for each other.
+path patching. An input is looked into unless all that it receives at the position together surely has less effect than
+the floor: one experiment tells. Senders whose effect is surely within the floor on some of the prompts are measured on
+no more (``judge.race``). All senders of all inputs of a stage are corrected for each other.
 """
 
 from __future__ import annotations

@@ -104,14 +104,14 @@ def _fields(relation: Relation) -> dict[str, object]:
 
 def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Every JSON object of a text, with the line that it begins on."""
-    decoder, at = json.JSONDecoder(), 0
-    while gap := re.compile(r"\s*").match(text, at):
-        at = gap.end()
-        if at == len(text):
+    decoder, end, line = json.JSONDecoder(), 0, 1
+    while gap := re.compile(r"\s*").match(text, end):
+        begin = gap.end()
+        if begin == len(text):
             return
-        line = text.count("\n", 0, at) + 1
+        line += text.count("\n", end, begin)
         try:
-            found, at = decoder.raw_decode(text, at)
+            found, end = decoder.raw_decode(text, begin)
         except json.JSONDecodeError as error:
             raise Mistake(f"line {error.lineno}: not JSON: {error.msg}", _REMEDY) from error
         except (RecursionError, ValueError) as error:  # ValueError: a whole number of more than 4,300 digits
@@ -119,6 +119,7 @@ def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(found, dict):
             raise Mistake(f"line {line}: no object {{...}}", _REMEDY)
         yield line, cast(dict[str, Any], found)
+        line += text.count("\n", begin, end)
 
 
 def _relation(given: dict[str, Any], where: str) -> Relation:
