@@ -130,7 +130,7 @@ class Graph:
         yield "inputs", _some(edges, lambda edge: edge.which in QKV, "into q, k or v by itself")
         yield "joined inputs", _some(edges, lambda edge: edge.which == "qkv", "into q, k and v together as one edge")
         yield "positions", _listed("the positions of nodes", sorted(places))
-        yield "position embedding", _some(edges, lambda edge: edge.sender.component == PosEmbed(), "from pos_embed")
+        yield "position embedding", self._of_position_embedding()
         yield "edge scores", _scores(self.edges, "edge")
         yield "node scores", _scores(self.nodes, "node")
         neurons = sum(bool(each.neurons or each.neuron_scores) for each in self.nodes)
@@ -143,6 +143,13 @@ class Graph:
     def _all_nodes(self) -> Iterator[Node]:
         yield from (each.node for each in self.nodes)
         yield from (node for edge in self.edges for node in edge.nodes)
+
+    def _of_position_embedding(self) -> str:
+        """Edges from it that are in the circuit or have a score, and whether it is listed by itself."""
+        told = (edge for edge in self.edges if edge.included or edge.score)
+        listed = any(each.node.component == PosEmbed() for each in self.nodes)
+        said = _some(told, lambda edge: edge.sender.component == PosEmbed(), "from pos_embed")
+        return " and ".join(filter(None, (said, "what is said of the node pos_embed" if listed else "")))
 
     def _left_out(self) -> str:
         away = (

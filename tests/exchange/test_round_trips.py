@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from graphs import ENVIRONMENT, HEADING, PLACES, SMALL, graphs
+from graphs import ENVIRONMENT, HEADING, PLACES, SMALL, TOY, graphs
 from hypothesis import given, settings
 
 import circuitdsl as cd
-from circuitdsl.components import ALL, Node, Position
+from circuitdsl.components import ALL, Node, PosEmbed, Position
 from circuitdsl.errors import InputError
 from circuitdsl.exchange.fitting import fit
-from circuitdsl.exchange.graph import Graph, GraphNode
+from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
 from circuitdsl.exchange.spec import HOLDS
 from circuitdsl.exchange.tools import acdc, eap
 from circuitdsl.language.diagnostics import SpecError
@@ -103,6 +103,16 @@ def test_what_is_lost_is_said_and_nothing_else(name: str):
             assert said_by(fitted.graph) == said_by(graph)
 
     check()
+
+
+@pytest.mark.parametrize("name", ["eap", "eap-pt"])
+def test_a_position_embedding_that_a_format_has_not_is_said_to_be_lost(name: str):
+    """Listed by itself, or at an edge that is not in the circuit and has a score."""
+    node, sends = Node(PosEmbed(), ALL), GraphEdge(Node(PosEmbed(), ALL), None, included=False, score=2.0)
+    for graph in (Graph(TOY, nodes=(GraphNode(node),)), Graph(TOY, edges=(sends,))):
+        fitted = fit(graph, FORMATS[name].holds)
+        assert said_by(fitted.graph) != said_by(graph)
+        assert any("pos_embed" in each for each in fitted.lost)
 
 
 def said_by(graph: Graph) -> object:
