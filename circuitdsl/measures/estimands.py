@@ -9,15 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
 
-from circuitdsl.measures.ranks import spearman
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-Array: TypeAlias = "NDArray[np.float64]"
+from circuitdsl.measures.ranks import Array, spearman
 
 Limits = tuple[float, float]
 """The least and the greatest value that there can be on a single prompt."""
