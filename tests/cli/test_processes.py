@@ -31,6 +31,8 @@ LIGHT = (
     ["explain", "mini"],
     ["models"],
     ["tasks"],
+    ["tasks", "show", "ioi"],
+    ["tasks", "show", "ioi", "--model", "planted-ioi"],
     ["export", "specs/mini/ioi.circuit", "--format", "eap"],
     ["import", "tests/cli/mini.json", "--model", "mini", "--task", "ioi"],
 )
@@ -50,6 +52,11 @@ def test_what_needs_no_model_loads_no_torch():
 def test_help_loads_no_more_than_the_command_line():
     packages = (*HEAVY, "networkx", "numpy", "lark")
     assert _ended(HELP, packages) == [[arguments, 0, []] for arguments in HELP]
+
+
+def test_lint_and_explain_compute_nothing():
+    commands = [["lint", "specs/mini/ioi.circuit", "specs/facts/recall.circuit"], ["explain", "knockout"]]
+    assert _ended(commands, (*HEAVY, "numpy")) == [[arguments, 0, []] for arguments in commands]
 
 
 def _ended(commands: Sequence[Sequence[str]], packages: Sequence[str]) -> list[list[object]]:
