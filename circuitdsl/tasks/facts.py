@@ -16,6 +16,7 @@ those of a file of relations (:mod:`circuitdsl.tasks.relations`), LRE's among th
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,55 +135,25 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Showable:
-    """What demonstrations may be about, and which of it has an object that begins so, by number."""
-
-    every: tuple[Shown, ...]
-    begun: Mapping[object, frozenset[int]]
-
-    @classmethod
-    def of(cls, every: Iterable[Shown]) -> Showable:
-        listed = tuple(every)
-        begun: dict[object, set[int]] = {}
-        for number, shown in enumerate(listed):
-            for start in shown.begun:
-                begun.setdefault(start, set()).add(number)
-        return cls(listed, {start: frozenset(numbers) for start, numbers in begun.items()})
-
-    def away(self, starts: Iterable[object]) -> frozenset[int]:
-        """The numbers of what has an object that begins with one of these."""
-        none: frozenset[int] = frozenset()
-        return none.union(*(self.begun[start] for start in starts if start in self.begun))
-
-
-@dataclass(frozen=True)
 class Counted:
-    """A wording and its facts, by subject and by place, with how the objects of each begin, the place of its query and
-    demonstration, and what demonstrations may be about."""
+    """A wording and its facts, by subject and by place, with the place of each one's query and demonstration, and what
+    demonstrations may be about."""
 
     wording: Wording
     facts: Mapping[str, Fact]
-    begun: Mapping[str, frozenset[object]]
     query: Mapping[str, Place]
     demonstration: Mapping[str, Place]
     at_place: Mapping[Place, tuple[Fact, ...]]
-    showable: Showable
+    shown: tuple[Shown, ...]
 
 
 @dataclass(frozen=True)
 class Turned:
     """A wording of another relation with its facts, and what demonstrations in both may be about."""
 
-    counted: Counted
-    showable: Showable
-
-    @property
-    def wording(self) -> Wording:
-        return self.counted.wording
-
-    @property
-    def facts(self) -> Mapping[str, Fact]:
-        return self.counted.facts
+    wording: Wording
+    facts: Mapping[str, Fact]
+    shown: tuple[Shown, ...]
 
 
 @dataclass(frozen=True)
@@ -274,20 +245,16 @@ def _counted(wording: Wording, reader: Reader, begins: Mapping[str, object], sho
     subjects = [fact.subject for fact in facts]
     query = dict(zip(subjects, reader.places(list(map(wording.query, facts))), strict=True))
     demonstrations = reader.places(list(map(wording.shown, facts))) if shown else ()
-    begun = {fact.subject: frozenset(begins[each] for each in fact.objects if each in begins) for fact in facts}
     at_place: dict[Place, list[Fact]] = {}
     for fact in facts:
-        if fact.object in begins:
-            at_place.setdefault(query[fact.subject], []).append(fact)
-    known = (Shown(fact, fact, begun[fact.subject]) for fact in facts if fact.object in begins)
+        at_place.setdefault(query[fact.subject], []).append(fact)
     return Counted(
         wording,
         {fact.subject: fact for fact in facts},
-        begun,
         query,
         dict(zip(subjects, demonstrations, strict=False)),
         {place: tuple(found) for place, found in at_place.items()},
-        Showable.of(known if shown else ()),
+        tuple(_shown(((fact, fact) for fact in facts), begins)) if shown else (),
     )
 
 
@@ -296,7 +263,7 @@ def _queries(
 ) -> Iterator[Query]:
     """The queries that have all counterfactuals."""
     mine = counted[wording]
-    turned = [_turned(mine, counted[other], begins) for other in asked.counterparts(wording)]
+    turned = [(counted[other], _turned(mine, counted[other], begins)) for other in asked.counterparts(wording)]
     turns = asked.turns
     for subject, fact in mine.facts.items():
         if not asked.asks(fact) or fact.object not in begins:
@@ -305,49 +272,60 @@ def _queries(
         if turns:
             fitting = (
                 each
-                for each in turned
+                for other, each in turned
                 if subject in each.facts
-                and mine.query[subject].fits(each.counted.query[subject])
+                and mine.query[subject].fits(other.query[subject])
                 and each.facts[subject].object in begins
-                and mine.begun[subject].isdisjoint(each.counted.begun[subject])
+                and not _begun(fact, begins) & _begun(each.facts[subject], begins)
             )
-        found = tuple(each for each in fitting if any(_others(mine, fact, each, asked.shots)))
+        found = tuple(each for each in fitting if any(_others(mine, fact, each, begins, asked.shots)))
         if found:
             yield Query(mine, fact, found)
 
 
 def _turned(one: Counted, other: Counted, begins: Mapping[str, object]) -> Turned:
-    shown = (
-        Shown(fact, other.facts[subject], one.begun[subject] | other.begun[subject])
+    pairs = (
+        (fact, other.facts[subject])
         for subject, fact in one.facts.items()
         if subject in other.demonstration and one.demonstration[subject].fits(other.demonstration[subject])
-        if fact.object in begins and other.facts[subject].object in begins
     )
-    return Turned(other, Showable.of(shown))
+    return Turned(other.wording, other.facts, tuple(_shown(pairs, begins)))
 
 
-def _others(counted: Counted, fact: Fact, turned: Turned | None, shots: int) -> Iterator[Fact]:
+def _shown(pairs: Iterable[tuple[Fact, Fact]], begins: Mapping[str, object]) -> Iterator[Shown]:
+    for mine, theirs in pairs:
+        if mine.object in begins and theirs.object in begins:
+            yield Shown(mine, theirs, frozenset(_begun(mine, begins) | _begun(theirs, begins)))
+
+
+def _begun(fact: Fact, begins: Mapping[str, object]) -> set[object]:
+    """How the objects of a fact begin."""
+    return {begins[each] for each in fact.objects if each in begins}
+
+
+def _others(
+    counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], shots: int
+) -> Iterator[Fact]:
     """The facts that ``other_subject`` may be about: with another object, and enough others left to be shown."""
-    right = counted.begun[fact.subject]
-    showable = turned.showable if turned else counted.showable
-    away = showable.away(_right(counted, fact, turned))
-    for other in counted.at_place.get(counted.query[fact.subject], ()):
-        theirs = counted.begun[other.subject]
-        if theirs.isdisjoint(right) and len(showable.every) - len(away | showable.away(theirs)) >= shots:
+    right = _begun(fact, begins)
+    left = list(_showable(counted, fact, turned, begins)) if shots else []
+    starts: Mapping[object, int] = Counter(start for each in left for start in each.begun) if left else {}
+    for other in counted.at_place[counted.query[fact.subject]]:
+        theirs = _begun(other, begins)
+        enough = len(left) - sum(starts.get(start, 0) for start in theirs) >= shots
+        if enough and other.object in begins and theirs.isdisjoint(right):
             yield other
 
 
-def _showable(counted: Counted, fact: Fact, turned: Turned | None, other: Fact) -> Iterator[Shown]:
+def _showable(
+    counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], other: Fact | None = None
+) -> Iterator[Shown]:
     """What may stand before a query: nothing that gives away its answer or that of a counterfactual."""
-    showable = turned.showable if turned else counted.showable
-    away = showable.away(_right(counted, fact, turned) | counted.begun[other.subject])
-    return (each for number, each in enumerate(showable.every) if number not in away)
-
-
-def _right(counted: Counted, fact: Fact, turned: Turned | None) -> frozenset[object]:
-    """How the answers begin, also those of the other relation."""
-    mine = counted.begun[fact.subject]
-    return mine | turned.counted.begun[fact.subject] if turned else mine
+    asked = [fact, *([other] if other else ()), *([turned.facts[fact.subject]] if turned else ())]
+    away = set[object]().union(*(_begun(each, begins) for each in asked))
+    for each in turned.shown if turned else counted.shown:
+        if each.begun.isdisjoint(away):
+            yield each
 
 
 # --- prompts -----------------------------------------------------------------------------------------
@@ -361,8 +339,8 @@ def written(query: Query, pools: Pools, rng: random.Random) -> TextPrompt:
     counted, fact, begins = query.counted, query.fact, pools.begins
     wording = counted.wording
     turned = rng.choice(query.turned)
-    other = rng.choice(tuple(_others(counted, fact, turned, pools.shots)))
-    shown = rng.sample(tuple(_showable(counted, fact, turned, other)), pools.shots) if pools.shots else []
+    other = rng.choice(tuple(_others(counted, fact, turned, begins, pools.shots)))
+    shown = rng.sample(tuple(_showable(counted, fact, turned, begins, other)), pools.shots) if pools.shots else []
     lead = "".join(wording.demonstration(each.mine) for each in shown)
     counterfactuals = {OTHER_SUBJECT: lead + wording.about(other.subject)}
     predicted = {"subject": Prediction(OTHER_SUBJECT, _answer(other.object))}
@@ -373,7 +351,7 @@ def written(query: Query, pools: Pools, rng: random.Random) -> TextPrompt:
     right = tuple(map(_answer, dict.fromkeys(each for each in fact.objects if each in begins)))
     known = sorted({each for one in wording.relation.facts for each in one.objects if each in begins})
     objects = {begins[each]: each for each in known}  # of those that begin alike the last
-    wrong = tuple(_answer(each) for begun, each in objects.items() if begun not in counted.begun[fact.subject])
+    wrong = tuple(_answer(each) for begun, each in objects.items() if begun not in _begun(fact, begins))
     shift = len(lead)
     spans = {name: ((a + shift, b + shift),) for name, (a, b) in wording.spans(fact.subject).items()}
     return TextPrompt(
