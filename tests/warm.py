@@ -4,10 +4,10 @@ A process that opens a model spends more time on importing torch, transformers a
 tested for. ``python tests/warm.py SOCKET -m MODULE ...`` (or ``-c PROGRAM ...``) does what ``python -m MODULE ...``
 does in this folder, with this environment and these streams, in a fork of a server that has them. Of circuitdsl itself
 the server imports nothing: the package is found and imported anew, as the environment says. Interrupts reach the
-program.
+program, it ends when the command is killed, and the command ends as it does.
 
-What is tested of the start of a process (what it imports, how many threads it may have, what memory it takes, its
-terminal) is tested in a Python that was started for it.
+The libraries were imported in the server's environment. What is tested of the start of a process (what it imports, how
+many threads it may have, what memory it takes, its terminal) is tested in a Python that was started for it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import struct
@@ -47,21 +48,30 @@ WORD = struct.Struct("!i")
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, ...]]:
     """A server for as long as this lasts; gives what stands before ``-m`` or ``-c`` in a command."""
+    if not hasattr(os, "fork"):
+        yield (sys.executable,)
+        return
     address = folder / "warm"
-    server = subprocess.Popen([sys.executable, __file__, str(address)], stdout=subprocess.PIPE)
-    try:
-        assert server.stdout is not None and server.stdout.readline() == b"ready\n"
-        yield sys.executable, __file__, str(address)
-    finally:
-        server.kill()
-        server.communicate()
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with subprocess.Popen(
+        [sys.executable, __file__, str(address)],
+        stdin=subprocess.PIPE,  # which ends with this process, however that ends
+        stdout=subprocess.PIPE,
+        env=clean,
+        start_new_session=True,
+    ) as server:
+        try:
+            assert server.stdout is not None and server.stdout.readline() == b"ready\n"
+            yield sys.executable, __file__, str(address)
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)  # and all that runs in it
 
 
 # --- the command -------------------------------------------------------------------------------------
 
 
 def handed_over(address: str, arguments: list[str]) -> int:
-    """Have the server run this, and give the exit code. What is sent to this process is sent on."""
+    """Have the server run this, and give the exit code, or end by the signal that ended it. Signals are sent on."""
     request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
@@ -72,7 +82,11 @@ def handed_over(address: str, arguments: list[str]) -> int:
         for number in HANDED_ON:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, frame: os.kill(program, number))
-        return _word(server)
+        code = _word(server)
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code
 
 
 def _word(stream: socket.socket) -> int:
@@ -102,6 +116,8 @@ def begun(address: str) -> dict[str, Any]:
         server.listen()
         print("ready", flush=True)
         while True:
+            if 0 in select.select([0, server], [], [])[0]:
+                sys.exit()  # whoever wanted it has gone
             client, _ = server.accept()
             with client:
                 if not os.fork():
@@ -122,12 +138,22 @@ def _waited_for(client: socket.socket) -> dict[str, Any]:
             os.dup2(stream, number)
             os.close(stream)
         return request
-    for stream in streams:
+    for stream in (*STREAMS, *streams):
         os.close(stream)
-    with suppress(OSError):  # a client that was killed does not ask any more
+    with suppress(OSError):
         client.sendall(WORD.pack(program))
-        client.sendall(WORD.pack(os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])))
+        client.sendall(WORD.pack(_ended(program, client)))
     os._exit(0)
+
+
+def _ended(program: int, client: socket.socket) -> int:
+    """How a program ends; it is killed when its client is."""
+    while True:
+        ended, status = os.waitpid(program, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if select.select([client], [], [], 0.02)[0]:  # it says nothing more: it has gone
+            os.kill(program, signal.SIGKILL)
 
 
 def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
