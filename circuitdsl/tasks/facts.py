@@ -309,11 +309,11 @@ def _others(
     """The facts that ``other_subject`` may be about: with another object, and enough others left to be shown."""
     right = _begun(fact, begins)
     left = list(_showable(counted, fact, turned, begins)) if shots else []
-    starts = Counter(start for each in left for start in each.begun)
+    starts: Mapping[object, int] = Counter(start for each in left for start in each.begun) if left else {}
     for other in counted.at_place[counted.query[fact.subject]]:
         theirs = _begun(other, begins)
-        enough = len(left) - sum(starts[start] for start in theirs) >= shots
-        if other.object in begins and not theirs & right and enough:
+        enough = len(left) - sum(starts.get(start, 0) for start in theirs) >= shots
+        if enough and other.object in begins and theirs.isdisjoint(right):
             yield other
 
 
