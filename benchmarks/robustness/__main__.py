@@ -26,7 +26,7 @@ from benchmarks.robustness.interrupts import interrupts
 from benchmarks.robustness.pickles import pickles
 from benchmarks.robustness.results import Record, Result
 from benchmarks.robustness.sameness import many, sameness
-from benchmarks.robustness.stores import crowd, damage, drafts, kills, sweeps
+from benchmarks.robustness.stores import crowd, damage, drafts, kills, refines, sweeps
 from benchmarks.robustness.texts import prompts, specs
 from benchmarks.robustness.variants import variants
 from circuitdsl.version import __version__
@@ -38,6 +38,7 @@ PARTS: Mapping[str, tuple[Callable[[int, int, Path], Result], int]] = {
     "crowd": (crowd, 64),
     "sweeps": (sweeps, 40),
     "drafts": (drafts, 20),
+    "refines": (refines, 20),
     "damage": (damage, 60),
     "disks": (disks, 40),
     "interrupts": (interrupts, 20),

@@ -124,3 +124,9 @@ def test_evil_texts_are_tried_and_harm_would_be_seen(tmp_path: Path, monkeypatch
     assert [*harm_of("fine\n  ✓ FORGED")] and [*harm_of("a\x1b[2K")] and not [*harm_of("fine\n✓ holds\n")]
     assert [*harm_of_xml("<svg><script/></svg>")] and [*harm_of_xml("<svg>\x00</svg>")]
     assert not [*harm_of_xml("<svg><text>fine</text></svg>")]
+
+
+def test_refinements_and_checks_are_compared_by_all_that_they_say(tmp_path: Path):
+    bench = Bench.in_folder(tmp_path)
+    said = json.loads(verdicts(bench.refine(unexplained=False)))
+    assert any(isinstance(part, list) and part and "asked" in part[0] for part in said)
