@@ -67,7 +67,8 @@ AnyReport = Report | SweepReport | DraftReport | RefinementReport
 
 
 def verdicts(report: AnyReport) -> str:
-    """All that a report says of claims, heads, senders and what is proposed, to the last bit, without what it cost and its notes."""
+    """All that a report says of claims, heads, senders and what is proposed, to the last bit, without what it cost and
+    its notes."""
     said = report.to_dict()
     return json.dumps([said[part] for part in _SAID if part in said], sort_keys=True)
 
