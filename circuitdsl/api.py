@@ -27,6 +27,7 @@ from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
 from circuitdsl.language.environment import Environment, TaskRef, UnknownName
 from circuitdsl.language.format import format_source
+from circuitdsl.language.methods import MOST_PROMPTS
 from circuitdsl.language.resolve import (
     Linted,
     Loaded,
@@ -920,11 +921,15 @@ def _told_apart(circuits: Sequence[Circuit]) -> tuple[Circuit, ...]:
 
 
 def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
-    """The circuit measured on exactly this many prompts, its own number for None. Raises InputError for under 2."""
+    """The circuit measured on exactly this many prompts, its own number for None. Raises InputError for under 2 and for
+    more than a method may say."""
     if prompts is None:
         return circuit
-    if not isinstance(prompts, int) or prompts < 2:
-        raise InputError(f"{prompts} prompts cannot be measured on", "give a whole number of prompts, 2 or more")
+    if not isinstance(prompts, int) or not 2 <= prompts <= MOST_PROMPTS:
+        raise InputError(
+            f"{prompts} prompts cannot be measured on",
+            f"give a whole number of prompts, 2 or more, up to {MOST_PROMPTS:,}",
+        )
     method = replace(circuit.method, prompts_first=prompts, prompts_most=prompts, prompts_all=False)
     return replace(circuit, method=method)
 
