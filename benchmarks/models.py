@@ -103,16 +103,12 @@ def write_folder(shape: Shape, folder: Path) -> None:
     there twice, less likely than IO: where a model does not do the task, no heads are searched.
     """
     network = network_of(shape)
-    values, written = 2 * shape.width, network.transformer.h[0].attn
-    own = shape.width // shape.heads
-    with torch.no_grad():
-        for first in (0, values):  # its queries, so that it looks everywhere, and its values
-            written.c_attn.weight[:, first : first + own] = 0
-            written.c_attn.bias[first : first + own] = 0
-        written.c_proj.weight[:own] = 0
-        for each in range(own):
-            written.c_attn.weight[each, values + each] = 1
-            written.c_proj.weight[each, each] = -SUPPRESSION
+    weights = network.state_dict()
+    read, write = (weights[f"transformer.h.0.attn.{name}.weight"] for name in ("c_attn", "c_proj"))
+    own, values = shape.width // shape.heads, 2 * shape.width
+    read[:, :own] = 0  # its queries, so that it looks everywhere
+    read[:, values : values + own] = torch.eye(shape.width, own)
+    write[:own] = -SUPPRESSION * torch.eye(own, shape.width)
     network.save_pretrained(folder)
     by_words((PAD, BOS, UNK, *task_vocabulary().tokens), network.config.n_positions).save_pretrained(folder)
 

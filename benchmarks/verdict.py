@@ -58,12 +58,12 @@ def rows(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, ...]]:
     model = ("--model", str(folder)) if asked.shape else ()
     if asked.shape:
         write_folder(SHAPES[asked.shape], folder)
-    check = ("circuitdsl", "check", spec, "--no-cache", "--format", "json", "--prompts", prompts, *model)
+    check = ["circuitdsl", "check", spec, "--no-cache", "--format", "json", "--prompts", prompts, *model]
     if asked.no_search:
-        check += ("--no-unexplained",)
+        check += ["--no-unexplained"]
     ways = {"check": check}
     if not asked.no_plain:
-        ways["check, plain engine"] = (*check, "--engine", "plain")
+        ways["check, plain engine"] = [*check, "--engine", "plain"]
     first: float | None = None
     for name, arguments in ways.items():
         found = taken(*arguments)
