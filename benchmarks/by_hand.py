@@ -70,10 +70,11 @@ class ByHand:
     circuit: Circuit
     count: int
     searched: bool = True
+    model_name: str | None = None  # in place of the circuit's own
     passes: int = 0
 
     def __post_init__(self) -> None:
-        self.model = open_model(self.circuit.model).bridge
+        self.model = open_model(self.model_name or self.circuit.model).bridge
         method = self.circuit.method
         drawn = open_task(self.circuit.task).draw(self.model.tokenizer, self.count, method.seed, method.bos)
         self.prompts = drawn.prompts
@@ -236,7 +237,7 @@ def main() -> None:
     asked = parser.parse_args()
     passes, figures, left_out = 0, dict[str, float](), list[str]()
     for circuit in cd.load(asked.spec, model=asked.model).circuits:
-        of = ByHand(circuit, asked.prompts, not asked.no_search)
+        of = ByHand(circuit, asked.prompts, not asked.no_search, asked.model)
         found, left = measured(of)
         passes, left_out = passes + of.passes, left_out + left
         figures |= {f"{circuit.name} {name}": figure for name, figure in found.items()}
