@@ -56,7 +56,9 @@ def test_their_shapes_are_known(name, layers, heads, tmp_path, monkeypatch):
     assert (shape.d_mlp == 0) is name.startswith("attn-only")
 
 
-@pytest.mark.parametrize(("written", "meant"), [("gpt2-smal", "gpt2-small"), ("gpt2-xk", "gpt2-xl"), ("gtp-2", "gpt-2")])
+@pytest.mark.parametrize(
+    ("written", "meant"), [("gpt2-smal", "gpt2-small"), ("gpt2-xk", "gpt2-xl"), ("gtp-2", "gpt-2")]
+)
 def test_other_names_of_models_may_be_meant(written, meant, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     (diagnostic,) = cd.lint_text(SPEC.format(written), str(tmp_path / "my.circuit"))
