@@ -196,8 +196,12 @@ class Session:
     ) -> dict[Experiment, Array | Failure]:
         """Answers without the guard, of those experiments that have one which can be left out."""
         free = {e: replace(e, world=world) for e in experiments if (world := unguarded(e.world)) is not None}
-        rest = [other for other in free.values() if self._have(other) < stop]
-        found = {other: self.results[other][start:stop] for other in free.values() if self._have(other) >= stop}
+        found: dict[Experiment, Array | Failure] = {
+            other: known[start:stop]
+            for other in free.values()
+            if isinstance(known := self.results.get(other), np.ndarray) and len(known) >= stop
+        }
+        rest = [other for other in free.values() if other not in found]
         found |= self._answers(data, start, stop, rest) if rest else {}
         return {experiment: found[other] for experiment, other in free.items()}
 
