@@ -8,7 +8,7 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -23,69 +23,85 @@ from circuitdsl.outcome import Report
 
 def kills(count: int, seed: int, folder: Path) -> Result:
     """Two processes at a time, killed again and again."""
-    return _killed(Bench.in_folder(folder).check, 2, "check", count, seed, folder)
+    return _killed(Bench.in_folder(folder).check, 2, ("check", "check"), count, seed, folder)
 
 
 def crowd(count: int, seed: int, folder: Path) -> Result:
     """Eight processes at a time."""
-    return _killed(Bench.in_folder(folder).check, 8, "check", count, seed, folder)
+    return _killed(Bench.in_folder(folder).check, 8, ("check", "check"), count, seed, folder)
 
 
 def sweeps(count: int, seed: int, folder: Path) -> Result:
     """Two processes that sweep."""
-    return _killed(Bench.in_folder(folder).sweep, 2, "sweep", count, seed, folder)
+    return _killed(Bench.in_folder(folder).sweep, 2, ("sweep", "sweep"), count, seed, folder)
 
 
 def drafts(count: int, seed: int, folder: Path) -> Result:
     """Two processes that draft."""
-    return _killed(Bench.in_folder(folder).draft, 2, "draft", count, seed, folder)
+    return _killed(Bench.in_folder(folder).draft, 2, ("draft", "draft"), count, seed, folder)
 
 
 def refines(count: int, seed: int, folder: Path) -> Result:
     """Two processes that refine."""
-    return _killed(Bench.in_folder(folder).refine, 2, "draft --refine", count, seed, folder)
+    return _killed(Bench.in_folder(folder).refine, 2, ("refinement", "refine a circuit"), count, seed, folder)
 
 
-ROUNDS = 3  # of kills, until a run goes on to its end
+ROUNDS = 3
+"""Of kills on one store, until a run goes on to its end."""
+
+MOST_TRIED = 10
+"""For every process that is to be killed at work: others have done theirs before their moment comes."""
 
 
-def _killed(work: Callable[..., AnyReport], processes: int, what: str, count: int, seed: int, folder: Path) -> Result:
-    """So many processes do the same work with one store; each is killed at a random moment, and after some rounds the
-    work is done to its end on what they have left."""
+def _killed(
+    work: Callable[..., AnyReport], processes: int, called: tuple[str, str], count: int, seed: int, folder: Path
+) -> Result:
+    """So many processes do the same work with one store until ``count`` were killed at it, each at a random moment of
+    what is left to do; after some rounds the work is done to its end on what they have left. ``called``: the work, and
+    what those do who do it."""
     rng = random.Random(seed)
-    number = {2: "Two", 8: "Eight"}[processes]
+    number, (kind, verb) = {2: "Two", 8: "Eight"}[processes], called
     result = Result(
-        f"SIGKILL of a {what}, {number.lower()} processes",
-        f"{number} processes {what} with one store and are killed at random moments. After every {ROUNDS} rounds one "
-        "runs to its end on what they left, and its report must equal the undisturbed one to the bit; then a new store "
-        "begins.",
+        f"SIGKILL of a {kind}, {number.lower()} processes",
+        f"{number} processes {verb} with one store and are killed at random moments of the time that it takes. After "
+        f"{ROUNDS} rounds, or once one of them is done, one runs to its end on what they left, and its report must "
+        f"equal the undisturbed one to the bit; then a new store begins. They go on until {count} were killed at work.",
     )
-    started = time.monotonic()
     expected = verdicts(work())
+    started = time.monotonic()  # of a second run: the first one imports what the others have
+    work(store=cd.Store.in_folder(folder / "whole"))
     whole = (time.monotonic() - started) * max(1.0, processes / (os.cpu_count() or 1))
-    answered = ended = 0
-    place = folder / "0"
-    rounds = -(-count // processes)
-    for turn in range(1, rounds + 1):
-        children = [_forked(lambda place=place: work(store=cd.Store.in_folder(place))) for _ in range(processes)]
-        begun = time.monotonic()
-        for child, moment in zip(children, sorted(rng.uniform(0, 1.5 * whole) for _ in children), strict=True):
-            time.sleep(max(0.0, begun + moment - time.monotonic()))
-            os.kill(child, signal.SIGKILL)
-        for child in children:
-            result.ended("killed at work" if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0 else "done before")
-        if turn % ROUNDS == 0 or turn == rounds:
-            report = work(store=cd.Store.in_folder(place))
-            answered, ended = answered + report.cost.kept, ended + 1
-            if verdicts(report) != expected:
-                result.faults.append(f"another report after round {turn}, seed {seed}")
-            if noted := [note for note in _notes(report) if "results store" in note or "kept" in note]:
-                result.faults.append(f"after round {turn}, seed {seed}: {noted[0]}")
-            place = folder / str(turn)
+    answered = ended = killed = 0
+    while killed < count and result.tried < MOST_TRIED * count:
+        place = folder / str(ended)
+        left = whole
+        for _ in range(ROUNDS):
+            moments = sorted(rng.uniform(0, left) for _ in range(processes))
+            at_work = _killed_at(moments, lambda place=place: work(store=cd.Store.in_folder(place)))
+            result.add(Result("", "", ends={"killed at work": at_work, "done before": processes - at_work}))
+            killed, left = killed + at_work, max(left - moments[-1], whole / 10)
+            if at_work < processes or killed >= count:
+                break
+        report = work(store=cd.Store.in_folder(place))
+        answered, ended = answered + report.cost.kept, ended + 1
+        if verdicts(report) != expected:
+            result.faults.append(f"another report on store {ended}, seed {seed}")
+        if noted := [note for note in _notes(report) if "results store" in note or "kept" in note]:
+            result.faults.append(f"on store {ended}, seed {seed}: {noted[0]}")
     result.notes.append(
         f"{ended} times the work went on to its end: {answered} experiments were answered by what had been kept"
     )
     return result
+
+
+def _killed_at(moments: Sequence[float], work: Callable[[], object]) -> int:
+    """How many processes were killed at work, one at each of some moments since they began (seconds)."""
+    children = [_forked(work) for _ in moments]
+    begun = time.monotonic()
+    for child, moment in zip(children, moments, strict=True):
+        time.sleep(max(0.0, begun + moment - time.monotonic()))
+        os.kill(child, signal.SIGKILL)
+    return sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0 for child in children)
 
 
 def _notes(report: AnyReport) -> list[str]:

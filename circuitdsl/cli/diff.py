@@ -18,6 +18,7 @@ from circuitdsl.cli.options import (
     Revision,
     Svg,
     TextOrJson,
+    a_file,
     all_circuits,
     file_and_name,
     load,
@@ -55,7 +56,9 @@ def diff(
     html: Html = None,
     svg: Svg = None,
     function: Annotated[bool, typer.Option("--function", help="Run the model: shared work, overlap curves.")] = False,
-    curve: Annotated[Path | None, typer.Option(help="Of two: write the overlap curves; runs the model.")] = None,
+    curve: Annotated[
+        Path | None, typer.Option(help="Of two: write the overlap curves; runs the model.", callback=a_file)
+    ] = None,
     quoted: Annotated[str, typer.Option(help="With --function, of two: say where this overlap would arise: 78%.")] = "",
     prompts: Annotated[int | None, typer.Option(min=2, help="With --function: on this many prompts.")] = None,
     exit_code: Annotated[

@@ -19,6 +19,7 @@ from circuitdsl.cli.options import (
     Precision,
     Revision,
     TextOrJson,
+    a_file,
     amount,
     file_and_name,
     put,
@@ -40,7 +41,8 @@ def draft(
         str | None, typer.Argument(help='A task as a spec names it: ioi, "colored_objects(shots: 0)"; my.jsonl.')
     ] = None,
     output_file: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file that the specification is written to.")
+        Path | None,
+        typer.Option("--output", "-o", help="The file that the specification is written to.", callback=a_file),
     ] = None,
     refine: Annotated[
         str | None, typer.Option(help="Propose a change of this specification (my.circuit, my.circuit:NAME) instead.")

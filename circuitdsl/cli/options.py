@@ -41,7 +41,26 @@ if TYPE_CHECKING:
     Shown = Atlas | AttributionReport | CircuitDiff | DraftReport | Drift | Plan | RefinementReport | SweepReport
 
 Files = Annotated[list[str], typer.Argument(help="Spec files; those that ship are found by name (specs/mini/...).")]
-OutputFile = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+
+
+def _or_standard_output(file: Path | None) -> Path | None:
+    """A file to write to; ``-`` is standard output, where a command writes by itself."""
+    return None if file == _STANDARD else file
+
+
+def a_file(file: Path | None) -> Path | None:
+    """A file to write something to beside what goes to standard output. Raises InputError for ``-``."""
+    if file == _STANDARD:
+        raise InputError("- is no file: standard output has what the command says", "name a file, or /dev/stdout")
+    return file
+
+
+_STANDARD = Path("-")
+
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write to this file; - is standard output.", callback=_or_standard_output),
+]
 Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps. A GPU if there is one.")]
 Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit of a model of the Hugging Face hub.")]
 ModelName = Annotated[
@@ -53,8 +72,10 @@ ModelName = Annotated[
 Cache = Annotated[bool, typer.Option(help="Keep results between calls.")]
 CacheFolder = Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")]
 Memory = Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")]
-Html = Annotated[Path | None, typer.Option(help="Write a page to this file, to be opened in a browser.")]
-Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.")]
+Html = Annotated[
+    Path | None, typer.Option(help="Write a page to this file, to be opened in a browser.", callback=a_file)
+]
+Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.", callback=a_file)]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", "-f")]
 
 

@@ -21,6 +21,7 @@ from circuitdsl.cli.options import (
     Revision,
     Svg,
     TextOrJson,
+    a_file,
     amount,
     need_pages,
     put,
@@ -49,7 +50,9 @@ def sweep(
     output_file: OutputFile = None,
     html: Html = None,
     svg: Svg = None,
-    npz: Annotated[Path | None, typer.Option(help="Write the figures to this file as numpy arrays.")] = None,
+    npz: Annotated[
+        Path | None, typer.Option(help="Write the figures to this file as numpy arrays.", callback=a_file)
+    ] = None,
     cache: Cache = True,
     cache_folder: CacheFolder = None,
     engine: Engine = "fast",

@@ -10,7 +10,7 @@ import typer
 import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.completion import complete_model, complete_task
-from circuitdsl.cli.options import Revision
+from circuitdsl.cli.options import Revision, a_file
 from circuitdsl.errors import InputError
 from circuitdsl.report import output
 from circuitdsl.visible import visible
@@ -33,7 +33,9 @@ def tasks_list(context: typer.Context) -> None:
 
 @tasks_app.command("new")
 def tasks_new(
-    file: Annotated[Path, typer.Argument(help="The file to write: my.jsonl. It must not be there yet.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write: my.jsonl. It must not be there yet.", callback=a_file)
+    ],
 ) -> None:
     """Write a file of prompts to begin with, one JSON object a line, for `task file("my.jsonl")`."""
     if file.exists():

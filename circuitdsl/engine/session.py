@@ -169,6 +169,7 @@ class Session:
             answers |= self._completed(data, start, stop, answers) if start else {}
             for experiment, answer in answers.items():
                 self.results[experiment] = _joined(self.results.get(experiment), answer)
+                self.idle.pop(experiment, None)
                 if _is_unchanged(answer):
                     self.idle[experiment] = stop
         return {experiment: _upto(self.results[experiment], count) for experiment in experiments}
@@ -187,6 +188,7 @@ class Session:
         rest = [e for e in (*since, *before) if unguarded(e.world) is None]
         for experiment in rest:
             del self.results[experiment]
+            self.idle.pop(experiment, None)
         return found | (self._answers(data, 0, stop, rest) if rest else {})
 
     def _unguarded(
@@ -194,18 +196,27 @@ class Session:
     ) -> dict[Experiment, Array | Failure]:
         """Answers without the guard, of those experiments that have one which can be left out."""
         free = {e: replace(e, world=world) for e in experiments if (world := unguarded(e.world)) is not None}
-        found = self._answers(data, start, stop, tuple(free.values())) if free else {}
+        found: dict[Experiment, Array | Failure] = {
+            other: known[start:stop]
+            for other in free.values()
+            if isinstance(known := self.results.get(other), np.ndarray) and len(known) >= stop
+        }
+        rest = [other for other in free.values() if other not in found]
+        found |= self._answers(data, start, stop, rest) if rest else {}
         return {experiment: found[other] for experiment, other in free.items()}
+
+    def _have(self, experiment: Experiment) -> int:
+        """How many readings of an experiment are known."""
+        known = self.results.get(experiment)
+        return 0 if known is None or isinstance(known, Failure) else len(known)
 
     def _missing(self, experiments: Iterable[Experiment], count: int) -> dict[tuple[Data, int], list[Experiment]]:
         """Experiments whose readings stop short of ``count``, by data and by the prompt at which they stop."""
         groups: dict[tuple[Data, int], list[Experiment]] = {}
         for experiment in experiments:
-            known = self.results.get(experiment)
             wanted = len(self.prompts(experiment.data, count))
-            if isinstance(known, Failure) and self.idle.get(experiment, wanted) >= wanted:
-                continue
-            have = self.idle.get(experiment, 0) if known is None or isinstance(known, Failure) else len(known)
+            failed = isinstance(self.results.get(experiment), Failure)
+            have = self.idle.get(experiment, wanted) if failed else self._have(experiment)
             if have < wanted:
                 groups.setdefault((experiment.data, have), []).append(experiment)
         return groups
@@ -216,7 +227,7 @@ class Session:
         """What the store has, and the engine's answers to the rest, which the store keeps as they come.
 
         Prompts are taken in slices, as an engine would take them into one batch and the next. When it is interrupted,
-        what is known by then goes into ``results``.
+        what is known by then goes into ``results``, where it follows on the readings that are there.
         """
         stream, references = self.prompts(data, stop), self.references(data, experiments)
         shammed = self._shammed(data, stream, experiments)
@@ -226,8 +237,10 @@ class Session:
             for first, last in slices:
                 self._slice(data, stream, shammed, first, last, known, references)
         except KeyboardInterrupt:
-            ended = {e: each for e, each in known.complete(len(slices)).items() if not start or e in self.results}
-            self.results |= {e: _joined(self.results.get(e), each) for e, each in ended.items()}
+            for experiment, readings in known.complete(len(slices)).items():
+                before = self.results.get(experiment)
+                if not isinstance(before, Failure) and self._have(experiment) == start:
+                    self.results[experiment] = _joined(before, readings)
             raise
         finally:
             self.ran += len(known.ran)

@@ -6,10 +6,12 @@ the results store.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 
 _ROUNDING = 4 * sys.float_info.epsilon
+_MOST_STEPS = 200  # halving alone takes 100 to a part in 10^30 of the distance
 
 
 def root(function: Callable[[float], float], start: float, end: float, within: float) -> float:
@@ -17,18 +19,25 @@ def root(function: Callable[[float], float], start: float, end: float, within: f
     inverse quadratic interpolation where that is safe, else by halving (Chandrupatla 1997). It is off by ``within`` at
     most, and by rounding.
 
+    Raises ValueError where the function has one sign at both ends or is no number somewhere, and where an end is
+    infinite or 200 steps are not enough.
+
     >>> round(root(lambda x: x * x - 2, 0, 2, 1e-12), 9)
     1.414213562
     """
+    if not math.isfinite(end - start):
+        raise ValueError(f"from {start} to {end} is no finite distance")
     at, other = start, end
-    value, opposite = function(at), function(other)
-    if value * opposite > 0:
+    value, opposite = _number(function, at), _number(function, other)
+    if value and opposite and (value > 0) == (opposite > 0):
         raise ValueError(f"the function has one sign at {start} and at {end}")
     share = 0.5
-    while value and opposite:
+    for _ in range(_MOST_STEPS):
+        if not (value and opposite):
+            return at if value == 0 else other
         new = at + share * (other - at)
-        found = function(new)
-        if found * value > 0:
+        found = _number(function, new)
+        if (found > 0) == (value > 0):
             before, was = at, value
         else:
             before, was, other, opposite = other, opposite, at, value
@@ -43,4 +52,11 @@ def root(function: Callable[[float], float], start: float, end: float, within: f
             share = value / (opposite - value) * was / (opposite - was)
             share += (before - at) / (other - at) * value / (was - value) * opposite / (was - opposite)
         share = min(1 - least, max(least, share))
-    return at if value == 0 else other
+    raise ValueError(f"no root between {start} and {end} was found in {_MOST_STEPS} steps")
+
+
+def _number(function: Callable[[float], float], place: float) -> float:
+    value = function(place)
+    if math.isnan(value):
+        raise ValueError(f"the function is no number at {place}")
+    return value

@@ -264,18 +264,21 @@ def _tensors(path: str, raw: bytes) -> Mapping[str, _Array]:
             raise UnknownName(f"{where}: {_shown(name)} has NaN or infinity in it", (), "train or save it again")
         if largest > LARGEST:
             message = f"{where}: {_shown(name)} has a number of size {largest:.3g}, and {LARGEST:g} is the most"
-            raise UnknownName(message, (), "train or save it again: sums of such numbers are none in float32")
+            raise UnknownName(
+                message, (), "train or save it again: products of such numbers may be infinite in float32"
+            )
     return tensors
 
 
 def _largest(array: _Array) -> float:
-    """The largest size of its numbers; NaN where one is none."""
+    """The largest size of its numbers; NaN where one is none. No copy of them is made, which may be a gigabyte."""
     import numpy as np
 
     values = np.frombuffer(array.data, dtype=_TYPES[array.dtype])
-    if array.dtype == "BF16":  # the upper half of a float32
-        values = (values.astype("<u4") << 16).view("<f4")
-    return float(np.abs(values).max(initial=0.0))
+    if array.dtype == "BF16":  # the upper half of a float32: of one sign, the larger number has the larger bits
+        negative, positive = values.max(initial=0) & 0x7FFF, values.view("<i2").max(initial=0)
+        return float(np.array([0, max(negative, positive)], "<u2").view("<f4")[0])
+    return float(max(values.max(initial=0.0), -values.min(initial=0.0)))
 
 
 def _check_shapes(

@@ -15,6 +15,9 @@ _SAME = {
     "distilgpt-2": "distilgpt2",
 }
 
+OTHER_NAMES = tuple(_SAME)
+"""Names that people write, of models that have another one here."""
+
 # Pythia's models were renamed in January 2023 to count embeddings too (github.com/EleutherAI/pythia).
 _PYTHIA_WAS = {
     "19m": "70m",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuitdsl.models.configuration import is_native, read_configuration
 from circuitdsl.models.folders import find_folder, has_tokenizer, hub_name
@@ -18,6 +18,9 @@ from circuitdsl.models.opening import Opening
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.vocabulary import SPECIAL_TOKENS, word_level, word_tokenizer
 from circuitdsl.models.quiet import quiet
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _FILE = "tokenizer.json"
 
@@ -64,24 +67,48 @@ def _kept(name: str, revision: str | None) -> TokenizerText | None:
         if folder is None or not (folder / _FILE).is_file():
             return None
         text = (folder / _FILE).read_text(encoding="utf-8")
-        backend, special = Tokenizer.from_str(text), _special(folder)
+        written = _written(folder)
+        backend, special = Tokenizer.from_str(text), _special(written)
+        if _is_more(folder, written, backend):
+            return None
     ids = {kind: backend.token_to_id(token) for kind, token in special.items()}
     known = dict.fromkeys(id for id in ids.values() if id is not None)
     found = {**special, **{f"{kind}_id": id for kind, id in ids.items()}, "all_special_ids": list(known)}
     return TokenizerText(text, {each: found.get(each) for each in SPECIAL})
 
 
-def _special(folder: Path) -> Mapping[str, str]:
-    """The special tokens that the folder's configuration names, as TransformerLens completes them."""
+_KINDS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+def _written(folder: Path) -> Mapping[str, Any]:
     path = folder / "tokenizer_config.json"
-    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _is_more(folder: Path, written: Mapping[str, Any], backend: Tokenizer) -> bool:
+    """Whether a folder may have tokens that ``tokenizer.json`` has not, special ones of other than the usual kinds (as
+    tokenizers of chats have), or other ways to read and write: all that is left to transformers."""
+    others = (each for each in written if each.endswith(("_token", "_tokens")) and each not in (*_KINDS, *_SETTINGS))
+    added = {str(id) for id in backend.get_added_tokens_decoder()}
+    return bool(
+        any(written[each] for each in others)
+        or written.get("clean_up_tokenization_spaces")
+        or any((folder / each).is_file() for each in ("special_tokens_map.json", "added_tokens.json"))
+        or not added.issuperset(written.get("added_tokens_decoder", ()))
+    )
+
+
+_SETTINGS = ("add_bos_token", "add_eos_token")  # which are no tokens
+
+
+def _special(written: Mapping[str, Any]) -> Mapping[str, str]:
+    """The special tokens that a tokenizer's configuration names, as TransformerLens completes them."""
 
     def token(kind: str) -> str | None:
         given = written.get(kind)
         return given.get("content") if isinstance(given, dict) else given
 
-    kinds = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-    named = {kind: each for kind in kinds if (each := token(kind)) is not None}
+    named = {kind: each for kind in _KINDS if (each := token(kind)) is not None}
     end = named.get("eos_token", "<|endoftext|>")
     return {"bos_token": end, "pad_token": end, "eos_token": end} | named
 

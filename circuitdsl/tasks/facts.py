@@ -35,6 +35,8 @@ from circuitdsl.tasks.tokenise import places_of, require_fast, tokens_of
 
 OTHER_SUBJECT, OTHER_RELATION = "other_subject", "other_relation"
 MAX_SHOTS = 10
+MOST_COMPARED = 2_000_000
+"""Pairs of a fact in a wording that is asked in and a relation of the file: in each it is looked for."""
 
 
 @dataclass(frozen=True)
@@ -494,6 +496,11 @@ class _FactsOpener:
         known = tuple(each.name for each in asked.relations)
         if asked.only not in (None, *known):
             raise UnknownName(f"there is no relation {asked.only} in {ref}", known=known, remedy=_WRITE)
+        if sum(len(each.relation.facts) for each in asked.wordings) * len(asked.relations) > MOST_COMPARED:
+            raise UnknownName(
+                f"{ref} compares more than {MOST_COMPARED:,} pairs of a fact in a wording and a relation",
+                remedy="ask for one relation (relation: NAME), or leave relations, templates or facts out of the file",
+            )
         if not any(asked.asks(fact) for wording in asked.wordings for fact in wording.relation.facts):
             raise UnknownName(f"{ref} asks for no fact: no such subject, or no such wording", remedy=_WRITE)
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.robustness import injection, pickles, results, small_models, texts, variants
+from benchmarks.robustness import injection, pickles, results, sameness, small_models, stores, texts, variants
 from benchmarks.robustness.__main__ import main
 from benchmarks.robustness.apart import in_a_process
 from benchmarks.robustness.checks import difference
@@ -103,6 +103,19 @@ def test_a_pickle_that_is_believed_would_be_seen(tmp_path: Path, monkeypatch: py
     found = pickles.pickles(12, 0, tmp_path)
     assert found.tried == 12 and len(found.faults) == 12
     assert all("it ran" in fault for fault in found.faults)
+
+
+def test_a_process_that_grows_by_half_a_megabyte_a_check_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept: list[bytes] = []
+    monkeypatch.setattr(sameness, "_again", lambda *what: kept.append(b"x" * (600 << 10)))
+    (fault,) = sameness.many(50, 0, tmp_path).faults
+    assert fault.startswith("memory grew by")
+
+
+def test_as_many_as_are_asked_for_are_killed_at_work(tmp_path: Path):
+    found = stores.kills(3, 0, tmp_path)
+    assert found.faults == []
+    assert found.ends["killed at work"] >= 3
 
 
 def test_every_family_has_variants():

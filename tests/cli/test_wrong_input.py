@@ -108,6 +108,12 @@ CASES = {
     "output a folder": (["check", "good.circuit", "-o", "folder"], "cannot write folder: Is a directory"),
     "plan to nowhere": (["plan", "good.circuit", "-o", "nowhere/out.txt"], "cannot write nowhere/out.txt"),
     "picture to nowhere": (["show", "good.circuit", "--svg", "nowhere/out.svg"], "cannot write nowhere/out.svg"),
+    "picture of -": (["show", "good.circuit", "--svg", "-"], "- is no file: standard output has what the command says"),
+    "page of -": (["check", "good.circuit", "--html", "-"], "- is no file"),
+    "draft into -": (["draft", "ioi", "-o", "-"], "- is no file"),
+    "figures of -": (["sweep", "ioi", "--npz", "-"], "- is no file"),
+    "curve of -": ([*PAIR, "--curve", "-"], "- is no file"),
+    "prompts in -": (["tasks", "new", "-"], "- is no file"),
     "results in a file": (["check", "good.circuit", "--cache-folder", "good.circuit"], "cannot be made: File exists"),
     "no such circuit": (["show", "good.circuit:nope"], "good.circuit holds no circuit nope"),
     "nothing of that name": (["explain", "atention"], "nothing is called atention"),
@@ -160,6 +166,13 @@ def test_wrong_input_says_what_and_what_to_do(case: str):
     assert says in ended.err
     assert "help: " in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["lint", "plan"])
+def test_the_output_called_as_standard_input_is_standard_output(command: str, folder: Path):
+    ended = run(command, "good.circuit", "-o", "-")
+    assert ended == run(command, "good.circuit") and ended.out
+    assert not (folder / "-").exists()
 
 
 @pytest.mark.parametrize("case", OPTIONS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -20,6 +20,9 @@ from circuitdsl.models import Model
 from circuitdsl.tasks import Prompt
 
 ASKED = Experiment(IOI, Ablated(frozenset({Node(Head(0, 0), ALL)}), Zero()), Metric("logit_diff"))
+FREE = replace(ASKED, world=Ablated(frozenset({Node(Head(0, 0), ALL)}), Zero(), guarded=False))
+"""The same without the guard."""
+
 ALONE = Experiment(IOI, Isolated(frozenset(), Zero(), mlps=False), Metric("logit_diff"))
 """A world that is guarded in any case."""
 
@@ -85,27 +88,59 @@ def test_what_changed_something_before_is_not_run_on_those_prompts_again(mini: M
     assert engine.asked == [(0, 10), (10, 20), (10, 20)]
 
 
+@dataclass
 class Ended(Idle):
-    """It is interrupted, once, while it runs something without the guard, of which it has readings by then."""
+    """It is interrupted, once, when it was asked ``before`` times, with readings of what is asked or without."""
 
-    ended = False
+    before: int = 2
+    has_readings: bool = True
 
     def run(self, data, stream, start, stop, experiments, references=NO_REFERENCES, keep=keep_nothing):
-        if not self.ended and not any(is_guarded(e.world) for e in experiments):
-            self.ended = True
-            keep({e: np.arange(start, stop, dtype=float) for e in experiments})
+        if len(self.asked) == self.before:
+            self.asked.append((start, stop))
+            if self.has_readings:
+                keep({e: np.arange(start, stop, dtype=float) for e in experiments})
             raise KeyboardInterrupt
         return super().run(data, stream, start, stop, experiments, references, keep)
 
 
-def test_readings_of_later_prompts_are_not_taken_for_those_of_the_first_after_an_interrupt(mini: Model):
-    ours = Session(Ended(mini, frozenset({2})))
+@pytest.mark.parametrize("asked", [ASKED, ALONE], ids=["a guard that can be left out", "one that cannot"])
+@pytest.mark.parametrize("at", [2, 14], ids=["before", "after"])
+@pytest.mark.parametrize("has_readings", [True, False], ids=["with readings", "without"])
+def test_an_interrupt_while_prompts_are_asked_anew_leaves_every_reading_its_place(
+    mini: Model, at: int, has_readings: bool, asked: Experiment
+):
+    ours = Session(Ended(mini, frozenset({at}), has_readings=has_readings))
+    known(ours, 10, asked)
+    with pytest.raises(KeyboardInterrupt):
+        known(ours, 20, asked)
+    found = known(ours, 20, asked)
+    assert not isinstance(found, Failure)
+    assert found.tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("at", [2, 14], ids=["before", "after"])
+def test_an_interrupt_leaves_what_is_known_without_the_guard_its_place(mini: Model, at: int):
+    ours = Session(Ended(mini, frozenset({at}), before=3))
+    known(ours, 5, FREE)
     known(ours, 10)
     with pytest.raises(KeyboardInterrupt):
         known(ours, 20)
+    found = known(ours, 20, FREE)
+    assert not isinstance(found, Failure)
+    assert found.tolist() == list(range(20))
+
+
+def test_what_is_known_without_the_guard_is_not_run_again(mini: Model):
+    ours = session(mini, 14)
+    known(ours, 20, FREE)
+    known(ours, 10)
     found = known(ours, 20)
     assert not isinstance(found, Failure)
     assert found.tolist() == list(range(20))
+    engine = ours.engine
+    assert isinstance(engine, Idle)
+    assert engine.asked == [(0, 20), (0, 10), (10, 20)]
 
 
 def test_what_changes_nothing_on_all_prompts_fails_and_is_not_run_again(mini: Model):

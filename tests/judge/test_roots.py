@@ -20,6 +20,8 @@ FUNCTIONS: tuple[tuple[Callable[[float], float], float, float], ...] = (
     (lambda x: float(x > 0.3) - 0.5, 0, 1),  # a step has no place where it is zero
     (lambda x: (x - 1) ** 9, 0, 2.5),
     (lambda x: x - 1e-15, -1, 1),
+    (lambda x: 1e-200 * (x - 0.3), 0, 1),  # of which products are zero
+    (lambda x: x - 1e300, 0, 1.7e308),
 )
 
 
@@ -34,3 +36,19 @@ def test_an_end_may_be_the_root_and_one_sign_is_refused():
     assert root(lambda x: x, 0, 1, WITHIN) == root(lambda x: x, -1, 0, WITHIN) == 0
     with pytest.raises(ValueError, match="one sign"):
         root(lambda x: x, 1, 2, WITHIN)
+    with pytest.raises(ValueError, match="one sign"):
+        root(lambda x: 1e-200 * x, 1, 2, WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("function", "end", "why"),
+    [
+        (lambda x: x - 1, math.inf, "no finite distance"),
+        (lambda x: x - 1 if x < 3 else math.nan, 4, "no number at 4"),
+        (lambda x: math.nan if 1 < x < 3 else x - 2, 4, "no number at 2"),
+        (lambda x: (x > 1e-300) - 0.5, 1, "in 200 steps"),
+    ],
+)
+def test_what_has_no_root_to_be_found_is_refused(function, end: float, why: str):
+    with pytest.raises(ValueError, match=why):
+        root(function, 0, end, 0.0)

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from safetensors.torch import save_file as save_tensors
 from circuitdsl.components import Dictionary
 from circuitdsl.language.environment import UnknownName
 from circuitdsl.models import describe_dictionary, dictionaries, open_dictionary
+from circuitdsl.models.dictionaries import _Array, _largest
 from circuitdsl.models.model import ModelError
 from written_dictionaries import ARCHITECTURES, described, features_of, random_arrays, write
 
@@ -204,12 +206,29 @@ WRONG: dict[str, tuple[Spoil, str]] = {
         holds(W_enc=np.full((8, 5), -1e300)),
         '"W_enc" has a number of size 1e+300, and 1e+15 is the most',
     ),
-    "more than sums in float32 hold": (with_nan("W_dec", 3e38, torch.bfloat16), '"W_dec" has a number of size'),
+    "more than products in float32 hold": (with_nan("W_dec", 3e38, torch.bfloat16), '"W_dec" has a number of size'),
     "no safetensors": (file("sae_weights.safetensors", b"x" * 100), "is no safetensors file"),
     "an empty file": (file("sae_weights.safetensors", b""), "is no safetensors file"),
     "a pickle": (file("sae_weights.safetensors", pickle.dumps(print)), "is no safetensors file"),
     "a header that is too long": (file("sae_weights.safetensors", b"\xff" * 8 + b"{}"), "is no safetensors file"),
 }
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(
+    "numbers", [[1, -3], [3, -1], [-1, -2], [2, 1], [0], [], [1, np.inf], [-np.inf, 1], [np.nan, -np.inf], [-np.nan]]
+)
+def test_the_largest_size_of_weights_is_found_without_a_copy_of_them(dtype, numbers):
+    tensor = torch.tensor([*numbers * 2_000], dtype=dtype)
+    named = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.float64: "F64"}
+    array = _Array(named[dtype], tuple(tensor.shape), bytearray(tensor.view(torch.uint8).numpy().tobytes()))
+    _largest(array)  # what it imports is not counted
+    tracemalloc.start()
+    found = _largest(array)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_equal(found, max(map(abs, numbers), default=0.0))
+    assert peak < 2_000  # bytes: less than a copy
 
 
 @pytest.fixture

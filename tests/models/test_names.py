@@ -56,6 +56,19 @@ def test_their_shapes_are_known(name, layers, heads, tmp_path, monkeypatch):
     assert (shape.d_mlp == 0) is name.startswith("attn-only")
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("gpt2-smal", "gpt2-small"), ("gpt2-xk", "gpt2-xl"), ("gtp-2", "gpt-2")]
+)
+def test_other_names_of_models_may_be_meant(written, meant, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    (diagnostic,) = cd.lint_text(SPEC.format(written), str(tmp_path / "my.circuit"))
+    assert diagnostic.remedy.startswith(f"did you mean `{meant}`?")
+    with pytest.raises(cd.InputError) as error:
+        cd.explain(written)
+    assert error.value.remedy.startswith(f"did you mean {meant}?")
+    assert "gpt2" in str(cd.explain("gpt2-small"))
+
+
 def test_two_names_in_a_specification_are_one_model(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     path = tmp_path / "my.circuit"

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
+from folders_of_models import copied
 
 import circuitdsl as cd
 from circuitdsl.language.environment import TaskRef
@@ -102,6 +104,36 @@ def test_a_light_tokenizer_reads_as_the_model_s_own(model: str):
         assert cd.tasks.draw(task, light, 30, 0, True) == cd.tasks.draw(task, own, 30, 0, True)
     assert set(light.all_special_ids) == set(own.all_special_ids)
     assert (light.bos_token, light.unk_token_id, len(light)) == (own.bos_token, own.unk_token_id, len(own))
+
+
+WORDS = ["Mary", "John"]
+
+
+@pytest.mark.parametrize(
+    ("file", "more"),
+    [
+        ("tokenizer_config.json", {"additional_special_tokens": WORDS}),
+        ("tokenizer_config.json", {"extra_special_tokens": WORDS}),
+        ("tokenizer_config.json", {"extra_special_tokens": {"image_token": "Mary"}}),
+        ("tokenizer_config.json", {"image_token": "Mary"}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"52": {"content": "Mary", "special": True}}}),
+        ("special_tokens_map.json", {"additional_special_tokens": WORDS}),
+        ("added_tokens.json", {"Mary": 52}),
+    ],
+    ids=lambda each: each if isinstance(each, str) else next(iter(each)),
+)
+def test_words_that_are_declared_special_are_so_for_a_light_tokenizer(tmp_path: Path, file: str, more: dict[str, Any]):
+    path = copied(tmp_path / "m") / file
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.is_file() else {}) | more))
+    light, own = light_tokenizer(str(tmp_path / "m")), cd.models.tokenizer_of(str(tmp_path / "m"))
+    assert set(light.all_special_ids) == set(own.all_special_ids)
+    assert set(light.added_tokens_decoder) == set(own.added_tokens_decoder) > set(added_in_the_file(path.parent))
+    drawn = [cd.tasks.draw(TaskRef("induction"), each, 30, 0, True) for each in (light, own)]
+    assert drawn[0] == drawn[1]
+
+
+def added_in_the_file(folder: Path) -> list[int]:
+    return [each["id"] for each in json.loads((folder / "tokenizer.json").read_text("utf-8"))["added_tokens"]]
 
 
 def test_lines_are_read_without_torch(tmp_path: Path):

@@ -148,8 +148,8 @@ def test_one_relation_alone_has_no_other_and_a_subject_can_be_asked_alone(folder
         ("".join(json.dumps(CAPITAL | {"name": f"r{i}"}) for i in range(201)), "line 1: more than 200 relations"),
         (json.dumps(CAPITAL | {"prompt_templates": [f"{i} {{}}" for i in range(1001)]}), "more than 1,000 templates"),
         (
-            "\n".join(json.dumps(CAPITAL | {"name": f"r{i}"} | MANY) for i in range(60)),
-            "line 45: more than 2,000,000 pairs of a fact in a wording and a relation",
+            "\n".join(json.dumps(CAPITAL | {"name": f"r{i}"} | MANY) for i in range(45)),
+            "more than 2,000,000 pairs of a fact in a wording and a relation",
         ),
     ],
 )
@@ -158,6 +158,19 @@ def test_a_file_that_holds_no_relations_is_told_so(text, message, tmp_path):
     with pytest.raises(UnknownName, match=r"wrong\.jsonl") as caught:
         describe(ref(("", "wrong.jsonl"), folder=tmp_path))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", [(("relation", "r7"),), (("templates", "held_out"),)])
+def test_of_a_large_file_what_is_asked_counts(arguments, tmp_path):
+    """All wordings of all relations would be too many pairs, as in ParaRel."""
+    plain = MANY | {"prompt_templates": ["0 {}"], "prompt_templates_zs": MANY["prompt_templates"]}
+    relations = [plain | {"name": f"r{i}", "held_out_templates": ["by {}"]} for i in range(45)]
+    large = [each | {"samples": pairs(*(f"S{k}:{each['name']} O{k}" for k in range(50)))} for each in relations]
+    written_to(tmp_path, *large)
+    with pytest.raises(UnknownName, match="more than 2,000,000 pairs") as caught:
+        describe(ref(("", "my.jsonl"), folder=tmp_path))
+    assert "ask for one relation" in caught.value.remedy
+    assert describe(ref(("", "my.jsonl"), *arguments, folder=tmp_path)).templates in (20, 45)
 
 
 @pytest.mark.parametrize(

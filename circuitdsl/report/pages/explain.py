@@ -14,6 +14,7 @@ from circuitdsl.language.environment import RANDOM_HEADS, MeasureInfo, TaskInfo,
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.models import geometry_of, model_names
 from circuitdsl.models.geometry import known_names
+from circuitdsl.models.names import OTHER_NAMES, own_name
 from circuitdsl.tasks import describe, task_names
 
 SETTINGS: Mapping[str, str] = {setting.name: setting.about for setting in methods.SETTINGS}
@@ -66,9 +67,9 @@ def explanation(name: str) -> str:
         return plain_text('task file("my.jsonl")', OWN_PROMPTS)
     if name in task_names():
         return task_text(describe(TaskRef(name)))
-    if name in models:
-        return model_text(name, models[name], geometry_of(name))
-    near = nearest(name, [*measures, *CONTROLS, *codes(), *SETTINGS, *task_names(), *models])
+    if (model := own_name(name)) in models:
+        return model_text(model, models[model], geometry_of(model))
+    near = nearest(name, [*measures, *CONTROLS, *codes(), *SETTINGS, *task_names(), *models, *OTHER_NAMES])
     remedy = "`circuitdsl explain` lists what has an explanation"
     raise InputError(f"nothing is called {name}", f"did you mean {near}? {remedy}" if near else remedy)
 
