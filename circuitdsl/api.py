@@ -323,6 +323,7 @@ def check(
     dtype: Dtype | None = None,
     screen: str = "",
     memory: int = 0,
+    examples: bool = False,
 ) -> Report:
     """Judge every claim of a document or a file on the models that it names, or all of them on ``model``.
 
@@ -333,7 +334,8 @@ def check(
     forward pass an experiment, or another of ``engine.base.engines()``. ``device``, ``revision`` and ``dtype`` say how
     models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and measures
     in full all whose effect may reach the floor. ``memory`` is how many bytes stacked runs may take, 0 for a share of
-    what is free. ``progress`` is told of the work; in a notebook a bar shows it where none is given. Raises InputError
+    what is free. ``examples`` reads single prompts of each circuit, too: those that it serves worst, and where its
+    heads look. ``progress`` is told of the work; in a notebook a bar shows it where none is given. Raises InputError
     for an argument, a model, a task or a device that cannot be had; an experiment that cannot be run is a claim's
     verdict, not an exception.
     """
@@ -344,7 +346,7 @@ def check(
     measured = with_prompts(document, prompts)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
     with followed(progress) as told:
-        return bench.check(make_plan(measured, unexplained), told)
+        return bench.check(make_plan(measured, unexplained, examples=examples), told)
 
 
 def panel(
@@ -428,6 +430,7 @@ class Checking(TypedDict, total=False):
     dtype: Dtype | None
     screen: str
     memory: int
+    examples: bool
 
 
 def watch(
@@ -453,7 +456,7 @@ def watch(
     def judged(document: Document) -> Report:
         from circuitdsl.plan.plan import make_plan
 
-        made = make_plan(document, checking.get("unexplained", True))
+        made = make_plan(document, checking.get("unexplained", True), examples=checking.get("examples", False))
         with followed(checking.get("progress")) as told:
             return bench.check(made, told)
 

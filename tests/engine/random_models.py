@@ -47,6 +47,7 @@ from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
+    AttentionTo,
     Clean,
     Copying,
     Corrupted,
@@ -382,6 +383,7 @@ class Draw:
         ]
         inside: list[Reading] = [
             Attention(self.head(), FromTo(*map(Position, self.rng.choice([("END", "S"), ("S", "A"), ("A", "B")])))),
+            AttentionTo(self.head(), Position(self.rng.choice(("END", "S"))), self.rng.randrange(8)),
             HeadScore(self.head(), self.rng.choice(("previous_token", "duplicate_token", "induction"))),
             Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=self.rng.random() < 0.5),
         ]

@@ -13,6 +13,7 @@ from report_samples import report
 from test_pictures import BROWSER, CHROMIUM
 
 import circuitdsl as cd
+import samples
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Report
@@ -47,7 +48,13 @@ def made_up(circuit: Circuit) -> Report:
         for node in role.nodes
     )
     part = CircuitReport(
-        circuit=circuit, model=circuit.model, processing="weights as they are", prompts=60, claims=claims, heads=heads
+        circuit=circuit,
+        model=circuit.model,
+        processing="weights as they are",
+        prompts=60,
+        claims=claims,
+        heads=heads,
+        examples=samples.examples(list(dict.fromkeys(head.head for head in heads))[:30], 60),
     )
     return replace(report(), circuits=(part,), comparisons=(), interventions=())
 
