@@ -182,7 +182,7 @@ def examples(heads: Iterable[str], length: int) -> Examples:
     tokens = tuple(words[index % len(words)] for index in range(length))
     positions = {"IO": (1,), "S1": (3,), "S2": (9,), "END": (length - 1,)}
     first = max(0, length - 48)
-    paid = tuple(0.9 if index == length - 2 else 0.1 / (length - first) for index in range(first, length))
+    paid = tuple(0.9 if index == length - 7 else 0.1 / (length - first) for index in range(first, length))
     looks = tuple(HeadLook(head, "END", ("mover",), first, paid) for head in heads)
 
     def prompt(alone: float, looked_at: bool) -> SinglePrompt:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from circuitdsl.outcome import SinglePrompt
-from circuitdsl.report.charts.drawing import FALLS, NOTHING, altair, data
+from circuitdsl.report.charts.drawing import FAINT, altair, data
 from circuitdsl.report.words import number
+
+ATTENDED = "#2f7fc8"
+"""It stands out from light and from dark grounds."""
 
 _WIDE, _HIGH = 26, 18  # pixels of a square
 
@@ -34,7 +37,7 @@ def look_labels(prompt: SinglePrompt) -> tuple[str, ...]:
 
 
 def attention(prompt: SinglePrompt) -> Any:
-    """The darker a square, the more of its attention a head pays to the token."""
+    """The fuller a square, the more of its attention a head pays to the token."""
     alt = altair()
     tokens, heads = token_labels(prompt), look_labels(prompt)
     first = min(look.first for look in prompt.looks)
@@ -48,11 +51,8 @@ def attention(prompt: SinglePrompt) -> Any:
     axis = alt.Axis(labelAngle=-60, labelLimit=140, ticks=False, domain=False)
     x = alt.X("token:O", sort=columns, title=None, axis=axis)
     y = alt.Y("head:O", sort=named, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
-    colour = alt.Color(
-        "paid:Q",
-        scale=alt.Scale(domain=[0, 1], range=[NOTHING, FALLS], interpolate="rgb"),
-        legend=alt.Legend(title=None, format="%", gradientLength=90),
-    )
+    shade = alt.FillOpacity("paid:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None)
     tooltip = [alt.Tooltip("head:N"), alt.Tooltip("token:N"), alt.Tooltip("figure:N")]
-    chart = alt.Chart(rows).mark_rect(cornerRadius=2).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    mark = {"cornerRadius": 2, "fill": ATTENDED, "stroke": FAINT, "strokeWidth": 1, "strokeOpacity": 0.25}
+    chart = alt.Chart(rows).mark_rect(**mark).encode(x=x, y=y, fillOpacity=shade, tooltip=tooltip)
     return chart.properties(width=_WIDE * len(columns), height=_HIGH * len(named))

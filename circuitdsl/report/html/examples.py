@@ -24,7 +24,7 @@ def examples_parts(report: CircuitReport) -> Iterator[Part]:
 def _served(report: CircuitReport, found: Examples) -> tuple[Block, ...]:
     metric = report.circuit.method.metric
     unit = measure_infos()[report.circuit.method.measured.measure].unit
-    rows = [_row("", prompt, unit) for prompt in found.worst]
+    rows = [_row(str(place), prompt, unit) for place, prompt in enumerate(found.worst, start=1)]
     about = (
         f"Of {plural(found.count, 'prompt')} those on which {metric} with the circuit alone, all else ablated, falls "
         "furthest below that of the model; last, for comparison, the one in the middle of all."
@@ -48,7 +48,7 @@ def _looks(found: Examples) -> Iterator[Part]:
         return
     about = (
         "Each head of the circuit on single prompts: how much of its attention it pays to each token, from where it "
-        "stands. One that stands at all positions looks from where a claim of its attention says, or from where the "
+        "stands. A full square is all of it. One that stands at all positions looks from where a claim of its attention says, or from where the "
         "output is read."
     )
     blocks: list[Block] = [Prose((about,))]
