@@ -227,7 +227,7 @@ def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str
 
 
 def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revision: str | None = None) -> Fixed:
-    """A specification in which all is mended that can be mended in one way only; ``name`` as for :func:`lint_text`.
+    """A specification with all corrected that can be corrected in one way only; ``name`` as for :func:`lint_text`.
 
     >>> fix_text("circuit c { model mini task ioi expect accuracy >= 95 }").text
     'circuit c { model mini task ioi expect accuracy >= 95% }'
@@ -397,7 +397,7 @@ def panel(
 
 
 def require_shape(model: str, revision: str | None) -> None:
-    """Refuse a model of which nothing is known here. Raises InputError; reading a file would speak of its line."""
+    """Refuse a model of which nothing is known here. Raises InputError; reading a file would name its line."""
     try:
         geometry_of(model, revision)
     except UnknownName as error:

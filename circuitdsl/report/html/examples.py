@@ -48,8 +48,8 @@ def _looks(found: Examples) -> Iterator[Part]:
         return
     about = (
         "Each head of the circuit on single prompts: how much of its attention it pays to each token, from where it "
-        "stands. A full square is all of it. One that stands at all positions looks from where a claim of its attention says, or from where the "
-        "output is read."
+        "stands; a full square is all of it. One that stands at all positions looks from where a claim of its "
+        "attention says, or from where the output is read."
     )
     blocks: list[Block] = [Prose((about,))]
     for name, prompt in drawn:
