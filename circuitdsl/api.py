@@ -36,7 +36,7 @@ from circuitdsl.language.resolve import (
 )
 from circuitdsl.language.source import Source, normalised
 from circuitdsl.language.sweep import Sweep, read_sweep
-from circuitdsl.library import find_spec
+from circuitdsl.library import file_and_name, find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
@@ -282,6 +282,21 @@ def _found(paths: Iterable[str | Path]) -> list[str]:
 def _document(given: Document | str | Path, model: AnyModel | None, revision: str | None) -> Document:
     """A document as it is, or that of a file, read against the model that it is to be checked on."""
     return load(given, model=model, revision=revision) if isinstance(given, str | Path) else given
+
+
+AnyCircuit = Circuit | str | Path
+"""A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several."""
+
+
+def _circuit(given: AnyCircuit, function: str, what: str) -> Circuit:
+    """A circuit as it is, or the one of a file. Raises InputError for what is no circuit, SpecError for wrong text."""
+    if isinstance(given, str | Path):
+        from circuitdsl.language.resolve import circuit_named
+
+        path, name = file_and_name(str(given))
+        return circuit_named(load(path), name, path)
+    _require(given, Circuit, function, what)
+    return given
 
 
 def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:
@@ -747,20 +762,22 @@ def attribute(
 # --- two circuits ------------------------------------------------------------------------------------
 
 
-def compare(left: Circuit, right: Circuit, align: Align = ()) -> Structure:
-    """How far two circuits are the same description: heads, nodes, roles and edges, against chance.
+def compare(left: AnyCircuit, right: AnyCircuit, align: Align = ()) -> Structure:
+    """How far two circuits, or those of two files, are the same description: heads, nodes, roles and edges, against
+    chance.
 
     Roles are counterparts as ``align`` says, else by name, else by the most shared heads. Raises SpecError for roles
     that are not there or are aligned twice.
     """
     from circuitdsl.compare.structure import compare as compared
 
+    left, right = _two(left, right)
     return compared(left, right, _aligned(left, right, align))
 
 
 def compare_function(
-    left: Circuit,
-    right: Circuit,
+    left: AnyCircuit,
+    right: AnyCircuit,
     align: Align = (),
     model: AnyModel | None = None,
     prompts: int | None = None,
@@ -783,8 +800,8 @@ def compare_function(
     """
     from circuitdsl.plan.function import plan_function
 
+    left, right = (with_prompt_count(circuit, prompts) for circuit in _two(left, right))
     pairs = _aligned(left, right, align)
-    left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
     wanted = tuple(kinds)
     for kind in wanted:
         if kind not in KINDS:
@@ -802,19 +819,20 @@ def compare_function(
 
 
 def diff(
-    left: Circuit,
-    right: Circuit,
+    left: AnyCircuit,
+    right: AnyCircuit,
     align: Align = (),
     block: Comparison | None = None,
     functional: FunctionalComparison | None = None,
 ) -> CircuitDiff:
-    """Two circuits side by side, for :func:`show`: what they share, and what two versions of one say differently.
+    """Two circuits, or those of two files, side by side: what they share, and what two versions of one say differently.
 
     ``block`` is the compare block that names them, ``functional`` what :func:`compare_function` found, where there are
     such. Raises as :func:`compare` does.
     """
     from circuitdsl.outcome import CircuitDiff
 
+    left, right = _two(left, right)
     compared = compare(left, right, align)
     same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
     return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, functional)
@@ -824,7 +842,7 @@ def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Pa
     """What changed between two reports of one specification: verdicts, values beyond their intervals, and what figures
     depend on. A report is one of :func:`check`, or the file of its JSON.
 
-    Raises InputError for a file that is no report of this version's schema.
+    Raises InputError for a file that is no report.
     """
     from circuitdsl.outcome.drift import drifted
 
@@ -840,10 +858,12 @@ def _recorded(given: Report | Recorded | str | Path, name: str) -> Recorded:
     return read_report(given) if isinstance(given, str | Path) else recorded(given.to_dict(), name)
 
 
+def _two(left: AnyCircuit, right: AnyCircuit) -> tuple[Circuit, Circuit]:
+    return _circuit(left, "compare", "two circuits"), _circuit(right, "compare", "two circuits")
+
+
 def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, str], ...]:
     """Pairs of roles, checked as the ``align`` lines of a compare block are."""
-    for circuit in (left, right):
-        _require(circuit, Circuit, "compare", "two circuits")
     try:
         written = [f"{ours} ~ {theirs}" for ours, theirs in align]
     except (TypeError, ValueError) as error:
@@ -854,8 +874,8 @@ def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, st
 # --- any number of circuits --------------------------------------------------------------------------
 
 
-def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
-    """Three circuits or more side by side: what every two share, against chance, and which are alike.
+def atlas(*circuits: AnyCircuit, function: AtlasFunction | None = None) -> Atlas:
+    """Three circuits or files or more side by side: what every two share, against chance, and which are alike.
 
     ``function`` is what :func:`measure_atlas` found of the same circuits. Circuits of one name are told apart by their
     files. Raises InputError for fewer, and for what is no circuit.
@@ -871,7 +891,7 @@ def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
 
 
 def measure_atlas(
-    *circuits: Circuit,
+    *circuits: AnyCircuit,
     model: AnyModel | None = None,
     prompts: int | None = None,
     progress: Progress | None = None,
@@ -901,10 +921,9 @@ def measure_atlas(
         return measured(planned, bench, told)
 
 
-def _told_apart(circuits: Sequence[Circuit]) -> tuple[Circuit, ...]:
+def _told_apart(given: Sequence[AnyCircuit]) -> tuple[Circuit, ...]:
     """Three circuits or more, those that share a name with their files in it."""
-    for circuit in circuits:
-        _require(circuit, Circuit, "atlas", "circuits")
+    circuits = [_circuit(each, "atlas", "circuits") for each in given]
     if len(circuits) < 3:
         raise InputError(f"an atlas is of three circuits or more, and here are {len(circuits)}", "compare two by diff")
     names = Counter(circuit.name for circuit in circuits)

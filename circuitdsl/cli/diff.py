@@ -19,7 +19,6 @@ from circuitdsl.cli.options import (
     Svg,
     TextOrJson,
     all_circuits,
-    file_and_name,
     load,
     need_pages,
     one_circuit,
@@ -28,6 +27,7 @@ from circuitdsl.cli.options import (
 )
 from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.errors import InputError
+from circuitdsl.library import file_and_name
 from circuitdsl.report import output
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def test_the_texts_are_those_of_the_command_line(monkeypatch: pytest.MonkeyPatch
     assert cd.explain() == run("explain").out
     left, right = (cd.load(path).circuits[0] for path in PAIR)
     assert cd.show(cd.diff(left, right)) == run("diff", *PAIR).out
-    assert cd.diff(left, right).to_dict() == json.loads(run("diff", *PAIR, "-f", "json").out)
+    assert cd.diff(*PAIR).to_dict() == json.loads(run("diff", *PAIR, "-f", "json").out)
 
 
 def test_pictures(pair: tuple[Any, Any]):
@@ -240,7 +240,8 @@ WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
         "document or a file, not a list",
     ),
     "paths to plan": (lambda document, left, right: cd.plan(cast(Any, [SHIPPED])), "document or a file, not a list"),
-    "paths to compare": (lambda d, left, right: cd.compare(*cast(Any, PAIR)), "two circuits, not a str"),
+    "numbers to compare": (lambda d, left, right: cd.compare(*cast(Any, (1, 2))), "two circuits, not a int"),
+    "a file of several circuits": (lambda d, left, right: cd.diff(PAIR[0], "planted/reuse"), "holds"),
     "align that is no pair": (lambda d, left, right: cd.compare(left, right, cast(Any, ["mover"])), "pairs of roles"),
     "one prompt each": (lambda d, left, right: cd.compare_function(left, right, prompts=1), "cannot be measured on"),
     "no such curve": (lambda d, left, right: cd.compare_function(left, right, kinds=cast(Any, ["x"])), "no curve is"),
