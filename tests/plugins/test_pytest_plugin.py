@@ -19,9 +19,7 @@ ROOT = Path(__file__).parents[2]
 # Plug-ins that are here for our own tests: one complains of settings, and the last two take longer to import than the
 # plug-in takes to check a claim.
 APART = tuple(
-    word
-    for name in ("asyncio", "cacheprovider", "hypothesispytest", "jaxtyping")
-    for word in ("-p", f"no:{name}")
+    word for name in ("asyncio", "cacheprovider", "hypothesispytest", "jaxtyping") for word in ("-p", f"no:{name}")
 )
 SPEC = """circuit my {
   model mini
