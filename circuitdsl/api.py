@@ -308,11 +308,11 @@ def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) ->
 # --- checking ----------------------------------------------------------------------------------------
 
 
-def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0) -> Plan:
+def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0, examples: bool = False) -> Plan:
     """The distinct experiments of a document or a file, their cost and the most memory that they take. Opens no model.
 
-    ``unexplained`` counts the search for heads that matter and are not listed. ``memory`` is as for :func:`check`.
-    Raises InputError for what is no document.
+    ``unexplained`` counts the search for heads that matter and are not listed, ``examples`` single prompts that are
+    shown. ``memory`` is as for :func:`check`. Raises InputError for what is no document.
 
     >>> found = plan("mini/ioi", unexplained=False)
     >>> found.prompts, found.asked > found.distinct
@@ -322,7 +322,7 @@ def plan(document: Document | str | Path, unexplained: bool = True, memory: int 
 
     document = _document(document, None, None)
     _require(document, Document, "plan", "a document or a file")
-    return make_plan(document, unexplained, memory)
+    return make_plan(document, unexplained, memory, examples)
 
 
 def check(

@@ -18,7 +18,6 @@ from circuitdsl.measures.experiments import Attention, Experiment
 from circuitdsl.measures.measurement import CLEAN, Failure, data_of
 from circuitdsl.models import open_model
 from circuitdsl.outcome import Examples, Report, SinglePrompt
-from circuitdsl.plan.plan import make_plan
 
 torch.set_num_threads(1)
 
@@ -117,8 +116,9 @@ def test_another_check_takes_them_from_the_store(mini, tmp_path):
 def test_a_plan_names_them_where_they_are_asked_for():
     document = resolve_text(SPEC % "", "c.circuit", cd.environment())
     for asked in (True, False):
-        named = {line.job.purpose for line in make_plan(document, examples=asked).lines}
-        assert ("single prompts" in named) == asked
+        made = cd.plan(document, examples=asked)
+        assert ("single prompts" in {line.job.purpose for line in made.lines}) == asked
+        assert ("single prompts, shown" in str(made)) == asked
 
 
 def test_where_the_circuit_alone_cannot_be_had_heads_look_all_the_same(mini, tmp_path):

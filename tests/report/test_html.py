@@ -122,6 +122,13 @@ def test_a_graph_leads_to_the_claims_of_its_edges(pages):
     assert {str(found["class"]).split()[1] for found in arrows} == {str(edge.verdict) for edge in edges}
 
 
+def test_single_prompts_have_both_figures_and_what_each_head_looks_at(pages):
+    text = " ".join(Read(pages["report"]).text.split())
+    assert "Of 60 prompts those on which logit_diff with the circuit alone" in text
+    assert "01-BABA5.50-1.25-6.75" in text and "01-BABA5.505.00-0.50" in text
+    assert text.count("mover 2.0 at END8 , 90%") == 3  # on the typical prompt and on the two served worst
+
+
 def test_what_does_not_hold_has_what_to_try_next(pages):
     text = Read(pages["report"]).text
     assert "try: `circuitdsl draft --refine" in text[text.index("What does not hold") :]

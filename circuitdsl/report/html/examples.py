@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.outcome import CircuitReport, Examples, SinglePrompt
+from circuitdsl.outcome import CircuitReport, Examples, HeadLook, SinglePrompt
 from circuitdsl.report.charts.attention import attention, look_labels, token_labels
 from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.html.blocks import Block, Chart, Part, Prose, Row, Table
@@ -56,17 +56,28 @@ def _looks(found: Examples) -> Iterator[Part]:
         first = min(look.first for look in prompt.looks)
         cut = f" Its first {plural(first, 'token')} are not shown." if first else ""
         said = f"Attention on {name}: {prompt.text!r}.{cut}"
-        blocks.append(Chart(spec(attention(prompt)), said, _table(prompt, first)))
+        blocks.append(Chart(spec(attention(prompt)), said, _table(prompt)))
     yield Part("Where its heads look", tuple(blocks))
 
 
 _NTH = ("worst", "second worst")
 
 
-def _table(prompt: SinglePrompt, first: int) -> Table:
+def _table(prompt: SinglePrompt) -> Table:
+    """A row a head: the tokens that it looks at, most first. It fits on paper, where a column a token would not."""
+    tokens = token_labels(prompt)
     rows = tuple(
-        Row((label, *(number(paid, "share", 0) for paid in look.paid)))
+        Row((label, ", ".join(_seen(look, tokens))))
         for label, look in zip(look_labels(prompt), prompt.looks, strict=True)
     )
-    head = ("head", *token_labels(prompt)[first:])
+    head = ("head", f"looks at (tokens of {number(LEAST, 'share', 0)} or more)")
     return Table(caption="the attention as a table", head=head, rows=rows, folded=True)
+
+
+LEAST = 0.01
+"""What a token is paid at least to stand in the table."""
+
+
+def _seen(look: HeadLook, tokens: Sequence[str]) -> Iterator[str]:
+    ranked = sorted(zip(look.paid, tokens[look.first :], strict=True), key=lambda pair: -pair[0])
+    return (f"{token} {number(paid, 'share', 0)}" for paid, token in ranked if paid >= LEAST)
