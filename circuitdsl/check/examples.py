@@ -35,9 +35,8 @@ def examples_of(plan: ExamplesPlan, heads: Sequence[HeadOutcome], bench: Bench) 
     if not prompts:
         return None
     metric = _columns(plan, bench)
-    order = _worst_first(metric) if len(metric) == 2 else ()
-    typical = order[len(order) // 2] if order else 0
-    worst = tuple(index for index in order[:WORST] if index != typical)
+    falls = metric[0] - metric[1] if len(metric) == 2 else None
+    worst, typical = ((), 0) if falls is None else _chosen(falls)
     shown = (typical, *worst[:LOOKED_AT])
     taken = _Taken(prompts, metric, _looks(plan, bench, heads, [prompts[i] for i in shown], max(shown) + 1), bench)
     found = Examples(len(prompts), tuple(taken.prompt(i, i in shown) for i in worst), taken.prompt(typical, True))
@@ -55,10 +54,12 @@ def _columns(plan: ExamplesPlan, bench: Bench) -> tuple[Array, ...]:
     return tuple(found)
 
 
-def _worst_first(metric: Sequence[Array]) -> tuple[int, ...]:
-    """Prompts by how far the circuit alone falls below the model."""
-    model, alone = metric
-    return tuple(np.argsort(alone - model, kind="stable").tolist())
+def _chosen(falls: Array) -> tuple[tuple[int, ...], int]:
+    """The prompts on which the circuit alone falls furthest below the model, furthest first, and the one in the middle
+    of all by how far it falls. None is among the worst that stands in the better half, or does not fall at all."""
+    order = np.argsort(-falls, kind="stable").tolist()
+    middle = len(order) // 2
+    return tuple(index for index in order[: min(WORST, middle)] if falls[index] > 0), order[middle]
 
 
 def _strongest(looks: Sequence[Look], heads: Sequence[HeadOutcome]) -> tuple[Look, ...]:

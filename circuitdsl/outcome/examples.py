@@ -58,8 +58,8 @@ class SinglePrompt:
 class Examples:
     """Single prompts of a circuit, of ``count`` that were read.
 
-    ``worst`` are those on which the circuit alone falls furthest below the model, furthest first; ``typical`` is the
-    one that stands in the middle of all, or the first where the circuit alone could not be had.
+    ``worst`` are those of the worse half on which the circuit alone falls furthest below the model, furthest first;
+    ``typical`` is the one that stands in the middle of all, or the first where the circuit alone could not be had.
     """
 
     count: int

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +45,20 @@ def mini():
     return open_model("mini").bridge
 
 
+PLAIN_CHECK = {"unexplained": False, "store": False, "examples": True}
+
+
+def of_file(folder: Path, lines: Iterable[dict[str, str]], method: str) -> Path:
+    """A specification of two heads on prompts of a file."""
+    (folder / "my.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    spec = folder / "my.circuit"
+    spec.write_text(
+        f'circuit c {{ model mini task file("my.jsonl") method {{ {method} }} role late at END {{ 2.7 3.0 }} }}',
+        encoding="utf-8",
+    )
+    return spec
+
+
 def checked(model, setting: str = "", **settings) -> Report:
     document = resolve_text(SPEC % setting, "c.circuit", cd.environment())
     return cd.check(document, model=model, unexplained=False, **{"store": False, "examples": True, **settings})
@@ -64,6 +80,27 @@ def test_worst_are_those_that_fall_furthest(mini):
     assert examples.count == 20
     falls = [fall(prompt) for prompt in examples.worst]
     assert len(falls) == WORST and falls == sorted(falls, reverse=True) and falls[-1] >= fall(examples.typical)
+
+
+def test_of_few_prompts_none_of_the_better_half_is_among_the_worst(mini):
+    for prompts in (2, 4, 6):
+        examples = found(checked(mini, prompts=prompts))
+        assert len(examples.worst) == prompts // 2
+        assert min(map(fall, examples.worst)) >= fall(examples.typical)
+
+
+def test_where_the_circuit_alone_does_better_than_the_model_nothing_is_served_worst(mini, tmp_path):
+    names = (("Tom", "Mary"), ("Anna", "John"), ("Frank", "Mary"), ("Lisa", "John"))
+    lines = (
+        {
+            "prompt": f"When {a} and {b} were at the office, {a} gave a drink to",
+            "answer": f" {a}",  # the wrong one, on purpose
+            "wrong": f" {b}",
+        }
+        for a, b in names
+    )
+    examples = found(cd.check(of_file(tmp_path, lines, "ablate mean"), model=mini, **PLAIN_CHECK))
+    assert examples.worst == () and fall(examples.typical) < 0
 
 
 def test_without_being_asked_for_there_are_none(mini):
@@ -123,12 +160,7 @@ def test_a_plan_names_them_where_they_are_asked_for():
 
 def test_where_the_circuit_alone_cannot_be_had_heads_look_all_the_same(mini, tmp_path):
     lines = ({"prompt": f"When {a} and Mary were at the office,", "answer": " Mary"} for a in ("Tom", "Anna", "Frank"))
-    (tmp_path / "my.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    (tmp_path / "my.circuit").write_text(
-        'circuit c { model mini task file("my.jsonl") method { metric probability ablate counterfactual }\n'
-        "role late at END { 2.7 3.0 } }",
-        encoding="utf-8",
-    )
-    examples = found(cd.check(tmp_path / "my.circuit", model=mini, unexplained=False, store=False, examples=True))
+    spec = of_file(tmp_path, lines, "metric probability ablate counterfactual")
+    examples = found(cd.check(spec, model=mini, **PLAIN_CHECK))
     assert examples.worst == () and examples.typical.alone is None and examples.typical.in_model is not None
     assert [look.head for look in examples.typical.looks] == ["2.7", "3.0"]

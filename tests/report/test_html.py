@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,6 +17,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.outcome import CircuitDiff
 from circuitdsl.report.words import measured, verdicts
 from circuitdsl.visible import UNSEEN, visible_lines
+from samples import examples
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 OURS = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)
@@ -127,6 +129,14 @@ def test_single_prompts_have_both_figures_and_what_each_head_looks_at(pages):
     assert "Of 60 prompts those on which logit_diff with the circuit alone" in text
     assert "01-BABA5.50-1.25-6.75" in text and "01-BABA5.505.00-0.50" in text
     assert text.count("mover 2.0 at END8 , 90%") == 3  # on the typical prompt and on the two served worst
+
+
+def test_where_no_prompt_is_served_worse_than_by_the_model_that_is_said():
+    (first,), shown = report().circuits, examples(("2.0",), 15)
+    page = cd.show(replace(report(), circuits=(replace(first, examples=replace(shown, worst=())),)), "html")
+    text = " ".join(Read(page).text.split())
+    assert "On none of the worse half of 60 prompts logit_diff with the circuit alone" in text
+    assert "01-BABA5.505.00-0.50" in text
 
 
 def test_what_does_not_hold_has_what_to_try_next(pages):

@@ -16,7 +16,7 @@ def examples_parts(report: CircuitReport) -> Iterator[Part]:
     """Nothing where single prompts were not asked for."""
     if report.examples is None:
         return
-    if report.examples.worst:
+    if report.examples.typical.alone is not None:
         yield Part("Prompts served worst", _served(report, report.examples))
     yield from _looks(report.examples)
 
@@ -25,9 +25,13 @@ def _served(report: CircuitReport, found: Examples) -> tuple[Block, ...]:
     metric = report.circuit.method.metric
     unit = measure_infos()[report.circuit.method.measured.measure].unit
     rows = [_row(str(place), prompt, unit) for place, prompt in enumerate(found.worst, start=1)]
+    alone = f"{metric} with the circuit alone, all else ablated,"
     about = (
-        f"Of {plural(found.count, 'prompt')} those on which {metric} with the circuit alone, all else ablated, falls "
-        "furthest below that of the model; last, for comparison, the one in the middle of all."
+        f"Of {plural(found.count, 'prompt')} those on which {alone} falls furthest below that of the model; last, for "
+        "comparison, the one in the middle of all."
+        if found.worst
+        else f"On none of the worse half of {plural(found.count, 'prompt')} {alone} is below that of the model. "
+        "The one in the middle of all:"
     )
     head = ("", "prompt", "template", "in the model", "circuit alone", "difference")
     return Prose((about,)), Table(head=head, rows=(*rows, _row("typical", found.typical, unit)))
