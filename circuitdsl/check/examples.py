@@ -73,10 +73,9 @@ def _strongest(looks: Sequence[Look], heads: Sequence[HeadOutcome]) -> tuple[Loo
 def _looks(
     plan: ExamplesPlan, bench: Bench, heads: Sequence[HeadOutcome], shown: Sequence[Prompt], count: int
 ) -> dict[Look, dict[int, Array]]:
-    """What heads pay to every token of the prompts that are shown, on the first ``count`` prompts; without those of
+    """What heads pay to every token that is shown of these prompts, on the first ``count`` prompts; without those of
     which it cannot be read."""
-    first, last = min(_first_token(prompt) for prompt in shown), max(len(prompt.tokens) for prompt in shown)
-    tokens = range(first, last)
+    tokens = sorted({token for prompt in shown for token in _tokens(prompt)})
     asked = {look: plan.attention(look, tokens) for look in _strongest(plan.looks(), heads)}
     results = bench.session.run([each for some in asked.values() for each in some], count)
     found: dict[Look, dict[int, Array]] = {}
@@ -87,9 +86,9 @@ def _looks(
     return found
 
 
-def _first_token(prompt: Prompt) -> int:
-    """The first of a prompt's tokens that are shown."""
-    return max(0, len(prompt.tokens) - MOST_TOKENS)
+def _tokens(prompt: Prompt) -> range:
+    """Those of a prompt's tokens that are shown."""
+    return range(max(0, len(prompt.tokens) - MOST_TOKENS), len(prompt.tokens))
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,6 @@ class _Taken:
 
     def _look(self, index: int, look: Look) -> HeadLook:
         """Where one head looks on one of the prompts."""
-        prompt, paid = self.prompts[index], self.looks[look]
-        first = _first_token(prompt)
-        shares = tuple(float(paid[token][index]) for token in range(first, len(prompt.tokens)))
-        return HeadLook(str(look.head), str(look.query), look.roles, first, shares)
+        tokens, paid = _tokens(self.prompts[index]), self.looks[look]
+        shares = tuple(float(paid[token][index]) for token in tokens)
+        return HeadLook(str(look.head), str(look.query), look.roles, tokens.start, shares)

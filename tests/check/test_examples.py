@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import circuitdsl as cd
-from circuitdsl.check.examples import WORST
+from circuitdsl.check.examples import MOST_TOKENS, WORST
 from circuitdsl.components import END, Head, Position
 from circuitdsl.engine.store import Store
 from circuitdsl.language.circuit import FromTo
@@ -70,6 +70,10 @@ def found(report: Report) -> Examples:
     return examples
 
 
+def length(prompt: SinglePrompt) -> int:
+    return len(prompt.tokens)
+
+
 def fall(prompt: SinglePrompt) -> float:
     assert prompt.in_model is not None and prompt.alone is not None
     return prompt.in_model - prompt.alone
@@ -101,6 +105,29 @@ def test_where_the_circuit_alone_does_better_than_the_model_nothing_is_served_wo
     )
     examples = found(cd.check(of_file(tmp_path, lines, "ablate mean"), model=mini, **PLAIN_CHECK))
     assert examples.worst == () and fall(examples.typical) < 0
+
+
+def test_of_long_and_short_prompts_each_has_its_own_last_tokens(mini, tmp_path):
+    names = (("Tom", "Mary"), ("Anna", "John"), ("Frank", "Mary"), ("Lisa", "John"))
+    lines = (
+        {
+            "prompt": "the store and the office and " * (place // 2 * 13) + f"{a} and {b} were there, {a} gave it to",
+            "answer": f" {b}",
+            "wrong": f" {a}",
+        }
+        for place, (a, b) in enumerate(names)
+    )
+    spec = of_file(tmp_path, lines, "ablate mean")
+    asked, plain = (cd.check(spec, model=mini, **(PLAIN_CHECK | {"examples": each})) for each in (True, False))
+    examples = found(asked)
+    shown = [prompt for prompt in (examples.typical, *examples.worst) if prompt.looks]
+    short, long = min(shown, key=length), max(shown, key=length)
+    assert length(short) < MOST_TOKENS and length(long) > MOST_TOKENS + length(short)
+    for prompt in shown:
+        assert all(look.first + len(look.paid) == length(prompt) for look in prompt.looks)
+        assert all(len(look.paid) == min(MOST_TOKENS, length(prompt)) for look in prompt.looks)
+    heads, metrics = 2, 2
+    assert asked.cost.experiments - plain.cost.experiments <= heads * (length(short) + MOST_TOKENS) + metrics
 
 
 def test_without_being_asked_for_there_are_none(mini):
