@@ -131,6 +131,14 @@ def test_single_prompts_have_both_figures_and_what_each_head_looks_at(pages):
     assert text.count("mover 2.0 at END8 , 90%") == 3  # on the typical prompt and on the two served worst
 
 
+def test_every_prompt_of_which_it_is_known_where_heads_look_is_drawn():
+    (first,), shown = report().circuits, examples(("2.0",), 15)
+    looked_at = tuple(replace(prompt, looks=shown.typical.looks) for prompt in shown.worst)
+    page = cd.show(replace(report(), circuits=(replace(first, examples=replace(shown, worst=looked_at)),)), "html")
+    places = re.findall(r"Attention on prompt (\d) of those served worst", Read(page).text)
+    assert list(dict.fromkeys(places)) == ["1", "2", "3"] and "Attention on a typical prompt" in page
+
+
 def test_where_no_prompt_is_served_worse_than_by_the_model_that_is_said():
     (first,), shown = report().circuits, examples(("2.0",), 15)
     page = cd.show(replace(report(), circuits=(replace(first, examples=replace(shown, worst=())),)), "html")

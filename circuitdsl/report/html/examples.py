@@ -46,7 +46,7 @@ def _row(name: str, prompt: SinglePrompt, unit: str) -> Row:
 
 def _looks(found: Examples) -> Iterator[Part]:
     shown = [("a typical prompt", found.typical)]
-    shown += [(f"the prompt served {_NTH[place]}", each) for place, each in enumerate(found.worst[: len(_NTH)])]
+    shown += [(f"prompt {place} of those served worst", each) for place, each in enumerate(found.worst, start=1)]
     drawn = [(name, prompt) for name, prompt in shown if prompt.looks]
     if not drawn:
         return
@@ -62,9 +62,6 @@ def _looks(found: Examples) -> Iterator[Part]:
         said = f"Attention on {name}: {prompt.text!r}.{cut}"
         blocks.append(Chart(spec(attention(prompt)), said, _table(prompt)))
     yield Part("Where its heads look", tuple(blocks))
-
-
-_NTH = ("worst", "second worst")
 
 
 def _table(prompt: SinglePrompt) -> Table:
