@@ -79,6 +79,14 @@ def test_it_is_one_file_of_bounded_size_in_which_all_tags_are_closed(page: str):
     assert Read(page).open == []
 
 
+def test_a_page_of_ten_circuits_is_of_bounded_size_too():
+    (first,), shown = report().circuits, examples([f"{layer}.{head}" for layer in range(3) for head in range(10)], 60)
+    circuits = tuple(
+        replace(first, circuit=replace(first.circuit, name=f"ioi_{place}"), examples=shown) for place in range(10)
+    )
+    assert len(cd.show(replace(report(), circuits=circuits), "html").encode()) < 3_000_000
+
+
 def test_it_asks_for_nothing_from_a_network(page: str):
     read = Read(page)
     assert not read.values("src") and not [tag for tag, _ in read.tags if tag in ("link", "iframe", "img", "object")]

@@ -6,7 +6,6 @@ from typing import Any
 
 from circuitdsl.outcome import SinglePrompt
 from circuitdsl.report.charts.drawing import FAINT, altair, data
-from circuitdsl.report.words import number
 
 ATTENDED = "#2f7fc8"
 """It stands out from light and from dark grounds."""
@@ -37,22 +36,30 @@ def look_labels(prompt: SinglePrompt) -> tuple[str, ...]:
 
 
 def attention(prompt: SinglePrompt) -> Any:
-    """The fuller a square, the more of its attention a head pays to the token."""
+    """The fuller a square, the more of its attention a head pays to the token.
+
+    A row of the data is a head, and has what it pays as numbers: a row a square would be ten times as long on a page.
+    """
     alt = altair()
-    tokens, heads = token_labels(prompt), look_labels(prompt)
     first = min(look.first for look in prompt.looks)
-    rows = data(
-        {"head": head, "token": tokens[look.first + place], "paid": round(paid, 4), "figure": number(paid, "share")}
-        for head, look in zip(heads, prompt.looks, strict=True)
-        for place, paid in enumerate(look.paid)
+    tokens = data({"place": place, "token": token} for place, token in enumerate(token_labels(prompt)))
+    columns = [row["token"] for row in tokens.values[first:]]
+    heads = data(
+        {
+            "head": head,
+            "place": list(range(look.first, look.first + len(look.paid))),
+            "paid": [round(paid, 3) for paid in look.paid],
+        }
+        for head, look in zip(look_labels(prompt), prompt.looks, strict=True)
     )
-    columns = [row["token"] for row in data({"token": token} for token in tokens[first:]).values]
-    named = [row["head"] for row in data({"head": head} for head in heads).values]
+    named = [row["head"] for row in heads.values]
     axis = alt.Axis(labelAngle=-60, labelLimit=140, ticks=False, domain=False)
     x = alt.X("token:O", sort=columns, title=None, axis=axis)
     y = alt.Y("head:O", sort=named, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
     shade = alt.FillOpacity("paid:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None)
-    tooltip = [alt.Tooltip("head:N"), alt.Tooltip("token:N"), alt.Tooltip("figure:N")]
+    tooltip = [alt.Tooltip("head:N"), alt.Tooltip("token:N"), alt.Tooltip("paid:Q", format=".1%")]
     mark = {"cornerRadius": 2, "fill": ATTENDED, "stroke": FAINT, "strokeWidth": 1, "strokeOpacity": 0.25}
-    chart = alt.Chart(rows).mark_rect(**mark).encode(x=x, y=y, fillOpacity=shade, tooltip=tooltip)
+    chart = alt.Chart(heads).mark_rect(**mark).encode(x=x, y=y, fillOpacity=shade, tooltip=tooltip)
+    chart = chart.transform_flatten(["place", "paid"])
+    chart = chart.transform_lookup("place", from_=alt.LookupData(tokens, key="place", fields=["token"]))
     return chart.properties(width=_WIDE * len(columns), height=_HIGH * len(named))
