@@ -37,7 +37,7 @@ def lint(
         typer.Option("--format", "-f", help="line: file:line:col: code message."),
     ] = "text",
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend in the files what can be corrected in one way only.")
+        bool, typer.Option("--fix", help="Correct in the files what can be corrected in one way only.")
     ] = False,
     output_file: OutputFile = None,
     revision: Revision = None,

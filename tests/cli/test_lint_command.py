@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,11 @@ def test_what_is_certain_is_corrected_and_the_rest_is_said(tmp_path: Path):
     assert path.read_text() == WRONG.replace(">= 95\n", ">= 95%\n")
     again = run("lint", path, "--fix", "-f", "line")
     assert (again.code, again.out, again.err) == (2, ended.out, "")
+
+
+def test_what_fix_does_has_one_name_in_the_help_and_in_what_is_printed():
+    said = " ".join(run("lint", "--help").out.split())
+    assert "Correct in the files" in said and not re.search(r"\bmend", said, re.IGNORECASE)
 
 
 def test_standard_input_is_corrected_to_standard_output():
