@@ -294,13 +294,18 @@ AnyCircuit = Circuit | str | Path
 """A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several."""
 
 
-def _circuit(given: AnyCircuit, function: str, what: str) -> Circuit:
-    """A circuit as it is, or the one of a file. Raises InputError for what is no circuit, SpecError for wrong text."""
+def _circuit(
+    given: AnyCircuit, function: str, what: str, model: AnyModel | None = None, revision: str | None = None
+) -> Circuit:
+    """A circuit as it is, or the one of a file, read against the model that it is to be measured on.
+
+    Raises InputError for what is no circuit, SpecError for wrong text.
+    """
     if isinstance(given, str | Path):
         from circuitdsl.language.resolve import circuit_named
 
         path, name = file_and_name(str(given))
-        return circuit_named(load(path), name, path)
+        return circuit_named(load(path, model=model, revision=revision), name, path)
     _require(given, Circuit, function, what)
     return given
 
@@ -777,7 +782,7 @@ def compare(left: AnyCircuit, right: AnyCircuit, align: Align = ()) -> Structure
     """
     from circuitdsl.compare.structure import compare as compared
 
-    left, right = _two(left, right)
+    left, right = _two("compare", left, right)
     return compared(left, right, _aligned(left, right, align))
 
 
@@ -801,12 +806,14 @@ def compare_function(
 
     Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
     the overlap curves of these ``kinds``, which say where an overlap of ``quoted`` (a fraction; by itself the two
-    circuits' own) would arise. Other arguments as for ``check``. Raises InputError for circuits of two models, and for
-    an argument, a model or a task that cannot be had; SpecError for ``align`` as :func:`compare` does.
+    circuits' own) would arise. A file is read by the shape of ``model``. Other arguments as for ``check``. Raises
+    InputError for circuits of two models, and for an argument, a model or a task that cannot be had; SpecError for
+    ``align`` as :func:`compare` does.
     """
     from circuitdsl.plan.function import plan_function
 
-    left, right = (with_prompt_count(circuit, prompts) for circuit in _two(left, right))
+    both = _two("compare_function", left, right, model, revision)
+    left, right = (with_prompt_count(circuit, prompts) for circuit in both)
     pairs = _aligned(left, right, align)
     wanted = tuple(kinds)
     for kind in wanted:
@@ -838,7 +845,7 @@ def diff(
     """
     from circuitdsl.outcome import CircuitDiff
 
-    left, right = _two(left, right)
+    left, right = _two("diff", left, right)
     compared = compare(left, right, align)
     same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
     return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, functional)
@@ -864,8 +871,12 @@ def _recorded(given: Report | Recorded | str | Path, name: str) -> Recorded:
     return read_report(given) if isinstance(given, str | Path) else recorded(given.to_dict(), name)
 
 
-def _two(left: AnyCircuit, right: AnyCircuit) -> tuple[Circuit, Circuit]:
-    return _circuit(left, "compare", "two circuits"), _circuit(right, "compare", "two circuits")
+def _two(
+    function: str, left: AnyCircuit, right: AnyCircuit, model: AnyModel | None = None, revision: str | None = None
+) -> tuple[Circuit, Circuit]:
+    """The two circuits that a function is given, as :func:`_circuit` has each."""
+    first, second = (_circuit(each, function, "two circuits or files", model, revision) for each in (left, right))
+    return first, second
 
 
 def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, str], ...]:
@@ -889,7 +900,7 @@ def atlas(*circuits: AnyCircuit, function: AtlasFunction | None = None) -> Atlas
     from circuitdsl.compare.atlas import alike_together, notes_on_all, pairs_of
     from circuitdsl.outcome import Atlas
 
-    named = _told_apart(circuits)
+    named = _told_apart("atlas", circuits)
     if function is not None and len(function.performance) != len(named):
         raise InputError("these figures are of other circuits", "give those of measure_atlas on the same circuits")
     pairs = pairs_of(named)
@@ -911,13 +922,14 @@ def measure_atlas(
     """What each of several circuits of one model does for every one's task: kept alone (transfer), and knocked out.
 
     On another circuit's task its heads stand at all positions. All intervals of a measurement hold together
-    (Bonferroni). Arguments as for :func:`check`. Raises InputError for circuits of several models, and for an argument,
-    a model or a task that cannot be had.
+    (Bonferroni). A file is read by the shape of ``model``. Arguments as for :func:`check`. Raises InputError for
+    circuits of several models, and for an argument, a model or a task that cannot be had.
     """
     from circuitdsl.check.atlas import measure_atlas as measured
     from circuitdsl.plan.atlas import plan_atlas
 
-    named = tuple(with_prompt_count(circuit, prompts) for circuit in _told_apart(circuits))
+    apart = _told_apart("measure_atlas", circuits, model, revision)
+    named = tuple(with_prompt_count(circuit, prompts) for circuit in apart)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
     try:
         planned = plan_atlas(named)
@@ -927,9 +939,11 @@ def measure_atlas(
         return measured(planned, bench, told)
 
 
-def _told_apart(given: Sequence[AnyCircuit]) -> tuple[Circuit, ...]:
-    """Three circuits or more, those that share a name with their files in it."""
-    circuits = [_circuit(each, "atlas", "circuits") for each in given]
+def _told_apart(
+    function: str, given: Sequence[AnyCircuit], model: AnyModel | None = None, revision: str | None = None
+) -> tuple[Circuit, ...]:
+    """Three circuits or more that a function is given, those that share a name with their files in it."""
+    circuits = [_circuit(each, function, "circuits or files", model, revision) for each in given]
     if len(circuits) < 3:
         raise InputError(f"an atlas is of three circuits or more, and here are {len(circuits)}", "compare two by diff")
     names = Counter(circuit.name for circuit in circuits)
