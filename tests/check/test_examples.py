@@ -45,9 +45,6 @@ def mini():
     return open_model("mini").bridge
 
 
-PLAIN_CHECK = {"unexplained": False, "store": False, "examples": True}
-
-
 def of_file(folder: Path, lines: Iterable[dict[str, str]], method: str) -> Path:
     """A specification of two heads on prompts of a file."""
     (folder / "my.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
@@ -57,6 +54,10 @@ def of_file(folder: Path, lines: Iterable[dict[str, str]], method: str) -> Path:
         encoding="utf-8",
     )
     return spec
+
+
+def checked_file(spec: Path, model, examples: bool = True) -> Report:
+    return cd.check(spec, model=model, unexplained=False, store=False, examples=examples)
 
 
 def checked(model, setting: str = "", **settings) -> Report:
@@ -103,7 +104,7 @@ def test_where_the_circuit_alone_does_better_than_the_model_nothing_is_served_wo
         }
         for a, b in names
     )
-    examples = found(cd.check(of_file(tmp_path, lines, "ablate mean"), model=mini, **PLAIN_CHECK))
+    examples = found(checked_file(of_file(tmp_path, lines, "ablate mean"), mini))
     assert examples.worst == () and fall(examples.typical) < 0
 
 
@@ -118,7 +119,7 @@ def test_of_long_and_short_prompts_each_has_its_own_last_tokens(mini, tmp_path):
         for place, (a, b) in enumerate(names)
     )
     spec = of_file(tmp_path, lines, "ablate mean")
-    asked, plain = (cd.check(spec, model=mini, **(PLAIN_CHECK | {"examples": each})) for each in (True, False))
+    asked, plain = (checked_file(spec, mini, examples) for examples in (True, False))
     examples = found(asked)
     shown = [prompt for prompt in (examples.typical, *examples.worst) if prompt.looks]
     short, long = min(shown, key=length), max(shown, key=length)
@@ -188,6 +189,6 @@ def test_a_plan_names_them_where_they_are_asked_for():
 def test_where_the_circuit_alone_cannot_be_had_heads_look_all_the_same(mini, tmp_path):
     lines = ({"prompt": f"When {a} and Mary were at the office,", "answer": " Mary"} for a in ("Tom", "Anna", "Frank"))
     spec = of_file(tmp_path, lines, "metric probability ablate counterfactual")
-    examples = found(cd.check(spec, model=mini, **PLAIN_CHECK))
+    examples = found(checked_file(spec, mini))
     assert examples.worst == () and examples.typical.alone is None and examples.typical.in_model is not None
     assert [look.head for look in examples.typical.looks] == ["2.7", "3.0"]
