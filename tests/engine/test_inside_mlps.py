@@ -110,6 +110,27 @@ def test_a_neuron_that_sends_keeps_nothing_from_one_of_its_layer(run, name, stri
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_neuron_does_not_receive_what_it_sends(run, name, strict):
+    """It stands behind its own input: that it sends too changes only what later receivers get."""
+    neuron, later = Node(Neuron(1, 3), END), (Node(Head(2, 1), END), "q")
+
+    def path(*receivers: tuple[Node, str], itself: bool) -> Patched:
+        senders = at(END, Head(0, 1), Head(1, 2)) | (frozenset({neuron}) if itself else frozenset())
+        return Patched(senders, frozenset(receivers), "x", strict, guarded=False)
+
+    alone, too, both, without = run(
+        name,
+        path((neuron, ""), itself=False),
+        path((neuron, ""), itself=True),
+        path((neuron, ""), later, itself=True),
+        path((neuron, ""), later, itself=False),
+    )
+    same(too, alone)
+    assert np.abs(both - without).max() > 1e-4  # what the head receives has the neuron's change in it
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_what_neurons_send_directly_adds_up(run, name):
     """With MLPs and the scales of norms frozen the logits are linear in what is sent."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from circuitdsl.components import ALL, Component, Geometry, Head, Mlp, Node, OfDictionary, Position, can_carry
 from circuitdsl.engine import hook_names
@@ -89,20 +90,30 @@ def frozen_in(world: Patched, geometry: Geometry) -> tuple[str, ...]:
     return (*heads, *mlps, *(each.read_as for each in sorted(dictionaries) if each.transcoder))
 
 
-def by_freeze(
-    receivers: Iterable[tuple[Node, str]], frozen: Sequence[str]
-) -> Mapping[tuple[str, ...], frozenset[tuple[Node, str]]]:
-    """Receivers by what is frozen while something travels to them.
+class Travel(NamedTuple):
+    """A run in which what ``senders`` send travels, while what passes the hook points ``held`` is frozen."""
 
-    It is all of ``frozen`` but the point at which they receive it (neurons are frozen where others of their MLP send),
-    and for features and errors but what is added up where they stand and what they are computed from, which brings it
-    to them. Without receivers all is frozen, once.
+    held: tuple[str, ...]
+    senders: frozenset[Node]
+
+
+def travels(world: Patched, frozen: Sequence[str]) -> Mapping[Travel, frozenset[tuple[Node, str]]]:
+    """The receivers of a path by the run in which something travels to them.
+
+    All of ``frozen`` is frozen but the point at which they receive it (neurons are frozen where others of their MLP
+    send), and for features and errors but what is added up where they stand and what they are computed from, which
+    brings it to them. What receives where it is written itself, as a neuron does, sends nothing in the run that tells
+    what it receives: it would be found to receive what it sends. Without receivers there is one run.
     """
-    found: dict[tuple[str, ...], set[tuple[Node, str]]] = {}
-    for receiver in receivers:
+    found: dict[Travel, set[tuple[Node, str]]] = {}
+    for receiver in world.receivers:
         component = receiver[0].component
-        open_to = {component.receives(receiver[1])}
+        point = component.receives(receiver[1])
+        open_to = {point}
         if isinstance(component, OfDictionary):
             open_to |= {*component.added_up, component.dictionary.read_as}
-        found.setdefault(tuple(name for name in frozen if name not in open_to), set()).add(receiver)
-    return {held: frozenset(some) for held, some in found.items()} or {tuple(frozen): frozenset()}
+        itself = {each for each in world.senders if each.component == component and component.output == point}
+        held = tuple(name for name in frozen if name not in open_to)
+        found.setdefault(Travel(held, world.senders - itself), set()).add(receiver)
+    every = Travel(tuple(frozen), world.senders)
+    return {travel: frozenset(some) for travel, some in found.items()} or {every: frozenset()}

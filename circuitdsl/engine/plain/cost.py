@@ -8,7 +8,7 @@ from typing import assert_never
 from circuitdsl.actions import ByCleanRun
 from circuitdsl.components import Geometry, Head
 from circuitdsl.engine.base import SharedRun
-from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze, frozen_in
+from circuitdsl.engine.plain.arrivals import Arrivals, frozen_in, travels
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -48,7 +48,7 @@ def passes(world: World, geometry: Geometry) -> int:
         case Patched(receivers=receivers) if receivers:
             reading = {node.component for node, which in receivers if which in ("k", "v")}
             copied = sum(isinstance(each, Head) and len(each.group(geometry)) > 1 for each in reading)
-            return len(by_freeze(receivers, frozen_in(world, geometry))) + 1 + copied
+            return len(travels(world, frozen_in(world, geometry))) + 1 + copied
         case EdgesKept(edges=edges):
             return Arrivals.of(edges).copies
         case _:

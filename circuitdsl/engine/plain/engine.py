@@ -29,7 +29,7 @@ from circuitdsl.engine.batch import (
 from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.plain import writes
-from circuitdsl.engine.plain.arrivals import Arrivals, by_freeze, frozen_in
+from circuitdsl.engine.plain.arrivals import Arrivals, frozen_in, travels
 from circuitdsl.engine.plain.dictionaries import Dictionaries
 from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
@@ -197,21 +197,23 @@ class PlainEngine:
         frozen = self._frozen(world)
         clean = self._clean(caches, (*frozen, *(name for name in senders if world.under and name not in frozen)))
         corrupted = caches.values(FromCounterfactual(world.counterfactual))
-        sent = writes.replacing(senders, corrupted)
         receivers = frozenset(node.component.receives(which) for node, which in world.receivers)
         under = () if world.under is None else self._acting(world.under, caches)
         base = clean if world.under is None else self._under(world.under, caches, frozen)
         # Senders are written after the freeze, so that the guard compares them with the run that is patched.
         freeze = {name: put(name, EVERYWHERE, base[name]) for name in frozen}
-        groups = by_freeze(world.receivers, frozen)
+        groups = travels(world, frozen)
+        sent = {each: writes.replacing(writes.masks(each, batch, geometry), corrupted) for _, each in groups}
         travelled = [
-            self._forward(batch, batch.tokens, [*under, *(freeze[name] for name in held), *sent], names | receivers)
-            for held in groups
+            self._forward(
+                batch, batch.tokens, [*under, *(freeze[name] for name in held), *sent[senders]], names | receivers
+            )
+            for held, senders in groups
         ]
         # Under an intervention they are compared with the clean run all the same: that they already give what they
         # give on the counterfactual may be what it does. So may a path carry nothing: only the senders are guarded.
         if world.under is None:
-            changed = made_a_difference(sent)
+            changed = made_a_difference([write for each in sent.values() for write in each])
         else:
             changed = would_change(writes.replacing(senders, corrupted), clean)
         if not receivers:
