@@ -38,7 +38,7 @@ from circuitdsl.language.resolve import (
 )
 from circuitdsl.language.source import Source, normalised
 from circuitdsl.language.sweep import Sweep, read_sweep
-from circuitdsl.library import find_spec
+from circuitdsl.library import file_and_name, find_spec
 from circuitdsl.measures.comparisons import KINDS, Kind
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.measures.registry import measure_infos
@@ -237,7 +237,7 @@ def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str
 
 
 def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revision: str | None = None) -> Fixed:
-    """A specification in which all is mended that can be mended in one way only; ``name`` as for :func:`lint_text`.
+    """A specification with all corrected that can be corrected in one way only; ``name`` as for :func:`lint_text`.
 
     >>> fix_text("circuit c { model mini task ioi expect accuracy >= 95 }").text
     'circuit c { model mini task ioi expect accuracy >= 95% }'
@@ -290,6 +290,26 @@ def _document(given: Document | str | Path, model: AnyModel | None, revision: st
     return load(given, model=model, revision=revision) if isinstance(given, str | Path) else given
 
 
+AnyCircuit = Circuit | str | Path
+"""A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several."""
+
+
+def _circuit(
+    given: AnyCircuit, function: str, what: str, model: AnyModel | None = None, revision: str | None = None
+) -> Circuit:
+    """A circuit as it is, or the one of a file, read against the model that it is to be measured on.
+
+    Raises InputError for what is no circuit, SpecError for wrong text.
+    """
+    if isinstance(given, str | Path):
+        from circuitdsl.language.resolve import circuit_named
+
+        path, name = file_and_name(str(given))
+        return circuit_named(load(path, model=model, revision=revision), name, path)
+    _require(given, Circuit, function, what)
+    return given
+
+
 def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:
     if loaded.warnings and warned is not None:
         warned(Findings(loaded.warnings, loaded.sources))
@@ -299,11 +319,11 @@ def _after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) ->
 # --- checking ----------------------------------------------------------------------------------------
 
 
-def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0) -> Plan:
+def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0, examples: bool = False) -> Plan:
     """The distinct experiments of a document or a file, their cost and the most memory that they take. Opens no model.
 
-    ``unexplained`` counts the search for heads that matter and are not listed. ``memory`` is as for :func:`check`.
-    Raises InputError for what is no document.
+    ``unexplained`` counts the search for heads that matter and are not listed, ``examples`` single prompts that are
+    shown. ``memory`` is as for :func:`check`. Raises InputError for what is no document.
 
     >>> found = plan("mini/ioi", unexplained=False)
     >>> found.prompts, found.asked > found.distinct
@@ -313,7 +333,7 @@ def plan(document: Document | str | Path, unexplained: bool = True, memory: int 
 
     document = _document(document, None, None)
     _require(document, Document, "plan", "a document or a file")
-    return make_plan(document, unexplained, memory)
+    return make_plan(document, unexplained, memory, examples)
 
 
 def check(
@@ -329,6 +349,7 @@ def check(
     dtype: Dtype | None = None,
     screen: str = "",
     memory: int = 0,
+    examples: bool = False,
 ) -> Report:
     """Judge every claim of a document or a file on the models that it names, or all of them on ``model``.
 
@@ -339,7 +360,8 @@ def check(
     forward pass an experiment, or another of ``engine.base.engines()``. ``device``, ``revision`` and ``dtype`` say how
     models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and measures
     in full all whose effect may reach the floor. ``memory`` is how many bytes stacked runs may take, 0 for a share of
-    what is free. ``progress`` is told of the work; in a notebook a bar shows it where none is given. Raises InputError
+    what is free. ``examples`` reads single prompts of each circuit, too: those that it serves worst, and where its
+    heads look. ``progress`` is told of the work; in a notebook a bar shows it where none is given. Raises InputError
     for an argument, a model, a task or a device that cannot be had; an experiment that cannot be run is a claim's
     verdict, not an exception.
     """
@@ -350,7 +372,7 @@ def check(
     measured = with_prompts(document, prompts)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
     with followed(progress) as told:
-        return bench.check(make_plan(measured, unexplained), told)
+        return bench.check(make_plan(measured, unexplained, examples=examples), told)
 
 
 def panel(
@@ -401,7 +423,7 @@ def panel(
 
 
 def require_shape(model: str, revision: str | None) -> None:
-    """Refuse a model of which nothing is known here. Raises InputError; reading a file would speak of its line."""
+    """Refuse a model of which nothing is known here. Raises InputError; reading a file would name its line."""
     try:
         geometry_of(model, revision)
     except UnknownName as error:
@@ -434,6 +456,7 @@ class Checking(TypedDict, total=False):
     dtype: Dtype | None
     screen: str
     memory: int
+    examples: bool
 
 
 def watch(
@@ -459,7 +482,7 @@ def watch(
     def judged(document: Document) -> Report:
         from circuitdsl.plan.plan import make_plan
 
-        made = make_plan(document, checking.get("unexplained", True))
+        made = make_plan(document, checking.get("unexplained", True), examples=checking.get("examples", False))
         with followed(checking.get("progress")) as told:
             return bench.check(made, told)
 
@@ -750,20 +773,22 @@ def attribute(
 # --- two circuits ------------------------------------------------------------------------------------
 
 
-def compare(left: Circuit, right: Circuit, align: Align = ()) -> Structure:
-    """How far two circuits are the same description: heads, nodes, roles and edges, against chance.
+def compare(left: AnyCircuit, right: AnyCircuit, align: Align = ()) -> Structure:
+    """How far two circuits, or those of two files, are the same description: heads, nodes, roles and edges, against
+    chance.
 
     Roles are counterparts as ``align`` says, else by name, else by the most shared heads. Raises SpecError for roles
     that are not there or are aligned twice.
     """
     from circuitdsl.compare.structure import compare as compared
 
+    left, right = _two("compare", left, right)
     return compared(left, right, _aligned(left, right, align))
 
 
 def compare_function(
-    left: Circuit,
-    right: Circuit,
+    left: AnyCircuit,
+    right: AnyCircuit,
     align: Align = (),
     model: AnyModel | None = None,
     prompts: int | None = None,
@@ -781,13 +806,15 @@ def compare_function(
 
     Measured are what each circuit, their shared and their single parts do on both tasks, whether they dissociate, and
     the overlap curves of these ``kinds``, which say where an overlap of ``quoted`` (a fraction; by itself the two
-    circuits' own) would arise. Other arguments as for ``check``. Raises InputError for circuits of two models, and for
-    an argument, a model or a task that cannot be had; SpecError for ``align`` as :func:`compare` does.
+    circuits' own) would arise. A file is read by the shape of ``model``. Other arguments as for ``check``. Raises
+    InputError for circuits of two models, and for an argument, a model or a task that cannot be had; SpecError for
+    ``align`` as :func:`compare` does.
     """
     from circuitdsl.plan.function import plan_function
 
+    both = _two("compare_function", left, right, model, revision)
+    left, right = (with_prompt_count(circuit, prompts) for circuit in both)
     pairs = _aligned(left, right, align)
-    left, right = with_prompt_count(left, prompts), with_prompt_count(right, prompts)
     wanted = tuple(kinds)
     for kind in wanted:
         if kind not in KINDS:
@@ -805,19 +832,20 @@ def compare_function(
 
 
 def diff(
-    left: Circuit,
-    right: Circuit,
+    left: AnyCircuit,
+    right: AnyCircuit,
     align: Align = (),
     block: Comparison | None = None,
     functional: FunctionalComparison | None = None,
 ) -> CircuitDiff:
-    """Two circuits side by side, for :func:`show`: what they share, and what two versions of one say differently.
+    """Two circuits, or those of two files, side by side: what they share, and what two versions of one say differently.
 
     ``block`` is the compare block that names them, ``functional`` what :func:`compare_function` found, where there are
     such. Raises as :func:`compare` does.
     """
     from circuitdsl.outcome import CircuitDiff
 
+    left, right = _two("diff", left, right)
     compared = compare(left, right, align)
     same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
     return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, functional)
@@ -827,7 +855,7 @@ def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Pa
     """What changed between two reports of one specification: verdicts, values beyond their intervals, and what figures
     depend on. A report is one of :func:`check`, or the file of its JSON.
 
-    Raises InputError for a file that is no report of this version's schema.
+    Raises InputError for a file that is no report.
     """
     from circuitdsl.outcome.drift import drifted
 
@@ -843,10 +871,16 @@ def _recorded(given: Report | Recorded | str | Path, name: str) -> Recorded:
     return read_report(given) if isinstance(given, str | Path) else recorded(given.to_dict(), name)
 
 
+def _two(
+    function: str, left: AnyCircuit, right: AnyCircuit, model: AnyModel | None = None, revision: str | None = None
+) -> tuple[Circuit, Circuit]:
+    """The two circuits that a function is given, as :func:`_circuit` has each."""
+    first, second = (_circuit(each, function, "two circuits or files", model, revision) for each in (left, right))
+    return first, second
+
+
 def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, str], ...]:
     """Pairs of roles, checked as the ``align`` lines of a compare block are."""
-    for circuit in (left, right):
-        _require(circuit, Circuit, "compare", "two circuits")
     try:
         written = [f"{ours} ~ {theirs}" for ours, theirs in align]
     except (TypeError, ValueError) as error:
@@ -857,8 +891,8 @@ def _aligned(left: Circuit, right: Circuit, align: Align) -> tuple[tuple[str, st
 # --- any number of circuits --------------------------------------------------------------------------
 
 
-def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
-    """Three circuits or more side by side: what every two share, against chance, and which are alike.
+def atlas(*circuits: AnyCircuit, function: AtlasFunction | None = None) -> Atlas:
+    """Three circuits or files or more side by side: what every two share, against chance, and which are alike.
 
     ``function`` is what :func:`measure_atlas` found of the same circuits. Circuits of one name are told apart by their
     files. Raises InputError for fewer, and for what is no circuit.
@@ -866,7 +900,7 @@ def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
     from circuitdsl.compare.atlas import alike_together, notes_on_all, pairs_of
     from circuitdsl.outcome import Atlas
 
-    named = _told_apart(circuits)
+    named = _told_apart("atlas", circuits)
     if function is not None and len(function.performance) != len(named):
         raise InputError("these figures are of other circuits", "give those of measure_atlas on the same circuits")
     pairs = pairs_of(named)
@@ -874,7 +908,7 @@ def atlas(*circuits: Circuit, function: AtlasFunction | None = None) -> Atlas:
 
 
 def measure_atlas(
-    *circuits: Circuit,
+    *circuits: AnyCircuit,
     model: AnyModel | None = None,
     prompts: int | None = None,
     progress: Progress | None = None,
@@ -888,13 +922,14 @@ def measure_atlas(
     """What each of several circuits of one model does for every one's task: kept alone (transfer), and knocked out.
 
     On another circuit's task its heads stand at all positions. All intervals of a measurement hold together
-    (Bonferroni). Arguments as for :func:`check`. Raises InputError for circuits of several models, and for an argument,
-    a model or a task that cannot be had.
+    (Bonferroni). A file is read by the shape of ``model``. Arguments as for :func:`check`. Raises InputError for
+    circuits of several models, and for an argument, a model or a task that cannot be had.
     """
     from circuitdsl.check.atlas import measure_atlas as measured
     from circuitdsl.plan.atlas import plan_atlas
 
-    named = tuple(with_prompt_count(circuit, prompts) for circuit in _told_apart(circuits))
+    apart = _told_apart("measure_atlas", circuits, model, revision)
+    named = tuple(with_prompt_count(circuit, prompts) for circuit in apart)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
     try:
         planned = plan_atlas(named)
@@ -904,10 +939,11 @@ def measure_atlas(
         return measured(planned, bench, told)
 
 
-def _told_apart(circuits: Sequence[Circuit]) -> tuple[Circuit, ...]:
-    """Three circuits or more, those that share a name with their files in it."""
-    for circuit in circuits:
-        _require(circuit, Circuit, "atlas", "circuits")
+def _told_apart(
+    function: str, given: Sequence[AnyCircuit], model: AnyModel | None = None, revision: str | None = None
+) -> tuple[Circuit, ...]:
+    """Three circuits or more that a function is given, those that share a name with their files in it."""
+    circuits = [_circuit(each, function, "circuits or files", model, revision) for each in given]
     if len(circuits) < 3:
         raise InputError(f"an atlas is of three circuits or more, and here are {len(circuits)}", "compare two by diff")
     names = Counter(circuit.name for circuit in circuits)

@@ -29,3 +29,9 @@ def find_spec(name: str) -> str:
     shipped = specs_folder().joinpath(*parts)
     named = shipped if shipped.suffix == SUFFIX else shipped.with_name(f"{shipped.name}{SUFFIX}")
     return str(named) if named.is_file() else name
+
+
+def file_and_name(spec: str) -> tuple[str, str]:
+    """``file:name`` as its two parts; no name where it is a file, colon and all."""
+    path, colon, name = spec.rpartition(":")
+    return (path, name) if colon and not Path(spec).exists() else (spec, "")

@@ -81,6 +81,7 @@ class ClaimTest(pytest.Item):
     def __init__(self, *, claim: Claim, **named: Any) -> None:
         super().__init__(**named)
         self.claim = claim
+        self.funcargs: dict[str, object] = {}  # other plug-ins ask every test for its fixtures
 
     def runtest(self) -> None:
         assert isinstance(self.parent, CircuitFile)

@@ -29,11 +29,14 @@ from circuitdsl.outcome import (
     ClaimOutcome,
     ComparisonReport,
     Cost,
+    Examples,
+    HeadLook,
     HeadOutcome,
     InterventionReport,
     Part,
     Report,
     Search,
+    SinglePrompt,
     Variant,
 )
 
@@ -173,6 +176,21 @@ def outcome(claim: Claim, verdict: Verdict, value: float | None, spread: float =
     return ClaimOutcome(claim=claim, estimate=estimate, verdict=verdict, **(defaults | rest))
 
 
+def examples(heads: Iterable[str], length: int) -> Examples:
+    """Single prompts of so many tokens, on which every head looks at the token after the last name."""
+    words = ("When", " Mary", " and", " John", " went", " to", " the", " store", ",", " John", " gave", " a")
+    tokens = tuple(words[index % len(words)] for index in range(length))
+    positions = {"IO": (1,), "S1": (3,), "S2": (9,), "END": (length - 1,)}
+    first = max(0, length - 48)
+    paid = tuple(0.9 if index == length - 7 else 0.1 / (length - first) for index in range(first, length))
+    looks = tuple(HeadLook(head, "END", ("mover",), first, paid) for head in heads)
+
+    def prompt(alone: float, looked_at: bool) -> SinglePrompt:
+        return SinglePrompt("".join(tokens), "01-BABA", tokens, positions, 5.5, alone, looks if looked_at else ())
+
+    return Examples(60, (prompt(-1.25, True), prompt(0.5, True), prompt(2.0, False)), prompt(5.0, True))
+
+
 def report(structure: Structure | None = None) -> Report:
     """A report with every verdict, variants, parts, controls, a comparison and an intervention."""
     made = circuit("ioi", {"inhibition": "1.2 1.5 at END", "mover": "2.0 2.4 at END"}, shape=geometry(4, 8, "mini"))
@@ -242,6 +260,7 @@ def report(structure: Structure | None = None) -> Report:
                 search=Search(((50, 28), (100, 9), (200, 4)), 0.05, 200),
                 notes=("18 of 20 names are one token",),
                 example="When Mary and John went to the store, John gave a drink to",
+                examples=examples(("2.0", "2.4"), 15),
                 fingerprint=FINGERPRINT,
                 identity=FINGERPRINT[::-1],
                 revision="step3000",

@@ -46,7 +46,9 @@ EVIL = (
 TOGETHER = tuple(" and ".join(EVIL[first : first + 10]) for first in range(0, len(EVIL), 10))
 """The same, several in a text: for what takes long to be drawn."""
 
-FOREIGN = frozenset({"about", "file", "example", "label", "model", "note", "notes", "text", "unexplained_note"})
+FOREIGN = frozenset(
+    {"about", "file", "example", "label", "model", "note", "notes", "template", "text", "tokens", "unexplained_note"}
+)
 """Fields of records whose text comes from a specification, a file of prompts or the names of files."""
 
 Record = TypeVar("Record")

@@ -109,10 +109,9 @@ class Bench:
         """Judge claims, drawing more prompts for those that stay open; p-values are corrected over all of them.
 
         ``reasons`` say of claims why the model does not do their task, "" where it does: a share of the metric is
-        undecided for it.
+        undecided for it, on however many prompts.
         """
-        reasons = reasons or {}
-        judged = {claim: meaningful(each, reasons.get(claim, "")) for claim, each in self._judge(claims).items()}
+        judged = self._judge(claims, reasons or {})
         adjusted = holm([_tested(each.judgement) for each in judged.values()])
         return tuple(self._outcome(claim, each, p) for (claim, each), p in zip(judged.items(), adjusted, strict=True))
 
@@ -131,7 +130,7 @@ class Bench:
     def performance(self, job: Started, metric: Term) -> Performance:
         """Whether the model does a task, on more prompts while that is open."""
         claim = Claim("", 0, "the model does the task", "expect", metric, Bound(">", low=0.0))
-        judged = self._judge({claim: job})[claim]
+        judged = self._judge({claim: job}, {})[claim]
         parts = [part.estimate for part in self._parts(judged)]
         of_metric, accuracy, above = parts or (NOTHING, NOTHING, NOTHING)
         judgement = judged.judgement
@@ -139,14 +138,16 @@ class Bench:
             of_metric, accuracy, above, judgement.verdict, judged.confidence, judged.prompts, judgement.note
         )
 
-    def _judge(self, claims: Mapping[Claim, Started]) -> dict[Claim, Judged]:
+    def _judge(self, claims: Mapping[Claim, Started], reasons: Mapping[Claim, str]) -> dict[Claim, Judged]:
         """Each claim's judgement, up to the most prompts that its method allows."""
         done: dict[Claim, Judged] = {}
         for method, group in _by_method(claims).items():
-            done |= self._judge_alike(method, group)
+            done |= self._judge_alike(method, group, reasons)
         return {claim: done[claim] for claim in claims}
 
-    def _judge_alike(self, method: Method, claims: Mapping[Claim, Started]) -> dict[Claim, Judged]:
+    def _judge_alike(
+        self, method: Method, claims: Mapping[Claim, Started], reasons: Mapping[Claim, str]
+    ) -> dict[Claim, Judged]:
         """Each claim is looked at by itself: one that is decided is measured on no more prompts."""
         done: dict[Claim, Judged] = {}
         due = dict.fromkeys(claims, method.prompts_first)
@@ -162,9 +163,10 @@ class Bench:
                     done[claim] = self.judged(measured, claim.bound, method.confidence)
                     continue
                 looks = looks_at(measured, self.units, method.prompts_first, method.prompts_most)
-                done[claim] = self.judged(measured, claim.bound, method.confidence, looks)
-                later = done[claim].looks.after(count)
-                if later and _is_open(claim, done[claim]):
+                found = self.judged(measured, claim.bound, method.confidence, looks)
+                done[claim] = meaningful(found, reasons.get(claim, ""))
+                later = found.looks.after(count)
+                if later and done[claim] is found and _is_open(claim, found):
                     due[claim] = later
         return done
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from circuitdsl.check.bench import Bench, meaningful
+from circuitdsl.check.examples import examples_of
 from circuitdsl.check.references import notes_on, size_of, sources_of
 from circuitdsl.check.search import search, search_note
 from circuitdsl.engine.plain import PLAIN
@@ -38,6 +39,8 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
     prompts = session.prompts(data, circuit.method.prompts_first)
     searched = plan.searched and not reasons.get(circuit.method.at) and not session.closed
     notes = (*bench.notes, *session.notes(data))  # before the search draws more prompts
+    heads = _heads(plan, bench)
+    examples = examples_of(plan.examples, heads, bench) if plan.examples else None
     found = search(plan, bench) if searched else None
     own, *others = sources_of(circuit.method)
     return CircuitReport(
@@ -47,7 +50,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         prompts=max([len(prompts), *(outcome.prompts for outcome in outcomes.values())]),
         claims=tuple(replace(outcome, variants=variants[claim]) for claim, outcome in outcomes.items()),
         performance=performance,
-        heads=_heads(plan, bench),
+        heads=heads,
         unexplained=found.heads if found else (),
         unexplained_note=search_note(circuit, found) if found else _not_looked_for(session),
         search=found and found.search,
@@ -61,6 +64,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
         ),
         example=prompts[0].text if prompts else "",
+        examples=examples,
         fingerprint=model.fingerprint,
         identity=model.identity,
         revision=model.revision,

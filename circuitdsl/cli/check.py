@@ -115,6 +115,7 @@ def check(
         "dtype": dtype,
         "screen": screen or "",
         "memory": stacks,
+        "examples": html is not None,
     }
 
     def render(report: Report | Panel, form: str, view: output.View) -> str:

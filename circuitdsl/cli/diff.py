@@ -20,7 +20,6 @@ from circuitdsl.cli.options import (
     TextOrJson,
     a_file,
     all_circuits,
-    file_and_name,
     load,
     need_pages,
     one_circuit,
@@ -29,6 +28,7 @@ from circuitdsl.cli.options import (
 )
 from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.errors import InputError
+from circuitdsl.library import file_and_name
 from circuitdsl.report import output
 
 if TYPE_CHECKING:

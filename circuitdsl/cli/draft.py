@@ -21,7 +21,6 @@ from circuitdsl.cli.options import (
     TextOrJson,
     a_file,
     amount,
-    file_and_name,
     put,
     results_store,
     warn,
@@ -29,7 +28,7 @@ from circuitdsl.cli.options import (
 )
 from circuitdsl.cli.progress_bar import ProgressBar
 from circuitdsl.errors import InputError
-from circuitdsl.library import find_spec
+from circuitdsl.library import file_and_name, find_spec
 from circuitdsl.report import output
 from circuitdsl.visible import visible
 

@@ -36,14 +36,16 @@ def lint(
         Literal["text", "line", "json", "sarif"],
         typer.Option("--format", "-f", help="line: file:line:col: code message."),
     ] = "text",
-    fix: Annotated[bool, typer.Option("--fix", help="Mend in the files what can be mended in one way only.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Correct in the files what can be corrected in one way only.")
+    ] = False,
     output_file: OutputFile = None,
     revision: Revision = None,
 ) -> None:
     """Read and resolve spec files, and report all that is wrong in them. Runs no model.
 
-    Files of prompts are read with the model's tokenizer, line by line. With --fix and standard input, the mended text
-    is printed, and what is left goes to standard error.
+    Files of prompts are read with the model's tokenizer, line by line. With --fix and standard input, the corrected
+    text is printed, and what is left goes to standard error.
     """
     if "-" in files and len(files) > 1:
         raise InputError("standard input is linted by itself", "name - alone, or files")
@@ -63,20 +65,20 @@ def _lint_standard_input(
     if not fix:
         _say(cd.lint_text(text, "-", model, revision), lint_format, output_file)
         return
-    mended = cd.fix_text(text, "-", model, revision)
-    output.put(mended.text, output_file)
-    left = cd.lint_text(mended.text, "-", model, revision)
+    corrected = cd.fix_text(text, "-", model, revision)
+    output.put(corrected.text, output_file)
+    left = cd.lint_text(corrected.text, "-", model, revision)
     if left:
         warn(left)
     _end(left)
 
 
 def _fix(path: str, model: str | None, revision: str | None) -> None:
-    """Mend a file, and say so, if something in it can be mended."""
-    mended = cd.fix_text(_read(path), path, model, revision)
-    if mended.mended:
-        output.write_file(Path(path), mended.text)
-        print(f"{visible(path)}: {len(mended.mended)} mended", file=sys.stderr)
+    """Correct a file, and say so, if something in it can be corrected."""
+    corrected = cd.fix_text(_read(path), path, model, revision)
+    if corrected.corrected:
+        output.write_file(Path(path), corrected.text)
+        print(f"{visible(path)}: {len(corrected.corrected)} corrected", file=sys.stderr)
 
 
 def _say(found: cd.api.Findings, lint_format: str, output_file: Path | None) -> None:

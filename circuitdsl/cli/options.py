@@ -20,7 +20,7 @@ from circuitdsl.cli.app import coloured
 from circuitdsl.cli.at_revision import at_revision
 from circuitdsl.cli.completion import complete_model
 from circuitdsl.errors import InputError
-from circuitdsl.library import find_spec
+from circuitdsl.library import file_and_name, find_spec
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
 
@@ -212,12 +212,6 @@ def all_circuits(specs: Iterable[str], model: str | None, revision: str | None) 
         path, name = file_and_name(spec)
         found += [one_circuit(spec, model, revision)] if name else load([path], model, revision).circuits
     return tuple(found)
-
-
-def file_and_name(spec: str) -> tuple[str, str]:
-    """``file:name`` as its two parts; no name where it is a file, colon and all."""
-    path, colon, name = spec.rpartition(":")
-    return (path, name) if colon and not Path(spec).exists() else (spec, "")
 
 
 def results_store(cache: bool, folder: Path | None) -> cd.Store | Literal[False]:

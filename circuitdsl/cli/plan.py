@@ -18,6 +18,9 @@ def plan(
     plan_format: TextOrJson = "text",
     output_file: OutputFile = None,
     unexplained: Annotated[bool, typer.Option(help="Count the search for heads that are not listed.")] = True,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Count single prompts, as check --html reads them.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
     memory: Memory = None,
     revision: Revision = None,
@@ -28,5 +31,5 @@ def plan(
     stacks = amount(memory)
     document = load_blocks(files, model, revision)
     cd.api.require_shapes((*document.circuits, *document.used), model, revision)
-    made = cd.plan(document, unexplained, stacks)
+    made = cd.plan(document, unexplained, stacks, examples)
     put(made, plan_format, output_file, verbose)

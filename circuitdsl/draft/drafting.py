@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.circuit import NOT_DONE, processing_of
@@ -125,10 +126,10 @@ def _confirmed(asked: Asked, found: Found, performance: Performance, bench: Benc
 
 def _heading(asked: Asked, found: Found) -> Heading:
     circuit, halves = asked.circuit, asked.halves
-    task = str(circuit.task)
-    if circuit.task.name == "file":
+    task, called = str(circuit.task), circuit.task.name
+    if called == "file":
         ((_, name),) = halves.judging.arguments
-        task = f"file({quoted(str(name))})"
+        task, called = f"file({quoted(str(name))})", Path(str(circuit.task.arguments[0][1])).name
     remarks = (
         "Drafted by circuitdsl: a proposal, found by path patching backwards from the logits.",
         f"{halves.about[0].upper()}{halves.about[1:]}.",
@@ -140,5 +141,5 @@ def _heading(asked: Asked, found: Found) -> Heading:
         *(() if asked.mlps else ("MLPs were not looked for; they are at work.",)),
         *((f"The search ended early: {found.unfinished}.",) if found.unfinished else ()),
     )
-    about = f"A draft: {circuit.task.name} in {circuit.model}"
+    about = f"A draft: {called} in {circuit.model}"
     return Heading(asked.name, about, circuit.model, task, asked.settings, remarks)

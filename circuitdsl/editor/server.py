@@ -134,7 +134,7 @@ def _change_texts(session: Session) -> None:
         return [] if text == document.source else [lsp.TextEdit(whole, text)]
 
     @session.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions([lsp.CodeActionKind.QuickFix]))
-    def mended(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+    def corrected(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         return list(_quick_fixes(session, params.text_document.uri, params.range))
 
 
@@ -180,7 +180,7 @@ def _item(proposal: Proposal) -> lsp.CompletionItem:
 
 
 def _quick_fixes(session: Session, uri: str, where: lsp.Range) -> Iterator[lsp.CodeAction]:
-    """What mends the mistakes of a range, if that is certain."""
+    """What corrects the mistakes of a range, if that is certain."""
     page = session.page(uri)
     for found in page.linted.diagnostics:
         edit = edit_of(found, page.source)

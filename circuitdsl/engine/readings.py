@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from circuitdsl.components import ALL, Head, Position
-from circuitdsl.engine.batch import Batch, tokens_at
+from circuitdsl.engine.batch import Batch, mask_of, tokens_at
 from circuitdsl.engine.hook_names import FIRST_BLOCK, Activations, pattern
 from circuitdsl.language.circuit import Token
 from circuitdsl.measures.experiments import (
     MOST_NATS,
     Attention,
+    AttentionTo,
     Copying,
     Divergence,
     HeadScore,
@@ -37,7 +38,7 @@ def needed(readings: Iterable[Reading]) -> frozenset[str]:
     names: set[str] = set()
     for reading in readings:
         match reading:
-            case Attention(head=head) | HeadScore(head=head):
+            case Attention(head=head) | AttentionTo(head=head) | HeadScore(head=head):
                 names.add(pattern(head.layer))
             case Copying():
                 names.add(FIRST_BLOCK)
@@ -92,6 +93,8 @@ def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Bat
             )
         case Attention(head=head, where=where):
             return _each(activations, head, batch, lambda p, rows: attention(p, rows, where.query, where.key))
+        case AttentionTo(head=head, query=query, token=token):
+            return _attention_to(activations[pattern(head.layer)][:, head.index], batch, query, token)
         case HeadScore(head=head, kind=kind):
             return _each(activations, head, batch, lambda p, rows: BEHAVIOURS[kind](p, rows))
         case Copying():
@@ -215,6 +218,15 @@ def attention(prompt: Prompt, rows: Tensor, query: Position, key: Position) -> T
     """Mean over the query's tokens of the attention that they pay to the key's tokens together."""
     keys = list(tokens_at(prompt, key))
     return rows[list(tokens_at(prompt, query))][:, keys].sum(-1).mean()
+
+
+def _attention_to(patterns: Tensor, batch: Batch, query: Position, token: int) -> Array:
+    """One head's ``patterns`` [prompts, queries, keys] from a position to the token of this index."""
+    asking = mask_of(batch, query)
+    if token >= patterns.shape[-1]:
+        return np.zeros(len(batch))
+    paid = torch.where(asking & batch.real[:, token, None], patterns[..., token].double(), 0.0)
+    return (paid.sum(-1) / asking.sum(-1)).cpu().numpy()
 
 
 def _to_previous(prompt: Prompt, rows: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mistakes that can be mended in one way only: what to write in place of what stands there.
+"""Mistakes that can be corrected in one way only: what to write in place of what stands there.
 
 A remedy is certain if it says one thing, ``write `95%` `` or ``leave `.q` out``, of a code in whose diagnostics that is
 said of the very words of the span; or if the words are a component in another tool's notation. Every fix is tried: it
@@ -39,14 +39,14 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A text in which what was certain is mended, and the diagnostics that are gone by that, in their order."""
+    """A text in which what was certain is corrected, and the diagnostics that are gone by that, in their order."""
 
     text: str
-    mended: tuple[Diagnostic, ...] = ()
+    corrected: tuple[Diagnostic, ...] = ()
 
 
 def edit_of(diagnostic: Diagnostic, source: Source) -> Edit | None:
-    """What mends a mistake of a source's text, if that is certain."""
+    """What corrects a mistake of a source's text, if that is certain."""
     span = diagnostic.span
     if span.file != source.path or not span.line:
         return None
@@ -56,12 +56,12 @@ def edit_of(diagnostic: Diagnostic, source: Source) -> Edit | None:
 
 
 def fixed(text: str, path: str, environment: Environment) -> Fixed:
-    """The text of the file ``path`` with all mended that is certain; line ends stay as they are."""
+    """The text of the file ``path`` with all corrected that is certain; line ends stay as they are."""
     source = Source(path, normalised(text))
-    mended: list[Diagnostic] = []
+    corrected: list[Diagnostic] = []
     found = lint_source(source, environment).diagnostics
     refused: set[Edit] = set()
-    while len(mended) + len(refused) < MOST:
+    while len(corrected) + len(refused) < MOST:
         candidates = ((each, edit_of(each, source)) for each in found)
         chosen = next(((each, edit) for each, edit in candidates if edit and edit not in refused), None)
         if chosen is None:
@@ -71,19 +71,19 @@ def fixed(text: str, path: str, environment: Environment) -> Fixed:
         left = lint_source(tried, environment).diagnostics
         if _is_better(diagnostic, found, left):
             source, found = tried, left
-            mended.append(diagnostic)
+            corrected.append(diagnostic)
             refused.clear()  # they were offsets into the text before
         else:
             refused.add(edit)
-    return Fixed(_as_before(source.text, text) if mended else text, tuple(mended))
+    return Fixed(_as_before(source.text, text) if corrected else text, tuple(corrected))
 
 
-def _is_better(mended: Diagnostic, before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bool:
+def _is_better(corrected: Diagnostic, before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bool:
     """Whether a diagnostic is gone, none of its kind has come before it, and the text can be read as well as before.
 
     A mistake of syntax may have hidden others that come after it.
     """
-    place, kind = (mended.span.line, mended.span.column), mended.code[:2]
+    place, kind = (corrected.span.line, corrected.span.column), corrected.code[:2]
 
     def upto(found: Iterable[Diagnostic]) -> int:
         return sum(each.code[:2] == kind and (each.span.line, each.span.column) <= place for each in found)
@@ -103,7 +103,7 @@ def _as_before(text: str, before: str) -> str:
 # --- what is certain, by codes -----------------------------------------------------------------------
 
 Finder = Callable[[str, str, int, int], Edit | None]
-"""From a remedy, a text, and the offsets of a span in it to what mends it."""
+"""From a remedy, a text, and the offsets of a span in it to what corrects it."""
 
 
 def _written(remedy: str, text: str, start: int, end: int) -> Edit | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from circuitdsl.actions import Action
-from circuitdsl.components import END, Dictionary, Head, Node
+from circuitdsl.components import END, Dictionary, Head, Node, Position
 from circuitdsl.language.circuit import FromTo, Reads, Token
 from circuitdsl.language.environment import TaskRef
 
@@ -257,6 +257,18 @@ class Attention:
 
 
 @dataclass(frozen=True)
+class AttentionTo:
+    """Attention of a head to one token: mean over the query position's tokens; 0 where a prompt has no such token.
+
+    ``token`` is its index in the prompt.
+    """
+
+    head: Head
+    query: Position
+    token: int
+
+
+@dataclass(frozen=True)
 class Copying:
     """1 if the token is in the top ``k`` logits of the head's OV applied to the residual after the first block."""
 
@@ -274,7 +286,7 @@ class HeadScore:
     kind: Literal["previous_token", "duplicate_token", "induction"]
 
 
-Reading = Metric | Hit | Predicted | Divergence | TokenProbability | Attention | Copying | HeadScore
+Reading = Metric | Hit | Predicted | Divergence | TokenProbability | Attention | AttentionTo | Copying | HeadScore
 
 
 @dataclass(frozen=True)

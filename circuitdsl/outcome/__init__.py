@@ -27,6 +27,7 @@ from circuitdsl.outcome.comparison import ComparisonReport
 from circuitdsl.outcome.diff import CircuitDiff
 from circuitdsl.outcome.draft import DraftReport, DraftRole, Fed, Into, Refused, StageOutcome
 from circuitdsl.outcome.drift import Drift
+from circuitdsl.outcome.examples import Examples, HeadLook, SinglePrompt
 from circuitdsl.outcome.function import Cell, Dissociation, Function, FunctionalComparison
 from circuitdsl.outcome.intervention import (
     Arm,
@@ -70,6 +71,7 @@ __all__ = [
     "Drift",
     "ErrorAttribution",
     "Example",
+    "Examples",
     "Fact",
     "FeatureAttribution",
     "Fed",
@@ -77,6 +79,7 @@ __all__ = [
     "Function",
     "FunctionalComparison",
     "HeadChange",
+    "HeadLook",
     "HeadOutcome",
     "InterventionReport",
     "Into",
@@ -96,6 +99,7 @@ __all__ = [
     "Search",
     "SenderOutcome",
     "SeriesOutcome",
+    "SinglePrompt",
     "StageOutcome",
     "Step",
     "StepKind",

@@ -9,6 +9,7 @@ from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.language.controls import KNOWN, control_of
 from circuitdsl.outcome.claims import ClaimOutcome, exit_code
+from circuitdsl.outcome.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class CircuitReport(OnModel):
     """A circuit checked on a model. ``unexplained`` are heads outside it whose knockout effect exceeds the floor.
 
     ``search`` says how unexplained heads were looked for, if they were, and ``screening`` how that was screened, if it
-    was.
+    was. ``examples`` are single prompts, where they were asked for.
     """
 
     prompts: int
@@ -202,6 +203,7 @@ class CircuitReport(OnModel):
     search: Search | None = None
     screening: Screening | None = None
     example: str = ""  # one prompt, for people
+    examples: Examples | None = None
     identity: str = ""  # of all that outputs depend on (``models.Model.identity``): the tokenizer too
 
     @property
@@ -240,5 +242,6 @@ class CircuitReport(OnModel):
             "unexplained_note": self.unexplained_note,
             "search": self.search.to_dict() if self.search else None,
             "screening": self.screening.to_dict() if self.screening else None,
+            "examples": self.examples.to_dict() if self.examples else None,
             "notes": list(self.notes),
         }

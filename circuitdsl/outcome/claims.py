@@ -55,6 +55,12 @@ class ClaimOutcome:
     exact: bool = False
 
     @property
+    def untested(self) -> bool:
+        """Whether it is undecided for the reason that its note says, on however many prompts: what was measured means
+        nothing, as where the model does not do the task."""
+        return self.verdict is Verdict.UNDECIDED and self.p_value is None and bool(self.note)
+
+    @property
     def depends_on_method(self) -> bool | None:
         """Whether it holds under one method and fails under another, of its own and those that were varied.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("id", "line", "kind", "text", "measure", "unit", "value", "low", "high", "verdict", "prompts", "p_value")
 
 
-SCHEMA = "circuitdsl/report/6"
+SCHEMA = "circuitdsl/report/7"
 """Which contract the JSON of a report obeys: docs/report.schema.json."""
 
 

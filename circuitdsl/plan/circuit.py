@@ -12,6 +12,7 @@ from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance, where_done
 from circuitdsl.measures.registry import measure_infos
+from circuitdsl.plan.examples import ExamplesPlan, plan_examples
 from circuitdsl.plan.job import Job, Purpose, Started
 from circuitdsl.plan.terms import ask, control_of, knockout_job, node_job, term_job
 
@@ -22,7 +23,8 @@ class CircuitPlan:
 
     ``performance`` is whether the model does the task, by the position after which the answer is read.
     ``heads`` is what the model loses without each listed head, ``minimality`` what it adds to the circuit. ``whole`` is
-    what the circuit keeps of the metric, under each method by which heads are judged by what they add.
+    what the circuit keeps of the metric, under each method by which heads are judged by what they add. ``examples`` is
+    what is read of single prompts, if some are to be shown.
     """
 
     circuit: Circuit
@@ -34,6 +36,7 @@ class CircuitPlan:
     searched: bool
     minimality: Mapping[Node, Started] = field(default_factory=dict[Node, Started])
     whole: Mapping[Method, Started] = field(default_factory=dict[Method, Started])
+    examples: ExamplesPlan | None = None
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
@@ -44,11 +47,14 @@ class CircuitPlan:
         yield from self.whole.values()
         yield from self.heads.values()
         yield from self.minimality.values()
+        if self.examples is not None:
+            yield self.examples.served
         yield from self.unlisted.values()
 
 
-def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
-    """Start every job of a circuit; ``unexplained`` looks for heads that matter and are not listed."""
+def plan_circuit(circuit: Circuit, unexplained: bool, examples: bool = False) -> CircuitPlan:
+    """Start every job of a circuit; ``unexplained`` looks for heads that matter and are not listed, ``examples`` reads
+    single prompts to be shown."""
     return CircuitPlan(
         circuit,
         {at: Started(job) for at, job in performance_jobs(circuit).items()},
@@ -59,6 +65,7 @@ def plan_circuit(circuit: Circuit, unexplained: bool) -> CircuitPlan:
         unexplained,
         {node: Started(job) for node, job in minimality_jobs(circuit).items()},
         {method: Started(job) for method, job in whole_jobs(circuit).items()},
+        plan_examples(circuit) if examples else None,
     )
 
 

@@ -11,10 +11,22 @@ from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Experiment
 from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
 
-Purpose = Literal["performance", "claim", "variant", "whole", "head", "unlisted", "arms", "part", "ranking", "sweep"]
+Purpose = Literal[
+    "performance",
+    "claim",
+    "variant",
+    "whole",
+    "head",
+    "unlisted",
+    "single prompts",
+    "arms",
+    "part",
+    "ranking",
+    "sweep",
+]
 """What it is for: whether the model does the task, a claim, a claim under another method, what the circuit keeps of the
-metric, a row of the table of heads, the search for heads that are not listed, an intervention taken apart, a part of
-two circuits on a task, a ranking of all heads, or a sender of a sweep."""
+metric, a row of the table of heads, the search for heads that are not listed, single prompts that are shown, an
+intervention taken apart, a part of two circuits on a task, a ranking of all heads, or a sender of a sweep."""
 
 
 class Round(NamedTuple):

@@ -264,13 +264,14 @@ class Plan(Displayed):
         }
 
 
-def make_plan(document: Document, unexplained: bool = True, stacked: int = 0) -> Plan:
+def make_plan(document: Document, unexplained: bool = True, stacked: int = 0, examples: bool = False) -> Plan:
     """Start every job of a document, in order. No model and no tokenizer is needed.
 
     ``unexplained`` looks for heads that matter and are not listed. ``stacked``: bytes that stacks of runs may take.
+    ``examples`` reads single prompts of every circuit, to be shown.
     """
     return Plan(
-        circuits=tuple(plan_circuit(circuit, unexplained) for circuit in document.circuits),
+        circuits=tuple(plan_circuit(circuit, unexplained, examples) for circuit in document.circuits),
         comparisons=tuple(plan_comparison(document, comparison) for comparison in document.comparisons),
         interventions=tuple(
             plan_intervention(intervention, document.circuit(intervention.on))

@@ -72,6 +72,8 @@ def _of_open(outcome: ClaimOutcome, file: str, most: int) -> Iterator[str]:
         yield f"the task has no more than {outcome.prompts} prompts: add some"
     elif outcome.prompts and not outcome.exact:
         yield f"more prompts: `prompts {outcome.prompts} to {_MORE * outcome.prompts}` in the method"
+    if outcome.untested:
+        return
     if claim.kind == "expect" and isinstance(claim.bound, Bound) and (supported := _supported(claim.bound, outcome)):
         yield f"claim less: the measurement supports `{supported}`"
 

@@ -86,7 +86,7 @@ def test_the_texts_are_those_of_the_command_line(monkeypatch: pytest.MonkeyPatch
     assert cd.explain() == run("explain").out
     left, right = (cd.load(path).circuits[0] for path in PAIR)
     assert cd.show(cd.diff(left, right)) == run("diff", *PAIR).out
-    assert cd.diff(left, right).to_dict() == json.loads(run("diff", *PAIR, "-f", "json").out)
+    assert cd.diff(*PAIR).to_dict() == json.loads(run("diff", *PAIR, "-f", "json").out)
 
 
 def test_pictures(pair: tuple[Any, Any]):
@@ -240,7 +240,27 @@ WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
         "document or a file, not a list",
     ),
     "paths to plan": (lambda document, left, right: cd.plan(cast(Any, [SHIPPED])), "document or a file, not a list"),
-    "paths to compare": (lambda d, left, right: cd.compare(*cast(Any, PAIR)), "two circuits, not a str"),
+    "numbers to compare": (
+        lambda d, left, right: cd.compare(*cast(Any, (1, 2))),
+        "compare takes two circuits or files, not a int",
+    ),
+    "numbers to compare in function": (
+        lambda d, left, right: cd.compare_function(*cast(Any, (1, 2))),
+        "compare_function takes two circuits or files, not a int",
+    ),
+    "numbers to tell apart": (
+        lambda d, left, right: cd.diff(*cast(Any, (1, 2))),
+        "diff takes two circuits or files, not a int",
+    ),
+    "numbers in an atlas": (
+        lambda d, left, right: cd.atlas(*cast(Any, (1, 2, 3))),
+        "atlas takes circuits or files, not a int",
+    ),
+    "numbers in a measured atlas": (
+        lambda d, left, right: cd.measure_atlas(*cast(Any, (1, 2, 3))),
+        "measure_atlas takes circuits or files, not a int",
+    ),
+    "a file of several circuits": (lambda d, left, right: cd.diff(PAIR[0], "planted/reuse"), "holds"),
     "align that is no pair": (lambda d, left, right: cd.compare(left, right, cast(Any, ["mover"])), "pairs of roles"),
     "one prompt each": (lambda d, left, right: cd.compare_function(left, right, prompts=1), "cannot be measured on"),
     "no such curve": (lambda d, left, right: cd.compare_function(left, right, kinds=cast(Any, ["x"])), "no curve is"),
@@ -257,6 +277,21 @@ def test_wrong_arguments_say_what_and_what_to_do(case: str, spec: Path, pair: tu
         call(cd.load(spec), *pair)
     assert says in caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(("function", "right"), [(cd.compare_function, 1), (cd.measure_atlas, 2)])
+def test_files_are_read_against_the_model_that_they_are_measured_on(
+    function: Callable[..., object], right: int, tmp_path: Path
+):
+    files = []
+    for name, head in (("a", "2.7"), ("b", "3.0"), ("c", "9.9")):
+        files.append(tmp_path / f"{name}.circuit")
+        body = f'model "no/where"\n  task ioi\n  role r at END {{ {head} }}'
+        files[-1].write_text(f"circuit {name} {{\n  {body}\n}}", encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        function(*files[:right], files[-1], model="mini", store=False)
+    (found,) = caught.value.diagnostics
+    assert (found.span.file, found.span.line, found.message) == (str(files[-1]), 4, "mini has no layer 9")
 
 
 @pytest.mark.parametrize("function", [cd.compare, cd.compare_function, cd.diff])

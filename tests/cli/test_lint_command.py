@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,18 +44,23 @@ def test_a_line_each(tmp_path: Path):
     assert run("lint", "-", "-f", "line", stdin=RIGHT) == (0, "", "")
 
 
-def test_what_is_certain_is_mended_and_the_rest_is_said(tmp_path: Path):
+def test_what_is_certain_is_corrected_and_the_rest_is_said(tmp_path: Path):
     path = tmp_path / "wrong.circuit"
     path.write_text(WRONG)
     ended = run("lint", path, "--fix", "-f", "line")
-    assert (ended.code, ended.err) == (2, f"{path}: 1 mended\n")
+    assert (ended.code, ended.err) == (2, f"{path}: 1 corrected\n")
     assert ended.out == f"{path}:5:10: C205 there is no measurement `acuracy`\n"
     assert path.read_text() == WRONG.replace(">= 95\n", ">= 95%\n")
     again = run("lint", path, "--fix", "-f", "line")
     assert (again.code, again.out, again.err) == (2, ended.out, "")
 
 
-def test_standard_input_is_mended_to_standard_output():
+def test_what_fix_does_has_one_name_in_the_help_and_in_what_is_printed():
+    said = " ".join(run("lint", "--help").out.split())
+    assert "Correct in the files" in said and not re.search(r"\bmend", said, re.IGNORECASE)
+
+
+def test_standard_input_is_corrected_to_standard_output():
     ended = run("lint", "-", "--fix", stdin=WRONG)
     assert ended.code == 2 and ended.out == WRONG.replace(">= 95\n", ">= 95%\n")
     assert "acuracy" in ended.err and "C503" not in ended.err

@@ -139,6 +139,8 @@ def test_plan_says_what_checking_costs_in_text_and_json():
     assert said.startswith(f"{data['experiments']['distinct']:,} experiments on 90 prompts at first")
     assert f"with the plain engine {data['passes']['total']:,.0f} forward passes" in said
     assert f"with the fast engine about {data['fast_passes']['total']:,.0f} forward passes" in said
+    shown = [line["purpose"] for line in json.loads(run("plan", path, "-f", "json", "--examples").out)["lines"]]
+    assert shown.count("single prompts") == 1 and len(shown) == len(data["lines"]) + 1
     less = json.loads(run("plan", path, "-f", "json", "--no-unexplained").out)
     assert less["passes"]["total"] < data["passes"]["total"]
     assert len(run("plan", path, "-v").out.splitlines()) > len(ended.out.splitlines())

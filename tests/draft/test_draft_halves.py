@@ -107,6 +107,7 @@ def test_a_file_is_divided_beside_the_specification_which_names_its_half(tmp_pat
     assert len(halves[0]) + len(halves[1]) == len(lines())
     assert not {line["item"] for line in halves[0]} & {line["item"] for line in halves[1]}
     assert 'file("own draft.judging.jsonl")' in report.text and "circuit own_draft" in report.text
+    assert 'about "A draft: own.jsonl in mini"' in report.text
     assert report.fed
     assert cd.check(cd.load(output), unexplained=False).exit_code == 0
 

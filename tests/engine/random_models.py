@@ -47,6 +47,7 @@ from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import (
     Ablated,
     Attention,
+    AttentionTo,
     Clean,
     Copying,
     Corrupted,
@@ -381,8 +382,13 @@ class Draw:
             TokenProbability(Token(None)),
         ]
         inside: list[Reading] = [
-            Attention(self.head(), FromTo(*map(Position, self.rng.choice([("END", "S"), ("S", "A"), ("A", "B")])))),
+            self.attention(),
             HeadScore(self.head(), self.rng.choice(("previous_token", "duplicate_token", "induction"))),
             Copying(self.head(), Reads(Position("A"), Token(Position("A"))), negated=self.rng.random() < 0.5),
         ]
         return self.rng.choice(logits + inside)
+
+    def attention(self) -> Reading:
+        """Of a head to a position; of every other head to one token."""
+        head, where = self.head(), FromTo(*map(Position, self.rng.choice([("END", "S"), ("S", "A"), ("A", "B")])))
+        return Attention(head, where) if head.index % 2 else AttentionTo(head, where.query, 2 * head.layer)

@@ -1,4 +1,4 @@
-"""`lint --fix`: what is mended, and what is not since it may have been meant otherwise."""
+"""`lint --fix`: what is corrected, and what is not since it may have been meant otherwise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CIRCUIT = """circuit c {{
 """
 
 
-def mended(statement: str) -> str:
+def corrected(statement: str) -> str:
     """What becomes of a statement in a circuit."""
     text = CIRCUIT.format(statement)
     found = fixed(text, "c.circuit", ENVIRONMENT).text
@@ -53,12 +53,12 @@ def mended(statement: str) -> str:
         ("expect attention(mover, END -> S3) >= 10", "expect attention(mover, END -> S3) >= 10%"),
     ],
 )
-def test_what_is_mended(written: str, right: str):
-    assert mended(written) == right
-    assert mended(right) == right
+def test_what_is_corrected(written: str, right: str):
+    assert corrected(written) == right
+    assert corrected(right) == right
 
 
-def test_a_text_that_is_right_or_cannot_be_mended_stays_as_it_is():
+def test_a_text_that_is_right_or_cannot_be_corrected_stays_as_it_is():
     for text in ("", "circuit", "\r\n# only this\r", CIRCUIT.format("edge mover -> logits")):
         assert fixed(text, "c.circuit", ENVIRONMENT).text == text
 
@@ -69,7 +69,7 @@ def test_line_ends_and_byte_order_marks_stay():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_wrong_specification_has_more_mistakes_of_a_kind_before_those_that_are_mended(name: str):
+def test_no_wrong_specification_has_more_mistakes_of_a_kind_before_those_that_are_corrected(name: str):
     with chdir(WRONG):
         try:
             source = read_source(f"{name}.circuit")
@@ -78,7 +78,7 @@ def test_no_wrong_specification_has_more_mistakes_of_a_kind_before_those_that_ar
         found = fixed(source.text, source.path, ENVIRONMENT)
         left = lint_source(Source(source.path, found.text), ENVIRONMENT).diagnostics
         before = lint_source(source, ENVIRONMENT).diagnostics
-    assert all(edit_of(each, source) or each not in before for each in found.mended)
-    assert bool(found.mended) == (found.text != source.text)
+    assert all(edit_of(each, source) or each not in before for each in found.corrected)
+    assert bool(found.corrected) == (found.text != source.text)
     syntax = [sum(each.code.startswith("C1") for each in some) for some in (before, left)]
     assert syntax[1] <= syntax[0]

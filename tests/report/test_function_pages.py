@@ -5,31 +5,20 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from report_samples import drawn_rows, schema
+from report_samples import curve_of_two, drawn_rows, estimate, functional_of_two, schema
 
 from circuitdsl.actions import Attend
-from circuitdsl.compare.curve import Curve, Effects, curve
-from circuitdsl.compare.structure import compare
-from circuitdsl.components import Head
-from circuitdsl.judge.bootstrap import Bootstrap
-from circuitdsl.judge.estimates import NOTHING, Estimate
-from circuitdsl.judge.units import Origin, units_of
+from circuitdsl.compare.curve import Curve
+from circuitdsl.judge.estimates import NOTHING
 from circuitdsl.language.circuit import Intervention
-from circuitdsl.language.environment import TaskRef
-from circuitdsl.measures.comparisons import PARTS, SIDES
-from circuitdsl.measures.experiments import Data
 from circuitdsl.outcome import (
     Arm,
-    Cell,
     Change,
     CircuitDiff,
     DirectEffect,
-    Dissociation,
     Downstream,
     Example,
-    Function,
     FunctionalComparison,
     HeadChange,
     InterventionReport,
@@ -42,42 +31,15 @@ from circuitdsl.report.pages.function import functional_summary, landmarks, spar
 from circuitdsl.report.pages.intervention import intervention_summary
 from samples import circuit, geometry
 
-HEADS = tuple(Head(layer, index) for layer in range(4) for index in range(5))
-
-
-def estimate(value: float) -> Estimate:
-    return Estimate(value, value - 0.05, value + 0.05)
-
 
 @pytest.fixture(scope="module")
 def drawn() -> Curve:
-    generator = np.random.default_rng(0)
-    common = generator.normal(size=(1, 1, 20))
-    left, right = (
-        Effects(Data(TaskRef(name), 0, False), ("logits",), common + generator.normal(size=(30, 1, 20)))
-        for name in ("a", "b")
-    )
-    bootstrap = Bootstrap(lambda sample: units_of([Origin("one", i) for i in range(len(sample.columns))], {}))
-    return curve("direct", ("first", "second"), HEADS, left, right, bootstrap, 0.95, 5, quoted=0.75)
+    return curve_of_two()
 
 
 @pytest.fixture(scope="module")
-def functional(drawn: Curve) -> FunctionalComparison:
-    shape = geometry(4, 5, "mini")
-    left = circuit("first", {"mover": "2.0 2.4 at END"}, shape=shape)
-    right = circuit("second", {"mover": "2.0 3.1 at END"}, shape=shape)
-    cells = tuple(
-        Cell(part, side, 0, NOTHING, NOTHING, "no heads")
-        if part == "left only"
-        else Cell(part, side, 2, estimate(0.8), estimate(-0.6))
-        for part in PARTS
-        for side in SIDES
-    )
-    dissociation = Dissociation(
-        estimate(0.3), estimate(0.2), estimate(0.2), estimate(0.25), "double", estimate(0.01), 20, 1 / 21
-    )
-    function = Function("first", "second", ("ioi", "colored_objects"), cells, dissociation, ("a note",))
-    return FunctionalComparison(compare(left, right), function, (drawn,))
+def functional() -> FunctionalComparison:
+    return functional_of_two()
 
 
 def test_a_sparkline_is_as_long_as_it_may_be_and_as_high_as_its_shares():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,6 +17,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.outcome import CircuitDiff
 from circuitdsl.report.words import measured, verdicts
 from circuitdsl.visible import UNSEEN, visible_lines
+from samples import examples
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 OURS = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)
@@ -77,6 +79,14 @@ def test_it_is_one_file_of_bounded_size_in_which_all_tags_are_closed(page: str):
     assert Read(page).open == []
 
 
+def test_a_page_of_ten_circuits_is_of_bounded_size_too():
+    (first,), shown = report().circuits, examples([f"{layer}.{head}" for layer in range(3) for head in range(10)], 60)
+    circuits = tuple(
+        replace(first, circuit=replace(first.circuit, name=f"ioi_{place}"), examples=shown) for place in range(10)
+    )
+    assert len(cd.show(replace(report(), circuits=circuits), "html").encode()) < 3_000_000
+
+
 def test_it_asks_for_nothing_from_a_network(page: str):
     read = Read(page)
     assert not read.values("src") and not [tag for tag, _ in read.tags if tag in ("link", "iframe", "img", "object")]
@@ -120,6 +130,29 @@ def test_a_graph_leads_to_the_claims_of_its_edges(pages):
     arrows = [found for tag, found in read.tags if tag == "a" and "arrow" in str(found.get("class"))]
     assert len(arrows) == 2 * len(edges)  # the line, and its label
     assert {str(found["class"]).split()[1] for found in arrows} == {str(edge.verdict) for edge in edges}
+
+
+def test_single_prompts_have_both_figures_and_what_each_head_looks_at(pages):
+    text = " ".join(Read(pages["report"]).text.split())
+    assert "Of 60 prompts those on which logit_diff with the circuit alone" in text
+    assert "01-BABA5.50-1.25-6.75" in text and "01-BABA5.505.00-0.50" in text
+    assert text.count("mover 2.0 at END8 , 90%") == 3  # on the typical prompt and on the two served worst
+
+
+def test_every_prompt_of_which_it_is_known_where_heads_look_is_drawn():
+    (first,), shown = report().circuits, examples(("2.0",), 15)
+    looked_at = tuple(replace(prompt, looks=shown.typical.looks) for prompt in shown.worst)
+    page = cd.show(replace(report(), circuits=(replace(first, examples=replace(shown, worst=looked_at)),)), "html")
+    places = re.findall(r"Attention on prompt (\d) of those served worst", Read(page).text)
+    assert list(dict.fromkeys(places)) == ["1", "2", "3"] and "Attention on a typical prompt" in page
+
+
+def test_where_no_prompt_is_served_worse_than_by_the_model_that_is_said():
+    (first,), shown = report().circuits, examples(("2.0",), 15)
+    page = cd.show(replace(report(), circuits=(replace(first, examples=replace(shown, worst=())),)), "html")
+    text = " ".join(Read(page).text.split())
+    assert "On none of the worse half of 60 prompts logit_diff with the circuit alone" in text
+    assert "01-BABA5.505.00-0.50" in text
 
 
 def test_what_does_not_hold_has_what_to_try_next(pages):

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import report
+from report_samples import LEFT, RIGHT, functional_of_two, report
 from test_pictures import BROWSER, CHROMIUM
 
 import circuitdsl as cd
+import samples
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Report
+from circuitdsl.outcome import CircuitDiff, CircuitReport, ClaimOutcome, HeadOutcome, Report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
 
@@ -47,7 +48,13 @@ def made_up(circuit: Circuit) -> Report:
         for node in role.nodes
     )
     part = CircuitReport(
-        circuit=circuit, model=circuit.model, processing="weights as they are", prompts=60, claims=claims, heads=heads
+        circuit=circuit,
+        model=circuit.model,
+        processing="weights as they are",
+        prompts=60,
+        claims=claims,
+        heads=heads,
+        examples=samples.examples(list(dict.fromkeys(head.head for head in heads))[:30], 60),
     )
     return replace(report(), circuits=(part,), comparisons=(), interventions=())
 
@@ -71,6 +78,11 @@ def files(tmp_path_factory) -> dict[str, Path]:
         written[name].write_text(cd.show(made_up(cd.load(spec).circuits[0]), "html"), encoding="utf-8")
     written["every verdict"] = folder / "sample.html"
     written["every verdict"].write_text(cd.show(report(), "html"), encoding="utf-8")
+    found = functional_of_two()
+    written["two circuits"] = folder / "two.html"
+    written["two circuits"].write_text(
+        cd.show(CircuitDiff(LEFT, RIGHT, found.structure, functional=found), "html"), "utf-8"
+    )
     return written
 
 
@@ -86,14 +98,14 @@ def opened(browser, file: Path, **options) -> tuple[Any, list[str]]:
     return page, said
 
 
-@pytest.mark.parametrize("name", [*SHAPES, "every verdict"])
+@pytest.mark.parametrize("name", [*SHAPES, "every verdict", "two circuits"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_drawn_without_a_complaint_and_fits_a_phone(browser, files, name: str, scheme: str):
     page, said = opened(browser, files[name], viewport={"width": 390, "height": 844}, color_scheme=scheme)
     try:
         assert said == []
         charts = page.query_selector_all(".chart svg")
-        assert len(charts) == len(page.query_selector_all("script.spec")) >= 2
+        assert len(charts) == len(page.query_selector_all("script.spec")) >= 1
         assert all(chart.bounding_box()["height"] > 40 for chart in charts)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390  # wide things scroll by themselves
     finally:

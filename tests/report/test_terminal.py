@@ -88,6 +88,18 @@ def test_a_failing_claim_shows_its_parts_and_an_open_one_its_prompts(shown: str)
     assert "not decided by 2,000 prompts" in shown
 
 
+def test_where_a_share_means_nothing_the_reason_stands_alone():
+    claim = samples.expect("ioi", 9, "faithfulness", Bound(">=", low=0.5))
+    reason = "the model does not do this task on these prompts"
+    (first, *_) = report().circuits
+    for p_value, prompts_are_blamed in ((None, False), (0.4, True)):
+        outcome = samples.outcome(claim, Verdict.UNDECIDED, 0.45, 0.1, note=reason, p_value=p_value)
+        shown = replace(report(), circuits=(replace(first, claims=(outcome,)),))
+        end = output.to_text(terminal.render(shown, False), 100).split("what does not hold")[1]
+        assert reason in end
+        assert ("not decided by" in end, "claim less" in end) == (prompts_are_blamed, prompts_are_blamed)
+
+
 def test_a_figure_is_never_rounded_onto_the_bound_that_it_misses(full: str):
     assert line_with("✗  8 ", full).endswith("39.97% [39.95, 39.99]")
     assert "measured 39.97% [39.95, 39.99], wants at least 40%" in full

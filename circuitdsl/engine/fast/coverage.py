@@ -9,6 +9,7 @@ from circuitdsl.components import Component, Embed, Head, Mlp, Neuron, PosEmbed
 from circuitdsl.engine.named import actions_of, components
 from circuitdsl.measures.experiments import (
     Attention,
+    AttentionTo,
     Copying,
     Divergence,
     EdgesKept,
@@ -62,7 +63,7 @@ def covers_world(world: World) -> bool:
 def reads_inside(reading: Reading) -> bool:
     """Whether a reading is of something else than the logits."""
     match reading:
-        case Attention() | HeadScore() | Copying():
+        case Attention() | AttentionTo() | HeadScore() | Copying():
             return True
         case Metric() | Hit() | Predicted() | Divergence() | TokenProbability():
             return False

@@ -23,14 +23,10 @@ def _panel(curve: Curve) -> Any:
     taken = "strongest heads taken on each task" + (", of each stage" if curve.kind == "stages" else "")
     x = alt.X("count:Q", title=taken, axis=alt.Axis(grid=False, tickMinStep=1), scale=alt.Scale(nice=False, zero=False))
     y = alt.Y("share:Q", title="overlap", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
-    colour = alt.Color(
-        "line:N",
-        scale=alt.Scale(domain=list(_LINES), range=[colour for colour, _ in _LINES.values()]),
-        legend=alt.Legend(title=None, orient="right"),
-    )
-    dash = alt.StrokeDash(
-        "line:N", scale=alt.Scale(domain=list(_LINES), range=[dash for _, dash in _LINES.values()]), legend=None
-    )
+    legend = alt.Legend(title=None, orient="right")  # one legend shows both colour and dashes
+    colours, dashes = (list(each) for each in zip(*_LINES.values(), strict=True))
+    colour = alt.Color("line:N", scale=alt.Scale(domain=list(_LINES), range=colours), legend=legend)
+    dash = alt.StrokeDash("line:N", scale=alt.Scale(domain=list(_LINES), range=dashes), legend=legend)
     points = data({"count": p.count, "low": p.low, "high": p.high} for p in curve.points)
     band = alt.Chart(points).mark_area(color=SHARED, opacity=0.18).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
     tooltip = [alt.Tooltip("line:N"), alt.Tooltip("count:Q"), alt.Tooltip("share:Q", format=".1%")]

@@ -41,7 +41,7 @@ def recorded(data: object, name: str) -> Recorded:
     """What a report's data say. ``name`` is what errors call it. Raises InputError."""
     whole = dict(Field(data, name).items())
     schema = _of(whole, "schema", Field(data, name)).text()
-    if schema != SCHEMA:
+    if schema not in _READ:
         problem = f"{name} has the schema {short(schema)}, and {SCHEMA} is read"
         raise InputError(problem, "both reports have to be written by versions with this schema; " + _REMEDY)
     top = Field(data, name)
@@ -64,6 +64,9 @@ def recorded(data: object, name: str) -> Recorded:
             _add(claims, " with ".join(_called(_of(has, key, each)) for key in names), _of(has, "claims", each))
     return Recorded(facts, weights, claims)
 
+
+_READ = ("circuitdsl/report/6", SCHEMA)
+"""The schemas whose claims are what they are today."""
 
 _FACTS = ("model", "revision", "fingerprint", "identity", "processing", "task", "dictionaries")
 

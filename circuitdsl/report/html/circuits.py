@@ -10,6 +10,7 @@ from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.grid import grid, of_heads
 from circuitdsl.report.html.blocks import Block, Chart, Facts, Part, Picture, Prose, Row, Section, Table
 from circuitdsl.report.html.claims import Anchored, anchored, claims_part, worst
+from circuitdsl.report.html.examples import examples_parts
 from circuitdsl.report.html.graph import graph_svg
 from circuitdsl.report.marks import MARKS
 from circuitdsl.report.words import estimate, number, plural
@@ -23,6 +24,7 @@ def circuit_section(report: CircuitReport, anchor: str) -> Section:
         *_graph(report, claims),
         *claims_part(claims),
         *_heads(report),
+        *examples_parts(report),
         *_unexplained(report),
         *_controls(report),
     )

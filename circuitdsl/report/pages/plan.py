@@ -21,6 +21,7 @@ _PURPOSES = {
     "whole": "what it keeps",
     "head": "each of its heads",
     "unlisted": "each other head",
+    "single prompts": "single prompts, shown",
     "sweep": "each sender alone",
     "arms": "in parts, and random heads",
 }

@@ -145,7 +145,7 @@ def _open_claim(section: Section, alike: Sequence[ClaimOutcome]) -> RenderableTy
         (f", and {len(others)} more of {outcome.claim.role} alike" if others else "", "dim"),
     )
     lines: list[RenderableType] = [Text(measured_and_wanted(outcome))]
-    if outcome.verdict is Verdict.UNDECIDED:
+    if outcome.verdict is Verdict.UNDECIDED and not outcome.untested:
         lines.append(Text(f"not decided by {plural(outcome.prompts, 'prompt')}"))
     if outcome.note and outcome.verdict is not Verdict.ERROR:
         lines.append(Text(outcome.note, style="dim"))
