@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from random_models import DATA, HEADS, architecture, prompts
 
+from circuitdsl.actions import Scale
 from circuitdsl.components import (
     ALL,
     Component,
@@ -44,6 +44,7 @@ from circuitdsl.measures.experiments import (
     Corrupted,
     Experiment,
     FromCounterfactual,
+    Intervened,
     Isolated,
     Mean,
     Metric,
@@ -60,12 +61,17 @@ MODELS = ("gpt2", "llama, grouped queries", "neox, parallel, partial rotary", "p
 BY_TEMPLATE, ON_X = Mean("x", 3, by_template=True), FromCounterfactual("x")
 
 
-def run(model: str, *worlds: World, engine: Any = PlainEngine) -> list[np.ndarray]:
-    """Logit differences [prompts] of worlds."""
+def run(model: str, *worlds: World) -> list[np.ndarray]:
+    """Logit differences [prompts] of worlds, which both engines give."""
     asked = [Experiment(DATA, world, Metric("logit_diff")) for world in worlds]
-    found = engine(architecture(model)).run(DATA, STREAM, 0, len(STREAM), asked, references_over(STREAM, asked))
-    assert all(isinstance(found[each], np.ndarray) for each in asked), found
-    return [found[each] for each in asked]  # pyright: ignore[reportReturnType]
+    plain, fast = (
+        engine(architecture(model)).run(DATA, STREAM, 0, len(STREAM), asked, references_over(STREAM, asked))
+        for engine in (PlainEngine, FastEngine)
+    )
+    for each in asked:
+        assert isinstance(plain[each], np.ndarray), plain[each]
+        same(fast[each], plain[each])
+    return [plain[each] for each in asked]  # pyright: ignore[reportReturnType]
 
 
 def at(place: Position, *components: Component) -> frozenset[Node]:
@@ -390,15 +396,42 @@ def test_errors_are_kept_or_taken_away(random):
 # --- what engines are told -----------------------------------------------------------------------------
 
 
-def test_the_fast_engine_hands_features_to_the_plain_one(random):
+def test_the_fast_engine_covers_features(random):
     dictionary = random("standard", "mlp_out")[0]
-    worlds = [
+    worlds: list[World] = [
         Ablated(at(S, Feature(dictionary, 1), Feature(dictionary, 2)), ON_X),
+        Patched(at(S, Head(0, 1)), frozenset({(Node(ErrorTerm(dictionary), S), "")}), "x", strict=True),
         Isolated(frozenset(), BY_TEMPLATE, True, ByFeatures(frozenset({dictionary}), True, frozenset())),
     ]
-    assert not any(map(covers_world, worlds))
-    for ours, theirs in zip(run("gpt2", *worlds, engine=FastEngine), run("gpt2", *worlds), strict=True):
-        assert np.array_equal(ours, theirs)
+    assert all(map(covers_world, worlds))
+
+
+def test_features_of_which_none_was_asked_at_first(random):
+    """One engine, asked for one dictionary after another, and for none in between: its runs of before do for both."""
+    first, second = random("standard", "attn_out")[0], random("topk", "attn_out")[0]
+    engine = FastEngine(architecture("gpt2"))
+    features = [Ablated(at(S, Feature(each, 1), Feature(each, 2), ErrorTerm(each)), ON_X) for each in (first, second)]
+    first_one, clean, second_one = (
+        Experiment(DATA, world, Metric("logit_diff")) for world in (features[0], Clean(), features[1])
+    )
+    order = first_one, clean, second_one, first_one
+    found = [engine.run(DATA, STREAM, 0, len(STREAM), [each])[each] for each in order]
+    by_first, of_clean, by_second = run("gpt2", features[0], Clean(), features[1])
+    for ours, theirs in zip(found, (by_first, of_clean, by_second, by_first), strict=True):
+        same(ours, theirs)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("kind", "point"), [("standard", "mlp_out"), ("jumprelu", "attn_out"), ("topk", "resid_pre")])
+def test_what_is_done_to_features_is_done_once_on_paths_under_it(random, strict, kind, point):
+    """A path on which nothing arrives leaves the run under an intervention as it is."""
+    dictionary = random(kind, point)[0]
+    halved = Scale(tuple(sorted(at(ALL, *every(dictionary)), key=str)), 0.5, text="halved")
+    under = Intervened((halved,), (None,))
+    nothing_arrives = Patched(at(S, Head(2, 1)), frozenset(), "x", strict, under)
+    path, intervened, clean = run("gpt2", nothing_arrives, under, Clean())
+    same(path, intervened)
+    moved(path, clean, 1e-3)
 
 
 def test_costs_are_the_passes_that_are_made(random):

@@ -77,7 +77,9 @@ def test_the_passes_of_a_swap_are_planned(tmp_path):
     path = tmp_path / "a.circuit"
     path.write_text(SPEC)
     plan = api.plan(with_reference(cd.load(path), 4), unexplained=False)
-    cost = Workbench(engine="fast").check(plan).cost
+    report = Workbench(engine="fast").check(plan)
+    cost, (swapped,) = report.cost, report.interventions
+    assert "the plain engine runs `swap`: the fast engine does not cover that" in swapped.notes
     assert cost.experiments == plan.distinct
     assert cost.passes == pytest.approx(plan.fast.total, rel=0.05)
 

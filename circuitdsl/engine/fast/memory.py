@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from circuitdsl.engine.fast.architecture import Network
-from circuitdsl.engine.fast.peak import CPU_MOST, RUN_CACHE_MOST
+from circuitdsl.engine.fast.peak import CPU_MOST, FEATURES, RUN_CACHE_MOST
 from circuitdsl.engine.fast.threads import in_order
 
 Item = TypeVar("Item")
@@ -46,7 +46,8 @@ def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, patter
     floats = (
         4 * d_model + 2 * max(hidden, 4 * network.n_heads * network.d_head) + (3 + patterns) * network.n_heads * keys
     )
-    return prompts * tokens * floats * network.embedding.element_size()
+    features = max((len(each.out) for some in network.dictionaries.values() for each in some), default=0)
+    return prompts * tokens * (floats * network.embedding.element_size() + FEATURES * features * torch.float32.itemsize)
 
 
 def in_chunks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
@@ -19,18 +19,29 @@ from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
 from circuitdsl.engine.fast.changing import changing
 from circuitdsl.engine.fast.cost import ALMOST
 from circuitdsl.engine.fast.coverage import reads_inside
+from circuitdsl.engine.fast.dictionaries import Received
 from circuitdsl.engine.fast.edits import Edit, first_step
 from circuitdsl.engine.fast.frozen_pass import FrozenPass
 from circuitdsl.engine.fast.full_pass import Arrivals, FullPass
-from circuitdsl.engine.fast.hook_points import first_layer, layer_of, residual, step_of
+from circuitdsl.engine.fast.hook_points import (
+    after_all,
+    first_layer,
+    heads_lead_to,
+    is_of_dictionary,
+    last_step_to,
+    layer_of,
+    residual,
+    step_of,
+)
 from circuitdsl.engine.fast.masks import Mask, laid_out, union
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
+from circuitdsl.engine.fast.outside import Outside
 from circuitdsl.engine.fast.progress import Passed, StackProgress, pass_silently
 from circuitdsl.engine.fast.readers import Reader, laid_over
 from circuitdsl.engine.fast.region import Region, all_asked, columns, narrow, only, onward, placed
 from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
-from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched
+from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, keys_and_values, touched
 from circuitdsl.engine.readings import needed
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -72,10 +83,21 @@ class _Base:
     run: FinishedRun
     edits: tuple[Edit, ...] = ()
 
-    @property
-    def recomputed(self) -> tuple[Edit, ...]:
-        """The edits that stay in force while heads are frozen: those of MLPs and embeddings."""
-        return tuple(edit for edit in self.edits if not edit.of_heads)
+    def recomputed(self, heads: int | None) -> tuple[Edit, ...]:
+        """The edits that stay in force while heads are frozen, but for those of a layer: all that are of no heads, and
+        of these."""
+        return tuple(edit for edit in self.edits if not edit.of_heads or layer_of(edit.name) == heads)
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """Receivers' inputs by hook point that one frozen pass leads to, at the tokens ``received`` [prompts, tokens], from
+    edits in no later step than the ``last``. ``heads``: the layer whose heads compute again on the way, if any."""
+
+    inputs: Mapping[str, Mask]
+    heads: int | None
+    received: Tensor
+    last: int
 
 
 @dataclass
@@ -161,8 +183,8 @@ class Work:
         match world:
             case Patched(receivers=receivers, strict=strict, under=under):
                 return Patched, receivers, strict, under
-            case Isolated(source=source, mlps=mlps):
-                return Isolated, source, mlps
+            case Isolated(source=source):
+                return source, Outside.of(world)
             case Ablated() | Intervened():
                 return tuple(touched(variant.edits, self.batch).int().argmax(1).tolist())
             case _:
@@ -197,8 +219,7 @@ class Work:
 
     def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
-        nothing = replace(world, kept=frozenset())
-        replaced = edits_of(nothing, self.places, self.caches.values, {})
+        replaced = keeping_nothing(world, self.places, self.caches.values(world.source))
         everything = {edit.name for edit in replaced}
         kept = {variant: self._kept(variant, everything) for variant in variants}
         layers = range(self.model.geometry.n_layers)
@@ -211,7 +232,9 @@ class Work:
             return min(map(begins, some))
 
         tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
-        groups = [(only(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
+        # Heads that are not replaced move what is kept to later tokens.
+        region_of = only if Outside.of(world).stays(self.model.geometry) else onward
+        groups = [(region_of(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
         for planned, first, _ in groups:
             required = joined(required, {residual(first): planned.inside})
@@ -290,25 +313,30 @@ class Work:
         """Variants with the same receivers: a frozen pass over the receivers' tokens, and a full pass from there on."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch.real)
-        planned = only(received, self.batch.ends)
-        at_receivers, region = planned.to(self.device), onward(received, self.batch.ends).to(self.device)
-        starts = [layer_of(name) for name in inputs]
-        carried, nothing = self._carried(variants, inputs, received if inputs else planned.inside)
+        region = onward(received, self.batch.ends).to(self.device)
+        ways = self._ways(inputs)
+        carried, nothing = self._carried(variants, ways)
+        sent = union((edit.mask for variant in carried for edit in variant.edits), self.batch.real)
 
-        def run(some: Sequence[Variant], passed: Passed) -> Taken:
-            frozen = FrozenPass(
+        def frozen(way: _Way, some: Sequence[Variant], passed: Passed) -> FrozenPass:
+            tokens = way.received if way.heads is None else way.received | sent
+            return FrozenPass(
                 self.network,
                 self.batch.tokens,
-                at_receivers,
+                only(tokens, self.batch.ends).to(self.device),
                 base.run.activations,
-                min([*(_first_layer(variant) for variant in some), *starts]),
+                min([*(_first_layer(variant) for variant in some), *map(layer_of, way.inputs)]),
                 [variant.edits for variant in some],
-                frozenset(inputs),
+                way.inputs,
                 world.strict,
-                base.recomputed,
+                base.recomputed(way.heads),
+                way.heads,
                 passed,
             )
-            x = self._received(frozen, inputs, region, base) if inputs else frozen.final()
+
+        def run(some: Sequence[Variant], passed: Passed) -> Taken:
+            passes = [frozen(way, some, passed) for way in ways]
+            x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
             return self._of_variants(some, asked, x[:, :, 0])
 
         self._side_by_side(carried, region, run, _first_layer)
@@ -316,16 +344,23 @@ class Work:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
 
-    def _carried(
-        self, variants: Sequence[Variant], inputs: Mapping[str, Mask], received: Tensor
-    ) -> tuple[list[Variant], tuple[Edited, ...]]:
+    def _ways(self, inputs: Mapping[str, Mask]) -> list[_Way]:
+        """The ways to receivers, of which each takes a pass of its own."""
+        found: dict[int | None, dict[str, Mask]] = {}
+        for name, mask in inputs.items():
+            found.setdefault(layer_of(name) if heads_lead_to(name) else None, {})[name] = mask
+        end = torch.zeros_like(self.batch.real).scatter(1, self.batch.ends[:, None], True)
+        return [
+            _Way(some, heads, union(some.values(), self.batch.real), max(map(last_step_to, some)))
+            for heads, some in found.items()
+        ] or [_Way({}, None, end, after_all(len(self.network.blocks)))]
+
+    def _carried(self, variants: Sequence[Variant], ways: Sequence[_Way]) -> tuple[list[Variant], tuple[Edited, ...]]:
         """Variants with the edits that can reach the receivers; and the worlds in which none can."""
-        last = max(map(step_of, inputs), default=2 * len(self.network.blocks))
         found: dict[Hashable, Variant] = {}
         nothing: list[Edited] = []
         for variant in variants:
-            edits = [edit for edit in variant.edits if step_of(edit.name) <= last]
-            arriving = tuple(edit for edit in edits if self._meets(edit, received))
+            arriving = tuple(edit for edit in variant.edits if any(self._leads(way, edit) for way in ways))
             if not arriving:
                 nothing += variant.worlds
                 continue
@@ -334,23 +369,34 @@ class Work:
             found[key] = Variant((*known, *variant.worlds), arriving)
         return list(found.values()), tuple(nothing)
 
-    def _meets(self, edit: Edit, tokens: Tensor) -> bool:
-        """Whether an edit is made at any of these tokens [prompts, tokens]."""
-        return bool((touched([edit], self.batch) & tokens).any())
+    def _leads(self, way: _Way, edit: Edit) -> bool:
+        """Whether a way may lead from an edit to any receiver."""
+        tokens = way.received
+        if way.heads is not None:  # from all tokens up to the last one that receives
+            tokens = tokens.flip(1).cumsum(1).flip(1) > 0
+        return step_of(edit.name) <= way.last and bool((touched([edit], self.batch) & tokens).any())
 
-    def _received(self, frozen: FrozenPass, inputs: Mapping[str, Mask], region: Region, base: _Base) -> Tensor:
+    def _received(
+        self, passes: Sequence[FrozenPass], inputs: Mapping[str, Mask], region: Region, base: _Base
+    ) -> Tensor:
         """The final norm's output at END once the receivers alone are given what arrives at them."""
-        # Where each of the region's tokens stands among those of the frozen pass; where it does not, 0, which the masks
-        # of the inputs leave out.
-        index = (region.at[:, :, None] == frozen.region.at[:, None, :]).int().argmax(-1)
-        arrivals = {
-            name: Arrivals(laid_out([inputs[name]], region.at), narrow(values, index))
-            for name, values in frozen.inputs().items()
-        }
+        arrivals: dict[str, Arrivals] = {}
+        received: dict[str, Received] = {}
+        for frozen in passes:
+            # Where each of the region's tokens stands among those of the frozen pass; where it does not, 0, which the
+            # masks of the inputs leave out.
+            index = (region.at[:, :, None] == frozen.region.at[:, None, :]).int().argmax(-1)
+            for name, values in frozen.inputs().items():
+                if is_of_dictionary(name):
+                    received[name] = Received.of(inputs[name], narrow(values, index), region.at)
+                else:
+                    arrivals[name] = Arrivals(laid_out([inputs[name]], region.at), narrow(values, index))
         first = min(map(layer_of, inputs))
-        worlds = [base.edits for _ in frozen.worlds]
-        activations = base.run.activations
-        full = FullPass(self.network, self.batch.tokens, region, activations, first, worlds, arrivals, frozen.passed)
+        worlds = [base.edits for _ in passes[0].worlds]
+        activations, passed = base.run.activations, passes[0].passed
+        full = FullPass(
+            self.network, self.batch.tokens, region, activations, first, worlds, arrivals, received, passed=passed
+        )
         return self.network.final(full.run()[0])
 
     # --- side by side ----------------------------------------------------------------------------

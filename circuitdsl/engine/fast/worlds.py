@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import assert_never
 
 import torch
@@ -18,6 +17,7 @@ from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.edits import Edit
 from circuitdsl.engine.fast.hook_points import keys_at, values_at
 from circuitdsl.engine.fast.masks import Mask, Tokens, union
+from circuitdsl.engine.fast.outside import Outside
 from circuitdsl.engine.fast.region import placed
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -53,15 +53,14 @@ class Places:
             self.known[position] = Tokens(mask_of(self.batch, position))
         return self.known[position]
 
-    @cached_property
-    def everywhere(self) -> Mapping[str, Mask]:
-        """All tokens of all that heads and MLPs put out, by hook point."""
-        real, heads = self.where(ALL), self.geometry.n_heads
-        by_head = Mask(dict.fromkeys(range(heads), real), heads, single=False)
-        whole = Mask({0: real}, 1, single=True)
-        names = hook_names.all_heads(self.geometry)
-        every = hook_names.replaced_outside(True, self.geometry)
-        return {name: by_head if name in names else whole for name in every}
+    def everywhere(self, outside: Outside) -> dict[str, Mask]:
+        """All tokens of all that is replaced outside some circuits, by hook point."""
+        real, by_head = self.where(ALL), frozenset(hook_names.all_heads(self.geometry))
+        found: dict[str, Mask] = {}
+        for name in outside.names(self.geometry):
+            columns = self.geometry.n_heads if name in by_head else outside.columns(name, self.geometry)
+            found[name] = Mask({}, columns, single=name not in by_head, rest=real)
+        return found
 
     def outputs(self, nodes: Iterable[Node]) -> dict[str, Mask]:
         """Where the nodes' outputs stand, by hook point."""
@@ -131,9 +130,13 @@ def _replaced(
 
 def _outside(world: Isolated, places: Places) -> dict[str, Mask]:
     """Where the outputs of everything outside the kept nodes stand."""
-    kept, every = places.outputs(world.kept), places.everywhere
-    names = hook_names.replaced_outside(world.mlps, places.geometry)
-    return {name: every[name].without(kept[name]) if name in kept else every[name] for name in names}
+    kept, every = places.outputs(world.kept), places.everywhere(Outside.of(world))
+    return {name: mask.without(kept[name]) if name in kept else mask for name, mask in every.items()}
+
+
+def keeping_nothing(world: Isolated, places: Places, values: Values) -> tuple[Edit, ...]:
+    """The edits of a world that keeps nothing of what an isolated one replaces."""
+    return _replaced((), world.source, places.everywhere(Outside.of(world)), values)
 
 
 # --- actions -----------------------------------------------------------------------------------------
