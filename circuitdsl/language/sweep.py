@@ -1,8 +1,8 @@
 """A sweep as it is written -> a circuit without roles, and the terms that are measured of one sender after another.
 
 A sweep names a task and terms of the language, ``effect(heads at S2 -> 9.6.q at END)``, in which ``heads`` and ``mlps``
-stand for all that the model has. It is read as a specification that says the same, so that it has the same words, the
-same settings and the same errors.
+stand for all that the model has, and ``a1.*`` for all features of a dictionary that is given. It is read as a
+specification that says the same, so that it has the same words, the same settings and the same errors.
 """
 
 from __future__ import annotations
@@ -40,12 +40,18 @@ class Sweep:
 
 
 def read_sweep(
-    task: str, terms: Sequence[str], model: str, settings: Mapping[str, str], environment: Environment
+    task: str,
+    terms: Sequence[str],
+    model: str,
+    settings: Mapping[str, str],
+    environment: Environment,
+    dictionaries: Sequence[str] = (),
 ) -> Sweep:
     """The sweep of a task by these terms; by none, every head and MLP of the model into the logits.
 
     ``task`` is written as in a specification, or is the name of a file of prompts that ends in ``.jsonl``. A term
-    without a measurement, ``heads -> logits``, is an effect. ``settings`` are written as in a ``method`` block. Raises
+    without a measurement, ``heads -> logits``, is an effect. ``settings`` are written as in a ``method`` block,
+    ``dictionaries`` as in a circuit, without the word: ``a1 at attn_out 1 from "folder"``. Raises
     SpecError for what the language does not allow, InputError for terms and settings that no sweep has, UnknownName for
     a model that is not known.
     """
@@ -53,7 +59,7 @@ def read_sweep(
     _check_ends(terms)
     geometry = environment.geometry(model)
     written = tuple(dict.fromkeys(terms)) or (default_term(geometry),)
-    text = "\n".join(_lines(task, written, model, settings, geometry))
+    text = "\n".join(_lines(task, written, model, settings, geometry, dictionaries))
     loaded = resolve_source(Source(NAME, normalised(text)), environment)
     (circuit,) = _circuits(loaded)
     found = tuple(claim.term for claim in circuit.claims)
@@ -74,11 +80,18 @@ def default_term(geometry: Geometry) -> str:
 
 
 def _lines(
-    task: str, terms: Iterable[str], model: str, settings: Mapping[str, str], geometry: Geometry
+    task: str,
+    terms: Iterable[str],
+    model: str,
+    settings: Mapping[str, str],
+    geometry: Geometry,
+    dictionaries: Iterable[str],
 ) -> Iterator[str]:
     """A specification; what the user wrote stands on lines of its own, which are all that messages show."""
     yield f"circuit {NAME} {{ model {quoted(model)} task"
     yield f"file({quoted(task)})" if task.endswith(".jsonl") else task
+    for dictionary in dictionaries:
+        yield from ("dictionary", dictionary)
     yield "method { members none"
     for name, value in settings.items():
         yield from (name, value)

@@ -83,6 +83,7 @@ def test_of_prompts_without_a_counterfactual_no_path_can_be_run():
         ("no figure of one sender", ["ioi", "minimality(heads)"]),
         ("does not end with its parenthesis", ["ioi", "knockout(heads) < 0%"]),
         ("no model called nope", ["ioi", "--model", "nope"]),
+        ("no folder nowhere", ["ioi", "a1.* -> logits", "--dictionary", 'a1 at attn_out 1 from "nowhere"']),
         ("cannot write", ["ioi", "--npz", "nowhere/a.npz"]),
         ("not an amount of memory", ["ioi", "--memory", "much"]),
         ("--dtype", ["ioi", "--dtype", "float8"]),

@@ -118,8 +118,9 @@ def laid_out(
     which = torch.zeros((len(masks), len(order)), dtype=torch.long)
     for row, mask in enumerate(masks):
         which[row] = number[mask.rest]
-        named = [(places[column], number[tokens]) for column, tokens in mask.columns.items() if column in places]
-        which[row, [place for place, _ in named]] = torch.tensor([each for _, each in named], dtype=torch.long)
+        pairs = [(places[column], number[tokens]) for column, tokens in mask.columns.items() if column in places]
+        at_places, given = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).unbind(1)
+        which[row, at_places] = given
     none = torch.zeros(at.shape, dtype=torch.bool, device=at.device)
     known = torch.stack([none, *(take(tokens.on(at.device), at) for tokens in kinds)])
     mask = known[placed(which, at.device)].permute(2, 0, 3, 1)
