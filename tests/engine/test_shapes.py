@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FAST = (*("architecture", "attending", "cached", "dictionaries", "frozen_pass", "full_pass", "readers", "region"),)
+FAST = ("architecture", "attending", "cached", "dictionaries", "frozen_pass", "full_pass", "readers", "region")
 CHECKED = ("circuitdsl.engine.batch", *(f"circuitdsl.engine.fast.{name}" for name in FAST))
 
 

@@ -98,15 +98,15 @@ class Parts:
     """The features and the error of one dictionary in ``some`` rows of a pass.
 
     ``features`` and ``stands``, what stands at the point, are of the rows that these were before they were split, each
-    once; ``back`` says which of them each of the rows is.
+    once, or of one row that all share; ``back`` says which of them each of the rows is.
     """
 
     sparse: Sparse
     rows: Rows
     at: Int[Tensor, "prompts n"]
     some: Sequence[int]
-    stands: Float[Tensor, "prompts parents n d_model"]
-    features: Float[Tensor, "prompts parents n n_features"]
+    stands: Float[Tensor, "prompts _ n d_model"]
+    features: Float[Tensor, "prompts _ n n_features"]
     back: Sequence[int]
 
     @classmethod
@@ -140,10 +140,11 @@ class Parts:
             chosen = self._chosen(name, given)
             if chosen == ():
                 continue
-            old, new = self._before(name, chosen), self.values(name, chosen)
+            old = self._before(name, chosen)
+            new = self.rows.edit(name, old.clone(), self.at, self.some, chosen)
             step = (new if given is None else given.put(new, chosen)) - old
             if name == dictionary.features:
-                step = step @ (self.sparse.out if chosen is None else self.sparse.out[list(chosen)])
+                step = step @ (self.sparse.out if chosen is None else self.sparse.out[self._index(chosen)])
             change = step if change is None else change + step
         return change
 
@@ -159,5 +160,8 @@ class Parts:
         if name == self.sparse.dictionary.error:
             x = self.sparse.error(self.stands, self.features)
         else:
-            x = self.features if chosen is None else self.features[..., placed(torch.tensor(chosen), self.at.device)]
+            x = self.features if chosen is None else self.features[..., self._index(chosen)]
         return picked(x, self.back if x.shape[1] > 1 else [0] * len(self.back))
+
+    def _index(self, chosen: tuple[int, ...]) -> Int[Tensor, " chosen"]:
+        return placed(torch.tensor(chosen), self.at.device)

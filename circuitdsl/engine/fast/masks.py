@@ -73,11 +73,6 @@ class Mask:
         """Whether there is any token in any column."""
         return any(tokens.any for tokens in self.kinds)
 
-    def marked(self, column: int, tokens: Tokens) -> Mask:
-        """With further tokens in a column."""
-        known = self.columns.get(column, self.rest) or tokens
-        return replace(self, columns={**self.columns, column: known | tokens})
-
     def without(self, other: Mask) -> Mask:
         """The tokens that ``other``, which has no rest, does not have in the same column."""
         assert other.rest is None, "what is taken away is named"

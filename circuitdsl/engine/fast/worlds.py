@@ -72,23 +72,27 @@ class Places:
 
     def rows(self, nodes: Iterable[Node]) -> dict[str, Mask]:
         """Where the rows of heads' patterns stand, by hook point: at the queries of each head."""
-        found: dict[str, Mask] = {}
+        found: dict[str, dict[int, Tokens]] = {}
         for node in nodes:
             if not isinstance(node.component, Head):
                 raise CannotMeasure(f"{node.component} has no attention pattern to set")
-            name = node.component.pattern
-            known = found.get(name, Mask({}, self.geometry.n_heads, single=False))
-            found[name] = known.marked(node.component.index, self.where(node.position))
-        return found
+            self._mark(found.setdefault(node.component.pattern, {}), node.component.index, node)
+        return {name: Mask(columns, self.geometry.n_heads, single=False) for name, columns in found.items()}
 
     def _masks(self, marks: Iterable[tuple[Node, str]]) -> dict[str, Mask]:
-        found: dict[str, Mask] = {}
+        found: dict[str, dict[int, Tokens]] = {}
+        shapes: dict[str, tuple[int, bool]] = {}
         for node, name in marks:
             column = node.component.column("", self.geometry)
             index, count = (0, 1) if column is None else column
-            known = found.get(name, Mask({}, count, node.component.single or column is None))
-            found[name] = known.marked(index, self.where(node.position))
-        return found
+            shapes[name] = count, node.component.single or column is None
+            self._mark(found.setdefault(name, {}), index, node)
+        return {name: Mask(columns, *shapes[name]) for name, columns in found.items()}
+
+    def _mark(self, columns: dict[int, Tokens], index: int, node: Node) -> None:
+        """Add the tokens of a node in its column."""
+        tokens = self.where(node.position)
+        columns[index] = columns.get(index, tokens) | tokens
 
 
 Values = Mapping[str, Tensor | Cached]
@@ -121,10 +125,10 @@ def _replaced(
     nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Mask], values: Values
 ) -> tuple[Edit, ...]:
     """Edits whose keys are the nodes at each hook point and the source (None for the clean run)."""
-    keys: dict[str, frozenset[Node]] = {}
+    there: dict[str, set[Node]] = {}
     for node in nodes:
-        name = node.component.output
-        keys[name] = keys.get(name, frozenset()) | {node}
+        there.setdefault(node.component.output, set()).add(node)
+    keys = {name: frozenset(some) for name, some in there.items()}
     return tuple(Edit(name, (keys.get(name), source), mask, values[name]) for name, mask in masks.items())
 
 
