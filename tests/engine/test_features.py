@@ -434,6 +434,18 @@ def test_what_is_done_to_features_is_done_once_on_paths_under_it(random, strict,
     moved(path, clean, 1e-3)
 
 
+@pytest.mark.parametrize("kind", TRANSCODERS)
+def test_a_transcoder_that_is_edited_keeps_what_it_reads_on_strict_paths(random, kind):
+    """What is sent directly is the same under it: without norms the logits are linear in what is sent."""
+    halved = Scale(tuple(sorted(at(ALL, *every(random(kind, "mlp_out")[0])[:-1]), key=str)), 0.5, text="halved")
+    under = Intervened((halved,), (None,))
+    sent, sent_under = (Patched(at(END, Head(0, 1)), frozenset(), "x", True, below) for below in (None, under))
+    path, clean, path_under, intervened = run("no norm", sent, Clean(), sent_under, under)
+    assert path_under - intervened == pytest.approx(path - clean, abs=0.01)  # differences of numbers of up to thousands
+    moved(path, clean, 0.1)
+    moved(intervened, clean, 1e-3)
+
+
 def test_costs_are_the_passes_that_are_made(random):
     dictionary = random("standard", "attn_out")[0]
     geometry = architecture("gpt2").geometry
