@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate, combinations
 
 import numpy as np
 import pytest
@@ -444,6 +445,33 @@ def test_a_transcoder_that_is_edited_keeps_what_it_reads_on_strict_paths(random,
     assert path_under - intervened == pytest.approx(path - clean, abs=0.01)  # differences of numbers of up to thousands
     moved(path, clean, 0.1)
     moved(intervened, clean, 1e-3)
+
+
+def test_stacks_of_paths_through_the_heads_of_a_layer_keep_within_memory(random):
+    """These heads compute again at all tokens of the senders, the receiver stands at one."""
+    receivers = frozenset({(Node(Feature(random("standard", "attn_out", 2)[0], 1), END), "")})
+    senders = [Node(Head(layer, index), ALL) for layer in (0, 1) for index in range(HEADS)]
+    worlds = [Patched(frozenset(some), receivers, "x", False) for n in (1, 2, 3) for some in combinations(senders, n)]
+    asked = [Experiment(DATA, world, Metric("logit_diff")) for world in worlds]
+    memory, stream = 4 << 20, prompts(40, 0)
+    engine = FastEngine(architecture("gpt2"), memory=memory)
+    engine.run(DATA, stream, 0, len(stream), asked[:1])
+    held = largest(lambda: engine.run(DATA, stream, 0, len(stream), asked))
+    assert memory / 4 < held < memory
+
+
+def largest(run: Callable[[], object]) -> int:
+    """The most bytes of tensors that are held at a time while something runs, beyond those of before, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+            run()
+    finally:
+        torch.set_num_threads(threads)
+    assert profile.profiler is not None
+    taken = [each for each in profile.profiler.kineto_results.events() if each.name() == "[memory]"]
+    return max(accumulate(each.nbytes() for each in sorted(taken, key=lambda each: each.start_ns())))
 
 
 def test_costs_are_the_passes_that_are_made(random):

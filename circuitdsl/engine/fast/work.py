@@ -99,6 +99,10 @@ class _Way:
     received: Tensor
     last: int
 
+    def tokens(self, sent: Tensor) -> Tensor:
+        """Those that the pass runs, [prompts, tokens]: heads that compute again bring along what was sent."""
+        return self.received if self.heads is None else self.received | sent
+
 
 @dataclass
 class Work:
@@ -215,7 +219,7 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        self._side_by_side(variants, region, run, _first_layer, patterns)
+        self._side_by_side(variants, [region], run, _first_layer, patterns)
 
     def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
@@ -251,7 +255,7 @@ class Work:
             # and goes on with the stacks that are left runs these as they would have been run.
             last = dict.fromkeys((group[0], min(group, key=begins)))
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
-            self._side_by_side([*ordered, *last], region, run, begins)
+            self._side_by_side([*ordered, *last], [region], run, begins)
 
     def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
         """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
@@ -316,14 +320,12 @@ class Work:
         region = onward(received, self.batch.ends).to(self.device)
         ways = self._ways(inputs)
         carried, nothing = self._carried(variants, ways)
-        sent = union((edit.mask for variant in carried for edit in variant.edits), self.batch.real)
 
-        def frozen(way: _Way, some: Sequence[Variant], passed: Passed) -> FrozenPass:
-            tokens = way.received if way.heads is None else way.received | sent
+        def frozen(way: _Way, at: Region, some: Sequence[Variant], passed: Passed) -> FrozenPass:
             return FrozenPass(
                 self.network,
                 self.batch.tokens,
-                only(tokens, self.batch.ends).to(self.device),
+                at,
                 base.run.activations,
                 min([*(_first_layer(variant) for variant in some), *map(layer_of, way.inputs)]),
                 [variant.edits for variant in some],
@@ -334,12 +336,15 @@ class Work:
                 passed,
             )
 
-        def run(some: Sequence[Variant], passed: Passed) -> Taken:
-            passes = [frozen(way, some, passed) for way in ways]
-            x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
-            return self._of_variants(some, asked, x[:, :, 0])
+        for sent, group in self._by_sent(carried, ways):
+            regions = [only(way.tokens(sent), self.batch.ends).to(self.device) for way in ways]
 
-        self._side_by_side(carried, region, run, _first_layer)
+            def run(some: Sequence[Variant], passed: Passed, regions: Sequence[Region] = regions) -> Taken:
+                passes = [frozen(way, at, some, passed) for way, at in zip(ways, regions, strict=True)]
+                x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
+                return self._of_variants(some, asked, x[:, :, 0])
+
+            self._side_by_side(group, [region, *regions], run, _first_layer)
         if nothing:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
@@ -354,6 +359,17 @@ class Work:
             _Way(some, heads, union(some.values(), self.batch.real), max(map(last_step_to, some)))
             for heads, some in found.items()
         ] or [_Way({}, None, end, after_all(len(self.network.blocks)))]
+
+    def _by_sent(self, variants: Iterable[Variant], ways: Iterable[_Way]) -> Iterable[tuple[Tensor, list[Variant]]]:
+        """Variants with the tokens at which they send, as far as passes to the receivers run these: those that run over
+        the same ones together, whichever others there are."""
+        if all(way.heads is None for way in ways):
+            return [(torch.zeros_like(self.batch.real), list(variants))]
+        found: dict[bytes, tuple[Tensor, list[Variant]]] = {}
+        for variant in variants:
+            sent = touched(variant.edits, self.batch)
+            found.setdefault(sent.numpy().tobytes(), (sent, []))[1].append(variant)
+        return found.values()
 
     def _carried(self, variants: Sequence[Variant], ways: Sequence[_Way]) -> tuple[list[Variant], tuple[Edited, ...]]:
         """Variants with the edits that can reach the receivers; and the worlds in which none can."""
@@ -404,23 +420,22 @@ class Work:
     def _side_by_side(
         self,
         variants: Sequence[Variant],
-        region: Region,
+        regions: Sequence[Region],
         run: Callable[[Sequence[Variant], Passed], Taken],
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
         """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
 
+        ``regions`` are those of the passes that it takes, one after another; the first is computed again to the end.
         ``first`` is the layer in which a variant begins to differ from what it runs on top of. Each stack's readings
         are handed on when it has run; where patterns are recorded, which make stacks smaller, those of all together.
         """
-        length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
-        keys = tokens + (length if region.looks_back else 0)
-        size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
+        size = self.memory // max(self._bytes_a_world(region, patterns) for region in regions)
 
         def watched(some: Sequence[Variant]) -> Taken:
             starts = [first(variant) for variant in some]
-            work = sum(self._work(region, start) for start in starts)
+            work = sum(self._work(regions[0], start) for start in starts)
             progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
             try:
                 taken = run(some, progress.passed)
@@ -443,6 +458,12 @@ class Work:
             self.memory //= 2
         if patterns:
             hand_on(variants)
+
+    def _bytes_a_world(self, region: Region, patterns: int) -> int:
+        """What a world takes of memory in a pass over a region."""
+        tokens = region.at.shape[1]
+        keys = tokens + (self.batch.tokens.shape[1] if region.looks_back else 0)
+        return bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
 
     def _work(self, region: Region, first: int) -> float:
         """The work of one world run over a region, on from a layer, in prompts through the model."""
