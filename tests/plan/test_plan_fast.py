@@ -13,7 +13,7 @@ from cheap import with_reference
 from circuitdsl import api
 from circuitdsl.actions import Ablate
 from circuitdsl.check.workbench import Workbench
-from circuitdsl.components import ALL, Head, Node, Position
+from circuitdsl.components import ALL, Dictionary, Feature, Head, Node, Position
 from circuitdsl.engine.fast.cost import Prompts, own_runs
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.language.resolve import resolve_text
@@ -193,6 +193,17 @@ def test_paths_run_from_the_receivers_token_on_and_equal_ones_once():
     assert sorted(costs.values()) == pytest.approx([0, 0, 6 / 10 * 3 / 4])
     direct = Patched(frozenset({Node(Head(1, 0), END)}), frozenset(), "x", strict=False)
     assert own_runs([direct], TEN)[direct] == pytest.approx(1 / 10 * 3 / 4)
+
+
+def test_paths_to_features_of_attention_run_its_heads_again_over_the_senders_tokens():
+    dictionary = Dictionary("attn_out", 2, 8, "0" * 64)
+    receivers = frozenset({(Node(Feature(dictionary, 0), END), "")})
+    senders = [Node(Head(1, 0), A), Node(Head(1, 0), ALL), Node(Head(2, 0), END)]
+    costs = own_runs([Patched(frozenset({each}), receivers, "x", strict=False) for each in senders], TEN)
+    # From the receiver on one token of ten; to it the layers from the sender's to the receiver's, over both's tokens.
+    layers = [3 / 4, 3 / 4, 2 / 4], [2 / 4, 2 / 4, 1 / 4]
+    expected = [1 / 10 * on + share * to for on, to, share in zip(*layers, (2 / 10, 1.0, 1 / 10), strict=True)]
+    assert list(costs.values()) == pytest.approx(expected)
 
 
 def test_paths_under_an_intervention_run_it_once():

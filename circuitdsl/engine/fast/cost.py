@@ -236,8 +236,20 @@ def _outputs(nodes: Iterable[Node]) -> tuple[EditedAt, ...]:
     return tuple(EditedAt(step_of(name), frozenset(some)) for name, some in together.items())
 
 
+@dataclass(frozen=True)
+class _Way:
+    """Receivers that one frozen pass leads to (``work``), at the tokens ``received``: from senders at the tokens
+    ``reached`` in no later step than the ``last``. ``heads``: the layer whose heads compute again on it, if any."""
+
+    heads: int | None
+    received: Tokens
+    reached: Tokens
+    last: int
+
+
 def _path_costs(worlds: Sequence[Patched], prompts: Prompts) -> dict[World, float]:
-    """Of worlds with the same receivers: on from the first sender whose change can reach them."""
+    """Of worlds with the same receivers: on from the first sender whose change can reach them, and, where heads compute
+    again on the way, up to these over the tokens of senders too."""
     receivers = worlds[0].receivers
     received = prompts.tokens(node.position for node, _ in receivers) if receivers else prompts.ends
     ways = _ways(receivers, prompts)
@@ -247,30 +259,42 @@ def _path_costs(worlds: Sequence[Patched], prompts: Prompts) -> dict[World, floa
         arriving = tuple(
             sent
             for sent in _outputs(world.senders)
-            if any(
-                sent.step <= last and _meet(prompts.tokens(node.position for node in sent.nodes), reached)
-                for last, reached in ways
-            )
+            if any(sent.step <= way.last and _meet(_sent([sent], prompts), way.reached) for way in ways)
         )
         run = (world.counterfactual, frozenset(arriving))
-        known = not arriving or run in runs
-        costs[world] = 0.0 if known else prompts.onward(received) * prompts.deep(arriving)
+        if not arriving or run in runs:
+            costs[world] = 0.0
+        else:
+            again = sum(_through_heads(way, arriving, prompts) for way in ways)
+            costs[world] = prompts.onward(received) * prompts.deep(arriving) + again
         runs.add(run)
     return costs
 
 
-def _ways(receivers: Iterable[tuple[Node, str]], prompts: Prompts) -> list[tuple[int, Tokens]]:
-    """The ways to receivers (``work``): of each the last step in which a sender may stand, and at which tokens."""
+def _through_heads(way: _Way, arriving: Sequence[EditedAt], prompts: Prompts) -> float:
+    """What a way takes on which the heads of a layer compute again."""
+    if way.heads is None:
+        return 0.0
+    tokens = tuple(some | others for some, others in zip(way.received, _sent(arriving, prompts), strict=True))
+    first = first_layer(min(each.step for each in arriving))
+    return prompts.only(tokens) * max(0, way.heads + 1 - first) / prompts.layers
+
+
+def _sent(edited: Iterable[EditedAt], prompts: Prompts) -> Tokens:
+    return prompts.tokens(node.position for each in edited for node in each.nodes)
+
+
+def _ways(receivers: Iterable[tuple[Node, str]], prompts: Prompts) -> list[_Way]:
     found: dict[int | None, list[tuple[str, Node]]] = {}
     for node, which in receivers:
         name = node.component.receives(which)
         found.setdefault(layer_of(name) if heads_lead_to(name) else None, []).append((name, node))
-    ways: list[tuple[int, Tokens]] = []
+    ways: list[_Way] = []
     for heads, some in found.items():
         tokens = prompts.tokens(node.position for _, node in some)
         reached = tokens if heads is None else tuple(frozenset(range(max(each, default=-1) + 1)) for each in tokens)
-        ways.append((max(last_step_to(name) for name, _ in some), reached))
-    return ways or [(after_all(prompts.layers), prompts.ends)]
+        ways.append(_Way(heads, tokens, reached, max(last_step_to(name) for name, _ in some)))
+    return ways or [_Way(None, prompts.ends, prompts.ends, after_all(prompts.layers))]
 
 
 def _meet(some: Tokens, others: Tokens) -> bool:

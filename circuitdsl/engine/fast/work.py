@@ -104,6 +104,15 @@ class _Way:
         return self.received if self.heads is None else self.received | sent
 
 
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """What a pass computes again of each world, attention too: the tokens of a region, in the layers before ``until``.
+    Passes in which all heads are frozen are short beside the one from the receivers on, and not counted."""
+
+    region: Region
+    until: int
+
+
 @dataclass
 class Work:
     """Everything that is done with one batch.
@@ -219,7 +228,7 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        self._side_by_side(variants, [region], run, _first_layer, patterns)
+        self._side_by_side(variants, [self._to_end(region)], run, _first_layer, patterns)
 
     def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
@@ -255,7 +264,7 @@ class Work:
             # and goes on with the stacks that are left runs these as they would have been run.
             last = dict.fromkeys((group[0], min(group, key=begins)))
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
-            self._side_by_side([*ordered, *last], [region], run, begins)
+            self._side_by_side([*ordered, *last], [self._to_end(region)], run, begins)
 
     def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
         """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
@@ -309,7 +318,7 @@ class Work:
 
         watched = dict.fromkeys((name for name in required if layer_of(name) >= first), record)
         x = self._pass(region, clean, first, [variant]).watched(watched)
-        self.tick(self._work(region, first))
+        self.tick(self._work(self._to_end(region), first))
         end = (planned.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return FinishedRun(required, activations, narrow(x, placed(end, self.device))[:, 0, 0])
 
@@ -338,13 +347,14 @@ class Work:
 
         for sent, group in self._by_sent(carried, ways):
             regions = [only(way.tokens(sent), self.batch.ends).to(self.device) for way in ways]
+            again = [_Span(at, way.heads + 1) for way, at in zip(ways, regions, strict=True) if way.heads is not None]
 
             def run(some: Sequence[Variant], passed: Passed, regions: Sequence[Region] = regions) -> Taken:
                 passes = [frozen(way, at, some, passed) for way, at in zip(ways, regions, strict=True)]
                 x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
                 return self._of_variants(some, asked, x[:, :, 0])
 
-            self._side_by_side(group, [region, *regions], run, _first_layer)
+            self._side_by_side(group, [self._to_end(region), *again], run, _first_layer)
         if nothing:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
@@ -420,22 +430,22 @@ class Work:
     def _side_by_side(
         self,
         variants: Sequence[Variant],
-        regions: Sequence[Region],
+        spans: Sequence[_Span],
         run: Callable[[Sequence[Variant], Passed], Taken],
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
         """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
 
-        ``regions`` are those of the passes that it takes, one after another; the first is computed again to the end.
-        ``first`` is the layer in which a variant begins to differ from what it runs on top of. Each stack's readings
-        are handed on when it has run; where patterns are recorded, which make stacks smaller, those of all together.
+        ``spans`` are what a variant has computed again, one after another. ``first`` is the layer in which it begins to
+        differ from what it runs on top of. Each stack's readings are handed on when it has run; where patterns are
+        recorded, which make stacks smaller, those of all together.
         """
-        size = self.memory // max(self._bytes_a_world(region, patterns) for region in regions)
+        size = self.memory // max(self._bytes_a_world(span.region, patterns) for span in spans)
 
         def watched(some: Sequence[Variant]) -> Taken:
             starts = [first(variant) for variant in some]
-            work = sum(self._work(regions[0], start) for start in starts)
+            work = sum(self._work(span, start) for start in starts for span in spans)
             progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
             try:
                 taken = run(some, progress.passed)
@@ -465,10 +475,13 @@ class Work:
         keys = tokens + (self.batch.tokens.shape[1] if region.looks_back else 0)
         return bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
 
-    def _work(self, region: Region, first: int) -> float:
-        """The work of one world run over a region, on from a layer, in prompts through the model."""
-        share, layers = region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
-        return len(self.batch) * share * (layers - first) / layers
+    def _work(self, span: _Span, first: int) -> float:
+        """The work of one world run over a span, on from a layer, in prompts through the model."""
+        share, layers = span.region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
+        return len(self.batch) * share * max(0, span.until - first) / layers
+
+    def _to_end(self, region: Region) -> _Span:
+        return _Span(region, len(self.network.blocks))
 
     # --- reading ---------------------------------------------------------------------------------
 
