@@ -15,6 +15,7 @@ import pytest
 import torch
 from random_models import DATA, HEADS, architecture, prompts
 
+from arrays import array
 from circuitdsl.actions import Scale
 from circuitdsl.components import (
     ALL,
@@ -458,6 +459,25 @@ def test_stacks_of_paths_through_the_heads_of_a_layer_keep_within_memory(random)
     engine.run(DATA, stream, 0, len(stream), asked[:1])
     held = largest(lambda: engine.run(DATA, stream, 0, len(stream), asked))
     assert memory / 4 < held < memory
+
+
+@pytest.mark.parametrize("memory", [60_000, 200_000, 350_000])
+def test_what_a_check_goes_on_with_is_the_same_to_the_bit_without_the_features(random, memory):
+    """How many heads make a stack does not depend on features that are asked for beside them, or were before."""
+    dictionary = random("standard", "mlp_out")[0]
+    places = [
+        at(S, Head(layer, index), *more) for layer in range(3) for index in range(HEADS) for more in ((), (Mlp(0),))
+    ]
+    features, heads = (
+        [Experiment(DATA, Ablated(nodes, ON_X), Metric("logit_diff")) for nodes in some]
+        for some in ([at(S, each) for each in every(dictionary)], places)
+    )
+    engine = FastEngine(architecture("gpt2"), memory=memory)
+    together = engine.run(DATA, STREAM, 0, len(STREAM), [*features, *heads])
+    gone_on = FastEngine(architecture("gpt2"), memory=memory)
+    for asked in (gone_on, engine):
+        alone = asked.run(DATA, STREAM, 0, len(STREAM), heads)
+        assert all(np.array_equal(array(alone[each]), array(together[each])) for each in heads)
 
 
 def largest(run: Callable[[], object]) -> int:

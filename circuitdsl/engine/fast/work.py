@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.allocator import Heap
+from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers, Taken
 from circuitdsl.engine.fast.architecture import Network
@@ -154,7 +155,7 @@ class Work:
         variants.sort(key=lambda variant: first_step(variant.edits))  # worlds that begin together run together
         groups: dict[Hashable, list[Variant]] = {}
         for variant in variants:
-            groups.setdefault(self._group(variant), []).append(variant)
+            groups.setdefault((_features(variant), self._group(variant)), []).append(variant)
         under = self._under(variants)
         for group in groups.values():
             world = group[0].world
@@ -441,7 +442,8 @@ class Work:
         differ from what it runs on top of. Each stack's readings are handed on when it has run; where patterns are
         recorded, which make stacks smaller, those of all together.
         """
-        size = self.memory // max(self._bytes_a_world(span.region, patterns) for span in spans)
+        features = max(map(_features, variants), default=0)  # of a group, the same for all
+        size = self.memory // max(self._bytes_a_world(span.region, features, patterns) for span in spans)
 
         def watched(some: Sequence[Variant]) -> Taken:
             starts = [first(variant) for variant in some]
@@ -469,11 +471,11 @@ class Work:
         if patterns:
             hand_on(variants)
 
-    def _bytes_a_world(self, region: Region, patterns: int) -> int:
+    def _bytes_a_world(self, region: Region, features: int, patterns: int) -> int:
         """What a world takes of memory in a pass over a region."""
         tokens = region.at.shape[1]
         keys = tokens + (self.batch.tokens.shape[1] if region.looks_back else 0)
-        return bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
+        return bytes_a_world(self.network, len(self.batch), tokens, keys, features, patterns)
 
     def _work(self, span: _Span, first: int) -> float:
         """The work of one world run over a span, on from a layer, in prompts through the model."""
@@ -552,6 +554,12 @@ def _by_tokens(tokens: Mapping[Variant, Tensor]) -> list[tuple[Tensor, list[Vari
 def _whole(activations: Mapping[str, Cached], readings: Iterable[Reading]) -> dict[str, Tensor]:
     """The activations that readings need, at all tokens."""
     return {name: activations[name].whole for name in needed(readings)}
+
+
+def _features(variant: Variant) -> int:
+    """Of the largest dictionary that its world names or replaces. Those that other worlds name are nothing to it: how
+    many make a stack depends on no other groups, so that a check that was ended goes on with the same figures."""
+    return max((each.n_features for each in hook_names.dictionaries([variant.world])), default=0)
 
 
 def _first_layer(variant: Variant) -> int:
