@@ -423,6 +423,21 @@ def test_features_of_which_none_was_asked_at_first(random):
         same(ours, theirs)
 
 
+def test_features_of_a_dictionary_that_is_not_open_are_an_error(random, monkeypatch: pytest.MonkeyPatch):
+    """Were they left out, a world would be another one, and its figures wrong."""
+    node = Node(Feature(random("standard", "mlp_out")[0], 1), S)
+    monkeypatch.setattr(FastEngine, "_open_dictionaries", lambda *_: None)
+    into = frozenset({(Node(Head(2, 1), END), "q")})
+    worlds: list[World] = [
+        Ablated(frozenset({node}), Zero()),
+        Patched(at(S, Head(0, 1)), into, "x", False, Intervened((Scale((node,), 0.5, text="halved"),), (None,))),
+        Patched(at(S, Head(0, 1)), frozenset({(node, "")}), "x", False),
+    ]
+    for world in worlds:
+        with pytest.raises(LookupError, match="no dictionary is open"):
+            FastEngine(architecture("gpt2")).run(DATA, STREAM, 0, 4, [Experiment(DATA, world, Metric("logit_diff"))])
+
+
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(("kind", "point"), [("standard", "mlp_out"), ("jumprelu", "attn_out"), ("topk", "resid_pre")])
 def test_what_is_done_to_features_is_done_once_on_paths_under_it(random, strict, kind, point):

@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitdsl.components import Dictionary
-from circuitdsl.engine.fast.architecture import Linear, Sparse
+from circuitdsl.engine.fast.architecture import Linear, Network, Sparse
 from circuitdsl.engine.fast.edits import Rows
+from circuitdsl.engine.fast.hook_points import is_of_dictionary
 from circuitdsl.engine.fast.masks import Mask, laid_out, named
 from circuitdsl.engine.fast.region import columns, narrow, picked, placed
 from circuitdsl.models import open_dictionary
@@ -46,6 +47,14 @@ def _sparse(dictionary: Dictionary, device: torch.device) -> Sparse:
     bias = weights.b_enc - weights.b_dec @ weights.W_enc if weights.settings.subtracts_b_dec else weights.b_enc
     into = Linear(weights.W_enc.T.contiguous(), bias)
     return Sparse(dictionary, into, weights.W_dec, weights.b_dec, weights.settings.k, weights.threshold)
+
+
+def require_open(network: Network, names: Iterable[str]) -> None:
+    """Raises LookupError where the network lacks a dictionary that adds one of the hook points: what is done there
+    would be left out, and nobody told."""
+    there = {name for some in network.dictionaries.values() for each in some for name in each.dictionary.hook_points}
+    if missing := sorted(name for name in names if is_of_dictionary(name) and name not in there):
+        raise LookupError(f"no dictionary is open that has {missing[0]}")
 
 
 @dataclass(frozen=True)

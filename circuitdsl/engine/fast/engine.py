@@ -123,8 +123,7 @@ class FastEngine:
             (ours if fits and self.covers(experiment) else theirs).append(experiment)
         results: dict[Experiment, Array | Failure] = {}
         if ours:
-            named = hook_names.dictionaries({each.world for each in ours})
-            self.network = replace(self.network, dictionaries=self._dictionaries.by_point(named))
+            self._open_dictionaries(ours)
             with torch.inference_mode(), one_thread_a_stack(self.network.embedding.device) as threads:
                 results = self._run(stream[start:stop], ours, references, keep, threads)
         return results | (self._plain.run(data, stream, start, stop, theirs, references, keep) if theirs else {})
@@ -132,6 +131,11 @@ class FastEngine:
     def covers(self, experiment: Experiment) -> bool:
         """Whether this engine runs an experiment itself, and not the plain one."""
         return coverage.covers(experiment, self.network)
+
+    def _open_dictionaries(self, experiments: Iterable[Experiment]) -> None:
+        """Give the network the dictionaries that experiments name, before any of them is run. Raises ModelError."""
+        named = hook_names.dictionaries({each.world for each in experiments})
+        self.network = replace(self.network, dictionaries=self._dictionaries.by_point(named))
 
     def _run(
         self,

@@ -17,7 +17,7 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.architecture import Block, Mlp, Network, Norm
 from circuitdsl.engine.fast.attending import attended
 from circuitdsl.engine.fast.cached import Cached
-from circuitdsl.engine.fast.dictionaries import Parts, added
+from circuitdsl.engine.fast.dictionaries import Parts, added, require_open
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.hook_points import (
     attention_output,
@@ -85,6 +85,7 @@ class _Layers:
         own = tuple(self.asked.edits)
         self.patched = [own] if self.asked.strict else []  # a world without further edits shares that run's row
         self.rows = Rows([*self.patched, *((*own, *edits) for edits in self.asked.worlds)])
+        require_open(self.network, self.rows.names.union(self.asked.receivers))
 
     def run(self, last: int) -> Float[Tensor, "prompts rows n d_model"]:
         """The residual stream after a layer; of the one whose heads compute again, before it."""

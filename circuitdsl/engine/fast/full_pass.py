@@ -13,7 +13,7 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.attending import attended
 from circuitdsl.engine.fast.cached import Cached
-from circuitdsl.engine.fast.dictionaries import Parts, Received, added
+from circuitdsl.engine.fast.dictionaries import Parts, Received, added, require_open
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.hook_points import (
     attention_output,
@@ -123,6 +123,7 @@ class _Layers:
         self.rows = Rows(asked.worlds)
         self.received = min(map(step_of, (*asked.arrivals, *asked.received)), default=None)
         self.parts = self.rows.names.union(watchers, asked.received)  # names of features and errors among others
+        require_open(self.network, self.parts)
 
     def run(self) -> Float[Tensor, "prompts worlds asked d_model"]:
         first = self.asked.first
