@@ -40,7 +40,6 @@ from circuitdsl.measures.experiments import (
     Isolated,
     Mean,
     Patched,
-    Source,
     World,
     Zero,
 )
@@ -136,7 +135,7 @@ def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
             case Ablated(source=source):
                 found |= {"clean", source}
             case Isolated(source=source):
-                found |= {"clean", source, (source, Outside.of(world))}  # the last is the run that keeps nothing
+                found |= {"clean", source, Outside.of(world)}  # the last is the run that keeps nothing
             case Patched(counterfactual=name, under=under):
                 found |= {"clean", FromCounterfactual(name), *shared_runs([under] if under else [])}
             case Intervened(sources=sources):
@@ -188,7 +187,7 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
     """What each world of a round costs beyond the shared runs. Two worlds that come to the same run count it once."""
     costs: dict[World, float] = {}
     paths: dict[Hashable, list[Patched]] = {}
-    circuits: dict[tuple[Source, Outside], list[Isolated]] = {}
+    circuits: dict[Outside, list[Isolated]] = {}
     bases: dict[Intervened, Patched] = {}  # the first of the worlds that an intervention is run for
     for world in worlds:
         match world:
@@ -201,14 +200,14 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
                     bases.setdefault(under, world)
                 paths.setdefault((world.receivers, world.strict, world.under), []).append(world)
             case Isolated():
-                circuits.setdefault((world.source, Outside.of(world)), []).append(world)
+                circuits.setdefault(Outside.of(world), []).append(world)
             case _:
                 assert_never(world)
     for group in paths.values():
         costs |= _path_costs(group, prompts)
     for under, first in bases.items():
         costs[first] += _recomputed_cost(under, prompts)
-    for (_, outside), group in circuits.items():
+    for outside, group in circuits.items():
         costs |= _circuit_costs(group, outside, prompts)
     return costs
 

@@ -1,4 +1,4 @@
-"""What an isolated circuit replaces where it keeps nothing. No torch: costs depend on it."""
+"""What an isolated circuit replaces where it keeps nothing, and by what. No torch: costs depend on it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from functools import cached_property
 
 from circuitdsl.components import Geometry
 from circuitdsl.engine import hook_names
-from circuitdsl.measures.experiments import ByFeatures, Isolated
+from circuitdsl.measures.experiments import ByFeatures, Isolated, Source
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Heads; MLPs if ``mlps``, those of which single neurons are kept by ``neurons``, (MLP, neurons) by hook point; and
-    what ``features`` says of dictionaries."""
+    """What tells apart the runs that keep nothing, on which isolated circuits stand: the ``source`` of what is
+    put in, and where. Heads; MLPs if ``mlps``, those of which single neurons are kept by ``neurons``, (MLP, neurons)
+    by hook point; and what ``features`` says of dictionaries."""
 
+    source: Source
     mlps: bool
     features: ByFeatures | None
     neurons: frozenset[tuple[str, str]]
@@ -23,7 +25,7 @@ class Outside:
     @classmethod
     def of(cls, world: Isolated) -> Outside:
         inside = hook_names.neurons_of(node.component for node in world.kept)
-        return cls(world.mlps, world.features, frozenset(inside.items()) if world.mlps else frozenset())
+        return cls(world.source, world.mlps, world.features, frozenset(inside.items()) if world.mlps else frozenset())
 
     def names(self, geometry: Geometry) -> tuple[str, ...]:
         """Its hook points."""

@@ -197,8 +197,8 @@ class Work:
         match world:
             case Patched(receivers=receivers, strict=strict, under=under):
                 return Patched, receivers, strict, under
-            case Isolated(source=source):
-                return source, Outside.of(world)
+            case Isolated():
+                return Outside.of(world)
             case Ablated() | Intervened():
                 return tuple(touched(variant.edits, self.batch).int().argmax(1).tolist())
             case _:
@@ -233,7 +233,8 @@ class Work:
 
     def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
-        replaced = keeping_nothing(world, self.places, self.caches.values(world.source))
+        outside = Outside.of(world)
+        replaced = keeping_nothing(outside, self.places, self.caches.values(outside.source))
         everything = {edit.name for edit in replaced}
         kept = {variant: self._kept(variant, everything) for variant in variants}
         layers = range(self.model.geometry.n_layers)
@@ -247,7 +248,7 @@ class Work:
 
         tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
         # Heads that are not replaced move what is kept to later tokens.
-        region_of = only if Outside.of(world).stays(self.model.geometry) else onward
+        region_of = only if outside.stays(self.model.geometry) else onward
         groups = [(region_of(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
         for planned, first, _ in groups:

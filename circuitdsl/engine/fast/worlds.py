@@ -138,9 +138,9 @@ def _outside(world: Isolated, places: Places) -> dict[str, Mask]:
     return {name: mask.without(kept[name]) if name in kept else mask for name, mask in every.items()}
 
 
-def keeping_nothing(world: Isolated, places: Places, values: Values) -> tuple[Edit, ...]:
-    """The edits of a world that keeps nothing of what an isolated one replaces."""
-    return _replaced((), world.source, places.everywhere(Outside.of(world)), values)
+def keeping_nothing(outside: Outside, places: Places, values: Values) -> tuple[Edit, ...]:
+    """The edits of a world that keeps nothing of what isolated ones replace."""
+    return _replaced((), outside.source, places.everywhere(outside), values)
 
 
 # --- actions -----------------------------------------------------------------------------------------
