@@ -11,7 +11,10 @@ from circuitdsl.plan.job import Started
 
 
 def left_to_plain(jobs: Iterable[Started], engine: str) -> Iterator[str]:
-    """A note, if the engine of this name runs something of these jobs' first questions by the plain one."""
+    """A note, if the engine of this name runs something of these jobs' first questions by the plain one; none of an
+    engine that no registry has under its own name."""
+    if engine not in engines():
+        return
     declines = engines()[engine].declines
     worlds = dict.fromkeys(experiment.world for job in jobs for experiment in job.experiments)
     found = sorted({reason for world in worlds if (reason := declines(world))})
