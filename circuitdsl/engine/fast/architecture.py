@@ -145,20 +145,20 @@ class Block:
 class Sparse:
     """A sparse autoencoder or transcoder, always in float32, whatever the network's precision.
 
-    ``into`` gives what is made features of, from what the dictionary reads; they are the ``k`` largest where k is not
-    0, and those above ``threshold`` where there is one.
+    The ``encoder`` gives what is made features of, from what the dictionary reads; they are the ``k`` largest where k
+    is not 0, and those above ``threshold`` where there is one.
     """
 
     dictionary: Dictionary
-    into: Linear
-    out: Float[Tensor, "n_features d_model"]
-    bias: Float[Tensor, " d_model"]
+    encoder: Linear
+    decoder: Float[Tensor, "n_features d_model"]
+    decoder_bias: Float[Tensor, " d_model"]
     k: int = 0
     threshold: Float[Tensor, " n_features"] | None = None
 
     def features(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places n_features"]:
         """The features of what the dictionary reads."""
-        before = self.into(x.float())
+        before = self.encoder(x.float())
         features = F.relu(before)
         if self.threshold is not None:
             return features * (before > self.threshold)
@@ -171,7 +171,7 @@ class Sparse:
         self, x: Float[Tensor, "*places d_model"], features: Float[Tensor, "*places n_features"]
     ) -> Float[Tensor, "*places d_model"]:
         """What features leave of what stands at the dictionary's point."""
-        return x.float() - (features @ self.out + self.bias)
+        return x.float() - (features @ self.decoder + self.decoder_bias)
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class Dictionaries:
 def _sparse(dictionary: Dictionary, device: torch.device) -> Sparse:
     weights = open_dictionary(dictionary).to(device)
     bias = weights.b_enc - weights.b_dec @ weights.W_enc if weights.settings.subtracts_b_dec else weights.b_enc
-    into = Linear(weights.W_enc.T.contiguous(), bias)
-    return Sparse(dictionary, into, weights.W_dec, weights.b_dec, weights.settings.k, weights.threshold)
+    encoder = Linear(weights.W_enc.T.contiguous(), bias)
+    return Sparse(dictionary, encoder, weights.W_dec, weights.b_dec, weights.settings.k, weights.threshold)
 
 
 def require_open(network: Network, names: Iterable[str]) -> None:
@@ -70,7 +70,7 @@ class Received:
     def of(
         cls, mask: Mask, values: Float[Tensor, "prompts worlds n columns"], at: Int[Tensor, "prompts n"]
     ) -> Received:
-        """``values`` are those of the columns that the mask names, as :meth:`Parts.values` gives them."""
+        """``values`` are those of the columns that the mask names, as :meth:`Decomposition.values` gives them."""
         chosen = named([mask])
         return cls(laid_out([mask], at, chosen), values, chosen)
 
@@ -103,7 +103,7 @@ def added(
 
 
 @dataclass(frozen=True)
-class Parts:
+class Decomposition:
     """The features and the error of one dictionary in ``some`` rows of a pass.
 
     ``features`` and ``stands``, what stands at the point, are of the rows that these were before they were split, each
@@ -127,7 +127,7 @@ class Parts:
         some: Sequence[int],
         stands: Float[Tensor, "prompts _ n d_model"],
         read: Float[Tensor, "prompts _ n d_model"] | None,
-    ) -> Parts:
+    ) -> Decomposition:
         """``stands`` and, for a transcoder, ``read``, what the MLP reads, are of the rows before the last split, or one
         row that all of them share."""
         read = stands if read is None or not sparse.dictionary.transcoder else read
@@ -153,7 +153,7 @@ class Parts:
             new = self.rows.edit(name, old.clone(), self.at, self.some, chosen)
             step = (new if given is None else given.put(new, chosen)) - old
             if name == dictionary.features:
-                step = step @ (self.sparse.out if chosen is None else self.sparse.out[self._index(chosen)])
+                step = step @ (self.sparse.decoder if chosen is None else self.sparse.decoder[self._index(chosen)])
             change = step if change is None else change + step
         return change
 

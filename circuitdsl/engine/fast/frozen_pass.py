@@ -17,14 +17,14 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.architecture import Block, Mlp, Network, Norm
 from circuitdsl.engine.fast.attending import attended
 from circuitdsl.engine.fast.cached import Cached
-from circuitdsl.engine.fast.dictionaries import Parts, added, require_open
+from circuitdsl.engine.fast.dictionaries import Decomposition, added, require_open
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.hook_points import (
     attention_output,
     before_attention,
+    before_features,
     before_mlp,
     before_outputs,
-    before_parts,
     before_stream,
     layer_of,
     mlp_input,
@@ -94,7 +94,7 @@ class _Layers:
         for layer in range(first, last + 1):
             block, x = self.network.blocks[layer], self._stream(layer, x)
             if layer == self.asked.heads:
-                self._to_parts_of_heads(layer, block, x)
+                self._to_features_of_heads(layer, block, x)
             else:
                 x = self._layer(layer, block, x)
             self.asked.passed(layer)
@@ -122,8 +122,8 @@ class _Layers:
         if name in self.rows.names:
             x = self.rows.edit(name, x.clone(), self.at)
         stands = x
-        (x,) = self.rows.split(before_parts(name), x)
-        self._to_parts(name, stands, None)
+        (x,) = self.rows.split(before_features(name), x)
+        self._to_features(name, stands, None)
         x = added(x, self._changes(name, stands, None))
         if name in self.asked.receivers:
             self.arrived[name] = self.by_world(x)
@@ -137,11 +137,11 @@ class _Layers:
                 self.arrived[name] = self.by_world(self.network.heads(project(self.normed(block.ln1, x))))
         (x,) = self.rows.split(before_outputs(layer), x)
         point, stands = attention_output(layer), self._attended(layer, block)
-        x, written = self._split_parts(point, x, stands)
+        x, written = self._split_features(point, x, stands)
         after = added(x + written, self._changes(point, stands, None))
         return after if block.mlp is None else self._after_mlp(layer, block, x, after)
 
-    def _split_parts(
+    def _split_features(
         self,
         point: str,
         x: Float[Tensor, "prompts before n d_model"],
@@ -149,9 +149,9 @@ class _Layers:
     ) -> tuple[Float[Tensor, "prompts rows n d_model"], Float[Tensor, "prompts _ n d_model"]]:
         """With a row for all in which features and errors at a point differ; ``written`` stays one if all share it."""
         if written.shape[1] > 1:
-            x, written = self.rows.split(before_parts(point), x, written)
+            x, written = self.rows.split(before_features(point), x, written)
         else:
-            (x,) = self.rows.split(before_parts(point), x)
+            (x,) = self.rows.split(before_features(point), x)
         return x, written
 
     def _after_mlp(
@@ -176,8 +176,8 @@ class _Layers:
         if self.asked.strict and self._receives_at(point):  # an MLP computes again for what receives of it
             arriving = self.normed(block.ln2, before)
             arrives = self._written(layer, block.mlp, arriving)
-        after, written = self._split_parts(point, after, written)
-        self._to_parts(point, arrives, arriving)
+        after, written = self._split_features(point, after, written)
+        self._to_features(point, arrives, arriving)
         return added(after + written, self._changes(point, stands, read))
 
     def _written(
@@ -223,12 +223,12 @@ class _Layers:
         for sparse in self.network.dictionaries.get(point, ()):
             names = sparse.dictionary.features, sparse.dictionary.error
             some = sorted({row for name in names for row in self.rows.edited(name)})
-            change = Parts.of(sparse, self.rows, self.at, some, stands, read).change({}) if some else None
+            change = Decomposition.of(sparse, self.rows, self.at, some, stands, read).change({}) if some else None
             if change is not None:
                 found.append((some, change))
         return found
 
-    def _to_parts(
+    def _to_features(
         self,
         point: str,
         stands: Float[Tensor, "prompts _ n d_model"],
@@ -238,16 +238,16 @@ class _Layers:
         for sparse in self.network.dictionaries.get(point, ()):
             names = sparse.dictionary.features, sparse.dictionary.error
             if receivers := {name: self.asked.receivers[name] for name in names if name in self.asked.receivers}:
-                parts = Parts.of(sparse, self.rows, self.at, range(len(self.rows)), stands, read)
+                decomposition = Decomposition.of(sparse, self.rows, self.at, range(len(self.rows)), stands, read)
                 for name, mask in receivers.items():
-                    self.arrived[name] = self.by_world(parts.values(name, named([mask])))
+                    self.arrived[name] = self.by_world(decomposition.values(name, named([mask])))
 
     def _receives_at(self, point: str) -> bool:
         """Whether features or errors at a point receive."""
         dictionaries = (each.dictionary for each in self.network.dictionaries.get(point, ()))
         return any(name in self.asked.receivers for each in dictionaries for name in each.hook_points)
 
-    def _to_parts_of_heads(self, layer: int, block: Block, x: Float[Tensor, "prompts rows n d_model"]) -> None:
+    def _to_features_of_heads(self, layer: int, block: Block, x: Float[Tensor, "prompts rows n d_model"]) -> None:
         """Features and errors that receive of what the heads of a layer write, which compute again."""
         name, point, heads = hook_names.z(layer), attention_output(layer), self.network.heads
         q, k, v = (heads(project(self.normed(block.ln1, x))) for project in (block.q, block.k, block.v))
@@ -255,5 +255,5 @@ class _Layers:
         z, _ = attended(self.network, layer, self.rows, self.asked.region, self.asked.base, (q, k, v))
         (z,) = self.rows.split(before_outputs(layer), z)
         written = block.o(self.rows.edit(name, z, self.at).flatten(-2))
-        self.rows.split(before_parts(point))
-        self._to_parts(point, written, None)
+        self.rows.split(before_features(point))
+        self._to_features(point, written, None)

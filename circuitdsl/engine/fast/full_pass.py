@@ -13,14 +13,14 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.attending import attended
 from circuitdsl.engine.fast.cached import Cached
-from circuitdsl.engine.fast.dictionaries import Parts, Received, added, require_open
+from circuitdsl.engine.fast.dictionaries import Decomposition, Received, added, require_open
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.hook_points import (
     attention_output,
     before_attention,
+    before_features,
     before_mlp,
     before_outputs,
-    before_parts,
     before_stream,
     keys_at,
     mlp_input,
@@ -122,8 +122,8 @@ class _Layers:
         self.network, self.region = asked.network, asked.region
         self.rows = Rows(asked.worlds)
         self.received = min(map(step_of, (*asked.arrivals, *asked.received)), default=None)
-        self.parts = self.rows.names.union(watchers, asked.received)  # names of features and errors among others
-        require_open(self.network, self.parts)
+        self.used = self.rows.names.union(watchers, asked.received)  # hook points of features and errors among others
+        require_open(self.network, self.used)
 
     def run(self) -> Float[Tensor, "prompts worlds asked d_model"]:
         first = self.asked.first
@@ -165,7 +165,7 @@ class _Layers:
             self._tell(hook_names.pattern(layer), torch.cat(patterns, -1))
         x, z = self._split(before_outputs(layer), x, z)
         z = self._edited(hook_names.z(layer), z, at)
-        written, x = self._by_parts(attention_output(layer), block.o(z.flatten(-2)), None, at, asked, x)
+        written, x = self._with_features(attention_output(layer), block.o(z.flatten(-2)), None, at, asked, x)
         after = x + written
         if block.mlp is not None:
             after = self._after_mlp(layer, block.ln2(x if network.parallel else after), after, at, asked)
@@ -184,7 +184,7 @@ class _Layers:
             x = self.rows.edit(name, x.clone(), at)
         if name in self.asked.arrivals:
             x = self.asked.arrivals[name](x)
-        return self._by_parts(name, x, None, at, None)[0]
+        return self._with_features(name, x, None, at, None)[0]
 
     def _after_mlp(
         self,
@@ -201,10 +201,10 @@ class _Layers:
         normed = self._edited(mlp_input(layer), normed, at, asked)
         hidden = self._edited(neurons(layer), mlp.neurons(normed), at, asked)
         written = self._edited(mlp_output(layer), mlp.out(hidden), at)
-        written, after = self._by_parts(mlp_output(layer), written, normed, at, asked, after)
+        written, after = self._with_features(mlp_output(layer), written, normed, at, asked, after)
         return after + written
 
-    def _by_parts(
+    def _with_features(
         self,
         point: str,
         stands: Float[Tensor, "prompts before m d_model"],
@@ -216,11 +216,11 @@ class _Layers:
         """What stands at a point after what is done to features and errors of dictionaries there, and the tensors that
         go ``along`` in the same rows; ``read`` is what the MLP reads."""
         there = self.network.dictionaries.get(point, ())
-        used = [each for each in there if not self.parts.isdisjoint(each.dictionary.hook_points)]
+        used = [each for each in there if not self.used.isdisjoint(each.dictionary.hook_points)]
         if not used:
             return (stands, *along)
         before = stands
-        stands, *along_split = self._split(before_parts(point), stands, *along)
+        stands, *along_split = self._split(before_features(point), stands, *along)
         changes: list[tuple[Sequence[int], Tensor]] = []
         for sparse in used:
             names = sparse.dictionary.features, sparse.dictionary.error
@@ -229,12 +229,13 @@ class _Layers:
                 some = sorted({row for name in names for row in self.rows.edited(name)})
             if not some:
                 continue
-            parts = Parts.of(sparse, self.rows, at, some, before, read)
+            decomposition = Decomposition.of(sparse, self.rows, at, some, before, read)
             for name in names:
                 if name in self.watchers:
-                    self._tell(name, parts.values(name))
+                    self._tell(name, decomposition.values(name))
             given = {name: self.asked.received[name] for name in names if name in self.asked.received}
-            change = parts.change({name: each if asked is None else each.at(asked) for name, each in given.items()})
+            given = given if asked is None else {name: each.at(asked) for name, each in given.items()}
+            change = decomposition.change(given)
             if change is not None:
                 changes.append((some, change))
         return (added(stands, changes), *along_split)

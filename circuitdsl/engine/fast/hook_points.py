@@ -83,7 +83,7 @@ def before_mlp(layer: int) -> int:
     return _STEPS * layer + 5
 
 
-def before_parts(point: str) -> int:
+def before_features(point: str) -> int:
     """The step in which features and errors of dictionaries are edited that stand at a hook point."""
     layer = layer_of(point)
     before = {residual(layer): before_stream, attention_output(layer): before_outputs, mlp_output(layer): before_mlp}
@@ -105,7 +105,7 @@ def step_of(name: str) -> int:
     if name in EMBEDDINGS:
         return -1
     if is_of_dictionary(name):
-        return before_parts(name.partition(_DICTIONARY)[0])
+        return before_features(name.partition(_DICTIONARY)[0])
     layer = layer_of(name)
     if name == residual(layer):
         return before_stream(layer)
@@ -117,7 +117,7 @@ def step_of(name: str) -> int:
 def last_step_to(name: str) -> int:
     """The last step whose edits reach what receives at a hook point: the stream is received with what features there
     have changed."""
-    return before_parts(name) if name == residual(layer_of(name)) else step_of(name)
+    return before_features(name) if name == residual(layer_of(name)) else step_of(name)
 
 
 def is_of_dictionary(name: str) -> bool:

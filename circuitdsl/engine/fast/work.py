@@ -106,7 +106,7 @@ class _Way:
 
 
 @dataclass(frozen=True, eq=False)
-class _Span:
+class _Recomputed:
     """What a pass computes again of each world, attention too: the tokens of a region, in the layers before ``until``.
     Passes in which all heads are frozen are short beside the one from the receivers on, and not counted."""
 
@@ -349,7 +349,9 @@ class Work:
 
         for sent, group in self._by_sent(carried, ways):
             regions = [only(way.tokens(sent), self.batch.ends).to(self.device) for way in ways]
-            again = [_Span(at, way.heads + 1) for way, at in zip(ways, regions, strict=True) if way.heads is not None]
+            again = [
+                _Recomputed(at, way.heads + 1) for way, at in zip(ways, regions, strict=True) if way.heads is not None
+            ]
 
             def run(some: Sequence[Variant], passed: Passed, regions: Sequence[Region] = regions) -> Taken:
                 passes = [frozen(way, at, some, passed) for way, at in zip(ways, regions, strict=True)]
@@ -432,23 +434,23 @@ class Work:
     def _side_by_side(
         self,
         variants: Sequence[Variant],
-        spans: Sequence[_Span],
+        recomputed: Sequence[_Recomputed],
         run: Callable[[Sequence[Variant], Passed], Taken],
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
         """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
 
-        ``spans`` are what a variant has computed again, one after another. ``first`` is the layer in which it begins to
-        differ from what it runs on top of. Each stack's readings are handed on when it has run; where patterns are
-        recorded, which make stacks smaller, those of all together.
+        ``recomputed`` is what a variant has computed again, one after another. ``first`` is the layer in which it
+        begins to differ from what it runs on top of. Each stack's readings are handed on when it has run; where
+        patterns are recorded, which make stacks smaller, those of all together.
         """
         features = max(map(_features, variants), default=0)  # of a group, the same for all
-        size = self.memory // max(self._bytes_a_world(span.region, features, patterns) for span in spans)
+        size = self.memory // max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
 
         def watched(some: Sequence[Variant]) -> Taken:
             starts = [first(variant) for variant in some]
-            work = sum(self._work(span, start) for start in starts for span in spans)
+            work = sum(self._work(each, start) for start in starts for each in recomputed)
             progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
             try:
                 taken = run(some, progress.passed)
@@ -478,13 +480,13 @@ class Work:
         keys = tokens + (self.batch.tokens.shape[1] if region.looks_back else 0)
         return bytes_a_world(self.network, len(self.batch), tokens, keys, features, patterns)
 
-    def _work(self, span: _Span, first: int) -> float:
-        """The work of one world run over a span, on from a layer, in prompts through the model."""
-        share, layers = span.region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
-        return len(self.batch) * share * max(0, span.until - first) / layers
+    def _work(self, recomputed: _Recomputed, first: int) -> float:
+        """The work of one world, on from a layer, in prompts through the model."""
+        share, layers = recomputed.region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
+        return len(self.batch) * share * max(0, recomputed.until - first) / layers
 
-    def _to_end(self, region: Region) -> _Span:
-        return _Span(region, len(self.network.blocks))
+    def _to_end(self, region: Region) -> _Recomputed:
+        return _Recomputed(region, len(self.network.blocks))
 
     # --- reading ---------------------------------------------------------------------------------
 
