@@ -549,6 +549,7 @@ def plan_sweep(
     *terms: str,
     model: AnyModel = "mini",
     revision: str | None = None,
+    dictionaries: Sequence[str] = (),
     warned: Callable[[Findings], None] | None = None,
     **settings: str | int,
 ) -> Plan:
@@ -557,7 +558,7 @@ def plan_sweep(
     >>> plan_sweep("ioi", "heads at S2 -> 2.3.v").prompts
     200
     """
-    made = _sweep_plan(task, terms, model, revision, warned, settings)
+    made = _sweep_plan(task, terms, model, revision, dictionaries, warned, settings)
     require_shapes(made.all_circuits, None, revision)
     return made
 
@@ -573,6 +574,7 @@ def sweep(
     revision: str | None = None,
     dtype: Dtype | None = None,
     memory: int = 0,
+    dictionaries: Sequence[str] = (),
     warned: Callable[[Findings], None] | None = None,
     **settings: str | int,
 ) -> SweepReport:
@@ -581,12 +583,14 @@ def sweep(
     ``task`` is written as in a specification, or names a file of prompts (``my.jsonl``). ``terms`` are measurements of
     the language, each measured for every one of its heads or senders alone: ``"effect(heads at S2 -> 9.6.q at END)"``
     or ``"heads at S2 -> 9.6.q at END"``, ``"knockout({ heads mlps })"``, ``"attention(heads, END -> S2)"``. ``heads``
-    and ``mlps`` are all that the model has; without terms, all of them at END into the logits. ``settings`` are those
+    and ``mlps`` are all that the model has; without terms, all of them at END into the logits. ``dictionaries`` are
+    written as in a circuit, ``'a1 at attn_out 1 from "folder"'``, and ``a1.*`` are all features of one: a feature that
+    is the same on all prompts and counterfactuals is not measured. ``settings`` are those
     of a ``method`` block, written as there: ``metric="probability"``, ``prompts=100``, ``floor="2%"``. Other arguments
     as for :func:`check`; a sweep that was cut off goes on from what its ``store`` has. Raises SpecError for what the
     language does not allow, InputError for what no sweep can be of and for what cannot be had.
     """
-    made = _sweep_plan(task, terms, model, revision, warned, settings)
+    made = _sweep_plan(task, terms, model, revision, dictionaries, warned, settings)
     bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
     with followed(progress) as told:
         return bench.sweep(made, told)
@@ -597,13 +601,14 @@ def _sweep_plan(
     terms: Sequence[str],
     model: AnyModel,
     revision: str | None,
+    dictionaries: Sequence[str],
     warned: Callable[[Findings], None] | None,
     settings: Mapping[str, str | int],
 ) -> Plan:
     from circuitdsl.plan.plan import Plan
     from circuitdsl.plan.sweep import plan_sweep as started_sweep
 
-    return Plan(sweeps=(started_sweep(_read_sweep(task, terms, model, revision, warned, settings)),))
+    return Plan(sweeps=(started_sweep(_read_sweep(task, terms, model, revision, dictionaries, warned, settings)),))
 
 
 def _read_sweep(
@@ -611,11 +616,13 @@ def _read_sweep(
     terms: Sequence[str],
     model: AnyModel,
     revision: str | None,
+    dictionaries: Sequence[str],
     warned: Callable[[Findings], None] | None,
     settings: Mapping[str, str | int],
 ) -> Sweep:
     known, name = _shapes(model, revision)
-    found = read_sweep(str(task), terms, name, {each: str(value) for each, value in settings.items()}, known)
+    written = {each: str(value) for each, value in settings.items()}
+    found = read_sweep(str(task), terms, name, written, known, dictionaries)
     _after_warning(found.loaded, warned)
     return found
 
@@ -648,7 +655,7 @@ def plan_draft(
     from circuitdsl.draft.search import first_stage
     from circuitdsl.plan.plan import Plan
 
-    found = _read_sweep(task, (), model, revision, warned, settings)
+    found = _read_sweep(task, (), model, revision, (), warned, settings)
     made = Plan(sweeps=(first_stage(found.circuit, mlps),))
     require_shapes(made.all_circuits, None, revision)
     return made

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from circuitdsl.check.bench import Bench, meaningful
+from circuitdsl.check.declined import left_to_plain
 from circuitdsl.check.examples import examples_of
 from circuitdsl.check.references import notes_on, size_of, sources_of
 from circuitdsl.check.search import search, search_note
-from circuitdsl.engine.plain import PLAIN
 from circuitdsl.engine.session import Session
-from circuitdsl.errors import listed
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.language.circuit import Bound, Circuit, Claim, Method
+from circuitdsl.language.circuit import Bound, Claim, Method
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.models import KnownModel, Model
 from circuitdsl.outcome import CircuitReport, ClaimOutcome, HeadOutcome, Performance, Variant
@@ -59,7 +58,7 @@ def check_circuit(plan: CircuitPlan, bench: Bench) -> CircuitReport:
         notes=(
             *notes,
             *(_on_all_prompts(len(prompts), outcomes.values()) if data.listed else ()),
-            *_on_features(circuit, session.engine.name),
+            *left_to_plain(plan.jobs(), session.engine.name),
             *notes_on(session, data, own, *others),
             *dict.fromkeys(each.note for each in outcomes.values() if far and each.note == far),
         ),
@@ -94,13 +93,6 @@ def _on_all_prompts(prompts: int, outcomes: Iterable[ClaimOutcome]) -> Iterator[
         lines = ", ".join(str(line) for line in dict.fromkeys(outcome.claim.line for outcome in tested))
         said += f"; what is drawn at random besides is tested, on line{'s' * (',' in lines)} {lines}"
     yield said
-
-
-def _on_features(circuit: Circuit, engine: str) -> Iterator[str]:
-    """That another engine runs what names features than the one that was asked for."""
-    if circuit.dictionaries and engine != PLAIN.name:
-        names = listed((f"`{dictionary.name}`" for dictionary in circuit.dictionaries), 8)
-        yield f"the plain engine runs what names features of {names}: the {engine} engine does not cover them"
 
 
 def _not_looked_for(session: Session) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.declined import left_to_plain
 from circuitdsl.check.references import notes_on
 from circuitdsl.components import ALL, Head
 from circuitdsl.engine.references import drawn_sources
@@ -69,6 +70,7 @@ def check_intervention(plan: InterventionPlan, bench: Bench) -> InterventionRepo
         return replace(report, notes=(plan.arms.first.message,))
     arms, p_value, notes = taken.arms()
     downstream, direct = taken.downstream()
+    notes += (*left_to_plain(plan.jobs(), bench.session.engine.name),)
     notes += notes_on(bench.session, taken.request.data, *drawn_sources(taken.questions.whole))
     return replace(report, arms=arms, p_value=p_value, downstream=downstream, direct=direct, notes=notes)
 

@@ -43,6 +43,10 @@ def sweep(
         typer.Argument(help='What is measured of each: "heads at S2 -> 9.6.q at END", "knockout({ heads mlps })".'),
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="A model by name, or a folder.")] = "mini",
+    dictionary: Annotated[
+        list[str] | None,
+        typer.Option(help='A dictionary as a circuit declares it, for features a1.*: a1 at attn_out 1 from "folder".'),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be run and its cost; run nothing.")
     ] = False,
@@ -70,7 +74,9 @@ def sweep(
     """
     stacks = amount(memory)
     if dry_run:
-        made = cd.plan_sweep(task, *terms or (), model=model, revision=revision, warned=warn, **settings)
+        made = cd.plan_sweep(
+            task, *terms or (), model=model, revision=revision, dictionaries=dictionary or (), warned=warn, **settings
+        )
         put(made, sweep_format, output_file, verbose)
         return
     output.need_room(output_file)
@@ -89,6 +95,7 @@ def sweep(
             revision=revision,
             dtype=dtype,
             memory=stacks,
+            dictionaries=dictionary or (),
             warned=warn,
             **settings,
         )

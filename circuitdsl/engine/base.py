@@ -169,16 +169,23 @@ class Opened(Protocol):
     def __call__(self, model: Model, tick: Tick, memory: int) -> Engine: ...
 
 
+def declines_nothing(world: World) -> str:
+    """Every world is run by the engine itself."""
+    return ""
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """An engine as the registry has it. ``open`` may hand a model that it does not cover to the plain engine. ``peak``
-    is None for an engine that does not say what memory it takes."""
+    is None for an engine that does not say what memory it takes. ``declines`` says for what it leaves a world to the
+    plain engine, as a report has it; "" for one that it runs itself."""
 
     name: str
     about: str
     cost: Cost
     open: Opened
     peak: Peak | None = None
+    declines: Callable[[World], str] = declines_nothing
 
 
 @cache

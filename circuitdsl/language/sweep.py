@@ -1,8 +1,8 @@
 """A sweep as it is written -> a circuit without roles, and the terms that are measured of one sender after another.
 
 A sweep names a task and terms of the language, ``effect(heads at S2 -> 9.6.q at END)``, in which ``heads`` and ``mlps``
-stand for all that the model has. It is read as a specification that says the same, so that it has the same words, the
-same settings and the same errors.
+stand for all that the model has, and ``a1.*`` for all features of a dictionary that is given. It is read as a
+specification that says the same, so that it has the same words, the same settings and the same errors.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 
 from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
+from circuitdsl.language import tree
 from circuitdsl.language.circuit import Circuit, Term
 from circuitdsl.language.environment import Environment, MeasureInfo
 from circuitdsl.language.format import quoted
 from circuitdsl.language.methods import SETTINGS
+from circuitdsl.language.parse import parse_tolerantly
 from circuitdsl.language.resolve import Loaded, resolve_source
-from circuitdsl.language.source import Source, normalised
+from circuitdsl.language.source import Source, Span, normalised
 
 NAME = "sweep"
 """What messages call the text of a sweep, and its circuit."""
@@ -39,13 +41,27 @@ class Sweep:
     loaded: Loaded
 
 
+@dataclass(frozen=True)
+class _Line:
+    """A part of the specification that a sweep is read as, on lines of its own; ``given`` by the user or ours."""
+
+    text: str
+    given: bool = False
+
+
 def read_sweep(
-    task: str, terms: Sequence[str], model: str, settings: Mapping[str, str], environment: Environment
+    task: str,
+    terms: Sequence[str],
+    model: str,
+    settings: Mapping[str, str],
+    environment: Environment,
+    dictionaries: Sequence[str] = (),
 ) -> Sweep:
     """The sweep of a task by these terms; by none, every head and MLP of the model into the logits.
 
     ``task`` is written as in a specification, or is the name of a file of prompts that ends in ``.jsonl``. A term
-    without a measurement, ``heads -> logits``, is an effect. ``settings`` are written as in a ``method`` block. Raises
+    without a measurement, ``heads -> logits``, is an effect. ``settings`` are written as in a ``method`` block,
+    ``dictionaries`` as in a circuit, without the word: ``a1 at attn_out 1 from "folder"``. Raises
     SpecError for what the language does not allow, InputError for terms and settings that no sweep has, UnknownName for
     a model that is not known.
     """
@@ -53,9 +69,11 @@ def read_sweep(
     _check_ends(terms)
     geometry = environment.geometry(model)
     written = tuple(dict.fromkeys(terms)) or (default_term(geometry),)
-    text = "\n".join(_lines(task, written, model, settings, geometry))
-    loaded = resolve_source(Source(NAME, normalised(text)), environment)
-    (circuit,) = _circuits(loaded)
+    lines = tuple(_lines(task, written, model, settings, geometry, dictionaries))
+    source = Source(NAME, "\n".join(line.text for line in lines))
+    _check_alone(lines, source)
+    loaded = resolve_source(source, environment)
+    (circuit,) = loaded.document.circuits
     found = tuple(claim.term for claim in circuit.claims)
     for term in found:
         _check_senders(term, environment.measures)
@@ -74,27 +92,51 @@ def default_term(geometry: Geometry) -> str:
 
 
 def _lines(
-    task: str, terms: Iterable[str], model: str, settings: Mapping[str, str], geometry: Geometry
-) -> Iterator[str]:
+    task: str,
+    terms: Iterable[str],
+    model: str,
+    settings: Mapping[str, str],
+    geometry: Geometry,
+    dictionaries: Iterable[str],
+) -> Iterator[_Line]:
     """A specification; what the user wrote stands on lines of its own, which are all that messages show."""
-    yield f"circuit {NAME} {{ model {quoted(model)} task"
-    yield f"file({quoted(task)})" if task.endswith(".jsonl") else task
-    yield "method { members none"
+    yield _Line(f"circuit {NAME} {{ model {quoted(model)} task")
+    yield _Line(f"file({quoted(task)})" if task.endswith(".jsonl") else normalised(task), given=True)
+    for dictionary in dictionaries:
+        yield from (_Line("dictionary"), _Line(normalised(dictionary), given=True))
+    yield _Line("method { members none")
     for name, value in settings.items():
-        yield from (name, value)
-    yield "}"
-    yield f"role heads {{ {' '.join(f'{layer}.*' for layer in range(geometry.n_layers))} }}"
+        yield from (_Line(name), _Line(normalised(value), given=True))
+    yield _Line("}")
+    yield _Line(f"role heads {{ {' '.join(f'{layer}.*' for layer in range(geometry.n_layers))} }}")
     if geometry.d_mlp:
-        yield f"role mlps {{ mlp 0 .. {geometry.n_layers - 1} }}"
-    for term in terms:
-        yield from ("expect", term if "(" in term else f"effect({term})", "> 0")
-    yield "}"
+        yield _Line(f"role mlps {{ mlp 0 .. {geometry.n_layers - 1} }}")
+    for term in map(normalised, terms):
+        yield from (_Line("expect"), _Line(term if "(" in term else f"effect({term})", given=True), _Line("> 0"))
+    yield _Line("}")
 
 
-def _circuits(loaded: Loaded) -> tuple[Circuit, ...]:
-    if len(loaded.document.circuits) != 1:
-        raise InputError("a sweep is of one task", "write a task and terms, and no blocks of a specification")
-    return loaded.document.circuits
+def _check_alone(lines: Iterable[_Line], source: Source) -> None:
+    """Refuse further statements in what was given: they would become terms and settings, and nobody told."""
+    begin = {place.line for place in _statements(source)}
+    first = 1
+    for line in lines:
+        after = first + line.text.count("\n") + 1
+        if line.given and not begin.isdisjoint(range(first, after)):
+            one = "write one task, one declaration of a dictionary, one value or one measurement in each argument"
+            raise InputError(f"`{line.text}` has a statement more", one)
+        first = after
+
+
+def _statements(source: Source) -> Iterator[Span]:
+    """Where blocks, the statements of circuits and the settings of methods stand."""
+    file, _ = parse_tolerantly(source)  # resolving tells of errors
+    for block in file.blocks:
+        yield block.span
+        for statement in block.body if isinstance(block, tree.Circuit) else ():
+            yield statement.span
+            if isinstance(statement, tree.Method):
+                yield from (setting.span for setting in statement.settings)
 
 
 def _check_settings(settings: Mapping[str, str]) -> None:

@@ -173,7 +173,11 @@ def _bytes(path: str, folder: Path, name: str, most: int) -> bytes:
     file = folder / name
     try:
         if not folder.is_dir():
-            raise UnknownName(f"there is no folder {path} ({folder})", (), "it counts from the specification's folder")
+            raise UnknownName(
+                f"there is no folder {path} ({folder})",
+                (),
+                "it counts from the folder of the specification; of a sweep from where it is run",
+            )
         if not file.is_file():
             raise UnknownName(f"the folder {path} has no {name}", (), _AS_WRITTEN)
         size = file.stat().st_size

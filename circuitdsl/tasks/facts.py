@@ -10,7 +10,9 @@ those of a file of relations (:mod:`circuitdsl.tasks.relations`), LRE's among th
    or the relation alone, were that of these is the variable's prediction.
 3. With ``shots`` other facts in the same wording stand before the query. Then ``other_relation`` has the other
    relation's objects there, too, and about the same subjects. None begins as the answer or as a prediction does.
-4. A query that has no such counterfactual is left out, and the report says how many are.
+4. A query that has no such counterfactual is left out, and the report says how many are. Where no query of a wording
+   has one in another relation, whose wordings are then not alike, these have no ``other_relation``, and the report says
+   so.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from circuitdsl.errors import listed
 from circuitdsl.language.environment import PositionInfo, TaskInfo, TaskRef, UnknownName, VariableInfo
 from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.file import text_of
@@ -163,7 +166,7 @@ class Turned:
 @dataclass(frozen=True)
 class Query:
     """A fact in a wording, and the other relations that it can be asked in: a :class:`Turned` each, or the one None
-    where subjects have one relation alone."""
+    where subjects have one relation alone, or no wording of another relation is alike."""
 
     counted: Counted
     fact: Fact
@@ -173,13 +176,14 @@ class Query:
 @dataclass(frozen=True)
 class Pools:
     """The queries of each template as one reader has them, with what each object begins for it, how many demonstrations
-    they have, and how many queries are left out."""
+    they have, how many queries are left out, and the wordings that have no counterpart in another relation."""
 
     queries: Mapping[str, tuple[Query, ...]]
     begins: Mapping[str, object]
     shots: int = 0
     alone: bool = False  # whether one subject alone is asked for
     left_out: int = 0
+    not_alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -244,9 +248,18 @@ def pools_of(asked: Asked, reader: Reader) -> Pools:
     begins = reader.begins(sorted(objects))
     every = {each.name: each for wording in asked.wordings for each in (wording, *asked.counterparts(wording))}
     counted = {name: _counted(wording, reader, begins, bool(asked.shots)) for name, wording in every.items()}
-    queries = {wording.name: tuple(_queries(wording, asked, counted, begins)) for wording in asked.wordings}
+    queries = {wording: tuple(_queries(wording, asked, counted, begins, asked.turns)) for wording in asked.wordings}
+    not_alike = [wording for wording, found in queries.items() if asked.turns and not found]
+    queries |= {wording: tuple(_queries(wording, asked, counted, begins, turns=False)) for wording in not_alike}
     total = sum(map(asked.asks, (fact for wording in asked.wordings for fact in wording.relation.facts)))
-    return Pools(queries, begins, asked.shots, asked.subject is not None, total - sum(map(len, queries.values())))
+    return Pools(
+        {wording.name: found for wording, found in queries.items()},
+        begins,
+        asked.shots,
+        asked.subject is not None,
+        total - sum(map(len, queries.values())),
+        tuple(wording.template for wording in not_alike),
+    )
 
 
 def _counted(wording: Wording, reader: Reader, begins: Mapping[str, object], shown: bool) -> Counted:
@@ -272,13 +285,13 @@ def _counted(wording: Wording, reader: Reader, begins: Mapping[str, object], sho
 
 
 def _queries(
-    wording: Wording, asked: Asked, counted: Mapping[str, Counted], begins: Mapping[str, object]
+    wording: Wording, asked: Asked, counted: Mapping[str, Counted], begins: Mapping[str, object], turns: bool
 ) -> Iterator[Query]:
-    """The queries that have all counterfactuals. ``counted`` is by the names of wordings."""
+    """The queries that have all counterfactuals, one in another relation among them if the wording ``turns``.
+    ``counted`` is by the names of wordings."""
     mine = counted[wording.name]
-    others = [counted[other.name] for other in asked.counterparts(wording)]
+    others = [counted[other.name] for other in asked.counterparts(wording)] if turns else []
     turned = [(other, _turned(mine, other, begins)) for other in others]
-    turns = asked.turns
     for subject, fact in mine.facts.items():
         if not asked.asks(fact) or fact.object not in begins:
             continue
@@ -461,6 +474,10 @@ def _task(ref: TaskRef, asked: Asked) -> WrittenTask[Pools]:
             total = pools.left_out + sum(map(len, pools.queries.values()))
             why = "have no counterfactual with all positions at the same tokens for this tokenizer"
             selection.notes += (f"{pools.left_out} of {total} facts in their wordings {why}",)
+        if pools.not_alike:
+            wordings = listed((f'"{each[:60]}"' for each in pools.not_alike), 4)
+            why = "no wording of another relation has its positions at the same tokens"
+            selection.notes += (f"prompts of {wordings} have no {OTHER_RELATION}: {why}",)
         return pools
 
     def draw_text(template: str, pools: Pools, rng: random.Random) -> TextPrompt:

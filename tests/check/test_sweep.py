@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,6 +147,22 @@ class _ManyPrompts(Bench):
 
     def units(self, sample: Sample) -> Units:
         return units_of([Origin("one", number) for number in range(len(sample.columns))], {})
+
+
+def test_features_of_a_dictionary_are_swept():
+    folder = Path(__file__).parents[2] / "specs" / "features" / "brackets" / "attn1"
+    declared = f'a1 at attn_out 1 from "{folder}"'
+    asked: dict[str, Any] = {"model": "brackets", "dictionaries": [declared], "store": False, "prompts": 30}
+    report = cd.sweep("brackets", "knockout(a1.* at END)", against="kind", ablate="counterfactual", **asked)
+    (series,) = report.series
+    assert len(series.senders) == 192 and report.engine == "fast"
+    silent = [each for each in series.senders if each.finding == "not measured"]
+    assert 50 < len(silent) < 192 and all("patch changed nothing" in each.note for each in silent)
+    strongest = series.senders[0]
+    assert abs(strongest.estimate.value or 0) > 0.01
+    chosen = f"knockout({strongest.node.component} at END)"
+    again = cd.sweep("brackets", chosen, against="kind", ablate="counterfactual", engine="plain", **asked)
+    assert again.series[0].senders[0].estimate.value == pytest.approx(strongest.estimate.value, abs=1e-4)
 
 
 def test_among_many_senders_at_the_floor_one_is_named_no_more_often_than_is_said():

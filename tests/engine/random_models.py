@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,12 +33,17 @@ from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Tar
 from circuitdsl.components import (
     ALL,
     Component,
+    Dictionary,
     Embed,
+    ErrorTerm,
+    Feature,
     Geometry,
     Head,
     Mlp,
     Neuron,
     Node,
+    OfDictionary,
+    Point,
     PosEmbed,
     Position,
     Residual,
@@ -69,9 +75,11 @@ from circuitdsl.measures.experiments import (
     World,
     Zero,
 )
+from circuitdsl.measures.kept import by_features
 from circuitdsl.models import Model, open_model
 from circuitdsl.models.planted.vocabulary import Vocabulary, word_tokenizer
 from circuitdsl.tasks.prompts import Prompt, numbered
+from written_dictionaries import random_dictionary
 
 LAYERS, HEADS, VOCABULARY = 3, 4, 24
 DATA = Data(TaskRef("none"), 0, False)
@@ -218,6 +226,31 @@ def architecture(name: str) -> Model:
     return ARCHITECTURES[name]()
 
 
+# --- dictionaries ----------------------------------------------------------------------------------
+
+DICTIONARIES: tuple[tuple[str, Point, int], ...] = (
+    ("standard", "attn_out", 0),
+    ("topk", "attn_out", 1),
+    ("jumprelu", "attn_out", 1),
+    ("standard, b_dec first", "resid_pre", 0),
+    ("topk of SAELens 5", "resid_pre", 2),
+    ("jumprelu", "mlp_out", 0),
+    ("transcoder", "mlp_out", 1),
+    ("standard", "mlp_out", 1),
+    ("jumprelu_transcoder", "mlp_out", 2),
+)
+"""Every architecture and point, in the first and the last layer too, and two at one point."""
+
+
+@cache
+def dictionaries() -> tuple[Dictionary, ...]:
+    """Of random weights; those of MLPs come last."""
+    return tuple(
+        random_dictionary(Path(_FOLDERS.name) / f"d{index}", kind, point, layer, name=f"d{index}")[0]
+        for index, (kind, point, layer) in enumerate(DICTIONARIES)
+    )
+
+
 # --- prompts ---------------------------------------------------------------------------------------
 
 POSITIONS = ("A", "B", "S", "END")
@@ -283,7 +316,15 @@ class Draw:
         if self.geometry.d_mlp:
             kinds += [Mlp(self.rng.randrange(LAYERS)), self.neuron()]
         kinds.append(self.rng.choice([Embed(), PosEmbed(), Residual(self.rng.randrange(LAYERS))]))
+        kinds += [self.part(), self.part()]
         return self.rng.choice(kinds)
+
+    def part(self) -> OfDictionary:
+        there = [each for each in dictionaries() if self.geometry.d_mlp or each.point != "mlp_out"]
+        dictionary = self.rng.choice(there)
+        if self.rng.random() < 0.3:
+            return ErrorTerm(dictionary)
+        return Feature(dictionary, self.rng.randrange(dictionary.n_features))
 
     def neuron(self) -> Neuron:
         return Neuron(self.rng.randrange(LAYERS), self.rng.randrange(self.geometry.d_mlp))
@@ -312,12 +353,25 @@ class Draw:
             return frozenset()
         found = set()
         for _ in range(self.rng.randint(1, 3)):
-            if self.geometry.d_mlp and self.rng.random() < 0.3:
+            if self.rng.random() < 0.4:
+                found.add((Node(self.reader(), self.position()), ""))
+            elif self.geometry.d_mlp and self.rng.random() < 0.3:
                 reader = self.rng.choice([Mlp(self.rng.randrange(LAYERS)), self.neuron()])
                 found.add((Node(reader, self.position()), ""))
             else:
                 found.add((Node(self.head(), self.position()), self.rng.choice("qkv")))
         return frozenset(found)
+
+    def reader(self) -> Component:
+        return self.rng.choice([self.part(), self.part(), Residual(self.rng.randrange(LAYERS))])
+
+    def isolated(self) -> Isolated:
+        kept = [node for node in self.nodes(8) if not isinstance(node.component, Residual)]
+        kept = kept if self.rng.random() < 0.9 else []
+        mlps = bool(self.geometry.d_mlp) and self.rng.random() < 0.4
+        listed = [node.component for node in kept] + ([self.head()] if self.rng.random() < 0.5 else [])
+        features = by_features(listed, self.geometry, errors=self.rng.random() < 0.5)
+        return Isolated(frozenset(kept), self.source(), mlps, features)
 
     def action(self) -> tuple[Action, Source | None]:
         kind = self.rng.choice(["attend", "ablate", "patch", "scale", "freeze"])
@@ -354,8 +408,7 @@ class Draw:
             case 2 | 3 | 4:
                 return Ablated(self.nodes(), self.source())
             case 5:
-                kept = frozenset(self.node() for _ in range(self.rng.randint(0, 8)))
-                return Isolated(kept, self.source(), mlps=bool(self.geometry.d_mlp) and self.rng.random() < 0.4)
+                return self.isolated()
             case 6 | 7:
                 under = self.intervened() if self.rng.random() < 0.5 else None
                 strict = self.rng.random() < 0.4

@@ -15,6 +15,7 @@ from arrays import array, arrays
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
+from circuitdsl.engine.fast.hook_points import before_outputs
 from circuitdsl.engine.fast.masks import Mask
 from circuitdsl.engine.fast.memory import in_chunks
 from circuitdsl.engine.fast.region import only, onward
@@ -232,9 +233,9 @@ def test_worlds_share_a_row_as_long_as_their_edits_are_the_same():
         return Edit(f"blocks.{layer}.attn.hook_z", key, Mask({}, 1, single=False), torch.zeros(()))
 
     rows = Rows([[edit(0, "a"), edit(1, "b")], [edit(0, "a")], [], [edit(1, "c")]])
-    (x,) = rows.split(1, torch.zeros(1, 1, 1))
+    (x,) = rows.split(before_outputs(0), torch.zeros(1, 1, 1))
     assert (rows.member, x.shape[1]) == ([0, 0, 1, 1], 2)
-    (x,) = rows.split(3, torch.tensor([[[1.0], [2.0]]]))
+    (x,) = rows.split(before_outputs(1), torch.tensor([[[1.0], [2.0]]]))
     assert rows.member == [0, 1, 2, 3]
     assert x[0, :, 0].tolist() == [1.0, 1.0, 2.0, 2.0]
 

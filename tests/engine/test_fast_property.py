@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_models import ARCHITECTURES, DATA, Draw, architecture, prompts
+from random_models import ARCHITECTURES, DATA, Draw, architecture, dictionaries, prompts
 
 from circuitdsl.actions import Attend
-from circuitdsl.components import ALL, OfDictionary, kinds
+from circuitdsl.components import ALL, OfDictionary, Residual, kinds
 from circuitdsl.engine.fast.coverage import ACTIONS
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.fast.weights import network_of
@@ -65,7 +65,7 @@ def of_experiment(world: World, reading: Reading) -> set[str]:
             nodes, sources = [*some], [source]
         case Patched(senders=senders, receivers=receivers, strict=strict, under=under):
             nodes = [*senders, *(node for node, _ in receivers)]
-            found |= {f"into {which or 'MLP'}" for _, which in receivers} or {"into logits"}
+            found |= {into(node.component, which) for node, which in receivers} or {"into logits"}
             found.add("strict" if strict else "not strict")
             found |= set() if under is None else {f"paths under {action.word}" for action in under.actions}
         case Intervened(actions=acting, sources=some):
@@ -77,6 +77,12 @@ def of_experiment(world: World, reading: Reading) -> set[str]:
     found |= {type(source).__name__ for source in sources}
     found |= {f"by template: {source.by_template}" for source in sources if isinstance(source, Mean)}
     found |= {type(node.component).__name__ for node in nodes}
+    parts = [node.component for node in nodes if isinstance(node.component, OfDictionary)]
+    found |= {f"part at {each.dictionary.point}" for each in parts}
+    found |= {"transcoder" for each in parts if each.dictionary.transcoder}
+    if isinstance(world, Isolated) and world.features:
+        found |= {f"kept by {each.point}" for each in world.features.dictionaries}
+        found.add("errors ablated" if world.features.errors else "errors kept")
     found |= {of_position(node.position) for node in nodes}
     match reading:
         case Metric(name=name) | HeadScore(kind=name):
@@ -84,6 +90,12 @@ def of_experiment(world: World, reading: Reading) -> set[str]:
         case Copying(negated=negated):
             found.add(f"negated: {negated}")
     return found
+
+
+def into(component, which) -> str:
+    if isinstance(component, OfDictionary):
+        return f"into part at {component.dictionary.point}"
+    return "into stream" if isinstance(component, Residual) else f"into {which or 'MLP'}"
 
 
 def of_position(position) -> str:
@@ -97,8 +109,9 @@ def test_every_kind_of_experiment_is_drawn():
     drawn = [pair for seed in range(40) for pair in Draw(geometry, seed).experiments(10)]
     wanted = {kind.__name__ for union in (World, Reading, Source) for kind in get_args(union)}
     wanted -= {"EdgesKept"}  # the plain engine's alone (test_edges_kept)
-    # Features are the plain engine's too (test_features).
-    wanted |= {kind.__name__ for kind in kinds().values() if not issubclass(kind, OfDictionary)}
+    wanted |= {kind.__name__ for kind in kinds().values()}
+    wanted |= {f"{what} {each.point}" for each in dictionaries() for what in ("part at", "into part at", "kept by")}
+    wanted |= {"into stream", "errors ablated", "errors kept", "transcoder"}
     done = {action.word for action in ACTIONS}  # the plain engine swaps (test_swap)
     wanted |= {*METRICS, *BEHAVIOURS, *done, *(f"paths under {word}" for word in done)}
     wanted |= {"into q", "into k", "into v", "into MLP", "into logits", "strict", "not strict"}

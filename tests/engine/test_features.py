@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate, combinations
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 import torch
 from random_models import DATA, HEADS, architecture, prompts
 
+from arrays import array
+from circuitdsl.actions import Scale
 from circuitdsl.components import (
     ALL,
     Component,
@@ -44,6 +47,7 @@ from circuitdsl.measures.experiments import (
     Corrupted,
     Experiment,
     FromCounterfactual,
+    Intervened,
     Isolated,
     Mean,
     Metric,
@@ -60,12 +64,17 @@ MODELS = ("gpt2", "llama, grouped queries", "neox, parallel, partial rotary", "p
 BY_TEMPLATE, ON_X = Mean("x", 3, by_template=True), FromCounterfactual("x")
 
 
-def run(model: str, *worlds: World, engine: Any = PlainEngine) -> list[np.ndarray]:
-    """Logit differences [prompts] of worlds."""
+def run(model: str, *worlds: World) -> list[np.ndarray]:
+    """Logit differences [prompts] of worlds, which both engines give."""
     asked = [Experiment(DATA, world, Metric("logit_diff")) for world in worlds]
-    found = engine(architecture(model)).run(DATA, STREAM, 0, len(STREAM), asked, references_over(STREAM, asked))
-    assert all(isinstance(found[each], np.ndarray) for each in asked), found
-    return [found[each] for each in asked]  # pyright: ignore[reportReturnType]
+    plain, fast = (
+        engine(architecture(model)).run(DATA, STREAM, 0, len(STREAM), asked, references_over(STREAM, asked))
+        for engine in (PlainEngine, FastEngine)
+    )
+    for each in asked:
+        assert isinstance(plain[each], np.ndarray), plain[each]
+        same(fast[each], plain[each])
+    return [plain[each] for each in asked]  # pyright: ignore[reportReturnType]
 
 
 def at(place: Position, *components: Component) -> frozenset[Node]:
@@ -390,15 +399,115 @@ def test_errors_are_kept_or_taken_away(random):
 # --- what engines are told -----------------------------------------------------------------------------
 
 
-def test_the_fast_engine_hands_features_to_the_plain_one(random):
+def test_the_fast_engine_covers_features(random):
     dictionary = random("standard", "mlp_out")[0]
-    worlds = [
+    worlds: list[World] = [
         Ablated(at(S, Feature(dictionary, 1), Feature(dictionary, 2)), ON_X),
+        Patched(at(S, Head(0, 1)), frozenset({(Node(ErrorTerm(dictionary), S), "")}), "x", strict=True),
         Isolated(frozenset(), BY_TEMPLATE, True, ByFeatures(frozenset({dictionary}), True, frozenset())),
     ]
-    assert not any(map(covers_world, worlds))
-    for ours, theirs in zip(run("gpt2", *worlds, engine=FastEngine), run("gpt2", *worlds), strict=True):
-        assert np.array_equal(ours, theirs)
+    assert all(map(covers_world, worlds))
+
+
+def test_features_of_which_none_was_asked_at_first(random):
+    """One engine, asked for one dictionary after another, and for none in between: its runs of before do for both."""
+    first, second = random("standard", "attn_out")[0], random("topk", "attn_out")[0]
+    engine = FastEngine(architecture("gpt2"))
+    features = [Ablated(at(S, Feature(each, 1), Feature(each, 2), ErrorTerm(each)), ON_X) for each in (first, second)]
+    first_one, clean, second_one = (
+        Experiment(DATA, world, Metric("logit_diff")) for world in (features[0], Clean(), features[1])
+    )
+    order = first_one, clean, second_one, first_one
+    found = [engine.run(DATA, STREAM, 0, len(STREAM), [each])[each] for each in order]
+    by_first, of_clean, by_second = run("gpt2", features[0], Clean(), features[1])
+    for ours, theirs in zip(found, (by_first, of_clean, by_second, by_first), strict=True):
+        same(ours, theirs)
+
+
+def test_features_of_a_dictionary_that_is_not_open_are_an_error(random, monkeypatch: pytest.MonkeyPatch):
+    """Were they left out, a world would be another one, and its figures wrong."""
+    node = Node(Feature(random("standard", "mlp_out")[0], 1), S)
+    monkeypatch.setattr(FastEngine, "_open_dictionaries", lambda *_: None)
+    into = frozenset({(Node(Head(2, 1), END), "q")})
+    worlds: list[World] = [
+        Ablated(frozenset({node}), Zero()),
+        Patched(at(S, Head(0, 1)), into, "x", False, Intervened((Scale((node,), 0.5, text="halved"),), (None,))),
+        Patched(at(S, Head(0, 1)), frozenset({(node, "")}), "x", False),
+    ]
+    for world in worlds:
+        with pytest.raises(LookupError, match="no dictionary is open"):
+            FastEngine(architecture("gpt2")).run(DATA, STREAM, 0, 4, [Experiment(DATA, world, Metric("logit_diff"))])
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("kind", "point"), [("standard", "mlp_out"), ("jumprelu", "attn_out"), ("topk", "resid_pre")])
+def test_what_is_done_to_features_is_done_once_on_paths_under_it(random, strict, kind, point):
+    """A path on which nothing arrives leaves the run under an intervention as it is."""
+    dictionary = random(kind, point)[0]
+    halved = Scale(tuple(sorted(at(ALL, *every(dictionary)), key=str)), 0.5, text="halved")
+    under = Intervened((halved,), (None,))
+    nothing_arrives = Patched(at(S, Head(2, 1)), frozenset(), "x", strict, under)
+    path, intervened, clean = run("gpt2", nothing_arrives, under, Clean())
+    same(path, intervened)
+    moved(path, clean, 1e-3)
+
+
+@pytest.mark.parametrize("kind", TRANSCODERS)
+def test_a_transcoder_that_is_edited_keeps_what_it_reads_on_strict_paths(random, kind):
+    """What is sent directly is the same under it: without norms the logits are linear in what is sent."""
+    halved = Scale(tuple(sorted(at(ALL, *every(random(kind, "mlp_out")[0])[:-1]), key=str)), 0.5, text="halved")
+    under = Intervened((halved,), (None,))
+    sent, sent_under = (Patched(at(END, Head(0, 1)), frozenset(), "x", True, below) for below in (None, under))
+    path, clean, path_under, intervened = run("no norm", sent, Clean(), sent_under, under)
+    assert path_under - intervened == pytest.approx(path - clean, abs=0.01)  # differences of numbers of up to thousands
+    moved(path, clean, 0.1)
+    moved(intervened, clean, 1e-3)
+
+
+def test_stacks_of_paths_through_the_heads_of_a_layer_keep_within_memory(random):
+    """These heads compute again at all tokens of the senders, the receiver stands at one."""
+    receivers = frozenset({(Node(Feature(random("standard", "attn_out", 2)[0], 1), END), "")})
+    senders = [Node(Head(layer, index), ALL) for layer in (0, 1) for index in range(HEADS)]
+    worlds = [Patched(frozenset(some), receivers, "x", False) for n in (1, 2, 3) for some in combinations(senders, n)]
+    asked = [Experiment(DATA, world, Metric("logit_diff")) for world in worlds]
+    memory, stream = 4 << 20, prompts(40, 0)
+    engine = FastEngine(architecture("gpt2"), memory=memory)
+    engine.run(DATA, stream, 0, len(stream), asked[:1])
+    held = largest(lambda: engine.run(DATA, stream, 0, len(stream), asked))
+    assert memory / 4 < held < memory
+
+
+@pytest.mark.parametrize("memory", [60_000, 200_000, 350_000])
+def test_what_a_check_goes_on_with_is_the_same_to_the_bit_without_the_features(random, memory):
+    """How many heads make a stack does not depend on features that are asked for beside them, or were before."""
+    dictionary = random("standard", "mlp_out")[0]
+    places = [
+        at(S, Head(layer, index), *more) for layer in range(3) for index in range(HEADS) for more in ((), (Mlp(0),))
+    ]
+    features, heads = (
+        [Experiment(DATA, Ablated(nodes, ON_X), Metric("logit_diff")) for nodes in some]
+        for some in ([at(S, each) for each in every(dictionary)], places)
+    )
+    engine = FastEngine(architecture("gpt2"), memory=memory)
+    together = engine.run(DATA, STREAM, 0, len(STREAM), [*features, *heads])
+    gone_on = FastEngine(architecture("gpt2"), memory=memory)
+    for asked in (gone_on, engine):
+        alone = asked.run(DATA, STREAM, 0, len(STREAM), heads)
+        assert all(np.array_equal(array(alone[each]), array(together[each])) for each in heads)
+
+
+def largest(run: Callable[[], object]) -> int:
+    """The most bytes of tensors that are held at a time while something runs, beyond those of before, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+            run()
+    finally:
+        torch.set_num_threads(threads)
+    kept: Any = profile.profiler  # whose events torch does not type
+    taken = [each for each in kept.kineto_results.events() if each.name() == "[memory]"]
+    return max(accumulate(each.nbytes() for each in sorted(taken, key=lambda each: each.start_ns())))
 
 
 def test_costs_are_the_passes_that_are_made(random):

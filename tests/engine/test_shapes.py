@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FAST = ("architecture", "cached", "frozen_pass", "full_pass", "readers", "region")
+FAST = ("architecture", "attending", "cached", "dictionaries", "frozen_pass", "full_pass", "readers", "region")
 CHECKED = ("circuitdsl.engine.batch", *(f"circuitdsl.engine.fast.{name}" for name in FAST))
 
 

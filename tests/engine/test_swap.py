@@ -13,6 +13,7 @@ from arrays import array
 from cheap import with_reference
 from circuitdsl import api
 from circuitdsl.actions import Swap
+from circuitdsl.check.declined import left_to_plain
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.components import Embed, Node, Position
 from circuitdsl.engine.fast.engine import FastEngine
@@ -77,7 +78,13 @@ def test_the_passes_of_a_swap_are_planned(tmp_path):
     path = tmp_path / "a.circuit"
     path.write_text(SPEC)
     plan = api.plan(with_reference(cd.load(path), 4), unexplained=False)
-    cost = Workbench(engine="fast").check(plan).cost
+    report = Workbench(engine="fast").check(plan)
+    cost, (swapped,) = report.cost, report.interventions
+    assert "the plain engine runs `swap`: the fast engine does not cover that" in swapped.notes
+    (note,) = left_to_plain(plan.jobs(), "fast")
+    assert note in swapped.notes
+    # An engine's own name need not be the one under which it is registered.
+    assert not [*left_to_plain(plan.jobs(), "fast, on two machines")]
     assert cost.experiments == plan.distinct
     assert cost.passes == pytest.approx(plan.fast.total, rel=0.05)
 

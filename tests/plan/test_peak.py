@@ -61,7 +61,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def planned(stacked: int = 0, text: str = TEXT) -> Plan:
-    return make_plan(resolve_text(text, "a.circuit", cd.environment()), stacked=stacked)
+    return make_plan(resolve_text(text, str(ROOT / "specs/features/a.circuit"), cd.environment()), stacked=stacked)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not count here")
@@ -84,6 +84,10 @@ def test_every_term_grows_with_what_it_is_of():
     assert planned(text=TEXT.replace("220", "60")).memory.runs < memory.runs
     assert planned(text=TEXT.replace("mean by template", "zero")).memory.means == 0 < memory.means
     assert memory.total == sum(memory.to_dict().values()) - memory.to_dict()["total"]
+    features = 'dictionary a1 at attn_out 1 from "mini/attn1"\n  role names at S2 { a1.57 }\n  role mover'
+    with_features = planned(text=TEXT.replace("role mover", features, 1)).memory
+    for name in ("weights", "runs", "means", "kept"):
+        assert getattr(with_features, name) > getattr(memory, name), name
     peak = engines()["fast"].peak
     given = tuple(planned()._given())
     assert peak is not None

@@ -13,7 +13,7 @@ from cheap import with_reference
 from circuitdsl import api
 from circuitdsl.actions import Ablate
 from circuitdsl.check.workbench import Workbench
-from circuitdsl.components import ALL, Head, Node, Position
+from circuitdsl.components import ALL, Dictionary, Feature, Head, Node, Position
 from circuitdsl.engine.fast.cost import Prompts, own_runs
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.language.resolve import resolve_text
@@ -21,6 +21,7 @@ from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Interve
 from circuitdsl.outcome import Cost
 from circuitdsl.plan.plan import Plan
 from circuitdsl.tasks import Layout
+from samples import geometry
 
 torch.set_num_threads(1)
 
@@ -129,10 +130,38 @@ def test_outputs_that_are_read_before_the_last_token():
     assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
 
 
+def test_features_as_senders_receivers_and_circuits():
+    """Heads that are not replaced move what a circuit of features keeps, and bring to features what was sent."""
+    circuit = """{
+      model brackets
+      task  brackets
+      dictionary a0 at attn_out 0 from "brackets/attn0"
+      dictionary t0 at mlp_out 0  from "brackets/mlp0"
+      dictionary a1 at attn_out 1 from "brackets/attn1"
+      method { metric logit_diff  against kind  ablate counterfactual  members none  prompts 8 }
+      role kinds at OPEN { a0.35  a0.71  a0.145  t0.* }
+      role found at END { a1.54  a1.188  a1.error }
+      expect knockout(found)       <= 100%
+      edge a0.* at OPEN -> found
+      edge 0.* at OPEN -> found
+      edge t0.* -> 1.0.k
+      edge found -> logits
+      expect faithfulness          >= -900%
+      expect minimality(kinds) >= -900%
+    }"""
+    for errors in ("ablated", "kept"):
+        text = f"circuit c {circuit}".replace("method {", f"method {{ errors {errors} ")
+        plan = api.plan(resolve_text(text, str(SPECS / "features" / "c.circuit"), cd.environment()), unexplained=False)
+        cost = Workbench().check(plan).cost
+        assert cost.passes == pytest.approx(plan.fast.total, rel=TOLERANCE)
+        assert plan.fast.total < plan.plain.total / 2
+
+
 # --- by hand ---------------------------------------------------------------------------------------
 
 END, A, B = Position("END"), Position("A"), Position("B")
-TEN = Prompts((Layout(10, {"A": (4,), "B": (6, 7), "END": (9,)}), Layout(8, {"A": (1,), "B": (2,), "END": (7,)})), 4)
+LAYOUTS = (Layout(10, {"A": (4,), "B": (6, 7), "END": (9,)}), Layout(8, {"A": (1,), "B": (2,), "END": (7,)}))
+TEN = Prompts(LAYOUTS, geometry(layers=4))
 PATCH = FromCounterfactual("x")
 
 
@@ -141,7 +170,7 @@ def ablated(*nodes: Node) -> Ablated:
 
 
 def test_nothing_runs_beyond_the_token_that_is_read():
-    early = Prompts(tuple(replace(layout, read="A") for layout in TEN.layouts), 4)
+    early = Prompts(tuple(replace(layout, read="A") for layout in TEN.layouts), TEN.geometry)
     last = Node(Head(3, 0), A)
     costs = own_runs([ablated(last), ablated(Node(Head(3, 1), END)), ablated(Node(Head(0, 0), ALL))], early)
     # Of END nothing is left but the token that is read; from the first token to it are 5 of 10.
@@ -164,6 +193,17 @@ def test_paths_run_from_the_receivers_token_on_and_equal_ones_once():
     assert sorted(costs.values()) == pytest.approx([0, 0, 6 / 10 * 3 / 4])
     direct = Patched(frozenset({Node(Head(1, 0), END)}), frozenset(), "x", strict=False)
     assert own_runs([direct], TEN)[direct] == pytest.approx(1 / 10 * 3 / 4)
+
+
+def test_paths_to_features_of_attention_run_its_heads_again_over_the_senders_tokens():
+    dictionary = Dictionary("attn_out", 2, 8, "0" * 64)
+    receivers = frozenset({(Node(Feature(dictionary, 0), END), "")})
+    senders = [Node(Head(1, 0), A), Node(Head(1, 0), ALL), Node(Head(2, 0), END)]
+    costs = own_runs([Patched(frozenset({each}), receivers, "x", strict=False) for each in senders], TEN)
+    # From the receiver on one token of ten; to it the layers from the sender's to the receiver's, over both's tokens.
+    layers = [3 / 4, 3 / 4, 2 / 4], [2 / 4, 2 / 4, 1 / 4]
+    expected = [1 / 10 * on + share * to for on, to, share in zip(*layers, (2 / 10, 1.0, 1 / 10), strict=True)]
+    assert list(costs.values()) == pytest.approx(expected)
 
 
 def test_paths_under_an_intervention_run_it_once():

@@ -223,13 +223,33 @@ def test_facts_that_all_have_one_object_but_one_are_found_in_time():
     assert [len(queries) for queries in pools.queries.values()] == [2_000] * 20
 
 
-def test_relations_whose_wordings_stand_elsewhere_are_no_counterparts(tmp_path, gpt2):
+def test_relations_whose_wordings_stand_elsewhere_have_no_other_relation(tmp_path, gpt2):
     """As many tokens, but the subject is another one."""
     elsewhere = LANGUAGE | {"prompt_templates": ["In {} people speak only"], "prompt_templates_zs": []}
     capital = CAPITAL | {"prompt_templates_zs": ["The capital of {} is"]}
     task = open_task(ref(("", written_to(tmp_path, capital, elsewhere)), folder=tmp_path))
-    with pytest.raises(TaskError, match="stand at the same tokens"):
-        task.draw(gpt2, 1, 0, False)
+    found = task.draw(gpt2, 40, 0, False)
+    assert {prompt.template.split()[0] for prompt in found.prompts} == {"country_capital_city", "language"}
+    for prompt in found.prompts:
+        assert [*prompt.counterfactuals] == ["other_subject"] and [*prompt.predicted] == ["subject"]
+    (note,) = [note for note in found.notes if "other_relation" in note]
+    assert note == (
+        'prompts of "The capital of {} is", "In {} people speak only" have no other_relation: '
+        "no wording of another relation has its positions at the same tokens"
+    )
+
+
+def test_what_is_alike_keeps_its_other_relation(tmp_path, gpt2):
+    """A third relation whose wording is not alike does not take it from the two that are."""
+    third = LANGUAGE | {"name": "speech", "prompt_templates": ["In {} people speak only"], "prompt_templates_zs": []}
+    alike = CAPITAL | {"prompt_templates_zs": ["The capital of {} is"]}
+    other = LANGUAGE | {"prompt_templates_zs": ["The language of {} is"]}
+    task = open_task(ref(("", written_to(tmp_path, alike, other, third)), folder=tmp_path))
+    has = {
+        prompt.template.split()[0]: "other_relation" in prompt.counterfactuals
+        for prompt in task.draw(gpt2, 60, 0, False).prompts
+    }
+    assert has == {"country_capital_city": True, "language": True, "speech": False}
 
 
 def test_the_shipped_relations_of_countries_stand_at_the_same_tokens(gpt2):

@@ -6,14 +6,16 @@ before the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from circuitdsl.components import Dictionary
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -140,12 +142,45 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Sparse:
+    """A sparse autoencoder or transcoder, always in float32, whatever the network's precision.
+
+    The ``encoder`` gives what is made features of, from what the dictionary reads; they are the ``k`` largest where k
+    is not 0, and those above ``threshold`` where there is one.
+    """
+
+    dictionary: Dictionary
+    encoder: Linear
+    decoder: Float[Tensor, "n_features d_model"]
+    decoder_bias: Float[Tensor, " d_model"]
+    k: int = 0
+    threshold: Float[Tensor, " n_features"] | None = None
+
+    def features(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places n_features"]:
+        """The features of what the dictionary reads."""
+        before = self.encoder(x.float())
+        features = F.relu(before)
+        if self.threshold is not None:
+            return features * (before > self.threshold)
+        if not self.k:
+            return features
+        best = features.topk(self.k, dim=-1)
+        return torch.zeros_like(features).scatter_(-1, best.indices, best.values)
+
+    def error(
+        self, x: Float[Tensor, "*places d_model"], features: Float[Tensor, "*places n_features"]
+    ) -> Float[Tensor, "*places d_model"]:
+        """What features leave of what stands at the dictionary's point."""
+        return x.float() - (features @ self.decoder + self.decoder_bias)
+
+
+@dataclass(frozen=True)
 class Network:
     """A decoder-only transformer.
 
     ``embedded_norm`` is applied to the embeddings before the first layer; ``positions`` are the learned ones, if any;
     ``parallel``: attention and MLP read the same residual stream; ``longest`` is the most tokens that a prompt may
-    have.
+    have. ``dictionaries`` are those that worlds may name, by the hook point at which they stand.
     """
 
     embedding: Float[Tensor, "vocabulary d_model"]
@@ -161,6 +196,7 @@ class Network:
     d_head: int
     parallel: bool
     longest: int
+    dictionaries: Mapping[str, Sequence[Sparse]] = field(default_factory=dict[str, Sequence[Sparse]])
 
     def embedded(
         self, tokens: Int[Tensor, "prompts n"], at: Int[Tensor, "prompts n"]

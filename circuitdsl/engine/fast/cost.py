@@ -16,10 +16,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
-from circuitdsl.components import ALL, Geometry, Head, Node, Position
+from circuitdsl.components import ALL, Geometry, Node, Position
 from circuitdsl.engine.base import SharedRun
 from circuitdsl.engine.fast.coverage import covers_world
-from circuitdsl.engine.fast.hook_points import before_attention, before_outputs, first_layer, step_of
+from circuitdsl.engine.fast.hook_points import (
+    after_all,
+    before_attention,
+    first_layer,
+    heads_lead_to,
+    last_step_to,
+    layer_of,
+    step_of,
+)
+from circuitdsl.engine.fast.outside import Outside
 from circuitdsl.engine.plain.cost import PlainCost
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -53,10 +62,14 @@ class EditedAt:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Typical prompts, side by side as the engine pads them, and the number of layers that they run through."""
+    """Typical prompts, side by side as the engine pads them, and the shape of the model that they run through."""
 
     layouts: tuple[Layout, ...]
-    layers: int
+    geometry: Geometry
+
+    @property
+    def layers(self) -> int:
+        return self.geometry.n_layers
 
     @cached_property
     def length(self) -> int:
@@ -121,8 +134,8 @@ def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
                 found.add("clean")
             case Ablated(source=source):
                 found |= {"clean", source}
-            case Isolated(source=source, mlps=mlps):
-                found |= {"clean", source, (source, mlps)}  # the last is the run that keeps nothing
+            case Isolated(source=source):
+                found |= {"clean", source, Outside.of(world)}  # the last is the run that keeps nothing
             case Patched(counterfactual=name, under=under):
                 found |= {"clean", FromCounterfactual(name), *shared_runs([under] if under else [])}
             case Intervened(sources=sources):
@@ -158,7 +171,7 @@ class FastCost:
 
     def own(self, worlds: Iterable[World], layouts: Sequence[Layout], geometry: Geometry) -> dict[World, float]:
         ours, theirs = _divided(worlds)
-        return own_runs(ours, Prompts(tuple(layouts), geometry.n_layers)) | PlainCost().own(theirs, layouts, geometry)
+        return own_runs(ours, Prompts(tuple(layouts), geometry)) | PlainCost().own(theirs, layouts, geometry)
 
 
 def _divided(worlds: Iterable[World]) -> tuple[list[World], list[World]]:
@@ -174,7 +187,7 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
     """What each world of a round costs beyond the shared runs. Two worlds that come to the same run count it once."""
     costs: dict[World, float] = {}
     paths: dict[Hashable, list[Patched]] = {}
-    circuits: dict[Hashable, list[Isolated]] = {}
+    circuits: dict[Outside, list[Isolated]] = {}
     bases: dict[Intervened, Patched] = {}  # the first of the worlds that an intervention is run for
     for world in worlds:
         match world:
@@ -187,15 +200,15 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
                     bases.setdefault(under, world)
                 paths.setdefault((world.receivers, world.strict, world.under), []).append(world)
             case Isolated():
-                circuits.setdefault((world.source, world.mlps), []).append(world)
+                circuits.setdefault(Outside.of(world), []).append(world)
             case _:
                 assert_never(world)
     for group in paths.values():
         costs |= _path_costs(group, prompts)
     for under, first in bases.items():
         costs[first] += _recomputed_cost(under, prompts)
-    for group in circuits.values():
-        costs |= _circuit_costs(group, prompts)
+    for outside, group in circuits.items():
+        costs |= _circuit_costs(group, outside, prompts)
     return costs
 
 
@@ -222,44 +235,89 @@ def _outputs(nodes: Iterable[Node]) -> tuple[EditedAt, ...]:
     return tuple(EditedAt(step_of(name), frozenset(some)) for name, some in together.items())
 
 
+@dataclass(frozen=True)
+class _Way:
+    """Receivers that one frozen pass leads to (``work``), at the tokens ``received``: from senders at the tokens
+    ``reached`` in no later step than the ``last``. ``heads``: the layer whose heads compute again on it, if any."""
+
+    heads: int | None
+    received: Tokens
+    reached: Tokens
+    last: int
+
+
 def _path_costs(worlds: Sequence[Patched], prompts: Prompts) -> dict[World, float]:
-    """Of worlds with the same receivers: on from the first sender whose change can reach them."""
+    """Of worlds with the same receivers: on from the first sender whose change can reach them, and, where heads compute
+    again on the way, up to these over the tokens of senders too."""
     receivers = worlds[0].receivers
-    steps = (step_of(node.component.receives(which)) for node, which in receivers)
-    last = max(steps, default=before_outputs(prompts.layers - 1))
     received = prompts.tokens(node.position for node, _ in receivers) if receivers else prompts.ends
+    ways = _ways(receivers, prompts)
     costs: dict[World, float] = {}
     runs: set[Hashable] = set()
     for world in worlds:
         arriving = tuple(
             sent
             for sent in _outputs(world.senders)
-            if sent.step <= last and _meet(prompts.tokens(node.position for node in sent.nodes), received)
+            if any(sent.step <= way.last and _meet(_sent([sent], prompts), way.reached) for way in ways)
         )
         run = (world.counterfactual, frozenset(arriving))
-        known = not arriving or run in runs
-        costs[world] = 0.0 if known else prompts.onward(received) * prompts.deep(arriving)
+        if not arriving or run in runs:
+            costs[world] = 0.0
+        else:
+            again = sum(_through_heads(way, arriving, prompts) for way in ways)
+            costs[world] = prompts.onward(received) * prompts.deep(arriving) + again
         runs.add(run)
     return costs
+
+
+def _through_heads(way: _Way, arriving: Sequence[EditedAt], prompts: Prompts) -> float:
+    """What a way takes on which the heads of a layer compute again."""
+    if way.heads is None:
+        return 0.0
+    tokens = tuple(some | others for some, others in zip(way.received, _sent(arriving, prompts), strict=True))
+    first = first_layer(min(each.step for each in arriving))
+    return prompts.only(tokens) * max(0, way.heads + 1 - first) / prompts.layers
+
+
+def _sent(edited: Iterable[EditedAt], prompts: Prompts) -> Tokens:
+    return prompts.tokens(node.position for each in edited for node in each.nodes)
+
+
+def _ways(receivers: Iterable[tuple[Node, str]], prompts: Prompts) -> list[_Way]:
+    found: dict[int | None, list[tuple[str, Node]]] = {}
+    for node, which in receivers:
+        name = node.component.receives(which)
+        found.setdefault(layer_of(name) if heads_lead_to(name) else None, []).append((name, node))
+    ways: list[_Way] = []
+    for heads, some in found.items():
+        tokens = prompts.tokens(node.position for _, node in some)
+        reached = tokens if heads is None else tuple(frozenset(range(max(each, default=-1) + 1)) for each in tokens)
+        ways.append(_Way(heads, tokens, reached, max(last_step_to(name) for name, _ in some)))
+    return ways or [_Way(None, prompts.ends, prompts.ends, after_all(prompts.layers))]
 
 
 def _meet(some: Tokens, others: Tokens) -> bool:
     return any(one & other for one, other in zip(some, others, strict=True))
 
 
-def _circuit_costs(worlds: Sequence[Isolated], prompts: Prompts) -> dict[World, float]:
+def _circuit_costs(worlds: Sequence[Isolated], outside: Outside, prompts: Prompts) -> dict[World, float]:
     """Of isolated circuits on the same replaced model: on from the first layer in which a world keeps something, over
-    the tokens of what is kept and the one that is read."""
-    kept = {world: prompts.tokens(node.position for node in world.kept) for world in worlds}
+    the tokens of what is kept and the one that is read; over all from the first on where heads are not replaced."""
+    names = frozenset(outside.names(prompts.geometry))
+    region = prompts.only if outside.stays(prompts.geometry) else prompts.onward
+    kept = {
+        world: prompts.tokens(node.position for node in world.kept if node.component.output in names)
+        for world in worlds
+    }
     costs: dict[World, float] = {}
     groups: list[Tokens] = []  # as ``work`` groups them
     for world, tokens in sorted(kept.items(), key=lambda item: -_count(item[1])):
         joined = next((g for g in groups if _count(g) <= ALMOST * _count(tokens) and _within(tokens, g)), None)
         if joined is None:
             groups.append(tokens)
-        layers = (node.component.layer for node in world.kept if world.mlps or isinstance(node.component, Head))
+        layers = (node.component.layer for node in world.kept if node.component.output in names)
         first = min((max(layer, 0) for layer in layers), default=prompts.layers - 1)
-        share = prompts.only(tokens if joined is None else joined)
+        share = region(tokens if joined is None else joined)
         costs[world] = share * (prompts.layers - first) / prompts.layers
     return costs
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale
-from circuitdsl.components import Component, Embed, Head, Mlp, Neuron, PosEmbed
+from circuitdsl.components import (
+    Component,
+    Embed,
+    ErrorTerm,
+    Feature,
+    Head,
+    Mlp,
+    Neuron,
+    OfDictionary,
+    PosEmbed,
+    Residual,
+)
 from circuitdsl.engine.named import actions_of, components
 from circuitdsl.measures.experiments import (
     Attention,
@@ -31,11 +42,8 @@ if TYPE_CHECKING:
 ACTIONS: tuple[type[Action], ...] = (Attend, Ablate, Patch, Scale, Freeze)
 """The actions that it does itself. A class derived from one of them may write something else, and is not covered."""
 
-COMPONENTS: tuple[type[Component], ...] = (Head, Mlp, Neuron, Embed, PosEmbed)
+COMPONENTS: tuple[type[Component], ...] = (Head, Mlp, Neuron, Residual, Feature, ErrorTerm, Embed, PosEmbed)
 """The kinds of components that it replaces itself; no kind derived from one of them is covered."""
-
-KEPT: tuple[type[Component], ...] = (Head, Mlp, Embed, PosEmbed)
-"""The kinds that an isolated circuit may keep."""
 
 
 def covers(experiment: Experiment, network: Network) -> bool:
@@ -49,15 +57,18 @@ def covers(experiment: Experiment, network: Network) -> bool:
 
 
 def covers_world(world: World) -> bool:
-    """Whether the fast engine has all actions and kinds of components that a world names. Runs of edges alone and
-    features of dictionaries it has not."""
+    """Whether the fast engine has all actions and kinds of components that a world names. Runs of edges alone it has
+    not."""
+    return not declined(world)
+
+
+def declined(world: World) -> str:
+    """For what a world is left to the plain engine; "" if for nothing."""
     if isinstance(world, EdgesKept):
-        return False
-    if isinstance(world, Isolated) and world.features:
-        return False
-    actions_covered = all(type(action) in ACTIONS for action in actions_of(world))
-    known = KEPT if isinstance(world, Isolated) else COMPONENTS
-    return actions_covered and all(type(component) in known for component in components(world))
+        return "circuits kept by their edges"
+    actions = (f"`{action.word}`" for action in actions_of(world) if type(action) not in ACTIONS)
+    others = (str(component) for component in components(world) if type(component) not in COMPONENTS)
+    return min((*actions, *others), default="")
 
 
 def reads_inside(reading: Reading) -> bool:
@@ -73,6 +84,9 @@ def reads_inside(reading: Reading) -> bool:
 
 def _has(network: Network, component: Component) -> bool:
     """Whether the network has a component of the covered kinds."""
-    if isinstance(component, Mlp | Neuron):
+    if component.layer >= len(network.blocks):
+        return False
+    of_mlp = isinstance(component, OfDictionary) and component.dictionary.point == "mlp_out"
+    if of_mlp or isinstance(component, Mlp | Neuron):
         return network.blocks[component.layer].mlp is not None
     return not isinstance(component, PosEmbed) or network.positions is not None

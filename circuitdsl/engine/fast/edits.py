@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.hook_points import layer_of, step_of
 from circuitdsl.engine.fast.masks import Mask, laid_out
-from circuitdsl.engine.fast.region import columns, picked
+from circuitdsl.engine.fast.region import columns, picked, placed
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +29,12 @@ class Edit:
     values: Tensor | Cached
     factor: float = 0.0
 
-    def new(self, old: Tensor, at: Tensor) -> Tensor:
+    def new(self, old: Tensor, at: Tensor, chosen: Sequence[int] | None = None) -> Tensor:
         """What it puts in at the tokens ``at`` [prompts, n], ``values`` plus ``factor`` times what passes there: it
-        broadcasts to ``old`` [prompts, rows, n, ...]."""
+        broadcasts to ``old`` [prompts, rows, n, ...], which has the ``chosen`` columns of the hook point, or all."""
         values = self.values.take(at)[:, None] if isinstance(self.values, Cached) else self.values
+        if chosen is not None and values.dim():
+            values = values[..., placed(torch.tensor(chosen), values.device)]
         values = values.to(old.dtype)
         return values + old * self.factor if self.factor else values
 
@@ -68,7 +70,8 @@ class Rows:
     """Worlds as rows of one pass: those whose edits have been the same so far share a row.
 
     All begin in one row, as the run that they are stacked on; a row is split where the edits of its worlds differ.
-    ``member`` says in which row each world is.
+    ``member`` says in which row each world is, ``parents`` of which row before the last split each one is, and
+    ``names`` which hook points any world edits.
     """
 
     def __init__(self, worlds: Sequence[Sequence[Edit]]):
@@ -79,7 +82,8 @@ class Rows:
                 by_name.setdefault(edit.name, []).append(edit)
                 step = step_of(edit.name)
                 by_step[step] = (*by_step.get(step, ()), (edit.name, edit.key))
-        self.member = [0] * len(worlds)
+        self.names = frozenset(edit.name for edits in worlds for edit in edits)
+        self.member, self.parents = [0] * len(worlds), [0]
         self._first = [0]  # the first world of each row, whose edits are those of all in it
 
     def __len__(self) -> int:
@@ -106,19 +110,29 @@ class Rows:
                 firsts.append(world)
             member.append(rows[row, key])
         unchanged = parents == list(range(len(self._first)))
-        self.member, self._first = member, firsts
+        self.member, self.parents, self._first = member, parents, firsts
         return tuple(tensors) if unchanged else tuple(picked(x, parents) for x in tensors)
 
-    def edit(self, name: str, x: Tensor, at: Tensor) -> Tensor:
-        """Each row's edits at a hook point, in place; ``at`` [prompts, n] says which tokens ``x`` holds.
+    def edit(
+        self, name: str, x: Tensor, at: Tensor, some: Sequence[int] | None = None, chosen: Sequence[int] | None = None
+    ) -> Tensor:
+        """Each row's edits at a hook point, in place; ``at`` [prompts, n] says which tokens ``x`` holds, which may be
+        of ``some`` rows alone, and of the ``chosen`` columns of the hook point.
 
         The first edits of all rows are made at once where they put in the same, then the second ones, and so on.
         """
-        for alike in _in_turns([self._edits[world].get(name, ()) for world in self._first]):
+        for alike in _in_turns([self._at(row, name) for row in (range(len(self)) if some is None else some)]):
             (_, edit), rows = alike[0], columns(x, [row for row, _ in alike])
-            mask, old = laid_out([each.mask for _, each in alike], at), x[:, rows]
-            x[:, rows] = torch.where(mask, edit.new(old, at), old)
+            mask, old = laid_out([each.mask for _, each in alike], at, chosen), x[:, rows]
+            x[:, rows] = torch.where(mask, edit.new(old, at, chosen), old)
         return x
+
+    def _at(self, row: int, name: str) -> Sequence[Edit]:
+        return self._edits[self._first[row]].get(name, ())
+
+    def masks(self, name: str, some: Iterable[int]) -> list[Mask]:
+        """Where some rows edit a hook point."""
+        return [edit.mask for row in some for edit in self._at(row, name)]
 
     def edit_pattern(self, name: str, pattern: Tensor, queries: Tensor, keys: Tensor, counts: Tensor) -> Tensor:
         """Each row's edits of a pattern [prompts, rows, heads, queries, keys], in place; see ``Edit.on``."""

@@ -21,6 +21,7 @@ from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.architecture import Network, in_dtype
 from circuitdsl.engine.fast.cached import Required, joined
 from circuitdsl.engine.fast.caches import Caches, reusing, sources_of
+from circuitdsl.engine.fast.dictionaries import Dictionaries
 from circuitdsl.engine.fast.memory import default_memory, default_run_cache
 from circuitdsl.engine.fast.region import placed
 from circuitdsl.engine.fast.required import required_of_clean, required_of_sources
@@ -75,6 +76,7 @@ class FastEngine:
 
     def __post_init__(self, over: Network | None) -> None:
         self.network = over or network_of(self.model)
+        self._dictionaries = Dictionaries(self.network.embedding.device)
         device = self.network.embedding.device
         self.run_cache = RunCache(self.memory or default_run_cache(device))
         self.memory = self.memory or default_memory(device)
@@ -109,7 +111,10 @@ class FastEngine:
         references: References = NO_REFERENCES,
         keep: Keep = keep_nothing,
     ) -> dict[Experiment, Array | Failure]:
-        """As PlainEngine.run: one array [stop - start] an experiment, or why it cannot be run."""
+        """As PlainEngine.run: one array [stop - start] an experiment, or why it cannot be run.
+
+        Raises ModelError for a dictionary that cannot be opened any more.
+        """
         ours: list[Experiment] = []
         theirs: list[Experiment] = []
         longest = max([references.longest, *(len(prompt.tokens) for prompt in stream[start:stop])])
@@ -118,6 +123,7 @@ class FastEngine:
             (ours if fits and self.covers(experiment) else theirs).append(experiment)
         results: dict[Experiment, Array | Failure] = {}
         if ours:
+            self._open_dictionaries(ours)
             with torch.inference_mode(), one_thread_a_stack(self.network.embedding.device) as threads:
                 results = self._run(stream[start:stop], ours, references, keep, threads)
         return results | (self._plain.run(data, stream, start, stop, theirs, references, keep) if theirs else {})
@@ -125,6 +131,11 @@ class FastEngine:
     def covers(self, experiment: Experiment) -> bool:
         """Whether this engine runs an experiment itself, and not the plain one."""
         return coverage.covers(experiment, self.network)
+
+    def _open_dictionaries(self, experiments: Iterable[Experiment]) -> None:
+        """Give the network the dictionaries that experiments name, before any of them is run. Raises ModelError."""
+        named = hook_names.dictionaries({each.world for each in experiments})
+        self.network = replace(self.network, dictionaries=self._dictionaries.by_point(named))
 
     def _run(
         self,

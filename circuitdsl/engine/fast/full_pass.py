@@ -10,12 +10,18 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitdsl.engine import hook_names
-from circuitdsl.engine.fast.architecture import Block, Keys, Network, attention, mixed
+from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.attending import attended
 from circuitdsl.engine.fast.cached import Cached
+from circuitdsl.engine.fast.dictionaries import Decomposition, Received, added, require_open
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.hook_points import (
+    attention_output,
     before_attention,
+    before_features,
+    before_mlp,
     before_outputs,
+    before_stream,
     keys_at,
     mlp_input,
     mlp_output,
@@ -78,8 +84,8 @@ class FullPass:
     """Different worlds of the same prompts, over the same region, on top of a run that is known already.
 
     ``base`` holds that run's activations: the residual stream that layer ``first`` reads, and from there on the keys
-    and values outside the region. With ``arrivals``, by hook point, every world has a row of its own from the first
-    receiver on.
+    and values outside the region. With ``arrivals``, or ``received`` by dictionaries, by hook point, every world has a
+    row of its own from the first receiver on.
     """
 
     network: Network
@@ -88,7 +94,8 @@ class FullPass:
     base: Mapping[str, Cached]
     first: int
     worlds: Sequence[Sequence[Edit]]
-    arrivals: Mapping[str, Arrivals] = field(default_factory=dict)
+    arrivals: Mapping[str, Arrivals] = field(default_factory=dict[str, Arrivals])
+    received: Mapping[str, Received] = field(default_factory=dict[str, Received])  # of features and errors
     passed: Passed = pass_silently  # told of every layer that was run
 
     def run(
@@ -114,7 +121,9 @@ class _Layers:
         self.asked, self.watchers = asked, watchers
         self.network, self.region = asked.network, asked.region
         self.rows = Rows(asked.worlds)
-        self.received = min(map(step_of, asked.arrivals), default=None)
+        self.received = min(map(step_of, (*asked.arrivals, *asked.received)), default=None)
+        self.used = self.rows.names.union(watchers, asked.received)  # hook points of features and errors among others
+        require_open(self.network, self.used)
 
     def run(self) -> Float[Tensor, "prompts worlds asked d_model"]:
         first = self.asked.first
@@ -136,7 +145,7 @@ class _Layers:
     ) -> Float[Tensor, "prompts rows m d_model"]:
         """The residual stream after a layer, at the region's n tokens; after the last layer, at those asked for."""
         network, block, at = self.network, self.network.blocks[layer], self.region.at
-        self._tell(residual(layer), x)
+        x = self._stream(layer, x)
         normed = block.ln1(x)
         k, v = network.heads(block.k(normed)), network.heads(block.v(normed))
         asked = None
@@ -148,45 +157,88 @@ class _Layers:
         names = q_k_v(layer)
         q = self._edited(names[0], q, at, asked)
         k, v = self._edited(names[1], k, self.region.at), self._edited(names[2], v, self.region.at)
-        z = self._attention(layer, block, network.rotate(q, at), network.rotate(k, self.region.at), v, at, asked)
+        k = network.rotate(k, self.region.at)
+        self._tell(keys_at(layer), k)
+        self._tell(values_at(layer), v)
+        z, patterns = attended(network, layer, self.rows, self.region, self.asked.base, (q, k, v), asked)
+        if hook_names.pattern(layer) in self.watchers:
+            self._tell(hook_names.pattern(layer), torch.cat(patterns, -1))
         x, z = self._split(before_outputs(layer), x, z)
         z = self._edited(hook_names.z(layer), z, at)
-        after = x + block.o(z.flatten(-2))
+        written, x = self._with_features(attention_output(layer), block.o(z.flatten(-2)), None, at, asked, x)
+        after = x + written
         if block.mlp is not None:
-            normed = self._edited(mlp_input(layer), block.ln2(x if network.parallel else after), at, asked)
-            hidden = self._edited(neurons(layer), block.mlp.neurons(normed), at, asked)
-            after = after + self._edited(mlp_output(layer), block.mlp.out(hidden), at)
+            after = self._after_mlp(layer, block.ln2(x if network.parallel else after), after, at, asked)
         if layer == 0:
             self._tell(hook_names.FIRST_BLOCK, after)
         return after
 
-    def _attention(
+    def _stream(
+        self, layer: int, x: Float[Tensor, "prompts before n d_model"]
+    ) -> Float[Tensor, "prompts rows n d_model"]:
+        """The residual stream that a layer reads; what is told of it is not edited."""
+        name, at = residual(layer), self.region.at
+        self._tell(name, x)
+        (x,) = self._split(before_stream(layer), x)
+        if name in self.rows.names:
+            x = self.rows.edit(name, x.clone(), at)
+        if name in self.asked.arrivals:
+            x = self.asked.arrivals[name](x)
+        return self._with_features(name, x, None, at, None)[0]
+
+    def _after_mlp(
         self,
         layer: int,
-        block: Block,
-        q: Float[Tensor, "prompts rows m heads d_head"],
-        k: Float[Tensor, "prompts rows n key_groups d_head"],
-        v: Float[Tensor, "prompts rows n value_groups d_head"],
+        normed: Float[Tensor, "prompts before m d_model"],
+        after: Float[Tensor, "prompts before m d_model"],
         at: Int[Tensor, "prompts m"],
         asked: Int[Tensor, "prompts m"] | None,
-    ) -> Float[Tensor, "prompts rows m heads d_head"]:
-        """What heads put out for queries at the tokens ``at``, of the region the ones ``asked``; None: all of them."""
-        self._tell(keys_at(layer), k)
-        self._tell(values_at(layer), v)
-        region, base, bias, name = self.region, self.asked.base, self.network.bias, hook_names.pattern(layer)
-        visible = region.visible if asked is None else take(region.visible, asked)
-        sources = [Keys(k, v, visible, bias(at, region.at))]
-        if region.looks_back:
-            before = region.before if asked is None else take(region.before, asked)
-            past = base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None]
-            sources.append(Keys(*past, before, bias(at, region.tokens)))
-        patterns = [
-            self.rows.edit_pattern(name, pattern, at, *keys)
-            for pattern, keys in zip(attention(q, sources, block.scaling), region.keys, strict=True)
-        ]
-        if name in self.watchers:
-            self._tell(name, torch.cat(patterns, -1))
-        return mixed(patterns, sources)
+    ) -> Float[Tensor, "prompts rows m d_model"]:
+        """The residual stream after a layer's MLP, which reads ``normed``; ``after`` its heads."""
+        mlp = self.network.blocks[layer].mlp
+        assert mlp is not None, "a layer without an MLP ends with its heads"
+        normed, after = self._split(before_mlp(layer), normed, after)
+        normed = self._edited(mlp_input(layer), normed, at, asked)
+        hidden = self._edited(neurons(layer), mlp.neurons(normed), at, asked)
+        written = self._edited(mlp_output(layer), mlp.out(hidden), at)
+        written, after = self._with_features(mlp_output(layer), written, normed, at, asked, after)
+        return after + written
+
+    def _with_features(
+        self,
+        point: str,
+        stands: Float[Tensor, "prompts before m d_model"],
+        read: Float[Tensor, "prompts before m d_model"] | None,
+        at: Int[Tensor, "prompts m"],
+        asked: Int[Tensor, "prompts m"] | None,
+        *along: Float[Tensor, "prompts before m d_model"],
+    ) -> tuple[Float[Tensor, "prompts rows m d_model"], ...]:
+        """What stands at a point after what is done to features and errors of dictionaries there, and the tensors that
+        go ``along`` in the same rows; ``read`` is what the MLP reads."""
+        there = self.network.dictionaries.get(point, ())
+        used = [each for each in there if not self.used.isdisjoint(each.dictionary.hook_points)]
+        if not used:
+            return (stands, *along)
+        before = stands
+        stands, *along_split = self._split(before_features(point), stands, *along)
+        changes: list[tuple[Sequence[int], Tensor]] = []
+        for sparse in used:
+            names = sparse.dictionary.features, sparse.dictionary.error
+            some = [*range(len(self.rows))]
+            if not any(name in self.watchers or name in self.asked.received for name in names):
+                some = sorted({row for name in names for row in self.rows.edited(name)})
+            if not some:
+                continue
+            decomposition = Decomposition.of(sparse, self.rows, at, some, before, read)
+            for name in names:
+                if name in self.watchers:
+                    self._tell(name, decomposition.values(name))
+            given = {name: self.asked.received[name] for name in names if name in self.asked.received}
+            given = given if asked is None else {name: each.at(asked) for name, each in given.items()}
+            change = decomposition.change(given)
+            if change is not None:
+                changes.append((some, change))
+        return (added(stands, changes), *along_split)
 
     def _split(self, step: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         return self.rows.split_all(*tensors) if step == self.received else self.rows.split(step, *tensors)

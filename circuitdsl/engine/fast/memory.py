@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from circuitdsl.engine.fast.architecture import Network
-from circuitdsl.engine.fast.peak import CPU_MOST, RUN_CACHE_MOST
+from circuitdsl.engine.fast.peak import CPU_MOST, FEATURES, RUN_CACHE_MOST
 from circuitdsl.engine.fast.threads import in_order
 
 Item = TypeVar("Item")
@@ -38,15 +38,15 @@ def _free(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else UNKNOWN
 
 
-def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, patterns: int = 0) -> int:
+def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, features: int = 0, patterns: int = 0) -> int:
     """Bytes that one world of a pass needs at most at a time, for ``tokens`` of each prompt that attend to ``keys``
-    tokens, while the patterns of so many layers are recorded."""
+    tokens, with so many ``features`` of a dictionary, while the patterns of so many layers are recorded."""
     d_model = network.embedding.shape[1]
     hidden = max((block.mlp.into.weight.shape[0] for block in network.blocks if block.mlp), default=0)
     floats = (
         4 * d_model + 2 * max(hidden, 4 * network.n_heads * network.d_head) + (3 + patterns) * network.n_heads * keys
     )
-    return prompts * tokens * floats * network.embedding.element_size()
+    return prompts * tokens * (floats * network.embedding.element_size() + FEATURES * features * torch.float32.itemsize)
 
 
 def in_chunks(

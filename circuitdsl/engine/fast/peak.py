@@ -14,6 +14,7 @@ from circuitdsl.components import Geometry, Neuron
 from circuitdsl.engine.base import Asked, Memory
 from circuitdsl.engine.fast.cost import shared_runs
 from circuitdsl.engine.fast.coverage import covers_world, reads_inside
+from circuitdsl.engine.hook_names import dictionaries
 from circuitdsl.engine.named import actions_of, components
 from circuitdsl.engine.references import is_by_template, prompts_wanted
 from circuitdsl.engine.slices import TOKENS_A_PASS
@@ -29,6 +30,10 @@ from circuitdsl.measures.experiments import (
 
 CPU_MOST = 64 << 20  # bytes of a stack; on a CPU larger ones gain nothing, and more of them keep all cores at work
 RUN_CACHE_MOST = 512 << 20  # bytes of runs that are kept for the next call, by default
+
+FEATURES = 4
+"""Copies of all features of a dictionary that a world has at a time: before they are made active and after, and before
+and after an edit of all of them."""
 
 PROCESS = 640 << 20
 """Bytes of Python, torch, transformers and TransformerLens; 510 MB were measured."""
@@ -46,7 +51,7 @@ def peak(asked: Sequence[Asked], memory: int, threads: int) -> Memory:
     kept = memory or RUN_CACHE_MOST
     return Memory(
         process=PROCESS + 2 * KEPT,
-        weights=sum(2 * _FLOAT * _parameters(geometry) for geometry in models.values()),
+        weights=sum(2 * _FLOAT * _parameters(geometry) for geometry in models.values()) + _of_dictionaries(ours),
         runs=max((each.runs for each in ours), default=0),
         means=sum(each.means for each in ours) + max((each.summing for each in ours), default=0),
         stacks=threads * max(stacks, default=0),
@@ -62,12 +67,19 @@ def _parameters(geometry: Geometry) -> int:
     return g.n_layers * layer + (2 * g.d_vocab + min(g.n_ctx, 2 * TOKENS_A_PASS)) * g.d_model + g.d_vocab
 
 
+def _of_dictionaries(ours: Iterable[_Ours]) -> int:
+    """Bytes of dictionaries: of each its weights, and once more the largest as its file has them, and as it is read."""
+    sizes = {each: 2 * each.n_features * of.asked.geometry.d_model for of in ours for each in of.dictionaries}
+    return _FLOAT * (sum(sizes.values()) + 2 * max(sizes.values(), default=0))
+
+
 class _Ours:
     """The sizes, in bytes, of what the engine is given at once over the same data."""
 
     def __init__(self, asked: Asked):
         self.asked = asked
         self.worlds = {each.world for each in asked.experiments if covers_world(each.world)}
+        self.dictionaries = dictionaries(self.worlds)
         lengths = [layout.length for layout in asked.layouts] or [1]
         self.length, self.shortest = int(_LONGER * max(lengths)), min(lengths)
         self.all_tokens = asked.prompts * self.length
@@ -130,10 +142,12 @@ class _Ours:
 
     @property
     def _outputs(self) -> int:
-        """Numbers that all heads, MLPs and embeddings put out at a token; neurons, where any are named."""
+        """Numbers that all heads, MLPs and embeddings put out at a token; neurons, where any are named, and features
+        and errors."""
         g = self.asked.geometry
         neurons = g.d_mlp if any(isinstance(each, Neuron) for world in self.worlds for each in components(world)) else 0
-        return g.n_layers * (g.n_heads * g.d_head + g.d_model + neurons) + 2 * g.d_model
+        parts = sum(each.n_features + g.d_model for each in self.dictionaries)
+        return g.n_layers * (g.n_heads * g.d_head + g.d_model + neurons) + 2 * g.d_model + parts
 
     def _run(self, run: Hashable, tokens: int) -> int:
         """What is had of a shared run over so many tokens: of a source what components put out, of a run that others
@@ -178,7 +192,8 @@ class _Ours:
     def _floats_a_token(self) -> int:
         """As ``memory.bytes_a_world`` counts them."""
         g = self.asked.geometry
-        return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 6 * g.n_heads * self.length
+        features = FEATURES * max((each.n_features for each in self.dictionaries), default=0)
+        return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 6 * g.n_heads * self.length + features
 
 
 def _of_patterns(experiment: Experiment) -> bool:

@@ -12,7 +12,8 @@ from circuitdsl.actions import Action
 from circuitdsl.components import Head, Node
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.cached import Required, joined
-from circuitdsl.engine.fast.hook_points import first_layer, layer_of, residual, step_of
+from circuitdsl.engine.fast.hook_points import first_layer, heads_lead_to, layer_of, residual, step_of
+from circuitdsl.engine.fast.outside import Outside
 from circuitdsl.engine.fast.worlds import Places, keys_and_values
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -58,12 +59,16 @@ def required_of_patched(world: Patched, places: Places) -> Required:
     """
     layers = range(places.geometry.n_layers)
     senders = _outputs(world.senders, places)
-    ends = {layer_of(node.component.receives(which)) for node, which in world.receivers}
+    names = {node.component.receives(which) for node, which in world.receivers}
+    ends = set(map(layer_of, names))
     received = _tokens((node for node, _ in world.receivers), places)
+    # Heads that compute again bring along what was sent at other tokens.
+    run = received | _tokens(world.senders, places) if any(map(heads_lead_to, names)) else received
     # A pass may begin at any sender: those before it need not stand where anything is received.
     begins = {max(layer_of(name), 0) for name in senders}
-    names = [*map(residual, begins), *map(hook_names.z, layers[min(begins | ends) :])]
-    frozen: Required = dict.fromkeys(names, received | _end(places))
+    frozen: Required = dict.fromkeys(
+        [*map(residual, begins | ends), *map(hook_names.z, layers[min(begins | ends) :])], run | _end(places)
+    )
     if not world.receivers:
         return frozen
     beyond: Required = dict.fromkeys(map(residual, ends), _from_first(received, places))
@@ -96,8 +101,8 @@ def _edited(world: World, places: Places) -> Required:
     match world:
         case Ablated(nodes=nodes) | Patched(senders=nodes):
             return _outputs(nodes, places)
-        case Isolated(mlps=mlps):
-            return dict.fromkeys(hook_names.replaced_outside(mlps, places.geometry))
+        case Isolated():
+            return dict.fromkeys(Outside.of(world).names(places.geometry))
         case Intervened(actions=actions):
             found: Required = {}
             for action in actions:

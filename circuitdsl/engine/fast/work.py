@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.allocator import Heap
+from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers, Taken
 from circuitdsl.engine.fast.architecture import Network
@@ -19,18 +20,29 @@ from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
 from circuitdsl.engine.fast.changing import changing
 from circuitdsl.engine.fast.cost import ALMOST
 from circuitdsl.engine.fast.coverage import reads_inside
+from circuitdsl.engine.fast.dictionaries import Received
 from circuitdsl.engine.fast.edits import Edit, first_step
 from circuitdsl.engine.fast.frozen_pass import FrozenPass
 from circuitdsl.engine.fast.full_pass import Arrivals, FullPass
-from circuitdsl.engine.fast.hook_points import first_layer, layer_of, residual, step_of
+from circuitdsl.engine.fast.hook_points import (
+    after_all,
+    first_layer,
+    heads_lead_to,
+    is_of_dictionary,
+    last_step_to,
+    layer_of,
+    residual,
+    step_of,
+)
 from circuitdsl.engine.fast.masks import Mask, laid_out, union
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
+from circuitdsl.engine.fast.outside import Outside
 from circuitdsl.engine.fast.progress import Passed, StackProgress, pass_silently
 from circuitdsl.engine.fast.readers import Reader, laid_over
 from circuitdsl.engine.fast.region import Region, all_asked, columns, narrow, only, onward, placed
 from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
-from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched
+from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, keys_and_values, touched
 from circuitdsl.engine.readings import needed
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -72,10 +84,34 @@ class _Base:
     run: FinishedRun
     edits: tuple[Edit, ...] = ()
 
-    @property
-    def recomputed(self) -> tuple[Edit, ...]:
-        """The edits that stay in force while heads are frozen: those of MLPs and embeddings."""
-        return tuple(edit for edit in self.edits if not edit.of_heads)
+    def recomputed(self, heads: int | None) -> tuple[Edit, ...]:
+        """The edits that stay in force while heads are frozen, but for those of a layer: all that are of no heads, and
+        of these."""
+        return tuple(edit for edit in self.edits if not edit.of_heads or layer_of(edit.name) == heads)
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """Receivers' inputs by hook point that one frozen pass leads to, at the tokens ``received`` [prompts, tokens], from
+    edits in no later step than the ``last``. ``heads``: the layer whose heads compute again on the way, if any."""
+
+    inputs: Mapping[str, Mask]
+    heads: int | None
+    received: Tensor
+    last: int
+
+    def tokens(self, sent: Tensor) -> Tensor:
+        """Those that the pass runs, [prompts, tokens]: heads that compute again bring along what was sent."""
+        return self.received if self.heads is None else self.received | sent
+
+
+@dataclass(frozen=True, eq=False)
+class _Recomputed:
+    """What a pass computes again of each world, attention too: the tokens of a region, in the layers before ``until``.
+    Passes in which all heads are frozen are short beside the one from the receivers on, and not counted."""
+
+    region: Region
+    until: int
 
 
 @dataclass
@@ -119,7 +155,7 @@ class Work:
         variants.sort(key=lambda variant: first_step(variant.edits))  # worlds that begin together run together
         groups: dict[Hashable, list[Variant]] = {}
         for variant in variants:
-            groups.setdefault(self._group(variant), []).append(variant)
+            groups.setdefault((_features(variant), self._group(variant)), []).append(variant)
         under = self._under(variants)
         for group in groups.values():
             world = group[0].world
@@ -161,8 +197,8 @@ class Work:
         match world:
             case Patched(receivers=receivers, strict=strict, under=under):
                 return Patched, receivers, strict, under
-            case Isolated(source=source, mlps=mlps):
-                return Isolated, source, mlps
+            case Isolated():
+                return Outside.of(world)
             case Ablated() | Intervened():
                 return tuple(touched(variant.edits, self.batch).int().argmax(1).tolist())
             case _:
@@ -193,12 +229,12 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        self._side_by_side(variants, region, run, _first_layer, patterns)
+        self._side_by_side(variants, [self._to_end(region)], run, _first_layer, patterns)
 
     def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
-        nothing = replace(world, kept=frozenset())
-        replaced = edits_of(nothing, self.places, self.caches.values, {})
+        outside = Outside.of(world)
+        replaced = keeping_nothing(outside, self.places, self.caches.values(outside.source))
         everything = {edit.name for edit in replaced}
         kept = {variant: self._kept(variant, everything) for variant in variants}
         layers = range(self.model.geometry.n_layers)
@@ -211,7 +247,9 @@ class Work:
             return min(map(begins, some))
 
         tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
-        groups = [(only(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
+        # Heads that are not replaced move what is kept to later tokens.
+        region_of = only if outside.stays(self.model.geometry) else onward
+        groups = [(region_of(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
         for planned, first, _ in groups:
             required = joined(required, {residual(first): planned.inside})
@@ -228,7 +266,7 @@ class Work:
             # and goes on with the stacks that are left runs these as they would have been run.
             last = dict.fromkeys((group[0], min(group, key=begins)))
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
-            self._side_by_side([*ordered, *last], region, run, begins)
+            self._side_by_side([*ordered, *last], [self._to_end(region)], run, begins)
 
     def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
         """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
@@ -282,7 +320,7 @@ class Work:
 
         watched = dict.fromkeys((name for name in required if layer_of(name) >= first), record)
         x = self._pass(region, clean, first, [variant]).watched(watched)
-        self.tick(self._work(region, first))
+        self.tick(self._work(self._to_end(region), first))
         end = (planned.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return FinishedRun(required, activations, narrow(x, placed(end, self.device))[:, 0, 0])
 
@@ -290,42 +328,69 @@ class Work:
         """Variants with the same receivers: a frozen pass over the receivers' tokens, and a full pass from there on."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch.real)
-        planned = only(received, self.batch.ends)
-        at_receivers, region = planned.to(self.device), onward(received, self.batch.ends).to(self.device)
-        starts = [layer_of(name) for name in inputs]
-        carried, nothing = self._carried(variants, inputs, received if inputs else planned.inside)
+        region = onward(received, self.batch.ends).to(self.device)
+        ways = self._ways(inputs)
+        carried, nothing = self._carried(variants, ways)
 
-        def run(some: Sequence[Variant], passed: Passed) -> Taken:
-            frozen = FrozenPass(
+        def frozen(way: _Way, at: Region, some: Sequence[Variant], passed: Passed) -> FrozenPass:
+            return FrozenPass(
                 self.network,
                 self.batch.tokens,
-                at_receivers,
+                at,
                 base.run.activations,
-                min([*(_first_layer(variant) for variant in some), *starts]),
+                min([*(_first_layer(variant) for variant in some), *map(layer_of, way.inputs)]),
                 [variant.edits for variant in some],
-                frozenset(inputs),
+                way.inputs,
                 world.strict,
-                base.recomputed,
+                base.recomputed(way.heads),
+                way.heads,
                 passed,
             )
-            x = self._received(frozen, inputs, region, base) if inputs else frozen.final()
-            return self._of_variants(some, asked, x[:, :, 0])
 
-        self._side_by_side(carried, region, run, _first_layer)
+        for sent, group in self._by_sent(carried, ways):
+            regions = [only(way.tokens(sent), self.batch.ends).to(self.device) for way in ways]
+            again = [
+                _Recomputed(at, way.heads + 1) for way, at in zip(ways, regions, strict=True) if way.heads is not None
+            ]
+
+            def run(some: Sequence[Variant], passed: Passed, regions: Sequence[Region] = regions) -> Taken:
+                passes = [frozen(way, at, some, passed) for way, at in zip(ways, regions, strict=True)]
+                x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
+                return self._of_variants(some, asked, x[:, :, 0])
+
+            self._side_by_side(group, [self._to_end(region), *again], run, _first_layer)
         if nothing:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
 
-    def _carried(
-        self, variants: Sequence[Variant], inputs: Mapping[str, Mask], received: Tensor
-    ) -> tuple[list[Variant], tuple[Edited, ...]]:
+    def _ways(self, inputs: Mapping[str, Mask]) -> list[_Way]:
+        """The ways to receivers, of which each takes a pass of its own."""
+        found: dict[int | None, dict[str, Mask]] = {}
+        for name, mask in inputs.items():
+            found.setdefault(layer_of(name) if heads_lead_to(name) else None, {})[name] = mask
+        end = torch.zeros_like(self.batch.real).scatter(1, self.batch.ends[:, None], True)
+        return [
+            _Way(some, heads, union(some.values(), self.batch.real), max(map(last_step_to, some)))
+            for heads, some in found.items()
+        ] or [_Way({}, None, end, after_all(len(self.network.blocks)))]
+
+    def _by_sent(self, variants: Iterable[Variant], ways: Iterable[_Way]) -> Iterable[tuple[Tensor, list[Variant]]]:
+        """Variants with the tokens at which they send, as far as passes to the receivers run these: those that run over
+        the same ones together, whichever others there are."""
+        if all(way.heads is None for way in ways):
+            return [(torch.zeros_like(self.batch.real), list(variants))]
+        found: dict[bytes, tuple[Tensor, list[Variant]]] = {}
+        for variant in variants:
+            sent = touched(variant.edits, self.batch)
+            found.setdefault(sent.numpy().tobytes(), (sent, []))[1].append(variant)
+        return found.values()
+
+    def _carried(self, variants: Sequence[Variant], ways: Sequence[_Way]) -> tuple[list[Variant], tuple[Edited, ...]]:
         """Variants with the edits that can reach the receivers; and the worlds in which none can."""
-        last = max(map(step_of, inputs), default=2 * len(self.network.blocks))
         found: dict[Hashable, Variant] = {}
         nothing: list[Edited] = []
         for variant in variants:
-            edits = [edit for edit in variant.edits if step_of(edit.name) <= last]
-            arriving = tuple(edit for edit in edits if self._meets(edit, received))
+            arriving = tuple(edit for edit in variant.edits if any(self._leads(way, edit) for way in ways))
             if not arriving:
                 nothing += variant.worlds
                 continue
@@ -334,23 +399,34 @@ class Work:
             found[key] = Variant((*known, *variant.worlds), arriving)
         return list(found.values()), tuple(nothing)
 
-    def _meets(self, edit: Edit, tokens: Tensor) -> bool:
-        """Whether an edit is made at any of these tokens [prompts, tokens]."""
-        return bool((touched([edit], self.batch) & tokens).any())
+    def _leads(self, way: _Way, edit: Edit) -> bool:
+        """Whether a way may lead from an edit to any receiver."""
+        tokens = way.received
+        if way.heads is not None:  # from all tokens up to the last one that receives
+            tokens = tokens.flip(1).cumsum(1).flip(1) > 0
+        return step_of(edit.name) <= way.last and bool((touched([edit], self.batch) & tokens).any())
 
-    def _received(self, frozen: FrozenPass, inputs: Mapping[str, Mask], region: Region, base: _Base) -> Tensor:
+    def _received(
+        self, passes: Sequence[FrozenPass], inputs: Mapping[str, Mask], region: Region, base: _Base
+    ) -> Tensor:
         """The final norm's output at END once the receivers alone are given what arrives at them."""
-        # Where each of the region's tokens stands among those of the frozen pass; where it does not, 0, which the masks
-        # of the inputs leave out.
-        index = (region.at[:, :, None] == frozen.region.at[:, None, :]).int().argmax(-1)
-        arrivals = {
-            name: Arrivals(laid_out([inputs[name]], region.at), narrow(values, index))
-            for name, values in frozen.inputs().items()
-        }
+        arrivals: dict[str, Arrivals] = {}
+        received: dict[str, Received] = {}
+        for frozen in passes:
+            # Where each of the region's tokens stands among those of the frozen pass; where it does not, 0, which the
+            # masks of the inputs leave out.
+            index = (region.at[:, :, None] == frozen.region.at[:, None, :]).int().argmax(-1)
+            for name, values in frozen.inputs().items():
+                if is_of_dictionary(name):
+                    received[name] = Received.of(inputs[name], narrow(values, index), region.at)
+                else:
+                    arrivals[name] = Arrivals(laid_out([inputs[name]], region.at), narrow(values, index))
         first = min(map(layer_of, inputs))
-        worlds = [base.edits for _ in frozen.worlds]
-        activations = base.run.activations
-        full = FullPass(self.network, self.batch.tokens, region, activations, first, worlds, arrivals, frozen.passed)
+        worlds = [base.edits for _ in passes[0].worlds]
+        activations, passed = base.run.activations, passes[0].passed
+        full = FullPass(
+            self.network, self.batch.tokens, region, activations, first, worlds, arrivals, received, passed=passed
+        )
         return self.network.final(full.run()[0])
 
     # --- side by side ----------------------------------------------------------------------------
@@ -358,23 +434,23 @@ class Work:
     def _side_by_side(
         self,
         variants: Sequence[Variant],
-        region: Region,
+        recomputed: Sequence[_Recomputed],
         run: Callable[[Sequence[Variant], Passed], Taken],
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
         """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
 
-        ``first`` is the layer in which a variant begins to differ from what it runs on top of. Each stack's readings
-        are handed on when it has run; where patterns are recorded, which make stacks smaller, those of all together.
+        ``recomputed`` is what a variant has computed again, one after another. ``first`` is the layer in which it
+        begins to differ from what it runs on top of. Each stack's readings are handed on when it has run; where
+        patterns are recorded, which make stacks smaller, those of all together.
         """
-        length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
-        keys = tokens + (length if region.looks_back else 0)
-        size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
+        features = max(map(_features, variants), default=0)  # of a group, the same for all
+        size = self.memory // max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
 
         def watched(some: Sequence[Variant]) -> Taken:
             starts = [first(variant) for variant in some]
-            work = sum(self._work(region, start) for start in starts)
+            work = sum(self._work(each, start) for start in starts for each in recomputed)
             progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
             try:
                 taken = run(some, progress.passed)
@@ -398,10 +474,19 @@ class Work:
         if patterns:
             hand_on(variants)
 
-    def _work(self, region: Region, first: int) -> float:
-        """The work of one world run over a region, on from a layer, in prompts through the model."""
-        share, layers = region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
-        return len(self.batch) * share * (layers - first) / layers
+    def _bytes_a_world(self, region: Region, features: int, patterns: int) -> int:
+        """What a world takes of memory in a pass over a region."""
+        tokens = region.at.shape[1]
+        keys = tokens + (self.batch.tokens.shape[1] if region.looks_back else 0)
+        return bytes_a_world(self.network, len(self.batch), tokens, keys, features, patterns)
+
+    def _work(self, recomputed: _Recomputed, first: int) -> float:
+        """The work of one world, on from a layer, in prompts through the model."""
+        share, layers = recomputed.region.at.shape[1] / self.batch.tokens.shape[1], len(self.network.blocks)
+        return len(self.batch) * share * max(0, recomputed.until - first) / layers
+
+    def _to_end(self, region: Region) -> _Recomputed:
+        return _Recomputed(region, len(self.network.blocks))
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -472,6 +557,12 @@ def _by_tokens(tokens: Mapping[Variant, Tensor]) -> list[tuple[Tensor, list[Vari
 def _whole(activations: Mapping[str, Cached], readings: Iterable[Reading]) -> dict[str, Tensor]:
     """The activations that readings need, at all tokens."""
     return {name: activations[name].whole for name in needed(readings)}
+
+
+def _features(variant: Variant) -> int:
+    """Of the largest dictionary that its world names or replaces. Those that other worlds name are nothing to it: how
+    many make a stack depends on no other groups, so that a check that was ended goes on with the same figures."""
+    return max((each.n_features for each in hook_names.dictionaries([variant.world])), default=0)
 
 
 def _first_layer(variant: Variant) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import assert_never
 
 import torch
@@ -18,6 +17,7 @@ from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.edits import Edit
 from circuitdsl.engine.fast.hook_points import keys_at, values_at
 from circuitdsl.engine.fast.masks import Mask, Tokens, union
+from circuitdsl.engine.fast.outside import Outside
 from circuitdsl.engine.fast.region import placed
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -53,15 +53,14 @@ class Places:
             self.known[position] = Tokens(mask_of(self.batch, position))
         return self.known[position]
 
-    @cached_property
-    def everywhere(self) -> Mapping[str, Mask]:
-        """All tokens of all that heads and MLPs put out, by hook point."""
-        real, heads = self.where(ALL), self.geometry.n_heads
-        by_head = Mask(dict.fromkeys(range(heads), real), heads, single=False)
-        whole = Mask({0: real}, 1, single=True)
-        names = hook_names.all_heads(self.geometry)
-        every = hook_names.replaced_outside(True, self.geometry)
-        return {name: by_head if name in names else whole for name in every}
+    def everywhere(self, outside: Outside) -> dict[str, Mask]:
+        """All tokens of all that is replaced outside some circuits, by hook point."""
+        real, by_head = self.where(ALL), frozenset(hook_names.all_heads(self.geometry))
+        found: dict[str, Mask] = {}
+        for name in outside.names(self.geometry):
+            columns = self.geometry.n_heads if name in by_head else outside.columns(name, self.geometry)
+            found[name] = Mask({}, columns, single=name not in by_head, rest=real)
+        return found
 
     def outputs(self, nodes: Iterable[Node]) -> dict[str, Mask]:
         """Where the nodes' outputs stand, by hook point."""
@@ -73,23 +72,27 @@ class Places:
 
     def rows(self, nodes: Iterable[Node]) -> dict[str, Mask]:
         """Where the rows of heads' patterns stand, by hook point: at the queries of each head."""
-        found: dict[str, Mask] = {}
+        found: dict[str, dict[int, Tokens]] = {}
         for node in nodes:
             if not isinstance(node.component, Head):
                 raise CannotMeasure(f"{node.component} has no attention pattern to set")
-            name = node.component.pattern
-            known = found.get(name, Mask({}, self.geometry.n_heads, single=False))
-            found[name] = known.marked(node.component.index, self.where(node.position))
-        return found
+            self._mark(found.setdefault(node.component.pattern, {}), node.component.index, node)
+        return {name: Mask(columns, self.geometry.n_heads, single=False) for name, columns in found.items()}
 
     def _masks(self, marks: Iterable[tuple[Node, str]]) -> dict[str, Mask]:
-        found: dict[str, Mask] = {}
+        found: dict[str, dict[int, Tokens]] = {}
+        shapes: dict[str, tuple[int, bool]] = {}
         for node, name in marks:
             column = node.component.column("", self.geometry)
             index, count = (0, 1) if column is None else column
-            known = found.get(name, Mask({}, count, node.component.single or column is None))
-            found[name] = known.marked(index, self.where(node.position))
-        return found
+            shapes[name] = count, node.component.single or column is None
+            self._mark(found.setdefault(name, {}), index, node)
+        return {name: Mask(columns, *shapes[name]) for name, columns in found.items()}
+
+    def _mark(self, columns: dict[int, Tokens], index: int, node: Node) -> None:
+        """Add the tokens of a node in its column."""
+        tokens = self.where(node.position)
+        columns[index] = columns.get(index, tokens) | tokens
 
 
 Values = Mapping[str, Tensor | Cached]
@@ -122,18 +125,22 @@ def _replaced(
     nodes: Iterable[Node], source: Source | None, masks: Mapping[str, Mask], values: Values
 ) -> tuple[Edit, ...]:
     """Edits whose keys are the nodes at each hook point and the source (None for the clean run)."""
-    keys: dict[str, frozenset[Node]] = {}
+    there: dict[str, set[Node]] = {}
     for node in nodes:
-        name = node.component.output
-        keys[name] = keys.get(name, frozenset()) | {node}
+        there.setdefault(node.component.output, set()).add(node)
+    keys = {name: frozenset(some) for name, some in there.items()}
     return tuple(Edit(name, (keys.get(name), source), mask, values[name]) for name, mask in masks.items())
 
 
 def _outside(world: Isolated, places: Places) -> dict[str, Mask]:
     """Where the outputs of everything outside the kept nodes stand."""
-    kept, every = places.outputs(world.kept), places.everywhere
-    names = hook_names.replaced_outside(world.mlps, places.geometry)
-    return {name: every[name].without(kept[name]) if name in kept else every[name] for name in names}
+    kept, every = places.outputs(world.kept), places.everywhere(Outside.of(world))
+    return {name: mask.without(kept[name]) if name in kept else mask for name, mask in every.items()}
+
+
+def keeping_nothing(outside: Outside, places: Places, values: Values) -> tuple[Edit, ...]:
+    """The edits of a world that keeps nothing of what isolated ones replace."""
+    return _replaced((), outside.source, places.everywhere(outside), values)
 
 
 # --- actions -----------------------------------------------------------------------------------------

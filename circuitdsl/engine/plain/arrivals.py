@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from circuitdsl.components import ALL, Component, Geometry, Head, Mlp, Node, OfDictionary, Position, can_carry
 from circuitdsl.engine import hook_names
+from circuitdsl.engine.named import components
 from circuitdsl.measures.experiments import NodeEdge, Patched
 
 Arriving = frozenset[tuple[Node, Position]]
@@ -77,8 +78,8 @@ class Arrivals:
 def frozen_in(world: Patched, geometry: Geometry) -> tuple[str, ...]:
     """What is frozen in the first of the two runs of a path: heads; in strict mode MLPs too, beside the norms' scales.
 
-    An MLP of which neurons send is frozen at these, before they are added up. A transcoder that sends is frozen at what
-    it reads, for it changes a part of the frozen output.
+    An MLP of which neurons send is frozen at these, before they are added up. A transcoder that sends, or that
+    the intervention edits, is frozen at what it reads, for it changes a part of the frozen output.
     """
     heads = hook_names.all_heads(geometry)
     if not world.strict:
@@ -86,7 +87,8 @@ def frozen_in(world: Patched, geometry: Geometry) -> tuple[str, ...]:
     sending = [node.component for node in world.senders]
     inside = hook_names.neurons_of(sending)
     mlps = (inside.get(name, name) for name in hook_names.all_mlp_outputs(geometry))
-    dictionaries = {each.dictionary for each in sending if isinstance(each, OfDictionary)}
+    edited = [*sending, *(components(world.under) if world.under else ())]
+    dictionaries = {each.dictionary for each in edited if isinstance(each, OfDictionary)}
     return (*heads, *mlps, *(each.read_as for each in sorted(dictionaries) if each.transcoder))
 
 

@@ -306,12 +306,19 @@ class PlainEngine:
 
     def _hooks(self, made: Sequence[Write], names: Iterable[str], passed: dict[str, Tensor]) -> list[tuple[str, Hook]]:
         """Hooks that make some writes and put what then passes the named points into ``passed``. Those at the points of
-        dictionaries stand between: what is written there enters what passes the model's own."""
-        added, names = self.dictionaries.names, tuple(names)
+        dictionaries stand between: what is written there enters what passes the model's own. An MLP's output is taken
+        before: where it is frozen in another run, writes to its features are made in that run too."""
+        added, mlps = self.dictionaries.names, hook_names.all_mlp_outputs(self.model.geometry)
         own: list[tuple[str, Hook]] = [(write.name, write) for write in made if write.name not in added]
-        parts = [write for write in made if write.name in added]
-        between = self.dictionaries.hooks(parts, [name for name in names if name in added], passed)
-        return [*own, *between, *writes.capture((name for name in names if name not in added), passed)]
+        parts, names = [write for write in made if write.name in added], frozenset(names)
+        outputs = names.intersection(mlps)
+        between = self.dictionaries.hooks(parts, names.intersection(added), passed)
+        return [
+            *own,
+            *writes.capture(outputs, passed),
+            *between,
+            *writes.capture(names.difference(added, outputs), passed),
+        ]
 
     def _clean(self, caches: _Caches, names: tuple[str, ...]) -> Activations:
         """What the named hook points carry in the clean run."""
