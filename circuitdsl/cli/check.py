@@ -17,6 +17,7 @@ from circuitdsl.cli.options import (
     CacheFolder,
     Device,
     Engine,
+    Executor,
     Files,
     Html,
     Memory,
@@ -56,6 +57,7 @@ def check(
     cache_folder: CacheFolder = None,
     engine: Engine = "fast",
     memory: Memory = None,
+    executor: Executor = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -115,6 +117,7 @@ def check(
         "dtype": dtype,
         "screen": screen or "",
         "memory": stacks,
+        "executor": executor,
     }
 
     def render(report: Report | Panel, form: str, view: output.View) -> str:

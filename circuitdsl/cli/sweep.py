@@ -14,6 +14,7 @@ from circuitdsl.cli.options import (
     CacheFolder,
     Device,
     Engine,
+    Executor,
     Html,
     Memory,
     OutputFile,
@@ -54,6 +55,7 @@ def sweep(
     cache_folder: CacheFolder = None,
     engine: Engine = "fast",
     memory: Memory = None,
+    executor: Executor = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -86,6 +88,7 @@ def sweep(
             revision=revision,
             dtype=dtype,
             memory=stacks,
+            executor=executor,
             warned=warn,
             **settings,
         )

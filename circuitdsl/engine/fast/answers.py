@@ -82,13 +82,21 @@ class Answers:
         if finished:
             self._keep(finished)
 
+    def failures(self) -> dict[Experiment, Failure]:
+        """What is known to have failed; of one batch, where no other can change it."""
+        found = {experiment: self._failure(*key) for key, experiment in self._experiments.items()}
+        return {experiment: failure for experiment, failure in found.items() if failure}
+
     def results(self) -> dict[Experiment, Array | Failure]:
         """The readings of all batches, one array [prompts] an experiment, or why there are none."""
         return {experiment: self._result(*key) for key, experiment in self._experiments.items()}
 
     def _result(self, world: World, reading: Reading) -> Array | Failure:
+        return self._failure(world, reading) or np.concatenate(self._pieces[world, reading])
+
+    def _failure(self, world: World, reading: Reading) -> Failure | None:
         if world in self._unmade:
             return self._unmade[world]
         if world not in self._changed:
             return unchanged(world)
-        return self._unread.get((world, reading)) or np.concatenate(self._pieces[world, reading])
+        return self._unread.get((world, reading))

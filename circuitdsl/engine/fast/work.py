@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import assert_never
 
 import numpy as np
@@ -32,6 +33,7 @@ from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched
 from circuitdsl.engine.readings import needed
+from circuitdsl.engine.steps import ALL, Part
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -78,12 +80,31 @@ class _Base:
         return tuple(edit for edit in self.edits if not edit.of_heads)
 
 
+@dataclass(frozen=True, eq=False)
+class _SideBySide:
+    """Variants that can run side by side, over a ``region``, with the patterns of so many layers recorded; and how some
+    of them are run. ``bytes_of_one``: what one takes."""
+
+    variants: Sequence[Variant]
+    region: Region
+    run: Callable[[Sequence[Variant], Passed], Taken]
+    first: Callable[[Variant], int]
+    patterns: int
+    bytes_of_one: int
+
+    def stack(self, memory: int) -> int:
+        """How many make a stack; all of them where patterns are recorded, whose readings are handed on together."""
+        return max(1, len(self.variants) if self.patterns else memory // self.bytes_of_one)
+
+
 @dataclass
 class Work:
     """Everything that is done with one batch.
 
     ``memory`` is how many bytes worlds side by side may take; it is halved whenever that was too much. So many
     ``threads`` run stacks at once, each of that size. What stacks have freed goes back to the system from the ``heap``.
+    Stacks are counted as they would be with the ``memory`` that was given, so that whoever runs some of them elsewhere
+    counts the same.
     """
 
     network: Network
@@ -100,6 +121,10 @@ class Work:
         self.places = Places(self.batch, self.model.geometry)
         self.reader = Reader(self.batch, self.network, self.model.bridge, lambda: self.caches.clean.end)
         self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
+        self.given = self.memory
+        self.planned: list[_SideBySide] = []
+        self.replaced: tuple[Isolated, Mapping[str, Cached]] | None = None
+        self.replacing = Lock()
 
     @property
     def device(self) -> torch.device:
@@ -108,6 +133,11 @@ class Work:
 
     def run(self, asked: Asked) -> None:
         """Answer every reading of every world."""
+        self.begin(asked)
+        self.take(ALL)
+
+    def begin(self, asked: Asked) -> None:
+        """Answer what is read of shared runs, see which worlds change nothing, and plan the stacks of the others."""
         variants: list[Variant] = []
         for world in asked:
             try:
@@ -125,13 +155,23 @@ class Work:
             world = group[0].world
             match world:
                 case Patched():
-                    self._run_patched(world, group, asked, under.get(world.under) or _Base(self.caches.clean))
+                    self._plan_patched(world, group, asked, under.get(world.under) or _Base(self.caches.clean))
                 case Isolated():
-                    self._run_isolated(world, group, asked)
+                    self._plan_isolated(world, group, asked)
                 case Ablated() | Intervened():
-                    self._run_recomputed(group, asked)
+                    self._plan_recomputed(group, asked)
                 case _:
                     assert_never(world)
+
+    def take(self, part: Part) -> int:
+        """Run some of the stacks that were planned, and count all of them."""
+        stacks = 0
+        for side_by_side in self.planned:
+            size = side_by_side.stack(self.given)
+            ours = side_by_side.variants[size * max(0, part.first - stacks) : size * max(0, part.stop - stacks)]
+            self._run_side_by_side(side_by_side, ours)
+            stacks += -(-len(side_by_side.variants) // size)
+        return stacks
 
     def _begin(self, world: World, readings: Sequence[Reading], variants: list[Variant]) -> None:
         """Answer a world that is a shared run; make a variant of any other. Raises CannotMeasure."""
@@ -170,7 +210,7 @@ class Work:
 
     # --- worlds in which everything is computed again --------------------------------------------
 
-    def _run_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
+    def _plan_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
         """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         # Attention may be read at any token, also after the one at which the output is.
@@ -193,9 +233,9 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        self._side_by_side(variants, region, run, _first_layer, patterns)
+        self._plan(variants, region, run, _first_layer, patterns)
 
-    def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
+    def _plan_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
         nothing = replace(world, kept=frozenset())
         replaced = edits_of(nothing, self.places, self.caches.values, {})
@@ -215,12 +255,11 @@ class Work:
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
         for planned, first, _ in groups:
             required = joined(required, {residual(first): planned.inside})
-        self.tick(len(self.batch))
-        base = run_whole(self.network, self.batch.tokens, required, replaced)[1]
         for planned, first, group in groups:
             region = planned.to(self.device)
 
             def run(some: Sequence[Variant], passed: Passed, region: Region = region, first: int = first) -> Taken:
+                base = self._replaced(nothing, required, replaced)
                 x = self._pass(region, base, first, some, passed).run()[0]
                 return self._of_variants(some, asked, self.network.final(x[:, :, 0]))
 
@@ -228,7 +267,15 @@ class Work:
             # and goes on with the stacks that are left runs these as they would have been run.
             last = dict.fromkeys((group[0], min(group, key=begins)))
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
-            self._side_by_side([*ordered, *last], region, run, begins)
+            self._plan([*ordered, *last], region, run, begins)
+
+    def _replaced(self, nothing: Isolated, required: Required, edits: Sequence[Edit]) -> Mapping[str, Cached]:
+        """The run that keeps nothing, made when the first stack on top of it is run."""
+        with self.replacing:  # stacks run side by side, and all wait for it
+            if self.replaced is None or self.replaced[0] != nothing:
+                self.tick(len(self.batch))
+                self.replaced = nothing, run_whole(self.network, self.batch.tokens, required, edits)[1]
+            return self.replaced[1]
 
     def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
         """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
@@ -286,7 +333,7 @@ class Work:
         end = (planned.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return FinishedRun(required, activations, narrow(x, placed(end, self.device))[:, 0, 0])
 
-    def _run_patched(self, world: Patched, variants: Sequence[Variant], asked: Asked, base: _Base) -> None:
+    def _plan_patched(self, world: Patched, variants: Sequence[Variant], asked: Asked, base: _Base) -> None:
         """Variants with the same receivers: a frozen pass over the receivers' tokens, and a full pass from there on."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch.real)
@@ -311,10 +358,11 @@ class Work:
             x = self._received(frozen, inputs, region, base) if inputs else frozen.final()
             return self._of_variants(some, asked, x[:, :, 0])
 
-        self._side_by_side(carried, region, run, _first_layer)
+        self._plan(carried, region, run, _first_layer)
         if nothing:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
+            self.answers.hand_on(nothing)
 
     def _carried(
         self, variants: Sequence[Variant], inputs: Mapping[str, Mask], received: Tensor
@@ -355,7 +403,7 @@ class Work:
 
     # --- side by side ----------------------------------------------------------------------------
 
-    def _side_by_side(
+    def _plan(
         self,
         variants: Sequence[Variant],
         region: Region,
@@ -363,21 +411,28 @@ class Work:
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
-        """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
+        """Have variants run side by side while the patterns of some layers are recorded.
 
-        ``first`` is the layer in which a variant begins to differ from what it runs on top of. Each stack's readings
-        are handed on when it has run; where patterns are recorded, which make stacks smaller, those of all together.
+        ``first`` is the layer in which a variant begins to differ from what it runs on top of.
         """
         length, tokens = self.batch.tokens.shape[1], region.at.shape[1]
         keys = tokens + (length if region.looks_back else 0)
-        size = self.memory // bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
+        bytes_of_one = bytes_a_world(self.network, len(self.batch), tokens, keys, patterns)
+        self.planned.append(_SideBySide(variants, region, run, first, patterns, bytes_of_one))
+
+    def _run_side_by_side(self, planned: _SideBySide, variants: Sequence[Variant]) -> None:
+        """Run some of the variants that are planned side by side, as many at once as memory allows.
+
+        Each stack's readings are handed on when it has run; where patterns are recorded, which make stacks smaller,
+        those of all together.
+        """
 
         def watched(some: Sequence[Variant]) -> Taken:
-            starts = [first(variant) for variant in some]
-            work = sum(self._work(region, start) for start in starts)
+            starts = [planned.first(variant) for variant in some]
+            work = sum(self._work(planned.region, start) for start in starts)
             progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
             try:
-                taken = run(some, progress.passed)
+                taken = planned.run(some, progress.passed)
             except (MemoryError, RuntimeError):
                 progress.undo()
                 raise
@@ -387,15 +442,15 @@ class Work:
         def take(some: Sequence[Variant], taken: Taken) -> None:
             self.answers.add(taken)
             self.heap.give_back()
-            if not patterns:
+            if not planned.patterns:
                 hand_on(some)
 
         def hand_on(some: Sequence[Variant]) -> None:
             self.answers.hand_on(world for variant in some for world in variant.worlds)
 
-        if in_chunks(variants, size, watched, take, self.threads):
+        if in_chunks(variants, self.memory // planned.bytes_of_one, watched, take, self.threads):
             self.memory //= 2
-        if patterns:
+        if planned.patterns:
             hand_on(variants)
 
     def _work(self, region: Region, first: int) -> float:

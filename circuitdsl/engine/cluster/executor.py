@@ -1,0 +1,68 @@
+"""Where experiments run: on this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from circuitdsl.errors import InputError
+
+LOCAL = "ray"
+_WAIT = 5.0  # seconds for a cluster to answer
+
+
+@dataclass(frozen=True)
+class Executor:
+    """A Ray cluster by its ``address``, ray://HOST:PORT; "" for one that is started in this process."""
+
+    address: str = ""
+
+    @classmethod
+    def named(cls, written: str) -> Executor:
+        """``ray`` or ``ray://HOST:PORT``. Raises InputError."""
+        if written == LOCAL:
+            return cls()
+        if not _ADDRESS.fullmatch(written):
+            raise InputError(
+                f"there is no executor {written}", "write ray, or the address of a cluster: ray://10.0.0.1:10001"
+            )
+        return cls(written)
+
+    def __str__(self) -> str:
+        return self.address or LOCAL
+
+    def connect(self) -> Any:
+        """Ray, connected; a connection that this process has already is used. Raises InputError."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray
+        except ImportError as error:
+            raise InputError("Ray is not installed", "pip install 'circuitdsl[ray]'") from error
+        if ray.is_initialized():
+            return ray
+        try:
+            if self.address:
+                self._require_answer()
+                ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False)
+            else:
+                ray.init("local", include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+        except (OSError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise InputError(
+                f"no Ray cluster can be used at {self}: {said[:300]}",
+                "start one with `ray start --head`, with the versions of Python and Ray that are here",
+            ) from error
+        return ray
+
+    def _require_answer(self) -> None:
+        """Ray itself would wait for half a minute."""
+        read = _ADDRESS.fullmatch(self.address)
+        assert read is not None
+        socket.create_connection((read["host"].strip("[]"), int(read["port"])), _WAIT).close()
+
+
+_ADDRESS = re.compile(r"ray://(?P<host>[^\s:/@]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")

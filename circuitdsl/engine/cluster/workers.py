@@ -1,0 +1,193 @@
+"""The workers of one model: one on each node of a cluster, or one for each of its GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from circuitdsl.engine.cluster.worker import Found, Known, Refused, Wanted, Worker, versions
+from circuitdsl.engine.steps import Part
+from circuitdsl.errors import InputError, RunError
+
+MOST_STARTS = 3
+"""So often a worker is started on a node."""
+
+
+@dataclass(eq=False)
+class Placed:
+    """A worker on a node: its actor, and the steps that it was given."""
+
+    node: str
+    host: str
+    threads: int
+    actor: Any
+    flying: dict[Any, Part] = field(default_factory=dict)
+
+
+@dataclass
+class Workers:
+    """Workers are started on all nodes at once and are used as they become ready; a node that joins gets one too.
+
+    ``ray`` is the library, connected. ``lost`` names the nodes whose workers ended, ``why`` says so of the last one.
+    """
+
+    ray: Any
+    wanted: Wanted
+    ready: list[Placed] = field(default_factory=list, init=False)
+    lost: list[str] = field(default_factory=list, init=False)
+    known: Known | None = field(default=None, init=False)
+    why: str = field(default="", init=False)
+    _opening: dict[Any, Placed] = field(default_factory=dict, init=False)
+    _started: dict[str, int] = field(default_factory=dict, init=False)
+
+    def first(self) -> Known:
+        """What the model is, as soon as one worker has opened it. Raises InputError."""
+        self.place()
+        while self.known is None:
+            self._require_some()
+            self._wait(())
+        return self.known
+
+    def place(self) -> None:
+        """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
+        nodes = [node for node in self.ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        gpus = [node for node in nodes if node["Resources"].get("GPU", 0) >= 1]
+        if self.wanted.device == "cuda" and not gpus:
+            raise InputError("no node of the cluster has a GPU", "leave out the device")
+        have = [each.node for each in (*self.ready, *self._opening.values())]
+        for node in nodes if self.wanted.device == "cpu" or not gpus else gpus:
+            resources, name = node["Resources"], node["NodeID"]
+            here = int(resources.get("GPU", 0)) if self.wanted.device != "cpu" else 0
+            for _ in range(max(1, here) - have.count(name)):
+                if self._started.get(name, 0) < MOST_STARTS * max(1, here):
+                    self._start(
+                        name, node["NodeManagerHostname"], int(resources["CPU"]) // max(1, here) or 1, bool(here)
+                    )
+
+    def _start(self, node: str, host: str, threads: int, gpu: bool) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # Workers wait for each other where a check is of several models, so that they share the CPUs of their node.
+        options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0} | ({"num_gpus": 1} if gpu else {})
+        here = NodeAffinitySchedulingStrategy(node, soft=False)
+        device = self.wanted.device if gpu else "cpu"
+        actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
+        placed = Placed(node, host, threads, actor.remote(replace(self.wanted, device=device), threads))
+        self._opening[placed.actor.open.remote()] = placed
+        self._started[node] = self._started.get(node, 0) + 1
+
+    def hand(self, placed: Placed, call: Any, number: int, part: Part) -> None:
+        """Give some steps of a call to a worker."""
+        placed.flying[placed.actor.run.remote([call], number, part)] = part
+
+    def next(self) -> Iterator[tuple[Part, Found | None]]:
+        """The steps of which there is news: what they found, or None for each that is lost with its worker.
+
+        Nothing where workers have become ready meanwhile. Raises InputError and RunError as workers do.
+        """
+        flying = {ref: placed for placed in self.ready for ref in placed.flying}
+        for ref in self._wait(flying):
+            placed = flying[ref]
+            if placed not in self.ready:  # lost with what was just looked at
+                continue
+            found = self._got(ref, placed)
+            if found is None:
+                self._lose(placed)
+                yield from ((part, None) for part in placed.flying.values())
+            else:
+                yield placed.flying.pop(ref), found
+
+    def facts_in(self, dtype: str) -> Any:
+        """As Worker.facts_in, of any of them; None where none is left."""
+        for placed in tuple(self.ready):
+            found = self._answer(placed.actor.facts_in.remote(dtype))
+            if not isinstance(found, _Ended):
+                return found
+            self._lose(placed)
+        return None
+
+    def forget(self) -> None:
+        """What workers were given is of no interest any more."""
+        for placed in self.ready:
+            placed.flying.clear()
+
+    def close(self) -> None:
+        """End all workers, whatever they are doing."""
+        for placed in (*self.ready, *self._opening.values()):
+            self.ray.kill(placed.actor)
+        self.ready.clear()
+        self._opening.clear()
+        self._started.clear()
+
+    def _lose(self, placed: Placed) -> None:
+        self.ready.remove(placed)
+        self.lost.append(placed.host)
+        self.place()
+        self._require_some()
+
+    def _require_some(self) -> None:
+        if not self.ready and not self._opening:
+            raise RunError(
+                f"no worker on the cluster is left, of {sum(self._started.values())} that were started: {self.why}",
+                "look at the nodes with `ray status`; what was measured so far is kept",
+            )
+
+    def _wait(self, flying: Iterable[Any]) -> list[Any]:
+        """Wait for anything to happen; those of ``flying`` that are there. Workers that are open become ready."""
+        waited, _ = self.ray.wait([*flying, *self._opening], num_returns=1)
+        opened = [ref for ref in waited if ref in self._opening]
+        for ref in opened:
+            self._opened(ref, self._opening.pop(ref))
+        return [ref for ref in waited if ref not in opened]
+
+    def _opened(self, ref: Any, placed: Placed) -> None:
+        """A worker has opened its model, or not. Raises InputError for a model that is not the same on all nodes."""
+        known = self._answer(ref)
+        if isinstance(known, _Ended):
+            self.lost.append(placed.host)
+            if not self.ready and not self._opening:
+                self.place()
+            return
+        if isinstance(known, Refused):
+            raise known.raised_on(placed.host)
+        _require_versions(placed.host, known.versions)
+        if self.known is None:
+            self.known = known
+        if known.facts != self.known.facts:
+            raise InputError(
+                f"the model {self.wanted.name} is another on the node {placed.host} than on the others",
+                "have the same files on all nodes",
+            )
+        self.ready.append(placed)
+
+    def _got(self, ref: Any, placed: Placed) -> Found | None:
+        """What a worker found; None if it ended. Raises as workers do."""
+        found = self._answer(ref)
+        if isinstance(found, Refused):
+            raise found.raised_on(placed.host)
+        return None if isinstance(found, _Ended) else found
+
+    def _answer(self, ref: Any) -> Any:
+        """What a task returned; _Ended where its worker did, with or without its node."""
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            return self.ray.get(ref)
+        except RayTaskError:
+            raise  # a mistake of ours, with where it was made
+        except RayError as error:
+            self.why = " ".join(str(error).split())[:500]
+            return _Ended()
+
+
+class _Ended:
+    """The answer of a worker that has ended."""
+
+
+def _require_versions(node: str, there: Mapping[str, str]) -> None:
+    """Raises InputError for a node with other versions of what readings depend on."""
+    here = versions()
+    other = [f"{name} {there.get(name)} for {each}" for name, each in here.items() if there.get(name) != each]
+    if other:
+        raise InputError(f"the node {node} has {', '.join(other)}", "install the same versions on all nodes")
