@@ -11,16 +11,27 @@ from circuitdsl.errors import RunError
 MOST_LOSSES = 3
 """So often the same steps are handed out again."""
 
+AHEAD = 2
+"""So many pieces of work a worker has at a time: one that it runs, and one that it need not wait for."""
+
+STACKS_A_THREAD = 2
+"""So many steps a piece has for each thread of a worker: a node that is lost loses little."""
+
+MANY = 64
+"""Experiments for which all workers plan at once; with fewer of them the first one alone plans, and others follow where
+there are steps for them."""
+
 
 @dataclass
 class Course:
-    """Hands out the steps of one call in their order, what was lost first. How many there are is known with the first
-    answer.
+    """Hands out the steps of one call of so many ``experiments`` in their order, what was lost first. How many steps
+    there are is known with the first answer.
 
     ``answered`` are the answers of the first ``told`` steps: those that came back out of order wait. ``again`` counts
     the steps that were handed out again, ``repeated`` the answers that these gave.
     """
 
+    experiments: int
     total: int | None = None
     answered: Answers = field(default_factory=dict)
     told: int = 0
@@ -34,6 +45,16 @@ class Course:
     @property
     def done(self) -> bool:
         return self.told == self.total
+
+    def due(self, threads: int, planned: bool) -> Part | None:
+        """What a worker of so many threads is to do next; whether it has ``planned`` the call already.
+
+        No step at all is a piece of work, too: the worker plans, and makes the runs that steps share.
+        """
+        part = self.next(STACKS_A_THREAD * threads)
+        if part is None and self.total is None and not planned and self.experiments >= MANY:
+            return Part(0, 0)
+        return part
 
     def next(self, size: int) -> Part | None:
         """At most ``size`` more steps; the first by itself, and nothing until it has come back."""

@@ -10,28 +10,17 @@ from itertools import count, product
 from pathlib import Path
 
 from circuitdsl.engine.base import Keep, Tick, keep_nothing
-from circuitdsl.engine.cluster.course import Course
+from circuitdsl.engine.cluster.course import AHEAD, Course
 from circuitdsl.engine.cluster.executor import Executor
 from circuitdsl.engine.cluster.worker import Call, Known, Wanted
 from circuitdsl.engine.cluster.workers import Placed, Workers
 from circuitdsl.engine.manifest import Facts
 from circuitdsl.engine.references import NO_REFERENCES, References
-from circuitdsl.engine.steps import Part
 from circuitdsl.language.circuit import Processing
 from circuitdsl.measures.experiments import Data, Experiment
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import KeptTokenizer, KnownModel, Opening, tokenizer_of
 from circuitdsl.tasks import Prompt
-
-AHEAD = 2
-"""So many pieces of work a worker has at a time: one that it runs, and one that it need not wait for."""
-
-STACKS_A_THREAD = 2
-"""So many steps a piece has for each thread of a worker: a node that is lost loses little."""
-
-MANY = 64
-"""Experiments for which all workers plan at once; with fewer of them the first one alone plans, and others follow where
-there are steps for them."""
 
 
 @dataclass
@@ -100,7 +89,7 @@ class Distributed:
         number = next(self.numbers)
         prompts = tuple(stream[start:stop])
         call = Call(number, data, prompts, asked, references.of, means, known.memory, self.dtype_of)
-        course = Course()
+        course = Course(len(asked))
         try:
             self._run(call, course, keep)
         except BaseException:
@@ -118,9 +107,7 @@ class Distributed:
             for ahead, placed in product(range(AHEAD), tuple(self.workers.ready)):
                 if len(placed.flying) > ahead:
                     continue
-                part = course.next(STACKS_A_THREAD * placed.threads)
-                if part is None and course.total is None and len(call.experiments) >= MANY and placed not in planning:
-                    part = Part(0, 0)  # no step: it plans, and makes the runs that steps share
+                part = course.due(placed.threads, placed in planning)
                 if part is not None:
                     self.workers.hand(placed, shared, call.number, part)
                     planning.add(placed)

@@ -38,6 +38,7 @@ class Executor:
     def connect(self) -> Any:
         """Ray, connected; a connection that this process has already is used. Raises InputError."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: as this process has it
         try:
             import ray
         except ImportError as error:
@@ -50,6 +51,7 @@ class Executor:
                 ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False)
             else:
                 ray.init("local", include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+                _keep_quiet(ray)
         except (OSError, RuntimeError, ValueError) as error:
             said = " ".join(str(error).split())
             raise InputError(
@@ -63,6 +65,12 @@ class Executor:
         read = _ADDRESS.fullmatch(self.address)
         assert read is not None
         socket.create_connection((read["host"].strip("[]"), int(read["port"])), _WAIT).close()
+
+
+def _keep_quiet(ray: Any) -> None:
+    """Ray says on standard output, where a report for programs may go, what became of workers and nodes, and has no
+    setting for it; a report says it in a note."""
+    ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
 
 
 _ADDRESS = re.compile(r"ray://(?P<host>[^\s:/@]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,20 +16,21 @@ MOST_STARTS = 3
 
 @dataclass(eq=False)
 class Placed:
-    """A worker on a node: its actor, and the steps that it was given."""
+    """A worker on a node: its actor, the steps that it was given, and how many it has run."""
 
     node: str
     host: str
     threads: int
     actor: Any
     flying: dict[Any, Part] = field(default_factory=dict)
+    ran: int = 0
 
 
 @dataclass
 class Workers:
     """Workers are started on all nodes at once and are used as they become ready; a node that joins gets one too.
 
-    ``ray`` is the library, connected. ``lost`` names the nodes whose workers ended, ``why`` says so of the last one.
+    ``ray`` is the library, connected. ``lost`` names the nodes whose workers ended at work, ``why`` says so of the last one.
     """
 
     ray: Any
@@ -48,6 +49,13 @@ class Workers:
             self._require_some()
             self._wait(())
         return self.known
+
+    def all(self) -> Sequence[Placed]:
+        """Every worker, once none is still opening its model. Raises InputError."""
+        self.place()
+        while self._opening:
+            self._wait(())
+        return tuple(self.ready)
 
     def place(self) -> None:
         """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
@@ -96,7 +104,9 @@ class Workers:
                 self._lose(placed)
                 yield from ((part, None) for part in placed.flying.values())
             else:
-                yield placed.flying.pop(ref), found
+                part = placed.flying.pop(ref)
+                placed.ran += part.stop - part.first
+                yield part, found
 
     def facts_in(self, dtype: str) -> Any:
         """As Worker.facts_in, of any of them; None where none is left."""
@@ -144,8 +154,7 @@ class Workers:
     def _opened(self, ref: Any, placed: Placed) -> None:
         """A worker has opened its model, or not. Raises InputError for a model that is not the same on all nodes."""
         known = self._answer(ref)
-        if isinstance(known, _Ended):
-            self.lost.append(placed.host)
+        if isinstance(known, _Ended):  # as on a node that is lost and of which that is not known yet
             if not self.ready and not self._opening:
                 self.place()
             return
