@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,15 @@ class Running:
 
     cluster: Any
     bench: Workbench
+    plan: Plan
     nodes: list[Any] = field(default_factory=list)
 
     @property
     def engine(self) -> Distributed:
-        (bench,) = self.bench.benches.values()
-        assert isinstance(bench.session.engine, Distributed)
-        return bench.session.engine
+        (circuit,) = self.plan.measured
+        engine = self.bench.bench(circuit).session.engine
+        assert isinstance(engine, Distributed)
+        return engine
 
     @property
     def ran(self) -> int:
@@ -64,11 +67,11 @@ class Running:
         return sum(placed.ran for placed in self.engine.workers.ready)
 
     def of(self, nodes: int) -> None:
-        """Have so many nodes, each with an open worker."""
+        """Have so many nodes at least, each with an open worker, and nothing measured."""
         while len(self.nodes) < nodes:
             self.nodes.append(self.cluster.add_node(num_cpus=1))
-        if self.bench.benches:
-            assert len(self.engine.workers.all()) == nodes
+        assert len(self.engine.workers.all()) == len(self.nodes)
+        self.bench.forget_prompts()
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="module")
-def running(monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Running]:
+def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Running]:
     from ray.cluster_utils import Cluster
 
     # What serves an address forks while gRPC's threads run: with gRPC's own care for that, the child ends now and then.
@@ -103,7 +106,7 @@ def running(monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Running]:
     cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
     try:
-        yield Running(cluster, Workbench(memory=MEMORY, store=None, executor=Executor()), [cluster.head_node])
+        yield Running(cluster, Workbench(memory=MEMORY, store=None, executor=Executor()), plan, [cluster.head_node])
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -133,37 +136,17 @@ def test_a_command_runs_on_the_cluster_at_an_address(running: Running, here: Rep
 @pytest.mark.parametrize("nodes", [1, 2, 4])
 def test_the_report_is_that_of_one_machine_to_the_bit(running: Running, plan: Plan, here: Report, nodes: int):
     running.of(nodes)
-    running.bench.forget_prompts()  # and with them what was measured
-    before = {id(placed): placed.ran for placed in running.engine.workers.ready} if nodes > 1 else {}
+    before = {placed: placed.ran for placed in running.engine.workers.ready}
     found = running.bench.check(plan)
     assert figures(found) == figures(here)
     assert found.notes == here.notes
     assert found.cost.experiments == here.cost.experiments
-    ran = [placed.ran - before.get(id(placed), 0) for placed in running.engine.workers.ready]
+    ran = [placed.ran - before[placed] for placed in running.engine.workers.ready]
     assert len(ran) == nodes and all(ran), ran
 
 
-def test_an_interrupt_ends_the_workers_and_tells_what_is_known(running: Running, plan: Plan, here: Report):
-    running.bench.forget_prompts()
-    actors = [placed.actor for placed in running.engine.workers.ready]
-    before = running.ran
-
-    def stop(done: int, total: int, what: str) -> None:
-        if running.ran > before + 10:
-            raise KeyboardInterrupt
-
-    with pytest.raises(Interrupted):
-        running.bench.check(plan, stop)
-    assert not running.engine.workers.ready
-    for actor in actors:
-        with pytest.raises(ray.exceptions.RayActorError):
-            ray.get(actor.facts_in.remote(""))
-
-
 def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running, plan: Plan, here: Report):
-    running.bench.forget_prompts()
-    nodes = len(running.nodes)
-    assert len(running.engine.workers.all()) == nodes > 1
+    running.of(2)
     victim = running.nodes[-1]
     (worker,) = (placed for placed in running.engine.workers.ready if placed.node == victim.node_id)
     frozen, lost = ray.get(worker.actor.__ray_call__.remote(lambda itself: os.getpid())), 0
@@ -179,8 +162,27 @@ def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running
     try:
         found = running.bench.check(plan, kill)
     finally:
-        os.kill(frozen, signal.SIGKILL)
+        running.nodes.remove(victim)
+        with suppress(ProcessLookupError):  # it ends with its node, as a rule
+            os.kill(frozen, signal.SIGKILL)
     assert figures(found) == figures(here)
     assert len(running.engine.workers.lost) == 1
     assert 0 < running.engine.lost.steps <= lost  # the answer to one of them may have been on its way
     assert f"{running.engine.lost.steps} steps" in " ".join(found.notes)
+
+
+def test_an_interrupt_ends_the_workers_and_tells_what_is_known(running: Running, plan: Plan, here: Report):
+    running.of(2)
+    actors = [placed.actor for placed in running.engine.workers.ready]
+    before = running.ran
+
+    def stop(done: int, total: int, what: str) -> None:
+        if running.ran > before + 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        running.bench.check(plan, stop)
+    assert not running.engine.workers.ready
+    for actor in actors:
+        with pytest.raises(ray.exceptions.RayActorError):
+            ray.get(actor.facts_in.remote(""))

@@ -30,7 +30,8 @@ class Placed:
 class Workers:
     """Workers are started on all nodes at once and are used as they become ready; a node that joins gets one too.
 
-    ``ray`` is the library, connected. ``lost`` names the nodes whose workers ended at work, ``why`` says so of the last one.
+    ``ray`` is the library, connected. ``lost`` names the nodes whose workers ended at work, ``why`` says how the last
+    one did.
     """
 
     ray: Any
