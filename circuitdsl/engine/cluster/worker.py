@@ -110,8 +110,7 @@ class Worker:
     _engine: Engine | None = field(default=None, init=False)
     _coarse: dict[str, Engine] = field(default_factory=dict, init=False)
     _means: dict[tuple[Path | None, str], MeanStore] = field(default_factory=dict, init=False)
-    _call: Call | None = field(default=None, init=False)
-    _steps: Steps | None = field(default=None, init=False)
+    _begun_call: tuple[Steps, Call] | None = field(default=None, init=False)
     _prompts: int = field(default=0, init=False)
 
     def open(self) -> Known | Refused:
@@ -153,8 +152,9 @@ class Worker:
         return Found(found, steps.total, self._prompts - before)
 
     def _begun(self, given: Sequence[ObjectRef[Call]], number: int) -> tuple[Steps, Call]:
-        if self._call is None or self._steps is None or self._call.number != number:
-            self._steps = None  # which holds the runs of the last call
+        """A call that is begun: the last one, or another in its place."""
+        if self._begun_call is None or self._begun_call[1].number != number:
+            self._begun_call = None  # whose steps hold the runs that they share
             import ray
 
             call: Any = ray.get(given[0])
@@ -162,9 +162,9 @@ class Worker:
             assert engine is not None
             means = self._means.setdefault(call.means, MeanStore(*call.means))
             references = References(call.references, means)
-            self._steps = steps_of(engine, call.data, call.prompts, call.experiments, references, call.memory)
-            self._call = call
-        return self._steps, self._call
+            steps = steps_of(engine, call.data, call.prompts, call.experiments, references, call.memory)
+            self._begun_call = steps, call
+        return self._begun_call
 
     def _in(self, dtype: str) -> Engine | None:
         """The engine in a precision."""

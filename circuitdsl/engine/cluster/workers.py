@@ -162,9 +162,8 @@ class Workers:
         if isinstance(known, Refused):
             raise known.raised_on(placed.host)
         _require_versions(placed.host, known.versions)
-        if self.known is None:
-            self.known = known
-        if known.facts != self.known.facts:
+        self.known = first = self.known or known
+        if known.facts != first.facts:
             raise InputError(
                 f"the model {self.wanted.name} is another on the node {placed.host} than on the others",
                 "have the same files on all nodes",
