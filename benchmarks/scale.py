@@ -269,6 +269,12 @@ SIZES = (
     _size("llama-70b", 70.6e9, 80, 64, 8192, 28672, 2),
 )
 
+LARGE = "gpt2/ioi"
+"""The specification that stands for all: 195 passes for its claims, and 74 for the search among 144 heads."""
+
+CLAIMS, SEARCH = 195.0, 74 / 144
+"""Passes for claims, and for each head among which others are looked for (`circuitdsl plan gpt2/ioi`)."""
+
 TOKENS = 16
 """Of a prompt."""
 
@@ -277,7 +283,10 @@ CARD = 5e13 * 0.42
 (docs/benchmarks.md, case c)."""
 
 LINK = 1e9
-"""Bytes a second at which a node reads weights."""
+"""Bytes a second at which a node reads weights: taken, not measured."""
+
+OPENING = 10.0
+"""Seconds until a worker has started and mini is open (measured: 9 to 14 on a busy machine)."""
 
 
 @dataclass(frozen=True)
@@ -298,31 +307,38 @@ class Predicted:
     memory: float  # GB of a node
 
 
-def predicted(
-    size: Size, gpus: int, specs: int, checkpoints: int, plan: Plan, trace: Trace, opening: float
-) -> Predicted:
-    """The cost of so many specifications like the one of the plan on so many checkpoints of a model."""
-    passes = plan.cost("fast").total * plan.prompts
-    work = passes * TOKENS * 2 * size.parameters / CARD
+def predicted(size: Size, gpus: int, specs: int, checkpoints: int, trace: Trace) -> Predicted:
+    """The cost of so many specifications like ``LARGE`` on so many checkpoints of a model."""
+    plan, geometry = cd.plan(find_spec(LARGE)), size.geometry
+    heads = geometry.n_layers * geometry.n_heads
+    work = (CLAIMS + SEARCH * heads) * plan.prompts * TOKENS * 2 * size.parameters / CARD
+    # The driver's part grows with the experiments, of which the search has one a head.
+    driver = trace.driver * (plan.distinct + heads) / sum(call.experiments for call in trace.calls)
     shared = trace.planning / (trace.planning + trace.steps)
     weights = size.parameters * size.bytes_a_weight
-    opened = opening + weights / LINK
-    one = trace.driver + work * (shared + (1 - shared) / gpus)
-    peak = engines()["fast"].peak
-    assert peak is not None
-    asked = [replace(each, geometry=size.geometry, model=size.geometry.model) for each in plan._given()]
-    memory = peak(asked, 0, 1)
+    opened = OPENING + weights / LINK
+    one = driver + work * (shared + (1 - shared) / gpus)
     hour = 3600
     return Predicted(
-        size.geometry.model,
+        geometry.model,
         gpus,
         specs * checkpoints * work / hour,
-        specs * checkpoints * trace.driver / hour,
+        specs * checkpoints * driver / hour,
         checkpoints * (opened + specs * one) / hour,
-        math.ceil(checkpoints / gpus) * (opened + specs * (trace.driver + work)) / hour,
+        math.ceil(checkpoints / gpus) * (opened + specs * (driver + work)) / hour,
         checkpoints * gpus * weights / 1e9,
-        (memory.total - memory.weights + 2 * weights) / 1e9,
+        _memory(plan, size) / 1e9,
     )
+
+
+def _memory(plan: Plan, size: Size) -> float:
+    """Bytes of a node that holds a model, by the engine's own account, with weights as they are stored: twice, for the
+    file that they are read from takes memory as well."""
+    peak = engines()["fast"].peak
+    assert peak is not None
+    asked = [replace(each, geometry=size.geometry, model=size.geometry.model) for each in plan.given()]
+    memory = peak(asked, 0, 1)
+    return memory.total - memory.weights + 2 * size.parameters * size.bytes_a_weight
 
 
 # --- the command -------------------------------------------------------------------------------------
@@ -331,7 +347,9 @@ def predicted(
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description="Checks on clusters.")
     parser.add_argument("--spec", default="mini/ioi", help="a specification of one circuit")
-    parser.add_argument("--nodes", default="1,2,4", help="sizes of real clusters on this machine, ascending")
+    parser.add_argument(
+        "--nodes", default="1,2,4", help='sizes of real clusters on this machine, ascending; "" for none'
+    )
     parser.add_argument("--cores", type=int, default=2, help="of this machine")
     parser.add_argument("--specs", type=int, default=1000)
     parser.add_argument("--checkpoints", type=int, default=154)
@@ -345,7 +363,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"driver {trace.driver:.2f} s, planning and shared runs {trace.planning:.2f} s, steps {trace.steps:.2f} s")
     sent, returned = (sum(getattr(call, name) for call in trace.calls) for name in ("sent", "returned"))
     print(f"sent to each worker {sent:,} bytes, returned by all {returned:,}")
-    runs = real_runs(plan, report, [int(each) for each in given.nodes.split(",")])
+    counts = [int(each) for each in given.nodes.split(",") if each]
+    runs = real_runs(plan, report, counts) if counts else []
     _table(
         "nodes",
         "model open, s",
@@ -370,12 +389,7 @@ def main(arguments: list[str] | None = None) -> int:
     _table(
         "model", "GPUs", "cards, h", "driver, h", "together, h", "apart, h", "weights moved, GB", "memory of a node, GB"
     )
-    opening = runs[0].opening if runs else 10.0
-    large = [
-        predicted(size, gpus, given.specs, given.checkpoints, plan, trace, opening)
-        for size in SIZES
-        for gpus in (1, 8, 64)
-    ]
+    large = [predicted(size, gpus, given.specs, given.checkpoints, trace) for size in SIZES for gpus in (1, 8, 64)]
     for each in large:
         hours = (f"{figure:,.0f}" for figure in (each.card, each.driver, each.together, each.apart, each.moved))
         _row(each.model, each.gpus, *hours, f"{each.memory:.1f}")

@@ -85,7 +85,7 @@ def test_every_term_grows_with_what_it_is_of():
     assert planned(text=TEXT.replace("mean by template", "zero")).memory.means == 0 < memory.means
     assert memory.total == sum(memory.to_dict().values()) - memory.to_dict()["total"]
     peak = engines()["fast"].peak
-    given = tuple(planned()._given())
+    given = tuple(planned().given())
     assert peak is not None
     wider = tuple(replace(each, geometry=replace(each.geometry, d_model=4 * each.geometry.d_model)) for each in given)
     for name in ("weights", "runs", "means", "kept"):
