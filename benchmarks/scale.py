@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import pickle
 import statistics
@@ -207,7 +208,7 @@ def real_runs(plan: Plan, expected: Report, counts: Sequence[int]) -> list[Run]:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
+    ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False)
     bench, have, runs = Workbench(store=None, executor=Executor()), 1, list[Run]()
     (circuit,) = plan.measured
     for count in counts:

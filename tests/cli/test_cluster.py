@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -104,7 +105,7 @@ def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Runn
     monkeypatch_module.setenv("RAY_worker_niceness", "0")
     head = {"num_cpus": 1, "ray_client_server_port": PORT, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    ray.init(cluster.address, logging_level="ERROR", log_to_driver=False)
+    ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False)
     try:
         yield Running(cluster, Workbench(memory=MEMORY, store=None, executor=Executor()), plan, [cluster.head_node])
     finally:
