@@ -1,6 +1,6 @@
 """A circuit's claims as they are measured with TransformerLens alone: a hooked forward pass an experiment.
 
-    python -m benchmarks.by_hand specs/mini/ioi.circuit 30
+    python -m benchmarks.by_hand specs/mini/ioi.circuit 30 [--model FOLDER] [--no-search]
 
 It reads the specification and draws the prompts as circuitdsl does. Experiments are hooks on the model, all prompts
 padded to one batch: knockouts, path patching in two passes (Wang et al. 2022), the circuit alone, 99 random circuits,
@@ -11,8 +11,8 @@ key or value of a whole group.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,10 +69,12 @@ class ByHand:
 
     circuit: Circuit
     count: int
+    searched: bool = True
+    model_name: str | None = None  # in place of the circuit's own
     passes: int = 0
 
     def __post_init__(self) -> None:
-        self.model = open_model(self.circuit.model).bridge
+        self.model = open_model(self.model_name or self.circuit.model).bridge
         method = self.circuit.method
         drawn = open_task(self.circuit.task).draw(self.model.tokenizer, self.count, method.seed, method.bos)
         self.prompts = drawn.prompts
@@ -220,17 +222,26 @@ def measured(of: ByHand) -> tuple[dict[str, float], list[str]]:
                 left_out.append(f"{claim.line} {claim.text}")
                 continue
         figures[f"{claim.line} {claim.text}"] = found
-    for head in sorted(set(all_heads(circuit.geometry)) - set(circuit.heads)):
+    others = set(all_heads(circuit.geometry)) - set(circuit.heads) if of.searched else ()
+    for head in sorted(others):
         figures[f"unlisted {head}"] = of.knocked_out([Node(head, ALL)]) / whole - 1
     return figures, left_out
 
 
 def main() -> None:
-    spec, prompts = sys.argv[1:]
-    (circuit,) = cd.load(spec).circuits
-    of = ByHand(circuit, int(prompts))
-    figures, left_out = measured(of)
-    print(json.dumps({"passes": of.passes, "figures": figures, "left_out": left_out}))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.by_hand")
+    parser.add_argument("spec")
+    parser.add_argument("prompts", type=int)
+    parser.add_argument("--model", help="a model in place of the specification's own")
+    parser.add_argument("--no-search", action="store_true", help="no knockout of heads that are not listed")
+    asked = parser.parse_args()
+    passes, figures, left_out = 0, dict[str, float](), list[str]()
+    for circuit in cd.load(asked.spec, model=asked.model).circuits:
+        of = ByHand(circuit, asked.prompts, not asked.no_search, asked.model)
+        found, left = measured(of)
+        passes, left_out = passes + of.passes, left_out + left
+        figures |= {f"{circuit.name} {name}": figure for name, figure in found.items()}
+    print(json.dumps({"passes": passes, "figures": figures, "left_out": left_out}))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models import Model
 from circuitdsl.models.dictionaries import SETTINGS, WEIGHTS, describe_dictionary
+from circuitdsl.models.planted.vocabulary import task_vocabulary
+from circuitdsl.models.word_level import BOS, PAD, UNK, by_words
 from circuitdsl.tasks.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -88,6 +90,27 @@ def network_of(shape: Shape) -> GPT2LMHeadModel:
     torch.manual_seed(0)
     config = GPT2Config(n_layer=shape.layers, n_head=shape.heads, n_embd=shape.width, vocab_size=shape.vocabulary)
     return GPT2LMHeadModel(config).eval()
+
+
+SUPPRESSION = 8.0
+"""How strongly the first head of a folder's model takes away what stands in the prompt."""
+
+
+def write_folder(shape: Shape, folder: Path) -> None:
+    """A model of a shape in Hugging Face's format, with a tokenizer that has the words of IOI.
+
+    Its weights are random but for one head, which makes every word of the prompt less likely, and so S, which stands
+    there twice, less likely than IO: where a model does not do the task, no heads are searched.
+    """
+    network = network_of(shape)
+    weights = network.state_dict()
+    read, write = (weights[f"transformer.h.0.attn.{name}.weight"] for name in ("c_attn", "c_proj"))
+    own, values = shape.width // shape.heads, 2 * shape.width
+    read[:, :own] = 0  # its queries, so that it looks everywhere
+    read[:, values : values + own] = torch.eye(shape.width, own)
+    write[:own] = -SUPPRESSION * torch.eye(own, shape.width)
+    network.save_pretrained(folder)
+    by_words((PAD, BOS, UNK, *task_vocabulary().tokens), network.config.n_positions).save_pretrained(folder)
 
 
 def prompts_of(count: int, length: int, vocabulary: int) -> tuple[Prompt, ...]:

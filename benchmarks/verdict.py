@@ -2,6 +2,7 @@
 
 Beside it, in the same run and on the same prompts: the same check by the plain engine, and a script of the same
 experiments with TransformerLens alone (``benchmarks.by_hand``), which judges nothing. Each is a process of its own.
+``--shape small`` checks a model of GPT-2 small's shape, with random weights, in place of the specification's own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from benchmarks.models import SHAPES, write_folder
 
 COLUMNS = ("", "claims", "experiments", "forward passes", "CPU s", "wall s", "peak MB", "CPU s / check")
 
@@ -49,18 +52,27 @@ def taken(*arguments: str) -> Taken:
     return Taken(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss << 10, written)
 
 
-def rows(spec: str, prompts: int) -> Iterator[tuple[str, ...]]:
-    """A row a way, as they end."""
-    check = ("circuitdsl", "check", spec, "--no-cache", "--format", "json", "--prompts", str(prompts))
+def rows(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, ...]]:
+    """A row a way, as they end. A model of a shape is written to a folder that is there."""
+    spec, prompts = str(asked.spec), str(asked.prompts)
+    model = ("--model", str(folder)) if asked.shape else ()
+    if asked.shape:
+        write_folder(SHAPES[asked.shape], folder)
+    check = ["circuitdsl", "check", spec, "--no-cache", "--format", "json", "--prompts", prompts, *model]
+    if asked.no_search:
+        check += ["--no-unexplained"]
+    ways = {"check": check}
+    if not asked.no_plain:
+        ways["check, plain engine"] = [*check, "--engine", "plain"]
     first: float | None = None
-    for name, arguments in (("check", check), ("check, plain engine", (*check, "--engine", "plain"))):
+    for name, arguments in ways.items():
         found = taken(*arguments)
         first = first or found.cpu
         claims = sum(len(block["claims"]) for block in found.written["circuits"])
         cost = found.written["cost"]
         yield _row(name, claims, cost["experiments"], cost["passes"], found, first)
-    found = taken("benchmarks.by_hand", spec, str(prompts))
     assert first is not None
+    found = taken("benchmarks.by_hand", spec, prompts, *model, *(["--no-search"] if asked.no_search else []))
     yield _row("by hand", len(found.written["figures"]), "", found.written["passes"], found, first)
     print("left out by hand:", *found.written["left_out"], sep="\n  ", file=sys.stderr)
 
@@ -72,14 +84,18 @@ def _row(name: str, claims: int, experiments: int | str, passes: float, found: T
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdict", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("spec", type=Path, help="a file with one circuit of heads")
+    parser.add_argument("spec", type=Path, help="a file of circuits of heads")
+    parser.add_argument("--shape", choices=sorted(SHAPES), help="a model of this shape, with random weights")
+    parser.add_argument("--no-search", action="store_true", help="without the search for heads that are not listed")
+    parser.add_argument("--no-plain", action="store_true", help="without the plain engine")
     parser.add_argument("--prompts", type=int, default=30)
     asked = parser.parse_args(arguments)
     if not asked.spec.exists() or asked.prompts < 2:
         parser.error("name a file that exists, and 2 prompts or more")
     print(f"{asked.spec}, {asked.prompts} prompts, load {os.getloadavg()[0]:.1f} at the start\n")
-    for row in chain((COLUMNS, ("---",) * len(COLUMNS)), rows(str(asked.spec), asked.prompts)):
-        print(f"| {' | '.join(row)} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for row in chain((COLUMNS, ("---",) * len(COLUMNS)), rows(asked, Path(folder))):
+            print(f"| {' | '.join(row)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
@@ -24,8 +25,9 @@ from circuitdsl.errors import InputError, run_errors
 from circuitdsl.language.circuit import Circuit, Comparison, Document
 from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
-from circuitdsl.language.environment import Environment, UnknownName
+from circuitdsl.language.environment import Environment, TaskRef, UnknownName
 from circuitdsl.language.format import format_source
+from circuitdsl.language.methods import MOST_PROMPTS
 from circuitdsl.language.resolve import (
     Linted,
     Loaded,
@@ -134,16 +136,24 @@ class Findings(Sequence[Diagnostic]):
 def environment(model: AnyModel | None = None, revision: str | None = None) -> Environment:
     """The models, tasks and measurements that this installation knows.
 
-    ``model`` stands in for whatever model a specification names; models are of ``revision``. Raises InputError for a
-    ``model`` that is no name, no folder and no model.
+    ``model`` stands in for whatever model a specification names; models are of ``revision``. A task is opened once: for
+    a file that has changed since, ask for another environment. Raises InputError for a ``model`` that is no name, no
+    folder and no model.
     """
+    return _environment(model, revision, tasks.open_task)
+
+
+def _environment(
+    model: AnyModel | None, revision: str | None, open_task: Callable[[TaskRef], tasks.Task]
+) -> Environment:
+    opened = cache(open_task)  # to open one may read a file and all that can be asked of it
     return Environment(
         geometry=_geometry(model, revision),
-        task=tasks.describe,
+        task=lambda task: opened(task).info,
         measures=measure_infos(),
         model=named_in,
         dictionary=describe_dictionary,
-        layouts=lambda task: tasks.open_task(task).layouts(),
+        layouts=lambda task: opened(task).layouts(),
     )
 
 
@@ -212,10 +222,10 @@ def _of_prompts(paths: Sequence[Path], model: AnyModel | None, revision: str | N
 def _tokenizers(model: AnyModel | None, revision: str | None) -> tuple[str | None, Callable[[str], Any]]:
     """The name of ``model``, None where it is not given, and the tokenizer of a model by its name: that of ``model``,
     whatever the name is, where it is open."""
-    from circuitdsl.models.reading import light_tokenizer  # here, since most specifications name no file
+    from circuitdsl.models.reading import local_tokenizer  # here, since most specifications name no file
 
     if model is None or isinstance(model, str | Path):
-        return None if model is None else str(model), lambda name: light_tokenizer(name, revision)
+        return None if model is None else str(model), lambda name: local_tokenizer(name, revision)
     opened = open_model(model)
     return opened.name, lambda name: opened.tokenizer
 
@@ -239,11 +249,7 @@ def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revis
 
 def tolerant_environment(model: AnyModel | None = None, revision: str | None = None) -> Environment:
     """An environment in which a file of prompts is what of it can be used; the rest is found when it is read."""
-    return replace(
-        environment(model, revision),
-        task=lambda task: tasks.open_usable(task).info,
-        layouts=lambda task: tasks.open_usable(task).layouts(),
-    )
+    return _environment(model, revision, tasks.open_usable)
 
 
 def with_prompts_read(found: Linted, model: AnyModel | None = None, revision: str | None = None) -> Findings:
@@ -932,11 +938,15 @@ def _told_apart(circuits: Sequence[Circuit]) -> tuple[Circuit, ...]:
 
 
 def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
-    """The circuit measured on exactly this many prompts, its own number for None. Raises InputError for under 2."""
+    """The circuit measured on exactly this many prompts, its own number for None. Raises InputError for under 2 and for
+    more than a method may say."""
     if prompts is None:
         return circuit
-    if not isinstance(prompts, int) or prompts < 2:
-        raise InputError(f"{prompts} prompts cannot be measured on", "give a whole number of prompts, 2 or more")
+    if not isinstance(prompts, int) or not 2 <= prompts <= MOST_PROMPTS:
+        raise InputError(
+            f"{prompts} prompts cannot be measured on",
+            f"give a whole number of prompts, 2 or more, up to {MOST_PROMPTS:,}",
+        )
     method = replace(circuit.method, prompts_first=prompts, prompts_most=prompts, prompts_all=False)
     return replace(circuit, method=method)
 

@@ -20,6 +20,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from cpu_limit import pytest_addoption, pytest_runtest_protocol  # noqa: E402, F401
+from warm import serving  # noqa: E402
 
 # Examples run real models on busy machines: how long one takes says nothing. Continuous integration tries the same
 # examples every time, so that a failure there belongs to the change; people at work try new ones.
@@ -61,6 +62,17 @@ def prompts_are_drawn_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def commands_are_made_once() -> Iterator[None]:
+    """The command line is made of its functions once, and not at every call: a process has one call, and tests have
+    hundreds."""
+    import typer.main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def nothing_is_kept_unasked() -> Iterator[None]:
     """A check in a test measures: what another test measured must not stand in for what this one tests."""
     from circuitdsl.engine import store
@@ -68,3 +80,10 @@ def nothing_is_kept_unasked() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "usual_store", lambda: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """What stands before ``-m MODULE`` in a command, in place of a Python that has to import torch first (warm.py)."""
+    with serving(tmp_path_factory.mktemp("warm")) as command:
+        yield command

@@ -26,18 +26,21 @@ from benchmarks.robustness.interrupts import interrupts
 from benchmarks.robustness.pickles import pickles
 from benchmarks.robustness.results import Record, Result
 from benchmarks.robustness.sameness import many, sameness
-from benchmarks.robustness.stores import crowd, damage, drafts, kills, sweeps
-from benchmarks.robustness.texts import prompts, specs
+from benchmarks.robustness.stores import crowd, damage, drafts, kills, refines, sweeps
+from benchmarks.robustness.texts import dictionaries, prompts, relations, specs
 from benchmarks.robustness.variants import variants
 from circuitdsl.version import __version__
 
 PARTS: Mapping[str, tuple[Callable[[int, int, Path], Result], int]] = {
     "specs": (specs, 5_000),
     "prompts": (prompts, 20_000),
+    "relations": (relations, 5_000),
+    "dictionaries": (dictionaries, 2_000),
     "kills": (kills, 60),
     "crowd": (crowd, 64),
     "sweeps": (sweeps, 40),
     "drafts": (drafts, 20),
+    "refines": (refines, 20),
     "damage": (damage, 60),
     "disks": (disks, 40),
     "interrupts": (interrupts, 20),

@@ -1,4 +1,4 @@
-"""A small check, sweep and draft of mini, and what of them has to come out the same whatever happens meanwhile."""
+"""A small check, sweep, draft and refinement of mini, and what of them has to come out the same whatever happens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import circuitdsl as cd
 from circuitdsl.language.circuit import Document
 from circuitdsl.models import open_model
-from circuitdsl.outcome import DraftReport, Report, SweepReport
+from circuitdsl.outcome import DraftReport, RefinementReport, Report, SweepReport
 
 SPEC = """circuit c {
   model mini
@@ -31,8 +31,9 @@ MEMORY = 400_000  # bytes, so that stacks are small and many
 
 @dataclass(frozen=True)
 class Bench:
-    """The check, the sweep and the draft, with their model open."""
+    """The check, the sweep, the draft and the refinement, with their model open."""
 
+    path: Path
     document: Document
     model: Any
 
@@ -40,11 +41,11 @@ class Bench:
     def in_folder(cls, folder: Path) -> Bench:
         path = folder / "c.circuit"
         path.write_text(SPEC, encoding="utf-8")
-        return cls(cd.load(path), open_model("mini").bridge)
+        return cls(path, cd.load(path), open_model("mini").bridge)
 
     def check(self, **settings: Any) -> Report:
-        settings = {"unexplained": True, "memory": MEMORY, "store": False} | settings
-        return cd.check(self.document, self.model, **settings)
+        settings = {"model": self.model, "unexplained": True, "memory": MEMORY, "store": False} | settings
+        return cd.check(self.document, **settings)
 
     def sweep(self, **settings: Any) -> SweepReport:
         terms = ("heads at END -> logits", "knockout(heads)")
@@ -57,15 +58,26 @@ class Bench:
             "ioi", model=self.model, memory=MEMORY, prompts=8, stages=2, top="5%", unexplained=False, **settings
         )
 
+    def refine(self, **settings: Any) -> RefinementReport:
+        settings = {"store": False} | settings
+        return cd.refine(self.path, model=self.model, memory=MEMORY, **settings)
 
-AnyReport = Report | SweepReport | DraftReport
+
+AnyReport = Report | SweepReport | DraftReport | RefinementReport
 
 
 def verdicts(report: AnyReport) -> str:
-    """All that a report says of claims, heads and senders, to the last bit, without what it cost and its notes."""
+    """All that a report says of claims, heads, senders and what is proposed, to the last bit, without what it cost and
+    its notes."""
     said = report.to_dict()
-    parts = ("circuits", "interventions", "comparisons", "series", "performance", "stages", "roles", "fed", "text")
-    return json.dumps([said[part] for part in parts if part in said], sort_keys=True)
+    return json.dumps([said[part] for part in _SAID if part in said], sort_keys=True)
+
+
+_SAID = (
+    *("circuits", "interventions", "comparisons", "series", "performance"),
+    *("stages", "roles", "fed", "text"),  # of a draft
+    *("surveys", "proposals", "claims"),  # of a refinement
+)
 
 
 ROUNDING = 1e-5

@@ -41,6 +41,11 @@ def drafts(count: int, seed: int, folder: Path) -> Result:
     return _killed(Bench.in_folder(folder).draft, 2, "draft", count, seed, folder)
 
 
+def refines(count: int, seed: int, folder: Path) -> Result:
+    """Two processes that refine."""
+    return _killed(Bench.in_folder(folder).refine, 2, "draft --refine", count, seed, folder)
+
+
 ROUNDS = 3  # of kills, until a run goes on to its end
 
 
@@ -51,9 +56,9 @@ def _killed(work: Callable[..., AnyReport], processes: int, what: str, count: in
     number = {2: "Two", 8: "Eight"}[processes]
     result = Result(
         f"SIGKILL of a {what}, {number.lower()} processes",
-        f"{number} processes {what} with one store and are killed at random moments. After every {ROUNDS} rounds a "
-        f"{what} runs to its end on what they left, and its report must equal the undisturbed one to the bit; then a "
-        "new store begins.",
+        f"{number} processes {what} with one store and are killed at random moments. After every {ROUNDS} rounds one "
+        "runs to its end on what they left, and its report must equal the undisturbed one to the bit; then a new store "
+        "begins.",
     )
     started = time.monotonic()
     expected = verdicts(work())

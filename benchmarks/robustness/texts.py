@@ -13,6 +13,7 @@ from benchmarks.robustness.results import Result
 from circuitdsl.errors import InputError
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.environment import TaskRef, UnknownName
+from circuitdsl.models import describe_dictionary
 
 SPECS = Path(__file__).parents[2] / "specs"
 LIMIT = 5.0
@@ -29,6 +30,32 @@ _LINES = (
         "counterfactuals": {"abc": "Then Paul and Kate sat. Eric gave a cup to"},
         "template": "one",
         "item": "7",
+    },
+    {
+        "prompt": "12 + 15 = 2 7",
+        "answer": " 7",
+        "right": [" 7"],
+        "positions": {"A1": " 2"},
+        "at": {"A1": {"answer": " 2", "wrong": [" 3", {"first": " 41"}]}},
+        "counterfactuals": {
+            "other": {"text": "13 + 25 = 3 8", "predicts": {"TENS": {"answer": " 3", "at": "A1"}, "ONES": " 8"}}
+        },
+    },
+)
+_RELATIONS = (
+    {
+        "name": "capital",
+        "relation_words": ["capital"],
+        "prompt_templates": ["The capital of {} is", "{} has the capital"],
+        "held_out_templates": ["What is the capital of {}? It is"],
+        "samples": [{"subject": "France", "object": "Paris"}, {"subject": "Japan", "object": "Tokyo"}],
+    },
+    {
+        "name": "language",
+        "relation_words": ["language"],
+        "prompt_templates": ["The language of {} is"],
+        "prompt_templates_zs": ["The language of {} is"],
+        "samples": [{"subject": "France", "object": "French"}, {"subject": "Japan", "object": "Japanese"}],
     },
 )
 _PIECES = (
@@ -52,7 +79,9 @@ _PIECES = (
 
 def specs(count: int, seed: int, folder: Path) -> Result:
     """Shipped specifications, changed in a few places, through everything that reads text."""
-    texts = [path.read_text("utf-8") for path in sorted(SPECS.rglob("*.circuit")) if "mini" in path.parts]
+    texts = [path.read_text("utf-8") for path in sorted(SPECS.rglob("*.circuit"))]
+    for dictionaries in ("mini", "brackets"):  # which specifications of features name beside them
+        (folder / dictionaries).symlink_to(SPECS / "features" / dictionaries)
 
     def read(text: str) -> None:
         path = folder / "mutated.circuit"
@@ -76,6 +105,50 @@ def prompts(count: int, seed: int, folder: Path) -> Result:
 
     about = "Files of prompts (JSONL) changed in the same way: described as a specification's task is."
     return _campaign("mutated files of prompts", about, texts, read, count, random.Random(seed))
+
+
+def relations(count: int, seed: int, folder: Path) -> Result:
+    """Files of relations, changed in the same way."""
+    texts = ["\n".join(map(json.dumps, _RELATIONS)), json.dumps(_RELATIONS[0], indent=1)]
+    rng = random.Random(seed)
+
+    def read(text: str) -> None:
+        (folder / "mutated.jsonl").write_bytes(text.encode("utf-8", "surrogatepass"))
+        shots = (("shots", 1.0),) if rng.random() < 0.5 else ()
+        cd.tasks.describe(TaskRef("facts", (("", "mutated.jsonl"), *shots), str(folder)))
+
+    about = "Files of relations (`task facts`) changed in the same way: described, with demonstrations or without."
+    return _campaign("mutated files of relations", about, texts, read, count, random.Random(seed))
+
+
+def dictionaries(count: int, seed: int, folder: Path) -> Result:
+    """Folders of dictionaries: settings changed in the same way, and weights damaged in their header or their bytes."""
+    whole = SPECS / "features" / "mini" / "mlp1"
+    settings, weights = (whole / "cfg.json").read_text("utf-8"), (whole / "sae_weights.safetensors").read_bytes()
+    header = weights[8 : 8 + int.from_bytes(weights[:8], "little")].decode()
+    rng = random.Random(seed)
+
+    def read(text: str) -> None:
+        config, _, named = text.partition(_PART)
+        changed = bytearray(weights[8 + len(header) :])
+        for _ in range(rng.choice((0, 1, 9))):
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+        if rng.random() < 0.1:
+            del changed[rng.randrange(len(changed)) :]
+        said = named.encode("utf-8", "surrogatepass")
+        length = len(said) if rng.random() < 0.9 else rng.choice((0, len(said) + 1, 2**31, 2**63, 2**64 - 1))
+        (folder / "cfg.json").write_bytes(config.encode("utf-8", "surrogatepass"))
+        (folder / "sae_weights.safetensors").write_bytes(length.to_bytes(8, "little") + said + changed)
+        describe_dictionary(str(folder))
+
+    about = (
+        "A folder of a dictionary (`cfg.json`, `sae_weights.safetensors`): settings and header changed in the same "
+        "way, lengths that are not the header's, bytes of weights changed or cut off."
+    )
+    return _campaign("damaged dictionaries", about, [settings + _PART + header], read, count, random.Random(seed))
+
+
+_PART = "\n---\n"
 
 
 def _campaign(

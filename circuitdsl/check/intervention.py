@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ UNCHANGED = 1e-5
 UNMEASURED = Change(NOTHING, NOTHING, NOTHING, None, False)
 """Of a head of which nothing could be measured."""
 
-Column = Array | Failure
+Column: TypeAlias = "Array | Failure"
 
 
 def check_intervention(plan: InterventionPlan, bench: Bench) -> InterventionReport:

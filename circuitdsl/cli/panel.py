@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import circuitdsl as cd
 from circuitdsl.cli.options import warn
 from circuitdsl.errors import InputError
-from circuitdsl.models.listing import ListedModel, of_revisions, read_listing
 
 if TYPE_CHECKING:
+    from circuitdsl.models.listing import ListedModel
     from circuitdsl.outcome import Panel
     from circuitdsl.report.output import View
 
@@ -20,6 +20,8 @@ FORMATS = ("text", "json", "junit")
 
 def models_of(listing: Path | None, model: str | None, revisions: str | None) -> tuple[ListedModel, ...]:
     """The models that --models or --revisions name; none where neither is given. Raises InputError."""
+    from circuitdsl.models.listing import of_revisions, read_listing  # not on top: help needs no models
+
     if listing is not None and (model is not None or revisions is not None):
         raise InputError("--models goes with neither --model nor --revisions", "write name@revision in the list")
     if listing is not None:

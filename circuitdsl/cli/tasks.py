@@ -67,6 +67,6 @@ def tasks_show(
     # A task is read as a spec reads it, so that it has the same spelling and the same errors here.
     written = f"circuit shown {{\n  model {quoted(model)}\n  task  {task}\n}}\n"
     reference = resolve_text(written, "command line", cd.environment(model, revision)).circuits[0].task
-    tokenizer = cd.models.tokenizer_of(model, revision)
+    tokenizer = cd.models.light_tokenizer(model, revision)
     page = render_prompts(cd.tasks.draw(reference, tokenizer, count, seed, bos), tokenizer)
     output.put(output.view_of().text(page))

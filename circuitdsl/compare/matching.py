@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from circuitdsl.compare.overlap import overlap
 from circuitdsl.language.circuit import Role
 
@@ -51,6 +49,7 @@ def match_roles(
 def _best_matching(left: Sequence[Role], right: Sequence[Role]) -> dict[str, tuple[str, Rule]]:
     if not left or not right:
         return {}
+    import numpy as np
     from scipy.optimize import linear_sum_assignment  # late: lint and fmt need none of it
 
     overlaps = [[overlap(map(str, ours.heads), map(str, theirs.heads)) for theirs in right] for ours in left]

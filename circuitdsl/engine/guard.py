@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from circuitdsl.components import Node
@@ -37,6 +38,11 @@ def is_guarded(world: World) -> bool:
             return False
         case _:
             assert_never(world)
+
+
+def unguarded(world: World) -> World | None:
+    """The same where to change nothing is no failure; None for worlds that are guarded in any case."""
+    return replace(world, guarded=False) if isinstance(world, Patched | Ablated) else None
 
 
 def unchanged(world: World) -> Failure:

@@ -13,7 +13,7 @@ import numpy as np
 
 from circuitdsl.components import END
 from circuitdsl.engine.base import Engine
-from circuitdsl.engine.guard import unchanged
+from circuitdsl.engine.guard import unchanged, unguarded
 from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.references import (
     Reference,
@@ -166,16 +166,36 @@ class Session:
         for (data, start), missing in missing_of.items():
             stop = len(self.prompts(data, count))
             answers = self._answers(data, start, stop, missing)
-            # What changed something on the prompts before and nothing on these is a question to all of them.
-            again = [experiment for experiment, answer in answers.items() if start and _is_unchanged(answer)]
-            for experiment in again:
-                del self.results[experiment]
-            answers |= self._answers(data, 0, stop, again) if again else {}
+            answers |= self._completed(data, start, stop, answers) if start else {}
             for experiment, answer in answers.items():
                 self.results[experiment] = _joined(self.results.get(experiment), answer)
                 if _is_unchanged(answer):
                     self.idle[experiment] = stop
         return {experiment: _upto(self.results[experiment], count) for experiment in experiments}
+
+    def _completed(
+        self, data: Data, start: int, stop: int, answers: Mapping[Experiment, Array | Failure]
+    ) -> dict[Experiment, Array | Failure]:
+        """Answers from ``start`` on for patches that change something on the prompts before it or from there on, and
+        nothing on the others, which is no failure then: the others are run without the guard, or where it cannot be
+        left out, all prompts are. What is known of the prompts before goes into ``results``."""
+        idle = {e for e in answers if isinstance(self.results[e], Failure)}
+        since = [e for e in idle if not isinstance(answers[e], Failure)]
+        before = [e for e, answer in answers.items() if e not in idle and _is_unchanged(answer)]
+        self.results |= self._unguarded(data, 0, start, since)
+        found = self._unguarded(data, start, stop, before)
+        rest = [e for e in (*since, *before) if unguarded(e.world) is None]
+        for experiment in rest:
+            del self.results[experiment]
+        return found | (self._answers(data, 0, stop, rest) if rest else {})
+
+    def _unguarded(
+        self, data: Data, start: int, stop: int, experiments: Iterable[Experiment]
+    ) -> dict[Experiment, Array | Failure]:
+        """Answers without the guard, of those experiments that have one which can be left out."""
+        free = {e: replace(e, world=world) for e in experiments if (world := unguarded(e.world)) is not None}
+        found = self._answers(data, start, stop, tuple(free.values())) if free else {}
+        return {experiment: found[other] for experiment, other in free.items()}
 
     def _missing(self, experiments: Iterable[Experiment], count: int) -> dict[tuple[Data, int], list[Experiment]]:
         """Experiments whose readings stop short of ``count``, by data and by the prompt at which they stop."""
@@ -185,7 +205,7 @@ class Session:
             wanted = len(self.prompts(experiment.data, count))
             if isinstance(known, Failure) and self.idle.get(experiment, wanted) >= wanted:
                 continue
-            have = 0 if known is None or isinstance(known, Failure) else len(known)
+            have = self.idle.get(experiment, 0) if known is None or isinstance(known, Failure) else len(known)
             if have < wanted:
                 groups.setdefault((experiment.data, have), []).append(experiment)
         return groups
@@ -206,7 +226,8 @@ class Session:
             for first, last in slices:
                 self._slice(data, stream, shammed, first, last, known, references)
         except KeyboardInterrupt:
-            self.results |= {e: _joined(self.results.get(e), each) for e, each in known.complete(len(slices)).items()}
+            ended = {e: each for e, each in known.complete(len(slices)).items() if not start or e in self.results}
+            self.results |= {e: _joined(self.results.get(e), each) for e, each in ended.items()}
             raise
         finally:
             self.ran += len(known.ran)
@@ -417,10 +438,10 @@ def _check_tokens(prompts: Sequence[Prompt], model: Model | KnownModel) -> None:
 
 
 def _joined(known: Array | Failure | None, more: Array | Failure) -> Array | Failure:
-    """What is known with the readings of the prompts after it; of a patch that changed nothing, of all prompts."""
-    if known is None or isinstance(known, Failure) or isinstance(more, Failure):
+    """What is known with the readings of the prompts after it; a failure of either is one of both."""
+    if known is None or isinstance(more, Failure):
         return more
-    return np.concatenate([known, more])
+    return known if isinstance(known, Failure) else np.concatenate([known, more])
 
 
 def _is_unchanged(answer: Array | Failure) -> bool:

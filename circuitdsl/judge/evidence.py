@@ -25,9 +25,10 @@ from typing import Protocol
 import numpy as np
 
 # Not scipy.stats: its distributions call these functions, take fifty times as long, and half a second to import.
-from scipy import optimize, special
+from scipy import special
 
 from circuitdsl.judge.looks import Course, Together
+from circuitdsl.judge.roots import root
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.measures.ranks import spearman
 
@@ -237,8 +238,7 @@ def passing(p: Callable[[float], float], start: float, end: float, level: float)
     p = cache(p)  # the ends are asked for twice
     if end == start or p(end) > level:
         return end
-    found = optimize.root_scalar(lambda bound: p(bound) - level, bracket=(start, end), method="brentq", xtol=1e-9)
-    return float(found.root)
+    return root(lambda bound: p(bound) - level, start, end, within=1e-9)
 
 
 def of_mean(column: Array, units: Units, limits: tuple[float, float] | None, binary: bool = False) -> Evidence:

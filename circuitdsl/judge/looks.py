@@ -22,8 +22,9 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
+from circuitdsl.judge.roots import root
 from circuitdsl.judge.units import Array
 
 A_DOUBLING = 4
@@ -88,9 +89,7 @@ def _each(course: Course, level: float) -> float:
     def off(z: float) -> float:
         return math.log(course.over(float(special.ndtr(-z)))) - math.log(level)
 
-    bracket = (-float(special.ndtri(level)), 9.0)
-    found = optimize.root_scalar(off, bracket=bracket, method="brentq", xtol=1e-12)
-    return float(special.ndtr(-float(found.root)))
+    return float(special.ndtr(-root(off, -float(special.ndtri(level)), 9.0, within=1e-12)))
 
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from circuitdsl.components import Node
 from circuitdsl.language.circuit import Circuit, Nodes
 from circuitdsl.language.environment import CHANCE, NOT_NEGATIVE, RANDOM_HEADS, SHAM, MeasureInfo, Parameter
@@ -83,7 +81,7 @@ def _knockout(request: Request) -> Asking:
         Folded(change) if shams else change,
         control=against_sham(change, 2)
         if shams
-        else _of_random_sets(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], np.abs(m[..., 1:2]))),
+        else _of_random_sets(request, lambda m: ratio(m[..., 2:] - m[..., 1:2], abs(m[..., 1:2]))),
         parts=tuple(
             (str(node.component), Measurement((sample(request.data, results[e], results[clean]),), change))
             for node, e in singles.items()
@@ -261,9 +259,10 @@ def _minimality(request: Request) -> Asking:
             for i in range(1, len(columns), 2)
         )
     )
-    means = np.mean(np.stack(columns, axis=-1), axis=0)
+    means = [float(column.mean()) for column in columns]
     names = list(companions)
-    strongest = names[int(np.argmax([abs(means[i] - means[i + 1]) for i in range(1, len(columns), 2)]))]
+    gaps = [abs(means[i] - means[i + 1]) for i in range(1, len(columns), 2)]
+    strongest = names[gaps.index(max(gaps))]
     return Measurement(
         (sample(request.data, *columns),),
         adds,
@@ -368,7 +367,7 @@ def _joined(*notes: str) -> str:
 
 
 def _gap(circuit: Array, model: Array) -> float:
-    return float(np.mean(circuit) - np.mean(model))
+    return float(circuit.mean() - model.mean())
 
 
 def _chooses(circuit: Array, model: Array) -> float:
@@ -377,8 +376,10 @@ def _chooses(circuit: Array, model: Array) -> float:
 
 
 def _random_subsets(request: Request) -> dict[str, frozenset[Node]]:
+    from numpy.random import default_rng
+
     nodes = request.circuit.constituents
-    generator = np.random.default_rng(request.method.seed)
+    generator = default_rng(request.method.seed)
     draws = generator.random((RANDOM_SUBSETS, len(nodes))) < 0.5
     sets = (frozenset(node for node, kept in zip(nodes, row, strict=True) if kept) for row in draws)
     return {f"random set {i + 1}": some for i, some in enumerate(sets) if some}

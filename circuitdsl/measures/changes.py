@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.language.circuit import FromTo, Method
@@ -28,6 +26,10 @@ from circuitdsl.measures.measurement import (
 )
 from circuitdsl.measures.outputs import AMONG
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 FEWEST = 3
 """A rank correlation needs three heads."""
 
@@ -38,8 +40,9 @@ def direct(head: Head, method: Method, under: Intervened | None = None) -> Patch
 
 
 def _change_and_importance(means: Array) -> tuple[Array, Array]:
-    before, after, patched = np.split(means[..., :-1], 3, axis=-1)
-    return after - before, np.abs(patched - means[..., -1:])
+    heads = means.shape[-1] // 3
+    before, after, patched = (means[..., each * heads : (each + 1) * heads] for each in range(3))
+    return after - before, abs(patched - means[..., -1:])
 
 
 CHANGE_BY_IMPORTANCE = RankCorrelation(_change_and_importance)
@@ -72,7 +75,7 @@ def _turned(counts: Callable[[Array, Array], NDArray[np.bool_]]) -> Estimator:
         accuracy = figure_of(replace(request.term, measure="accuracy")).reading
         before, after = (request.ask(world, accuracy) for world in (CLEAN, request.world))
         results = yield [before, after]
-        column = counts(results[before], results[after]).astype(np.float64)
+        column = counts(results[before], results[after]).astype(float)
         return Measurement((sample(request.data, column),), proportion())
 
     return estimate

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from circuitdsl.components import ALL, Node, Position
 from circuitdsl.language.circuit import Circuit, Role, Term
 from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS, MeasureInfo, Parameter
@@ -142,9 +140,11 @@ def ways(left: Circuit, right: Circuit, pairs: Sequence[Pair]) -> Asking:
     count = 2 * len(pairs)
 
     def all_ways(means: Array) -> Array:
+        import numpy as np
+
         columns = means[..., : 1 + count], means[..., 1 + count : 2 + 2 * count]
         losses = [
-            ratio(task[..., :1] - task[..., 1:], np.abs(task[..., :1])).reshape(*task.shape[:-1], -1, 2)
+            ratio(task[..., :1] - task[..., 1:], abs(task[..., :1])).reshape(*task.shape[:-1], -1, 2)
             for task in columns
         ]
         left_way = losses[0][..., 0] - losses[1][..., 0]

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from circuitdsl.components import Component, Feature, Geometry, Head, Node
-from circuitdsl.measures.estimands import Contrast, Folded, Ratio, excess
+from circuitdsl.measures.estimands import Contrast, Folded, Ratio, excess, side_by_side
 from circuitdsl.measures.experiments import NodeEdge
 from circuitdsl.measures.measurement import CannotMeasure, Paired, RandomSets
 
@@ -78,6 +76,8 @@ def stand_ins(
 
     Raises CannotMeasure if there are none, or every layer and dictionary is used whole.
     """
+    from numpy.random import default_rng
+
     by_kin: dict[Hashable, list[Exchangeable]] = {}
     for component in sorted(set(components), key=lambda each: (isinstance(each, Feature), each)):
         by_kin.setdefault(_kin(component), []).append(component)
@@ -85,7 +85,7 @@ def stand_ins(
         raise CannotMeasure("there are no random heads to compare with: no head is part of it")
     if all(len(some) == _size(some[0], geometry) for some in by_kin.values()):
         raise CannotMeasure("there are no random heads to compare with: the circuit has all heads of its layers")
-    generator = np.random.default_rng(seed)
+    generator = default_rng(seed)
     for _ in range(count):
         yield {
             component: replace(component, index=int(index))
@@ -119,7 +119,7 @@ def exchanged(nodes: Iterable[Node], stand_in: StandIns) -> Iterator[Node]:
 def sizes_of(own: Ratio, first: int, count: int) -> RandomSets:
     """The sizes of the changes of F that random sets make, from the columns F changed [first to first + count]."""
     each = [_changed(own, column) for column in range(first, first + count)]
-    return lambda means: np.maximum(np.abs(np.stack([of.value(means) for of in each], axis=-1)), ROUNDING)
+    return lambda means: abs(side_by_side(each, means)).clip(min=ROUNDING)
 
 
 def against_sham(own: Ratio, column: int) -> Paired:

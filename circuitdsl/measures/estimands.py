@@ -2,6 +2,7 @@
 
 A mean of bounded values, a ratio of means, the size of a signed figure and the largest of several need different
 statistics, so that a measurement says which of them it is, and hands over no bare function. Nothing is judged here.
+Numpy is imported where something is computed: `lint` and `explain` read what measurements there are, and compute none.
 """
 
 from __future__ import annotations
@@ -9,12 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from circuitdsl.measures.ranks import spearman
-
-Array = NDArray[np.float64]
+from circuitdsl.measures.ranks import Array, spearman
 
 Limits = tuple[float, float]
 """The least and the greatest value that there can be on a single prompt."""
@@ -112,7 +108,7 @@ class Ratio:
 
     def value(self, means: Array) -> Array:
         under = self.under.of(means)
-        return ratio(self.over.of(means), np.abs(under) if self.of_size else under)
+        return ratio(self.over.of(means), abs(under) if self.of_size else under)
 
     def moved(self, offset: int, width: int) -> Ratio:
         needs = tuple(each.moved(offset) for each in self.needs)
@@ -126,7 +122,7 @@ class Folded:
     of: Mean | Ratio
 
     def value(self, means: Array) -> Array:
-        return np.abs(self.of.value(means))
+        return abs(self.of.value(means))
 
     def moved(self, offset: int, width: int) -> Folded:
         return Folded(self.of.moved(offset, width))
@@ -139,7 +135,7 @@ class Largest:
     of: tuple[Estimand, ...]
 
     def value(self, means: Array) -> Array:
-        return np.max(np.stack([each.value(means) for each in self.of], axis=-1), axis=-1)
+        return side_by_side(self.of, means).max(axis=-1)
 
     def moved(self, offset: int, width: int) -> Largest:
         return Largest(tuple(each.moved(offset, width) for each in self.of))
@@ -152,7 +148,7 @@ class Smallest:
     of: tuple[Estimand, ...]
 
     def value(self, means: Array) -> Array:
-        return np.min(np.stack([each.value(means) for each in self.of], axis=-1), axis=-1)
+        return side_by_side(self.of, means).min(axis=-1)
 
     def moved(self, offset: int, width: int) -> Smallest:
         return Smallest(tuple(each.moved(offset, width) for each in self.of))
@@ -196,6 +192,8 @@ class Dependence:
 
     def value(self, means: Array) -> Array:
         """NaN: it is a figure of prompts, and no function of means over them."""
+        import numpy as np
+
         return np.full(means.shape[:-1], np.nan)
 
     def moved(self, offset: int, width: int) -> Dependence:
@@ -273,7 +271,7 @@ def mean_of(several: Sequence[Estimand]) -> Estimand:
         return Mean(Contrast(terms, limits.pop() if len(limits) == 1 else None))
 
     def averaged(means: Array) -> Array:
-        return np.mean(np.stack([each.value(means) for each in several], axis=-1), axis=-1)
+        return side_by_side(several, means).mean(axis=-1)
 
     return Smooth(averaged, tuple(need for each in several for need in needs_of(each)))
 
@@ -291,6 +289,13 @@ def needs_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return tuple(need for each in several for need in needs_of(each))
         case Mean() | RankCorrelation() | Dependence():
             return ()
+
+
+def side_by_side(several: Iterable[Estimand], means: Array) -> Array:
+    """The values of several figures: means of columns [..., columns] -> [..., figures]."""
+    import numpy as np
+
+    return np.stack([each.value(means) for each in several], axis=-1)
 
 
 def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
@@ -312,5 +317,7 @@ def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
 
 def ratio(numerator: Array, denominator: Array) -> Array:
     """numerator / denominator, NaN where the denominator is zero."""
+    import numpy as np
+
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(denominator == 0, np.nan, numerator / np.where(denominator == 0, 1.0, denominator))

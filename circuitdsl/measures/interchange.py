@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from circuitdsl.language.circuit import Nodes, Variable
 from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS, MeasureInfo, Parameter
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
@@ -35,7 +33,7 @@ def _interchange(request: Request) -> Asking:
     return Measurement(
         (sample(request.data, *(results[each] for each in (exchanged, *randoms))),),
         share,
-        control=(lambda means: np.asarray(means[..., 1:])) if controlled else None,
+        control=(lambda means: means[..., 1:]) if controlled else None,
         parts=((AS_IT_IS, Measurement((sample(request.data, results[as_it_is]),), share)),) if request.parts else (),
     )
 

@@ -6,14 +6,11 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never
 
-import numpy as np
-from numpy.typing import NDArray
-
 from circuitdsl.actions import Ablation
 from circuitdsl.components import ALL, Node
 from circuitdsl.language.circuit import Argument, Circuit, Control, Method, Term
 from circuitdsl.language.environment import MeasureInfo
-from circuitdsl.measures.estimands import Dependence, Estimand, Limits
+from circuitdsl.measures.estimands import Array, Dependence, Estimand, Limits
 from circuitdsl.measures.experiments import (
     Clean,
     Data,
@@ -28,8 +25,6 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.measures.figures import Figure, figure_of
-
-Array = NDArray[np.float64]
 
 CLEAN = Clean()
 
@@ -176,7 +171,7 @@ class Failure:
     kind: Literal["", "unchanged", "ended"] = field(default="", repr=False)
 
 
-Results = Mapping[Experiment, Array | Failure]
+Results = Mapping[Experiment, "Array | Failure"]
 """What was read of experiments, one array [prompts] each, or why it could not be."""
 
 
@@ -250,6 +245,8 @@ def ablation_source(method: Method, ablate: Ablation) -> Source:
 
 def sample(data: Data, *columns: Array) -> Sample:
     """Columns of shape [prompts] each, side by side."""
+    import numpy as np  # as in ``estimands``
+
     return Sample(data, np.stack(columns, axis=-1))
 
 
@@ -273,6 +270,8 @@ def together(
 
 def joined(measurements: Sequence[Measurement]) -> tuple[tuple[Sample, ...], tuple[Estimand, ...]]:
     """The columns of several measurements on the same prompts as one sample, and their estimands of these columns."""
+    import numpy as np
+
     samples = [sample for measurement in measurements for sample in measurement.samples]
     assert len(samples) == len(measurements), "what is joined has one sample each"
     assert len({each.data for each in samples}) == 1, "what is joined is measured on the same prompts"

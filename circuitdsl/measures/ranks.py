@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[np.float64]"
 
 
 def spearman(left: Array, right: Array) -> Array:
@@ -18,6 +21,7 @@ def spearman(left: Array, right: Array) -> Array:
     [1.0, -1.0]
     """
     # Here, for its import takes half a second, and lint and plan compute no correlation.
+    import numpy as np
     from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
 
     ranks: list[Array] = [

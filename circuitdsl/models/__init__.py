@@ -15,7 +15,7 @@ from circuitdsl.models.open import open_model
 from circuitdsl.models.opening import Dtype, Opening, device_of
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.state import State, state_of
-from circuitdsl.models.tokenizer import tokenizer_of
+from circuitdsl.models.tokenizer import light_tokenizer, tokenizer_of
 
 __all__ = [
     "DictionaryWeights",
@@ -31,6 +31,7 @@ __all__ = [
     "describe_dictionary",
     "device_of",
     "geometry_of",
+    "light_tokenizer",
     "model_names",
     "named_in",
     "open_dictionary",

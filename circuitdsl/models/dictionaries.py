@@ -31,6 +31,9 @@ MOST_SETTINGS = 2**20
 MOST_BYTES = 2**30
 """Larger files are not read."""
 
+LARGEST = 1e15
+"""Weights of a larger size are refused: products and sums of them would be infinite in float32."""
+
 Activation = Literal["relu", "topk", "jumprelu"]
 
 _ARCHITECTURES: Mapping[str, tuple[Activation, bool]] = {
@@ -256,17 +259,23 @@ def _tensors(path: str, raw: bytes) -> Mapping[str, _Array]:
         if each.dtype not in _TYPES:
             remedy = f"weights are of the types {', '.join(_TYPES)}"
             raise UnknownName(f"{where}: {_shown(name)} is of the type {each.dtype}", (), remedy)
-        if not _is_finite(each):
+        largest = _largest(each)
+        if not math.isfinite(largest):
             raise UnknownName(f"{where}: {_shown(name)} has NaN or infinity in it", (), "train or save it again")
+        if largest > LARGEST:
+            message = f"{where}: {_shown(name)} has a number of size {largest:.3g}, and {LARGEST:g} is the most"
+            raise UnknownName(message, (), "train or save it again: sums of such numbers are none in float32")
     return tensors
 
 
-def _is_finite(array: _Array) -> bool:
+def _largest(array: _Array) -> float:
+    """The largest size of its numbers; NaN where one is none."""
     import numpy as np
 
     values = np.frombuffer(array.data, dtype=_TYPES[array.dtype])
-    exponent = 0x7F80  # of bfloat16: all ones in NaN and infinity
-    return bool(((values & exponent) != exponent).all() if array.dtype == "BF16" else np.isfinite(values).all())
+    if array.dtype == "BF16":  # the upper half of a float32
+        values = (values.astype("<u4") << 16).view("<f4")
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _check_shapes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,53 +13,21 @@ from circuitdsl.language.diagnostics import Diagnostic
 from circuitdsl.language.environment import LineFault, TaskRef, UnknownName
 from circuitdsl.language.source import Span
 from circuitdsl.models.folders import find_folder
-from circuitdsl.models.kept_tokenizer import SPECIAL, KeptTokenizer, TokenizerText
 from circuitdsl.models.model import ModelError
 from circuitdsl.models.planted.plans import PLANTED
-from circuitdsl.models.tokenizer import tokenizer_of
+from circuitdsl.models.tokenizer import light_tokenizer
 from circuitdsl.tasks import Examination, examine, files_of
 
-_FILE = "tokenizer.json"
 
-
-def light_tokenizer(name: str, revision: str | None = None) -> Any:
-    """A model's tokenizer, made of its ``tokenizer.json`` alone where it has one; else as :func:`tokenizer_of` does,
-    which loads transformers.
-
-    Nothing is fetched: raises :class:`ModelError` for a model that is not on this machine, and as that does.
-    """
-    folder = find_folder(name, revision)
-    if folder is None and name not in PLANTED:
+def local_tokenizer(name: str, revision: str | None = None) -> Any:
+    """As :func:`light_tokenizer`, of models on this machine alone: nothing is fetched. Raises :class:`ModelError` for
+    others, too."""
+    if name not in PLANTED and find_folder(name, revision) is None:
         raise ModelError(
             f"the tokenizer of {name} is not on this machine",
             "`circuitdsl check` fetches it with the model; `--model` reads the lines as another model does",
         )
-    if folder is None or not (folder / _FILE).is_file():
-        return tokenizer_of(name, revision)
-    from tokenizers import Tokenizer
-
-    try:
-        text = (folder / _FILE).read_text(encoding="utf-8")
-        backend = Tokenizer.from_str(text)
-        special = _special(folder, backend)
-    except Exception:  # of a file that is damaged, of whatever kind: who knows all kinds says what is wrong
-        return tokenizer_of(name, revision)
-    return KeptTokenizer(TokenizerText(text, special), partial(tokenizer_of, name, revision))
-
-
-def _special(folder: Path, backend: Any) -> dict[str, Any]:
-    """The special tokens that the folder's configuration names, as TransformerLens completes them."""
-    path = folder / "tokenizer_config.json"
-    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-    def token(name: str) -> str | None:
-        given = written.get(name)
-        return given.get("content") if isinstance(given, dict) else given
-
-    bos, unknown = token("bos_token") or token("eos_token"), token("unk_token")
-    numbers = {name: None if name is None else backend.token_to_id(name) for name in (bos, unknown)}
-    found = {"bos_token": bos, "bos_token_id": numbers[bos], "unk_token": unknown, "unk_token_id": numbers[unknown]}
-    return dict.fromkeys(SPECIAL) | found | {"all_special_ids": [each for each in numbers.values() if each is not None]}
+    return light_tokenizer(name, revision)
 
 
 def read_prompts(

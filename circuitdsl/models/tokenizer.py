@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from circuitdsl.models.configuration import is_native, read_configuration
 from circuitdsl.models.folders import find_folder, has_tokenizer, hub_name
 from circuitdsl.models.hub import require_hub, require_revisions
+from circuitdsl.models.kept_tokenizer import SPECIAL, KeptTokenizer, TokenizerText
 from circuitdsl.models.loading import told
 from circuitdsl.models.open import open_model
 from circuitdsl.models.opening import Opening
 from circuitdsl.models.planted.plans import PLANTED
-from circuitdsl.models.planted.vocabulary import word_tokenizer
+from circuitdsl.models.planted.vocabulary import SPECIAL_TOKENS, word_level, word_tokenizer
 from circuitdsl.models.quiet import quiet
+
+_FILE = "tokenizer.json"
 
 
 def tokenizer_of(name: str, revision: str | None = None) -> Any:
@@ -33,6 +39,51 @@ def tokenizer_of(name: str, revision: str | None = None) -> Any:
             return _completed(_loaded(_source(name, folder), revision if folder is None else None))
         except TypeError:  # special tokens as Hugging Face does not take them, for which TransformerLens has a way
             return open_model(name, opening=Opening("cpu", revision)).tokenizer
+
+
+def light_tokenizer(name: str, revision: str | None = None) -> Any:
+    """The same without transformers, which loads torch: that of a planted model, and where a ``tokenizer.json`` lies on
+    this machine. Of other models it is :func:`tokenizer_of` that gives it, and raises."""
+    try:
+        kept = _kept(name, revision)
+    except Exception:  # of a file that is damaged, of whatever kind: who knows all kinds says what is wrong
+        kept = None
+    own = partial(tokenizer_of, name, revision)
+    return own() if kept is None else KeptTokenizer(kept, own)
+
+
+def _kept(name: str, revision: str | None) -> TokenizerText | None:
+    """A model's tokenizer as text, None where that is not all there is to it."""
+    from tokenizers import Tokenizer
+
+    if name in PLANTED and revision is None:
+        backend, special = word_level(PLANTED[name]().vocabulary), SPECIAL_TOKENS
+        text = backend.to_str()
+    else:
+        folder = find_folder(name, revision)
+        if folder is None or not (folder / _FILE).is_file():
+            return None
+        text = (folder / _FILE).read_text(encoding="utf-8")
+        backend, special = Tokenizer.from_str(text), _special(folder)
+    ids = {kind: backend.token_to_id(token) for kind, token in special.items()}
+    known = dict.fromkeys(id for id in ids.values() if id is not None)
+    found = {**special, **{f"{kind}_id": id for kind, id in ids.items()}, "all_special_ids": list(known)}
+    return TokenizerText(text, {each: found.get(each) for each in SPECIAL})
+
+
+def _special(folder: Path) -> Mapping[str, str]:
+    """The special tokens that the folder's configuration names, as TransformerLens completes them."""
+    path = folder / "tokenizer_config.json"
+    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def token(kind: str) -> str | None:
+        given = written.get(kind)
+        return given.get("content") if isinstance(given, dict) else given
+
+    kinds = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+    named = {kind: each for kind in kinds if (each := token(kind)) is not None}
+    end = named.get("eos_token", "<|endoftext|>")
+    return {"bos_token": end, "pad_token": end, "eos_token": end} | named
 
 
 def _source(name: str, folder: Path | None) -> str:

@@ -19,6 +19,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class Wording:
     def name(self) -> str:
         return f"{self.relation.name} {self.number}"
 
-    @property
+    @cached_property
     def frame(self) -> str:
         """The template without what names the relation."""
         start, end = self.relation.named_at(self.template) or (0, 0)
@@ -136,14 +137,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Counted:
-    """A wording and its facts, by subject and by place, with the place of each one's query and demonstration, and what
-    demonstrations may be about."""
+    """A wording and its facts, by subject and by place, with the place of each one's query and demonstration, how the
+    objects of those at a place begin, and what demonstrations may be about."""
 
     wording: Wording
     facts: Mapping[str, Fact]
     query: Mapping[str, Place]
     demonstration: Mapping[str, Place]
     at_place: Mapping[Place, tuple[Fact, ...]]
+    starts_at: Mapping[Place, frozenset[frozenset[object]]]
     shown: tuple[Shown, ...]
 
 
@@ -194,7 +196,7 @@ class Asked:
             each
             for relation in self.relations
             if self.only in (None, relation.name)
-            for each in self._every(relation)
+            for each in self._every[relation.name]
             if not self.held_out or each.template in relation.held_out
         )
 
@@ -207,13 +209,18 @@ class Asked:
         found: list[Wording] = []
         for relation in self.relations:
             if relation is not wording.relation:
-                every = self._every(relation)
+                every = self._every[relation.name]
                 same = [each for each in every if each.frame == wording.frame]
                 found += same or [each for each in every if each.number == wording.number] or every
         return tuple(found)
 
-    def _every(self, relation: Relation) -> tuple[Wording, ...]:
-        """What it may be asked in: also in wordings that are held out where these are asked for, and never else."""
+    @cached_property
+    def _every(self) -> Mapping[str, tuple[Wording, ...]]:
+        """What each relation may be asked in, by its name."""
+        return {relation.name: self._wordings_of(relation) for relation in self.relations}
+
+    def _wordings_of(self, relation: Relation) -> tuple[Wording, ...]:
+        """Also those that are held out where these are asked for, and never else."""
         plain = (*relation.templates, *(relation.held_out if self.held_out else ()))
         templates = relation.demonstrated if self.shots else plain
         return tuple(Wording(relation, template, number) for number, template in enumerate(templates))
@@ -233,8 +240,8 @@ def pools_of(asked: Asked, reader: Reader) -> Pools:
     """All queries, as a reader has them."""
     objects = {each for relation in asked.relations for fact in relation.facts for each in fact.objects}
     begins = reader.begins(sorted(objects))
-    every = {each for wording in asked.wordings for each in (wording, *asked.counterparts(wording))}
-    counted = {wording: _counted(wording, reader, begins, bool(asked.shots)) for wording in every}
+    every = {each.name: each for wording in asked.wordings for each in (wording, *asked.counterparts(wording))}
+    counted = {name: _counted(wording, reader, begins, bool(asked.shots)) for name, wording in every.items()}
     queries = {wording.name: tuple(_queries(wording, asked, counted, begins)) for wording in asked.wordings}
     total = sum(map(asked.asks, (fact for wording in asked.wordings for fact in wording.relation.facts)))
     return Pools(queries, begins, asked.shots, asked.subject is not None, total - sum(map(len, queries.values())))
@@ -254,16 +261,21 @@ def _counted(wording: Wording, reader: Reader, begins: Mapping[str, object], sho
         query,
         dict(zip(subjects, demonstrations, strict=False)),
         {place: tuple(found) for place, found in at_place.items()},
+        {
+            place: frozenset(_begun(fact, begins) for fact in found if fact.object in begins)
+            for place, found in at_place.items()
+        },
         tuple(_shown(((fact, fact) for fact in facts), begins)) if shown else (),
     )
 
 
 def _queries(
-    wording: Wording, asked: Asked, counted: Mapping[Wording, Counted], begins: Mapping[str, object]
+    wording: Wording, asked: Asked, counted: Mapping[str, Counted], begins: Mapping[str, object]
 ) -> Iterator[Query]:
-    """The queries that have all counterfactuals."""
-    mine = counted[wording]
-    turned = [(counted[other], _turned(mine, counted[other], begins)) for other in asked.counterparts(wording)]
+    """The queries that have all counterfactuals. ``counted`` is by the names of wordings."""
+    mine = counted[wording.name]
+    others = [counted[other.name] for other in asked.counterparts(wording)]
+    turned = [(other, _turned(mine, other, begins)) for other in others]
     turns = asked.turns
     for subject, fact in mine.facts.items():
         if not asked.asks(fact) or fact.object not in begins:
@@ -278,7 +290,7 @@ def _queries(
                 and each.facts[subject].object in begins
                 and not _begun(fact, begins) & _begun(each.facts[subject], begins)
             )
-        found = tuple(each for each in fitting if any(_others(mine, fact, each, begins, asked.shots)))
+        found = tuple(each for each in fitting if _has_others(mine, fact, each, begins, asked.shots))
         if found:
             yield Query(mine, fact, found)
 
@@ -295,26 +307,43 @@ def _turned(one: Counted, other: Counted, begins: Mapping[str, object]) -> Turne
 def _shown(pairs: Iterable[tuple[Fact, Fact]], begins: Mapping[str, object]) -> Iterator[Shown]:
     for mine, theirs in pairs:
         if mine.object in begins and theirs.object in begins:
-            yield Shown(mine, theirs, frozenset(_begun(mine, begins) | _begun(theirs, begins)))
+            yield Shown(mine, theirs, _begun(mine, begins) | _begun(theirs, begins))
 
 
-def _begun(fact: Fact, begins: Mapping[str, object]) -> set[object]:
+def _begun(fact: Fact, begins: Mapping[str, object]) -> frozenset[object]:
     """How the objects of a fact begin."""
-    return {begins[each] for each in fact.objects if each in begins}
+    return frozenset(begins[each] for each in fact.objects if each in begins)
+
+
+def _has_others(counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], shots: int) -> bool:
+    """Whether there is a fact that ``other_subject`` may be about. Of those that begin alike one is looked at."""
+    may = _may_be_other(counted, fact, turned, begins, shots)
+    return any(map(may, counted.starts_at[counted.query[fact.subject]]))
 
 
 def _others(
     counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], shots: int
 ) -> Iterator[Fact]:
-    """The facts that ``other_subject`` may be about: with another object, and enough others left to be shown."""
+    """The facts that ``other_subject`` may be about."""
+    may = _may_be_other(counted, fact, turned, begins, shots)
+    for other in counted.at_place[counted.query[fact.subject]]:
+        if other.object in begins and may(_begun(other, begins)):
+            yield other
+
+
+def _may_be_other(
+    counted: Counted, fact: Fact, turned: Turned | None, begins: Mapping[str, object], shots: int
+) -> Callable[[frozenset[object]], bool]:
+    """Whether ``other_subject`` may be about a fact whose objects begin so: with another object, and enough others left
+    to be shown."""
     right = _begun(fact, begins)
     left = list(_showable(counted, fact, turned, begins)) if shots else []
     starts = Counter(start for each in left for start in each.begun)
-    for other in counted.at_place[counted.query[fact.subject]]:
-        theirs = _begun(other, begins)
-        enough = len(left) - sum(starts[start] for start in theirs) >= shots
-        if other.object in begins and not theirs & right and enough:
-            yield other
+
+    def may(theirs: frozenset[object]) -> bool:
+        return not theirs & right and len(left) - sum(starts[start] for start in theirs) >= shots
+
+    return may
 
 
 def _showable(

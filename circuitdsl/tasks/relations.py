@@ -28,6 +28,18 @@ FIELDS: Mapping[str, str] = {
 """What is read of a relation; other fields are left alone, for LRE's files have more."""
 
 
+MOST_RELATIONS, MOST_WORDINGS = 200, 1_000
+"""Of a file."""
+
+MOST_FACTS, MOST_WORDS = 2_000, 20
+"""Of a relation. LRE's files are 47 relations, with 1,000 facts in the largest."""
+
+MOST_COMPARED = 2_000_000
+"""Pairs of a fact in a wording and a relation of a file: in each it is looked for."""
+
+LONGEST = 1_000  # characters of a template, a word, a subject, an object
+
+
 @dataclass(frozen=True)
 class Fact:
     """A subject and the object that a relation gives it, as sentences write them: "France", "Paris".
@@ -70,13 +82,26 @@ class Relation:
 
 def relations_of(text: str) -> tuple[Relation, ...]:
     """The relations that a file's text holds. Raises :class:`Mistake` with the line where one begins that is wrong."""
-    found = tuple(_relation(given, f"line {line}") for line, given in _objects(text))
+    found: dict[str, Relation] = {}
+    wordings = asked = 0
+    for line, given in _objects(text):
+        each = _relation(given, f"line {line}")
+        if each.name in found:
+            raise Mistake(f"two relations are called {each.name}", "give each a name of its own")
+        found[each.name] = each
+        mine = len({*each.templates, *each.held_out, *each.demonstrated})
+        wordings, asked = wordings + mine, asked + mine * len(each.facts)
+        _require_few(len(found), MOST_RELATIONS, "relations", f"line {line}")
+        _require_few(wordings, MOST_WORDINGS, "templates in all", f"line {line}")
+        _require_few(asked * len(found), MOST_COMPARED, "pairs of a fact in a wording and a relation", f"line {line}")
     if not found:
         raise Mistake("there are no relations in it", f"a relation is such as {EXAMPLE}")
-    for i, each in enumerate(found):
-        if any(each.name == other.name for other in found[:i]):
-            raise Mistake(f"two relations are called {each.name}", "give each a name of its own")
-    return found
+    return tuple(found.values())
+
+
+def _require_few(count: int, most: int, what: str, where: str) -> None:
+    if count > most:
+        raise Mistake(f"{where}: more than {most:,} {what}", "split the file, or leave some out")
 
 
 EXAMPLE = (
@@ -134,8 +159,11 @@ def _relation(given: dict[str, Any], where: str) -> Relation:
     words = tuple(
         _text(each, f'{where}: one of its "relation_words"') for each in _list(given, "relation_words", where)
     )
+    _require_few(len(words), MOST_WORDS, '"relation_words"', where)
     objects: dict[str, list[str]] = {}
-    for sample in _list(given, "samples", where):
+    samples = _list(given, "samples", where)
+    _require_few(len(samples), MOST_FACTS, '"samples"', where)
+    for sample in samples:
         subject, thing = _sample(sample, where)
         objects.setdefault(subject, []).append(thing)
     facts = tuple(Fact(subject, first, tuple(dict.fromkeys(more))) for subject, (first, *more) in objects.items())
@@ -178,6 +206,8 @@ def _list(given: dict[str, Any], field: str, where: str) -> list[Any]:
 def _text(given: object, what: str) -> str:
     if not isinstance(given, str) or not given.strip():
         raise Mistake(f"{what} is no text", _REMEDY)
+    if len(given) > LONGEST:
+        raise Mistake(f"{what} has more than {LONGEST:,} characters", "write a shorter one")
     if any(0xD800 <= ord(character) <= 0xDFFF for character in given):
         raise Mistake(f"{what} holds half of a surrogate pair, which is no character", "write the character itself")
     return given

@@ -19,7 +19,7 @@ def document(tmp_path):
     return cd.load(tmp_path / "my.circuit")
 
 
-@pytest.mark.parametrize("prompts", [0, 1, -5, 2.5, "20", True, [20]])
+@pytest.mark.parametrize("prompts", [0, 1, -5, 2.5, "20", True, [20], 10**8])
 def test_numbers_of_prompts(document, prompts: Any):
     with pytest.raises(InputError, match="2 or more") as error:
         cd.check(document, prompts=prompts)

@@ -49,14 +49,23 @@ def test_its_figures_are_those_of_a_check(spec: Path):
     assert sum(text.startswith("unlisted") for text in figures) == 32 - 4
 
 
-def test_the_benchmark_has_a_row_for_each_way(tmp_path: Path):
-    (tmp_path / "c.circuit").write_text(
-        "circuit c { model planted-induction task induction\n method { reference 2 }\n role r at END { 1.1 1.3 }\n"
-        "edge r -> logits }\n"
-    )
-    command = [sys.executable, "-m", "benchmarks.verdict", str(tmp_path / "c.circuit"), "--prompts", "8"]
+INDUCTION = "model planted-induction task induction\n method { reference 2 }\n role r at END { 1.1 1.3 }"
+IOI = "model gpt2 task ioi\n method { reference 2 }\n role r at END { 1.1 1.3 }"
+
+
+@pytest.mark.parametrize(
+    ("block", "options", "ways"),
+    [
+        (INDUCTION, (), ["| check", "| check, plain engine", "| by hand"]),
+        (IOI, ("--shape", "tiny", "--no-plain", "--no-search"), ["| check", "| by hand"]),
+    ],
+    ids=["its own model", "a model of a shape"],
+)
+def test_the_benchmark_has_a_row_for_each_way(tmp_path: Path, block: str, options: tuple[str, ...], ways: list[str]):
+    (tmp_path / "c.circuit").write_text(f"circuit c {{ {block}\nedge r -> logits }}\n")
+    command = [sys.executable, "-m", "benchmarks.verdict", str(tmp_path / "c.circuit"), "--prompts", "8", *options]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert ran.returncode == 0, ran.stderr
     rows = [line.split(" | ") for line in ran.stdout.splitlines() if line.startswith("| ")]
-    assert [row[0] for row in rows[2:]] == ["| check", "| check, plain engine", "| by hand"]
+    assert [row[0] for row in rows[2:]] == ways
     assert all(float(cell.strip(" |").replace(",", "")) > 0 for row in rows[2:] for cell in row[3:])

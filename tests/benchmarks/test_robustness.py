@@ -24,7 +24,10 @@ def record(found: Result) -> Record:
     return Record(found, 7, "2026-11-26", 61.4, 30.0, "0.2.0", "abc", "def")
 
 
-@pytest.mark.parametrize(("campaign", "count"), [(texts.specs, 15), (texts.prompts, 300)])
+@pytest.mark.parametrize(
+    ("campaign", "count"),
+    [(texts.specs, 15), (texts.prompts, 300), (texts.relations, 100), (texts.dictionaries, 40)],
+)
 def test_mutated_texts_are_read_or_refused(campaign, count: int, tmp_path: Path):
     found = campaign(count, 1, tmp_path)
     assert found.tried == count

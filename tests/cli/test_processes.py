@@ -31,6 +31,8 @@ LIGHT = (
     ["explain", "mini"],
     ["models"],
     ["tasks"],
+    ["tasks", "show", "ioi"],
+    ["tasks", "show", "ioi", "--model", "planted-ioi"],
     ["export", "specs/mini/ioi.circuit", "--format", "eap"],
     ["import", "tests/cli/mini.json", "--model", "mini", "--task", "ioi"],
 )
@@ -50,6 +52,11 @@ def test_what_needs_no_model_loads_no_torch():
 def test_help_loads_no_more_than_the_command_line():
     packages = (*HEAVY, "networkx", "numpy", "lark")
     assert _ended(HELP, packages) == [[arguments, 0, []] for arguments in HELP]
+
+
+def test_lint_and_explain_compute_nothing():
+    commands = [["lint", "specs/mini/ioi.circuit", "specs/facts/recall.circuit"], ["explain", "knockout"]]
+    assert _ended(commands, (*HEAVY, "numpy")) == [[arguments, 0, []] for arguments in commands]
 
 
 def _ended(commands: Sequence[Sequence[str]], packages: Sequence[str]) -> list[list[object]]:
@@ -153,8 +160,8 @@ def test_a_file_with_a_name_that_is_not_utf8(tmp_path: Path):
 class Watching:
     """``check --watch`` in a process of its own, whose reports are read line by line."""
 
-    def __init__(self, spec: Path, cache: Path, caller: Sequence[str] = ()):
-        command = [*caller, sys.executable, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
+    def __init__(self, spec: Path, cache: Path, python: Sequence[str] = (sys.executable,)):
+        command = [*python, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
         environ = environment(CIRCUITDSL_CACHE=str(cache))
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environ
@@ -200,7 +207,7 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
         'use "used.circuit"\nintervention i on c {\n  scale { 1.0 } at END by 0\n  expect accuracy >= 0%\n}\n'
     )
     ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh") if os.name == "posix" else ()
-    watching = Watching(spec, tmp_path / "cache", ignoring)
+    watching = Watching(spec, tmp_path / "cache", (*ignoring, sys.executable))
     try:
         assert "1 claim holds; nothing fails" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")
@@ -217,10 +224,10 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
         watching.end()
 
 
-def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_path: Path):
+def test_watching_checks_again_after_each_save_and_ends_with_an_interrupt(tmp_path: Path, warm: tuple[str, ...]):
     spec = tmp_path / "my.circuit"
     spec.write_text(SPEC)
-    watching = Watching(spec, tmp_path / "cache")
+    watching = Watching(spec, tmp_path / "cache", warm)
     try:
         assert "1 claim holds; nothing fails" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")

@@ -34,10 +34,12 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def run(installed: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    installed: Path, *arguments: str, cwd: Path, python: tuple[str, ...] = (sys.executable,)
+) -> subprocess.CompletedProcess[str]:
     """``python -m circuitdsl`` of the installed wheel alone."""
     return subprocess.run(
-        [sys.executable, "-m", "circuitdsl", *arguments],
+        [*python, "-m", "circuitdsl", *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -72,16 +74,17 @@ def test_it_finds_its_grammar_and_its_specs_from_another_folder(installed: Path,
     assert "experiments on 90 prompts at first" in planned.stdout
 
 
-def test_it_checks_a_spec_on_the_model_inside_it(installed: Path, tmp_path: Path):
+def test_it_checks_a_spec_on_the_model_inside_it(installed: Path, tmp_path: Path, warm: tuple[str, ...]):
     (tmp_path / "my.circuit").write_text("circuit c {\n  model mini\n  task  ioi\n  expect logit_diff >= 0\n}\n")
-    checked = run(installed, "check", "my.circuit", "--prompts", "20", "--no-unexplained", "--no-cache", cwd=tmp_path)
+    command = ("check", "my.circuit", "--prompts", "20", "--no-unexplained", "--no-cache")
+    checked = run(installed, *command, cwd=tmp_path, python=warm)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "1 claim holds" in checked.stdout
 
 
-def test_pytest_finds_its_plug_in(installed: Path, tmp_path: Path):
+def test_pytest_finds_its_plug_in(installed: Path, tmp_path: Path, warm: tuple[str, ...]):
     (tmp_path / "my.circuit").write_text("circuit c {\n  model mini\n  task  ioi\n  expect accuracy >= 1%\n}\n")
-    command = (sys.executable, "-m", "pytest", "-p", "no:asyncio", "-p", "no:pytest-lsp", "-v", "--circuit-prompts=10")
+    command = (*warm, "-m", "pytest", "-p", "no:asyncio", "-p", "no:pytest-lsp", "-v", "--circuit-prompts=10")
     environment = {**os.environ, "PYTHONPATH": str(installed), "CIRCUITDSL_CACHE": str(tmp_path / "cache")}
     environment.pop("PYTEST_ADDOPTS", None)
     ended = subprocess.run(

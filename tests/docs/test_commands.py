@@ -98,7 +98,7 @@ def test_a_page_can_be_followed_from_its_beginning_to_its_end(page: str, there: 
 
 
 @pytest.mark.parametrize("page", ["howto/task", "howto/measurement"])
-def test_a_page_on_a_plug_in_can_be_followed(page: str, there: Path):
+def test_a_page_on_a_plug_in_can_be_followed(page: str, there: Path, warm: tuple[str, ...]):
     """In a process that finds the package; what pip writes of it is written here, and tests/plugins installs one."""
     program = (
         "import json, sys; from benchmarks.commands import run\n"
@@ -114,7 +114,7 @@ def test_a_page_on_a_plug_in_can_be_followed(page: str, there: Path):
         entries = ["\n".join((f"[{group}]", *map(" = ".join, names.items()))) for group, names in groups]
         (metadata / "entry_points.txt").write_text("\n".join(entries))
         done = subprocess.run(
-            [sys.executable, "-c", program],
+            [*warm, "-c", program],
             input=json.dumps(commands),
             capture_output=True,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def ran(tmp_path_factory: pytest.TempPathFactory, warm: tuple[str, ...]) -> dict[str, Any]:
     """What each cell shows, by the first line of the cell: its outputs by type."""
     folder = tmp_path_factory.mktemp("notebook")
+    kernel = folder / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    started = [*warm, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({"argv": started, "display_name": "Python", "language": "python"}), encoding="utf-8")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))))
         patch.setenv("CIRCUITDSL_CACHE", str(folder / "cache"))
+        patch.setenv("JUPYTER_PATH", str(folder))
         patch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
         NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(folder)}}).execute()

@@ -11,15 +11,17 @@ from ioi_data import IOI
 
 from circuitdsl.components import ALL, Head, Node
 from circuitdsl.engine.base import Keep, keep_nothing
-from circuitdsl.engine.guard import unchanged
+from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.session import Session
-from circuitdsl.measures.experiments import Ablated, Data, Experiment, Metric, Zero
+from circuitdsl.measures.experiments import Ablated, Data, Experiment, Isolated, Metric, Zero
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Model
 from circuitdsl.tasks import Prompt
 
 ASKED = Experiment(IOI, Ablated(frozenset({Node(Head(0, 0), ALL)}), Zero()), Metric("logit_diff"))
+ALONE = Experiment(IOI, Isolated(frozenset(), Zero(), mlps=False), Metric("logit_diff"))
+"""A world that is guarded in any case."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Idle:
         self.asked.append((start, stop))
         changes = any(start <= place < stop for place in self.at)
         numbers = np.arange(start, stop, dtype=float)
-        return {e: numbers if changes else unchanged(e.world) for e in experiments}
+        return {e: numbers if changes or not is_guarded(e.world) else unchanged(e.world) for e in experiments}
 
     def in_dtype(self, dtype: str) -> None:
         return None
@@ -58,19 +60,52 @@ def session(model: Model, *at: int) -> Session:
     return Session(Idle(model, frozenset(at)))
 
 
-def known(of: Session, count: int) -> Array | Failure:
-    return of.run([ASKED], count)[ASKED]
+def known(of: Session, count: int, asked: Experiment = ASKED) -> Array | Failure:
+    return of.run([asked], count)[asked]
 
 
+@pytest.mark.parametrize("asked", [ASKED, ALONE], ids=["a guard that can be left out", "one that cannot"])
 @pytest.mark.parametrize("at", [2, 14], ids=["before", "after"])
-def test_more_prompts_have_all_readings_wherever_the_patch_changes_something(mini: Model, at: int):
+def test_more_prompts_have_all_readings_wherever_the_patch_changes_something(mini: Model, at: int, asked: Experiment):
     ours = session(mini, at)
-    first = known(ours, 10)
+    first = known(ours, 10, asked)
     assert isinstance(first, Failure) == (at >= 10)
+    found = known(ours, 20, asked)
+    assert not isinstance(found, Failure)
+    assert found.tolist() == list(range(20))
+    assert not isinstance(known(ours, 10, asked), Failure)
+
+
+def test_what_changed_something_before_is_not_run_on_those_prompts_again(mini: Model):
+    ours = session(mini, 2)
+    known(ours, 10)
+    known(ours, 20)
+    engine = ours.engine
+    assert isinstance(engine, Idle)
+    assert engine.asked == [(0, 10), (10, 20), (10, 20)]
+
+
+class Ended(Idle):
+    """It is interrupted, once, while it runs something without the guard, of which it has readings by then."""
+
+    ended = False
+
+    def run(self, data, stream, start, stop, experiments, references=NO_REFERENCES, keep=keep_nothing):
+        if not self.ended and not any(is_guarded(e.world) for e in experiments):
+            self.ended = True
+            keep({e: np.arange(start, stop, dtype=float) for e in experiments})
+            raise KeyboardInterrupt
+        return super().run(data, stream, start, stop, experiments, references, keep)
+
+
+def test_readings_of_later_prompts_are_not_taken_for_those_of_the_first_after_an_interrupt(mini: Model):
+    ours = Session(Ended(mini, frozenset({2})))
+    known(ours, 10)
+    with pytest.raises(KeyboardInterrupt):
+        known(ours, 20)
     found = known(ours, 20)
     assert not isinstance(found, Failure)
     assert found.tolist() == list(range(20))
-    assert not isinstance(known(ours, 10), Failure)
 
 
 def test_what_changes_nothing_on_all_prompts_fails_and_is_not_run_again(mini: Model):
@@ -80,4 +115,4 @@ def test_what_changes_nothing_on_all_prompts_fails_and_is_not_run_again(mini: Mo
         assert isinstance(answer, Failure) and answer.kind == "unchanged"
     engine = ours.engine
     assert isinstance(engine, Idle)
-    assert engine.asked == [(0, 10), (0, 20)]
+    assert engine.asked == [(0, 10), (10, 20)]

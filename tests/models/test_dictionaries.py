@@ -200,6 +200,11 @@ WRONG: dict[str, tuple[Spoil, str]] = {
     "whole numbers": (holds(b_enc=np.zeros(5, np.int64)), "of the type I64"),
     "NaN": (with_nan("W_dec", np.nan, torch.float32), '"W_dec" has NaN or infinity'),
     "infinity in bfloat16": (with_nan("b_dec", -np.inf, torch.bfloat16), '"b_dec" has NaN or infinity'),
+    "more than float32 holds": (
+        holds(W_enc=np.full((8, 5), -1e300)),
+        '"W_enc" has a number of size 1e+300, and 1e+15 is the most',
+    ),
+    "more than sums in float32 hold": (with_nan("W_dec", 3e38, torch.bfloat16), '"W_dec" has a number of size'),
     "no safetensors": (file("sae_weights.safetensors", b"x" * 100), "is no safetensors file"),
     "an empty file": (file("sae_weights.safetensors", b""), "is no safetensors file"),
     "a pickle": (file("sae_weights.safetensors", pickle.dumps(print)), "is no safetensors file"),

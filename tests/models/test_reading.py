@@ -13,7 +13,7 @@ import pytest
 import circuitdsl as cd
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.models.folders import added_folder, is_model
-from circuitdsl.models.reading import light_tokenizer
+from circuitdsl.models.tokenizer import light_tokenizer
 from shared_data import CASES
 
 SPEC = """circuit c {{
@@ -93,13 +93,14 @@ def test_a_file_of_prompts_is_linted_by_itself(tmp_path: Path):
         cd.lint(path, model="gpt2-xl")
 
 
-@pytest.mark.parametrize("model", ["mini", "smollm2-135m"])
+@pytest.mark.parametrize("model", ["mini", "planted-ioi", "smollm2-135m"])
 def test_a_light_tokenizer_reads_as_the_model_s_own(model: str):
-    if model != "mini" and not is_model(added_folder(model)):
+    if model == "smollm2-135m" and not is_model(added_folder(model)):
         pytest.skip(f"{model} is not here: circuitdsl models add {model}")
-    task = TaskRef("ioi")
     light, own = light_tokenizer(model), cd.models.tokenizer_of(model)
-    assert cd.tasks.draw(task, light, 30, 0, True) == cd.tasks.draw(task, own, 30, 0, True)
+    for task in (TaskRef("ioi"), TaskRef("induction")):  # the second draws from all tokens that are not special
+        assert cd.tasks.draw(task, light, 30, 0, True) == cd.tasks.draw(task, own, 30, 0, True)
+    assert set(light.all_special_ids) == set(own.all_special_ids)
     assert (light.bos_token, light.unk_token_id, len(light)) == (own.bos_token, own.unk_token_id, len(own))
 
 

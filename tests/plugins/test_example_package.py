@@ -39,11 +39,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def run(*arguments: str, beside: Path | None, python: tuple[str, ...] = ("-m", "circuitdsl")):
+def run(*arguments: str, beside: Path | None, python: tuple[str, ...] = (sys.executable, "-m", "circuitdsl")):
     """A command with this package, and what is installed in ``beside``."""
     paths = [str(beside) if beside else "", os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2])]
     return subprocess.run(
-        [sys.executable, *python, *arguments],
+        [*python, *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -84,9 +84,10 @@ def test_what_it_adds_is_listed_and_explained(installed: Path):
     assert "0% to 100%" in explained.stdout
 
 
-def test_a_claim_on_all_that_it_adds_is_checked(installed: Path, of_the_family: Path):
+def test_a_claim_on_all_that_it_adds_is_checked(installed: Path, of_the_family: Path, warm: tuple[str, ...]):
     options = ("--engine", "frugal", "--format", "tsv", "--no-unexplained")
-    found = run("check", str(SPEC), str(of_the_family), *options, beside=installed)
+    command = ("check", str(SPEC), str(of_the_family), *options)
+    found = run(*command, beside=installed, python=(*warm, "-m", "circuitdsl"))
     assert found.returncode == 0, found.stdout + found.stderr
     header, *rows = (tuple(line.split("\t")) for line in found.stdout.splitlines())
     assert header == ("claim", "verdict", "text")
@@ -115,7 +116,7 @@ def test_what_it_adds_is_planned_and_formatted_without_torch(installed: Path):
         "try: main()\n"
         "finally: print([name for name in ('torch', 'transformers') if name in sys.modules], file=sys.stderr)"
     )
-    planned = run("plan", str(SPEC), beside=installed, python=("-c", code))
+    planned = run("plan", str(SPEC), beside=installed, python=(sys.executable, "-c", code))
     assert (planned.returncode, planned.stderr.strip()) == (0, "[]")
     assert "turned" in planned.stdout
     assert run("fmt", "--check", str(SPEC), beside=installed).returncode == 0

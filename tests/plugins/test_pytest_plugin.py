@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,12 @@ SPEC = """circuit my {
 
 
 @pytest.fixture
-def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, warm: tuple[str, ...]):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("CIRCUITDSL_CACHE", str(pytester.path / "cache"))
     pytester.makefile(".circuit", my=SPEC)
-    return lambda *arguments: pytester.runpytest_subprocess(*APART, *arguments)
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    return lambda *arguments: pytester.run(*warm, "-m", "pytest", *APART, *arguments)
 
 
 def test_every_claim_is_a_test_and_one_that_fails_says_why(ran):
@@ -94,7 +96,7 @@ def test_it_loads_nothing_until_a_specification_is_collected():
     assert ended.stdout == "set()\n"
 
 
-def test_the_workflow_runs_as_a_shell_script(tmp_path: Path):
+def test_the_workflow_runs_as_a_shell_script(tmp_path: Path, warm: tuple[str, ...]):
     """All its steps but those that install, on a repository with one specification."""
     workflow = yaml.safe_load((ROOT / "docs" / "github-actions.yml").read_text(encoding="utf-8"))
     steps = [step for step in workflow["jobs"]["claims"]["steps"] if "run" in step]
@@ -107,7 +109,7 @@ def test_the_workflow_runs_as_a_shell_script(tmp_path: Path):
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, module in (("pytest", f"pytest {' '.join(APART)}"), ("circuitdsl", "circuitdsl")):
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n', encoding="utf-8")
+        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(warm)} -m {module} "$@"\n', encoding="utf-8")
         (programs / name).chmod(0o755)
     environment = {
         **os.environ,

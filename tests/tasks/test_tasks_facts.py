@@ -10,6 +10,7 @@ import pytest
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.models.facts.tokenizer import build
 from circuitdsl.tasks import TaskError, describe, open_task
+from circuitdsl.tasks.facts import ANY, Asked, pools_of
 from circuitdsl.tasks.invented import HELD_OUT, OBJECTS, PEOPLE, WORDINGS, world
 from circuitdsl.tasks.relations import relations_of, written
 
@@ -34,6 +35,12 @@ LANGUAGE = {
     "prompt_templates": ["The language of {} is"],
     "prompt_templates_zs": ["The language of {} is", "In {} the language is"],
     "samples": [{"subject": "France", "object": "French"}, {"subject": "Japan", "object": "Japanese"}],
+}
+MANY = {
+    "prompt_templates": [f"{number} {{}}" for number in range(20)],
+    "prompt_templates_zs": [],
+    "held_out_templates": [],
+    "samples": [{"subject": f"S{number}", "object": f"O{number}"} for number in range(50)],
 }
 
 
@@ -135,6 +142,15 @@ def test_one_relation_alone_has_no_other_and_a_subject_can_be_asked_alone(folder
         (json.dumps(CAPITAL | {"samples": [{"subject": "France"}]}), '"object" of a sample'),
         (json.dumps(CAPITAL | {"samples": CAPITAL["samples"][:1]}), "fewer than two objects"),
         ("[" * 100_000, "nested too deeply"),
+        (json.dumps(CAPITAL | {"prompt_templates": ["a" * 1001 + "{}"]}), "more than 1,000 characters"),
+        (json.dumps(CAPITAL | {"relation_words": ["a"] * 21}), 'more than 20 "relation_words"'),
+        (json.dumps(CAPITAL | {"samples": CAPITAL["samples"] * 1_000}), 'more than 2,000 "samples"'),
+        ("".join(json.dumps(CAPITAL | {"name": f"r{i}"}) for i in range(201)), "line 1: more than 200 relations"),
+        (json.dumps(CAPITAL | {"prompt_templates": [f"{i} {{}}" for i in range(1001)]}), "more than 1,000 templates"),
+        (
+            "\n".join(json.dumps(CAPITAL | {"name": f"r{i}"} | MANY) for i in range(60)),
+            "line 45: more than 2,000,000 pairs of a fact in a wording and a relation",
+        ),
     ],
 )
 def test_a_file_that_holds_no_relations_is_told_so(text, message, tmp_path):
@@ -183,6 +199,15 @@ def test_positions_stand_at_the_same_tokens_in_every_counterfactual(arguments, w
         for found in prompt.counterfactuals.values():
             punctuation = [words.decode([token]).strip() == ":" for token in prompt.tokens]
             assert [words.decode([token]).strip() == ":" for token in found] == punctuation
+
+
+def test_facts_that_all_have_one_object_but_one_are_found_in_time():
+    """Each of them is compared with one of those that begin as it does, and not with all: 80 million pairs."""
+    samples = [{"subject": f"S{number}", "object": "O" if number < 1999 else "P"} for number in range(2_000)]
+    templates = [f"{number} {{}}" for number in range(20)]
+    relations = relations_of(json.dumps(CAPITAL | {"samples": samples, "prompt_templates_zs": templates}))
+    pools = pools_of(Asked(relations), ANY)
+    assert [len(queries) for queries in pools.queries.values()] == [2_000] * 20
 
 
 def test_relations_whose_wordings_stand_elsewhere_are_no_counterparts(tmp_path, gpt2):

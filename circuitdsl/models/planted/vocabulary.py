@@ -11,6 +11,7 @@ from circuitdsl.tasks import colored_objects, ioi
 from circuitdsl.tasks.words import COLORS, GIFTS, NAMES, PLACES, SIGHTINGS, SURFACES, THINGS
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 PLANTED_NAMES: tuple[str, ...] = NAMES[:16]
@@ -20,6 +21,8 @@ INDUCTION_WORDS: tuple[str, ...] = NAMES[:48]
 
 PAD, BOS, UNKNOWN = "[PAD]", "[BOS]", "[UNK]"
 SPECIAL = (PAD, BOS, UNKNOWN)
+SPECIAL_TOKENS = {"pad_token": PAD, "bos_token": BOS, "eos_token": BOS, "unk_token": UNKNOWN}
+"""The special tokens by what each is for."""
 
 _WORD = re.compile(r"\w+|[^\w\s]+")  # as the tokenizer's pre-tokenizer splits
 
@@ -58,17 +61,22 @@ def induction_vocabulary() -> Vocabulary:
     return _vocabulary(list(INDUCTION_WORDS))
 
 
-def word_tokenizer(vocabulary: Vocabulary, name: str) -> PreTrainedTokenizerFast:
-    """A fast word-level tokenizer (it gives character offsets). Words that it lacks become ``[UNK]``."""
+def word_level(vocabulary: Vocabulary) -> Tokenizer:
+    """What does the work of a word-level tokenizer. Words that it lacks become ``[UNK]``."""
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
 
     numbers = {token: number for number, token in enumerate(vocabulary.tokens)}
     words = Tokenizer(models.WordLevel(numbers, unk_token=UNKNOWN))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token=PAD, bos_token=BOS, eos_token=BOS, unk_token=UNKNOWN
-    )
+    words.add_special_tokens(list(SPECIAL))
+    return words
+
+
+def word_tokenizer(vocabulary: Vocabulary, name: str) -> PreTrainedTokenizerFast:
+    """The fast tokenizer (it gives character offsets) around ``word_level``."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_level(vocabulary), **SPECIAL_TOKENS)
     # TransformerLens opens a tokenizer a second time by its name to make it add BOS tokens. This one has no file
     # to be opened from, and we always say ourselves whether a prompt begins with BOS.
     tokenizer.init_kwargs |= {"name_or_path": name, "add_bos_token": True}

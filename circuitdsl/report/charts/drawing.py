@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl.errors import InputError
@@ -44,8 +45,9 @@ def svg(chart: TopLevelMixin) -> str:
     return vl_convert().vegalite_to_svg(drawn, vl_version=_version())
 
 
+@cache
 def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, which sets ``vegaEmbed``."""
+    """Vega, Vega-Lite and vega-embed as one script, which sets ``vegaEmbed``: a second of work, always the same."""
     return vl_convert().javascript_bundle()
 
 
