@@ -18,7 +18,7 @@ from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.tasks import Prompt
 
-Answers = dict[Experiment, Array | Failure]
+Answers = dict[Experiment, "Array | Failure"]
 
 
 class Part(NamedTuple):

@@ -47,7 +47,6 @@ class Workers:
         """What the model is, as soon as one worker has opened it. Raises InputError."""
         self.place()
         while self.known is None:
-            self._require_some()
             self._wait(())
         return self.known
 
@@ -145,7 +144,11 @@ class Workers:
             )
 
     def _wait(self, flying: Iterable[Any]) -> list[Any]:
-        """Wait for anything to happen; those of ``flying`` that are there. Workers that are open become ready."""
+        """Wait for anything to happen; those of ``flying`` that are there. Workers that are open become ready.
+
+        Raises RunError where nothing can happen any more.
+        """
+        self._require_some()
         waited, _ = self.ray.wait([*flying, *self._opening], num_returns=1)
         opened = [ref for ref in waited if ref in self._opening]
         for ref in opened:

@@ -1,0 +1,98 @@
+"""The workers of a model on a cluster of which only the answers are here: what is started, refused and given up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from circuitdsl.engine.cluster.worker import Wanted
+from circuitdsl.engine.cluster.workers import Workers
+from circuitdsl.errors import RunError
+
+exceptions = pytest.importorskip("ray.exceptions", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+
+WANTED = Wanted("mini", "none", None, None, None, "fast", 0, str(Path.cwd()))
+
+
+class Ref:
+    """Of an answer to come."""
+
+    def __init__(self, answer: Any):
+        self.answer = answer
+
+
+@dataclass
+class Actor:
+    """A worker that was started, with what it was given; ``opened`` is what it answers, or raises."""
+
+    given: Sequence[Any]
+    opened: Any
+
+    @property
+    def open(self) -> Any:
+        return Method(lambda: self.opened)
+
+
+@dataclass
+class Method:
+    answer: Any
+
+    def remote(self, *given: Any) -> Ref:
+        return Ref(self.answer())
+
+
+@dataclass
+class Answering:
+    """A library whose cluster has these nodes, and whose workers answer one after the other as is said, the last of it
+    again and again."""
+
+    resources: Sequence[dict[str, float]]
+    opened: list[Any]
+    actors: list[Actor] = field(default_factory=list)
+    options_given: list[dict[str, Any]] = field(default_factory=list)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [
+            {"Alive": True, "Resources": each, "NodeID": f"{number:056x}", "NodeManagerHostname": f"host{number}"}
+            for number, each in enumerate(self.resources)
+        ]
+
+    def remote(self, kind: Any = None, *given: Any) -> Any:
+        if isinstance(kind, type):
+            return self
+        self.actors.append(Actor((kind, *given), self.opened.pop(0) if len(self.opened) > 1 else self.opened[0]))
+        return self.actors[-1]
+
+    def options(self, **given: Any) -> Answering:
+        self.options_given.append(given)
+        return self
+
+    def wait(self, refs: Sequence[Ref], num_returns: int) -> tuple[Sequence[Ref], Sequence[Ref]]:
+        assert refs, "there is nothing to wait for"
+        return refs[:num_returns], refs[num_returns:]
+
+    def get(self, ref: Ref) -> Any:
+        if isinstance(ref.answer, BaseException):
+            raise ref.answer
+        return ref.answer
+
+    def kill(self, actor: Actor) -> None:
+        pass
+
+
+def workers(resources: Sequence[dict[str, float]], *opened: Any) -> tuple[Workers, Answering]:
+    library = Answering(resources, [*opened])
+    return Workers(library, WANTED), library
+
+
+def test_workers_that_all_end_while_they_open_end_the_call():
+    some, library = workers([{"CPU": 1}], exceptions.RayActorError())
+    some.place()
+    with pytest.raises(RunError, match="no worker on the cluster is left, of 3 that were started"):
+        while True:
+            list(some.next())
+    assert len(library.actors) == 3
