@@ -96,6 +96,18 @@ class Found:
     prompts: int
 
 
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def visible(gpus: str, number: int) -> str:
+    """What a process is to see that runs on one of the GPUs that its node sees: "" for all there are.
+
+    >>> visible("", 1), visible("4,5", 1)
+    ('1', '5')
+    """
+    return gpus.split(",")[number] if gpus else str(number)
+
+
 def versions() -> dict[str, str]:
     """Versions of what a reading may depend on, of this process."""
     return {"circuitdsl": __version__, "python": platform.python_version()} | {each: version(each) for each in RUNNING}
@@ -103,10 +115,12 @@ def versions() -> dict[str, str]:
 
 @dataclass
 class Worker:
-    """One model on one node, on so many threads. Whatever is wrong with the input is answered, and not raised."""
+    """One model on one node, on so many threads, and on the GPU of this number if there is one. Whatever is wrong with
+    the input is answered, and not raised."""
 
     wanted: Wanted
     threads: int
+    gpu: int | None = None
     _engine: Engine | None = field(default=None, init=False)
     _coarse: dict[str, Engine] = field(default_factory=dict, init=False)
     _means: dict[tuple[Path | None, str], MeanStore] = field(default_factory=dict, init=False)
@@ -117,6 +131,8 @@ class Worker:
         """Open the model and make the engine."""
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as the command line does
         allocator.set_up()
+        if self.gpu is not None:
+            os.environ[_VISIBLE] = visible(os.environ.get(_VISIBLE, ""), self.gpu)
         with suppress(OSError):  # a node may not have the folder, and need not where names are not of folders
             os.chdir(self.wanted.folder)
         import torch

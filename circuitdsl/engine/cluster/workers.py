@@ -11,16 +11,18 @@ from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
 
 MOST_STARTS = 3
-"""So often a worker is started on a node."""
+"""So often a worker is started on a node, or on each of its GPUs."""
 
 
 @dataclass(eq=False)
 class Placed:
-    """A worker on a node: its actor, the steps that it was given, and how many it has run."""
+    """A worker on a node: its actor, the steps that it was given, and how many it has run. ``gpu`` is the number of its
+    GPU among those of the node, None for the CPUs."""
 
     node: str
     host: str
     threads: int
+    gpu: int | None
     actor: Any
     flying: dict[Any, Part] = field(default_factory=dict)
     ran: int = 0
@@ -41,7 +43,7 @@ class Workers:
     known: Known | None = field(default=None, init=False)
     why: str = field(default="", init=False)
     _opening: dict[Any, Placed] = field(default_factory=dict, init=False)
-    _started: dict[str, int] = field(default_factory=dict, init=False)
+    _started: dict[tuple[str, int | None], int] = field(default_factory=dict, init=False)
 
     def first(self) -> Known:
         """What the model is, as soon as one worker has opened it. Raises InputError."""
@@ -63,27 +65,27 @@ class Workers:
         gpus = [node for node in nodes if node["Resources"].get("GPU", 0) >= 1]
         if self.wanted.device == "cuda" and not gpus:
             raise InputError("no node of the cluster has a GPU", "leave out the device")
-        have = [each.node for each in (*self.ready, *self._opening.values())]
+        have = [(each.node, each.gpu) for each in (*self.ready, *self._opening.values())]
         for node in nodes if self.wanted.device == "cpu" or not gpus else gpus:
             resources, name = node["Resources"], node["NodeID"]
             here = int(resources.get("GPU", 0)) if self.wanted.device != "cpu" else 0
-            for _ in range(max(1, here) - have.count(name)):
-                if self._started.get(name, 0) < MOST_STARTS * max(1, here):
-                    self._start(
-                        name, node["NodeManagerHostname"], int(resources["CPU"]) // max(1, here) or 1, bool(here)
-                    )
+            threads = int(resources["CPU"]) // max(1, here) or 1
+            for gpu in range(here) if here else (None,):
+                if (name, gpu) not in have and self._started.get((name, gpu), 0) < MOST_STARTS:
+                    self._start(name, node["NodeManagerHostname"], threads, gpu)
 
-    def _start(self, node: str, host: str, threads: int, gpu: bool) -> None:
+    def _start(self, node: str, host: str, threads: int, gpu: int | None) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        # Workers wait for each other where a check is of several models, so that they share the CPUs of their node.
-        options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0} | ({"num_gpus": 1} if gpu else {})
+        # Workers of several models wait for each other in one check, and share the CPUs and GPUs of their node: what
+        # one of them reserved, the others would never get.
+        options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
         here = NodeAffinitySchedulingStrategy(node, soft=False)
-        device = self.wanted.device if gpu else "cpu"
+        device = "cpu" if gpu is None else self.wanted.device
         actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
-        placed = Placed(node, host, threads, actor.remote(replace(self.wanted, device=device), threads))
+        placed = Placed(node, host, threads, gpu, actor.remote(replace(self.wanted, device=device), threads, gpu))
         self._opening[placed.actor.open.remote()] = placed
-        self._started[node] = self._started.get(node, 0) + 1
+        self._started[node, gpu] = self._started.get((node, gpu), 0) + 1
 
     def hand(self, placed: Placed, call: Any, number: int, part: Part) -> None:
         """Give some steps of a call to a worker."""
