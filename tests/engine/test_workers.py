@@ -9,12 +9,23 @@ from typing import Any
 
 import pytest
 
-from circuitdsl.engine.cluster.worker import Wanted
+from circuitdsl.engine.cluster.distributed import Distributed
+from circuitdsl.engine.cluster.worker import Known, Wanted, versions
 from circuitdsl.engine.cluster.workers import Workers
+from circuitdsl.engine.manifest import Facts
+from circuitdsl.engine.references import NO_REFERENCES
 from circuitdsl.errors import RunError
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.experiments import Data
+from circuitdsl.models.geometry import Geometry
 
 exceptions = pytest.importorskip("ray.exceptions", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
 
+RpcError = pytest.importorskip("grpc").RpcError
+
+FACTS = Facts("mini", Geometry("mini", 1, 1, 1, 8, 8, 8, 8, 8), "f", "i", "fast", (), "float32", "cpu", "")
+KNOWN = Known(FACTS, None, 0, versions())
+DATA = Data(TaskRef("none"), 0, False)
 WANTED = Wanted("mini", "none", None, None, None, "fast", 0, str(Path.cwd()))
 
 
@@ -54,8 +65,11 @@ class Answering:
     opened: list[Any]
     actors: list[Actor] = field(default_factory=list)
     options_given: list[dict[str, Any]] = field(default_factory=list)
+    lost: BaseException | None = None
 
     def nodes(self) -> list[dict[str, Any]]:
+        if self.lost:
+            raise self.lost
         return [
             {"Alive": True, "Resources": each, "NodeID": f"{number:056x}", "NodeManagerHostname": f"host{number}"}
             for number, each in enumerate(self.resources)
@@ -72,6 +86,8 @@ class Answering:
         return self
 
     def wait(self, refs: Sequence[Ref], num_returns: int) -> tuple[Sequence[Ref], Sequence[Ref]]:
+        if self.lost:
+            raise self.lost
         assert refs, "there is nothing to wait for"
         return refs[:num_returns], refs[num_returns:]
 
@@ -81,7 +97,8 @@ class Answering:
         return ref.answer
 
     def kill(self, actor: Actor) -> None:
-        pass
+        if self.lost:
+            raise self.lost
 
 
 def workers(resources: Sequence[dict[str, float]], *opened: Any) -> tuple[Workers, Answering]:
@@ -105,3 +122,30 @@ def test_workers_of_all_models_share_each_gpu_and_reserve_none(models: int):
         Workers(library, WANTED).place()
     assert [actor.given[1:] for actor in library.actors] == [(4, 0), (4, 1)] * models
     assert {(given["num_cpus"], given["num_gpus"]) for given in library.options_given} == {(0, 0)}
+
+
+@pytest.mark.parametrize("raised", [ConnectionError, RpcError, exceptions.RaySystemError])
+def test_a_cluster_that_is_lost_is_an_error_with_a_remedy(raised: type[Exception]):
+    some, library = workers([{"CPU": 1}], KNOWN)
+    some.first()
+    library.lost = raised("the channel is closed")
+    for asked in (some.place, lambda: list(some.next())):
+        with pytest.raises(RunError, match=r"the connection to the Ray cluster was lost: .*the channel is closed"):
+            asked()
+
+
+def test_workers_that_cannot_be_ended_hide_no_interrupt():
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    some, library = workers([{"CPU": 1}], KNOWN)
+    engine = Distributed(some, some.first().facts, None, interrupt)  # pyright: ignore[reportArgumentType]
+    library.put = interrupt  # pyright: ignore[reportAttributeAccessIssue]
+    library.kill = broken  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(DATA, [], 0, 0, [], NO_REFERENCES)
+    assert not some.ready
+
+
+def broken(*_: object) -> None:
+    raise ConnectionError

@@ -101,7 +101,7 @@ class Distributed:
         return {experiment: course.answered[experiment] for experiment in asked}
 
     def _run(self, call: Call, course: Course, keep: Keep) -> None:
-        shared = self.workers.ray.put(call)
+        shared = self.workers.put(call)
         planning: set[Placed] = set()
         while not course.done:
             for ahead, placed in product(range(AHEAD), tuple(self.workers.ready)):

@@ -6,10 +6,12 @@ import logging
 import os
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, RunError
 
 LOCAL = "ray"
 _WAIT = 5.0  # seconds for a cluster to answer
@@ -65,6 +67,27 @@ class Executor:
         read = _ADDRESS.fullmatch(self.address)
         assert read is not None
         socket.create_connection((read["host"].strip("[]"), int(read["port"])), _WAIT).close()
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """What Ray raises where its cluster is not there any more, as RunError; what a task raised is raised as it is.
+
+    Around what is asked of Ray alone: a broken pipe to whoever reads a report is a ConnectionError, too.
+    """
+    from grpc import RpcError
+    from ray.exceptions import RayError, RayTaskError
+
+    try:
+        yield
+    except RayTaskError:
+        raise
+    except (ConnectionError, RpcError, RayError) as error:
+        said = " ".join(str(error).split())
+        raise RunError(
+            f"the connection to the Ray cluster was lost: {type(error).__name__}: {said[:300]}",
+            "look at its first node with `ray status`, and run this again: what was measured so far is kept",
+        ) from error
 
 
 def _keep_quiet(ray: Any) -> None:

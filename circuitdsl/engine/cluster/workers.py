@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from circuitdsl.engine.cluster.worker import Found, Known, Refused, Wanted, Worker, versions
+from circuitdsl.engine.cluster.executor import connected
+from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker, versions
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
 
@@ -32,8 +34,8 @@ class Placed:
 class Workers:
     """Workers are started on all nodes at once and are used as they become ready; a node that joins gets one too.
 
-    ``ray`` is the library, connected. ``lost`` names the nodes whose workers ended at work, ``why`` says how the last
-    one did.
+    ``ray`` is the library, connected; where its cluster is lost, all that asks it for something raises RunError.
+    ``lost`` names the nodes whose workers ended at work, ``why`` says how the last one did.
     """
 
     ray: Any
@@ -61,7 +63,9 @@ class Workers:
 
     def place(self) -> None:
         """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
-        nodes = [node for node in self.ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        with connected():
+            there = self.ray.nodes()
+        nodes = [node for node in there if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
         gpus = [node for node in nodes if node["Resources"].get("GPU", 0) >= 1]
         if self.wanted.device == "cuda" and not gpus:
             raise InputError("no node of the cluster has a GPU", "leave out the device")
@@ -82,14 +86,21 @@ class Workers:
         options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
         here = NodeAffinitySchedulingStrategy(node, soft=False)
         device = "cpu" if gpu is None else self.wanted.device
-        actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
-        placed = Placed(node, host, threads, gpu, actor.remote(replace(self.wanted, device=device), threads, gpu))
-        self._opening[placed.actor.open.remote()] = placed
+        with connected():
+            actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
+            placed = Placed(node, host, threads, gpu, actor.remote(replace(self.wanted, device=device), threads, gpu))
+            self._opening[placed.actor.open.remote()] = placed
         self._started[node, gpu] = self._started.get((node, gpu), 0) + 1
+
+    def put(self, call: Call) -> Any:
+        """Have a call where all workers can fetch it."""
+        with connected():
+            return self.ray.put(call)
 
     def hand(self, placed: Placed, call: Any, number: int, part: Part) -> None:
         """Give some steps of a call to a worker."""
-        placed.flying[placed.actor.run.remote([call], number, part)] = part
+        with connected():
+            placed.flying[placed.actor.run.remote([call], number, part)] = part
 
     def next(self) -> Iterator[tuple[Part, Found | None]]:
         """The steps of which there is news: what they found, or None for each that is lost with its worker.
@@ -113,7 +124,9 @@ class Workers:
     def facts_in(self, dtype: str) -> Any:
         """As Worker.facts_in, of any of them; None where none is left."""
         for placed in tuple(self.ready):
-            found = self._answer(placed.actor.facts_in.remote(dtype))
+            with connected():
+                asked = placed.actor.facts_in.remote(dtype)
+            found = self._answer(asked)
             if not isinstance(found, _Ended):
                 return found
             self._lose(placed)
@@ -125,9 +138,10 @@ class Workers:
             placed.flying.clear()
 
     def close(self) -> None:
-        """End all workers, whatever they are doing."""
+        """End all workers, whatever they are doing. Those of a cluster that is lost end by themselves."""
         for placed in (*self.ready, *self._opening.values()):
-            self.ray.kill(placed.actor)
+            with suppress(Exception):  # what it ends for is being raised
+                self.ray.kill(placed.actor)
         self.ready.clear()
         self._opening.clear()
         self._started.clear()
@@ -151,7 +165,8 @@ class Workers:
         Raises RunError where nothing can happen any more.
         """
         self._require_some()
-        waited, _ = self.ray.wait([*flying, *self._opening], num_returns=1)
+        with connected():
+            waited, _ = self.ray.wait([*flying, *self._opening], num_returns=1)
         opened = [ref for ref in waited if ref in self._opening]
         for ref in opened:
             self._opened(ref, self._opening.pop(ref))
@@ -186,13 +201,14 @@ class Workers:
         """What a task returned; _Ended where its worker did, with or without its node."""
         from ray.exceptions import RayError, RayTaskError
 
-        try:
-            return self.ray.get(ref)
-        except RayTaskError:
-            raise  # a mistake of ours, with where it was made
-        except RayError as error:
-            self.why = " ".join(str(error).split())[:500]
-            return _Ended()
+        with connected():
+            try:
+                return self.ray.get(ref)
+            except RayTaskError:
+                raise  # a mistake of ours, with where it was made
+            except RayError as error:
+                self.why = " ".join(str(error).split())[:500]
+                return _Ended()
 
 
 class _Ended:
