@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import run
@@ -57,3 +59,20 @@ def test_without_ray_it_is_said_how_to_have_it(spec: Path, monkeypatch: pytest.M
 def test_a_model_that_is_in_memory_alone_is_refused(spec: Path):
     with pytest.raises(InputError, match="cannot be run on a cluster"):
         cd.check(spec, open_model("planted-ioi").bridge, executor="ray")
+
+
+def test_a_process_that_is_connected_to_another_cluster_is_told():
+    class Client:
+        client_worker = SimpleNamespace(_conn_str="10.0.0.1:10001")
+
+        def is_connected(self) -> bool:
+            return True
+
+    here = pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+    importlib.import_module("ray.util.client")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.util.client, "ray", Client())
+        patch.setattr(here, "is_initialized", lambda: True)
+        assert Executor().connect() is Executor("ray://10.0.0.1:10001").connect() is here
+        with pytest.raises(InputError, match=r"another Ray cluster than ray://10\.0\.0\.2:10001: ray://10\.0\.0\.1:"):
+            Executor("ray://10.0.0.2:10001").connect()

@@ -38,7 +38,10 @@ class Executor:
         return self.address or LOCAL
 
     def connect(self) -> Any:
-        """Ray, connected; a connection that this process has already is used. Raises InputError."""
+        """Ray, connected; a connection that this process has already is used.
+
+        Raises InputError, also where this process is connected to another cluster than the one at the address.
+        """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: as this process has it
         try:
@@ -46,6 +49,7 @@ class Executor:
         except ImportError as error:
             raise InputError("Ray is not installed", "pip install 'circuitdsl[ray]'") from error
         if ray.is_initialized():
+            self._require_connected_to(_address())
             return ray
         try:
             if self.address:
@@ -62,11 +66,26 @@ class Executor:
             ) from error
         return ray
 
+    def _require_connected_to(self, address: str) -> None:
+        """A process has one connection at a time."""
+        if self.address not in ("", address):
+            raise InputError(
+                f"this process is connected to another Ray cluster than {self}: {address or 'one by ray.init()'}",
+                "call ray.shutdown() first, or use the cluster that is connected: executor ray",
+            )
+
     def _require_answer(self) -> None:
         """Ray itself would wait for half a minute."""
         read = _ADDRESS.fullmatch(self.address)
         assert read is not None
         socket.create_connection((read["host"].strip("[]"), int(read["port"])), _WAIT).close()
+
+
+def _address() -> str:
+    """ray://HOST:PORT of the cluster that is connected through Ray's client; "" for one that is not."""
+    from ray.util.client import ray as client
+
+    return f"ray://{client.client_worker._conn_str}" if client.is_connected() else ""
 
 
 @contextmanager
