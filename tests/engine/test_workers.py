@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from circuitdsl.engine.cluster.distributed import Distributed
-from circuitdsl.engine.cluster.worker import Known, Wanted, versions
+from circuitdsl.engine.cluster.worker import Known, Refused, Wanted, versions
 from circuitdsl.engine.cluster.workers import Workers
 from circuitdsl.engine.manifest import Facts
 from circuitdsl.engine.references import NO_REFERENCES
-from circuitdsl.errors import RunError
+from circuitdsl.errors import InputError, RunError
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.experiments import Data
 from circuitdsl.models.geometry import Geometry
@@ -145,6 +145,38 @@ def test_workers_that_cannot_be_ended_hide_no_interrupt():
     with pytest.raises(KeyboardInterrupt):
         engine.run(DATA, [], 0, 0, [], NO_REFERENCES)
     assert not some.ready
+
+
+OTHER_FACTS = replace(KNOWN, facts=replace(FACTS, fingerprint="g"))
+OTHER_VERSIONS = replace(KNOWN, versions=KNOWN.versions | {"torch": "1.0"})
+REFUSED = Refused("there is no model mini", "look at its name", 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (REFUSED, "there is no model mini (on the node host"),
+        (OTHER_VERSIONS, " has torch 1.0 for "),
+        (OTHER_FACTS, "the model mini is another on the node host"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_node_that_is_unlike_the_others_runs_nothing_and_the_note_says_why(answer: Any, said: str, first: bool):
+    facts_differ = answer is OTHER_FACTS  # of two, the first one says what the model is
+    some, library = workers([{"CPU": 1}] * 2, *((answer, KNOWN) if first and not facts_differ else (KNOWN, answer)))
+    engine = Distributed(some, some.first().facts, None, lambda _: None)  # pyright: ignore[reportArgumentType]
+    assert len(some.all()) == 1
+    some.place()
+    assert len(library.actors) == 2
+    assert "ran nothing" in engine.note and said in engine.note
+
+
+@pytest.mark.parametrize("answer", [REFUSED, OTHER_VERSIONS])
+def test_nodes_that_are_all_refused_are_wrong_input(answer: Any):
+    some, _ = workers([{"CPU": 1}] * 2, answer)
+    with pytest.raises(InputError) as raised:
+        some.first()
+    assert raised.value.exit_code == 2 and "host1" in raised.value.message
 
 
 def broken(*_: object) -> None:

@@ -65,11 +65,13 @@ class Distributed:
 
     @property
     def note(self) -> str:
-        """Why another engine runs than the one that was asked for, and what was run again since nodes were lost."""
-        lost = self.workers.lost
+        """Why another engine runs than the one that was asked for, what was run again since nodes were lost, and which
+        nodes did nothing."""
+        lost, refused = self.workers.lost, self.workers.refused.values()
         again = f"{self.lost.steps} steps with {self.lost.answers} readings were run again"
         workers = f"{len(lost)} workers were lost ({', '.join(dict.fromkeys(lost))})" if lost else ""
-        return "; ".join(filter(None, (self.facts.note, workers and f"{workers}: {again}")))
+        idle = (f"the node {host} ran nothing: {error.message}" for host, error in refused)
+        return "; ".join(filter(None, (self.facts.note, workers and f"{workers}: {again}", *idle)))
 
     def run(
         self,

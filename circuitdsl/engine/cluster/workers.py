@@ -35,7 +35,8 @@ class Workers:
     """Workers are started on all nodes at once and are used as they become ready; a node that joins gets one too.
 
     ``ray`` is the library, connected; where its cluster is lost, all that asks it for something raises RunError.
-    ``lost`` names the nodes whose workers ended at work, ``why`` says how the last one did.
+    ``lost`` names the nodes whose workers ended at work, ``why`` says how the last one did. ``refused`` are nodes that
+    have something else than the others, by their number in Ray, with their names and what was wrong.
     """
 
     ray: Any
@@ -44,11 +45,12 @@ class Workers:
     lost: list[str] = field(default_factory=list, init=False)
     known: Known | None = field(default=None, init=False)
     why: str = field(default="", init=False)
+    refused: dict[str, tuple[str, InputError]] = field(default_factory=dict, init=False)
     _opening: dict[Any, Placed] = field(default_factory=dict, init=False)
     _started: dict[tuple[str, int | None], int] = field(default_factory=dict, init=False)
 
     def first(self) -> Known:
-        """What the model is, as soon as one worker has opened it. Raises InputError."""
+        """What the model is, as soon as one worker has opened it. Raises InputError where none can."""
         self.place()
         while self.known is None:
             self._wait(())
@@ -72,6 +74,8 @@ class Workers:
         have = [(each.node, each.gpu) for each in (*self.ready, *self._opening.values())]
         for node in nodes if self.wanted.device == "cpu" or not gpus else gpus:
             resources, name = node["Resources"], node["NodeID"]
+            if name in self.refused:
+                continue
             here = int(resources.get("GPU", 0)) if self.wanted.device != "cpu" else 0
             threads = int(resources["CPU"]) // max(1, here) or 1
             for gpu in range(here) if here else (None,):
@@ -140,11 +144,14 @@ class Workers:
     def close(self) -> None:
         """End all workers, whatever they are doing. Those of a cluster that is lost end by themselves."""
         for placed in (*self.ready, *self._opening.values()):
-            with suppress(Exception):  # what it ends for is being raised
-                self.ray.kill(placed.actor)
+            self._end(placed)
         self.ready.clear()
         self._opening.clear()
         self._started.clear()
+
+    def _end(self, placed: Placed) -> None:
+        with suppress(Exception):  # it ends by itself, and what it ends for is to be told
+            self.ray.kill(placed.actor)
 
     def _lose(self, placed: Placed) -> None:
         self.ready.remove(placed)
@@ -153,11 +160,16 @@ class Workers:
         self._require_some()
 
     def _require_some(self) -> None:
-        if not self.ready and not self._opening:
-            raise RunError(
-                f"no worker on the cluster is left, of {sum(self._started.values())} that were started: {self.why}",
-                "look at the nodes with `ray status`; what was measured so far is kept",
-            )
+        if self.ready or self._opening:
+            return
+        errors = [error for _, error in self.refused.values()]
+        if errors and not self.why:
+            raise errors[-1]
+        why = "; ".join([self.why, *(error.message for error in errors)])
+        raise RunError(
+            f"no worker on the cluster is left, of {sum(self._started.values())} that were started: {why}",
+            "look at the nodes with `ray status`; what was measured so far is kept",
+        )
 
     def _wait(self, flying: Iterable[Any]) -> list[Any]:
         """Wait for anything to happen; those of ``flying`` that are there. Workers that are open become ready.
@@ -173,22 +185,31 @@ class Workers:
         return [ref for ref in waited if ref not in opened]
 
     def _opened(self, ref: Any, placed: Placed) -> None:
-        """A worker has opened its model, or not. Raises InputError for a model that is not the same on all nodes."""
+        """A worker has opened its model, or not: then its node gets no more work."""
         known = self._answer(ref)
         if isinstance(known, _Ended):  # as on a node that is lost and of which that is not known yet
             if not self.ready and not self._opening:
                 self.place()
             return
+        try:
+            self._require_like_others(placed.host, known)
+        except InputError as error:
+            self.refused[placed.node] = placed.host, error
+            self._end(placed)
+            return
+        self.known = self.known or known
+        self.ready.append(placed)
+
+    def _require_like_others(self, node: str, known: Known | Refused) -> None:
+        """Raises InputError for a model that could not be opened, and for one that is not as on other nodes."""
         if isinstance(known, Refused):
-            raise known.raised_on(placed.host)
-        _require_versions(placed.host, known.versions)
-        self.known = first = self.known or known
-        if known.facts != first.facts:
+            raise known.raised_on(node)
+        _require_versions(node, known.versions)
+        if self.known is not None and known.facts != self.known.facts:
             raise InputError(
-                f"the model {self.wanted.name} is another on the node {placed.host} than on the others",
+                f"the model {self.wanted.name} is another on the node {node} than on the others",
                 "have the same files on all nodes",
             )
-        self.ready.append(placed)
 
     def _got(self, ref: Any, placed: Placed) -> Found | None:
         """What a worker found; None if it ended. Raises as workers do."""
