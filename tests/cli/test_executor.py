@@ -65,6 +65,9 @@ def test_a_process_that_is_connected_to_another_cluster_is_told():
     class Client:
         client_worker = SimpleNamespace(_conn_str="10.0.0.1:10001")
 
+        def get_context(self) -> Client:
+            return self
+
         def is_connected(self) -> bool:
             return True
 

@@ -85,7 +85,8 @@ def _address() -> str:
     """ray://HOST:PORT of the cluster that is connected through Ray's client; "" for one that is not."""
     from ray.util.client import ray as client
 
-    return f"ray://{client.client_worker._conn_str}" if client.is_connected() else ""
+    context = client.get_context()
+    return f"ray://{context.client_worker._conn_str}" if context.is_connected() else ""
 
 
 @contextmanager
