@@ -90,15 +90,18 @@ def _address() -> str:
 
 
 @contextmanager
-def connected() -> Iterator[None]:
+def connected(ray: Any) -> Iterator[None]:
     """What Ray raises where its cluster is not there any more, as RunError; what a task raised is raised as it is.
 
+    Where Ray knows by itself that its cluster is lost, it would look for another one, and wait: so it is not asked.
     Around what is asked of Ray alone: a broken pipe to whoever reads a report is a ConnectionError, too.
     """
     from grpc import RpcError
     from ray.exceptions import RayError, RayTaskError
 
     try:
+        if not ray.is_initialized():
+            raise ConnectionError("it is closed")
         yield
     except RayTaskError:
         raise
