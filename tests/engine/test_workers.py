@@ -24,7 +24,7 @@ exceptions = pytest.importorskip("ray.exceptions", reason="Ray is not installed:
 RpcError = pytest.importorskip("grpc").RpcError
 
 FACTS = Facts("mini", Geometry("mini", 1, 1, 1, 8, 8, 8, 8, 8), "f", "i", "fast", (), "float32", "cpu", "")
-KNOWN = Known(FACTS, None, 0, versions())
+KNOWN = Known(FACTS, None, 0, versions(), "CPUs with AVX2")
 DATA = Data(TaskRef("none"), 0, False)
 WANTED = Wanted("mini", "none", None, None, None, "fast", 0, str(Path.cwd()))
 
@@ -66,6 +66,10 @@ class Answering:
     actors: list[Actor] = field(default_factory=list)
     options_given: list[dict[str, Any]] = field(default_factory=list)
     lost: BaseException | None = None
+    closed: bool = False
+
+    def is_initialized(self) -> bool:
+        return not self.closed
 
     def nodes(self) -> list[dict[str, Any]]:
         if self.lost:
@@ -134,6 +138,17 @@ def test_a_cluster_that_is_lost_is_an_error_with_a_remedy(raised: type[Exception
             asked()
 
 
+def test_a_connection_that_is_closed_is_asked_for_nothing():
+    some, library = workers([{"CPU": 1}], KNOWN)
+    some.first()
+    library.closed = True
+    library.wait = library.nodes = library.kill = AssertionError  # pyright: ignore[reportAttributeAccessIssue]
+    for asked in (some.place, lambda: list(some.next())):
+        with pytest.raises(RunError, match="the connection to the Ray cluster was lost: ConnectionError: it is closed"):
+            asked()
+    some.close()
+
+
 def test_workers_that_cannot_be_ended_hide_no_interrupt():
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -149,6 +164,7 @@ def test_workers_that_cannot_be_ended_hide_no_interrupt():
 
 OTHER_FACTS = replace(KNOWN, facts=replace(FACTS, fingerprint="g"))
 OTHER_VERSIONS = replace(KNOWN, versions=KNOWN.versions | {"torch": "1.0"})
+OTHER_HARDWARE = replace(KNOWN, hardware="CPUs with AVX512")
 REFUSED = Refused("there is no model mini", "look at its name", 2)
 
 
@@ -157,13 +173,14 @@ REFUSED = Refused("there is no model mini", "look at its name", 2)
     [
         (REFUSED, "there is no model mini (on the node host"),
         (OTHER_VERSIONS, " has torch 1.0 for "),
+        (OTHER_HARDWARE, " has CPUs with AVX512, and others have CPUs with AVX2"),
         (OTHER_FACTS, "the model mini is another on the node host"),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
 def test_a_node_that_is_unlike_the_others_runs_nothing_and_the_note_says_why(answer: Any, said: str, first: bool):
-    facts_differ = answer is OTHER_FACTS  # of two, the first one says what the model is
-    some, library = workers([{"CPU": 1}] * 2, *((answer, KNOWN) if first and not facts_differ else (KNOWN, answer)))
+    differs = answer in (OTHER_FACTS, OTHER_HARDWARE)  # of two such, the first one says what the others are to have
+    some, library = workers([{"CPU": 1}] * 2, *((answer, KNOWN) if first and not differs else (KNOWN, answer)))
     engine = Distributed(some, some.first().facts, None, lambda _: None)  # pyright: ignore[reportArgumentType]
     assert len(some.all()) == 1
     some.place()

@@ -26,6 +26,7 @@ from circuitdsl.tasks import Prompt
 from circuitdsl.version import RUNNING, __version__
 
 if TYPE_CHECKING:
+    import torch
     from ray import ObjectRef
 
 
@@ -45,12 +46,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Known:
-    """What a model turned out to be on a node. ``tokenizer`` is None for one that is no text."""
+    """What a model turned out to be on a node. ``tokenizer`` is None for one that is no text; ``hardware`` says on
+    what its sums are made."""
 
     facts: Facts
     tokenizer: TokenizerText | None
     memory: int
     versions: Mapping[str, str]
+    hardware: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,15 @@ def versions() -> dict[str, str]:
     return {"circuitdsl": __version__, "python": platform.python_version()} | {each: version(each) for each in RUNNING}
 
 
-@dataclass
+def _hardware(device: torch.device) -> str:
+    """What the last digits of a sum depend on: the instructions of the CPU that torch uses, and the kind of GPU."""
+    import torch
+
+    capability = f"CPUs with {torch.backends.cpu.get_cpu_capability()}"
+    return f"{capability} and {torch.cuda.get_device_name(device)}" if device.type == "cuda" else capability
+
+
+@dataclass(repr=False)  # Ray writes it out where a task raised, with all weights
 class Worker:
     """One model on one node, on so many threads, and on the GPU of this number if there is one. Whatever is wrong with
     the input is answered, and not raised."""
@@ -147,7 +158,8 @@ class Worker:
         except InputError as error:
             return Refused.of(error)
         memory = self._engine.memory if isinstance(self._engine, Divisible) else 0
-        return Known(Facts.of(self._engine), text_of(model.tokenizer), memory, versions())
+        facts = Facts.of(self._engine)
+        return Known(facts, text_of(model.tokenizer), memory, versions(), _hardware(torch.device(facts.device)))
 
     def facts_in(self, dtype: str) -> Facts | None:
         """What the engine in another precision is; None if there is none."""

@@ -65,7 +65,7 @@ class Workers:
 
     def place(self) -> None:
         """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
-        with connected():
+        with connected(self.ray):
             there = self.ray.nodes()
         nodes = [node for node in there if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
         gpus = [node for node in nodes if node["Resources"].get("GPU", 0) >= 1]
@@ -90,7 +90,7 @@ class Workers:
         options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
         here = NodeAffinitySchedulingStrategy(node, soft=False)
         device = "cpu" if gpu is None else self.wanted.device
-        with connected():
+        with connected(self.ray):
             actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
             placed = Placed(node, host, threads, gpu, actor.remote(replace(self.wanted, device=device), threads, gpu))
             self._opening[placed.actor.open.remote()] = placed
@@ -98,12 +98,12 @@ class Workers:
 
     def put(self, call: Call) -> Any:
         """Have a call where all workers can fetch it."""
-        with connected():
+        with connected(self.ray):
             return self.ray.put(call)
 
     def hand(self, placed: Placed, call: Any, number: int, part: Part) -> None:
         """Give some steps of a call to a worker."""
-        with connected():
+        with connected(self.ray):
             placed.flying[placed.actor.run.remote([call], number, part)] = part
 
     def next(self) -> Iterator[tuple[Part, Found | None]]:
@@ -128,7 +128,7 @@ class Workers:
     def facts_in(self, dtype: str) -> Any:
         """As Worker.facts_in, of any of them; None where none is left."""
         for placed in tuple(self.ready):
-            with connected():
+            with connected(self.ray):
                 asked = placed.actor.facts_in.remote(dtype)
             found = self._answer(asked)
             if not isinstance(found, _Ended):
@@ -150,7 +150,8 @@ class Workers:
         self._started.clear()
 
     def _end(self, placed: Placed) -> None:
-        with suppress(Exception):  # it ends by itself, and what it ends for is to be told
+        # Where its cluster is lost it ends by itself, and what it ends for is to be told.
+        with suppress(Exception), connected(self.ray):
             self.ray.kill(placed.actor)
 
     def _lose(self, placed: Placed) -> None:
@@ -177,7 +178,7 @@ class Workers:
         Raises RunError where nothing can happen any more.
         """
         self._require_some()
-        with connected():
+        with connected(self.ray):
             waited, _ = self.ray.wait([*flying, *self._opening], num_returns=1)
         opened = [ref for ref in waited if ref in self._opening]
         for ref in opened:
@@ -205,6 +206,11 @@ class Workers:
         if isinstance(known, Refused):
             raise known.raised_on(node)
         _require_versions(node, known.versions)
+        if self.known is not None and known.hardware != self.known.hardware:
+            raise InputError(
+                f"the node {node} has {known.hardware}, and others have {self.known.hardware}",
+                "use nodes that are alike: figures would differ in their last digits",
+            )
         if self.known is not None and known.facts != self.known.facts:
             raise InputError(
                 f"the model {self.wanted.name} is another on the node {node} than on the others",
@@ -222,7 +228,7 @@ class Workers:
         """What a task returned; _Ended where its worker did, with or without its node."""
         from ray.exceptions import RayError, RayTaskError
 
-        with connected():
+        with connected(self.ray):
             try:
                 return self.ray.get(ref)
             except RayTaskError:

@@ -133,7 +133,8 @@ class FastEngine:
         step."""
         prompts = stream[start:stop]
         if len(in_batches(prompts, self.tokens)) > 1:
-            return Apart(lambda some: self.run(data, stream, start, stop, some, references), [experiments])
+            engine = self if memory in (0, self.memory) else replace(self, memory=memory, over=self.network)
+            return Apart(lambda some: engine.run(data, stream, start, stop, some, references), [experiments])
         ours, theirs = self._shared_out(prompts, experiments, references)
         plain = self._plain.in_steps(data, stream, start, stop, theirs, references, memory)
 
