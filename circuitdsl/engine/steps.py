@@ -40,7 +40,7 @@ class Steps(Protocol):
         ...
 
     def run(self, part: Part) -> Answers:
-        """What some steps answer; what is known to fail may be among it more than once.
+        """What some steps answer: each experiment is answered by one of them.
 
         Steps in their order obey what :class:`~circuitdsl.engine.base.Engine` says of ``keep``: where the first of them
         have been run, the rest comes out the same, to the last bit, if it is asked for without them.

@@ -10,10 +10,10 @@ from random_models import DATA, Draw, architecture, prompts
 from circuitdsl.engine.cluster.course import MANY, MOST_LOSSES, Course
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
-from circuitdsl.engine.references import references_over
+from circuitdsl.engine.references import References, references_over
 from circuitdsl.engine.steps import Answers, Part, steps_of
 from circuitdsl.errors import RunError
-from circuitdsl.measures.experiments import Clean, Experiment, Hit, Metric
+from circuitdsl.measures.experiments import Clean, Experiment, Hit
 from circuitdsl.measures.measurement import Array, Failure
 
 STACK = 30_000  # bytes: several stacks
@@ -41,18 +41,26 @@ def test_steps_on_three_engines_answer_what_one_call_does(kind: type[FastEngine]
     Random(seed).shuffle(parts)
     found: Answers = {}
     for number, part in enumerate(parts):
-        found |= workers[number % 3].run(part)
+        some_answers = workers[number % 3].run(part)
+        assert not found.keys() & some_answers.keys()
+        found |= some_answers
     assert {e: told(answer) for e, answer in found.items()} == {e: told(answer) for e, answer in whole.items()}
 
 
-def test_more_batches_than_one_are_one_step():
+def test_more_batches_than_one_are_one_step_with_the_memory_of_the_call():
     model, asked = architecture("gpt2"), prompts(8, 0)
-    experiments = [Experiment(DATA, Clean(), Metric("logit_diff"))]
-    engine = FastEngine(model, tokens=20)
-    steps = engine.in_steps(DATA, asked, 0, 8, experiments, references_over((), experiments), 0)
+    some = [Experiment(DATA, *pair) for pair in Draw(model.geometry, 0).experiments(60)]
+    experiments = list(dict.fromkeys(some))
+
+    def references() -> References:
+        """Each engine makes its own means."""
+        return references_over(prompts(30, 1), experiments)
+
+    steps = FastEngine(model, tokens=20).in_steps(DATA, asked, 0, 8, experiments, references(), STACK)
     assert steps.total == 1
-    whole = FastEngine(model, tokens=20).run(DATA, asked, 0, 8, experiments)
-    assert told(steps.run(Part(0, 1))[experiments[0]]) == told(whole[experiments[0]])
+    whole = FastEngine(model, tokens=20, memory=STACK).run(DATA, asked, 0, 8, experiments, references())
+    found = steps.run(Part(0, 1))
+    assert {e: told(answer) for e, answer in found.items()} == {e: told(answer) for e, answer in whole.items()}
 
 
 # --- how far a call is --------------------------------------------------------------------------------

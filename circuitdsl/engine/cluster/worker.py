@@ -111,6 +111,15 @@ def visible(gpus: str, number: int) -> str:
     return gpus.split(",")[number] if gpus else str(number)
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A call that is begun: its steps, and the places of its experiments."""
+
+    number: int
+    steps: Steps
+    places: Mapping[Experiment, int]
+
+
 def versions() -> dict[str, str]:
     """Versions of what a reading may depend on, of this process."""
     return {"circuitdsl": __version__, "python": platform.python_version()} | {each: version(each) for each in RUNNING}
@@ -135,7 +144,7 @@ class Worker:
     _engine: Engine | None = field(default=None, init=False)
     _coarse: dict[str, Engine] = field(default_factory=dict, init=False)
     _means: dict[tuple[Path | None, str], MeanStore] = field(default_factory=dict, init=False)
-    _begun_call: tuple[Steps, Call] | None = field(default=None, init=False)
+    _begun_call: _Begun | None = field(default=None, init=False)
     _prompts: int = field(default=0, init=False)
 
     def open(self) -> Known | Refused:
@@ -171,17 +180,16 @@ class Worker:
         before = self._prompts
         try:
             with run_errors():
-                steps, call = self._begun(given, number)
-                answers = steps.run(part)
+                begun = self._begun(given, number)
+                answers = begun.steps.run(part)
         except InputError as error:
             return Refused.of(error)
-        places = {experiment: place for place, experiment in enumerate(call.experiments)}
-        found = [(places[experiment], answer) for experiment, answer in answers.items()]
-        return Found(found, steps.total, self._prompts - before)
+        found = [(begun.places[experiment], answer) for experiment, answer in answers.items()]
+        return Found(found, begun.steps.total, self._prompts - before)
 
-    def _begun(self, given: Sequence[ObjectRef[Call]], number: int) -> tuple[Steps, Call]:
+    def _begun(self, given: Sequence[ObjectRef[Call]], number: int) -> _Begun:
         """A call that is begun: the last one, or another in its place."""
-        if self._begun_call is None or self._begun_call[1].number != number:
+        if self._begun_call is None or self._begun_call.number != number:
             self._begun_call = None  # whose steps hold the runs that they share
             import ray
 
@@ -191,7 +199,8 @@ class Worker:
             means = self._means.setdefault(call.means, MeanStore(*call.means))
             references = References(call.references, means)
             steps = steps_of(engine, call.data, call.prompts, call.experiments, references, call.memory)
-            self._begun_call = steps, call
+            places = {experiment: place for place, experiment in enumerate(call.experiments)}
+            self._begun_call = _Begun(number, steps, places)
         return self._begun_call
 
     def _in(self, dtype: str) -> Engine | None:

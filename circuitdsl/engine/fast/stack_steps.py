@@ -19,7 +19,8 @@ from circuitdsl.measures.measurement import Array
 
 @dataclass
 class StackSteps:
-    """Step 0 answers what is read of shared runs, and all that fails; then come the stacks, and then ``plain``.
+    """Step 0 answers what is read of shared runs, and what is known to fail once these have been made; then come the
+    stacks, and then ``plain``.
 
     ``begin`` makes the shared runs, once, and has what is read of them kept; it is told how many stacks may run at
     once.
@@ -44,13 +45,13 @@ class StackSteps:
         with torch.inference_mode(), one_thread_a_stack(self.device) as threads:
             if self._begun is None:
                 self._begun = self.begin(self._keep, threads)
-                self._shared, self._kept = self._kept, {}
+                self._shared, self._kept = self._begun[0].failures() | self._kept, {}
             answers, work = self._begun
             self._stacks = work.take(Part(max(0, part.first - 1), max(0, part.stop - 1)))
         found, self._kept = self._kept, {}
         before = 1 + self._stacks
         more = self.plain.run(Part(max(0, part.first - before), max(0, part.stop - before)))
-        return (self._shared if part.first == 0 < part.stop else {}) | answers.failures() | found | more
+        return (self._shared if part.first == 0 < part.stop else {}) | answers.further_failures() | found | more
 
     def _keep(self, readings: Mapping[Experiment, Array]) -> None:
         self._kept.update(readings)
