@@ -254,9 +254,12 @@ class Size:
     bytes_a_weight: int
 
 
-def _size(name: str, parameters: float, layers: int, heads: int, width: int, mlp: int, bytes_a_weight: int) -> Size:
+def _size(
+    name: str, parameters: float, layers: int, heads: int, width: int, mlp: int, bytes_a_weight: int, shared: int = 1
+) -> Size:
+    """``shared``: so many heads have the same keys and values."""
     vocabulary = 50304 if name.startswith("pythia") else 128256
-    shape = Geometry(name, layers, heads, heads, width, width // heads, mlp, vocabulary, 2048)
+    shape = Geometry(name, layers, heads, heads // shared, width, width // heads, mlp, vocabulary, 2048)
     return Size(shape, parameters, bytes_a_weight)
 
 
@@ -267,7 +270,7 @@ SIZES = (
     _size("pythia-2.8b", 2.78e9, 32, 32, 2560, 10240, 4),
     _size("pythia-6.9b", 6.86e9, 32, 32, 4096, 16384, 4),
     _size("pythia-12b", 11.8e9, 36, 40, 5120, 20480, 4),
-    _size("llama-70b", 70.6e9, 80, 64, 8192, 28672, 2),
+    _size("llama-70b", 70.6e9, 80, 64, 8192, 28672, 2, shared=8),
 )
 
 LARGE = "gpt2/ioi"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,7 +44,6 @@ circuit c {
 }
 """
 MEMORY = 200_000  # bytes: many stacks
-PORT = 21001
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Running:
     """A cluster of some nodes of one CPU each, and a workbench of its own on it."""
 
     cluster: Any
+    address: str
     bench: Workbench
     plan: Plan
     nodes: list[Any] = field(default_factory=list)
@@ -103,11 +104,15 @@ def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Runn
     # On a busy machine it may take longer than Ray waits for it.
     monkeypatch_module.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "100")
     monkeypatch_module.setenv("RAY_worker_niceness", "0")
-    head = {"num_cpus": 1, "ray_client_server_port": PORT, "include_dashboard": False}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = {"num_cpus": 1, "ray_client_server_port": port, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False)
     try:
-        yield Running(cluster, Workbench(memory=MEMORY, store=None, executor=Executor()), plan, [cluster.head_node])
+        bench = Workbench(memory=MEMORY, store=None, executor=Executor())
+        yield Running(cluster, f"ray://127.0.0.1:{port}", bench, plan, [cluster.head_node])
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -126,7 +131,7 @@ def test_a_command_runs_on_the_cluster_at_an_address(running: Running, here: Rep
         "--no-cache",
         "--no-unexplained",
         "--executor",
-        f"ray://127.0.0.1:{PORT}",
+        running.address,
         "-q",
         cwd=tmp_path,
     )
