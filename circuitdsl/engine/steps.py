@@ -18,7 +18,7 @@ from circuitdsl.measures.experiments import Data, Experiment, World
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.tasks import Prompt
 
-Answers = dict[Experiment, "Array | Failure"]
+Answered = dict[Experiment, "Array | Failure"]
 
 
 class Part(NamedTuple):
@@ -28,7 +28,7 @@ class Part(NamedTuple):
     stop: int
 
 
-ALL = Part(0, sys.maxsize)
+EVERY_STEP = Part(0, sys.maxsize)
 
 
 class Steps(Protocol):
@@ -39,7 +39,7 @@ class Steps(Protocol):
         """How many there are."""
         ...
 
-    def run(self, part: Part) -> Answers:
+    def run(self, part: Part) -> Answered:
         """What some steps answer: each experiment is answered by one of them.
 
         Steps in their order obey what :class:`~circuitdsl.engine.base.Engine` says of ``keep``: where the first of them
@@ -75,14 +75,14 @@ class Divisible(Protocol):
 class Apart:
     """Steps that are calls of their own, each of some experiments."""
 
-    run_some: Callable[[Sequence[Experiment]], Answers]
+    run_some: Callable[[Sequence[Experiment]], Answered]
     groups: Sequence[Sequence[Experiment]]
 
     @property
     def total(self) -> int:
         return len(self.groups)
 
-    def run(self, part: Part) -> Answers:
+    def run(self, part: Part) -> Answered:
         """The answers of the experiments of some steps."""
         asked = [experiment for group in self.groups[part.first : part.stop] for experiment in group]
         return self.run_some(asked) if asked else {}

@@ -11,7 +11,7 @@ from circuitdsl.engine.cluster.course import MANY, MOST_LOSSES, Course
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.references import References, references_over
-from circuitdsl.engine.steps import Answers, Part, steps_of
+from circuitdsl.engine.steps import Answered, Part, steps_of
 from circuitdsl.errors import RunError
 from circuitdsl.measures.experiments import Clean, Experiment, Hit
 from circuitdsl.measures.measurement import Array, Failure
@@ -39,7 +39,7 @@ def test_steps_on_three_engines_answer_what_one_call_does(kind: type[FastEngine]
         whole = engine.run(DATA, asked, 0, 8, experiments, references)
     parts = [Part(first, min(first + 3, total)) for first in range(0, total, 3)]
     Random(seed).shuffle(parts)
-    found: Answers = {}
+    found: Answered = {}
     for number, part in enumerate(parts):
         some_answers = workers[number % 3].run(part)
         assert not found.keys() & some_answers.keys()
@@ -66,7 +66,7 @@ def test_more_batches_than_one_are_one_step_with_the_memory_of_the_call():
 # --- how far a call is --------------------------------------------------------------------------------
 
 
-def answer(step: int) -> Answers:
+def answer(step: int) -> Answered:
     return {Experiment(DATA, Clean(), Hit(step)): Failure(str(step))}
 
 

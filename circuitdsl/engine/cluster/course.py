@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from circuitdsl.engine.steps import Answers, Part
+from circuitdsl.engine.steps import Answered, Part
 from circuitdsl.errors import RunError
 
 MOST_LOSSES = 3
@@ -33,14 +33,14 @@ class Course:
 
     experiments: int
     total: int | None = None
-    answered: Answers = field(default_factory=dict)
+    answered: Answered = field(default_factory=dict)
     told: int = 0
     again: int = 0
     repeated: int = 0
     _ahead: int = 0
     _lost: list[Part] = field(default_factory=list)
     _losses: dict[int, int] = field(default_factory=dict)
-    _waiting: dict[int, tuple[Part, Answers]] = field(default_factory=dict)
+    _waiting: dict[int, tuple[Part, Answered]] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
@@ -79,7 +79,7 @@ class Course:
         self._lost.append(part)
         self.again += part.stop - part.first
 
-    def take(self, part: Part, answers: Answers, total: int) -> Iterator[Answers]:
+    def take(self, part: Part, answers: Answered, total: int) -> Iterator[Answered]:
         """The answers of some steps that came back: those that may be told now, step by step in their order."""
         if self.total not in (None, total):
             raise AssertionError(f"one worker cuts a call into {self.total} steps, and another into {total}")

@@ -11,8 +11,7 @@ from circuitdsl.engine.base import Keep
 from circuitdsl.engine.fast.answers import Answers
 from circuitdsl.engine.fast.threads import one_thread_a_stack
 from circuitdsl.engine.fast.work import Work
-from circuitdsl.engine.steps import Answers as Found
-from circuitdsl.engine.steps import Part, Steps
+from circuitdsl.engine.steps import Answered, Part, Steps
 from circuitdsl.measures.experiments import Experiment
 from circuitdsl.measures.measurement import Array
 
@@ -29,8 +28,8 @@ class StackSteps:
     begin: Callable[[Keep, int], tuple[Answers, Work]]
     device: torch.device
     plain: Steps
-    _kept: Found = field(default_factory=dict, init=False)
-    _shared: Found = field(default_factory=dict, init=False)
+    _kept: Answered = field(default_factory=dict, init=False)
+    _shared: Answered = field(default_factory=dict, init=False)
     _begun: tuple[Answers, Work] | None = field(default=None, init=False)
     _stacks: int = field(default=0, init=False)
 
@@ -40,7 +39,7 @@ class StackSteps:
             self.run(Part(0, 0))
         return 1 + self._stacks + self.plain.total
 
-    def run(self, part: Part) -> Found:
+    def run(self, part: Part) -> Answered:
         """As Steps."""
         with torch.inference_mode(), one_thread_a_stack(self.device) as threads:
             if self._begun is None:

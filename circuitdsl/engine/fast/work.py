@@ -33,7 +33,7 @@ from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.worlds import Places, edits_of, keys_and_values, touched
 from circuitdsl.engine.readings import needed
-from circuitdsl.engine.steps import ALL, Part
+from circuitdsl.engine.steps import EVERY_STEP, Part
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -134,7 +134,7 @@ class Work:
     def run(self, asked: Asked) -> None:
         """Answer every reading of every world."""
         self.begin(asked)
-        self.take(ALL)
+        self.take(EVERY_STEP)
 
     def begin(self, asked: Asked) -> None:
         """Answer what is read of shared runs, see which worlds change nothing, and plan the stacks of the others."""
