@@ -350,6 +350,7 @@ def check(
     screen: str = "",
     memory: int = 0,
     examples: bool = False,
+    executor: str | None = None,
 ) -> Report:
     """Judge every claim of a document or a file on the models that it names, or all of them on ``model``.
 
@@ -360,17 +361,18 @@ def check(
     forward pass an experiment, or another of ``engine.base.engines()``. ``device``, ``revision`` and ``dtype`` say how
     models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and measures
     in full all whose effect may reach the floor. ``memory`` is how many bytes stacked runs may take, 0 for a share of
-    what is free. ``examples`` reads single prompts of each circuit, too: those that it serves worst, and where its
-    heads look. ``progress`` is told of the work; in a notebook a bar shows it where none is given. Raises InputError
-    for an argument, a model, a task or a device that cannot be had; an experiment that cannot be run is a claim's
-    verdict, not an exception.
+    what is free. ``executor`` "ray" runs experiments on a Ray cluster that is started in this process, and
+    "ray://HOST:PORT" on one that is there; figures are the same (docs/scale.md). ``examples`` reads single prompts of
+    each circuit, too: those that it serves worst, and where its heads look. ``progress`` is told of the work; in a
+    notebook a bar shows it where none is given. Raises InputError for an argument, a model, a task, a device or a
+    cluster that cannot be had; an experiment that cannot be run is a claim's verdict, not an exception.
     """
     from circuitdsl.plan.plan import make_plan
 
     document = _document(document, model, revision)
     _require(document, Document, "check", "a document or a file")
     measured = with_prompts(document, prompts)
-    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen)
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), screen, executor)
     with followed(progress) as told:
         return bench.check(make_plan(measured, unexplained, examples=examples), told)
 
@@ -387,6 +389,7 @@ def panel(
     dtype: Dtype | None = None,
     screen: str = "",
     memory: int = 0,
+    executor: str | None = None,
     warned: Callable[[Findings], None] | None = None,
 ) -> Panel:
     """Judge every claim of spec files on many models, one after the other: claims by models.
@@ -415,7 +418,7 @@ def panel(
         found = load(*files, model=model.name, revision=model.revision, warned=told_once)
         require_blocks(found, files)
         opening = Opening(device, model.revision, dtype)
-        bench = _workbench(model.name, store, engine, memory, opening, screen)
+        bench = _workbench(model.name, store, engine, memory, opening, screen, executor)
         return bench.check(make_plan(with_prompts(found, prompts), unexplained), told)
 
     with followed(progress) as told:
@@ -457,6 +460,7 @@ class Checking(TypedDict, total=False):
     screen: str
     memory: int
     examples: bool
+    executor: str | None
 
 
 def watch(
@@ -477,7 +481,7 @@ def watch(
     document = read()  # before anything loads torch, so that a wrong specification is told at once
     opening = Opening(checking.get("device"), revision, checking.get("dtype"))
     store, engine, memory = checking.get("store", True), checking.get("engine", "fast"), checking.get("memory", 0)
-    bench = _workbench(model, store, engine, memory, opening, checking.get("screen", ""))
+    bench = _workbench(model, store, engine, memory, opening, checking.get("screen", ""), checking.get("executor"))
 
     def judged(document: Document) -> Report:
         from circuitdsl.plan.plan import make_plan
@@ -532,13 +536,21 @@ def require_blocks(document: Document, paths: Iterable[str | Path]) -> None:
 
 
 def _workbench(
-    model: AnyModel | None, store: Store | bool, engine: str, memory: int, opening: Opening, screen: str
+    model: AnyModel | None,
+    store: Store | bool,
+    engine: str,
+    memory: int,
+    opening: Opening,
+    screen: str,
+    executor: str | None,
 ) -> Workbench:
     from circuitdsl.check.workbench import Workbench  # here, so that planning and linting never load torch
     from circuitdsl.engine import store as stores
+    from circuitdsl.engine.cluster.executor import Executor
 
+    cluster = None if executor is None else Executor.named(executor)
     kept = stores.usual_store() if store is True else store or None
-    return Workbench(model, kept, engine, memory, opening, screen)
+    return Workbench(model, kept, engine, memory, opening, screen, cluster)
 
 
 # --- sweeps ------------------------------------------------------------------------------------------
@@ -575,6 +587,7 @@ def sweep(
     dtype: Dtype | None = None,
     memory: int = 0,
     dictionaries: Sequence[str] = (),
+    executor: str | None = None,
     warned: Callable[[Findings], None] | None = None,
     **settings: str | int,
 ) -> SweepReport:
@@ -591,7 +604,7 @@ def sweep(
     language does not allow, InputError for what no sweep can be of and for what cannot be had.
     """
     made = _sweep_plan(task, terms, model, revision, dictionaries, warned, settings)
-    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "", executor)
     with followed(progress) as told:
         return bench.sweep(made, told)
 
@@ -678,6 +691,7 @@ def draft(
     revision: str | None = None,
     dtype: Dtype | None = None,
     memory: int = 0,
+    executor: str | None = None,
     **settings: str | int,
 ) -> DraftReport:
     """A specification of a circuit that was found by path patching on some prompts, and holds on others.
@@ -697,7 +711,7 @@ def draft(
     written = {each: str(value) for each, value in settings.items()}
     place = None if output is None else Path(output)
     asked = read_draft(str(task), name, fdr, top, stages, mlps, place, written, known)
-    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "", executor)
     with followed(progress) as told:
         return drafted(asked, bench, told, unexplained)
 
@@ -717,6 +731,7 @@ def refine(
     revision: str | None = None,
     dtype: Dtype | None = None,
     memory: int = 0,
+    executor: str | None = None,
     warned: Callable[[Findings], None] | None = None,
 ) -> RefinementReport:
     """A specification against its model: what of it does nothing, what it lacks, and its text with that changed.
@@ -738,7 +753,7 @@ def refine(
         asked = replace(asked, circuit=with_prompt_count(asked.circuit, prompts))
         if asked.circuit.method.prompts_all:
             raise InputError("a refinement is found on one sample of prompts and judged on another", "--prompts 200")
-        bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+        bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "", executor)
         with followed(progress) as told:
             return refined(asked, bench, told, unexplained)
 
@@ -807,6 +822,7 @@ def compare_function(
     quoted: float | None = None,
     engine: str = "fast",
     memory: int = 0,
+    executor: str | None = None,
     progress: Progress | None = None,
 ) -> FunctionalComparison:
     """Compare two circuits in structure, in function and over all thresholds: ``compare`` and more, on the model.
@@ -833,7 +849,7 @@ def compare_function(
         planned = plan_function(left, right, pairs, wanted)
     except CannotMeasure as reason:
         raise InputError(str(reason), "compare their structure only") from reason
-    bench = _workbench(model, store, engine, memory, opening, "")
+    bench = _workbench(model, store, engine, memory, opening, "", executor)
     with followed(progress) as told:
         return bench.compare(planned, quoted, told)
 
@@ -925,6 +941,7 @@ def measure_atlas(
     revision: str | None = None,
     dtype: Dtype | None = None,
     memory: int = 0,
+    executor: str | None = None,
 ) -> AtlasFunction:
     """What each of several circuits of one model does for every one's task: kept alone (transfer), and knocked out.
 
@@ -937,7 +954,7 @@ def measure_atlas(
 
     apart = _told_apart("measure_atlas", circuits, model, revision)
     named = tuple(with_prompt_count(circuit, prompts) for circuit in apart)
-    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "")
+    bench = _workbench(model, store, engine, memory, Opening(device, revision, dtype), "", executor)
     try:
         planned = plan_atlas(named)
     except CannotMeasure as reason:

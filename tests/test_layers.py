@@ -48,6 +48,8 @@ LIGHT = (
     *(
         "engine.base",
         "engine.references",
+        "engine.steps",
+        "engine.cluster.*",
         "engine.*.__init__",
         "engine.*.cost",
         "engine.*.peak",

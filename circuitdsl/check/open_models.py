@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.engine import store as stores
 from circuitdsl.engine.base import Engine, engines
+from circuitdsl.engine.cluster.executor import Executor
 from circuitdsl.engine.deferred import Deferred
 from circuitdsl.engine.manifest import Asked, Manifest, Manifests
 from circuitdsl.engine.session import Session
@@ -34,8 +35,9 @@ class OpenModels:
     when something is to be run. ``engine`` is a name of ``engine.base.engines``, ``memory`` the bytes that stacked runs
     of the fast engine may take (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a
     name of ``SCREENS``: heads whose effect is surely under the floor in that precision are sorted out of the search for
-    heads that matter and are not listed. Raises InputError for an engine or a screen that is not there, and for a
-    negative ``memory``.
+    heads that matter and are not listed. ``executor``: the cluster whose nodes run all experiments, None for this
+    machine. Raises InputError for an engine or a screen that is not there, for a negative ``memory``, and for a model
+    that is an object where a cluster would have to open it by its name.
     """
 
     model: AnyModel | None = None
@@ -44,6 +46,7 @@ class OpenModels:
     memory: int = 0
     opening: Opening = field(default_factory=Opening)
     screen: str = ""
+    executor: Executor | None = None
     benches: dict[tuple[str, str], Bench] = field(default_factory=dict, init=False)
     manifests: Manifests | None = field(default=None, init=False)
     listener: Callable[[int], None] = field(default_factory=lambda: lambda prompts: None, init=False)
@@ -63,6 +66,12 @@ class OpenModels:
             raise InputError(
                 "a model that runs in bfloat16 has nothing coarser to be screened by",
                 "leave out the screen, or run the model in float32",
+            )
+
+        if self.executor is not None and not isinstance(self.model, str | Path | None):
+            raise InputError(
+                "a model that is in the memory of this process cannot be run on a cluster",
+                "save it, and give the name of its folder",
             )
 
     def bench(self, circuit: Circuit) -> Bench:
@@ -100,6 +109,8 @@ class OpenModels:
         """The engine of a model, open; or one that need not be, where a manifest says what it would be."""
 
         def open_engine() -> Engine:
+            if self.executor is not None:
+                return self._distributed(self.executor, str(model), processing)
             opened = open_model(model, processing, self.opening)
             return engines()[self.engine].open(opened, lambda prompts: self.listener(prompts), self.memory)
 
@@ -109,11 +120,20 @@ class OpenModels:
         if state is None:
             return open_engine()
         asked = Asked.of(str(model), processing, self.opening, self.engine)
+        if self.executor is not None:
+            asked = replace(asked, device=f"{asked.device} on {self.executor}")
         if manifest := self.manifests.find(asked, state):
             return Deferred(manifest, open_engine)
         engine = open_engine()
         self.manifests.keep(asked, state, engine)
         return engine
+
+    def _distributed(self, executor: Executor, model: str, processing: Processing) -> Engine:
+        from circuitdsl.engine.cluster.distributed import distributed  # here, since hardly anybody has a cluster
+
+        return distributed(
+            executor, model, processing, self.opening, self.engine, self.memory, lambda prompts: self.listener(prompts)
+        )
 
     def distrust(self, wrong: Manifest) -> None:
         """Close all models and take no manifest's word again, after one was found to be wrong."""

@@ -17,6 +17,7 @@ from circuitdsl.cli.options import (
     CacheFolder,
     Device,
     Engine,
+    Executor,
     Files,
     Html,
     Memory,
@@ -56,6 +57,7 @@ def check(
     cache_folder: CacheFolder = None,
     engine: Engine = "fast",
     memory: Memory = None,
+    executor: Executor = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -116,6 +118,7 @@ def check(
         "screen": screen or "",
         "memory": stacks,
         "examples": html is not None,
+        "executor": executor,
     }
 
     def render(report: Report | Panel, form: str, view: output.View) -> str:

@@ -12,6 +12,7 @@ import circuitdsl as cd
 from circuitdsl.cli.app import app
 from circuitdsl.cli.options import (
     Device,
+    Executor,
     Html,
     OutputFile,
     Precision,
@@ -65,6 +66,7 @@ def diff(
         bool, typer.Option("--exit-code", help="Of two: end with 1 where they say different things, as git diff does.")
     ] = False,
     device: Device = None,
+    executor: Executor = None,
     revision: Revision = None,
     dtype: Precision = "float32",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every figure; of many, every pair.")] = False,
@@ -78,7 +80,7 @@ def diff(
     are compared, and with --function every circuit is run on every task.
     """
     share = _share(quoted)
-    opened = _Opened(prompts, device, revision, dtype)
+    opened = _Opened(prompts, device, revision, dtype, executor)
     need_pages(html)
     if len(circuits) > 2:
         if align or curve is not None or share is not None or exit_code:
@@ -99,6 +101,7 @@ class _Opened(NamedTuple):
     device: str | None
     revision: str | None
     dtype: Dtype
+    executor: str | None
 
 
 def _atlas(

@@ -15,6 +15,7 @@ from circuitdsl.cli.options import (
     CacheFolder,
     Device,
     Engine,
+    Executor,
     Memory,
     Precision,
     Revision,
@@ -63,6 +64,7 @@ def draft(
     cache_folder: CacheFolder = None,
     engine: Engine = "fast",
     memory: Memory = None,
+    executor: Executor = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -82,6 +84,7 @@ def draft(
         "revision": revision,
         "dtype": dtype,
         "memory": amount(memory),
+        "executor": executor,
     }
     if refine is not None:
         alone = {"TASK": task, "--output": output_file, "--top": top, "--stages": stages, "--dry-run": dry_run or None}

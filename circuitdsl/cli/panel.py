@@ -53,6 +53,7 @@ def check_models(files: Sequence[str], models: Sequence[ListedModel], checking: 
         dtype=checking.get("dtype"),
         screen=checking.get("screen", ""),
         memory=checking.get("memory", 0),
+        executor=checking.get("executor"),
         warned=warn,
     )
 

@@ -14,6 +14,7 @@ from circuitdsl.cli.options import (
     CacheFolder,
     Device,
     Engine,
+    Executor,
     Html,
     Memory,
     OutputFile,
@@ -61,6 +62,7 @@ def sweep(
     cache_folder: CacheFolder = None,
     engine: Engine = "fast",
     memory: Memory = None,
+    executor: Executor = None,
     device: Device = None,
     revision: Revision = None,
     dtype: Precision = "float32",
@@ -96,6 +98,7 @@ def sweep(
             dtype=dtype,
             memory=stacks,
             dictionaries=dictionary or (),
+            executor=executor,
             warned=warn,
             **settings,
         )

@@ -66,7 +66,7 @@ class Deferred:
 
     @property
     def note(self) -> str:
-        return self.manifest.facts.note
+        return self.manifest.facts.note if self._engine is None else self._engine.note
 
     @property
     def settings(self) -> tuple[str, ...]:

@@ -181,9 +181,9 @@ class Plan(Displayed):
         jobs ask at first. Raises UnknownName for a task that is not there."""
         peak = engines()["fast"].peak
         assert peak is not None, "the fast engine says what memory it takes"
-        return peak(tuple(self._given()), self.stacked, cores())
+        return peak(tuple(self.given()), self.stacked, cores())
 
-    def _given(self) -> Iterator[Asked]:
+    def given(self) -> Iterator[Asked]:
         """What an engine is given at once, over the most prompts that a method allows."""
         given: dict[_Run, list[Experiment]] = {}
         most: dict[_Run, int] = {}

@@ -48,6 +48,7 @@ DECIDED = (0, 1, 3)
 ELSEWHERE = {
     "--model gpt2": "--model mini",
     "--model pythia-160m --revision step3000 --device cuda": "--model mini --device cpu",
+    "--executor ray": "",  # tests/cli/test_cluster.py has a cluster
 }
 """What the README says for weights, a network or a device that tests have not, and what stands for it here."""
 

@@ -43,7 +43,7 @@ def test_what_did_not_fit_is_taken_back():
 def test_counts_move_before_a_stack_ends_and_come_to_the_same_in_the_end(monkeypatch: pytest.MonkeyPatch):
     inside: list[bool] = []
     at_work = 0
-    side_by_side = Work._side_by_side
+    plan_side_by_side = Work._plan
 
     def counted(self, variants, region, run, *rest):
         def watched(some, passed):
@@ -54,9 +54,9 @@ def test_counts_move_before_a_stack_ends_and_come_to_the_same_in_the_end(monkeyp
             finally:
                 at_work -= 1
 
-        return side_by_side(self, variants, region, watched, *rest)
+        return plan_side_by_side(self, variants, region, watched, *rest)
 
-    monkeypatch.setattr(Work, "_side_by_side", counted)
+    monkeypatch.setattr(Work, "_plan", counted)
     done: list[int] = []
 
     def progress(now: int, total: int, what: str) -> None:

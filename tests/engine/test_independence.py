@@ -24,6 +24,7 @@ SHARED = {
     "references",
     "slices",
     "sources",
+    "steps",
     "store",
 }
 """Modules beside the engines that both may import: none of them writes to a run or computes one."""

@@ -89,7 +89,7 @@ def test_every_term_grows_with_what_it_is_of():
     for name in ("weights", "runs", "means", "kept"):
         assert getattr(with_features, name) > getattr(memory, name), name
     peak = engines()["fast"].peak
-    given = tuple(planned()._given())
+    given = tuple(planned().given())
     assert peak is not None
     wider = tuple(replace(each, geometry=replace(each.geometry, d_model=4 * each.geometry.d_model)) for each in given)
     for name in ("weights", "runs", "means", "kept"):

@@ -42,6 +42,7 @@ class Answers:
         self._experiments: dict[tuple[World, Reading], Experiment] = {(e.world, e.reading): e for e in experiments}
         self._pieces: dict[tuple[World, Reading], list[Array]] = {key: [] for key in self._experiments}
         self._unread: dict[tuple[World, Reading], Failure] = {}
+        self._untold: dict[tuple[World, Reading], Failure] = {}
         self._unmade: dict[World, Failure] = {}
         self._changed: set[World] = {world for world, _ in self._experiments if not is_guarded(world)}
 
@@ -57,7 +58,9 @@ class Answers:
         """What was read of some worlds."""
         for world, reading, values in taken.values:
             self._pieces[world, reading].append(values)
-        self._unread |= {(world, reading): why for world, reading, why in taken.unread}
+        unread = {(world, reading): why for world, reading, why in taken.unread}
+        self._unread |= unread
+        self._untold |= unread
 
     def unchanged(self, world: World) -> bool:
         """Whether the world's patch must change something and has changed nothing so far."""
@@ -82,13 +85,27 @@ class Answers:
         if finished:
             self._keep(finished)
 
+    def failures(self) -> dict[Experiment, Failure]:
+        """What is known to have failed; of one batch, where no other can change it."""
+        self._untold = {}
+        found = {experiment: self._failure(*key) for key, experiment in self._experiments.items()}
+        return {experiment: failure for experiment, failure in found.items() if failure}
+
+    def further_failures(self) -> dict[Experiment, Failure]:
+        """Readings that could not be taken since failures were last asked for."""
+        untold, self._untold = self._untold, {}
+        return {self._experiments[key]: failure for key, failure in untold.items()}
+
     def results(self) -> dict[Experiment, Array | Failure]:
         """The readings of all batches, one array [prompts] an experiment, or why there are none."""
         return {experiment: self._result(*key) for key, experiment in self._experiments.items()}
 
     def _result(self, world: World, reading: Reading) -> Array | Failure:
+        return self._failure(world, reading) or np.concatenate(self._pieces[world, reading])
+
+    def _failure(self, world: World, reading: Reading) -> Failure | None:
         if world in self._unmade:
             return self._unmade[world]
         if world not in self._changed:
             return unchanged(world)
-        return self._unread.get((world, reading)) or np.concatenate(self._pieces[world, reading])
+        return self._unread.get((world, reading))

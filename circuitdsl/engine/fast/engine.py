@@ -26,6 +26,7 @@ from circuitdsl.engine.fast.memory import default_memory, default_run_cache
 from circuitdsl.engine.fast.region import placed
 from circuitdsl.engine.fast.required import required_of_clean, required_of_sources
 from circuitdsl.engine.fast.run_cache import CLEAN_RUN, RunCache
+from circuitdsl.engine.fast.stack_steps import StackSteps
 from circuitdsl.engine.fast.threads import one_thread_a_stack
 from circuitdsl.engine.fast.weights import NotCovered, network_of
 from circuitdsl.engine.fast.work import Work
@@ -35,6 +36,7 @@ from circuitdsl.engine.readings import needed
 from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.sources import Sources
+from circuitdsl.engine.steps import Apart, Steps
 from circuitdsl.measures.experiments import (
     Corrupted,
     Data,
@@ -115,18 +117,54 @@ class FastEngine:
 
         Raises ModelError for a dictionary that cannot be opened any more.
         """
-        ours: list[Experiment] = []
-        theirs: list[Experiment] = []
-        longest = max([references.longest, *(len(prompt.tokens) for prompt in stream[start:stop])])
-        fits = longest <= self.network.longest
-        for experiment in experiments:
-            (ours if fits and self.covers(experiment) else theirs).append(experiment)
+        ours, theirs = self._shared_out(stream[start:stop], experiments, references)
         results: dict[Experiment, Array | Failure] = {}
         if ours:
             self._open_dictionaries(ours)
             with torch.inference_mode(), one_thread_a_stack(self.network.embedding.device) as threads:
                 results = self._run(stream[start:stop], ours, references, keep, threads)
         return results | (self._plain.run(data, stream, start, stop, theirs, references, keep) if theirs else {})
+
+    def in_steps(
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Sequence[Experiment],
+        references: References,
+        memory: int,
+    ) -> Steps:
+        """As Divisible: the stacks of one batch, and what the plain engine runs, world by world. More batches are one
+        step."""
+        prompts = stream[start:stop]
+        if len(in_batches(prompts, self.tokens)) > 1:
+            engine = self if memory in (0, self.memory) else replace(self, memory=memory, over=self.network)
+            return Apart(lambda some: engine.run(data, stream, start, stop, some, references), [experiments])
+        ours, theirs = self._shared_out(prompts, experiments, references)
+        plain = self._plain.in_steps(data, stream, start, stop, theirs, references, memory)
+
+        def begin(keep: Keep, threads: int) -> tuple[Answers, Work]:
+            self._open_dictionaries(ours)
+            answers = Answers(ours, 1, keep)
+            work = self._work(prompts, answers, self._sources(ours, references, threads), memory, threads)
+            work.begin(answers.open())
+            self.run_cache.put(work.batch.prompts, work.caches.runs)
+            return answers, work
+
+        return StackSteps(begin, self.network.embedding.device, plain) if ours else plain
+
+    def _shared_out(
+        self, prompts: Sequence[Prompt], experiments: Iterable[Experiment], references: References
+    ) -> tuple[list[Experiment], list[Experiment]]:
+        """The experiments that this engine runs, and those that the plain one does."""
+        ours: list[Experiment] = []
+        theirs: list[Experiment] = []
+        longest = max([references.longest, *(len(prompt.tokens) for prompt in prompts)])
+        fits = longest <= self.network.longest
+        for experiment in experiments:
+            (ours if fits and self.covers(experiment) else theirs).append(experiment)
+        return ours, theirs
 
     def covers(self, experiment: Experiment) -> bool:
         """Whether this engine runs an experiment itself, and not the plain one."""
@@ -147,19 +185,26 @@ class FastEngine:
     ) -> dict[Experiment, Array | Failure]:
         groups = in_batches(prompts, self.tokens)
         answers = Answers(experiments, len(groups), keep)
-        further = hook_names.further({each.world for each in experiments}, self.model.geometry)
-        sources = sources_of(self.network, self.model.geometry, self.tokens, references, further, self._did, threads)
+        sources = self._sources(experiments, references, threads)
         for group in groups:
-            batch = self._planned(group)
-            asked = answers.open()
-            caches = self._caches(batch, asked, sources)
-            work = Work(self.network, self.model, batch, caches, answers, self.memory, threads, self._did, self._heap)
-            work.run(asked)
+            work = self._work(group, answers, sources, self.memory, threads)
+            work.run(answers.open())
             if work.memory < self.memory:
                 self.memory = work.memory
                 self.run_cache = RunCache(self.run_cache.capacity // 2)
-            self.run_cache.put(batch.prompts, caches.runs)
+            self.run_cache.put(work.batch.prompts, work.caches.runs)
         return answers.results()
+
+    def _sources(self, experiments: Iterable[Experiment], references: References, threads: int) -> Sources:
+        """What experiments put in from elsewhere."""
+        further = hook_names.further({each.world for each in experiments}, self.model.geometry)
+        return sources_of(self.network, self.model.geometry, self.tokens, references, further, self._did, threads)
+
+    def _work(self, prompts: Sequence[Prompt], answers: Answers, sources: Sources, memory: int, threads: int) -> Work:
+        """What is to be done with the prompts of one batch."""
+        batch = self._planned(prompts)
+        caches = self._caches(batch, answers.open(), sources)
+        return Work(self.network, self.model, batch, caches, answers, memory, threads, self._did, self._heap)
 
     def _planned(self, prompts: Sequence[Prompt]) -> Batch:
         """A batch whose tokens are where the network is. Where its positions stand is looked up on the CPU, so that

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import assert_never
 
 import numpy as np
@@ -44,6 +45,7 @@ from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, keys_and_values, touched
 from circuitdsl.engine.readings import needed
+from circuitdsl.engine.steps import EVERY_STEP, Part
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -114,12 +116,31 @@ class _Recomputed:
     until: int
 
 
+@dataclass(frozen=True, eq=False)
+class _SideBySide:
+    """Variants that can run side by side, each of which has so much computed again, with the ``patterns`` of so many
+    layers recorded; and how some of them are run. ``bytes_of_one``: what one takes."""
+
+    variants: Sequence[Variant]
+    recomputed: Sequence[_Recomputed]
+    run: Callable[[Sequence[Variant], Passed], Taken]
+    first: Callable[[Variant], int]
+    patterns: int
+    bytes_of_one: int
+
+    def stack(self, memory: int) -> int:
+        """How many make a stack; all of them where patterns are recorded, whose readings are handed on together."""
+        return max(1, len(self.variants) if self.patterns else memory // self.bytes_of_one)
+
+
 @dataclass
 class Work:
     """Everything that is done with one batch.
 
     ``memory`` is how many bytes worlds side by side may take; it is halved whenever that was too much. So many
     ``threads`` run stacks at once, each of that size. What stacks have freed goes back to the system from the ``heap``.
+    Stacks are counted as they would be with the ``memory`` that was given, so that whoever runs some of them elsewhere
+    counts the same.
     """
 
     network: Network
@@ -136,6 +157,10 @@ class Work:
         self.places = Places(self.batch, self.model.geometry)
         self.reader = Reader(self.batch, self.network, self.model.bridge, lambda: self.caches.clean.end)
         self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
+        self.given = self.memory
+        self.planned: list[_SideBySide] = []
+        self.replaced: tuple[Required, Mapping[str, Cached]] | None = None
+        self.replacing = Lock()
 
     @property
     def device(self) -> torch.device:
@@ -144,6 +169,11 @@ class Work:
 
     def run(self, asked: Asked) -> None:
         """Answer every reading of every world."""
+        self.begin(asked)
+        self.take(EVERY_STEP)
+
+    def begin(self, asked: Asked) -> None:
+        """Answer what is read of shared runs, see which worlds change nothing, and plan the stacks of the others."""
         variants: list[Variant] = []
         for world in asked:
             try:
@@ -161,13 +191,23 @@ class Work:
             world = group[0].world
             match world:
                 case Patched():
-                    self._run_patched(world, group, asked, under.get(world.under) or _Base(self.caches.clean))
+                    self._plan_patched(world, group, asked, under.get(world.under) or _Base(self.caches.clean))
                 case Isolated():
-                    self._run_isolated(world, group, asked)
+                    self._plan_isolated(world, group, asked)
                 case Ablated() | Intervened():
-                    self._run_recomputed(group, asked)
+                    self._plan_recomputed(group, asked)
                 case _:
                     assert_never(world)
+
+    def take(self, part: Part) -> int:
+        """Run some of the stacks that were planned, and count all of them."""
+        stacks = 0
+        for side_by_side in self.planned:
+            size = side_by_side.stack(self.given)
+            ours = side_by_side.variants[size * max(0, part.first - stacks) : size * max(0, part.stop - stacks)]
+            self._run_side_by_side(side_by_side, ours)
+            stacks += -(-len(side_by_side.variants) // size)
+        return stacks
 
     def _begin(self, world: World, readings: Sequence[Reading], variants: list[Variant]) -> None:
         """Answer a world that is a shared run; make a variant of any other. Raises CannotMeasure."""
@@ -206,7 +246,7 @@ class Work:
 
     # --- worlds in which everything is computed again --------------------------------------------
 
-    def _run_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
+    def _plan_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
         """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         # Attention may be read at any token, also after the one at which the output is.
@@ -229,9 +269,9 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        self._side_by_side(variants, [self._to_end(region)], run, _first_layer, patterns)
+        self._plan(variants, [self._to_end(region)], run, _first_layer, patterns)
 
-    def _run_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
+    def _plan_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
         outside = Outside.of(world)
         replaced = keeping_nothing(outside, self.places, self.caches.values(outside.source))
@@ -253,12 +293,11 @@ class Work:
         required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
         for planned, first, _ in groups:
             required = joined(required, {residual(first): planned.inside})
-        self.tick(len(self.batch))
-        base = run_whole(self.network, self.batch.tokens, required, replaced)[1]
         for planned, first, group in groups:
             region = planned.to(self.device)
 
             def run(some: Sequence[Variant], passed: Passed, region: Region = region, first: int = first) -> Taken:
+                base = self._replaced(required, replaced)
                 x = self._pass(region, base, first, some, passed).run()[0]
                 return self._of_variants(some, asked, self.network.final(x[:, :, 0]))
 
@@ -266,7 +305,16 @@ class Work:
             # and goes on with the stacks that are left runs these as they would have been run.
             last = dict.fromkeys((group[0], min(group, key=begins)))
             ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
-            self._side_by_side([*ordered, *last], [self._to_end(region)], run, begins)
+            self._plan([*ordered, *last], [self._to_end(region)], run, begins)
+
+    def _replaced(self, required: Required, edits: Sequence[Edit]) -> Mapping[str, Cached]:
+        """The run that keeps nothing, made when the first stack of a plan on top of it is run, and cached until one of
+        another plan is."""
+        with self.replacing:  # stacks run side by side, and all wait for it
+            if self.replaced is None or self.replaced[0] is not required:
+                self.tick(len(self.batch))
+                self.replaced = required, run_whole(self.network, self.batch.tokens, required, edits)[1]
+            return self.replaced[1]
 
     def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
         """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
@@ -324,7 +372,7 @@ class Work:
         end = (planned.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return FinishedRun(required, activations, narrow(x, placed(end, self.device))[:, 0, 0])
 
-    def _run_patched(self, world: Patched, variants: Sequence[Variant], asked: Asked, base: _Base) -> None:
+    def _plan_patched(self, world: Patched, variants: Sequence[Variant], asked: Asked, base: _Base) -> None:
         """Variants with the same receivers: a frozen pass over the receivers' tokens, and a full pass from there on."""
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch.real)
@@ -358,10 +406,11 @@ class Work:
                 x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
                 return self._of_variants(some, asked, x[:, :, 0])
 
-            self._side_by_side(group, [self._to_end(region), *again], run, _first_layer)
+            self._plan(group, [self._to_end(region), *again], run, _first_layer)
         if nothing:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
+            self.answers.hand_on(nothing)
 
     def _ways(self, inputs: Mapping[str, Mask]) -> list[_Way]:
         """The ways to receivers, of which each takes a pass of its own."""
@@ -431,7 +480,7 @@ class Work:
 
     # --- side by side ----------------------------------------------------------------------------
 
-    def _side_by_side(
+    def _plan(
         self,
         variants: Sequence[Variant],
         recomputed: Sequence[_Recomputed],
@@ -439,21 +488,28 @@ class Work:
         first: Callable[[Variant], int],
         patterns: int = 0,
     ) -> None:
-        """Run variants, as many side by side as memory allows while the patterns of some layers are recorded.
+        """Have variants run side by side while the patterns of some layers are recorded.
 
         ``recomputed`` is what a variant has computed again, one after another. ``first`` is the layer in which it
-        begins to differ from what it runs on top of. Each stack's readings are handed on when it has run; where
-        patterns are recorded, which make stacks smaller, those of all together.
+        begins to differ from what it runs on top of.
         """
         features = max(map(_features, variants), default=0)  # of a group, the same for all
-        size = self.memory // max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
+        bytes_of_one = max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
+        self.planned.append(_SideBySide(variants, recomputed, run, first, patterns, bytes_of_one))
+
+    def _run_side_by_side(self, planned: _SideBySide, variants: Sequence[Variant]) -> None:
+        """Run some of the variants that are planned side by side, as many at once as memory allows.
+
+        Each stack's readings are handed on when it has run; where patterns are recorded, which make stacks smaller,
+        those of all together.
+        """
 
         def watched(some: Sequence[Variant]) -> Taken:
-            starts = [first(variant) for variant in some]
-            work = sum(self._work(each, start) for start in starts for each in recomputed)
+            starts = [planned.first(variant) for variant in some]
+            work = sum(self._work(each, start) for start in starts for each in planned.recomputed)
             progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
             try:
-                taken = run(some, progress.passed)
+                taken = planned.run(some, progress.passed)
             except (MemoryError, RuntimeError):
                 progress.undo()
                 raise
@@ -463,15 +519,15 @@ class Work:
         def take(some: Sequence[Variant], taken: Taken) -> None:
             self.answers.add(taken)
             self.heap.give_back()
-            if not patterns:
+            if not planned.patterns:
                 hand_on(some)
 
         def hand_on(some: Sequence[Variant]) -> None:
             self.answers.hand_on(world for variant in some for world in variant.worlds)
 
-        if in_chunks(variants, size, watched, take, self.threads):
+        if in_chunks(variants, self.memory // planned.bytes_of_one, watched, take, self.threads):
             self.memory //= 2
-        if patterns:
+        if planned.patterns:
             hand_on(variants)
 
     def _bytes_a_world(self, region: Region, features: int, patterns: int) -> int:

@@ -37,6 +37,7 @@ from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.references import NO_REFERENCES, References
 from circuitdsl.engine.slices import TOKENS_A_PASS, in_batches
 from circuitdsl.engine.sources import Result, Sources
+from circuitdsl.engine.steps import Apart, Steps, by_world
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -70,6 +71,7 @@ class PlainEngine:
     dictionaries: Dictionaries = field(init=False, repr=False)
 
     name = "plain"
+    memory = 0  # it runs one world at a time
 
     def __post_init__(self) -> None:
         self.dictionaries = Dictionaries(self._device)
@@ -104,7 +106,7 @@ class PlainEngine:
         An experiment that cannot be run gives a Failure. ``keep`` is told of each world once its last batch has run.
         Raises ModelError for a dictionary that cannot be opened any more.
         """
-        asked = {world: _Asked(tuple(some)) for world, some in _by_world(experiments).items()}
+        asked = {world: _Asked(tuple(some)) for world, some in by_world(experiments).items()}
         self.dictionaries.open(hook_names.dictionaries(asked))
         further = hook_names.further(asked, self.model.geometry) & self._hook_points
         outputs = partial(self._outputs, further)
@@ -117,6 +119,21 @@ class PlainEngine:
                 if number == len(groups):
                     keep({e: found for e, found in each.results(world) if not isinstance(found, Failure)})
         return {experiment: result for world, each in asked.items() for experiment, result in each.results(world)}
+
+    def in_steps(
+        self,
+        data: Data,
+        stream: Sequence[Prompt],
+        start: int,
+        stop: int,
+        experiments: Sequence[Experiment],
+        references: References,
+        memory: int,
+    ) -> Steps:
+        """As Divisible: a step a world, for each is run by itself."""
+        return Apart(
+            lambda some: self.run(data, stream, start, stop, some, references), [*by_world(experiments).values()]
+        )
 
     def in_dtype(self, dtype: str) -> None:
         """None: it runs the model itself, whose weights stay as they are."""
@@ -454,10 +471,3 @@ class _Asked:
                 yield experiment, Failure(self.failures[experiment])
             else:
                 yield experiment, np.concatenate(self.pieces[experiment])
-
-
-def _by_world(experiments: Iterable[Experiment]) -> dict[World, list[Experiment]]:
-    groups: dict[World, list[Experiment]] = {}
-    for experiment in experiments:
-        groups.setdefault(experiment.world, []).append(experiment)
-    return groups

@@ -1,0 +1,122 @@
+"""Where experiments run: on this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from circuitdsl.errors import InputError, RunError
+
+LOCAL = "ray"
+_WAIT = 5.0  # seconds for a cluster to answer
+
+
+@dataclass(frozen=True)
+class Executor:
+    """A Ray cluster by its ``address``, ray://HOST:PORT; "" for one that is started in this process."""
+
+    address: str = ""
+
+    @classmethod
+    def named(cls, written: str) -> Executor:
+        """``ray`` or ``ray://HOST:PORT``. Raises InputError."""
+        if written == LOCAL:
+            return cls()
+        if not _ADDRESS.fullmatch(written):
+            raise InputError(
+                f"there is no executor {written}", "write ray, or the address of a cluster: ray://10.0.0.1:10001"
+            )
+        return cls(written)
+
+    def __str__(self) -> str:
+        return self.address or LOCAL
+
+    def connect(self) -> Any:
+        """Ray, connected; a connection that this process has already is used.
+
+        Raises InputError, also where this process is connected to another cluster than the one at the address.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # of a cluster that is started here: as this process has it
+        try:
+            import ray
+        except ImportError as error:
+            raise InputError("Ray is not installed", "pip install 'circuitdsl[ray]'") from error
+        if ray.is_initialized():
+            self._require_connected_to(_address())
+            return ray
+        try:
+            if self.address:
+                self._require_answer()
+                ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False)
+            else:
+                ray.init("local", include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+                _keep_quiet(ray)
+        except (OSError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise InputError(
+                f"no Ray cluster can be used at {self}: {said[:300]}",
+                "start one with `ray start --head`, with the versions of Python and Ray that are here",
+            ) from error
+        return ray
+
+    def _require_connected_to(self, address: str) -> None:
+        """A process has one connection at a time."""
+        if self.address not in ("", address):
+            raise InputError(
+                f"this process is connected to another Ray cluster than {self}: {address or 'one by ray.init()'}",
+                "call ray.shutdown() first, or use the cluster that is connected: executor ray",
+            )
+
+    def _require_answer(self) -> None:
+        """Ray itself would wait for half a minute."""
+        read = _ADDRESS.fullmatch(self.address)
+        assert read is not None
+        socket.create_connection((read["host"].strip("[]"), int(read["port"])), _WAIT).close()
+
+
+def _address() -> str:
+    """ray://HOST:PORT of the cluster that is connected through Ray's client; "" for one that is not."""
+    from ray.util.client import ray as client
+
+    context = client.get_context()
+    return f"ray://{context.client_worker._conn_str}" if context.is_connected() else ""
+
+
+@contextmanager
+def connected(ray: Any) -> Iterator[None]:
+    """What Ray raises where its cluster is not there any more, as RunError; what a task raised is raised as it is.
+
+    Where Ray knows by itself that its cluster is lost, it would look for another one, and wait: so it is not asked.
+    Around what is asked of Ray alone: a broken pipe to whoever reads a report is a ConnectionError, too.
+    """
+    from grpc import RpcError
+    from ray.exceptions import RayError, RayTaskError
+
+    try:
+        if not ray.is_initialized():
+            raise ConnectionError("it is closed")
+        yield
+    except RayTaskError:
+        raise
+    except (ConnectionError, RpcError, RayError) as error:
+        said = " ".join(str(error).split())
+        raise RunError(
+            f"the connection to the Ray cluster was lost: {type(error).__name__}: {said[:300]}",
+            "look at its first node with `ray status`, and run this again: what was measured so far is kept",
+        ) from error
+
+
+def _keep_quiet(ray: Any) -> None:
+    """Ray says on standard output, where a report for programs may go, what became of workers and nodes, and has no
+    setting for it; a report says it in a note."""
+    ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
+
+
+_ADDRESS = re.compile(r"ray://(?P<host>[^\s:/@]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")

@@ -1,0 +1,250 @@
+"""The workers of one model: one on each node of a cluster, or one for each of its GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from circuitdsl.engine.cluster.executor import connected
+from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker, versions
+from circuitdsl.engine.steps import Part
+from circuitdsl.errors import InputError, RunError
+
+MOST_STARTS = 3
+"""So often a worker is started on a node, or on each of its GPUs."""
+
+
+@dataclass(eq=False)
+class Placed:
+    """A worker on a node: its actor, the steps that it was given, and how many it has run. ``gpu`` is the number of its
+    GPU among those of the node, None for the CPUs."""
+
+    node: str
+    host: str
+    threads: int
+    gpu: int | None
+    actor: Any
+    flying: dict[Any, Part] = field(default_factory=dict)
+    ran: int = 0
+
+
+@dataclass
+class Workers:
+    """Workers are started on all nodes at once and are used as they become ready; a node that joins gets one too.
+
+    ``ray`` is the library, connected; where its cluster is lost, all that asks it for something raises RunError.
+    ``lost`` names the nodes whose workers ended at work, ``why`` says how the last one did. ``refused`` are nodes that
+    have something else than the others, by their number in Ray, with their names and what was wrong.
+    """
+
+    ray: Any
+    wanted: Wanted
+    ready: list[Placed] = field(default_factory=list, init=False)
+    lost: list[str] = field(default_factory=list, init=False)
+    known: Known | None = field(default=None, init=False)
+    why: str = field(default="", init=False)
+    refused: dict[str, tuple[str, InputError]] = field(default_factory=dict, init=False)
+    _opening: dict[Any, Placed] = field(default_factory=dict, init=False)
+    _started: dict[tuple[str, int | None], int] = field(default_factory=dict, init=False)
+
+    def first(self) -> Known:
+        """What the model is, as soon as one worker has opened it. Raises InputError where none can."""
+        self.place()
+        while self.known is None:
+            self._wait(())
+        return self.known
+
+    def all(self) -> Sequence[Placed]:
+        """Every worker, once none is still opening its model. Raises InputError."""
+        self.place()
+        while self._opening:
+            self._wait(())
+        return tuple(self.ready)
+
+    def place(self) -> None:
+        """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
+        with connected(self.ray):
+            there = self.ray.nodes()
+        nodes = [node for node in there if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        gpus = [node for node in nodes if node["Resources"].get("GPU", 0) >= 1]
+        if self.wanted.device == "cuda" and not gpus:
+            raise InputError("no node of the cluster has a GPU", "leave out the device")
+        have = [(each.node, each.gpu) for each in (*self.ready, *self._opening.values())]
+        for node in nodes if self.wanted.device == "cpu" or not gpus else gpus:
+            resources, name = node["Resources"], node["NodeID"]
+            if name in self.refused:
+                continue
+            here = int(resources.get("GPU", 0)) if self.wanted.device != "cpu" else 0
+            threads = int(resources["CPU"]) // max(1, here) or 1
+            for gpu in range(here) if here else (None,):
+                if (name, gpu) not in have and self._started.get((name, gpu), 0) < MOST_STARTS:
+                    self._start(name, node["NodeManagerHostname"], threads, gpu)
+
+    def _start(self, node: str, host: str, threads: int, gpu: int | None) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # Workers of several models wait for each other in one check, and share the CPUs and GPUs of their node: what
+        # one of them reserved, the others would never get.
+        options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
+        here = NodeAffinitySchedulingStrategy(node, soft=False)
+        device = "cpu" if gpu is None else self.wanted.device
+        with connected(self.ray):
+            actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
+            placed = Placed(node, host, threads, gpu, actor.remote(replace(self.wanted, device=device), threads, gpu))
+            self._opening[placed.actor.open.remote()] = placed
+        self._started[node, gpu] = self._started.get((node, gpu), 0) + 1
+
+    def put(self, call: Call) -> Any:
+        """Have a call where all workers can fetch it."""
+        with connected(self.ray):
+            return self.ray.put(call)
+
+    def hand(self, placed: Placed, call: Any, number: int, part: Part) -> None:
+        """Give some steps of a call to a worker."""
+        with connected(self.ray):
+            placed.flying[placed.actor.run.remote([call], number, part)] = part
+
+    def next(self) -> Iterator[tuple[Part, Found | None]]:
+        """The steps of which there is news: what they found, or None for each that is lost with its worker.
+
+        Nothing where workers have become ready meanwhile. Raises InputError and RunError as workers do.
+        """
+        flying = {ref: placed for placed in self.ready for ref in placed.flying}
+        for ref in self._wait(flying):
+            placed = flying[ref]
+            if placed not in self.ready:  # lost with what was just looked at
+                continue
+            found = self._got(ref, placed)
+            if found is None:
+                self._lose(placed)
+                yield from ((part, None) for part in placed.flying.values())
+            else:
+                part = placed.flying.pop(ref)
+                placed.ran += part.stop - part.first
+                yield part, found
+
+    def facts_in(self, dtype: str) -> Any:
+        """As Worker.facts_in, of any of them; None where none is left."""
+        for placed in tuple(self.ready):
+            with connected(self.ray):
+                asked = placed.actor.facts_in.remote(dtype)
+            found = self._answer(asked)
+            if not isinstance(found, _Ended):
+                return found
+            self._lose(placed)
+        return None
+
+    def forget(self) -> None:
+        """What workers were given is of no interest any more."""
+        for placed in self.ready:
+            placed.flying.clear()
+
+    def close(self) -> None:
+        """End all workers, whatever they are doing. Those of a cluster that is lost end by themselves."""
+        for placed in (*self.ready, *self._opening.values()):
+            self._end(placed)
+        self.ready.clear()
+        self._opening.clear()
+        self._started.clear()
+
+    def _end(self, placed: Placed) -> None:
+        # Where its cluster is lost it ends by itself, and what it ends for is to be told.
+        with suppress(Exception), connected(self.ray):
+            self.ray.kill(placed.actor)
+
+    def _lose(self, placed: Placed) -> None:
+        self.ready.remove(placed)
+        self.lost.append(placed.host)
+        self.place()
+        self._require_some()
+
+    def _require_some(self) -> None:
+        if self.ready or self._opening:
+            return
+        errors = [error for _, error in self.refused.values()]
+        if errors and not self.why:
+            raise errors[-1]
+        why = "; ".join([self.why, *(error.message for error in errors)])
+        raise RunError(
+            f"no worker on the cluster is left, of {sum(self._started.values())} that were started: {why}",
+            "look at the nodes with `ray status`; what was measured so far is kept",
+        )
+
+    def _wait(self, flying: Iterable[Any]) -> list[Any]:
+        """Wait for anything to happen; those of ``flying`` that are there. Workers that are open become ready.
+
+        Raises RunError where nothing can happen any more.
+        """
+        self._require_some()
+        with connected(self.ray):
+            waited, _ = self.ray.wait([*flying, *self._opening], num_returns=1)
+        opened = [ref for ref in waited if ref in self._opening]
+        for ref in opened:
+            self._opened(ref, self._opening.pop(ref))
+        return [ref for ref in waited if ref not in opened]
+
+    def _opened(self, ref: Any, placed: Placed) -> None:
+        """A worker has opened its model, or not: then its node gets no more work."""
+        known = self._answer(ref)
+        if isinstance(known, _Ended):  # as on a node that is lost and of which that is not known yet
+            if not self.ready and not self._opening:
+                self.place()
+            return
+        try:
+            self._require_like_others(placed.host, known)
+        except InputError as error:
+            self.refused[placed.node] = placed.host, error
+            self._end(placed)
+            return
+        self.known = self.known or known
+        self.ready.append(placed)
+
+    def _require_like_others(self, node: str, known: Known | Refused) -> None:
+        """Raises InputError for a model that could not be opened, and for one that is not as on other nodes."""
+        if isinstance(known, Refused):
+            raise known.raised_on(node)
+        _require_versions(node, known.versions)
+        if self.known is not None and known.hardware != self.known.hardware:
+            raise InputError(
+                f"the node {node} has {known.hardware}, and others have {self.known.hardware}",
+                "use nodes that are alike: figures would differ in their last digits",
+            )
+        if self.known is not None and known.facts != self.known.facts:
+            raise InputError(
+                f"the model {self.wanted.name} is another on the node {node} than on the others",
+                "have the same files on all nodes",
+            )
+
+    def _got(self, ref: Any, placed: Placed) -> Found | None:
+        """What a worker found; None if it ended. Raises as workers do."""
+        found = self._answer(ref)
+        if isinstance(found, Refused):
+            raise found.raised_on(placed.host)
+        return None if isinstance(found, _Ended) else found
+
+    def _answer(self, ref: Any) -> Any:
+        """What a task returned; _Ended where its worker did, with or without its node."""
+        from ray.exceptions import RayError, RayTaskError
+
+        with connected(self.ray):
+            try:
+                return self.ray.get(ref)
+            except RayTaskError:
+                raise  # a mistake of ours, with where it was made
+            except RayError as error:
+                self.why = " ".join(str(error).split())[:500]
+                return _Ended()
+
+
+class _Ended:
+    """The answer of a worker that has ended."""
+
+
+def _require_versions(node: str, there: Mapping[str, str]) -> None:
+    """Raises InputError for a node with other versions of what readings depend on."""
+    here = versions()
+    other = [f"{name} {there.get(name)} for {each}" for name, each in here.items() if there.get(name) != each]
+    if other:
+        raise InputError(f"the node {node} has {', '.join(other)}", "install the same versions on all nodes")

@@ -1,0 +1,194 @@
+"""A check on a real Ray cluster: the report of one machine, to the bit, whatever becomes of its nodes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import process
+
+import circuitdsl as cd
+from circuitdsl.check.interrupted import Interrupted
+from circuitdsl.check.workbench import Workbench
+from circuitdsl.engine.cluster.distributed import Distributed
+from circuitdsl.engine.cluster.executor import Executor
+from circuitdsl.outcome import Report
+from circuitdsl.plan.plan import Plan, make_plan
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+
+# Ray leaves files and processes to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning"
+)
+
+SPEC = """
+circuit c {
+  model mini
+  task ioi
+  method { prompts 10 reference 2 members knockout }
+  role caller at END { 1.0 1.1 }
+  role fetcher at END { 2.3 2.4 2.5 3.7 }
+  edge caller -> logits : raises
+  expect logit_diff >= 5
+  expect faithfulness >= 50%
+  expect knockout(fetcher) <= -20%
+}
+"""
+MEMORY = 200_000  # bytes: many stacks
+
+
+@dataclass
+class Running:
+    """A cluster of some nodes of one CPU each, and a workbench of its own on it."""
+
+    cluster: Any
+    address: str
+    bench: Workbench
+    plan: Plan
+    nodes: list[Any] = field(default_factory=list)
+
+    @property
+    def engine(self) -> Distributed:
+        (circuit,) = self.plan.measured
+        engine = self.bench.bench(circuit).session.engine
+        assert isinstance(engine, Distributed)
+        return engine
+
+    @property
+    def ran(self) -> int:
+        """Steps that its workers have run."""
+        return sum(placed.ran for placed in self.engine.workers.ready)
+
+    def of(self, nodes: int) -> None:
+        """Have so many nodes at least, each with an open worker, and nothing measured."""
+        while len(self.nodes) < nodes:
+            self.nodes.append(self.cluster.add_node(num_cpus=1))
+        assert len(self.engine.workers.all()) == len(self.nodes)
+        self.bench.forget_prompts()
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    path = tmp_path_factory.mktemp("spec") / "c.circuit"
+    path.write_text(SPEC, encoding="utf-8")
+    return make_plan(cd.load(path), unexplained=False)
+
+
+@pytest.fixture(scope="module")
+def here(plan: Plan) -> Report:
+    """The report of this machine alone."""
+    return Workbench(memory=MEMORY, store=None).check(plan)
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Running]:
+    from ray.cluster_utils import Cluster
+
+    # What serves an address forks while gRPC's threads run: with gRPC's own care for that, the child ends now and then.
+    monkeypatch_module.setenv("GRPC_ENABLE_FORK_SUPPORT", "0")
+    # On a busy machine it may take longer than Ray waits for it.
+    monkeypatch_module.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "100")
+    monkeypatch_module.setenv("RAY_worker_niceness", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = {"num_cpus": 1, "ray_client_server_port": port, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False)
+    try:
+        bench = Workbench(memory=MEMORY, store=None, executor=Executor())
+        yield Running(cluster, f"ray://127.0.0.1:{port}", bench, plan, [cluster.head_node])
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def figures(report: Report) -> dict[str, Any]:
+    """All of a report but how long it took, and what it cost."""
+    return {name: value for name, value in report.to_dict().items() if name not in ("seconds", "cost", "notes")}
+
+
+def test_a_command_runs_on_the_cluster_at_an_address(running: Running, here: Report, tmp_path: Path):
+    (tmp_path / "c.circuit").write_text(SPEC, encoding="utf-8")
+    ended = process(
+        "check",
+        "c.circuit",
+        "--no-cache",
+        "--no-unexplained",
+        "--executor",
+        running.address,
+        "-q",
+        cwd=tmp_path,
+    )
+    assert ended.code == here.exit_code, ended.err
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 4])
+def test_the_report_is_that_of_one_machine_to_the_bit(running: Running, plan: Plan, here: Report, nodes: int):
+    running.of(nodes)
+    before = {placed: placed.ran for placed in running.engine.workers.ready}
+    found = running.bench.check(plan)
+    assert figures(found) == figures(here)
+    assert found.notes == here.notes
+    assert found.cost.experiments == here.cost.experiments
+    ran = [placed.ran - before[placed] for placed in running.engine.workers.ready]
+    assert len(ran) == nodes and all(ran), ran
+
+
+def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running, plan: Plan, here: Report):
+    running.of(2)
+    victim = running.nodes[-1]
+    (worker,) = (placed for placed in running.engine.workers.ready if placed.node == victim.node_id)
+    frozen, lost = ray.get(worker.actor.__ray_call__.remote(lambda itself: os.getpid())), 0
+
+    def kill(done: int, total: int, what: str) -> None:
+        """Kill the node while its worker has work, of which it can finish none any more."""
+        nonlocal lost
+        if not lost and worker.flying:
+            lost = sum(part.stop - part.first for part in worker.flying.values())
+            os.kill(frozen, signal.SIGSTOP)
+            os.kill(victim.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+
+    try:
+        found = running.bench.check(plan, kill)
+    finally:
+        running.nodes.remove(victim)
+        with suppress(ProcessLookupError):  # it ends with its node, as a rule
+            os.kill(frozen, signal.SIGKILL)
+    assert figures(found) == figures(here)
+    assert len(running.engine.workers.lost) == 1
+    assert 0 < running.engine.lost.steps <= lost  # the answer to one of them may have been on its way
+    assert f"{running.engine.lost.steps} steps" in " ".join(found.notes)
+
+
+def test_an_interrupt_ends_the_workers_and_tells_what_is_known(running: Running, plan: Plan, here: Report):
+    running.of(2)
+    actors = [placed.actor for placed in running.engine.workers.ready]
+    before = running.ran
+
+    def stop(done: int, total: int, what: str) -> None:
+        if running.ran > before + 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        running.bench.check(plan, stop)
+    assert not running.engine.workers.ready
+    for actor in actors:
+        with pytest.raises(ray.exceptions.RayActorError):
+            ray.get(actor.facts_in.remote(""))

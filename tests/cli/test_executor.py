@@ -1,0 +1,81 @@
+"""`--executor`: which cluster is asked for, and what is said where it cannot be had."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from command_line import run
+
+import circuitdsl as cd
+from circuitdsl.engine.cluster.executor import Executor
+from circuitdsl.errors import InputError
+from circuitdsl.models import open_model
+
+SPEC = "circuit c {\n  model mini\n  task ioi\n  expect logit_diff >= 0\n}\n"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "c.circuit"
+    path.write_text(SPEC, encoding="utf-8")
+    return path
+
+
+def test_a_cluster_is_named_by_its_address_or_started_here():
+    assert Executor.named("ray") == Executor("")
+    assert Executor.named("ray://10.0.0.1:10001") == Executor("ray://10.0.0.1:10001")
+    assert str(Executor.named("ray://[::1]:10001")) == "ray://[::1]:10001"
+
+
+@pytest.mark.parametrize("written", ["dask", "", "ray://", "ray://host", "ray://host:x", "ray://a b:1", "ray://u@h:1"])
+def test_anything_else_is_no_executor(spec: Path, written: str):
+    ended = run("check", spec, "--no-cache", "--executor", written)
+    assert ended.code == 2
+    assert "there is no executor" in ended.err and "ray://10.0.0.1:10001" in ended.err
+
+
+def test_a_cluster_that_does_not_answer_is_told_at_once(spec: Path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"ray://127.0.0.1:{free.getsockname()[1]}"
+    ended = run("check", spec, "--no-cache", "--executor", address)
+    assert ended.code == 2
+    assert f"no Ray cluster can be used at {address}" in ended.err and "ray start --head" in ended.err
+
+
+def test_without_ray_it_is_said_how_to_have_it(spec: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ended = run("check", spec, "--no-cache", "--executor", "ray")
+    assert ended.code == 2
+    assert "Ray is not installed" in ended.err and "pip install 'circuitdsl[ray]'" in ended.err
+
+
+def test_a_model_that_is_in_memory_alone_is_refused(spec: Path):
+    with pytest.raises(InputError, match="cannot be run on a cluster"):
+        cd.check(spec, open_model("planted-ioi").bridge, executor="ray")
+
+
+def test_a_process_that_is_connected_to_another_cluster_is_told():
+    class Client:
+        client_worker = SimpleNamespace(_conn_str="10.0.0.1:10001")
+
+        def get_context(self) -> Client:
+            return self
+
+        def is_connected(self) -> bool:
+            return True
+
+    here = pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+    importlib.import_module("ray.util.client")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.util.client, "ray", Client())
+        patch.setattr(here, "is_initialized", lambda: True)
+        assert Executor().connect() is Executor("ray://10.0.0.1:10001").connect() is here
+        with pytest.raises(InputError, match=r"another Ray cluster than ray://10\.0\.0\.2:10001: ray://10\.0\.0\.1:"):
+            Executor("ray://10.0.0.2:10001").connect()
