@@ -163,7 +163,7 @@ def test_workers_that_cannot_be_ended_hide_no_interrupt():
 
 
 OTHER_FACTS = replace(KNOWN, facts=replace(FACTS, fingerprint="g"))
-OTHER_VERSIONS = replace(KNOWN, versions=KNOWN.versions | {"torch": "1.0"})
+OTHER_VERSIONS = replace(KNOWN, versions={**KNOWN.versions, "torch": "1.0"})
 OTHER_HARDWARE = replace(KNOWN, hardware="CPUs with AVX512")
 REFUSED = Refused("there is no model mini", "look at its name", 2)
 
