@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class Answering:
     """A library whose cluster has these nodes, and whose workers answer one after the other as is said, the last of it
     again and again."""
 
-    resources: Sequence[dict[str, float]]
+    resources: Sequence[Mapping[str, float]]
     opened: list[Any]
     actors: list[Actor] = field(default_factory=list)
     options_given: list[dict[str, Any]] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Answering:
             raise self.lost
 
 
-def workers(resources: Sequence[dict[str, float]], *opened: Any) -> tuple[Workers, Answering]:
+def workers(resources: Sequence[Mapping[str, float]], *opened: Any) -> tuple[Workers, Answering]:
     library = Answering(resources, [*opened])
     return Workers(library, WANTED), library
 
@@ -163,7 +163,7 @@ def test_workers_that_cannot_be_ended_hide_no_interrupt():
 
 
 OTHER_FACTS = replace(KNOWN, facts=replace(FACTS, fingerprint="g"))
-OTHER_VERSIONS = replace(KNOWN, versions=KNOWN.versions | {"torch": "1.0"})
+OTHER_VERSIONS = replace(KNOWN, versions={**KNOWN.versions, "torch": "1.0"})
 OTHER_HARDWARE = replace(KNOWN, hardware="CPUs with AVX512")
 REFUSED = Refused("there is no model mini", "look at its name", 2)
 
