@@ -85,8 +85,8 @@ def _address() -> str:
     """ray://HOST:PORT of the cluster that is connected through Ray's client; "" for one that is not."""
     from ray.util.client import ray as client
 
-    context = client.get_context()
-    return f"ray://{context.client_worker._conn_str}" if context.is_connected() else ""
+    worker = client.get_context().client_worker
+    return f"ray://{worker._conn_str}" if worker is not None and worker.is_connected() else ""
 
 
 @contextmanager
