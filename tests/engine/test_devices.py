@@ -33,7 +33,7 @@ def with_versions(monkeypatch):
     monkeypatch.setattr(torch, "inference_mode", torch.no_grad)
 
 
-Figures = Mapping[Experiment, Array | Failure]
+Figures = Mapping[Experiment, "Array | Failure"]
 
 
 def assert_near(found: Figures, expected: Figures) -> None:
