@@ -54,11 +54,13 @@ class Sources:
 
     ``forward`` gives what passes the hook points of all embeddings, heads and MLPs, and the ``further`` ones;
     ``tokens`` is how many tokens it may take at once. Means that are not known, or lack a further hook point, are made
-    and kept in ``references.means``; their passes are made by ``each``.
+    and kept in ``references.means``; their passes are made by ``each``. Those ``made_by`` an engine are its own: those
+    of another differ in their last digits, and which of two engines comes first is a matter of what is known already.
     """
 
     forward: Forward
     tokens: int
+    made_by: str
     references: References
     further: frozenset[str] = frozenset()
     each: Each = one_by_one
@@ -98,7 +100,7 @@ class Sources:
     def _means(self, source: Mean, device: torch.device) -> Means:
         """Mean activations by the groups of the reference: [length, ...], or over all tokens [...]."""
         reference, store = self.references.of[source], self.references.means
-        key = key_of(source, reference.key)
+        key = key_of(source, reference.key, self.made_by)
         groups = tuple(reference.labelled())
         known = store.get(key, device)
         if known is None or not self._complete(known, groups):

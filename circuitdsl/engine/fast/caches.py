@@ -134,4 +134,4 @@ def sources_of(
         _pass_of(network, rows).watched(dict.fromkeys(names, record))
         return found
 
-    return Sources(outputs, tokens, references, further, each=partial(in_order, threads=threads))
+    return Sources(outputs, tokens, "fast", references, further, each=partial(in_order, threads=threads))

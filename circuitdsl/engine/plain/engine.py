@@ -110,7 +110,7 @@ class PlainEngine:
         self.dictionaries.open(hook_names.dictionaries(asked))
         further = hook_names.further(asked, self.model.geometry) & self._hook_points
         outputs = partial(self._outputs, further)
-        sources = Sources(outputs, self.tokens, references, further)
+        sources = Sources(outputs, self.tokens, self.name, references, further)
         groups = in_batches(stream[start:stop], self.tokens)
         for number, group in enumerate(groups, start=1):
             caches = _Caches(batch_of(group, self._device), sources)
