@@ -35,11 +35,14 @@ class Taken:
     written: Mapping[str, Any]
 
 
-def taken(*arguments: str) -> Taken:
+PYTHON = (sys.executable,)
+
+
+def taken(*arguments: str, python: Sequence[str] = PYTHON) -> Taken:
     """Run ``python -m ARGUMENTS``, which writes JSON. Raises SystemExit where it could not be run."""
     with tempfile.TemporaryFile() as out:
         started = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=out)
+        process = subprocess.Popen([*python, "-m", *arguments], stdout=out)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -52,7 +55,7 @@ def taken(*arguments: str) -> Taken:
     return Taken(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss << 10, written)
 
 
-def rows(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, ...]]:
+def rows(asked: argparse.Namespace, folder: Path, python: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """A row a way, as they end. A model of a shape is written to a folder that is there."""
     spec, prompts = str(asked.spec), str(asked.prompts)
     model = ("--model", str(folder)) if asked.shape else ()
@@ -66,13 +69,14 @@ def rows(asked: argparse.Namespace, folder: Path) -> Iterator[tuple[str, ...]]:
         ways["check, plain engine"] = [*check, "--engine", "plain"]
     first: float | None = None
     for name, arguments in ways.items():
-        found = taken(*arguments)
+        found = taken(*arguments, python=python)
         first = first or found.cpu
         claims = sum(len(block["claims"]) for block in found.written["circuits"])
         cost = found.written["cost"]
         yield _row(name, claims, cost["experiments"], cost["passes"], found, first)
     assert first is not None
-    found = taken("benchmarks.by_hand", spec, prompts, *model, *(["--no-search"] if asked.no_search else []))
+    options = ("--no-search",) if asked.no_search else ()
+    found = taken("benchmarks.by_hand", spec, prompts, *model, *options, python=python)
     yield _row("by hand", len(found.written["figures"]), "", found.written["passes"], found, first)
     print("left out by hand:", *found.written["left_out"], sep="\n  ", file=sys.stderr)
 
@@ -82,7 +86,7 @@ def _row(name: str, claims: int, experiments: int | str, passes: float, found: T
     return name, str(claims), str(experiments), f"{passes:.0f}", *figures
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, python: Sequence[str] = PYTHON) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdict", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("spec", type=Path, help="a file of circuits of heads")
     parser.add_argument("--shape", choices=sorted(SHAPES), help="a model of this shape, with random weights")
@@ -94,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("name a file that exists, and 2 prompts or more")
     print(f"{asked.spec}, {asked.prompts} prompts, load {os.getloadavg()[0]:.1f} at the start\n")
     with tempfile.TemporaryDirectory() as folder:
-        for row in chain((COLUMNS, ("---",) * len(COLUMNS)), rows(asked, Path(folder))):
+        for row in chain((COLUMNS, ("---",) * len(COLUMNS)), rows(asked, Path(folder), python)):
             print(f"| {' | '.join(row)} |", flush=True)
 
 

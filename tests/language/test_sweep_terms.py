@@ -98,7 +98,6 @@ def test_a_file_of_prompts_is_a_task_whatever_it_is_called(name: str, tmp_path: 
         ("C203", lambda: read("mlps -> logits", task="induction", model="planted-induction")),
         ("C501", lambda: read("attention(heads)")),
         ("C101", lambda: read("heads - logits")),
-        ("C101", lambda: read("heads -> logits }\ncircuit another {")),
         ("C202", lambda: read(task="nope")),
     ],
 )
