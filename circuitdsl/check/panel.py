@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from circuitdsl.check.interrupted import Interrupted
 from circuitdsl.check.progress import Progress
-from circuitdsl.check.work import versions
 from circuitdsl.errors import InputError
 from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome import Report
 from circuitdsl.outcome.drift import Recorded
 from circuitdsl.outcome.panel import Panel, PanelColumn, Unmeasured, panel_of
+from circuitdsl.version import JUDGED, versions
 
 
 def check_panel(
@@ -47,10 +47,10 @@ def check_panel(
             if not isinstance(stopped, Interrupted) or isinstance(stopped.report, Panel):
                 raise
             columns.append(PanelColumn(models[0], record(stopped.report)))
-        raise Interrupted(panel_of(columns, versions())) from None
+        raise Interrupted(panel_of(columns, versions(JUDGED))) from None
     if first is not None and all(isinstance(column.found, Unmeasured) for column in columns):
         raise first
-    return panel_of(columns, versions())
+    return panel_of(columns, versions(JUDGED))
 
 
 def _bare(error: InputError) -> InputError:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
 from circuitdsl.outcome import Cost, Ran
 from circuitdsl.plan.plan import Plan
-from circuitdsl.version import RUNNING, __version__
-
-_PACKAGES = (*RUNNING, "scipy")
+from circuitdsl.version import JUDGED, versions
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Begun:
             plain=round(plain, 2),
         )
         return Ran(
-            versions=versions(),
+            versions=versions(JUDGED),
             seconds=time.monotonic() - self.started,
             cost=cost,
             engine=models.engines,
@@ -82,10 +78,3 @@ class Watch:
         self.planned += plan.cost(self.engine).total
         self.plain += plan.plain.total
         self.expected = self.done + round(plan.cost(self.engine).total * plan.prompts)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a reading may depend on."""
-    return {"circuitdsl": __version__, "python": platform.python_version()} | {
-        package: version(package) for package in _PACKAGES
-    }

@@ -43,8 +43,7 @@ class Deferred:
     def __post_init__(self) -> None:
         asked, facts = self.manifest.asked, self.manifest.facts
         tokenizer = KeptTokenizer(self.manifest.tokenizer, lambda: self.opened().model.tokenizer)
-        hashes = facts.fingerprint, facts.identity
-        self._model = KnownModel(facts.name, facts.geometry, tokenizer, asked.processing, asked.revision, *hashes)
+        self._model = facts.model(tokenizer, asked.processing, asked.revision)
 
     def opened(self) -> Engine:
         """The engine itself. Raises as ``open_model`` does, and :class:`Stale`."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Processing
-from circuitdsl.models import Opening, State, TokenizerText, device_of, state_of, text_of
+from circuitdsl.models import KnownModel, Opening, State, TokenizerText, device_of, state_of, text_of
 
 if TYPE_CHECKING:
     from circuitdsl.engine.base import Engine
@@ -70,6 +70,11 @@ class Facts:
         return cls(
             model.name, model.geometry, *hashes, engine.name, engine.settings, engine.dtype, engine.device, engine.note
         )
+
+    def model(self, tokenizer: Any, processing: Processing, revision: str | None) -> KnownModel:
+        """The model that is known by them, with this tokenizer, as it was asked for."""
+        hashes = self.fingerprint, self.identity
+        return KnownModel(self.name, self.geometry, tokenizer, processing, revision, *hashes)
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Facts:

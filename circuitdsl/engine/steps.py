@@ -60,14 +60,13 @@ class Divisible(Protocol):
     def in_steps(
         self,
         data: Data,
-        stream: Sequence[Prompt],
-        start: int,
-        stop: int,
+        prompts: Sequence[Prompt],
         experiments: Sequence[Experiment],
         references: References,
         memory: int,
     ) -> Steps:
-        """The steps of a call, cut as an engine with so much ``memory`` does it; the rest as ``run`` is given it."""
+        """The steps of a call on all of some prompts, cut as an engine with so much ``memory`` does it; the rest as
+        ``run`` is given it."""
         ...
 
 
@@ -106,5 +105,5 @@ def steps_of(
 ) -> Steps:
     """The steps of a call on all of some prompts: one, for an engine that is not divisible."""
     if isinstance(engine, Divisible):
-        return engine.in_steps(data, prompts, 0, len(prompts), experiments, references, memory)
+        return engine.in_steps(data, prompts, experiments, references, memory)
     return Apart(lambda some: engine.run(data, prompts, 0, len(prompts), some, references), [experiments])

@@ -56,7 +56,7 @@ def test_more_batches_than_one_are_one_step_with_the_memory_of_the_call():
         """Each engine makes its own means."""
         return references_over(prompts(30, 1), experiments)
 
-    steps = FastEngine(model, tokens=20).in_steps(DATA, asked, 0, 8, experiments, references(), STACK)
+    steps = FastEngine(model, tokens=20).in_steps(DATA, asked, experiments, references(), STACK)
     assert steps.total == 1
     whole = FastEngine(model, tokens=20, memory=STACK).run(DATA, asked, 0, 8, experiments, references())
     found = steps.run(Part(0, 1))

@@ -149,7 +149,6 @@ def distributed(
 
 
 def _model(known: Known, wanted: Wanted) -> KnownModel:
-    facts, own = known.facts, partial(tokenizer_of, wanted.name, wanted.revision)
+    own = partial(tokenizer_of, wanted.name, wanted.revision)
     tokenizer = own() if known.tokenizer is None else KeptTokenizer(known.tokenizer, own)
-    hashes = facts.fingerprint, facts.identity
-    return KnownModel(facts.name, facts.geometry, tokenizer, wanted.processing, wanted.revision, *hashes)
+    return known.facts.model(tokenizer, wanted.processing, wanted.revision)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from circuitdsl.measures.experiments import Data, Drawn, Experiment
 from circuitdsl.measures.measurement import Array, Failure
 from circuitdsl.models import Dtype, Opening, TokenizerText, open_model, text_of
 from circuitdsl.tasks import Prompt
-from circuitdsl.version import RUNNING, __version__
+from circuitdsl.version import versions
 
 if TYPE_CHECKING:
     import torch
@@ -118,11 +116,6 @@ class _Begun:
     number: int
     steps: Steps
     places: Mapping[Experiment, int]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a reading may depend on, of this process."""
-    return {"circuitdsl": __version__, "python": platform.python_version()} | {each: version(each) for each in RUNNING}
 
 
 def _hardware(device: torch.device) -> str:

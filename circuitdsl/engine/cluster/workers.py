@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.engine.cluster.executor import connected
-from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker, versions
+from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
+from circuitdsl.version import versions
 
 MOST_STARTS = 3
 """So often a worker is started on a node, or on each of its GPUs."""

@@ -78,8 +78,8 @@ class FastEngine:
 
     def __post_init__(self, over: Network | None) -> None:
         self.network = over or network_of(self.model)
-        self._dictionaries = Dictionaries(self.network.embedding.device)
         device = self.network.embedding.device
+        self._dictionaries = Dictionaries(device)
         self.run_cache = RunCache(self.memory or default_run_cache(device))
         self.memory = self.memory or default_memory(device)
         self._plain = PlainEngine(self.model, lambda prompts: self.tick(prompts), self.tokens)
@@ -128,21 +128,18 @@ class FastEngine:
     def in_steps(
         self,
         data: Data,
-        stream: Sequence[Prompt],
-        start: int,
-        stop: int,
+        prompts: Sequence[Prompt],
         experiments: Sequence[Experiment],
         references: References,
         memory: int,
     ) -> Steps:
         """As Divisible: the stacks of one batch, and what the plain engine runs, world by world. More batches are one
         step."""
-        prompts = stream[start:stop]
         if len(in_batches(prompts, self.tokens)) > 1:
             engine = self if memory in (0, self.memory) else replace(self, memory=memory, over=self.network)
-            return Apart(lambda some: engine.run(data, stream, start, stop, some, references), [experiments])
+            return Apart(lambda some: engine.run(data, prompts, 0, len(prompts), some, references), [experiments])
         ours, theirs = self._shared_out(prompts, experiments, references)
-        plain = self._plain.in_steps(data, stream, start, stop, theirs, references, memory)
+        plain = self._plain.in_steps(data, prompts, theirs, references, memory)
 
         def begin(keep: Keep, threads: int) -> tuple[Answers, Work]:
             self._open_dictionaries(ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import assert_never
 
@@ -101,6 +102,11 @@ class _Way:
     heads: int | None
     received: Tensor
     last: int
+
+    @cached_property
+    def reached(self) -> Tensor:
+        """The tokens from which it may lead there, [prompts, tokens]: through heads all up to the last one."""
+        return self.received if self.heads is None else self.received.flip(1).cumsum(1).flip(1) > 0
 
     def tokens(self, sent: Tensor) -> Tensor:
         """Those that the pass runs, [prompts, tokens]: heads that compute again bring along what was sent."""
@@ -450,10 +456,7 @@ class Work:
 
     def _leads(self, way: _Way, edit: Edit) -> bool:
         """Whether a way may lead from an edit to any receiver."""
-        tokens = way.received
-        if way.heads is not None:  # from all tokens up to the last one that receives
-            tokens = tokens.flip(1).cumsum(1).flip(1) > 0
-        return step_of(edit.name) <= way.last and bool((touched([edit], self.batch) & tokens).any())
+        return step_of(edit.name) <= way.last and bool((touched([edit], self.batch) & way.reached).any())
 
     def _received(
         self, passes: Sequence[FrozenPass], inputs: Mapping[str, Mask], region: Region, base: _Base

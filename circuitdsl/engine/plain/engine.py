@@ -123,16 +123,14 @@ class PlainEngine:
     def in_steps(
         self,
         data: Data,
-        stream: Sequence[Prompt],
-        start: int,
-        stop: int,
+        prompts: Sequence[Prompt],
         experiments: Sequence[Experiment],
         references: References,
         memory: int,
     ) -> Steps:
         """As Divisible: a step a world, for each is run by itself."""
         return Apart(
-            lambda some: self.run(data, stream, start, stop, some, references), [*by_world(experiments).values()]
+            lambda some: self.run(data, prompts, 0, len(prompts), some, references), [*by_world(experiments).values()]
         )
 
     def in_dtype(self, dtype: str) -> None:
