@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,15 +22,13 @@ from circuitdsl.measures.measurement import Array
 from circuitdsl.models.planted.plans import PlantedModel
 from circuitdsl.models.planted.vocabulary import SPECIAL, Vocabulary
 from circuitdsl.models.planted.wiring import (
-    JUNK,
-    TEXTURES,
     HeadPlan,
+    NeuronPlan,
     Wire,
     decoy,
     feature,
     idle,
     one,
-    texture,
     tokens_back,
 )
 from circuitdsl.tasks.words import NAMES
@@ -143,7 +141,7 @@ class Relay:
 
     @property
     def geometry(self) -> Geometry:
-        return replace(self.planted.geometry, d_mlp=len(WORDS) + TEXTURES)
+        return self.planted.geometry
 
     def build(self) -> TransformerBridge:
         """The model for TransformerLens: no norms, MLPs with ReLU."""
@@ -215,7 +213,7 @@ def random_relay(seed: int) -> Relay:
     loud = float(np.exp(rng.uniform(np.log(0.05), 0)))
     for head, kind in others.items():
         plans[head] = _other(rng, kind, [plan for plan in plans.values() if plan.name == "copier"], loud)
-    return Relay(_planted(rng, plans, layers, width, number), stages, others, noise)
+    return Relay(_planted(rng, plans, layers, width, stages), stages, others, noise)
 
 
 def _random_stage(rng: np.random.Generator, number: int, layers: range, width: int, spread: float, last: bool) -> Stage:
@@ -275,16 +273,17 @@ def _other(rng: np.random.Generator, kind: str, copiers: list[HeadPlan], loud: f
 
 
 def _planted(
-    rng: np.random.Generator, plans: dict[Head, HeadPlan], layers: int, width: int, stages: int
+    rng: np.random.Generator, plans: dict[Head, HeadPlan], layers: int, width: int, stages: Sequence[Stage]
 ) -> PlantedModel:
     loudness = (*[1.0] * len(SPECIAL), *map(float, rng.uniform(0.85, 1.15, len(WORDS))))
-    relays = tuple((f"relay{number}", WORDS) for number in range(stages - 1))
+    relays = tuple((f"relay{number}", WORDS) for number in range(len(stages) - 1))
     return PlantedModel(
         name=NAME,
         about="a word passed on from place to place",
         layers=tuple(tuple(plans[Head(layer, index)] for index in range(width)) for layer in range(layers)),
         spaces=(("constant", ("one",)), ("word", WORDS), *relays, ("answer", WORDS)),
         vocabulary=Vocabulary((*SPECIAL, *WORDS), loudness),
+        mlps=tuple(_neurons(stages, layer) for layer in range(layers)),
     )
 
 
@@ -293,56 +292,24 @@ def _planted(
 
 def _build(relay: Relay) -> TransformerBridge:
     import torch
-    from transformer_lens.config import TransformerBridgeConfig
-    from transformer_lens.model_bridge.sources.native import boot
 
-    from circuitdsl.models.planted.build import planted_weights
-    from circuitdsl.models.planted.vocabulary import word_tokenizer
+    from circuitdsl.models.planted.build import build
 
-    geometry = relay.geometry
-    config = TransformerBridgeConfig(
-        d_model=geometry.d_model,
-        d_head=geometry.d_head,
-        d_mlp=geometry.d_mlp,
-        n_layers=geometry.n_layers,
-        n_ctx=geometry.n_ctx,
-        n_heads=geometry.n_heads,
-        d_vocab=geometry.d_vocab,
-        act_fn="relu",
-        normalization_type=None,
-        architecture="TransformerLensNative",
-        seed=0,
-        model_name=NAME,
-    )
-    bridge = boot(config, tokenizer=word_tokenizer(relay.planted.vocabulary, NAME))
-    weights = planted_weights(relay.planted) | _mlps(relay)
+    bridge = build(relay.planted)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in bridge.named_parameters():
             own = name.replace("_original_component.", "")
-            parameter.copy_(weights[own] if own in weights else torch.zeros_like(parameter))
             if own.startswith("layers.") and own.endswith("weight"):
                 parameter.add_(relay.noise * torch.randn(parameter.shape, generator=generator))
     return bridge
 
 
-def _mlps(relay: Relay):
-    """The weights of all MLPs: each moves textures to where nothing reads them, and some add to a stage's copies."""
-    import torch
-
-    features = {name: number for number, name in enumerate(relay.planted.features)}
-    geometry = relay.geometry
-    weights: dict[str, torch.Tensor] = {}
-    for layer in range(geometry.n_layers):
-        into, out = torch.zeros(geometry.d_mlp, len(features)), torch.zeros(len(features), geometry.d_mlp)
-        for number in range(TEXTURES):
-            into[number, features[texture(number)]] = 1
-            out[features[JUNK[number]], number] = 1
-        for number, stage in enumerate(relay.stages):
-            if stage.mlp is None or stage.mlp[0] != layer:
-                continue
-            for row, (word, gain) in enumerate(zip(WORDS, stage.mlp[1], strict=True), start=TEXTURES):
-                into[row, features[feature(f"relay{number}", word)]] = 1
-                out[features[feature(f"relay{number}", word)], row] = float(gain)
-        weights[f"layers.{layer}.mlp.fc_in.weight"], weights[f"layers.{layer}.mlp.fc_out.weight"] = into, out
-    return weights
+def _neurons(stages: Sequence[Stage], layer: int) -> tuple[NeuronPlan, ...]:
+    """Those of a layer's MLP: they add to a stage's copies, or are silent."""
+    for number, stage in enumerate(stages):
+        if stage.mlp is not None and stage.mlp[0] == layer:
+            copies = (feature(f"relay{number}", word) for word in WORDS)
+            gains = zip(copies, stage.mlp[1], strict=True)
+            return tuple(NeuronPlan("adder", one(copy), 0.0, one(copy, float(gain))) for copy, gain in gains)
+    return (NeuronPlan("silent", (), 0.0, ()),) * len(WORDS)

@@ -1,4 +1,4 @@
-"""From plans of heads to weights, and from weights to a TransformerLens model."""
+"""From plans of heads and neurons to weights, and from weights to a TransformerLens model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ import torch
 from circuitdsl.components import Head
 from circuitdsl.models.planted.plans import PlantedModel
 from circuitdsl.models.planted.vocabulary import word_tokenizer
-from circuitdsl.models.planted.wiring import TEXTURES, Direction, HeadPlan, Wire, clock_features, texture
+from circuitdsl.models.planted.wiring import (
+    TEXTURES,
+    Direction,
+    HeadPlan,
+    NeuronPlan,
+    Wire,
+    clock_features,
+    murmurs,
+    texture,
+)
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -23,7 +32,7 @@ Features = Mapping[str, int]
 
 
 def build(planted: PlantedModel) -> TransformerBridge:
-    """The planted model as a TransformerLens model: no norms, no MLPs, no biases."""
+    """The planted model as a TransformerLens model: no norms; MLPs with ReLU, if it has any; no biases but theirs."""
     from transformer_lens.config import TransformerBridgeConfig
     from transformer_lens.model_bridge.sources.native import boot as boot_native
 
@@ -35,10 +44,11 @@ def build(planted: PlantedModel) -> TransformerBridge:
         n_ctx=geometry.n_ctx,
         n_heads=geometry.n_heads,
         d_vocab=geometry.d_vocab,
-        act_fn="gelu_new",
+        d_mlp=geometry.d_mlp,
+        act_fn="relu" if planted.mlps else "gelu_new",
         normalization_type=None,
         architecture="TransformerLensNative",
-        attn_only=True,
+        attn_only=not planted.mlps,
         seed=0,
         model_name=geometry.model,
     )
@@ -67,6 +77,8 @@ def planted_weights(planted: PlantedModel) -> dict[str, torch.Tensor]:
         for name in "qkv":
             weights[f"layers.{layer}.attn.{name}.bias"] = torch.zeros(width)
         weights[f"layers.{layer}.attn.o.bias"] = torch.zeros(geometry.d_model)
+    for layer, plans in enumerate(planted.mlps):
+        weights |= {f"layers.{layer}.mlp.{name}": each for name, each in _mlp(plans, geometry.d_mlp, features).items()}
     return weights
 
 
@@ -109,6 +121,21 @@ def _attention(plans: Sequence[HeadPlan], d_head: int, features: Features) -> di
         blocks["o"].append(writes)
     joined = {name: torch.cat(parts) for name, parts in blocks.items()}
     return joined | {"o": joined["o"].T.contiguous()}
+
+
+def _mlp(plans: Sequence[NeuronPlan], d_mlp: int, features: Features) -> dict[str, torch.Tensor]:
+    """Weights and biases of one MLP; its last neurons are silent where another layer's has more."""
+    reads, writes = torch.zeros(2, d_mlp, len(features))
+    biases = torch.zeros(d_mlp)
+    for row, plan in enumerate((*murmurs(), *plans)):
+        reads[row], writes[row] = _vector(plan.reads, features), _vector(plan.writes, features)
+        biases[row] -= plan.threshold
+    return {
+        "fc_in.weight": reads,
+        "fc_in.bias": biases,
+        "fc_out.weight": writes.T.contiguous(),
+        "fc_out.bias": torch.zeros(len(features)),
+    }
 
 
 def _factors(wires: Sequence[Wire], d_head: int, features: Features) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,17 +1,21 @@
-"""A dictionary whose features are known: the named coordinates that the heads of a planted model write.
+"""Dictionaries whose features are known, of planted models.
 
-    python -m circuitdsl.models.planted.dictionaries specs/planted/named
+    python -m circuitdsl.models.planted.dictionaries specs/planted
 
-Feature 16 x s + n stands for the n-th of the 16 names in the s-th of :data:`SPACES`: it is how much of ``seen:Mary``,
-say, a layer writes. Then come the coordinates that nothing reads. All else that a layer writes is the dictionary's
-error, and so is what it writes against a name: features are not negative. The same dictionary stands at every layer.
+``named`` is an autoencoder of what the heads of ``planted-ioi`` write. Feature 16 x s + n stands for the n-th of the
+16 names in the s-th of :data:`SPACES`: it is how much of ``seen:Mary``, say, a layer writes. Then come the coordinates
+that nothing reads. All else that a layer writes is the dictionary's error, and so is what it writes against a name:
+features are not negative. The same dictionary stands at every layer.
+
+``mlp1`` and its like are transcoders of the MLPs of ``planted-mlps``, which are their wires: feature n is the n-th of
+the neurons that were planned, whose threshold and both ends it has. The neurons that murmur are its error.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +23,16 @@ import numpy as np
 from circuitdsl.models.dictionaries import SETTINGS, WEIGHTS
 from circuitdsl.models.planted.plans import PLANTED, PlantedModel
 from circuitdsl.models.planted.vocabulary import PLANTED_NAMES
-from circuitdsl.models.planted.wiring import JUNK, feature
+from circuitdsl.models.planted.wiring import JUNK, Direction, feature
 
-MODEL = "planted-ioi"
 SPACES = ("previous", "seen", "inhibit", "answer")
+
+Arrays = Mapping[str, np.ndarray]
+"""Weights by the names that SAELens gives them. Float16 holds each as it is: all are sums of few powers of two."""
 
 
 def named() -> tuple[str, ...]:
-    """What each feature is, in order."""
+    """What each feature of ``named`` is, in order."""
     return (*(feature(space, name) for space in SPACES for name in PLANTED_NAMES), *JUNK)
 
 
@@ -38,24 +44,57 @@ def features_of(space: str) -> range:
     return range(first, first + len(PLANTED_NAMES))
 
 
-def arrays(planted: PlantedModel) -> dict[str, np.ndarray]:
-    """The weights of the dictionary: each feature is read off its own coordinate and written back there."""
-    features = np.zeros((len(named()), len(planted.features)), dtype=np.float16)
-    for number, name in enumerate(named()):
-        features[number, planted.features.index(name)] = 1
-    count, width = features.shape
-    biases = {"b_enc": np.zeros(count, dtype=np.float16), "b_dec": np.zeros(width, dtype=np.float16)}
-    return {"W_enc": np.ascontiguousarray(features.T), "W_dec": features} | biases
+def of_heads(planted: PlantedModel) -> Arrays:
+    """``named``: each feature is read off its own coordinate and written back there."""
+    coordinates = [((name, 1.0),) for name in named()]
+    return _arrays(planted, coordinates, [0.0] * len(coordinates), coordinates)
+
+
+def of_mlp(planted: PlantedModel, layer: int) -> Arrays:
+    """The transcoder of an MLP: its planned neurons."""
+    plans = planted.mlps[layer]
+    return _arrays(
+        planted, [plan.reads for plan in plans], [plan.threshold for plan in plans], [plan.writes for plan in plans]
+    )
+
+
+def _arrays(
+    planted: PlantedModel, reads: Sequence[Direction], thresholds: Sequence[float], writes: Sequence[Direction]
+) -> Arrays:
+    return {
+        "W_enc": np.ascontiguousarray(_rows(planted, reads).T),
+        "b_enc": np.array([0 - each for each in thresholds], dtype=np.float16),
+        "W_dec": _rows(planted, writes),
+        "b_dec": np.zeros(len(planted.features), dtype=np.float16),
+    }
+
+
+def _rows(planted: PlantedModel, directions: Sequence[Direction]) -> np.ndarray:
+    """[directions, d_model]"""
+    rows = np.zeros((len(directions), len(planted.features)), dtype=np.float16)
+    for row, direction in zip(rows, directions, strict=True):
+        for name, weight in direction:
+            row[planted.features.index(name)] += weight
+    return rows
 
 
 def write(folder: Path) -> None:
-    """Write it as SAELens does: cfg.json and sae_weights.safetensors."""
+    """Write all of them as SAELens does, each a folder of cfg.json and sae_weights.safetensors."""
+    _write(folder / "named", of_heads(PLANTED["planted-ioi"]()), {"architecture": "standard"})
+    planted = PLANTED["planted-mlps"]()
+    for layer in (layer for layer, plans in enumerate(planted.mlps) if plans):
+        trained = {"hook_name": f"blocks.{layer}.mlp.hook_in", "hook_name_out": f"blocks.{layer}.hook_mlp_out"}
+        width = len(planted.features)
+        more = {"architecture": "transcoder", "d_out": width, "metadata": {"model_name": planted.name} | trained}
+        _write(folder / f"mlp{layer}", of_mlp(planted, layer), more)
+
+
+def _write(folder: Path, weights: Arrays, more: Mapping[str, object]) -> None:
     from safetensors.numpy import save_file
 
-    weights = arrays(PLANTED[MODEL]())
     width, count = weights["W_enc"].shape
     settings = {
-        "architecture": "standard",
+        "architecture": more["architecture"],
         "d_in": width,
         "d_sae": count,
         "dtype": "float16",
@@ -63,8 +102,8 @@ def write(folder: Path) -> None:
         "normalize_activations": "none",
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    save_file(weights, folder / WEIGHTS)
+    (folder / SETTINGS).write_text(json.dumps(settings | dict(more), indent=2) + "\n", encoding="utf-8")
+    save_file(dict(weights), folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)
 
 

@@ -30,13 +30,9 @@ _A_COLOR = Wire(one("asks:color", 10), (("kind:color", 1.0), ("late:here", 0.6))
 _A_THING = Wire(one("asks:color", 10), (("kind:thing", 1.0), ("late:here", 0.6)))
 
 
-def previous_token() -> HeadPlan:
-    """Half of: write the name or color before this token."""
-    return HeadPlan(
-        "previous_token",
-        attends=tokens_back(1, 90),
-        moves=each("word", "previous", NAMES + COLORS, 0.5),
-    )
+def previous_token(words: tuple[str, ...] = NAMES + COLORS) -> HeadPlan:
+    """Half of: write which of the words, names and colors if not told otherwise, stands before this token."""
+    return HeadPlan("previous_token", attends=tokens_back(1, 90), moves=each("word", "previous", words, 0.5))
 
 
 def duplicate_token() -> HeadPlan:
@@ -138,11 +134,6 @@ def negative_mover() -> HeadPlan:
 
 
 # --- the induction model, whose words are all of one kind ------------------------------------------------
-
-
-def previous_word() -> HeadPlan:
-    """Half of: write the word before this token."""
-    return HeadPlan("previous_token", attends=tokens_back(1, 90), moves=each("word", "previous", WORDS, 0.5))
 
 
 def induction_mover() -> HeadPlan:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from circuitdsl.components import Geometry, Head
-from circuitdsl.models.planted import parts
+from circuitdsl.components import Geometry, Head, Neuron
+from circuitdsl.models.planted import gates, parts
 from circuitdsl.models.planted.parts import CAPITALISED
 from circuitdsl.models.planted.vocabulary import (
     INDUCTION_WORDS,
@@ -16,7 +16,17 @@ from circuitdsl.models.planted.vocabulary import (
     induction_vocabulary,
     task_vocabulary,
 )
-from circuitdsl.models.planted.wiring import CLOCKS, JUNK, TEXTURES, HeadPlan, decoy, idle, texture
+from circuitdsl.models.planted.wiring import (
+    CLOCKS,
+    JUNK,
+    TEXTURES,
+    HeadPlan,
+    NeuronPlan,
+    decoy,
+    idle,
+    murmurs,
+    texture,
+)
 from circuitdsl.tasks.words import COLORS, THINGS
 
 CONTEXT = 80
@@ -28,13 +38,26 @@ _ASKS = {"to": "name", ":": "color"}
 
 @dataclass(frozen=True)
 class PlantedModel:
-    """A model as planned. ``features`` names the coordinates of its residual stream."""
+    """A model as planned. ``features`` names the coordinates of its residual stream.
+
+    ``mlps`` are the neurons of each layer's MLP, but for those that murmur; a model without any is of heads alone.
+    """
 
     name: str
     about: str
     layers: tuple[tuple[HeadPlan, ...], ...]
     spaces: tuple[tuple[str, tuple[str, ...]], ...]
     vocabulary: Vocabulary
+    mlps: tuple[tuple[NeuronPlan, ...], ...] = ()
+
+    @property
+    def neurons(self) -> dict[Neuron, NeuronPlan]:
+        """Those of all MLPs; the first of each murmur."""
+        return {
+            Neuron(layer, index): plan
+            for layer, plans in enumerate(self.mlps)
+            for index, plan in enumerate((*murmurs(), *plans))
+        }
 
     @property
     def heads(self) -> dict[Head, HeadPlan]:
@@ -55,7 +78,7 @@ class PlantedModel:
             n_kv_heads=len(self.layers[0]),
             d_model=len(self.features),
             d_head=max(plan.width for plans in self.layers for plan in plans),
-            d_mlp=0,
+            d_mlp=TEXTURES + max(map(len, self.mlps)) if self.mlps else 0,
             d_vocab=len(self.vocabulary.tokens),
             n_ctx=CONTEXT,
         )
@@ -158,7 +181,7 @@ def _broken() -> PlantedModel:
 
 
 def _induction() -> PlantedModel:
-    previous, induction = parts.previous_word(), parts.induction_mover()
+    previous, induction = parts.previous_token(INDUCTION_WORDS), parts.induction_mover()
     backup = parts.backup_induction()
     return PlantedModel(
         name="planted-induction",
@@ -173,10 +196,43 @@ def _induction() -> PlantedModel:
     )
 
 
+def _mlps() -> PlantedModel:
+    previous, twin, again = parts.previous_token(PLANTED_NAMES), gates.twin(), gates.again()
+    caller, finder = gates.caller(), gates.finder()
+    return PlantedModel(
+        name="planted-mlps",
+        about="IOI by hand, in which MLPs find, steer and say what heads only bring",
+        layers=(
+            (idle(0), previous, previous, idle(1)),
+            (twin, idle(2), decoy(twin), again),
+            (decoy(caller), caller, idle(3), caller),
+            (finder, decoy(finder), finder, idle(4)),
+            (idle(5), decoy(finder), idle(6), idle(7)),
+            (idle(0), idle(1), decoy(caller), idle(2)),
+        ),
+        mlps=(
+            (),
+            gates.both(),
+            gates.inhibit(),
+            gates.say(),
+            gates.decoy(gates.say()),
+            gates.backup() + gates.negative(),
+        ),
+        spaces=(
+            ("constant", ("one",)),
+            ("kind", ("name",)),
+            ("asks", ("name",)),
+            *((space, PLANTED_NAMES) for space in gates.SPACES),
+        ),
+        vocabulary=task_vocabulary(),
+    )
+
+
 PLANTED: Mapping[str, Callable[[], PlantedModel]] = {
     "planted-reuse": _reuse,
     "planted-ioi": _ioi,
     "planted-colors": _colors,
     "planted-broken": _broken,
     "planted-induction": _induction,
+    "planted-mlps": _mlps,
 }

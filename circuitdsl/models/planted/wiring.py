@@ -2,9 +2,10 @@
 
 The residual stream of a planted model has one coordinate for each named feature, ``space:label``: ``word:Mary`` says
 that Mary stands here, ``previous:Mary`` that Mary stands one token before, ``answer:Mary`` that Mary comes next.
-Without norms and MLPs a head is then two short lists of wires. A wire of its attention adds
+Without norms a head is then two short lists of wires. A wire of its attention adds
 ``strength * (query features . query residual) * (key features . key residual)`` to the score; a wire of its moves adds
-``strength * (features read at the key)`` to the features that it writes at the query.
+``strength * (features read at the key)`` to the features that it writes at the query. A neuron of an MLP is a sum of
+features that it reads, a threshold, and the features that it writes.
 """
 
 from __future__ import annotations
@@ -58,6 +59,17 @@ class HeadPlan:
     def width(self) -> int:
         """How many dimensions the head needs."""
         return max(len(self.scores), len(self.writes))
+
+
+@dataclass(frozen=True)
+class NeuronPlan:
+    """One planted neuron: it is ``reads . residual - threshold`` where that is above 0 (ReLU), and 0 elsewhere, and
+    adds as much of ``writes``. Neurons of one name do the same job."""
+
+    name: str
+    reads: Direction
+    threshold: float
+    writes: Direction
 
 
 def feature(space: str, label: str | int) -> str:
@@ -132,6 +144,11 @@ def texture(number: int) -> str:
 def idle(number: int) -> HeadPlan:
     """A head that looks about ``3 + number`` tokens back, broadly, and writes what nothing reads."""
     return HeadPlan("idle", attends=tokens_back(distance=3 + number, strength=2.0), moves=())
+
+
+def murmurs() -> tuple[NeuronPlan, ...]:
+    """The first neurons of every planted MLP: as its heads, no MLP is ever quite silent."""
+    return tuple(NeuronPlan("murmur", one(texture(n)), 0.0, one(JUNK[n])) for n in range(TEXTURES))
 
 
 def decoy(of: HeadPlan) -> HeadPlan:
