@@ -20,6 +20,7 @@ from circuitdsl.actions.patch import Patch
 from circuitdsl.actions.registry import actions
 from circuitdsl.actions.scale import Scale
 from circuitdsl.actions.swap import Swap
+from circuitdsl.actions.swap_attention import SwapAttention
 
 __all__ = [
     "ABLATIONS",
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "Scale",
     "Swap",
+    "SwapAttention",
     "Taken",
     "Target",
     "Write",

@@ -173,7 +173,7 @@ CODES = MappingProxyType(
         "C602": "A comparison is about the two circuits that it names, and an argument names another one.",
         "C603": "A role is aligned with two different roles, or twice with the same.",
         "C604": "An intervention does nothing: it needs at least one action (attend, ablate, patch, scale, freeze, "
-        "swap).",
+        "swap, swap_attention).",
         "C605": "Two actions of an intervention change the same output of the same node, so that only one could act.",
         "C606": "`attend ... to POSITION by SHARE` gives a share of a row of attention: more than 0% and at most 100%, "
         "`70%` or `0.7`.",
@@ -182,7 +182,8 @@ CODES = MappingProxyType(
         "C608": "`attend` gives one position two shares. Different positions may name the same token of a prompt; "
         "then their shares add up.",
         "C609": "`swap NODES at POSITION with POSITION` exchanges outputs between two positions, the first of which "
-        "stands after the nodes, and holds for all of them; each is one token.",
+        "stands after the nodes, and holds for all of them; each is one token. So it is with `swap_attention`, "
+        "and with the position that it names after `to`.",
     }
 )
 

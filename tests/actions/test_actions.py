@@ -25,6 +25,7 @@ from circuitdsl.actions import (
     Patch,
     Scale,
     Swap,
+    SwapAttention,
     Target,
     actions,
 )
@@ -51,6 +52,7 @@ def test_actions_are_found_by_the_word_that_each_begins_with():
         "patch": Patch,
         "scale": Scale,
         "swap": Swap,
+        "swap_attention": SwapAttention,
     }
 
 
@@ -64,7 +66,10 @@ def test_what_an_action_takes():
 
 
 def test_only_attending_sets_patterns_and_has_keys():
-    assert [word for word, action in actions().items() if action.of_pattern] == ["attend"]
+    assert [word for word, action in actions().items() if action.of_pattern] == [
+        "attend",
+        "swap_attention",
+    ]
     assert Attend((HEAD,), (Target(S1, 0.4), Target(S2, 0.6))).keys == (S1, S2)
     assert Scale(BOTH, 2.0).keys == Freeze(BOTH).keys == ()
 
@@ -145,7 +150,7 @@ def test_without_nodes_there_is_no_action(kind: type[Action]):
     assert read(kind, *parts, found=None) == (None, [])
 
 
-SINGLE = "name two positions of one token each"
+SINGLE = "name a position of one token"
 SWAPPED = "say where after the nodes: `swap pos_embed at C1 with C3`"
 
 
@@ -164,6 +169,34 @@ SWAPPED = "say where after the nodes: `swap pos_embed at C1 with C3`"
 )
 def test_what_cannot_be_done(kind: type[Action], parts: tuple[t.Piece, ...], reported: list[tuple[str, str]]):
     assert read(kind, *parts) == (None, reported)
+
+
+EXCHANGED = "say where after the nodes: `swap_attention 0.1 at C1 with C3 to BOS`"
+
+
+@pytest.mark.parametrize(
+    ("places", "found", "reported"),
+    [
+        (("S1", "S2"), BOTH, [("C517", "name heads only")]),
+        (("S1", "many"), (HEAD,), [("C609", SINGLE)]),
+        (("many", "S1"), (HEAD,), [("C609", SINGLE)]),
+        (("END", "S1"), (HEAD,), [("C609", EXCHANGED)]),
+        (("S1", "nowhere"), (HEAD,), []),
+        (("S1", "S2"), None, []),
+    ],
+)
+def test_attention_that_cannot_be_swapped(
+    places: tuple[str, str], found: tuple[Node, ...] | None, reported: list[tuple[str, str]]
+):
+    assert read(SwapAttention, *map(t.Place, places), found=found) == (None, reported)
+
+
+def test_heads_swap_what_they_attend_to_at_both_positions():
+    heads = (HEAD, Node(Head(0, 1), S1))
+    wanted = SwapAttention(heads, (END, S1), S2, text="as written")
+    assert read(SwapAttention, t.Place("S1"), t.Place("S2"), found=(HEAD,)) == (wanted, [])
+    assert wanted.keys == (S2,)
+    assert SwapAttention.spelled((t.Place("S1"), t.Place("S2")), lambda part: part.name) == "with S1 to S2"
 
 
 @pytest.mark.parametrize("places", [(ALL,), (S1, END)], ids=["everywhere", "two places"])
@@ -294,6 +327,26 @@ def test_outputs_change_places():
 def test_a_position_of_two_tokens_is_not_swapped():
     with pytest.raises(CannotMeasure, match="S2 is not one on every prompt"):
         written(Swap((MLP, Node(Mlp(0), S2)), (END, S2)))
+
+
+def test_shares_of_attention_change_places_and_rows_add_up_to_one():
+    (write,) = SwapAttention((HEAD, Node(Head(0, 1), S1)), (END, S1), S1).writes(Run())
+    patterns = torch.tensor([[0.8, 0.2, 0.0], [0.5, 0.5, 0.0], [0.2, 0.6, 0.2]]).expand(2, 2, 3, 3)
+    new = write.new(patterns)
+    assert torch.allclose(new[1, 1], torch.tensor([[0.2, 0.8, 0.0], [0.5, 0.5, 0.0], [0.8, 0.15, 0.05]]))
+    assert torch.allclose(new.sum(-1), torch.ones(2, 2, 3))
+    assert torch.allclose(write.new(new), patterns)
+
+
+def test_a_row_with_nothing_else_stays_a_number():
+    (write,) = SwapAttention((HEAD, Node(Head(0, 1), S1)), (END, S1), S1).writes(Run())
+    new = write.new(torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.6, 0.2]]).expand(2, 2, 3, 3))
+    assert torch.allclose(new[0, 0], torch.tensor([[0.2, 0.0, 0.0], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]))
+
+
+def test_attention_to_a_later_token_is_not_swapped():
+    with pytest.raises(CannotMeasure, match="later"):
+        SwapAttention((HEAD, Node(Head(0, 1), S1)), (END, S1), S2).writes(Run())
 
 
 def test_rows_of_attention_become_the_shares_spread_over_tokens():

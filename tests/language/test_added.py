@@ -150,8 +150,16 @@ def test_a_wrong_kind_is_reported(statement: str, code: str, part: str):
         ("negate 12.6 at END", "C301", "gpt2 has no layer 12"),
         ("negate 9.6 at END\n  negate 9.6 at END", "C605", "`9.6 at END` is already changed by another action"),
         ("negat 9.6", "C101", "did you mean `negate`?"),
-        ("", "C604", "add an action: `attend`, `ablate`, `patch`, `scale`, `freeze`, `swap` or `negate`"),
-        ("nothing", "C101", "(about, cite, expect, ablate, attend, patch, scale, freeze, swap, negate)"),
+        (
+            "",
+            "C604",
+            "add an action: `attend`, `ablate`, `patch`, `scale`, `freeze`, `swap`, `swap_attention` or `negate`",
+        ),
+        (
+            "nothing",
+            "C101",
+            "(about, cite, expect, ablate, attend, patch, scale, freeze, swap, swap_attention, negate)",
+        ),
     ],
 )
 def test_a_wrong_action_is_reported(statement: str, code: str, part: str):
@@ -182,7 +190,7 @@ def test_without_the_package_its_words_are_names():
 
 
 def test_the_grammar_spells_all_that_is_registered_and_no_more():
-    assert grammar().actions == ("attend", "ablate", "patch", "scale", "freeze", "swap")
+    assert grammar().actions == ("attend", "ablate", "patch", "scale", "freeze", "swap", "swap_attention")
     assert grammar().components == ("HEAD", "mlp", "neuron", "resid", "embed", "pos_embed", "FEATURE", "ERROR_TERM")
     assert set(grammar().components) == set(kinds())
     assert set(grammar().actions) == set(actions())

@@ -180,6 +180,7 @@ actions = st.one_of(
     st.builds(t.Action, st.just("scale"), senders, st.tuples(numbers)),
     st.builds(t.Action, st.just("freeze"), senders),
     st.builds(t.Action, st.just("swap"), senders, st.tuples(places)),
+    st.builds(t.Action, st.just("swap_attention"), senders, st.tuples(places, places)),
 )
 aligns = st.builds(t.Align, st.lists(st.tuples(names, names), min_size=1, max_size=3).map(tuple))
 blocks = st.one_of(

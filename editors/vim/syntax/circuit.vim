@@ -10,7 +10,7 @@ syn keyword circuitDeclaration use circuit compare intervention role dictionary 
 syn keyword circuitStatement about cite model task edge no expect align for control
 syn keyword circuitSetting metric against ablate reference prompts positions floor confidence seed bos processing
 syn keyword circuitSetting members errors vary
-syn keyword circuitAction attend patch scale freeze swap
+syn keyword circuitAction attend patch scale freeze swap swap_attention
 syn keyword circuitComponent mlp neuron resid embed pos_embed logits error
 syn keyword circuitWord as at with on in from to by evenly outside of group baseline
 syn keyword circuitConstant raises lowers strict yes
