@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from circuitdsl.language.environment import AnswersInfo, PositionInfo, TaskInfo, TaskRef, VariableInfo
-from circuitdsl.tasks.arguments import refuse_all
+from circuitdsl.tasks.arguments import one_of, refuse_all
 from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.prompts import Answer, Answers, Prediction, TextPrompt
 from circuitdsl.tasks.task import TaskError
@@ -261,7 +261,8 @@ _ADDITION = TaskInfo(
 
 _SUBTRACTION = TaskInfo(
     name="subtraction",
-    about="Differences of two three-digit numbers, a token a digit; half of them are negative (Quirke et al. 2024)",
+    about="Differences of two three-digit numbers, a token a digit; half of them are negative, or, with "
+    'subtraction(sign: "negative") and "positive", all and none (Quirke et al. 2024)',
     positions=tuple(_positions()),
     counterfactuals=(
         (OTHER, "another difference of the same sign, each variable of which would change the answer"),
@@ -296,6 +297,10 @@ def open_addition(ref: TaskRef) -> WrittenTask[tuple[()]]:
 
 
 def open_subtraction(ref: TaskRef) -> WrittenTask[tuple[()]]:
-    """The task of ``task subtraction``. Raises :class:`UnknownName` for arguments."""
-    refuse_all(ref)
-    return _task(_SUBTRACTION, MINUS, ("positive", "negative"))
+    """The task of ``task subtraction`` or ``task subtraction(sign: "negative")``. Raises :class:`UnknownName` for other
+    arguments."""
+    signs = ("positive", "negative")
+    sign = one_of(ref, "sign", signs)
+    if sign is None:
+        return _task(_SUBTRACTION, MINUS, signs)
+    return _task(replace(_SUBTRACTION, templates=1), MINUS, (sign,))

@@ -87,6 +87,29 @@ def test_digits_that_the_vocabulary_joins_are_refused(gpt2):
         open_task(TaskRef("addition")).draw(gpt2, 1, seed=0, bos=False)
 
 
+@pytest.mark.parametrize(("sign", "shown"), [("positive", "+"), ("negative", "-")])
+def test_differences_of_one_sign(sign: str, shown: str, digits):
+    ref = TaskRef("subtraction", (("sign", sign),))
+    prompts = open_task(ref).draw(digits, 20, seed=5, bos=False).prompts
+    assert {prompt.text[8] for prompt in prompts} == {shown} and describe(ref).templates == 1
+    assert {digits.decode(prompt.counterfactuals["other"])[8] for prompt in prompts} == {shown}
+    assert {digits.decode(prompt.counterfactuals["other_sign"])[8] for prompt in prompts} == {"+", "-"} - {shown}
+
+
+WRONG_ARGUMENTS = [
+    ((("sign", "even"),), "is one of positive, negative, and not even"),
+    ((("sign", 1.0),), "is one of positive, negative, and not 1.0"),
+    ((("sign", "positive"), ("sign", "negative")), "is given 2 times"),
+    ((("size", "positive"),), "no argument called size"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_ARGUMENTS)
+def test_other_arguments_are_refused(arguments, message: str):
+    with pytest.raises(UnknownName, match=message):
+        open_task(TaskRef("subtraction", arguments))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_are_refused_and_draws_only_append(name: str, digits):
     with pytest.raises(UnknownName):
