@@ -12,7 +12,7 @@ from mutations import Change
 from planted_algebra import Algebra, Measuring
 from planted_bench import REFERENCE, SPECS, bench, drawn, plain_text, reference_of, resolved
 
-from circuitdsl.components import ErrorTerm, Feature, Mlp, Neuron, Node
+from circuitdsl.components import ErrorTerm, Feature, Head, Mlp, Neuron, Node
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Circuit, Claim, Control, FromTo, Nodes, Path, Receivers, Variable
 from circuitdsl.language.diagnostics import SpecError
@@ -90,13 +90,13 @@ def by_algebra(of: Circuit, claim: Claim) -> float:
     """The figure of a claim, by the wires alone."""
     algebra, arguments = measuring(), dict(claim.term.arguments)
     members = as_neurons(node for role in of.roles for node in role.nodes)
-    heads = arguments.get("heads")
-    nodes = as_neurons(heads.nodes) if isinstance(heads, Nodes) else ()
+    named = arguments.get("heads")
+    nodes = as_neurons(named.nodes) if isinstance(named, Nodes) else ()
     match claim.term.measure:
         case "knockout":
             return algebra.knockout(nodes)
         case "minimality":
-            return algebra.minimality(*nodes, members, (as_neurons(role.nodes) for role in of.roles))
+            return algebra.minimality(nodes[0], members, [as_neurons(role.nodes) for role in of.roles])
         case "completeness":
             return algebra.completeness(members, nodes)
         case "faithfulness":
@@ -111,7 +111,8 @@ def by_algebra(of: Circuit, claim: Claim) -> float:
         case "attention":
             where = arguments["where"]
             assert isinstance(where, FromTo)
-            return algebra.attention([node.component for node in nodes], where.query, where.key)
+            heads = [node.component for node in nodes if isinstance(node.component, Head)]
+            return algebra.attention(heads, where.query, where.key)
         case "effect":
             path = arguments["path"]
             assert isinstance(path, Path)
