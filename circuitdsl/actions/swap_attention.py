@@ -30,10 +30,8 @@ class SwapAttention(Action):
 
     @classmethod
     def read(cls, written: Written, reading: Reading, text: str) -> Self | None:
-        found, key = (
-            between(written, reading, "swap_attention 0.1 at C1 with C3 to BOS"),
-            reading.position(written.parts[1]),
-        )
+        found = between(written, reading, "swap_attention 0.1 at C1 with C3 to BOS")
+        key = reading.position(written.parts[1])
         if found is None or key is None or not is_single(key, written.parts[1].span, reading):
             return None
         nodes, positions = found
@@ -57,6 +55,9 @@ class SwapAttention(Action):
         for query in self.between:
             run.require_causal(query, self.key)
         here, there, key = (token(run, position) for position in (*self.between, self.key))
+        for position, query in zip(self.between, (here, there), strict=True):
+            if bool((query == 0).any()):
+                run.refuse(f"{position} is the first token of a prompt, which attends to itself alone")
         swapped = _swapped(here, there, key)
         return [Write(name, mask, swapped) for name, mask in run.patterns(self.nodes).items()]
 
@@ -70,13 +71,9 @@ def _swapped(here: Tensor, there: Tensor, key: Tensor) -> Callable[[Tensor], Ten
             shares = patterns[prompts, :, row]
             shares[prompts, :, key] = 0
             given = patterns[prompts, :, other, key][..., None]
-            shares = shares * (1 - given) / shares.sum(-1, keepdim=True).clamp_min(_LEAST)
+            shares = shares * (1 - given) / shares.sum(-1, keepdim=True)
             shares[prompts, :, key] = given[..., 0]
             new[prompts, :, row] = shares
         return new
 
     return swap
-
-
-_LEAST = 1e-30
-"""A row that has nothing but its key's share keeps nothing else, where there is nothing to scale."""

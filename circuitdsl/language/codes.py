@@ -182,8 +182,8 @@ CODES = MappingProxyType(
         "C608": "`attend` gives one position two shares. Different positions may name the same token of a prompt; "
         "then their shares add up.",
         "C609": "`swap NODES at POSITION with POSITION` exchanges outputs between two positions, the first of which "
-        "stands after the nodes, and holds for all of them; each is one token. So it is with `swap_attention`, "
-        "and with the position that it names after `to`.",
+        "stands after the nodes, and holds for all of them; each is one token. The same holds for "
+        "`swap_attention`, whose position after `to` is one token too.",
     }
 )
 

@@ -284,7 +284,8 @@ class Run:
         return {"pattern": torch.ones(2, 2, 3, 1, dtype=torch.bool)}
 
     def mask(self, position: Position) -> Tensor:
-        tokens = {"S1": [True, False, False], "S2": [False, True, True], "END": [False, False, True]}
+        first, last = [True, False, False], [False, False, True]
+        tokens = {"S1": first, "MIDDLE": [False, True, False], "S2": [False, True, True], "END": last}
         return torch.tensor([tokens[position.name]] * 2)
 
     def taken(self, names: Iterable[str]) -> dict[str, Tensor]:
@@ -329,24 +330,27 @@ def test_a_position_of_two_tokens_is_not_swapped():
         written(Swap((MLP, Node(Mlp(0), S2)), (END, S2)))
 
 
+def swapping(other: Position, key: Position) -> SwapAttention:
+    return SwapAttention((HEAD, Node(Head(0, 1), other)), (END, other), key)
+
+
 def test_shares_of_attention_change_places_and_rows_add_up_to_one():
-    (write,) = SwapAttention((HEAD, Node(Head(0, 1), S1)), (END, S1), S1).writes(Run())
-    patterns = torch.tensor([[0.8, 0.2, 0.0], [0.5, 0.5, 0.0], [0.2, 0.6, 0.2]]).expand(2, 2, 3, 3)
+    (write,) = swapping(Position("MIDDLE"), S1).writes(Run())
+    patterns = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.6, 0.2]]).expand(2, 2, 3, 3)
     new = write.new(patterns)
-    assert torch.allclose(new[1, 1], torch.tensor([[0.2, 0.8, 0.0], [0.5, 0.5, 0.0], [0.8, 0.15, 0.05]]))
+    assert torch.allclose(new[1, 1], torch.tensor([[1.0, 0.0, 0.0], [0.2, 0.8, 0.0], [0.5, 0.375, 0.125]]))
     assert torch.allclose(new.sum(-1), torch.ones(2, 2, 3))
     assert torch.allclose(write.new(new), patterns)
 
 
-def test_a_row_with_nothing_else_stays_a_number():
-    (write,) = SwapAttention((HEAD, Node(Head(0, 1), S1)), (END, S1), S1).writes(Run())
-    new = write.new(torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.6, 0.2]]).expand(2, 2, 3, 3))
-    assert torch.allclose(new[0, 0], torch.tensor([[0.2, 0.0, 0.0], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]))
+def test_a_first_token_has_nothing_to_swap():
+    with pytest.raises(CannotMeasure, match="S1 is the first token of a prompt, which attends to itself alone"):
+        swapping(S1, S1).writes(Run())
 
 
 def test_attention_to_a_later_token_is_not_swapped():
     with pytest.raises(CannotMeasure, match="later"):
-        SwapAttention((HEAD, Node(Head(0, 1), S1)), (END, S1), S2).writes(Run())
+        swapping(S1, S2).writes(Run())
 
 
 def test_rows_of_attention_become_the_shares_spread_over_tokens():

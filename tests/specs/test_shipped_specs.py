@@ -125,6 +125,16 @@ def test_what_the_nodes_of_sums_and_differences_carry_holds(spec):
     assert {outcome.verdict for outcome in report.claims} == {Verdict.HOLDS}
 
 
+def test_in_the_tens_of_differences_the_sign_says_which_nodes_carry_them():
+    """Every claim, those among them that say that the nodes of the other sign do not."""
+    document = cd.load(FOLDER / "arithmetic" / "mixed.circuit")
+    by_sign = tuple(c for c in document.circuits if c.name in ("negative_subtraction", "positive_subtraction"))
+    report = cd.check(replace(document, circuits=by_sign, comparisons=()), prompts=150, unexplained=False)
+    claims = [outcome for block in report.circuits for outcome in block.claims]
+    assert len(claims) == 16
+    assert [outcome.claim.text for outcome in claims if outcome.verdict is not Verdict.HOLDS] == []
+
+
 def carried(claim) -> bool:
     """Whether a claim says which variable a role carries, or does not."""
     return claim.term.measure == "interchange" and claim.term.arguments[0][1].label.startswith(("sum", "carry0"))
@@ -137,7 +147,7 @@ def test_how_acronyms_are_spelled_holds():
     told = tuple(x for x in circuit.claims if x.term.measure in ("isolated", "interchange", "logit_diff"))
     report = cd.check(replace(document, circuits=(replace(circuit, claims=told),)), prompts=80, unexplained=False)
     claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
-    assert len(claims) == 24 + 14
+    assert len(claims) == 24 + 17
     assert {outcome.claim.text: outcome.verdict for outcome in claims if outcome.verdict is not Verdict.HOLDS} == {}
 
 

@@ -133,6 +133,12 @@ MUTATIONS = [
         "interchange(lookup, IO_token) >= 80%",
         "expect interchange(lookup, IO_token) >= 80%",
     ),
+    (
+        SIGNALS,
+        "interchange(lookup, S_token)     <= 20%",
+        "interchange({ 0.3 0.6 0.7 mlp 0 } at END, S_token) <= 20%",
+        "expect interchange({ 0.3 0.6 0.7 mlp 0 } at END, S_token) <= 20%",
+    ),
 ]
 
 

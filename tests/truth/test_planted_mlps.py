@@ -18,6 +18,7 @@ from circuitdsl.language.circuit import Circuit, Claim, Control, FromTo, Nodes, 
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.models.dictionaries import SETTINGS, WEIGHTS
 from circuitdsl.models.planted import dictionaries
+from circuitdsl.models.planted.build import planted_weights
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.wiring import TEXTURES
 
@@ -75,6 +76,19 @@ def test_roles_are_the_planted_ones(name: str):
             found |= {each for each in planted.neurons if each.layer == mlp.layer and plans[str(each)] != "murmur"}
         wanted = ("backup", "negative") if role.name == "late" else (jobs.get(role.name, role.name),)
         assert {str(each) for each in found} == {each for each, plan in plans.items() if plan in wanted}
+
+
+def test_each_neuron_reads_and_writes_what_was_planned():
+    """The matrices against the plans, coordinate by coordinate: the algebra below takes these matrices as given."""
+    planted, found = PLANTED[MODEL](), planted_weights(PLANTED[MODEL]())
+    for neuron, plan in planted.neurons.items():
+        into, bias, out = (
+            found[f"layers.{neuron.layer}.mlp.{part}"] for part in ("fc_in.weight", "fc_in.bias", "fc_out.weight")
+        )
+        for row, written in ((into[neuron.index], plan.reads), (out[:, neuron.index], plan.writes)):
+            assert {planted.features[i]: float(row[i]) for i in row.nonzero().flatten()} == dict(written)
+        assert float(bias[neuron.index]) == -plan.threshold
+    assert len(planted.neurons) == 6 * TEXTURES + 16 * 6
 
 
 # --- every figure --------------------------------------------------------------------------------------
