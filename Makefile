@@ -12,6 +12,9 @@ MINI   := specs/mini
 # No test and no demo needs the hub. Threads that wait by spinning slow busy machines down.
 export HF_HUB_OFFLINE  = 1
 export OMP_WAIT_POLICY = PASSIVE
+# What Python compiles is kept, whatever the caller's environment says: else every process that is started compiles all
+# that it imports, torch too, which takes three times as long.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test lint style types suite docs clean
 
