@@ -44,11 +44,13 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 	@echo build/docs/index.html
 
+# What Python brings may be an old pip, which takes twice as long to find out what to install; it does where there is no other.
 # torch goes first and by its exact version: a bare `torch` pulls gigabytes of CUDA. Nothing is compiled in advance: Python
 # compiles a module where it is first imported, and most of 18,000 never are.
 $(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "circuitdsl needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	-$(BIN)/python -m pip install --quiet --no-compile --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile torch==$$(sed -n 's/^torch==//p' constraints.txt)
 	touch $@
 
