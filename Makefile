@@ -44,7 +44,8 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 	@echo build/docs/index.html
 
-# What Python brings may be an old pip, which takes twice as long to find out what to install; it does where there is no other.
+# The pip that comes with Python may be an old one, which takes twice as long to find out what to install. Where no other
+# can be had, it is used.
 # torch goes first and by its exact version: a bare `torch` pulls gigabytes of CUDA. Nothing is compiled in advance: Python
 # compiles a module where it is first imported, and most of 18,000 never are.
 $(VENV)/.torch: constraints.txt

@@ -30,7 +30,8 @@ def shallow(tmp_path_factory) -> Path:
     from transformers import AutoModelForCausalLM
 
     folder = tmp_path_factory.mktemp("shallow")
-    shutil.copytree(MINI, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "*.py*", "__pycache__"))
+    others = shutil.ignore_patterns("*.safetensors", "*.py*", "__pycache__")
+    shutil.copytree(MINI, folder, dirs_exist_ok=True, ignore=others)
     model = AutoModelForCausalLM.from_pretrained(MINI)
     layers = model.get_submodule("transformer.h")
     assert isinstance(layers, torch.nn.ModuleList)
