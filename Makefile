@@ -12,6 +12,9 @@ MINI   := specs/mini
 # No test and no demo needs the hub. Threads that wait by spinning slow busy machines down.
 export HF_HUB_OFFLINE  = 1
 export OMP_WAIT_POLICY = PASSIVE
+# What Python compiles is kept, whatever the caller's environment says: else every process that is started compiles all
+# that it imports, torch too, which takes three times as long.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: demo test lint style types suite docs clean
 
@@ -41,11 +44,14 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 	@echo build/docs/index.html
 
+# The pip that comes with Python may be an old one, which takes twice as long to find out what to install. Where no other
+# can be had, it is used.
 # torch goes first and by its exact version: a bare `torch` pulls gigabytes of CUDA. Nothing is compiled in advance: Python
 # compiles a module where it is first imported, and most of 18,000 never are.
 $(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "circuitdsl needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	-$(BIN)/python -m pip install --quiet --no-compile --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile torch==$$(sed -n 's/^torch==//p' constraints.txt)
 	touch $@
 

@@ -4,6 +4,7 @@ other's way (the variables must stand before numpy and torch are imported)."""
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -58,6 +59,47 @@ def prompts_are_drawn_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "draw", once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_opened_once() -> Iterator[None]:
+    """Checks and sweeps that name a model which ships or is planted get the open model that an earlier one got.
+
+    An eighth of the suite's time went into opening the same models again. A check changes nothing of a model, which the
+    tests of models that are given as objects show; one that was changed all the same is opened anew. The tests of
+    opening call it themselves and never come here.
+    """
+    from circuitdsl.check import open_models
+    from circuitdsl.models import ModelError, require_unhooked
+    from circuitdsl.models.folders import SHIPPED
+    from circuitdsl.models.planted.plans import PLANTED
+
+    opens = open_models.open_model
+    opened: dict[Any, Any] = {}
+
+    def state(model) -> list[tuple[int, int]]:
+        tensors = (*model.bridge.parameters(), *model.bridge.buffers())
+        return [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+
+    def as_it_was(model, before) -> bool:
+        try:
+            require_unhooked(model.bridge)
+        except ModelError:
+            return False
+        return state(model) == before
+
+    def once(model, *how):
+        if not isinstance(model, str) or model not in {**SHIPPED, **PLANTED}:
+            return opens(model, *how)
+        key = (threading.get_ident(), model, *how)
+        if key not in opened or not as_it_was(*opened[key]):
+            made = opens(model, *how)
+            opened[key] = made, state(made)
+        return opened[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(open_models, "open_model", once)
         yield
 
 

@@ -1,10 +1,10 @@
 """A Python for tests that has imported the libraries of models: a process of its own begins as a copy of it.
 
 A process that opens a model spends more time on importing torch, transformers and TransformerLens than on what it is
-tested for. ``python tests/warm.py SOCKET -m MODULE ...`` (or ``-c PROGRAM ...``) does what ``python -m MODULE ...``
-does in this folder, with this environment and these streams, in a fork of a server that has them. Of circuitdsl itself
-the server imports nothing: the package is found and imported anew, as the environment says. Interrupts reach the
-program, it ends when the command is killed, and the command ends as it does.
+tested for. ``python tests/warm.py SOCKET -m MODULE ...`` (or ``-c PROGRAM ...``, or ``SCRIPT ...``) does what Python
+does with these arguments, in this folder, with this environment and these streams, in a fork of a server that has them.
+Of circuitdsl itself the server imports nothing: the package is found and imported anew, as the environment says.
+Interrupts reach the program, it ends when the command is killed, and the command ends as it does.
 
 The libraries were imported in the server's environment. What is tested of the start of a process (what it imports, how
 many threads it may have, what memory it takes, its terminal) is tested in a Python that was started for it.
@@ -169,12 +169,16 @@ def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
     )
     named = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = ["", *named, *sys.path[1:]]
-    option, said, *others = arguments
-    sys.argv = [option if option == "-c" else said, *others]
-    if option == "-m":
-        runpy.run_module(said, run_name="__main__", alter_sys=True)
-    else:
-        exec(compile(said, "<string>", "exec"), {"__name__": "__main__"})
+    match arguments:
+        case ["-m", module, *_]:
+            sys.argv = arguments[1:]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", program, *others]:
+            sys.argv = ["-c", *others]
+            exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+        case [script, *_]:
+            sys.argv, sys.path[0] = arguments, str(Path(script).parent)
+            runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import socket
 from collections.abc import Iterator
@@ -96,7 +97,7 @@ def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="module")
-def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Running]:
+def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch, warm: tuple[str, ...]) -> Iterator[Running]:
     from ray.cluster_utils import Cluster
 
     # What serves an address forks while gRPC's threads run: with gRPC's own care for that, the child ends now and then.
@@ -109,7 +110,8 @@ def running(plan: Plan, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Runn
         port = free.getsockname()[1]
     head = {"num_cpus": 1, "ray_client_server_port": port, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False)
+    begun = {"py_executable": shlex.join(warm)}  # what every worker is a copy of has torch already
+    ray.init(cluster.address, logging_level=logging.ERROR, log_to_driver=False, runtime_env=begun)
     try:
         bench = Workbench(memory=MEMORY, store=None, executor=Executor())
         yield Running(cluster, f"ray://127.0.0.1:{port}", bench, plan, [cluster.head_node])

@@ -19,6 +19,7 @@ from circuitdsl.check import open_models
 from circuitdsl.check.interrupted import Interrupted
 from circuitdsl.check.panel import check_panel
 from circuitdsl.check.progress import Progress
+from circuitdsl.models import open_model
 from circuitdsl.models.folders import MINI
 from circuitdsl.models.listing import ListedModel, listed
 from circuitdsl.outcome import Panel, Report
@@ -124,12 +125,11 @@ def test_one_model_is_open_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPat
 
     def counted(*arguments: Any) -> Any:
         nonlocal most
-        model = real(*arguments)
+        model = open_model(*arguments)
         opened.append(weakref.ref(model.bridge))
         most = max(most, sum(each() is not None for each in opened))
         return model
 
-    real = open_models.open_model
     monkeypatch.setattr(open_models, "open_model", counted)
     panel(folder, store=False)
     assert (len(opened), most) == (4, 1)

@@ -93,7 +93,7 @@ def beside(*folders: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", ["tutorial", "howto/model", "howto/eap-ig"])
 def test_a_page_can_be_followed_from_its_beginning_to_its_end(page: str, there: Path):
-    shutil.copytree(MINI, "my_model", ignore=shutil.ignore_patterns("*.py"))
+    shutil.copytree(MINI, "my_model", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     follow(DOCS / f"{page}.md", here, WHOLE)
 
 

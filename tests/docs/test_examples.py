@@ -50,7 +50,7 @@ def test_python_of_pages(
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(MINI, "my_model", ignore=shutil.ignore_patterns("*.py"))
+    shutil.copytree(MINI, "my_model", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for block in blocks:
         for name in re.findall(r'"(\w+\.circuit)"', block):
             Path(name).write_text(SPEC, encoding="utf-8")

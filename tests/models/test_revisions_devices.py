@@ -30,7 +30,8 @@ def shallow(tmp_path_factory) -> Path:
     from transformers import AutoModelForCausalLM
 
     folder = tmp_path_factory.mktemp("shallow")
-    shutil.copytree(MINI, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "*.py*"))
+    others = shutil.ignore_patterns("*.safetensors", "*.py*", "__pycache__")
+    shutil.copytree(MINI, folder, dirs_exist_ok=True, ignore=others)
     model = AutoModelForCausalLM.from_pretrained(MINI)
     layers = model.get_submodule("transformer.h")
     assert isinstance(layers, torch.nn.ModuleList)
@@ -116,7 +117,7 @@ def test_a_shipped_model_has_no_revisions(name):
 
 
 def test_a_folder_and_an_object_have_no_revisions(tmp_path):
-    shutil.copytree(MINI, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(MINI, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     assert "a folder has no revisions" in refused(tmp_path, Opening(revision=TAG)).message
     bridge = open_model("planted-ioi").bridge
     assert "which has no revision v1" in refused(bridge, Opening(revision=TAG)).message

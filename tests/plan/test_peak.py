@@ -18,12 +18,12 @@ from circuitdsl.language.resolve import resolve_text
 from circuitdsl.plan.plan import Plan, make_plan
 
 ROOT = Path(__file__).parents[2]
-STACK = 600_000_000
+STACK = 300_000_000
 TEXT = """
 circuit heads {
   model mini
   task  ioi
-  method { ablate mean by template  prompts 220 }
+  method { ablate mean by template  prompts 110 }
   role mover at END { 3.7 }
   role lookup at S2 { 1.0 }
   expect knockout(mover) <= -1%
@@ -81,7 +81,7 @@ def test_a_check_takes_no_more_memory_than_its_plan_states():
 def test_every_term_grows_with_what_it_is_of():
     memory = planned().memory
     assert planned(STACK).memory.stacks - memory.stacks == STACK - (64 << 20)
-    assert planned(text=TEXT.replace("220", "60")).memory.runs < memory.runs
+    assert planned(text=TEXT.replace("110", "30")).memory.runs < memory.runs
     assert planned(text=TEXT.replace("mean by template", "zero")).memory.means == 0 < memory.means
     assert memory.total == sum(memory.to_dict().values()) - memory.to_dict()["total"]
     features = 'dictionary a1 at attn_out 1 from "mini/attn1"\n  role names at S2 { a1.57 }\n  role mover'

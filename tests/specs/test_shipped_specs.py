@@ -108,8 +108,8 @@ def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
     config = GPT2Config(n_embd=48, n_layer=12, n_head=12, n_positions=128, initializer_range=0.2)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
     GPT2Tokenizer.from_pretrained(TOKENIZER).save_pretrained(tmp_path)
-    document = with_reference(cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path)), 3)
-    report = cd.check(document, model=tmp_path, prompts=8, unexplained=False)
+    document = with_reference(cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path)), 2)
+    report = cd.check(document, model=tmp_path, prompts=4, unexplained=False)
     errors = [(o.claim.text, o.note) for c in report.circuits for o in c.claims if o.verdict is Verdict.ERROR]
     assert errors == []
 
