@@ -458,7 +458,7 @@ class Work:
         return list(found.values()), tuple(nothing)
 
     def _sent(self, way: _Way, edit: Edit) -> Tensor:
-        """The tokens [prompts, tokens] of an edit, in those prompts in which a way may lead from there to any receiver."""
+        """The tokens [prompts, tokens] of an edit, where a way may lead from there to a receiver of the same prompt."""
         tokens = touched([edit], self.batch)
         return tokens & (tokens & way.reached).any(1, keepdim=True) & (step_of(edit.name) <= way.last)
 
