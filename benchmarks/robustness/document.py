@@ -77,8 +77,8 @@ other batches, some experiments on some prompts alone. Where it does not hold:
   tests say whether it holds on yours.
 * Heads of 5, 6, 7, 9, 10 or 11 numbers: MKL has code of its own for products of so few columns.
 * What the plain engine runs goes through the model's own code, all prompts of a batch at once, one experiment at a
-  time. `--memory` and other experiments are nothing to it. With other prompts in a batch, as beside a file that asks for
-  the same experiments on fewer prompts, last digits may differ (models whose linear maps have no biases, prompts of
-  fewer than 16 tokens). One thread and two gave the same; torch does not promise it.
-* `attention` to copies (`copies`) compares logits of all read tokens at once; only a tie of float32 could turn it.
+  time. `--memory` and other experiments are nothing to it. With other prompts in a batch, as beside a file that asks
+  for the same experiments on fewer prompts, last digits may differ (seen for prompts of fewer than 16 tokens, in models
+  whose linear maps have no biases). One thread and two gave the same; torch does not promise it.
+* `copying` compares the logits of all read tokens at once; only a tie of float32 could turn what it counts.
 """
