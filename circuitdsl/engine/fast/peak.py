@@ -35,6 +35,9 @@ FEATURES = 4
 """Copies of all features of a dictionary that a world has at a time: before they are made active and after, and before
 and after an edit of all of them."""
 
+VECTOR = 16
+"""Numbers of the longest vector of a CPU: keys are filled up to so many, or to a multiple (``products``)."""
+
 PROCESS = 640 << 20
 """Bytes of Python, torch, transformers and TransformerLens; 510 MB were measured."""
 
@@ -193,7 +196,8 @@ class _Ours:
         """As ``memory.bytes_a_world`` counts them."""
         g = self.asked.geometry
         features = FEATURES * max((each.n_features for each in self.dictionaries), default=0)
-        return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 6 * g.n_heads * self.length + features
+        keys = max(self.length, VECTOR) + self.length + VECTOR - 1
+        return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 3 * g.n_heads * keys + features
 
 
 def _of_patterns(experiment: Experiment) -> bool:

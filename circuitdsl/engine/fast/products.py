@@ -21,8 +21,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from circuitdsl.engine.fast.peak import VECTOR
+
 ROWS = 4
-COLUMNS = 16  # MKL needs 12; a vector of 16 numbers is the longest that a CPU has
+COLUMNS = VECTOR  # MKL needs 12
 MULTIPLICATIONS = 400
 SUMMANDS = 128  # MKL cuts sums after 192 numbers
 VECTORS = 32
