@@ -83,7 +83,6 @@ Where it does not hold:
 * On a GPU, in bfloat16, and on other processors nothing is promised: their libraries choose code by other rules. On
   one of the same kind the same call gives the same figures. `python -m benchmarks.robustness --only sameness` and the
   tests say whether it holds on yours.
-* Heads of 5, 6, 7, 9, 10 or 11 numbers: MKL has code of its own for products of so few columns.
 * What the plain engine runs goes through the model's own code, all prompts of a batch at once, one experiment at a
   time. `--memory` and other experiments are nothing to it. With other prompts in a batch, as beside a file that asks
   for the same experiments on fewer prompts, last digits may differ (seen for prompts of fewer than 16 tokens, in models

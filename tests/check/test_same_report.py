@@ -13,6 +13,9 @@ import circuitdsl as cd
 from circuitdsl.models import open_model
 from circuitdsl.outcome import CircuitReport, Report
 
+pytestmark = pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX512", reason="promised where it was tried (docs/robustness.md)"
+)
 MINI = """circuit c {
   model mini
   task ioi

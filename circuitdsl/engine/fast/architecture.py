@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitdsl.components import Dictionary
-from circuitdsl.engine.fast.products import linear, one_by_one, product, summed_up
+from circuitdsl.engine.fast.products import COLUMNS, linear, one_by_one, product, summed_up
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -282,7 +282,7 @@ def _scores(
     # Worlds that share their keys become more queries of one product.
     q = q.reshape(prompts, shared, worlds // shared, queries, groups, heads // groups, d_head)
     q = q.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, shared, groups, -1, d_head)
-    scores = product(q, _by_group(keys.k, count).transpose(-2, -1))
+    scores = product(q, _by_group(keys.k, max(count, COLUMNS)).transpose(-2, -1))[..., :count]
     scores = scores.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, count)
     scores = scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
     return scores if keys.bias is None else scores + keys.bias[:, None]
@@ -292,10 +292,10 @@ def _mixed(
     pattern: Float[Tensor, "prompts worlds heads queries keys"], keys: Keys
 ) -> Float[Tensor, "prompts worlds queries heads d_head"]:
     prompts, worlds, heads, queries, count = pattern.shape
-    shared, _, groups, d_head = keys.v.shape[1:]
+    shared, n, groups, d_head = keys.v.shape[1:]
     p = pattern.reshape(prompts, shared, worlds // shared, groups, heads // groups, queries, count)
     p = p.permute(0, 1, 3, 4, 2, 5, 6).reshape(prompts, shared, groups, -1, count)
-    z = summed_up(p, _by_group(keys.v, count))
+    z = summed_up(p[..., :n], _by_group(keys.v, n))
     z = z.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, d_head)
     return z.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, worlds, queries, heads, d_head)
 

@@ -14,6 +14,7 @@ from circuitdsl.components import Geometry, Neuron
 from circuitdsl.engine.base import Asked, Memory
 from circuitdsl.engine.fast.cost import shared_runs
 from circuitdsl.engine.fast.coverage import covers_world, reads_inside
+from circuitdsl.engine.fast.vectors import VECTOR
 from circuitdsl.engine.hook_names import dictionaries
 from circuitdsl.engine.named import actions_of, components
 from circuitdsl.engine.references import is_by_template, prompts_wanted
@@ -34,9 +35,6 @@ RUN_CACHE_MOST = 512 << 20  # bytes of runs that are kept for the next call, by 
 FEATURES = 4
 """Copies of all features of a dictionary that a world has at a time: before they are made active and after, and before
 and after an edit of all of them."""
-
-VECTOR = 16
-"""Numbers of the longest vector of a CPU: keys are filled up to so many, or to a multiple (``products``)."""
 
 PROCESS = 640 << 20
 """Bytes of Python, torch, transformers and TransformerLens; 510 MB were measured."""
@@ -196,7 +194,7 @@ class _Ours:
         """As ``memory.bytes_a_world`` counts them."""
         g = self.asked.geometry
         features = FEATURES * max((each.n_features for each in self.dictionaries), default=0)
-        keys = max(self.length, VECTOR) + self.length + VECTOR - 1
+        keys = self.length + self.length + VECTOR - 1
         return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 3 * g.n_heads * keys + features
 
 

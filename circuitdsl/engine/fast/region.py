@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from circuitdsl.engine.fast.products import COLUMNS
+from circuitdsl.engine.fast.vectors import VECTOR
 
 
 def take(
@@ -76,13 +76,13 @@ class Region:
     @cached_property
     def keys(self) -> tuple[tuple[Int[Tensor, "prompts _"], Bool[Tensor, "prompts _"]], ...]:
         """The tokens of each source of keys, and which of them count: first those outside the region, if any can be
-        attended to, a whole number of vectors; then the region's, at least one vector (``products``)."""
-        count = self.at.shape[1]
-        inside = _filled(self.at, max(count, COLUMNS)), _filled(self.real, max(count, COLUMNS))
+        attended to, a whole number of vectors; then the region's. Together they are one vector at least (``products``).
+        """
         if not self.looks_back:
-            return (inside,)
-        count = -(-self.tokens.shape[1] // COLUMNS) * COLUMNS
-        return (_filled(self.tokens, count), _filled(~self.inside, count)), inside
+            count = max(self.at.shape[1], VECTOR)
+            return ((_filled(self.at, count), _filled(self.real, count)),)
+        count = -(-self.tokens.shape[1] // VECTOR) * VECTOR
+        return (_filled(self.tokens, count), _filled(~self.inside, count)), (self.at, self.real)
 
     @cached_property
     def visible(self) -> tuple[Bool[Tensor, "prompts n _"], ...]:
