@@ -74,9 +74,10 @@ other batches, some experiments on some prompts alone; tests/check/test_same_rep
 drafts. At the widths of GPT-2 and of SmolLM2-135M (3 layers, random weights) none of 98 and 89 readings differed, with
 two threads neither, nor did `specs/mini/ioi` (57 claims, 30 prompts) with 3 MB in place of 64 MB.
 
-It costs little, in CPU seconds before and after (2026-11-27, on a busy machine): `specs/mini/ioi` on 30 prompts 10.4
-and 10.3, then 11.3 and 10.5; cases of `python -m benchmarks` on 4 layers of 8 heads and width 128, 50 prompts: a 0.107
-and 0.099, a-total 0.120 and 0.127, b 0.114 and 0.123, f 0.120 and 0.105, g 0.113 and 0.102.
+What it costs, in CPU seconds before and after (2026-11-27, on a busy machine): `specs/mini/ioi` on 30 prompts 10.4 and
+10.3, then 11.3 and 10.5; cases of `python -m benchmarks` on 4 layers of 8 heads and width 128, 50 prompts: a 0.109 and
+0.109, a-total 0.134 and 0.141, b 0.134 and 0.127, f 0.120 and 0.105, g 0.113 and 0.102; on
+GPT-2 small's shape, 8 prompts, a-total 1.21 and 1.19, b 1.09 and 1.11.
 
 Where it does not hold:
 
