@@ -69,7 +69,7 @@ of threads. So reports are the same to the bit. This is made so, not found so:
   its first edit, whatever began before it: a run over some tokens sums over keys in another order than one over all.
 * A prompt in which a path leads from no sender to any receiver has the figure of the run that is patched.
 
-tests/engine/test_sameness.py compares random experiments on random models of every architecture: other `--memory`,
+tests/engine/test_sameness.py compares random experiments on random models of four architectures: other `--memory`,
 other batches, some experiments on some prompts alone; tests/check/test_same_report.py does so with checks, sweeps and
 drafts. At the widths of GPT-2 and of SmolLM2-135M (3 layers, random weights) none of 98 and 89 readings differed, with
 two threads neither, nor did `specs/mini/ioi` (57 claims, 30 prompts) with 3 MB in place of 64 MB.
@@ -82,8 +82,8 @@ GPT-2 small's shape, 8 prompts, a-total 1.21 and 1.19, b 1.09 and 1.11.
 Where it does not hold:
 
 * On a GPU, in bfloat16, and on other processors nothing is promised: their libraries choose code by other rules. On
-  one of the same kind the same call gives the same figures. `python -m benchmarks.robustness --only sameness` and the
-  tests say whether it holds on yours.
+  one of the same kind the same call gives the same figures. `python -m benchmarks.robustness --only sameness` says
+  whether it holds on yours; the tests look where torch uses AVX-512.
 * What the plain engine runs goes through the model's own code, all prompts of a batch at once, one experiment at a
   time. `--memory` and other experiments are nothing to it. With other prompts in a batch, as beside a file that asks
   for the same experiments on fewer prompts, last digits may differ (seen for prompts of fewer than 16 tokens, in models
