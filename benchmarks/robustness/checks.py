@@ -49,18 +49,16 @@ class Bench:
 
     def sweep(self, **settings: Any) -> SweepReport:
         terms = ("heads at END -> logits", "knockout(heads)")
-        settings = {"store": False} | settings
-        return cd.sweep("ioi", *terms, model=self.model, memory=MEMORY, prompts=8, **settings)
+        settings = {"store": False, "memory": MEMORY} | settings
+        return cd.sweep("ioi", *terms, model=self.model, prompts=8, **settings)
 
     def draft(self, **settings: Any) -> DraftReport:
-        settings = {"store": False} | settings
-        return cd.draft(
-            "ioi", model=self.model, memory=MEMORY, prompts=8, stages=2, top="5%", unexplained=False, **settings
-        )
+        settings = {"store": False, "memory": MEMORY} | settings
+        return cd.draft("ioi", model=self.model, prompts=8, stages=2, top="5%", unexplained=False, **settings)
 
     def refine(self, **settings: Any) -> RefinementReport:
-        settings = {"store": False} | settings
-        return cd.refine(self.path, model=self.model, memory=MEMORY, **settings)
+        settings = {"store": False, "memory": MEMORY} | settings
+        return cd.refine(self.path, model=self.model, **settings)
 
 
 AnyReport = Report | SweepReport | DraftReport | RefinementReport
@@ -78,10 +76,6 @@ _SAID = (
     *("stages", "roles", "fed", "text"),  # of a draft
     *("surveys", "proposals", "claims"),  # of a refinement
 )
-
-
-ROUNDING = 1e-5
-"""A share of a figure that float32 may differ by where a sum was made in another order."""
 
 
 def figures_of(report: Report) -> list[Any]:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import circuitdsl as cd
-from benchmarks.robustness.checks import ROUNDING, AnyReport, Bench, difference, figures_of, verdicts
+from benchmarks.robustness.checks import AnyReport, Bench, difference, figures_of, verdicts
 from benchmarks.robustness.results import Result
 from circuitdsl.engine import session
 from circuitdsl.errors import InputError
@@ -136,8 +136,7 @@ def damage(count: int, seed: int, folder: Path) -> Result:
         "Copies of the store of a check and of the means beside it, each with a flipped bit or three, cut off "
         "somewhere, with rows of another type, or of another layout: the report must be the undisturbed one (a note "
         "apart), or the store is refused with a remedy. Where rows are lost, as by a flipped bit in a key, what is run "
-        "again runs in other stacks, and figures may differ in their last digits (float32); more than 1e-5 of one, or "
-        "another verdict, is a fault.",
+        "again runs in other stacks, and the report must be the same to the bit all the same.",
     )
     whole, expected = folder / "whole", bench.check()
     with closing(sqlite3.connect(cd.Store.in_folder(folder / "open").path)) as other:
@@ -173,9 +172,9 @@ def compare(result: Result, what: str, kind: str, expected: Report, check: Calla
         return
     told = any(word in note for note in _notes(report) for word in ("lack", "kept"))
     apart = difference(figures_of(expected), figures_of(report))
-    same = "equal up to rounding" if apart else "equal to the bit"
+    same = "another report" if apart else "equal to the bit"
     result.ended(f"{kind}: {same}{', with a note' if told else ''}")
-    if apart > ROUNDING:
+    if apart:
         result.faults.append(f"{what}: another report ({apart:.1g})")
 
 

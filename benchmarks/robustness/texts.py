@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ from circuitdsl.models import describe_dictionary
 SPECS = Path(__file__).parents[2] / "specs"
 LIMIT = 5.0
 """CPU seconds after which a text counts as a hang. Other work on the machine makes a second of ours longer than one."""
+
+MOST_BYTES = 500 << 20
+"""By how much one text may raise the most memory that the process has had."""
 
 _LINES = (
     {"prompt": "When Mary and John met, John waved to", "answer": " Mary", "wrong": [" John"]},
@@ -155,7 +159,8 @@ def _campaign(
     name: str, about: str, texts: list[str], read: Callable[[str], None], count: int, rng: random.Random
 ) -> Result:
     result = Result(name, about)
-    slowest = 0.0
+    slowest, before = 0.0, _most_memory()
+    most = before
     for _ in range(count):
         text = mutated(rng.choice(texts), rng)
         started = time.process_time()
@@ -172,8 +177,17 @@ def _campaign(
         slowest = max(slowest, took)
         if took > LIMIT:
             result.faults.append(f"{took:.1f} s for {text!r:.200}")
+        if _most_memory() - most > MOST_BYTES:
+            result.faults.append(f"{(_most_memory() - most) >> 20} MiB more for {text!r:.200}")
+        most = max(most, _most_memory())
     result.notes.append(f"the slowest text took {slowest:.2f} CPU seconds")
+    result.notes.append(f"the process took at most {(most - before) / 2**20:.1f} MiB more than before the first text")
     return result
+
+
+def _most_memory() -> int:
+    """Bytes of physical memory that this process has had at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def mutated(text: str, rng: random.Random) -> str:

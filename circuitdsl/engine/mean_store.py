@@ -31,7 +31,7 @@ MOST_BYTES_OF_FILE = 2 * 2**30
 MOST_BYTES = 8 * 2**30
 """Larger means are not kept in the folder, and the folder keeps no more than this: what was used least lately goes."""
 
-_FORMAT = "circuitdsl/means/2"
+_FORMAT = "circuitdsl/means/3"
 """Goes into every name. Raise the number when a file comes to hold something else."""
 
 _SUFFIX = ".safetensors"

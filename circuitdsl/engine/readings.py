@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from circuitdsl.components import ALL, Head, Position
-from circuitdsl.engine.batch import Batch, mask_of, tokens_at
+from circuitdsl.engine.batch import Batch, tokens_at
 from circuitdsl.engine.hook_names import FIRST_BLOCK, Activations, pattern
 from circuitdsl.language.circuit import Token
 from circuitdsl.measures.experiments import (
@@ -94,7 +94,9 @@ def _read(reading: Reading, logits: Tensor, activations: Activations, batch: Bat
         case Attention(head=head, where=where):
             return _each(activations, head, batch, lambda p, rows: attention(p, rows, where.query, where.key))
         case AttentionTo(head=head, query=query, token=token):
-            return _attention_to(activations[pattern(head.layer)][:, head.index], batch, query, token)
+            patterns = activations[pattern(head.layer)][:, head.index].double()
+            pairs = zip(batch.prompts, patterns, strict=True)
+            return _numbers(attention_to(prompt, rows, query, token) for prompt, rows in pairs)
         case HeadScore(head=head, kind=kind):
             return _each(activations, head, batch, lambda p, rows: BEHAVIOURS[kind](p, rows))
         case Copying():
@@ -181,7 +183,11 @@ def divergence(model: Tensor, changed: Tensor) -> Tensor:
 
     In double precision, since it is a sum of terms of both signs, and by rounding alone below zero.
     """
-    ours, theirs = (logits.double().log_softmax(-1) for logits in (model, changed))
+    pairs = zip(model, changed, strict=True)  # a prompt at a time: the last numbers are exponentiated by other code
+    return torch.stack([_divergence(*(logits.double().log_softmax(-1) for logits in pair)) for pair in pairs])
+
+
+def _divergence(ours: Tensor, theirs: Tensor) -> Tensor:
     return (ours.exp() * (ours - theirs)).sum(-1).clamp(0, MOST_NATS)
 
 
@@ -220,13 +226,10 @@ def attention(prompt: Prompt, rows: Tensor, query: Position, key: Position) -> T
     return rows[list(tokens_at(prompt, query))][:, keys].sum(-1).mean()
 
 
-def _attention_to(patterns: Tensor, batch: Batch, query: Position, token: int) -> Array:
-    """One head's ``patterns`` [prompts, queries, keys] from a position to the token of this index."""
-    asking = mask_of(batch, query)
-    if token >= patterns.shape[-1]:
-        return np.zeros(len(batch))
-    paid = torch.where(asking & batch.real[:, token, None], patterns[..., token].double(), 0.0)
-    return (paid.sum(-1) / asking.sum(-1)).cpu().numpy()
+def attention_to(prompt: Prompt, rows: Tensor, query: Position, token: int) -> Tensor:
+    """Mean over the query's tokens of the attention that they pay to the token of this index, 0 after the last."""
+    asking = list(tokens_at(prompt, query))
+    return rows[asking, token].mean() if token < len(prompt.tokens) else rows.new_zeros(())
 
 
 def _to_previous(prompt: Prompt, rows: Tensor) -> Tensor:

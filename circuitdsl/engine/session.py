@@ -289,8 +289,8 @@ class Session:
     def _kept(self, store: Store, keys: Iterable[str]) -> Found:
         """What the store has. One that cannot be read has nothing: no check ends for that.
 
-        With a damaged row all of them are measured again, for beside other experiments a reading may have another last
-        digit.
+        With a damaged row all of them are measured again: on a GPU a reading may have another last digit beside other
+        experiments.
         """
         try:
             found = store.get(keys)

@@ -1,8 +1,7 @@
 """A call to an engine in steps, of which each can be run by another engine over the same model.
 
-A step is what the engine runs at once. The readings of a call depend in their last digits on what is run at once
-(docs/robustness.md), and so all engines that run steps of one call are given the whole call, and cut it alike. No
-torch.
+A step is what the engine runs at once. All engines that run steps of one call are given the whole call, and cut it
+alike: on a GPU readings depend in their last digits on what is run at once (docs/robustness.md). No torch.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from circuitdsl.errors import InputError
 from circuitdsl.measures.measurement import Array
 from circuitdsl.models.folders import own_cache
 
-FORMAT = "circuitdsl/results/3"
-"""Goes into every key. Raise the number when a reading or a world comes to mean something else."""
+FORMAT = "circuitdsl/results/4"
+"""Goes into every key. Raise the number when a reading or a world comes to mean something else, or has other last
+digits: a report must not depend on what was kept."""
 
 WAIT = 60.0  # seconds to wait for another process that is writing
 FILE = "results.sqlite"

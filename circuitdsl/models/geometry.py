@@ -11,7 +11,7 @@ from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.configuration import NO_MLP, is_native, measured_length, native_shape, read_configuration
 from circuitdsl.models.families import ALWAYS, Family, families
 from circuitdsl.models.folders import SHIPPED, find_folder
-from circuitdsl.models.names import OTHER_NAMES, shape_name
+from circuitdsl.models.names import OTHER_NAMES, shape_name, with_owners
 from circuitdsl.models.planted.plans import PLANTED
 
 
@@ -31,7 +31,7 @@ def geometry_of(name: str, revision: str | None = None) -> Geometry:
         return _public(name)
     raise UnknownName(
         f"no model called {name} is known here",
-        known=(*known_names(), *OTHER_NAMES),
+        known=(*known_names(), *OTHER_NAMES, *with_owners(_PUBLIC)),
         remedy="name a model of `circuitdsl models`, or the folder of a Hugging Face model (with config.json)",
     )
 

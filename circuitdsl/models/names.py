@@ -7,6 +7,7 @@ results are found under all of them. No torch.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _SAME = {
     "gpt2-small": "gpt2",
@@ -66,6 +67,17 @@ def hub_names(name: str) -> tuple[str, ...]:
     if "/" in own:
         return (own,)
     return (own, f"{_OWNERS.get(own, 'openai-community')}/{own}")
+
+
+def with_owners(names: Iterable[str]) -> tuple[str, ...]:
+    """Well-known models as they are written with their owners on the hub, the names of :data:`OTHER_NAMES` too.
+
+    >>> with_owners(["pythia-70m", "gpt2-xl"])[:2]
+    ('EleutherAI/pythia-70m', 'openai-community/gpt2-xl')
+    """
+    own = (each for name in names for each in hub_names(name) if "/" in each)
+    other = (f"{_OWNERS[own_name(name)]}/{name}" for name in OTHER_NAMES)
+    return (*own, *other)
 
 
 def shape_name(name: str) -> str:

@@ -67,7 +67,7 @@ def test_the_page_counts_and_records_are_kept(tmp_path: Path):
     written = page(records)
     assert "| campaign | `one` | 3 | 1 | 61 | 30 | 2026-11-26 | 0.2.0, abc |" in written
     assert "* well: 2" in written and "* a note" in written and "What it does. Seed 7." in written
-    assert "## Why last digits differ" in written
+    assert "## When figures are the same to the bit" in written
     results.write(records, tmp_path / "kept.json")
     assert results.read(tmp_path / "kept.json") == records
     assert results.read(tmp_path / "none.json") == {}

@@ -69,6 +69,23 @@ def test_other_names_of_models_may_be_meant(written, meant, tmp_path, monkeypatc
     assert "gpt2" in str(cd.explain("gpt2-small"))
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("openai-community/gpt2-smal", "openai-community/gpt2-small"),
+        ("openai-comunity/gpt2", "openai-community/gpt2"),
+        ("EleutherAI/pythia-160m-dedupd", "EleutherAI/pythia-160m"),
+        ("NeelNanda/GELU_5L512W_C4_Code", "NeelNanda/GELU_4L512W_C4_Code"),
+        ("distilbert/distilgpt", "distilbert/distilgpt2"),
+    ],
+)
+def test_names_with_their_owners_may_be_meant(written, meant, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    (diagnostic,) = cd.lint_text(SPEC.format(f'"{written}"'), str(tmp_path / "my.circuit"))
+    assert diagnostic.remedy.startswith(f"did you mean `{meant}`?")
+    assert geometry_of(meant).n_layers
+
+
 def test_two_names_in_a_specification_are_one_model(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     path = tmp_path / "my.circuit"

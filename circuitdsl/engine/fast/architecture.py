@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from circuitdsl.components import Dictionary
+from circuitdsl.engine.fast.products import COLUMNS, linear, one_by_one, product, summed_up
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -68,7 +69,7 @@ class Linear:
     bias: Float[Tensor, " d_out"] | None = None
 
     def __call__(self, x: Float[Tensor, "*places d_in"]) -> Float[Tensor, "*places d_out"]:
-        return F.linear(x, self.weight, self.bias)
+        return linear(x, self.weight, self.bias)
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Mlp:
     def neurons(self, x: Float[Tensor, "*places d_model"]) -> Float[Tensor, "*places d_mlp"]:
         """What its neurons put out, before ``out``."""
         if self.gate is None:
-            return self.activation(self.into(x))
-        return self.activation(self.gate(x)) * self.into(x)
+            return one_by_one(self.activation, self.into(x))
+        return one_by_one(self.activation, self.gate(x)) * self.into(x)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Sparse:
         self, x: Float[Tensor, "*places d_model"], features: Float[Tensor, "*places n_features"]
     ) -> Float[Tensor, "*places d_model"]:
         """What features leave of what stands at the dictionary's point."""
-        return x.float() - (features @ self.decoder + self.decoder_bias)
+        return x.float() - (linear(features, self.decoder.T, None) + self.decoder_bias)
 
 
 @dataclass(frozen=True)
@@ -243,12 +244,13 @@ class Keys:
 
     With grouped queries the heads of a group share keys and values, but where one was edited for a head of its own:
     then there are as many groups as heads, of keys or of values. ``shared`` is the number of worlds, or 1 where all
-    worlds share them. ``bias`` is added to scores, if there is any.
+    worlds share them. ``visible`` may have more keys than there are, none of which can be seen: patterns have as many.
+    ``bias`` is added to scores, if there is any.
     """
 
     k: Float[Tensor, "prompts shared keys key_groups d_head"]
     v: Float[Tensor, "prompts shared keys value_groups d_head"]
-    visible: Bool[Tensor, "prompts queries keys"]
+    visible: Bool[Tensor, "prompts queries _"]
     bias: Float[Tensor, "prompts heads queries keys"] | None = None
 
 
@@ -276,11 +278,11 @@ def _scores(
     q: Float[Tensor, "prompts worlds queries heads d_head"], keys: Keys
 ) -> Float[Tensor, "prompts worlds heads queries keys"]:
     prompts, worlds, queries, heads, d_head = q.shape
-    shared, count, groups = keys.k.shape[1:4]
+    shared, groups, count = keys.k.shape[1], keys.k.shape[3], keys.visible.shape[-1]
     # Worlds that share their keys become more queries of one product.
     q = q.reshape(prompts, shared, worlds // shared, queries, groups, heads // groups, d_head)
     q = q.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, shared, groups, -1, d_head)
-    scores = q @ keys.k.permute(0, 1, 3, 4, 2)
+    scores = product(q, _by_group(keys.k, max(count, COLUMNS)).transpose(-2, -1))[..., :count]
     scores = scores.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, count)
     scores = scores.permute(0, 1, 4, 2, 3, 5, 6).reshape(prompts, worlds, heads, queries, count)
     return scores if keys.bias is None else scores + keys.bias[:, None]
@@ -290,9 +292,21 @@ def _mixed(
     pattern: Float[Tensor, "prompts worlds heads queries keys"], keys: Keys
 ) -> Float[Tensor, "prompts worlds queries heads d_head"]:
     prompts, worlds, heads, queries, count = pattern.shape
-    shared, _, groups, d_head = keys.v.shape[1:]
+    shared, n, groups, d_head = keys.v.shape[1:]
     p = pattern.reshape(prompts, shared, worlds // shared, groups, heads // groups, queries, count)
     p = p.permute(0, 1, 3, 4, 2, 5, 6).reshape(prompts, shared, groups, -1, count)
-    z = p @ keys.v.permute(0, 1, 3, 2, 4)
+    z = summed_up(p[..., :n], _by_group(keys.v, n))
     z = z.reshape(prompts, shared, groups, heads // groups, worlds // shared, queries, d_head)
     return z.permute(0, 1, 4, 5, 2, 3, 6).reshape(prompts, worlds, queries, heads, d_head)
+
+
+def _by_group(
+    x: Float[Tensor, "prompts shared n groups d_head"], count: int
+) -> Float[Tensor, "prompts shared groups count d_head"]:
+    """Keys or values of each group of heads together, with zeros after the n that there are."""
+    prompts, shared, n, groups, d_head = x.shape
+    if n == count:
+        return x.transpose(2, 3).contiguous()
+    filled = x.new_zeros((prompts, shared, groups, count, d_head))
+    filled[:, :, :, :n] = x.transpose(2, 3)
+    return filled

@@ -28,22 +28,25 @@ def attended(
     ],
     asked: Int[Tensor, "prompts m"] | None = None,
 ) -> tuple[Float[Tensor, "prompts rows m heads d_head"], list[Float[Tensor, "prompts rows heads m _"]]]:
-    """The outputs and the patterns, as the rows edit these, by the keys of the region and then those outside it.
+    """The outputs and the patterns, as the rows edit these, by the keys of all tokens outside the region, if any can be
+    attended to, and then those of the region.
 
     Queries are at the tokens ``asked`` of the region, None: at all of them, and not rotated yet; keys are. ``base`` has
     the keys and values outside the region.
     """
     q, k, v = q_k_v
     at = region.at if asked is None else region.at.gather(1, asked)
-    visible = region.visible if asked is None else take(region.visible, asked)
-    sources = [Keys(k, v, visible, network.bias(at, region.at))]
+    read = [(k, v)]
     if region.looks_back:
-        before = region.before if asked is None else take(region.before, asked)
-        past = base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None]
-        sources.append(Keys(*past, before, network.bias(at, region.tokens)))
+        read.insert(0, (base[keys_at(layer)].whole[:, None], base[values_at(layer)].whole[:, None]))
+    sources = [
+        Keys(*k_and_v, visible if asked is None else take(visible, asked), network.bias(at, tokens))
+        for k_and_v, visible, (tokens, _) in zip(read, region.visible, region.keys, strict=True)
+    ]
     patterns = attention(network.rotate(q, at), sources, network.blocks[layer].scaling)
     name = hook_names.pattern(layer)
     patterns = [
         rows.edit_pattern(name, pattern, at, *keys) for pattern, keys in zip(patterns, region.keys, strict=True)
     ]
-    return mixed(patterns, sources), patterns
+    z = mixed(patterns, sources)
+    return z, [pattern[..., : keys.k.shape[2]] for pattern, keys in zip(patterns, sources, strict=True)]

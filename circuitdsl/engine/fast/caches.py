@@ -47,7 +47,7 @@ def run_whole(
 def _pass_of(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> FullPass:
     """A pass over all tokens [prompts, tokens] from the first layer on, in one world."""
     prompts, length = tokens.shape
-    return FullPass(network, tokens, whole(prompts, length, tokens.device), {}, 0, [edits])
+    return FullPass(network, tokens, whole(prompts, length, tokens.device), {}, [0], [edits])
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 The unit is the one in which the engine counts its work: forward passes over all prompts, a run of some tokens through
 some layers counting as that part of one. Where tokens stand is taken from typical prompts (``tasks.Layout``).
 
-The order of computation (``hook_points``), what the engine covers (``coverage``) and :data:`ALMOST` are the engine's
-own. Which tokens and layers a world is run on, and which worlds share a run, the engine decides on tensors
-(``region.only``, ``region.onward``, ``work``), so that those rules are written a second time here, without torch:
+The order of computation (``hook_points``) and what the engine covers (``coverage``) are the engine's own. Which tokens
+and layers a world is run on, and which worlds share a run, the engine decides on tensors (``region.only``,
+``region.onward``, ``work``), so that those rules are written a second time here, without torch:
 tests/plan/test_plan_fast.py, which compares plans with what checks have run, keeps the two together.
 """
 
@@ -44,9 +44,6 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.tasks import Layout
-
-ALMOST = 1.5
-"""Isolated circuits run over the tokens of a larger one if these are no more than so many times their own."""
 
 Tokens = tuple[frozenset[int], ...]
 """Indices of tokens in each of some typical prompts."""
@@ -310,21 +307,8 @@ def _circuit_costs(worlds: Sequence[Isolated], outside: Outside, prompts: Prompt
         for world in worlds
     }
     costs: dict[World, float] = {}
-    groups: list[Tokens] = []  # as ``work`` groups them
-    for world, tokens in sorted(kept.items(), key=lambda item: -_count(item[1])):
-        joined = next((g for g in groups if _count(g) <= ALMOST * _count(tokens) and _within(tokens, g)), None)
-        if joined is None:
-            groups.append(tokens)
+    for world, tokens in kept.items():
         layers = (node.component.layer for node in world.kept if node.component.output in names)
         first = min((max(layer, 0) for layer in layers), default=prompts.layers - 1)
-        share = region(tokens if joined is None else joined)
-        costs[world] = share * (prompts.layers - first) / prompts.layers
+        costs[world] = region(tokens) * (prompts.layers - first) / prompts.layers
     return costs
-
-
-def _count(tokens: Tokens) -> int:
-    return sum(map(len, tokens))
-
-
-def _within(some: Tokens, others: Tokens) -> bool:
-    return all(one <= other for one, other in zip(some, others, strict=True))

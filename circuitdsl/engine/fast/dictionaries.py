@@ -19,6 +19,7 @@ from circuitdsl.engine.fast.architecture import Linear, Network, Sparse
 from circuitdsl.engine.fast.edits import Rows
 from circuitdsl.engine.fast.hook_points import is_of_dictionary
 from circuitdsl.engine.fast.masks import Mask, laid_out, named
+from circuitdsl.engine.fast.products import linear
 from circuitdsl.engine.fast.region import columns, narrow, picked, placed
 from circuitdsl.models import open_dictionary
 
@@ -146,20 +147,46 @@ class Decomposition:
         dictionary, change = self.sparse.dictionary, None
         for name in (dictionary.features, dictionary.error):
             given = received.get(name)
-            chosen = self._chosen(name, given)
+            chosen = self._chosen(name, given, self.some)
             if chosen == ():
                 continue
             old = self._before(name, chosen)
             new = self.rows.edit(name, old.clone(), self.at, self.some, chosen)
             step = (new if given is None else given.put(new, chosen)) - old
             if name == dictionary.features:
-                step = step @ (self.sparse.decoder if chosen is None else self.sparse.decoder[self._index(chosen)])
+                step = self._decoded(step, chosen, given)
             change = step if change is None else change + step
         return change
 
-    def _chosen(self, name: str, given: Received | None) -> tuple[int, ...] | None:
-        """The columns that are edited or received; None: all."""
-        edited = named(self.rows.masks(name, self.some))
+    def _decoded(
+        self, step: Float[Tensor, "prompts rows n columns"], chosen: tuple[int, ...] | None, given: Received | None
+    ) -> Float[Tensor, "prompts rows n d_model"]:
+        """What a change of the chosen features makes of what stands at the point: of each row a sum over those alone
+        that are edited or received in it, for longer sums are made in another order (``products``)."""
+        own: dict[tuple[int, ...] | None, list[int]] = {}
+        for place, row in enumerate(self.some):
+            own.setdefault(self._chosen(self.sparse.dictionary.features, given, [row]), []).append(place)
+        result = step.new_zeros((*step.shape[:-1], self.sparse.decoder.shape[1]))
+        for features, places in own.items():
+            if features == ():
+                continue
+            index = columns(step, places)
+            some = step[:, index] if features == chosen else step[:, index][..., self._places(features, chosen)]
+            decoder = self.sparse.decoder if features is None else self.sparse.decoder[self._index(features)]
+            result[:, index] = linear(some, decoder.T, None)
+        return result
+
+    def _places(self, features: tuple[int, ...] | None, chosen: tuple[int, ...] | None) -> Int[Tensor, " places"]:
+        """Where some of the chosen features stand among these."""
+        assert features is not None, "all features are chosen then"
+        if chosen is None:
+            return self._index(features)
+        number = {feature: place for place, feature in enumerate(chosen)}
+        return self._index(tuple(number[feature] for feature in features))
+
+    def _chosen(self, name: str, given: Received | None, some: Iterable[int]) -> tuple[int, ...] | None:
+        """The columns that are edited in some rows, or received; None: all."""
+        edited = named(self.rows.masks(name, some))
         if given is None or edited is None:
             return edited
         return None if given.chosen is None else tuple(sorted({*edited, *given.chosen}))

@@ -90,6 +90,10 @@ class Rows:
         """How many rows there are by now."""
         return len(self._first)
 
+    def of(self, worlds: Iterable[int]) -> list[int]:
+        """The rows in which some worlds are."""
+        return sorted({self.member[world] for world in worlds})
+
     def split(self, step: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The tensors [prompts, rows, ...] with a row more for worlds that differ from others in this step's edits."""
         return self._split([keys.get(step, ()) for keys in self._keys], tensors)

@@ -32,7 +32,7 @@ from circuitdsl.engine.fast.hook_points import (
     values_at,
 )
 from circuitdsl.engine.fast.progress import Passed, pass_silently
-from circuitdsl.engine.fast.region import Region, narrow, take
+from circuitdsl.engine.fast.region import Region, columns, narrow, take
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ Watcher = Callable[[str, Tensor, Sequence[int]], None]
 class Recorded:
     """What passed a hook point, and in which of the rows each world was then.
 
-    Of a pattern, the keys are the region's tokens and then, where these attend outside it, all tokens of the run below.
+    Of a pattern, the keys are all tokens of the run below, where the region's attend outside it, and then the region's.
     """
 
     values: Float[Tensor, "prompts rows *rest"]
@@ -83,16 +83,17 @@ class Recorded:
 class FullPass:
     """Different worlds of the same prompts, over the same region, on top of a run that is known already.
 
-    ``base`` holds that run's activations: the residual stream that layer ``first`` reads, and from there on the keys
-    and values outside the region. With ``arrivals``, or ``received`` by dictionaries, by hook point, every world has a
-    row of its own from the first receiver on.
+    ``begins``: the layer of each world's first edit. Up to there it is that run, whose activations ``base`` holds: the
+    residual streams that these layers read, and from the first of them on the keys and values outside the region. With
+    ``arrivals``, or ``received`` by dictionaries, by hook point, every world has a row of its own from the first
+    receiver on.
     """
 
     network: Network
     tokens: Int[Tensor, "prompts tokens"]
     region: Region
     base: Mapping[str, Cached]
-    first: int
+    begins: Sequence[int]
     worlds: Sequence[Sequence[Edit]]
     arrivals: Mapping[str, Arrivals] = field(default_factory=dict[str, Arrivals])
     received: Mapping[str, Received] = field(default_factory=dict[str, Received])  # of features and errors
@@ -126,12 +127,20 @@ class _Layers:
         require_open(self.network, self.used)
 
     def run(self) -> Float[Tensor, "prompts worlds asked d_model"]:
-        first = self.asked.first
-        x = self.asked.base[residual(first)].take(self.region.at)[:, None] if first else self._embedded()
+        first = min(self.asked.begins)
+        x = self._below(first) if first else self._embedded()
         for layer in range(first, len(self.network.blocks)):
+            if layer > first and layer in self.asked.begins:
+                # What was computed beside the other worlds has other last digits: sums were made in another order.
+                waiting = self.rows.of(world for world, begin in enumerate(self.asked.begins) if begin >= layer)
+                x[:, columns(x, waiting)] = self._below(layer)
             x = self._layer(layer, x)
             self.asked.passed(layer)
         return self.rows.split_all(x)[0]
+
+    def _below(self, layer: int) -> Float[Tensor, "prompts 1 n d_model"]:
+        """The residual stream that a layer reads in the run that this one is on top of."""
+        return self.asked.base[residual(layer)].take(self.region.at)[:, None]
 
     def _embedded(self) -> Float[Tensor, "prompts rows n d_model"]:
         at = self.region.at

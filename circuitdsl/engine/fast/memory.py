@@ -11,6 +11,7 @@ import torch
 
 from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.peak import CPU_MOST, FEATURES, RUN_CACHE_MOST
+from circuitdsl.engine.fast.products import COLUMNS
 from circuitdsl.engine.fast.threads import in_order
 
 Item = TypeVar("Item")
@@ -43,9 +44,9 @@ def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, featur
     tokens, with so many ``features`` of a dictionary, while the patterns of so many layers are recorded."""
     d_model = network.embedding.shape[1]
     hidden = max((block.mlp.into.weight.shape[0] for block in network.blocks if block.mlp), default=0)
-    floats = (
-        4 * d_model + 2 * max(hidden, 4 * network.n_heads * network.d_head) + (3 + patterns) * network.n_heads * keys
-    )
+    heads = network.n_heads * network.d_head
+    filled = -(-max(0, COLUMNS - tokens) // tokens)  # keys of few tokens are copied and filled up with so many of each
+    floats = 4 * d_model + 2 * max(hidden, 4 * heads) + filled * heads + (3 + patterns) * network.n_heads * keys
     return prompts * tokens * (floats * network.embedding.element_size() + FEATURES * features * torch.float32.itemsize)
 
 

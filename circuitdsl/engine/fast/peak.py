@@ -14,6 +14,7 @@ from circuitdsl.components import Geometry, Neuron
 from circuitdsl.engine.base import Asked, Memory
 from circuitdsl.engine.fast.cost import shared_runs
 from circuitdsl.engine.fast.coverage import covers_world, reads_inside
+from circuitdsl.engine.fast.vectors import VECTOR
 from circuitdsl.engine.hook_names import dictionaries
 from circuitdsl.engine.named import actions_of, components
 from circuitdsl.engine.references import is_by_template, prompts_wanted
@@ -193,7 +194,8 @@ class _Ours:
         """As ``memory.bytes_a_world`` counts them."""
         g = self.asked.geometry
         features = FEATURES * max((each.n_features for each in self.dictionaries), default=0)
-        return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 6 * g.n_heads * self.length + features
+        keys = self.length + self.length + VECTOR - 1
+        return 4 * g.d_model + 2 * max(g.d_mlp, 4 * g.n_heads * g.d_head) + 3 * g.n_heads * keys + features
 
 
 def _of_patterns(experiment: Experiment) -> bool:

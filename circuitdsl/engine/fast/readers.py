@@ -15,6 +15,7 @@ from torch import Tensor
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.architecture import Network
+from circuitdsl.engine.fast.products import product
 from circuitdsl.engine.fast.region import Region, placed
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.readings import finite, read, require_wrong
@@ -35,7 +36,7 @@ def laid_over(
     if name == hook_names.FIRST_BLOCK:
         whole[prompts, region.at] = recorded
         return whole
-    inside, back = recorded.split([region.at.shape[1], recorded.shape[-1] - region.at.shape[1]], -1)
+    back, inside = recorded.split([recorded.shape[-1] - region.at.shape[1], region.at.shape[1]], -1)
     rows = torch.zeros((*recorded.shape[:-1], below.shape[-1]), dtype=recorded.dtype, device=recorded.device)
     rows.scatter_add_(-1, region.at[:, None, None].expand_as(inside), inside)
     whole[prompts, :, region.at] = (rows + back if back.shape[-1] else rows).transpose(1, 2)
@@ -59,7 +60,7 @@ class Reader:
         """
         if reading == Metric("logit_diff"):
             direction, offset = self._logit_diff
-            return finite(((x.float() @ direction[:, :, None])[..., 0] + offset).double().cpu().numpy())
+            return finite((product(x.float(), direction[:, :, None])[..., 0] + offset).double().cpu().numpy())
         # A world at a time: the vocabulary is large.
         unembedded = (self.network.unembedding(x[:, world]) for world in range(x.shape[1]))
         values = (read(reading, logits, {}, self.batch, self.bridge, lambda: self._clean) for logits in unembedded)

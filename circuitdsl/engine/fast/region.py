@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
+
+from circuitdsl.engine.fast.vectors import VECTOR
 
 
 def take(
@@ -72,22 +75,19 @@ class Region:
 
     @cached_property
     def keys(self) -> tuple[tuple[Int[Tensor, "prompts _"], Bool[Tensor, "prompts _"]], ...]:
-        """The tokens of each source of keys, and which of them count: first the region's, then those outside it, if
-        any can be attended to."""
-        inside = self.at, self.real
+        """The tokens of each source of keys, and which of them count: first those outside the region, if any can be
+        attended to, a whole number of vectors; then the region's. Together they are one vector at least (``products``).
+        """
         if not self.looks_back:
-            return (inside,)
-        return inside, (self.tokens, ~self.inside)
+            count = max(self.at.shape[1], VECTOR)
+            return ((_filled(self.at, count), _filled(self.real, count)),)
+        count = -(-self.tokens.shape[1] // VECTOR) * VECTOR
+        return (_filled(self.tokens, count), _filled(~self.inside, count)), (self.at, self.real)
 
     @cached_property
-    def visible(self) -> Bool[Tensor, "prompts n n"]:
-        """Which of the region's tokens (last axis) each of them can attend to."""
-        return (self.at[:, None, :] <= self.at[:, :, None]) & self.real[:, None, :]
-
-    @cached_property
-    def before(self) -> Bool[Tensor, "prompts n tokens"]:
-        """Which tokens outside the region (last axis) each of its tokens can attend to."""
-        return ~self.inside[:, None, :] & (self.tokens[:, None, :] <= self.at[:, :, None])
+    def visible(self) -> tuple[Bool[Tensor, "prompts n _"], ...]:
+        """Which keys of each source each of the region's tokens can attend to."""
+        return tuple((at[:, None, :] <= self.at[:, :, None]) & counts[:, None, :] for at, counts in self.keys)
 
 
 def all_asked(region: Region) -> Region:
@@ -124,3 +124,8 @@ def onward(
     """
     tokens = torch.arange(mask.shape[1], device=mask.device)
     return only((mask.cumsum(1) > 0) & (tokens <= (ends if last is None else last)[:, None]), ends)
+
+
+def _filled(x: Shaped[Tensor, "prompts n"], count: int) -> Shaped[Tensor, "prompts count"]:
+    """With zeros after the n that there are."""
+    return F.pad(x, (0, count - x.shape[1]))

@@ -240,7 +240,7 @@ def _passing(network: Network, tokens: Tensor, names: Sequence[str]) -> dict[str
     """What passes some hook points of the network, and its logits."""
     prompts, length = tokens.shape
     region = whole(prompts, length, tokens.device)
-    x, passing = FullPass(network, tokens, region, {}, 0, [()]).run(frozenset(names))
+    x, passing = FullPass(network, tokens, region, {}, [0], [()]).run(frozenset(names))
     return {name: each.of(0) for name, each in passing.items()} | {
         "the logits": network.unembedding(network.final(x))[:, 0]
     }

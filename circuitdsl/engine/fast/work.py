@@ -20,7 +20,6 @@ from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.cached import Cached, Required, joined
 from circuitdsl.engine.fast.caches import Caches, Tick, run_whole
 from circuitdsl.engine.fast.changing import changing
-from circuitdsl.engine.fast.cost import ALMOST
 from circuitdsl.engine.fast.coverage import reads_inside
 from circuitdsl.engine.fast.dictionaries import Received
 from circuitdsl.engine.fast.edits import Edit, first_step
@@ -70,10 +69,14 @@ Edited = Ablated | Isolated | Patched | Intervened
 @dataclass(frozen=True, eq=False)
 class Variant:
     """A run with some edits over this batch, and the worlds that it answers: one, or several whose edits differ only
-    where that has no effect on what is read."""
+    where that has no effect on what is read.
+
+    ``led``: of a path, the prompts [prompts] in which it may lead from an edit to a receiver; None: all of them.
+    """
 
     worlds: tuple[Edited, ...]
     edits: tuple[Edit, ...]
+    led: Tensor | None = None
 
     @property
     def world(self) -> Edited:
@@ -124,19 +127,18 @@ class _Recomputed:
 
 @dataclass(frozen=True, eq=False)
 class _SideBySide:
-    """Variants that can run side by side, each of which has so much computed again, with the ``patterns`` of so many
-    layers recorded; and how some of them are run. ``bytes_of_one``: what one takes."""
+    """Variants that can run side by side, each of which has so much computed again; and how some of them are run.
+    ``bytes_of_one``: what one takes."""
 
     variants: Sequence[Variant]
     recomputed: Sequence[_Recomputed]
     run: Callable[[Sequence[Variant], Passed], Taken]
     first: Callable[[Variant], int]
-    patterns: int
     bytes_of_one: int
 
     def stack(self, memory: int) -> int:
-        """How many make a stack; all of them where patterns are recorded, whose readings are handed on together."""
-        return max(1, len(self.variants) if self.patterns else memory // self.bytes_of_one)
+        """How many make a stack."""
+        return max(1, memory // self.bytes_of_one)
 
 
 @dataclass
@@ -262,15 +264,17 @@ class Work:
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
-            first = min(_first_layer(variant) for variant in some)
+            begins = list(map(_first_layer, some))
             # For the same reason the last layer runs all of them.
-            x, recorded = self._pass(all_asked(region) if names else region, clean, first, some, passed).run(names)
+            x, recorded = self._pass(all_asked(region) if names else region, clean, begins, some, passed).run(names)
             end = narrow(x, region.asked) if names else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
             for row, variant in enumerate(some):
                 readings = asked[variant.world]
                 here = {
-                    name: laid_over(clean[name].whole, name, each.of(row), region) for name, each in recorded.items()
+                    name: laid_over(clean[name].whole, name, each.of(row), region)
+                    for name, each in recorded.items()
+                    if layer_of(name) >= begins[row]
                 }
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
@@ -289,29 +293,22 @@ class Work:
             """The layer in which it first keeps something: up to there it is the run that keeps nothing."""
             return min(map(layer_of, kept[variant]), default=layers[-1])
 
-        def begin(some: Iterable[Variant]) -> int:
-            return min(map(begins, some))
-
-        tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
         # Heads that are not replaced move what is kept to later tokens.
         region_of = only if outside.stays(self.model.geometry) else onward
-        groups = [(region_of(mask, self.batch.ends), begin(some), some) for mask, some in _by_tokens(tokens)]
-        required: Required = dict.fromkeys(keys_and_values(layers[begin(variants) :]))
-        for planned, first, _ in groups:
-            required = joined(required, {residual(first): planned.inside})
-        for planned, first, group in groups:
+        tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
+        groups = [(region_of(mask, self.batch.ends), some) for mask, some in _by_tokens(tokens)]
+        required: Required = dict.fromkeys(keys_and_values(layers[min(map(begins, variants)) :]))
+        for planned, group in groups:
+            required = joined(required, {residual(layer): planned.inside for layer in set(map(begins, group))})
+        for planned, group in groups:
             region = planned.to(self.device)
 
-            def run(some: Sequence[Variant], passed: Passed, region: Region = region, first: int = first) -> Taken:
+            def run(some: Sequence[Variant], passed: Passed, region: Region = region) -> Taken:
                 base = self._replaced(required, replaced)
-                x = self._pass(region, base, first, some, passed).run()[0]
+                x = self._pass(region, base, list(map(begins, some)), some, passed).run()[0]
                 return self._of_variants(some, asked, self.network.final(x[:, :, 0]))
 
-            # The two that say over which tokens and from which layer all of them run come last: a check that was ended
-            # and goes on with the stacks that are left runs these as they would have been run.
-            last = dict.fromkeys((group[0], min(group, key=begins)))
-            ordered = [each for each in sorted(group, key=_kept_by_layer) if each not in last]
-            self._plan([*ordered, *last], [self._to_end(region)], run, begins)
+            self._plan(sorted(group, key=_kept_by_layer), [self._to_end(region)], run, begins)
 
     def _replaced(self, required: Required, edits: Sequence[Edit]) -> Mapping[str, Cached]:
         """The run that keeps nothing, made when the first stack of a plan on top of it is run, and cached until one of
@@ -332,12 +329,12 @@ class Work:
         self,
         region: Region,
         base: Mapping[str, Cached],
-        first: int,
+        begins: Sequence[int],
         variants: Sequence[Variant],
         passed: Passed = pass_silently,
     ) -> FullPass:
         worlds = [variant.edits for variant in variants]
-        return FullPass(self.network, self.batch.tokens, region, base, first, worlds, passed=passed)
+        return FullPass(self.network, self.batch.tokens, region, base, begins, worlds, passed=passed)
 
     # --- path patching ---------------------------------------------------------------------------
 
@@ -373,7 +370,7 @@ class Work:
             activations[name] = clean[name].under(values[:, rows[0]], region, required[name])
 
         watched = dict.fromkeys((name for name in required if layer_of(name) >= first), record)
-        x = self._pass(region, clean, first, [variant]).watched(watched)
+        x = self._pass(region, clean, [first], [variant]).watched(watched)
         self.tick(self._work(self._to_end(region), first))
         end = (planned.at == self.batch.ends[:, None]).int().argmax(1, keepdim=True)
         return FinishedRun(required, activations, narrow(x, placed(end, self.device))[:, 0, 0])
@@ -401,8 +398,8 @@ class Work:
                 passed,
             )
 
-        for sent, group in self._by_sent(carried, ways):
-            regions = [only(way.tokens(sent), self.batch.ends).to(self.device) for way in ways]
+        for tokens, group in self._by_sent(carried, ways):
+            regions = [only(each, self.batch.ends).to(self.device) for each in tokens]
             again = [
                 _Recomputed(at, way.heads + 1) for way, at in zip(ways, regions, strict=True) if way.heads is not None
             ]
@@ -410,7 +407,7 @@ class Work:
             def run(some: Sequence[Variant], passed: Passed, regions: Sequence[Region] = regions) -> Taken:
                 passes = [frozen(way, at, some, passed) for way, at in zip(ways, regions, strict=True)]
                 x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
-                return self._of_variants(some, asked, x[:, :, 0])
+                return self._of_variants(some, asked, self._where_led(some, x[:, :, 0], base))
 
             self._plan(group, [self._to_end(region), *again], run, _first_layer)
         if nothing:
@@ -429,15 +426,19 @@ class Work:
             for heads, some in found.items()
         ] or [_Way({}, None, end, after_all(len(self.network.blocks)))]
 
-    def _by_sent(self, variants: Iterable[Variant], ways: Iterable[_Way]) -> Iterable[tuple[Tensor, list[Variant]]]:
-        """Variants with the tokens at which they send, as far as passes to the receivers run these: those that run over
-        the same ones together, whichever others there are."""
+    def _by_sent(
+        self, variants: Iterable[Variant], ways: Sequence[_Way]
+    ) -> Iterable[tuple[Sequence[Tensor], list[Variant]]]:
+        """Variants with the tokens that each way runs of them: those that run over the same ones together, whichever
+        others there are."""
+        nowhere = torch.zeros_like(self.batch.real)
         if all(way.heads is None for way in ways):
-            return [(torch.zeros_like(self.batch.real), list(variants))]
-        found: dict[bytes, tuple[Tensor, list[Variant]]] = {}
+            return [([way.tokens(nowhere) for way in ways], list(variants))]
+        found: dict[bytes, tuple[Sequence[Tensor], list[Variant]]] = {}
         for variant in variants:
-            sent = touched(variant.edits, self.batch)
-            found.setdefault(sent.numpy().tobytes(), (sent, []))[1].append(variant)
+            sent = ([self._sent(way, edit) for edit in variant.edits] for way in ways)
+            tokens = [way.tokens(torch.stack(each).any(0)) for way, each in zip(ways, sent, strict=True)]
+            found.setdefault(torch.stack(tokens).numpy().tobytes(), (tokens, []))[1].append(variant)
         return found.values()
 
     def _carried(self, variants: Sequence[Variant], ways: Sequence[_Way]) -> tuple[list[Variant], tuple[Edited, ...]]:
@@ -445,18 +446,30 @@ class Work:
         found: dict[Hashable, Variant] = {}
         nothing: list[Edited] = []
         for variant in variants:
-            arriving = tuple(edit for edit in variant.edits if any(self._leads(way, edit) for way in ways))
+            led = {edit: torch.stack([self._sent(way, edit) for way in ways]).any(0).any(1) for edit in variant.edits}
+            arriving = tuple(edit for edit in variant.edits if led[edit].any())
             if not arriving:
                 nothing += variant.worlds
                 continue
             key = tuple((edit.name, edit.key) for edit in arriving)
             known = found[key].worlds if key in found else ()
-            found[key] = Variant((*known, *variant.worlds), arriving)
+            reached = torch.stack([led[edit] for edit in arriving]).any(0)
+            found[key] = Variant((*known, *variant.worlds), arriving, None if reached.all() else reached)
         return list(found.values()), tuple(nothing)
 
-    def _leads(self, way: _Way, edit: Edit) -> bool:
-        """Whether a way may lead from an edit to any receiver."""
-        return step_of(edit.name) <= way.last and bool((touched([edit], self.batch) & way.reached).any())
+    def _sent(self, way: _Way, edit: Edit) -> Tensor:
+        """The tokens [prompts, tokens] of an edit, where a way may lead from there to a receiver of the same prompt."""
+        tokens = touched([edit], self.batch)
+        return tokens & (tokens & way.reached).any(1, keepdim=True) & (step_of(edit.name) <= way.last)
+
+    def _where_led(self, some: Sequence[Variant], x: Tensor, base: _Base) -> Tensor:
+        """The final norm's output ``x`` [prompts, variants, d_model], in prompts in which nothing leads to a receiver
+        that of the run that is patched: what stands beside a prompt must not change its figure."""
+        if all(variant.led is None for variant in some):
+            return x
+        everywhere = torch.ones(len(self.batch), dtype=torch.bool)
+        led = torch.stack([everywhere if variant.led is None else variant.led for variant in some], 1)
+        return torch.where(placed(led, x.device)[..., None], x, self.network.final(base.run.end[:, None]))
 
     def _received(
         self, passes: Sequence[FrozenPass], inputs: Mapping[str, Mask], region: Region, base: _Base
@@ -473,11 +486,11 @@ class Work:
                     received[name] = Received.of(inputs[name], narrow(values, index), region.at)
                 else:
                     arrivals[name] = Arrivals(laid_out([inputs[name]], region.at), narrow(values, index))
-        first = min(map(layer_of, inputs))
         worlds = [base.edits for _ in passes[0].worlds]
+        begins = [min(map(layer_of, inputs))] * len(worlds)
         activations, passed = base.run.activations, passes[0].passed
         full = FullPass(
-            self.network, self.batch.tokens, region, activations, first, worlds, arrivals, received, passed=passed
+            self.network, self.batch.tokens, region, activations, begins, worlds, arrivals, received, passed=passed
         )
         return self.network.final(full.run()[0])
 
@@ -498,13 +511,12 @@ class Work:
         """
         features = max(map(_features, variants), default=0)  # of a group, the same for all
         bytes_of_one = max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
-        self.planned.append(_SideBySide(variants, recomputed, run, first, patterns, bytes_of_one))
+        self.planned.append(_SideBySide(variants, recomputed, run, first, bytes_of_one))
 
     def _run_side_by_side(self, planned: _SideBySide, variants: Sequence[Variant]) -> None:
         """Run some of the variants that are planned side by side, as many at once as memory allows.
 
-        Each stack's readings are handed on when it has run; where patterns are recorded, which make stacks smaller,
-        those of all together.
+        Each stack's readings are handed on when it has run.
         """
 
         def watched(some: Sequence[Variant]) -> Taken:
@@ -522,21 +534,15 @@ class Work:
         def take(some: Sequence[Variant], taken: Taken) -> None:
             self.answers.add(taken)
             self.heap.give_back()
-            if not planned.patterns:
-                hand_on(some)
-
-        def hand_on(some: Sequence[Variant]) -> None:
             self.answers.hand_on(world for variant in some for world in variant.worlds)
 
-        if in_chunks(variants, self.memory // planned.bytes_of_one, watched, take, self.threads):
+        if in_chunks(variants, planned.stack(self.memory), watched, take, self.threads):
             self.memory //= 2
-        if planned.patterns:
-            hand_on(variants)
 
     def _bytes_a_world(self, region: Region, features: int, patterns: int) -> int:
         """What a world takes of memory in a pass over a region."""
         tokens = region.at.shape[1]
-        keys = tokens + (self.batch.tokens.shape[1] if region.looks_back else 0)
+        keys = sum(at.shape[1] for at, _ in region.keys)
         return bytes_a_world(self.network, len(self.batch), tokens, keys, features, patterns)
 
     def _work(self, recomputed: _Recomputed, first: int) -> float:
@@ -597,20 +603,12 @@ class Work:
 
 
 def _by_tokens(tokens: Mapping[Variant, Tensor]) -> list[tuple[Tensor, list[Variant]]]:
-    """Variants in groups that run over the same tokens, ``tokens`` [prompts, tokens] being those that each needs.
-
-    One that needs most of the tokens of a group (:data:`ALMOST`), and no others, joins it: worlds that run together
-    share what they have in common.
-    """
-    groups: list[tuple[Tensor, list[Variant]]] = []
-    for variant, mask in sorted(tokens.items(), key=lambda item: -int(item[1].sum())):
-        for shared, group in groups:
-            if int(shared.sum()) <= ALMOST * int(mask.sum()) and bool((shared | ~mask).all()):
-                group.append(variant)
-                break
-        else:
-            groups.append((mask, [variant]))
-    return groups
+    """Variants in groups that run over the same tokens, ``tokens`` [prompts, tokens] being those that each needs: over
+    others sums would be made in another order."""
+    groups: dict[bytes, tuple[Tensor, list[Variant]]] = {}
+    for variant, mask in tokens.items():
+        groups.setdefault(mask.numpy().tobytes(), (mask, []))[1].append(variant)
+    return list(groups.values())
 
 
 def _whole(activations: Mapping[str, Cached], readings: Iterable[Reading]) -> dict[str, Tensor]:
@@ -619,8 +617,7 @@ def _whole(activations: Mapping[str, Cached], readings: Iterable[Reading]) -> di
 
 
 def _features(variant: Variant) -> int:
-    """Of the largest dictionary that its world names or replaces. Those that other worlds name are nothing to it: how
-    many make a stack depends on no other groups, so that a check that was ended goes on with the same figures."""
+    """Of the largest dictionary that its world names or replaces, which says how many make a stack."""
     return max((each.n_features for each in hook_names.dictionaries([variant.world])), default=0)
 
 
