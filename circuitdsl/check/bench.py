@@ -10,7 +10,7 @@ from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, p_value
 from circuitdsl.judge.weigh import Weighed, looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
@@ -92,6 +92,39 @@ class Bench:
         known = self.session.run(experiments, self.start + count)
         return {e: found if isinstance(found, Failure) else found[self.start :] for e, found in known.items()}
 
+    def settled(
+        self, jobs: Mapping[Started, Bound | Control], count: int, seen: Mapping[Started, int] | None = None
+    ) -> dict[Started, Measurement | Failure]:
+        """As ``measure``, but of the largest of several figures only that one is measured on all of these prompts which
+        is largest on few, where it is surely beyond the bound, and so is then the largest, whatever the others are.
+
+        So the bound's verdict is that of all figures on all prompts. ``seen`` are the numbers of prompts on which all
+        of them are known already.
+        """
+        leaders = self.leaders(jobs, seen)
+        found = self.measure((*leaders.values(), *(job for job in jobs if job not in leaders)), count)
+        led = {job: found[leader] for job, leader in leaders.items() if self._beyond(found[leader], jobs[job], job)}
+        rest = self.measure((job for job in leaders if job not in led), count)
+        return {job: led.get(job) or rest.get(job) or found[job] for job in jobs}
+
+    def leaders(self, jobs: Iterable[Started], seen: Mapping[Started, int] | None = None) -> dict[Started, Started]:
+        """For each job that is the largest of several figures: the job of that one alone which is largest on few
+        prompts, or on as many as were ``seen``."""
+        several = {job: (seen or {}).get(job, job.job.few) for job in jobs if job.one}
+        few: dict[Started, Measurement | Failure] = {}
+        for count in sorted(set(several.values())):
+            few |= self.measure((job for job, at in several.items() if at == count), count)
+        return {job: job.led(known) for job in several if isinstance(known := few[job], Measurement)}
+
+    def _beyond(self, measured: Measurement | Failure, bound: Bound | Control, job: Started) -> bool:
+        """Whether a figure is surely at least what a bound asks for."""
+        if isinstance(measured, Failure) or isinstance(bound, Control) or bound.op not in (">=", ">"):
+            return False
+        method = job.job.method
+        looks = looks_at(measured, self.units, method.prompts_first, method.prompts_most)
+        p = p_value(self.weighed(measured, looks).claimed, bound)
+        return p is not None and p <= 1 - method.confidence
+
     def estimates(self, jobs: Iterable[Started], method: Method) -> dict[Started, Estimate]:
         """The intervals of jobs on the method's first prompts; NOTHING of those that cannot be measured."""
         measured = self.measure(jobs, method.prompts_first)
@@ -154,7 +187,9 @@ class Bench:
         while due:
             count = min(due.values())
             now = {claims[claim]: claim for claim, at in due.items() if at == count}
-            for job, measured in self.measure(now, count).items():
+            bounds = {job: claim.bound for job, claim in now.items()}
+            seen = {job: done[claim].prompts for job, claim in now.items() if claim in done}
+            for job, measured in self.settled(bounds, count, seen).items():
                 claim = now[job]
                 del due[claim]
                 if claim in done and isinstance(measured, Failure) and measured.kind == "ended":
