@@ -25,7 +25,7 @@ import circuitdsl as cd
 from circuitdsl.components import ALL, Head, Node, Position, all_heads
 from circuitdsl.language.circuit import Circuit, Control, FromTo, LogitsReceiver, Nodes, Path
 from circuitdsl.measures.controls import random_nodes
-from circuitdsl.models import open_model
+from circuitdsl.models import Opening, open_model
 from circuitdsl.tasks import open_task
 
 Hook = Callable[[Tensor, Any], Tensor]
@@ -74,7 +74,8 @@ class ByHand:
     passes: int = 0
 
     def __post_init__(self) -> None:
-        self.model = open_model(self.model_name or self.circuit.model).bridge
+        opening = Opening(device=str(torch.get_default_device()))
+        self.model = open_model(self.model_name or self.circuit.model, opening=opening).bridge
         method = self.circuit.method
         drawn = open_task(self.circuit.task).draw(self.model.tokenizer, self.count, method.seed, method.bos)
         self.prompts = drawn.prompts
@@ -234,7 +235,9 @@ def main() -> None:
     parser.add_argument("prompts", type=int)
     parser.add_argument("--model", help="a model in place of the specification's own")
     parser.add_argument("--no-search", action="store_true", help="no knockout of heads that are not listed")
+    parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
+    torch.set_default_device(asked.device)
     passes, figures, left_out = 0, dict[str, float](), list[str]()
     for circuit in cd.load(asked.spec, model=asked.model).circuits:
         of = ByHand(circuit, asked.prompts, not asked.no_search, asked.model)
