@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -117,13 +118,16 @@ class Bench:
         return {job: job.led(known) for job in several if isinstance(known := few[job], Measurement)}
 
     def _beyond(self, measured: Measurement | Failure, bound: Bound | Control, job: Started) -> bool:
-        """Whether a figure is surely at least what a bound asks for."""
+        """Whether a figure is surely at least what a bound asks for, and few prompts tell how large it may be."""
         if isinstance(measured, Failure) or isinstance(bound, Control) or bound.op not in (">=", ">"):
             return False
         method = job.job.method
         looks = looks_at(measured, self.units, method.prompts_first, method.prompts_most)
-        p = p_value(self.weighed(measured, looks).claimed, bound)
-        return p is not None and p <= 1 - method.confidence
+        weighed = self.weighed(measured, looks).claimed
+        p, evidence = p_value(weighed, bound), weighed.evidence()
+        if p is None or evidence is None or p > 1 - method.confidence:
+            return False
+        return math.isfinite(evidence.high((1 - method.confidence) / 2))
 
     def estimates(self, jobs: Iterable[Started], method: Method) -> dict[Started, Estimate]:
         """The intervals of jobs on the method's first prompts; NOTHING of those that cannot be measured."""

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Experiment
-from circuitdsl.measures.few import early_looks
+from circuitdsl.measures.few import leading
 from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
 
 Purpose = Literal[
@@ -81,8 +81,7 @@ class Job:
     @property
     def few(self) -> int:
         """The number of prompts that a leader is chosen on; 0 where nothing is led."""
-        looks = early_looks(self.method.prompts_first) if self.lead and not self.method.prompts_all else ()
-        return looks[0] if looks else 0
+        return leading(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
 
 
 @dataclass(eq=False)
