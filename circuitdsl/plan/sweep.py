@@ -16,6 +16,9 @@ from circuitdsl.plan.circuit import performance_job
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.terms import term_job
 
+AT_ONCE = 64
+"""Senders that are run at once. Their readings are in the store then: a sweep that is cut off goes on after them."""
+
 
 @dataclass(frozen=True)
 class SeriesPlan:
@@ -74,7 +77,8 @@ def _series(circuit: Circuit, term: Term) -> SeriesPlan:
                 left_out.append(node)
                 continue
             own = replace(argument, senders=own)
-        found[node] = Started(_sender_job(circuit, term, replace(term, arguments=((name, own), *rest)), node))
+        job = _sender_job(circuit, term, replace(term, arguments=((name, own), *rest)), node)
+        found[node] = Started(replace(job, group=f"{term}, {len(found) // AT_ONCE}"))
     return SeriesPlan(term, found, tuple(left_out))
 
 
