@@ -85,7 +85,7 @@ class Conductor:
             self.models.bench(circuit)
         self._begin("all claims")
         for each, jobs in self.plan.rounds().items():
-            if not each.apart:
+            if not each.search:
                 self._first_round(each, jobs)
 
     def _first_round(self, each: Round, jobs: Sequence[Started]) -> None:

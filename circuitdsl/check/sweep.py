@@ -18,7 +18,10 @@ from circuitdsl.measures.few import early_looks
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Finding, SenderOutcome, SeriesOutcome, SweepReport
-from circuitdsl.plan.sweep import AT_ONCE, SeriesPlan, SweepPlan
+from circuitdsl.plan.sweep import SeriesPlan, SweepPlan
+
+AT_ONCE = 64
+"""Senders that are run at once. Their readings are in the store then: a sweep that is cut off goes on after them."""
 
 Measured = Mapping[Node, Measurement | Failure]
 

@@ -33,14 +33,14 @@ intervention taken apart, a part of two circuits on a task, a ranking of all hea
 class Round(NamedTuple):
     """What an engine is given at once: the first questions of all jobs about one model and as many prompts.
 
-    Each circuit's search for heads that matter and are not listed comes by itself, after what is claimed; ``apart``
-    names that circuit. Some senders of a sweep come by themselves, too; it says which.
+    Each circuit's search for heads that matter and are not listed comes by itself, after what is claimed; ``search``
+    names that circuit.
     """
 
     model: str
     processing: str
     prompts: int
-    apart: str
+    search: str
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class Job:
     ``about`` says what is measured, for a person: a claim as it is written, a head. ``adaptive``: it asks for more once
     it has seen results. ``raced``: it is measured on fewer prompts than the method's first where they settle it.
     ``lead``: it is the largest of several figures, all of which are measured on ``few`` prompts, and the one that is
-    largest there on all; the others only where that one does not decide (``check.bench``). ``group`` names the senders
-    of a sweep that are run at once.
+    largest there on all; the others only where that one does not decide (``check.bench``).
     """
 
     key: tuple[str, ...]
@@ -72,13 +71,12 @@ class Job:
     adaptive: bool = False
     raced: bool = False
     lead: Lead | None = None
-    group: str = ""
 
     @property
     def round(self) -> Round:
         """The round that its first questions are part of, on all of the method's first prompts."""
-        apart = self.key[0] if self.purpose == "unlisted" else self.group
-        return Round(self.model, self.method.processing, self.method.prompts_first, apart)
+        search = self.key[0] if self.purpose == "unlisted" else ""
+        return Round(self.model, self.method.processing, self.method.prompts_first, search)
 
     @property
     def few(self) -> int:

@@ -16,9 +16,6 @@ from circuitdsl.plan.circuit import performance_job
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.plan.terms import term_job
 
-AT_ONCE = 64
-"""Senders that are run at once. Their readings are in the store then: a sweep that is cut off goes on after them."""
-
 
 @dataclass(frozen=True)
 class SeriesPlan:
@@ -77,8 +74,7 @@ def _series(circuit: Circuit, term: Term) -> SeriesPlan:
                 left_out.append(node)
                 continue
             own = replace(argument, senders=own)
-        job = _sender_job(circuit, term, replace(term, arguments=((name, own), *rest)), node)
-        found[node] = Started(replace(job, group=f"{term}, {len(found) // AT_ONCE}"))
+        found[node] = Started(_sender_job(circuit, term, replace(term, arguments=((name, own), *rest)), node))
     return SeriesPlan(term, found, tuple(left_out))
 
 
