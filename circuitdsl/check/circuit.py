@@ -187,7 +187,7 @@ def _heads(plan: CircuitPlan, bench: Bench) -> tuple[HeadOutcome, ...]:
     circuit, rows = plan.circuit, plan.heads
     method, floor = circuit.method, Bound(">=", low=circuit.method.floor)
     measured = bench.estimates(rows.values(), method)
-    added = bench.settled(dict.fromkeys(plan.minimality.values(), floor), method.prompts_first)
+    added = bench.settled(dict.fromkeys(plan.minimality.values(), floor), method.prompts_first, len(plan.claims))
     adds = {node: bench.estimate(added[job], method.confidence) for node, job in plan.minimality.items()}
     return tuple(
         HeadOutcome(str(node.component), str(node.position), circuit.roles_of(node), measured[job], adds.get(node))

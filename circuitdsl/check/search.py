@@ -17,12 +17,12 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.errors import InputError
-from circuitdsl.judge.race import MISS, Raced, out_of_reach, race
+from circuitdsl.judge.evidence import FEWEST
+from circuitdsl.judge.race import MISS, Raced, early_looks, out_of_reach, race
 from circuitdsl.judge.screen import screen
 from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Method
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.few import FEWEST, early_looks
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome import HeadOutcome, Screening, Search
 from circuitdsl.plan.circuit import CircuitPlan

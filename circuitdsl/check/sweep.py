@@ -10,11 +10,10 @@ from circuitdsl.check.circuit import NOT_DONE, processing_of
 from circuitdsl.check.references import notes_on, size_of, sources_of
 from circuitdsl.components import Node
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
-from circuitdsl.judge.race import race, within
+from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import Judgement, holm, split_confidence
 from circuitdsl.language.circuit import Bound, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
-from circuitdsl.measures.few import early_looks
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Finding, SenderOutcome, SeriesOutcome, SweepReport

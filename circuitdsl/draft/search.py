@@ -18,10 +18,9 @@ from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.figures import measured
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Named, new_roles
-from circuitdsl.judge.race import race, within
+from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
-from circuitdsl.measures.few import early_looks
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 from circuitdsl.plan.job import Started

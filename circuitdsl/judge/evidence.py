@@ -35,6 +35,9 @@ from circuitdsl.measures.ranks import spearman
 
 INFINITY = math.inf
 
+FEWEST = 8
+"""With fewer units only tests that are exact at any number may decide."""
+
 BETS = 8
 """Over how many sizes of the bet the capital is averaged."""
 

@@ -22,11 +22,10 @@ from typing import Generic, TypeVar
 
 from scipy import special
 
-from circuitdsl.judge.evidence import Student
+from circuitdsl.judge.evidence import FEWEST, Student
 from circuitdsl.judge.verdicts import broken, holm
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound
-from circuitdsl.measures.few import FEWEST
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -47,6 +46,15 @@ class Raced(Generic[Item]):
     rest: tuple[Item, ...]
     settled: Mapping[Item, int]
     looks: tuple[tuple[int, int], ...]
+
+
+def early_looks(prompts: int) -> tuple[int, ...]:
+    """The numbers of prompts, of so many, at which something may be settled: not fewer than the tests need.
+
+    >>> early_looks(200), early_looks(90), early_looks(20), early_looks(10)
+    ((50, 100), (23, 45), (10,), ())
+    """
+    return tuple(count for parts in (4, 2) if (count := math.ceil(prompts / parts)) >= FEWEST)
 
 
 def race(items: Sequence[Item], prompts: int, looks: Sequence[int], settling: Settling[Item]) -> Raced[Item]:

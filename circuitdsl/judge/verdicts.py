@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.judge.evidence import Binomial, Evidence, Known
+from circuitdsl.judge.evidence import FEWEST, Binomial, Evidence, Known
 from circuitdsl.judge.looks import Split
 from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.controls import ROUNDING
-from circuitdsl.measures.few import FEWEST
 from circuitdsl.measures.measurement import Paired, Shuffled
 
 _INFINITY = math.inf

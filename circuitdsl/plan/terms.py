@@ -27,7 +27,11 @@ def term_job(key: tuple[str, ...], purpose: Purpose, request: Request, about: st
     circuit, term = request.circuit, request.term
     measure = measures()[term.measure]
     adaptive, leader = not measure.adaptive.isdisjoint(term.options), measure.leader
-    lead = leader and Lead(partial(leader.asking, request), partial(leader.one, request))
+    lead = (
+        None
+        if leader is None or term.minus_baseline
+        else Lead(partial(leader.asking, request), partial(leader.one, request))
+    )
     start = partial(ask, request)
     return Job(key, purpose, circuit.model, request.method, circuit.geometry, start, about, adaptive, lead=lead)
 

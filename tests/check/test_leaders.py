@@ -97,6 +97,7 @@ def test_a_sequence_follows_the_set_that_was_largest_at_the_look_before():
     plan, bench = planned("60 to 120")
     outcomes = bench.judge(plan.claims)
     later = [each for each in outcomes if each.prompts > 60 and " sets the largest" in each.note]
+    assert later
     for outcome in later:
         (before,) = [int(word) for word in outcome.note.split(";")[0].split() if word.isdigit()][1:]
         assert 60 <= before < outcome.prompts

@@ -12,12 +12,11 @@ from scipy import stats
 from weighing import weighed
 
 from circuitdsl.judge.evidence import Student
-from circuitdsl.judge.race import MISS, best_p_value, out_of_reach, race, within
+from circuitdsl.judge.race import MISS, best_p_value, early_looks, out_of_reach, race, within
 from circuitdsl.judge.verdicts import holm, met
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.estimands import relative_change
-from circuitdsl.measures.few import early_looks
 
 FLOOR = 0.01
 BEYOND = Bound("outside", -FLOOR, FLOOR)

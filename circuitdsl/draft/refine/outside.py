@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from circuitdsl.components import ALL, Component, Node, Position, all_heads
 from circuitdsl.draft.places import Places, tokens_at
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
-from circuitdsl.judge.race import race, within
+from circuitdsl.judge.race import early_looks, race, within
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
 from circuitdsl.measures.ablation import gap_without, knocked_out_beyond
-from circuitdsl.measures.few import early_looks
 from circuitdsl.measures.measurement import Asking, Failure, Measurement, Request, data_of
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.tasks.prompts import Prompt
