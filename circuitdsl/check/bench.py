@@ -101,8 +101,8 @@ class Bench:
         seen: Mapping[Started, int] | None = None,
     ) -> dict[Started, Measurement | Failure]:
         """As ``measure``, but of the largest of several figures only that one is measured on all of these prompts which
-        is largest on few, where it is surely beyond the bound, as the largest is then, whatever the others are: so surely
-        that Holm's correction for so many ``tests`` leaves it there.
+        is largest on few, where it is surely beyond the bound, as the largest is then, whatever the others are: so
+        surely that Holm's correction for so many ``tests`` leaves it there.
 
         So the bound's verdict is that of all figures on all prompts. ``seen`` are the numbers of prompts on which all
         of them are known already.
