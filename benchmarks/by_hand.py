@@ -25,7 +25,7 @@ import circuitdsl as cd
 from circuitdsl.components import ALL, Head, Node, Position, all_heads
 from circuitdsl.language.circuit import Circuit, Control, FromTo, LogitsReceiver, Nodes, Path
 from circuitdsl.measures.controls import random_nodes
-from circuitdsl.models import open_model
+from circuitdsl.models import Opening, open_model
 from circuitdsl.tasks import open_task
 
 Hook = Callable[[Tensor, Any], Tensor]
@@ -71,19 +71,23 @@ class ByHand:
     count: int
     searched: bool = True
     model_name: str | None = None  # in place of the circuit's own
+    device: str = "cpu"
     passes: int = 0
 
     def __post_init__(self) -> None:
-        self.model = open_model(self.model_name or self.circuit.model).bridge
+        opening = Opening(device=self.device)
+        self.model = open_model(self.model_name or self.circuit.model, opening=opening).bridge
         method = self.circuit.method
         drawn = open_task(self.circuit.task).draw(self.model.tokenizer, self.count, method.seed, method.bos)
         self.prompts = drawn.prompts
-        self.ends = torch.tensor([len(prompt.tokens) - 1 for prompt in self.prompts])
+        self.ends = torch.tensor([len(prompt.tokens) - 1 for prompt in self.prompts], device=self.device)
 
     # --- runs ------------------------------------------------------------------------------------
 
     def _padded(self, rows: Iterable[Sequence[int]]) -> Tensor:
-        return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+        return torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(row, device=self.device) for row in rows], batch_first=True
+        )
 
     def _run(self, hooks: Hooks, tokens: Tensor | None = None) -> Tensor:
         """Logits at END [prompts, vocabulary]."""
@@ -91,7 +95,7 @@ class ByHand:
         with torch.inference_mode():
             given = self._tokens if tokens is None else tokens
             logits = self.model.run_with_hooks(given, fwd_hooks=list(hooks), return_type="logits")
-        return logits[torch.arange(len(logits)), self.ends]
+        return logits[torch.arange(len(logits), device=self.device), self.ends]
 
     def _caught(self, tokens: Tensor, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
         found: dict[str, Tensor] = {}
@@ -138,7 +142,7 @@ class ByHand:
 
     def _mask(self, position: Position) -> Tensor:
         """Where it stands: [prompts, length]."""
-        mask = torch.zeros(self._tokens.shape, dtype=torch.bool)
+        mask = torch.zeros(self._tokens.shape, dtype=torch.bool, device=self.device)
         for row, prompt in enumerate(self.prompts):
             at = range(len(prompt.tokens)) if position == ALL else prompt.positions[position.name]
             mask[row, [index + position.offset for index in at]] = True
@@ -146,7 +150,10 @@ class ByHand:
 
     def _at(self, nodes: Iterable[Node]) -> dict[str, Tensor]:
         """By hook point, where these heads' outputs stand: [prompts, length, heads]."""
-        masks = {name: torch.zeros((*self._tokens.shape, self.circuit.geometry.n_heads)) > 0 for name in self._outputs}
+        masks = {
+            name: torch.zeros((*self._tokens.shape, self.circuit.geometry.n_heads), device=self.device) > 0
+            for name in self._outputs
+        }
         for node in nodes:
             head = _head(node)
             masks[self._outputs[head.layer]][:, :, head.index] |= self._mask(node.position)
@@ -175,7 +182,9 @@ class ByHand:
 
     def _arriving(self, inputs: Iterable[tuple[Node, str]], caught: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """By hook point, where the receivers read: [prompts, length, heads], or key-value heads."""
-        masks = {name: torch.zeros((*self._tokens.shape, x.shape[2])) > 0 for name, x in caught.items()}
+        masks = {
+            name: torch.zeros((*self._tokens.shape, x.shape[2]), device=self.device) > 0 for name, x in caught.items()
+        }
         for node, letter in inputs:
             mask = masks[_input(node, letter)]
             column = _head(node).index * mask.shape[2] // self.circuit.geometry.n_heads
@@ -234,10 +243,11 @@ def main() -> None:
     parser.add_argument("prompts", type=int)
     parser.add_argument("--model", help="a model in place of the specification's own")
     parser.add_argument("--no-search", action="store_true", help="no knockout of heads that are not listed")
+    parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
     passes, figures, left_out = 0, dict[str, float](), list[str]()
     for circuit in cd.load(asked.spec, model=asked.model).circuits:
-        of = ByHand(circuit, asked.prompts, not asked.no_search, asked.model)
+        of = ByHand(circuit, asked.prompts, not asked.no_search, asked.model, asked.device)
         found, left = measured(of)
         passes, left_out = passes + of.passes, left_out + left
         figures |= {f"{circuit.name} {name}": figure for name, figure in found.items()}

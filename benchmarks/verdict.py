@@ -58,10 +58,10 @@ def taken(*arguments: str, python: Sequence[str] = PYTHON) -> Taken:
 def rows(asked: argparse.Namespace, folder: Path, python: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """A row a way, as they end. A model of a shape is written to a folder that is there."""
     spec, prompts = str(asked.spec), str(asked.prompts)
-    model = ("--model", str(folder)) if asked.shape else ()
+    where = ("--device", asked.device, *(("--model", str(folder)) if asked.shape else ()))
     if asked.shape:
         write_folder(SHAPES[asked.shape], folder)
-    check = ["circuitdsl", "check", spec, "--no-cache", "--format", "json", "--prompts", prompts, *model]
+    check = ["circuitdsl", "check", spec, "--no-cache", "--format", "json", "--prompts", prompts, *where]
     if asked.no_search:
         check += ["--no-unexplained"]
     ways = {"check": check}
@@ -76,7 +76,7 @@ def rows(asked: argparse.Namespace, folder: Path, python: Sequence[str]) -> Iter
         yield _row(name, claims, cost["experiments"], cost["passes"], found, first)
     assert first is not None
     options = ("--no-search",) if asked.no_search else ()
-    found = taken("benchmarks.by_hand", spec, prompts, *model, *options, python=python)
+    found = taken("benchmarks.by_hand", spec, prompts, *where, *options, python=python)
     yield _row("by hand", len(found.written["figures"]), "", found.written["passes"], found, first)
     print("left out by hand:", *found.written["left_out"], sep="\n  ", file=sys.stderr)
 
@@ -92,11 +92,12 @@ def main(arguments: Sequence[str] | None = None, python: Sequence[str] = PYTHON)
     parser.add_argument("--shape", choices=sorted(SHAPES), help="a model of this shape, with random weights")
     parser.add_argument("--no-search", action="store_true", help="without the search for heads that are not listed")
     parser.add_argument("--no-plain", action="store_true", help="without the plain engine")
+    parser.add_argument("--device", default="cpu", help="where models run; default: cpu")
     parser.add_argument("--prompts", type=int, default=30)
     asked = parser.parse_args(arguments)
     if not asked.spec.exists() or asked.prompts < 2:
         parser.error("name a file that exists, and 2 prompts or more")
-    print(f"{asked.spec}, {asked.prompts} prompts, load {os.getloadavg()[0]:.1f} at the start\n")
+    print(f"{asked.spec}, {asked.prompts} prompts on {asked.device}, load {os.getloadavg()[0]:.1f} at the start\n")
     with tempfile.TemporaryDirectory() as folder:
         for row in chain((COLUMNS, ("---",) * len(COLUMNS)), rows(asked, Path(folder), python)):
             print(f"| {' | '.join(row)} |", flush=True)

@@ -36,8 +36,8 @@ class Judge:
     """Judges what was measured on some drawn prompts."""
 
     drawn: Drawn
-    known: dict[tuple[Data, bool], Units] = field(default_factory=dict[tuple[Data, bool], Units], repr=False)
-    """The units of prompts that were asked for before: of all that were drawn."""
+    known: dict[tuple[Data, bool, int], Units] = field(default_factory=dict[tuple[Data, bool, int], Units], repr=False)
+    """The units of prompts that were asked for before: of the first of those that were drawn."""
 
     def judge(
         self, measured: Measurement, bounds: Sequence[Bound | Control], looks: Looks = ONCE
@@ -54,9 +54,9 @@ class Judge:
         return Weighed.of(measured, self.units, looks=looks).claimed
 
     def units(self, sample: Sample) -> Units:
-        key = sample.data, sample.source is not None
+        key = sample.data, sample.source is not None, len(sample.columns)
         if key not in self.known:
-            records = self.drawn.records(sample.data)
+            records = self.drawn.first(key[2]).records(sample.data)
             self.known[key] = units_of([Origin(r.template, r.item, r.group if key[1] else "") for r in records], {})
         assert len(self.known[key].unit) == len(sample.columns)
         return self.known[key]

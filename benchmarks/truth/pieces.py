@@ -169,7 +169,8 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
         case "pool":
             suite = pools.open_suite(piece.suite, piece.measures)
             pool = pools.read(suite, piece.pool, readings)
-            found = [_written(each) for each in calibration.calibrate(suite, pool, piece.looks, seeds)]
+            ways = {measure.endswith(pools.LED) for measure in piece.measures} or {False, True}
+            found = [_written(each) for each in calibration.calibrate(suite, pool, piece.looks, seeds, ways)]
         case "relay":
             found = trials.trials(seeds)
         case "untrained":
@@ -182,10 +183,14 @@ def make(piece: Piece, folder: Path) -> dict[str, Any]:
 
 
 def _written(each: Calibrated) -> dict[str, Any]:
-    from benchmarks.truth.pools import measure_of
+    from benchmarks.truth.pools import LED, measure_of
 
     claim = each.claim
-    measured = {"measure": measure_of(claim), "truth": each.truth, "counts": asdict(each.counts)}
+    measured = {
+        "measure": f"{measure_of(claim)}{LED if each.led else ''}",
+        "truth": each.truth,
+        "counts": asdict(each.counts),
+    }
     return {"claim": claim.text, "id": claim.id, **measured}
 
 

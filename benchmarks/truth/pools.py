@@ -20,6 +20,9 @@ from circuitdsl.plan.job import Started
 
 SUITES = Path(__file__).parent / "suites"
 
+LED = ", led"
+"""What is added to the name of a measurement whose figures are led by one of several (``calibration.Led``)."""
+
 OTHERS = "others"
 """A role whose members are not calibrated one by one: they are there to make a circuit large."""
 
@@ -45,7 +48,8 @@ def open_suite(name: str, measures: Sequence[str] = ()) -> Suite:
     """A suite by its name, or a specification by the path of its file; of these measurements alone if any is named."""
     path = SUITES / f"{name}.circuit"
     suite = suite_of(name, api.load(str(path if path.is_file() else name)))
-    return Suite(name, {c: job for c, job in suite.claims.items() if not measures or measure_of(c) in measures})
+    named = {measure.removesuffix(LED) for measure in measures}
+    return Suite(name, {c: job for c, job in suite.claims.items() if not named or measure_of(c) in named})
 
 
 def measure_of(claim: Claim) -> str:

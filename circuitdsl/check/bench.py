@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, p_value
 from circuitdsl.judge.weigh import Weighed, looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
@@ -92,6 +93,52 @@ class Bench:
         known = self.session.run(experiments, self.start + count)
         return {e: found if isinstance(found, Failure) else found[self.start :] for e, found in known.items()}
 
+    def settled(
+        self,
+        jobs: Mapping[Started, Bound | Control],
+        count: int,
+        tests: int = 1,
+        seen: Mapping[Started, int] | None = None,
+    ) -> dict[Started, Measurement | Failure]:
+        """As ``measure``, but of the largest of several figures only that one is measured on all of these prompts which
+        is largest on few, where it is surely beyond the bound, as the largest is then, whatever the others are: so
+        surely that Holm's correction for so many ``tests`` leaves it there.
+
+        So the bound's verdict is that of all figures on all prompts. ``seen`` are the numbers of prompts on which all
+        of them are known already.
+        """
+        leaders = self.leaders(jobs, seen)
+        found = self.measure((*leaders.values(), *(job for job in jobs if job not in leaders)), count)
+        led = {
+            job: found[leader] for job, leader in leaders.items() if self._beyond(found[leader], jobs[job], job, tests)
+        }
+        rest = self.measure((job for job in leaders if job not in led), count)
+        return {job: led.get(job) or rest.get(job) or found[job] for job in jobs}
+
+    def leaders(self, jobs: Iterable[Started], seen: Mapping[Started, int] | None = None) -> dict[Started, Started]:
+        """For each job that is the largest of several figures: the job of that one alone which is largest on few
+        prompts, or on as many as were ``seen``."""
+        several = {job: (seen or {}).get(job, job.job.few) for job in jobs if job.one}
+        few: dict[Started, Measurement | Failure] = {}
+        for count in sorted(set(several.values())):
+            few |= self.measure((job for job, at in several.items() if at == count), count)
+        return {job: job.led(known) for job in several if isinstance(known := few[job], Measurement)}
+
+    def _beyond(self, measured: Measurement | Failure, bound: Bound | Control, job: Started, tests: int) -> bool:
+        """Whether the leader surely is at least what a bound asks for, and few prompts tell how large others may be."""
+        if isinstance(measured, Failure) or isinstance(bound, Control) or bound.op not in (">=", ">"):
+            return False
+        own, few = measured.samples
+        if len(own.columns) == len(few.columns):
+            return False  # a file has no more prompts: all is known of all of them
+        method = job.job.method
+        looks = looks_at(measured, self.units, method.prompts_first, method.prompts_most)
+        weighed = self.weighed(measured, looks).claimed
+        p, evidence = p_value(weighed, bound), weighed.evidence()
+        if p is None or evidence is None or p > (1 - method.confidence) / tests:
+            return False
+        return math.isfinite(evidence.high((1 - method.confidence) / 2))
+
     def estimates(self, jobs: Iterable[Started], method: Method) -> dict[Started, Estimate]:
         """The intervals of jobs on the method's first prompts; NOTHING of those that cannot be measured."""
         measured = self.measure(jobs, method.prompts_first)
@@ -142,11 +189,11 @@ class Bench:
         """Each claim's judgement, up to the most prompts that its method allows."""
         done: dict[Claim, Judged] = {}
         for method, group in _by_method(claims).items():
-            done |= self._judge_alike(method, group, reasons)
+            done |= self._judge_alike(method, group, reasons, len(claims))
         return {claim: done[claim] for claim in claims}
 
     def _judge_alike(
-        self, method: Method, claims: Mapping[Claim, Started], reasons: Mapping[Claim, str]
+        self, method: Method, claims: Mapping[Claim, Started], reasons: Mapping[Claim, str], tests: int
     ) -> dict[Claim, Judged]:
         """Each claim is looked at by itself: one that is decided is measured on no more prompts."""
         done: dict[Claim, Judged] = {}
@@ -154,7 +201,9 @@ class Bench:
         while due:
             count = min(due.values())
             now = {claims[claim]: claim for claim, at in due.items() if at == count}
-            for job, measured in self.measure(now, count).items():
+            bounds = {job: claim.bound for job, claim in now.items()}
+            seen = {job: done[claim].prompts for job, claim in now.items() if claim in done}
+            for job, measured in self.settled(bounds, count, tests, seen).items():
                 claim = now[job]
                 del due[claim]
                 if claim in done and isinstance(measured, Failure) and measured.kind == "ended":

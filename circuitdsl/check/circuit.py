@@ -113,10 +113,11 @@ def _variants(
     """
     first = plan.circuit.method.prompts_first
     jobs = {job: claim for claim, some in plan.variants.items() for job in some}
+    bounds = {job: claim.under(job.job.method).bound for job, claim in jobs.items()}
     found: dict[Method, dict[Claim, Variant]] = {}
-    for started, measured in bench.measure(jobs, first).items():
+    for started, measured in bench.settled(bounds, first).items():
         claim, method = jobs[started], started.job.method
-        bound = claim.under(method).bound
+        bound = bounds[started]
         setting, value = started.job.key[-2:]
         reason = reasons.get(answered_at(claim, varied(plan.circuit.method, setting, value)), "")
         judgement = meaningful(bench.judged(measured, bound, method.confidence), reason).judgement
@@ -184,8 +185,10 @@ def excused(judged: Mapping[Claim, Judgeable], reason: str) -> dict[Claim, Judge
 def _heads(plan: CircuitPlan, bench: Bench) -> tuple[HeadOutcome, ...]:
     """What the model loses without each listed head, and what it adds to the circuit."""
     circuit, rows = plan.circuit, plan.heads
-    measured = bench.estimates((*rows.values(), *plan.minimality.values()), circuit.method)
-    adds = {node: measured[job] for node, job in plan.minimality.items()}
+    method, floor = circuit.method, Bound(">=", low=circuit.method.floor)
+    measured = bench.estimates(rows.values(), method)
+    added = bench.settled(dict.fromkeys(plan.minimality.values(), floor), method.prompts_first, len(plan.claims))
+    adds = {node: bench.estimate(added[job], method.confidence) for node, job in plan.minimality.items()}
     return tuple(
         HeadOutcome(str(node.component), str(node.position), circuit.roles_of(node), measured[job], adds.get(node))
         for node, job in rows.items()

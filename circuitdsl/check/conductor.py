@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from circuitdsl.check.circuit import check_circuit
@@ -17,12 +18,11 @@ from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress
 from circuitdsl.check.sweep import check_sweep
 from circuitdsl.check.work import Begun
-from circuitdsl.engine.session import Session
 from circuitdsl.outcome import CircuitReport, ComparisonReport, InterventionReport, Ran, Report, SweepReport, argue
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.comparison import ComparisonPlan
 from circuitdsl.plan.intervention import InterventionPlan
-from circuitdsl.plan.job import Round
+from circuitdsl.plan.job import Round, Started
 from circuitdsl.plan.plan import Plan, Planned
 
 
@@ -84,14 +84,16 @@ class Conductor:
         for circuit in self.plan.measured:
             self.models.bench(circuit)
         self._begin("all claims")
-        sessions: dict[Round, Session] = {}
-        for started in self.plan.jobs():
-            job = started.job
-            if not job.round.search:
-                sessions.setdefault(job.round, self.models.bench_of(job.model, job.method).session)
-        rounds = self.plan.rounds()
-        for each, session in sessions.items():
-            session.run(rounds[each], each.prompts)
+        for each, jobs in self.plan.rounds().items():
+            if not each.search:
+                self._first_round(each, jobs)
+
+    def _first_round(self, each: Round, jobs: Sequence[Started]) -> None:
+        """Run what jobs ask for at first, of those that are led by one of several figures that one's part."""
+        bench = self.models.bench_of(jobs[0].job.model, jobs[0].job.method)
+        leaders = bench.leaders(jobs)
+        asked = (leaders.get(started, started) for started in jobs)
+        bench.session.run((e for started in asked for e in started.experiments), each.prompts)
 
     def _circuit(self, plan: CircuitPlan) -> CircuitReport:
         self._begin(plan.circuit.name)

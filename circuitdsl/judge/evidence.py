@@ -9,6 +9,7 @@ An interval is what no test rejects, so that a p-value, an interval and a verdic
 * ``Betting``: for means of bounded values, after Waudby-Smith and Ramdas (2024), valid at any number of prompts.
 * ``Share``: Fieller's (1954) test of a ratio of means, inverted; unbounded where the denominator is not above zero.
 * ``Size``, ``Extreme``: the size of a signed figure, and the largest or smallest of several.
+* ``Ahead``: the largest of several, one of which was measured on more prompts than the others.
 * ``Known``: a figure of all prompts that there are.
 * ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000) and the noise of what is ranked.
 * ``Looked``: any of them, looked at again on more prompts.
@@ -450,6 +451,47 @@ class Extreme:
 
     def _outward(self, p_values: Sequence[float]) -> float:
         return min(1.0, len(self.of) * min(p_values))
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The largest of several figures of which the ``leader`` is known of more prompts than the ``others``.
+
+    That it is above a bound is shown by the leader alone, at the p-value that it would have among all of them on these
+    prompts (``Extreme``). That it is below has to be shown of each. Which of them was followed was chosen by the first
+    prompts, so that each is looked at twice, and either look gets half of the error (Bonferroni).
+    """
+
+    leader: Evidence
+    others: Sequence[Evidence]
+
+    @property
+    def value(self) -> float:
+        return self.leader.value
+
+    @property
+    def exact(self) -> bool:
+        return self.leader.exact and all(each.exact for each in self.others)
+
+    def above(self, bound: float) -> float:
+        return min(1.0, self._number * self.leader.above(bound))
+
+    def below(self, bound: float) -> float:
+        return min(1.0, 2 * max(each.below(bound) for each in self._all))
+
+    def low(self, level: float) -> float:
+        return self.leader.low(level / self._number)
+
+    def high(self, level: float) -> float:
+        return max(each.high(level / 2) for each in self._all)
+
+    @property
+    def _all(self) -> tuple[Evidence, ...]:
+        return (self.leader, *self.others)
+
+    @property
+    def _number(self) -> int:
+        return len(self._all)
 
 
 @dataclass(frozen=True)

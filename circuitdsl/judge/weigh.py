@@ -12,6 +12,7 @@ import numpy as np
 from circuitdsl.judge.bootstrap import resampled_means
 from circuitdsl.judge.dependence import dependence, shuffled
 from circuitdsl.judge.evidence import (
+    Ahead,
     Evidence,
     Extreme,
     Guarded,
@@ -33,6 +34,7 @@ from circuitdsl.measures.estimands import (
     Estimand,
     Folded,
     Largest,
+    Led,
     Mean,
     RankCorrelation,
     Ratio,
@@ -151,6 +153,8 @@ class Weighed:
                 return found and Size(found)
             case Largest(of=several):
                 return self._extreme(several, 1)
+            case Led(leader=leader, others=others):
+                return self._ahead(leader, others)
             case Smallest(of=several):
                 return self._extreme(several, -1)
             case Smooth(function=function, needs=needs):
@@ -256,6 +260,11 @@ class Weighed:
         found = [self.evidence_of(each) for each in several]
         known = [each for each in found if each is not None]
         return Extreme(known, sign) if len(known) == len(found) else None
+
+    def _ahead(self, leader: Estimand, others: Sequence[Estimand]) -> Evidence | None:
+        first, *rest = (self.evidence_of(each) for each in (leader, *others))
+        known = [each for each in rest if each is not None]
+        return Ahead(first, known) if first is not None and len(known) == len(rest) else None
 
     def _smooth(self, function: Callable[[Array], Array], needs: Sequence[Contrast]) -> Evidence | None:
         """Student's t with the jackknife's variance: what the figure changes by where a unit is left out."""

@@ -15,6 +15,7 @@ from circuitdsl.measures.estimands import (
     Dependence,
     Folded,
     Largest,
+    Led,
     Limits,
     Mean,
     Ratio,
@@ -40,9 +41,11 @@ from circuitdsl.measures.measurement import (
     Array,
     Asking,
     CannotMeasure,
+    Leader,
     Measure,
     Measurement,
     Request,
+    Sample,
     Shuffled,
     sample,
 )
@@ -238,36 +241,64 @@ def kept_share(limits: Limits | None) -> Ratio:
 
 def _minimality(request: Request) -> Asking:
     """Columns: F(M), then F(C \\ (K and v)), F(C \\ K) for each K tried."""
+    clean, pairs = request.ask(Clean()), _removals(request)
+    results = yield [clean, *(e for pair in pairs.values() for e in pair)]
+    columns = [results[clean], *(results[e] for pair in pairs.values() for e in pair)]
+    adds = Largest(tuple(_added(request, 0, place) for place in range(1, len(columns), 2)))
+    measured = sample(request.data, *columns)
+    strongest = list(pairs)[_largest(adds, measured)]
+    return Measurement(
+        (measured,), adds, note=_joined(f"largest without {strongest}" if strongest else "", kept(request).note)
+    )
+
+
+def _leading_minimality(request: Request, few: Measurement) -> Asking:
+    """Minimality over the K alone whose figure is largest on a few prompts.
+
+    Columns: F(M), F(C \\ (K and v)), F(C \\ K); then those of the few prompts.
+    """
+    clean, pairs = request.ask(Clean()), _removals(request)
+    assert isinstance(few.estimand, Largest)
+    place = _largest(few.estimand, few.samples[0])
+    name, pair = list(pairs.items())[place]
+    results = yield [clean, *pair]
+    own = sample(request.data, *(results[e] for e in (clean, *pair)))
+    width = few.samples[0].columns.shape[1]
+    others = few.estimand.moved(own.columns.shape[1], width).of
+    chosen = f"of {len(others)} sets the largest{f', without {name},' if name else ''} on {few.prompts} prompts"
+    return Measurement(
+        (own, *few.samples),
+        Led(_added(request, 0, 1), (*others[:place], *others[place + 1 :])),
+        note=_joined(chosen, kept(request).note),
+    )
+
+
+def _one_removal(request: Request) -> tuple[Experiment, ...]:
+    """What one K asks for."""
+    first, *others = _removals(request).values()
+    return (request.ask(Clean()), *first) if others else ()
+
+
+def _removals(request: Request) -> dict[str, tuple[Experiment, Experiment]]:
+    """For each K tried, by name: the circuit without K and the subject, and without K."""
     argument = request.argument("heads")
     assert isinstance(argument, Nodes)
     subject, alone = frozenset(argument.nodes), kept(request)
-    companions = _companions(request.circuit, subject)
-    clean = request.ask(Clean())
-    pairs = [
-        (
-            request.ask(alone.circuit(companion | subject)),
-            request.ask(alone.circuit(companion)),
-        )
-        for companion in companions.values()
-    ]
-    results = yield [clean, *(e for pair in pairs for e in pair)]
-    columns = [results[clean], *(results[e] for pair in pairs for e in pair)]
+    return {
+        name: (request.ask(alone.circuit(gone | subject)), request.ask(alone.circuit(gone)))
+        for name, gone in _companions(request.circuit, subject).items()
+    }
 
-    adds = Largest(
-        tuple(
-            Folded(Ratio(Contrast(((i, 1.0), (i + 1, -1.0)), request.limits), column(0, request.limits)))
-            for i in range(1, len(columns), 2)
-        )
-    )
-    means = [float(column.mean()) for column in columns]
-    names = list(companions)
-    gaps = [abs(means[i] - means[i + 1]) for i in range(1, len(columns), 2)]
-    strongest = names[gaps.index(max(gaps))]
-    return Measurement(
-        (sample(request.data, *columns),),
-        adds,
-        note=_joined(f"largest without {strongest}" if strongest else "", alone.note),
-    )
+
+def _added(request: Request, clean: int, place: int) -> Folded:
+    """What the subject adds, of the columns F(M) and, from ``place`` on, F(C \\ (K and v)), F(C \\ K)."""
+    return Folded(Ratio(Contrast(((place, 1.0), (place + 1, -1.0)), request.limits), column(clean, request.limits)))
+
+
+def _largest(of: Largest, measured: Sample) -> int:
+    """Which of several figures is largest, by the mean over prompts."""
+    values = [abs(float(each.value(measured.columns.mean(axis=0)))) for each in of.of]
+    return max(range(len(values)), key=values.__getitem__)
 
 
 def _companions(circuit: Circuit, subject: frozenset[Node]) -> dict[str, frozenset[Node]]:
@@ -532,6 +563,7 @@ MEASURES = (
             limits=NOT_NEGATIVE,
         ),
         _minimality,
+        leader=Leader(_leading_minimality, _one_removal),
     ),
     Measure(
         MeasureInfo(

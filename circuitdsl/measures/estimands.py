@@ -142,6 +142,23 @@ class Largest:
 
 
 @dataclass(frozen=True)
+class Led:
+    """The largest of several figures of which the ``leader`` was measured on more prompts than the ``others``.
+
+    It is a figure in its own right: what the leader is, the largest is at least. The others say how large it may be.
+    """
+
+    leader: Estimand
+    others: tuple[Estimand, ...]
+
+    def value(self, means: Array) -> Array:
+        return self.leader.value(means)
+
+    def moved(self, offset: int, width: int) -> Led:
+        return Led(self.leader.moved(offset, width), tuple(each.moved(offset, width) for each in self.others))
+
+
+@dataclass(frozen=True)
 class Smallest:
     """The smallest of several figures; which one it is, is not known beforehand."""
 
@@ -200,7 +217,7 @@ class Dependence:
         return Dependence(self.left.moved(offset), self.right.moved(offset))
 
 
-Estimand = Mean | Ratio | Folded | Largest | Smallest | Smooth | RankCorrelation | Dependence
+Estimand = Mean | Ratio | Folded | Largest | Led | Smallest | Smooth | RankCorrelation | Dependence
 
 
 def is_share_of_metric(estimand: Estimand) -> bool:
@@ -217,6 +234,8 @@ def is_share_of_metric(estimand: Estimand) -> bool:
             return is_share_of_metric(inner)
         case Largest(of=several) | Smallest(of=several):
             return any(map(is_share_of_metric, several))
+        case Led(leader=leader):
+            return is_share_of_metric(leader)
         case Smooth(needs=needs):
             return bool(needs)
         case Mean() | RankCorrelation():
@@ -287,6 +306,8 @@ def needs_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return needs_of(inner)
         case Largest(of=several) | Smallest(of=several):
             return tuple(need for each in several for need in needs_of(each))
+        case Led(leader=leader):
+            return needs_of(leader)
         case Mean() | RankCorrelation() | Dependence():
             return ()
 
@@ -299,7 +320,8 @@ def side_by_side(several: Iterable[Estimand], means: Array) -> Array:
 
 
 def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
-    """The means that a figure is judged by, each by a test of its own or in a ratio; those of ranks are left out."""
+    """The means that a figure is judged by, each by a test of its own or in a ratio; those of ranks are left out, and
+    those that only say how large a leader's rivals may be."""
     match estimand:
         case Mean(of=of):
             return (of,)
@@ -311,6 +333,8 @@ def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return contrasts_of(inner)
         case Largest(of=several) | Smallest(of=several):
             return tuple(contrast for each in several for contrast in contrasts_of(each))
+        case Led(leader=leader):
+            return contrasts_of(leader)
         case RankCorrelation() | Dependence():
             return ()
 

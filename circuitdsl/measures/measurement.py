@@ -10,7 +10,7 @@ from circuitdsl.actions import Ablation
 from circuitdsl.components import ALL, Node
 from circuitdsl.language.circuit import Argument, Circuit, Control, Method, Term
 from circuitdsl.language.environment import MeasureInfo
-from circuitdsl.measures.estimands import Array, Dependence, Estimand, Limits
+from circuitdsl.measures.estimands import Array, Dependence, Estimand, Led, Limits
 from circuitdsl.measures.experiments import (
     Clean,
     Data,
@@ -77,8 +77,9 @@ class Measurement:
 
     @property
     def prompts(self) -> int:
-        """The number of prompts of the smallest sample."""
-        return min(len(sample.columns) for sample in self.samples)
+        """The number of prompts of the smallest sample; of a figure that is led, of the leader's."""
+        first, *others = (len(sample.columns) for sample in self.samples)
+        return first if isinstance(self.estimand, Led) else min([first, *others])
 
     def within(self, source_of: Callable[[Data], Drawn | None]) -> Measurement:
         """The same, its samples knowing the reference that they depend on.
@@ -176,15 +177,29 @@ Results = Mapping[Experiment, "Array | Failure"]
 
 
 @dataclass(frozen=True)
+class Leader:
+    """For a measurement that is the largest of several figures: how one of them is measured alone.
+
+    ``asking`` asks of the one that is largest in a measurement of all on fewer prompts; what comes of it is ``Led``.
+    ``one`` are the experiments of one of them, whichever: what is planned of the leader; none of a single figure.
+    """
+
+    asking: Callable[[Request, Measurement], Asking]
+    one: Callable[[Request], tuple[Experiment, ...]]
+
+
+@dataclass(frozen=True)
 class Measure:
     """An entry of the registry: what the measurement is, and how it is estimated.
 
-    ``adaptive`` are the options with which it asks again, having seen results.
+    ``adaptive`` are the options with which it asks again, having seen results. ``leader``: it is the largest of several
+    figures, each of which can be measured alone.
     """
 
     info: MeasureInfo
     estimator: Estimator
     adaptive: frozenset[str] = frozenset()
+    leader: Leader | None = None
 
 
 Align = Iterable[tuple[str, str]]

@@ -125,7 +125,7 @@ def _claim_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, claim: 
     on_task = circuit.on(where) if isinstance(where, OnTask) else circuit
     request = Request(on_task, on_task.method, claim.term, control_of(claim), parts=purpose == "claim")
     job = term_job(key, purpose, request, about)
-    return job if on_task is circuit else replace(job, start=lambda: where_done(ask(request), request))
+    return job if on_task is circuit else replace(job, start=lambda: where_done(ask(request), request), lead=None)
 
 
 def varied(method: Method, setting: str, value: str) -> Method:

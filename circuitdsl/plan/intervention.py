@@ -208,4 +208,4 @@ def claim_job(intervention: Intervention, circuit: Circuit, claim: Claim) -> Job
             return ask(own)
         return against_random_heads(own, tuple(random_worlds(intervention, circuit)))
 
-    return replace(job, start=start)
+    return replace(job, start=start, lead=None)

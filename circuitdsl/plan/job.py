@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Experiment
+from circuitdsl.measures.few import leading
 from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
 
 Purpose = Literal[
@@ -43,11 +44,21 @@ class Round(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Lead:
+    """Of a job that is the largest of several figures: how the leader is measured alone (``measures.Leader``)."""
+
+    start: Callable[[Measurement], Asking]
+    one: Callable[[], tuple[Experiment, ...]]
+
+
+@dataclass(frozen=True)
 class Job:
     """One thing to be measured. ``start`` gives a fresh asking; ``key`` tells the jobs of one plan apart.
 
     ``about`` says what is measured, for a person: a claim as it is written, a head. ``adaptive``: it asks for more once
     it has seen results. ``raced``: it is measured on fewer prompts than the method's first where they settle it.
+    ``lead``: it is the largest of several figures, all of which are measured on ``few`` prompts, and the one that is
+    largest there on all; the others only where that one does not decide (``check.bench``).
     """
 
     key: tuple[str, ...]
@@ -59,24 +70,32 @@ class Job:
     about: str = ""
     adaptive: bool = False
     raced: bool = False
+    lead: Lead | None = None
 
     @property
     def round(self) -> Round:
-        """The round that its first questions are part of."""
+        """The round that its first questions are part of, on all of the method's first prompts."""
         search = self.key[0] if self.purpose == "unlisted" else ""
         return Round(self.model, self.method.processing, self.method.prompts_first, search)
+
+    @property
+    def few(self) -> int:
+        """The number of prompts that a leader is chosen on; 0 where nothing is led."""
+        return leading(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
 
 
 @dataclass(eq=False)
 class Started:
     """A job that has asked its first questions. What it asked is what a plan shows, and what is run.
 
-    ``first`` are these questions, or why there are none. The asking itself is taken up once, by :meth:`asking`; whoever
-    measures the same again, on more prompts, gets one that is as far.
+    ``first`` are these questions, or why there are none; ``one`` those of them that a single figure takes, where the
+    job is led by one of several. The asking itself is taken up once, by :meth:`asking`; whoever measures the same
+    again, on more prompts, gets one that is as far.
     """
 
     job: Job
     first: tuple[Experiment, ...] | Failure = field(init=False)
+    one: tuple[Experiment, ...] = field(default=(), init=False)
     done: Measurement | None = field(default=None, init=False)
     _waiting: Asking | None = field(default=None, init=False, repr=False)
 
@@ -84,6 +103,7 @@ class Started:
         try:
             self._waiting = self.job.start()
             self.first = tuple(next(self._waiting))
+            self.one = self.job.lead.one() if self.job.lead and self.job.few else ()
         except StopIteration as stop:  # it needs no experiment
             self.first, self.done, self._waiting = (), stop.value, None
         except CannotMeasure as reason:
@@ -93,6 +113,17 @@ class Started:
     def experiments(self) -> tuple[Experiment, ...]:
         """The first questions; none where there are only reasons."""
         return () if isinstance(self.first, Failure) else self.first
+
+    @property
+    def on_all(self) -> tuple[Experiment, ...]:
+        """Those of the first questions that are planned on all of the method's first prompts, and not on few."""
+        return self.one or self.experiments
+
+    def led(self, few: Measurement) -> Started:
+        """The job of the leader alone, by what was measured on few prompts. Only of a job that is led."""
+        lead = self.job.lead
+        assert lead is not None, "there is one figure alone"
+        return Started(replace(self.job, start=lambda: lead.start(few), lead=None))
 
     def asking(self) -> Asking:
         """The asking, waiting for the results of the first questions. Only of a job that has some."""

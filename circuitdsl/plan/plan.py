@@ -96,12 +96,12 @@ class Plan(Displayed):
         ]
         return tuple({circuit.name: circuit for circuit in found}.values())
 
-    def rounds(self) -> Mapping[Round, tuple[Experiment, ...]]:
-        """The first questions of all jobs as an engine is given them, searches for unlisted heads apart."""
-        found: dict[Round, list[Experiment]] = {}
+    def rounds(self) -> Mapping[Round, tuple[Started, ...]]:
+        """The jobs whose first questions an engine is given together, searches for unlisted heads apart."""
+        found: dict[Round, list[Started]] = {}
         for started in self.jobs():
-            found.setdefault(started.job.round, []).extend(started.experiments)
-        return {each: tuple(experiments) for each, experiments in found.items()}
+            found.setdefault(started.job.round, []).append(started)
+        return {each: tuple(jobs) for each, jobs in found.items()}
 
     # --- cost ------------------------------------------------------------------------------------
 
@@ -145,19 +145,20 @@ class Plan(Displayed):
     def raced(self) -> int:
         return sum(started.job.raced for started in self.jobs())
 
+    @property
+    def led(self) -> int:
+        return sum(bool(started.one) for started in self.jobs())
+
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """A line a job. Raises UnknownName for a task that is not there."""
         plain, fast = self._own("plain"), self._own("fast")
+
+        def cost(own: Mapping[_Run, Mapping[World, float]], ask: _Ask) -> float:
+            return sum(own[run][world] * self._share(run) for run, world in ask.worlds)
+
         return tuple(
-            Line(
-                ask.job,
-                ask.experiments,
-                ask.new,
-                int(sum(plain[run][world] for run, world in ask.worlds)),
-                sum(fast[run][world] for run, world in ask.worlds),
-                ask.note or _changes(ask.job),
-            )
+            Line(ask.job, ask.experiments, ask.new, round(cost(plain, ask)), cost(fast, ask), ask.note)
             for ask in self._asks
         )
 
@@ -212,6 +213,10 @@ class Plan(Displayed):
                 found.setdefault(run, []).append(world)
         return {run: tuple(worlds) for run, worlds in found.items()}
 
+    def _share(self, run: _Run) -> float:
+        """The share of its round's prompts that a world is run on."""
+        return self._had(run.data, run.prompts) / self._had(run.data, run.round.prompts)
+
     def _own(self, engine: str) -> Mapping[_Run, Mapping[World, float]]:
         cost = engines()[engine].cost
         return {run: cost.own(worlds, _typical(run), run.geometry) for run, worlds in self._together.items()}
@@ -220,7 +225,7 @@ class Plan(Displayed):
         if not self.prompts:
             return Planned(0, 0)
         shared, own = self._shared(engine), self._own(engine)
-        runs = (self._had(run.data, run.round.prompts) * sum(worlds.values()) for run, worlds in own.items())
+        runs = (self._had(run.data, run.prompts) * sum(worlds.values()) for run, worlds in own.items())
         return Planned(shared / self.prompts, (shared + sum(runs)) / self.prompts)
 
     def _shared(self, engine: str) -> int:
@@ -231,11 +236,10 @@ class Plan(Displayed):
             for shared in cost.shared(worlds):
                 place = (run.round.model, run.round.processing, run.data) if shared.once else run
                 over = shared.over
-                runs[place, shared.key] = (
-                    self._had(run.data, run.round.prompts)
-                    if over is None
-                    else prompts_had(over, self._infos(run.data.task))
+                prompts = (
+                    self._had(run.data, run.prompts) if over is None else prompts_had(over, self._infos(run.data.task))
                 )
+                runs[place, shared.key] = max(prompts, runs.get((place, shared.key), 0))
         return sum(runs.values())
 
     def to_dict(self) -> dict[str, object]:
@@ -293,11 +297,17 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class _Run:
-    """What an engine runs at once: a round's experiments on the same data, in a model of this shape."""
+    """What an engine runs at once: a round's experiments on the same data, in a model of this shape. ``few``: on the
+    first of its prompts alone, as many; 0 for all of them."""
 
     round: Round
     data: Data
     geometry: Geometry
+    few: int = 0
+
+    @property
+    def prompts(self) -> int:
+        return self.few or self.round.prompts
 
 
 @dataclass(frozen=True)
@@ -312,28 +322,39 @@ class _Ask:
 
 
 def _asks(jobs: Iterable[Started]) -> Iterator[_Ask]:
-    seen: set[tuple[str, str, Experiment]] = set()
+    jobs, seen = tuple(jobs), set[tuple[str, str, Experiment]]()
     worlds: set[tuple[str, str, Data, World]] = set()
+    on_all = {(*_model(each.job), e.data, e.world) for each in jobs for e in each.on_all}
     for started in jobs:
         job = started.job
         if isinstance(started.first, Failure):
             yield _Ask(job, 0, 0, (), started.first.message)
             continue
         experiments = started.first
-        model = (job.model, job.method.processing)
+        model = _model(job)
         new = {(*model, e) for e in experiments} - seen
         seen |= new
         own = dict.fromkeys((*model, e.data, e.world) for e in experiments if (*model, e) in new)
-        mine = tuple((_Run(job.round, world[2], job.geometry), world[3]) for world in own if world not in worlds)
+        mine = tuple(
+            (_Run(job.round, world[2], job.geometry, 0 if world in on_all else job.few), world[3])
+            for world in own
+            if world not in worlds
+        )
         worlds |= set(own)
-        yield _Ask(job, len(experiments), len(new), mine)
+        yield _Ask(job, len(experiments), len(new), mine, _changes(started))
 
 
-def _changes(job: Job) -> str:
+def _model(job: Job) -> tuple[str, str]:
+    return job.model, job.method.processing
+
+
+def _changes(started: Started) -> str:
     """In which way a job may come to take another number of passes."""
-    if job.adaptive:
+    if started.job.adaptive:
         return "asks for more once it has seen results"
-    return "at most: it is measured on fewer prompts where they settle it" if job.raced else ""
+    if started.job.raced:
+        return "at most: it is measured on fewer prompts where they settle it"
+    return "at least: all of its figures go on to all prompts where the largest does not decide" if started.one else ""
 
 
 def _typical(run: _Run) -> tuple[Layout, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from circuitdsl.measures.estimands import difference, mean_of
 from circuitdsl.measures.experiments import World
 from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, joined, together
 from circuitdsl.measures.registry import measures
-from circuitdsl.plan.job import Job, Purpose
+from circuitdsl.plan.job import Job, Lead, Purpose
 
 
 def control_of(claim: Claim) -> Control | None:
@@ -24,8 +25,15 @@ def control_of(claim: Claim) -> Control | None:
 def term_job(key: tuple[str, ...], purpose: Purpose, request: Request, about: str) -> Job:
     """The job of a term."""
     circuit, term = request.circuit, request.term
-    adaptive = not measures()[term.measure].adaptive.isdisjoint(term.options)
-    return Job(key, purpose, circuit.model, request.method, circuit.geometry, lambda: ask(request), about, adaptive)
+    measure = measures()[term.measure]
+    adaptive, leader = not measure.adaptive.isdisjoint(term.options), measure.leader
+    lead = (
+        None
+        if leader is None or term.minus_baseline
+        else Lead(partial(leader.asking, request), partial(leader.one, request))
+    )
+    start = partial(ask, request)
+    return Job(key, purpose, circuit.model, request.method, circuit.geometry, start, about, adaptive, lead=lead)
 
 
 def knockout_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node) -> Job:

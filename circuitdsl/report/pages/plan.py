@@ -38,7 +38,7 @@ def render_plan(plan: Plan, verbose: bool = False) -> RenderableType:
         _by_block(plan, verbose),
         *([] if verbose else _costliest(plan.lines)),
         *([Text(), *problems] if problems else []),
-        *([Text(), Text("; ".join(_more(plan)), style="dim")] if plan.adaptive or plan.raced else []),
+        *([Text(), Text("; ".join(more), style="dim")] if (more := list(_more(plan))) else []),
     )
 
 
@@ -141,6 +141,11 @@ def _more(plan: Plan) -> Iterator[str]:
     """What may be more or less than is stated."""
     if plan.adaptive:
         yield f"{plural(plan.adaptive, 'job')} will ask for more on seeing results; undecided claims draw more prompts"
+    if plan.led:
+        yield (
+            f"{plural(plan.led, 'job')} take the largest of several figures: all on a part of the prompts, one on all, "
+            "and the others too where that one does not decide"
+        )
     if plan.raced:
         yield f"{plural(plan.raced, 'head')} race: those that fewer prompts settle take less than is stated"
 

@@ -1,0 +1,131 @@
+"""Minimality is led by one of its sets: fewer runs, and the verdicts of all sets on all prompts."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import circuitdsl as cd
+from circuitdsl.check.bench import Bench
+from circuitdsl.check.workbench import Workbench
+from circuitdsl.language.circuit import Bound
+from circuitdsl.language.resolve import resolve_text
+from circuitdsl.measures.estimands import Led
+from circuitdsl.measures.measurement import Measurement
+from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
+from circuitdsl.plan.job import Started
+
+torch.set_num_threads(1)
+
+SPEC = """circuit c {
+  model mini
+  task  ioi
+  method { against abc  ablate mean by template  prompts PROMPTS  reference 4  floor 0.1% }
+  role gatherer        { 0.3 0.5 0.6 0.7 }
+  role lookup   at S2  { 1.0 1.1 1.5 }
+  role fetcher  at END { 2.3 2.6 2.7 3.0 3.6 3.7 }
+}
+"""
+
+
+def planned(prompts: str, engine: str = "fast") -> tuple[CircuitPlan, Bench]:
+    (circuit,) = resolve_text(SPEC.replace("PROMPTS", prompts), "c.circuit", cd.environment()).circuits
+    return plan_circuit(circuit, unexplained=False), Workbench(engine=engine, store=None).bench(circuit)
+
+
+@pytest.fixture(scope="module")
+def forty() -> tuple[CircuitPlan, Bench]:
+    return planned("60")
+
+
+def bounds(plan: CircuitPlan, low: float | None = None) -> dict[Started, Bound]:
+    found: dict[Started, Bound] = {}
+    for claim, job in plan.claims.items():
+        assert isinstance(claim.bound, Bound)
+        found[job] = claim.bound if low is None else Bound(">=", low=low)
+    return found
+
+
+def test_verdicts_are_those_of_all_sets_on_all_prompts_and_less_is_run(forty: tuple[CircuitPlan, Bench]):
+    plan, bench = forty
+    settled = bench.settled(bounds(plan), 60)
+    led = {
+        job: each for job, each in settled.items() if isinstance(each, Measurement) and isinstance(each.estimand, Led)
+    }
+    assert len(led) >= 8
+    assert len(led) < len(settled), "what 3.6 adds is not told from nothing"
+    few = {e: len(np.atleast_1d(bench.session.results[e])) for job in led for e in job.experiments}
+    assert set(few.values()) == {15, 60}
+    assert sum(count == 15 for count in few.values()) > len(few) / 2
+    whole = bench.measure(plan.claims.values(), 60)
+    for claim, job in plan.claims.items():
+        ours, theirs = (bench.judged(each[job], claim.bound, 0.95).judgement for each in (settled, whole))
+        assert ours.verdict is theirs.verdict
+        assert ours.p_value is not None and theirs.p_value is not None and ours.p_value >= theirs.p_value - 1e-12
+
+
+def test_where_the_leader_does_not_decide_all_sets_are_measured_on_all_prompts(forty: tuple[CircuitPlan, Bench]):
+    plan, bench = forty
+    settled = bench.settled(bounds(plan, low=9.0), 60)
+    assert not any(isinstance(each, Measurement) and isinstance(each.estimand, Led) for each in settled.values())
+
+
+def test_bounds_that_one_large_set_does_not_meet_are_judged_by_all(forty: tuple[CircuitPlan, Bench]):
+    plan, bench = forty
+    settled = bench.settled({job: Bound("<=", high=9.0) for job in plan.claims.values()}, 60)
+    assert not any(isinstance(each, Measurement) and isinstance(each.estimand, Led) for each in settled.values())
+
+
+def test_the_table_of_heads_has_the_figures_of_their_claims_and_asks_for_no_more(forty: tuple[CircuitPlan, Bench]):
+    plan, bench = forty
+    claims = bench.settled(bounds(plan), 60)
+    ran = bench.session.ran
+    rows = bench.settled(dict.fromkeys(plan.minimality.values(), Bound(">=", low=plan.circuit.method.floor)), 60)
+    assert bench.session.ran == ran
+    for ours, theirs in zip(claims.values(), rows.values(), strict=True):
+        assert bench.estimate(ours, 0.95) == bench.estimate(theirs, 0.95)
+
+
+def test_a_later_look_follows_the_set_that_was_largest_at_the_look_before(forty: tuple[CircuitPlan, Bench]):
+    plan, bench = forty
+    jobs = bounds(plan)
+    found = bench.settled(jobs, 70, seen=dict.fromkeys(jobs, 60)).values()
+    led = [each for each in found if isinstance(each, Measurement) and isinstance(each.estimand, Led)]
+    assert led
+    assert {tuple(len(sample.columns) for sample in each.samples) for each in led} == {(70, 60)}
+
+
+def test_nothing_leads_that_a_correction_would_take_back(forty: tuple[CircuitPlan, Bench]):
+    plan, bench = forty
+    jobs = bounds(plan)
+    counts = [
+        sum(isinstance(each, Measurement) and isinstance(each.estimand, Led) for each in found.values())
+        for found in (bench.settled(jobs, 60, tests) for tests in (1, 100, 10**40))
+    ]
+    assert counts[0] >= counts[1] > counts[2] == 0
+
+
+def test_of_few_prompts_and_of_a_single_set_nothing_is_led():
+    plan, _ = planned("56")
+    assert not any(job.one for job in plan.claims.values())
+    (circuit,) = resolve_text(SPEC.replace("PROMPTS", "60"), "c.circuit", cd.environment()).circuits
+    alone = replace(
+        circuit, roles=(replace(circuit.roles[0], nodes=circuit.roles[0].nodes[:1]),), claims=circuit.claims[:1]
+    )
+    assert not any(job.one for job in plan_circuit(alone, unexplained=False).claims.values())
+
+
+def test_a_plan_says_what_is_run_at_least_and_where_more_may_be():
+    """More is run for a leader that does not decide, and for one without others than were planned."""
+    document = resolve_text(SPEC.replace("PROMPTS", "60").replace(" 3.6", ""), "c.circuit", cd.environment())
+    plan = cd.plan(document, unexplained=False)
+    report = Workbench(engine="plain", store=None).check(plan)
+    assert plan.plain.total <= report.cost.passes < plan.worlds
+    assert f"{plan.led} jobs take the largest of several figures" in str(plan)
