@@ -17,7 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.truth.counts import exact_limits
@@ -40,6 +43,11 @@ class Counted:
     beyond: int = 0
     met: int = 0
     examples: list[str] = field(default_factory=list[str])
+
+    def __iadd__(self, other: Counted) -> Counted:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        return self
 
     def add(self, truth: dict[object, float], listed: set[object], what: str) -> None:
         """Count things with their true shares; what is listed and has none there is false."""
@@ -74,6 +82,11 @@ class Results:
     named: int = 0
     seconds: float = 0.0
 
+    def __iadd__(self, other: Results) -> Results:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        return self
+
 
 def main(arguments: Sequence[str] | None = None) -> Results:
     """Draft so many models, and print what was counted."""
@@ -82,16 +95,26 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first; default: 0")
     parser.add_argument("--prompts", type=int, default=100, help="prompts of either half; default: 100")
     parser.add_argument("--top", default=None, help="take this share of a stage's senders in place of an error rate")
+    parser.add_argument("--processes", type=int, default=1, help="models drafted side by side; default: 1")
     parser.add_argument("--verbose", action="store_true", help="say what was missed and what is false")
     asked = parser.parse_args(arguments)
     results = Results()
-    for seed in range(asked.first, asked.first + asked.models):
-        with tempfile.TemporaryDirectory() as folder:
-            count_one(seed, asked.prompts, Path(folder), results, asked.top)
-        print(f"{results.models} models, {results.seconds:.0f} CPU s", end="\r", file=sys.stderr, flush=True)
+    one = partial(_of_one, prompts=asked.prompts, top=asked.top)
+    # A process that was started with others' threads running may stop for ever.
+    with ProcessPoolExecutor(asked.processes, get_context("spawn")) as pool:
+        for each in pool.map(one, range(asked.first, asked.first + asked.models)):
+            results += each
+            print(f"{results.models} models, {results.seconds:.0f} CPU s", end="\r", file=sys.stderr, flush=True)
     print("\n".join(_page(results)))
     if asked.verbose:
         print("\n".join((*results.nodes.examples, *results.edges.examples)))
+    return results
+
+
+def _of_one(seed: int, prompts: int, top: str | None) -> Results:
+    results = Results()
+    with tempfile.TemporaryDirectory() as folder:
+        count_one(seed, prompts, Path(folder), results, top)
     return results
 
 
@@ -117,11 +140,17 @@ def count_one(seed: int, prompts: int, folder: Path, results: Results, top: str 
         reference=5,
         store=False,
     )
-    results.models += 1
     results.seconds += time.process_time() - started
+    count(relay, report, seed, results)
+    return report
+
+
+def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> None:
+    """Count what a draft of a relay lists, and what it lacks."""
+    results.models += 1
     if report.withheld:
         results.withheld += 1
-        return report
+        return
     results.claims += report.confirmed + len(report.refused)
     results.refused += len(report.refused)
     name = f"model {seed}"
@@ -130,7 +159,6 @@ def count_one(seed: int, prompts: int, folder: Path, results: Results, top: str 
     listed = [each for each in report.fed if not isinstance(each.sender.component, Embed)]
     results.edges.add(dict(edges_of(relay, listed, roles)), {_key(each, roles) for each in listed}, name)
     _count_names(relay, report.roles, results)
-    return report
 
 
 # --- truth -------------------------------------------------------------------------------------------

@@ -62,12 +62,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Relay:
-    """A random model with its truth. ``noise`` is the spread of what was added to all weights."""
+    """A random model with its truth. ``noise`` is the spread of what was added to all weights; MLPs have ``d_mlp``
+    neurons."""
 
     planted: PlantedModel
     stages: tuple[Stage, ...]
     others: dict[Head, str]
     noise: float
+    d_mlp: int = len(WORDS) + TEXTURES
 
     # --- truth -----------------------------------------------------------------------------------
     #
@@ -136,14 +138,14 @@ class Relay:
         return self._average(parts) / self.metric
 
     def _average(self, parts: Iterable[Array]) -> float:
-        loudness = np.array(self.planted.vocabulary.loudness[len(SPECIAL) :])
+        loudness = np.array(self.planted.vocabulary.loudness[len(SPECIAL) : len(SPECIAL) + len(WORDS)])
         return float(np.mean(loudness * np.prod(list(parts), axis=0)))
 
     # --- the model and its prompts ---------------------------------------------------------------
 
     @property
     def geometry(self) -> Geometry:
-        return replace(self.planted.geometry, d_mlp=len(WORDS) + TEXTURES)
+        return replace(self.planted.geometry, d_mlp=self.d_mlp)
 
     def build(self) -> TransformerBridge:
         """The model for TransformerLens: no norms, MLPs with ReLU."""
@@ -197,6 +199,47 @@ def random_relay(seed: int) -> Relay:
     layers, width = int(rng.integers(2, 6)), int(rng.integers(3, 7))
     number = int(rng.integers(2, layers + 1))
     noise = float(rng.choice([0.0, 0.0, 0.0002]))
+    return _relay_of(rng, layers, width, number, noise)
+
+
+@dataclass(frozen=True)
+class _Padded(PlantedModel):
+    """A planted model of a larger shape, of whose coordinates it uses some."""
+
+    d_model: int
+    d_head: int
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        own = super().features
+        return (*own, *(f"unused:{number}" for number in range(self.d_model - len(own))))
+
+    @property
+    def geometry(self) -> Geometry:
+        return replace(super().geometry, d_head=self.d_head)
+
+
+def shaped_relay(seed: int, stages: int, shape: Geometry) -> Relay:
+    """A relay of so many stages in a model of the layers, heads, widths and vocabulary of a ``shape``. It has small
+    random weights everywhere, and neither norms nor biases; its MLPs have ReLU."""
+    relay = _relay_of(np.random.default_rng([seed, 8]), shape.n_layers, shape.n_heads, stages, 0.0002)
+    own, vocabulary = relay.planted, relay.planted.vocabulary
+    further = shape.d_vocab - len(vocabulary.tokens)
+    tokens = (*vocabulary.tokens, *(f"unused{number}" for number in range(further)))
+    padded = _Padded(
+        shape.model,
+        own.about,
+        own.layers,
+        own.spaces,
+        Vocabulary(tokens, (*vocabulary.loudness, *[1.0] * further)),
+        shape.d_model,
+        shape.d_head,
+    )
+    return replace(relay, planted=padded, d_mlp=shape.d_mlp)
+
+
+def _relay_of(rng: np.random.Generator, layers: int, width: int, number: int, noise: float) -> Relay:
+    """A relay of so many layers of so many heads, in a ``number`` of stages."""
     starts = [0, *sorted(rng.choice(np.arange(1, layers), number - 1, replace=False).tolist()), layers]
     spread = float(rng.uniform(0.2, 0.8))
     stages = tuple(

@@ -8,14 +8,16 @@ no more (``judge.race``). All senders of all inputs of a stage are corrected for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
 from circuitdsl.draft.entry import Rule
-from circuitdsl.draft.figures import measured
+from circuitdsl.draft.figures import measured, started
+from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Named, new_roles
 from circuitdsl.judge.race import early_looks, race, within
@@ -178,7 +180,8 @@ def _stage(
         for each, series in zip(swept, plan.series, strict=True)
         for node, job in series.senders.items()
     }
-    found = _raced(tuple(jobs), rule, circuit, bench)
+    packs = _Packs(jobs, roles, circuit, bench)
+    found = _raced(tuple(jobs), packs, rule, circuit, bench)
     tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
     count = sum(len(_nodes(term)) for term in terms.values())
     enters, adjusted = rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
@@ -192,8 +195,11 @@ def _stage(
     return Stage(StageOutcome(tuple(terms), count, len(fed), idle), fed, tuple(tried))
 
 
-def _raced(jobs: Sequence[Started], rule: Rule, circuit: Circuit, bench: Bench) -> dict[Started, Measurement | Failure]:
-    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
+def _raced(
+    jobs: Sequence[Started], packs: _Packs, rule: Rule, circuit: Circuit, bench: Bench
+) -> dict[Started, Measurement | Failure]:
+    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by themselves or in a
+    pack, by which none enters.
 
     There is no race for the largest effects, which enter whatever they are.
     """
@@ -201,18 +207,60 @@ def _raced(jobs: Sequence[Started], rule: Rule, circuit: Circuit, bench: Bench) 
     prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
     looks = early_looks(prompts) if rule.kind == "fdr" else ()
 
-    def measure(left: Sequence[Started], count: int) -> dict[Started, Measurement | Failure]:
-        return {job: m for group in _batched(left, AT_ONCE) for job, m in bench.measure(group, count).items()}
-
     def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
-        found = measure(left, count)
+        found = _measured(left, count, bench)
         return frozenset(
             job
             for job, m in found.items()
-            if isinstance(m, Measurement) and within(bench.weighed(m), method.floor, len(looks) + 1)
+            if isinstance(m, Measurement) and within(bench.weighed(m), method.floor, len(looks) + LOOKS)
         )
 
-    return measure(race(jobs, prompts, looks, settled).rest, prompts)
+    together = packs.settled(looks[0], len(looks) + LOOKS) if looks else frozenset()
+    left = [job for job in jobs if job not in together]
+    return _measured(race(left, prompts, looks, settled).rest, prompts, bench)
+
+
+@dataclass(frozen=True)
+class _Packs:
+    """The senders of a stage, of which those that surely do nothing together are found in packs."""
+
+    jobs: Mapping[Started, tuple[Node, Into]]
+    roles: dict[str, DraftRole]
+    circuit: Circuit
+    bench: Bench
+
+    def settled(self, count: int, looks: int) -> frozenset[Started]:
+        """Those that so many prompts tell to be within the floor, each at one of so many looks."""
+
+        def nothing(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
+            asked = {started(self._term(pack), self.circuit): pack for pack in packs}
+            found = _measured(tuple(asked), count, self.bench)
+            return [pack for job, pack in asked.items() if self._is_nothing(found[job], looks)]
+
+        into = {job: into for job, (_, into) in self.jobs.items()}
+        return settled_together(packed(self._sizes(), into, self.circuit.method.floor), nothing)
+
+    def _sizes(self) -> dict[Started, float]:
+        """The figures of all that can be measured on the first prompts; what they leave unchanged has 0."""
+        found = _measured(tuple(self.jobs), SIZED, self.bench)
+        sizes = {job: self.bench.weighed(m).value for job, m in found.items() if isinstance(m, Measurement)}
+        finite = {job: size for job, size in sizes.items() if math.isfinite(size)}
+        return finite | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
+
+    def _term(self, pack: tuple[Started, ...]) -> Term:
+        """The effect of a pack, patched as one."""
+        (into, *_) = {self.jobs[job][1] for job in pack}
+        nodes = tuple(self.jobs[job][0] for job in pack)
+        return Term("effect", ((PATH, path_of(into, self.roles, Nodes(" ".join(map(str, nodes)), nodes))),))
+
+    def _is_nothing(self, found: Measurement | Failure, looks: int) -> bool:
+        if isinstance(found, Failure):
+            return found.kind == "unchanged"
+        return within(self.bench.weighed(found), self.circuit.method.floor, looks)
+
+
+def _measured(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:
+    return {job: m for group in _batched(jobs, AT_ONCE) for job, m in bench.measure(group, count).items()}
 
 
 def _batched(jobs: Iterable[Started], size: int) -> Iterator[list[Started]]:

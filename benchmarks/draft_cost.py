@@ -1,0 +1,264 @@
+"""``python -m benchmarks.draft_cost``: what a draft costs in a model of GPT-2 small's shape.
+
+On random weights nothing enters, and a draft ends with its first stage. So a relay, of which everything is known
+(``benchmarks.truth.relay``), stands in a model of that shape with small random weights beside it, and is drafted. What
+the draft lists is counted against the truth.
+
+Beside it, on the same prompts, with TransformerLens alone:
+
+* the published loop (Wang et al. 2022): every sender of every stage into every input, one after another, each in two
+  hooked passes, into the logits in one. Of these some are timed, spread over the stages; the rest is a product;
+* ACDC (Conmy et al. 2023): one pass an edge, back from the logits. The graph of all heads' queries, keys and values, of
+  MLPs and logits has so many edges; those that lead into what the draft found are the fewest that it asks, if it finds
+  the same. A pass of the model is timed, without hooks; the rest is a product. It has no positions, no intervals and no
+  second half of prompts.
+
+Seconds are of CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import circuitdsl as cd
+from benchmarks.draft import Results, count
+from benchmarks.models import SHAPES, Shape
+from benchmarks.tables import table
+from benchmarks.truth.relay import COUNTERFACTUAL, Relay, shaped_relay
+from circuitdsl.components import Embed, Geometry, Head, Mlp, Node, all_heads
+from circuitdsl.outcome import DraftReport
+from circuitdsl.outcome.draft import Into
+from circuitdsl.tasks import open_task
+from circuitdsl.tasks.prompts import Prompt
+
+STAGES = 4
+TIMED = 12
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a way of finding a circuit takes: ``passes`` over all prompts and CPU seconds."""
+
+    name: str
+    asked: str
+    passes: float
+    seconds: float
+
+
+def geometry_of(name: str, shape: Shape) -> Geometry:
+    d_head = shape.width // shape.heads
+    return Geometry(
+        name, shape.layers, shape.heads, shape.heads, shape.width, d_head, 4 * shape.width, shape.vocabulary, 1024
+    )
+
+
+# --- the published loop ------------------------------------------------------------------------------
+
+
+@dataclass
+class Loop:
+    """Path patching one sender at a time, on a bridge with hooks. ``prompts`` have the length of the longest."""
+
+    bridge: object
+    prompts: Sequence[Prompt]
+
+    def __post_init__(self) -> None:
+        self.tokens = _padded([prompt.tokens for prompt in self.prompts])
+        self.outputs = [name for name in self.bridge.hook_dict if name.endswith(("attn.hook_z", "hook_mlp_out"))]
+        self.clean = self._caught(self.tokens)
+        self.other = self._caught(_padded([prompt.counterfactuals[COUNTERFACTUAL] for prompt in self.prompts]))
+
+    def _run(self, tokens: Tensor, hooks: list) -> Tensor:
+        with torch.inference_mode():
+            return self.bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
+
+    def _caught(self, tokens: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+
+        def catch(x: Tensor, hook: object, name: str) -> None:
+            found[name] = x.clone()
+
+        self._run(tokens, [(name, lambda x, hook, name=name: catch(x, hook, name)) for name in self.outputs])
+        return found
+
+    def path(self, sender: Node, receivers: Sequence[tuple[Node, str]]) -> None:
+        """One patch: heads keep their output but for the sender, and what reaches the receivers is put there."""
+        hooks = [(name, lambda x, hook, name=name: self.clean[name]) for name in self.outputs if name.endswith("_z")]
+        name, column = _output(sender)
+        rows, at = self._at(sender)
+
+        def send(x: Tensor, hook: object) -> Tensor:
+            place = (rows, at) if column is None else (rows, at, column)
+            x = x.clone()
+            x[place] = self.other[name][place]
+            return x
+
+        caught: dict[str, Tensor] = {}
+
+        def catch(x: Tensor, hook: object, name: str) -> None:
+            caught[name] = x.clone()
+
+        into = {_input(node, letter) for node, letter in receivers}
+        catching = [(each, lambda x, hook, each=each: catch(x, hook, each)) for each in into]
+        self._run(self.tokens, [*hooks, (name, send), *catching])
+        if receivers:
+            self._run(
+                self.tokens,
+                [(each, lambda x, hook, each=each: self._arrived(x, caught, each, receivers)) for each in into],
+            )
+
+    def _arrived(
+        self, x: Tensor, caught: dict[str, Tensor], name: str, receivers: Sequence[tuple[Node, str]]
+    ) -> Tensor:
+        x = x.clone()
+        for node, letter in receivers:
+            if _input(node, letter) == name:
+                rows, at = self._at(node)
+                place = (rows, at, node.component.index) if isinstance(node.component, Head) else (rows, at)
+                x[place] = caught[name][place]
+        return x
+
+    def _at(self, node: Node) -> tuple[Tensor, Tensor]:
+        found = [prompt.positions[node.position.name][0] + node.position.offset for prompt in self.prompts]
+        return torch.arange(len(found)), torch.tensor(found)
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+
+
+def _output(node: Node) -> tuple[str, int | None]:
+    match node.component:
+        case Head(layer=layer, index=index):
+            return f"blocks.{layer}.attn.hook_z", index
+        case Mlp(layer=layer):
+            return f"blocks.{layer}.hook_mlp_out", None
+        case other:
+            raise ValueError(f"{other} is timed by no loop")
+
+
+def _input(node: Node, letter: str) -> str:
+    layer = node.component.layer
+    return f"blocks.{layer}.attn.hook_{letter}" if letter else f"blocks.{layer}.hook_mlp_in"
+
+
+def timed_loop(loop: Loop, report: DraftReport, geometry: Geometry) -> float:
+    """CPU seconds of one patch, on average over some that are spread over inputs and senders of the draft's stages."""
+    roles = {role.name: role for role in report.roles}
+    inputs = [into for stage in report.stages for into in stage.into]
+    chosen = [inputs[number * len(inputs) // TIMED] for number in range(min(TIMED, len(inputs)))]
+    started, patches = time.process_time(), 0
+    for number, into in enumerate(chosen):
+        receivers = _receivers(into, roles)
+        last = min((node.component.layer for node, _ in receivers), default=geometry.n_layers)
+        heads = [head for head in all_heads(geometry) if head.layer < last]
+        if heads:
+            place = into.place or report.roles[0].nodes[0].position
+            loop.path(Node(heads[(number * 37) % len(heads)], place), receivers)
+            patches += 1
+    return (time.process_time() - started) / patches
+
+
+def _receivers(into: Into, roles: dict) -> list[tuple[Node, str]]:
+    if not into.role:
+        return []
+    assert into.place is not None
+    return [(Node(node.component, into.place), into.input) for node in roles[into.role].nodes]
+
+
+# --- ACDC --------------------------------------------------------------------------------------------
+
+
+def edges_into(component: Head | Mlp | None, geometry: Geometry) -> int:
+    """The edges of ACDC's graph into a head's queries, keys and values, into an MLP, or into the logits (None)."""
+    before = 1 + (geometry.n_layers if component is None else component.layer) * (geometry.n_heads + 1)
+    match component:
+        case Head():
+            return 3 * before
+        case Mlp():
+            return before + geometry.n_heads
+        case None:
+            return before
+
+
+def all_edges(geometry: Geometry) -> int:
+    """
+    >>> all_edges(geometry_of("small", SHAPES["small"]))
+    32491
+    """
+    components = [*all_heads(geometry), *map(Mlp, range(geometry.n_layers)), None]
+    return sum(edges_into(each, geometry) for each in components)
+
+
+# --- all of it ---------------------------------------------------------------------------------------
+
+
+def ways(relay: Relay, prompts: int, folder: Path, results: Results) -> Iterator[Way]:
+    """What each takes, as it is known."""
+    bridge = relay.build()
+    bridge.requires_grad_(False)
+    file = folder / "relay.jsonl"
+    file.write_text(relay.prompts(2 * prompts, 0), encoding="utf-8")
+    started = time.process_time()
+    report = cd.draft(
+        str(file), model=bridge, output=folder / "draft.circuit", prompts=prompts, unexplained=False, store=False
+    )
+    count(relay, report, 0, results)
+    senders = sum(stage.senders for stage in report.stages)
+    yield Way("draft, judged on other prompts", f"{senders} senders", report.cost.passes, time.process_time() - started)
+    drawn = open_task(report.circuit.task).draw(bridge.tokenizer, prompts, 0, False)
+    loop, geometry = Loop(bridge, drawn.prompts), relay.geometry
+    each = timed_loop(loop, report, geometry)
+    asked = 2 * senders - report.stages[0].senders
+    yield Way("the published loop", f"{senders} senders", asked, each * senders)
+    repeated = 5
+    started = time.process_time()
+    for _ in range(repeated):
+        loop._run(loop.tokens, [])
+    a_pass = (time.process_time() - started) / repeated
+    found = {node.component for role in report.roles for node in role.nodes}
+    fewest = sum(edges_into(each, geometry) for each in (*found, None) if not isinstance(each, Embed))
+    whole = all_edges(geometry)
+    yield Way("ACDC, at least", f"{fewest} edges", fewest, fewest * a_pass)
+    yield Way("ACDC, all edges", f"{whole} edges", whole, whole * a_pass)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.draft_cost",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="small", help="whose shape; default: GPT-2 small's")
+    parser.add_argument("--prompts", type=int, default=60, help="prompts of either half; default: 60")
+    parser.add_argument("--seed", type=int, default=0, help="of the relay")
+    asked = parser.parse_args(arguments)
+    relay = shaped_relay(asked.seed, STAGES, geometry_of(asked.shape, SHAPES[asked.shape]))
+    results = Results()
+    print(f"{asked.prompts} prompts a half, load {os.getloadavg()[0]:.1f} at the start\n")
+    rows: list[list[str]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        first: float | None = None
+        for way in ways(relay, asked.prompts, Path(folder), results):
+            first = first or way.seconds
+            rows.append(
+                [way.name, way.asked, f"{way.passes:,.0f}", f"{way.seconds:,.0f}", f"{way.seconds / first:.1f}"]
+            )
+    print(table(("", "asked", "forward passes", "CPU s", "CPU s / draft"), rows))
+    for name, found in (("nodes", results.nodes), ("edges", results.edges)):
+        print(
+            f"{name}: {found.found} of {found.matter} that carry twice the floor; {found.false} of {found.listed} false"
+        )
+
+
+if __name__ == "__main__":
+    main()
