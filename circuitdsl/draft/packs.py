@@ -3,7 +3,7 @@
 1. Every sender is patched alone on the first few prompts (``SIZED``). That sizes it, and decides nothing.
 2. Senders into one input that change the metric in the same direction there are packed, the smallest first, as long as
    the sizes of a pack add up to no more than ``FILLED`` of the floor. What is larger is in no pack.
-3. A pack is patched as one. If its effect is surely within the floor (``judge.race.within``), all in it are settled.
+3. A pack is patched as one. If its effect is surely within the floor (``entry.Nothing``), all in it are settled.
    Otherwise it is divided into about as many parts as each of them has senders, which are patched as one likewise.
    Who is in a part that is not settled is measured alone.
 
@@ -32,15 +32,15 @@ Input = TypeVar("Input", bound=Hashable)
 
 Pack = tuple[Sender, ...]
 
-Nothing = Callable[[Sequence[Pack[Sender]]], Collection[Pack[Sender]]]
+Among = Callable[[Sequence[Pack[Sender]]], Collection[Pack[Sender]]]
 """Those of some packs that are surely within the floor, each patched as one."""
 
 
-def settled_together(packs: Sequence[Pack[Sender]], nothing: Nothing[Sender]) -> frozenset[Sender]:
+def settled_together(packs: Sequence[Pack[Sender]], nothing_among: Among[Sender]) -> frozenset[Sender]:
     """The senders of packs that are settled, whole or in part."""
-    whole = frozenset(nothing(packs))
+    whole = frozenset(nothing_among(packs))
     parts = [part for pack in packs if pack not in whole for part in parts_of(pack)]
-    found = (*whole, *nothing(parts)) if parts else whole
+    found = (*whole, *nothing_among(parts)) if parts else whole
     return frozenset(sender for pack in found for sender in pack)
 
 
