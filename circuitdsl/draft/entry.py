@@ -53,8 +53,8 @@ class Nothing:
     An effect is a share of F, and a few prompts may hardly tell F from zero that tell an effect from the floor. So the
     change of the metric is tested in its own unit against ``least``: the floor's share of the lower end of F's interval
     on all finding prompts. F is below that end as often as half of what the method's confidence leaves (2.5%), and what
-    reaches the floor is found to be within ``least`` with a probability of ``MISS`` / 2 at most, all looks together: two
-    one-sided tests (Schuirmann 1987), of which one alone can be wrong.
+    reaches the floor is found to be within ``least`` with a probability of ``MISS`` / 2 at most, all looks together: of
+    two one-sided tests (Schuirmann 1987) one alone can be wrong.
     """
 
     least: float
