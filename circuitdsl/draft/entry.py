@@ -61,9 +61,18 @@ class Nothing:
     looks: int
 
     def __call__(self, weighed: Weighed) -> bool:
-        ratio = weighed.measurement.estimand
-        assert isinstance(ratio, Ratio), "effects are shares of F"
-        evidence = weighed.evidence_of(Mean(ratio.over))
+        evidence = weighed.evidence_of(_changed(weighed))
         if self.least <= 0 or evidence is None or (weighed.fewest < FEWEST and not evidence.exact):
             return False
         return broken(Bound("outside", -self.least, self.least), evidence) <= MISS / 2 / self.looks
+
+
+def change(weighed: Weighed) -> float:
+    """By how much an effect changes the metric, in its own unit."""
+    return float(_changed(weighed).value(weighed.means))
+
+
+def _changed(weighed: Weighed) -> Mean:
+    effect = weighed.measurement.estimand
+    assert isinstance(effect, Ratio), "effects are shares of F"
+    return Mean(effect.over)

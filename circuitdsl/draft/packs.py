@@ -45,7 +45,7 @@ def settled_together(packs: Sequence[Pack[Sender]], nothing_among: Among[Sender]
 
 
 def packed(sizes: Mapping[Sender, float], into: Mapping[Sender, Input], floor: float) -> list[Pack[Sender]]:
-    """Packs of two senders or more, of those into one input, by their signed ``sizes``.
+    """Packs of two senders or more, of those into one input, by their signed ``sizes``, in the unit of the floor.
 
     >>> sizes = {"a": 0.001, "b": -0.004, "c": 0.003, "d": 0.002, "e": 0.03, "f": -0.0}
     >>> packed(sizes, dict.fromkeys(sizes, "q"), 0.01)

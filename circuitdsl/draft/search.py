@@ -9,14 +9,13 @@ inputs of a stage are corrected for each other.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
-from circuitdsl.draft.entry import Nothing, Rule
+from circuitdsl.draft.entry import Nothing, Rule, change
 from circuitdsl.draft.figures import measured, started
 from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
@@ -243,14 +242,13 @@ class _Packs:
             return [pack for job, pack in asked.items() if of(found[job])]
 
         into = {job: into for job, (_, into) in self.jobs.items()}
-        return settled_together(packed(self._sizes(), into, self.circuit.method.floor), among)
+        return settled_together(packed(self._sizes(), into, nothing.least), among)
 
     def _sizes(self) -> dict[Started, float]:
-        """The figures of all that can be measured on the first prompts; what they leave unchanged has 0."""
+        """By how much each changes the metric on the first prompts, of those that can be measured."""
         found = _measured(tuple(self.jobs), SIZED, self.bench)
-        sizes = {job: self.bench.weighed(m).value for job, m in found.items() if isinstance(m, Measurement)}
-        finite = {job: size for job, size in sizes.items() if math.isfinite(size)}
-        return finite | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
+        sizes = {job: change(self.bench.weighed(m)) for job, m in found.items() if isinstance(m, Measurement)}
+        return sizes | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
 
     def _term(self, pack: tuple[Started, ...]) -> Term:
         """The effect of a pack, patched as one."""
