@@ -212,6 +212,8 @@ def ways(relay: Relay, prompts: int, folder: Path, results: Results) -> Iterator
     report = cd.draft(
         str(file), model=bridge, output=folder / "draft.circuit", prompts=prompts, unexplained=False, store=False
     )
+    if report.withheld:
+        raise SystemExit(f"nothing was drafted: {report.withheld}")
     count(relay, report, 0, results)
     senders = sum(stage.senders for stage in report.stages)
     yield Way("draft, judged on other prompts", f"{senders} senders", report.cost.passes, time.process_time() - started)

@@ -221,8 +221,9 @@ class _Padded(PlantedModel):
 
 def shaped_relay(seed: int, stages: int, shape: Geometry) -> Relay:
     """A relay of so many stages in a model of the layers, heads, widths and vocabulary of a ``shape``. It has small
-    random weights everywhere, and neither norms nor biases; its MLPs have ReLU."""
-    relay = _relay_of(np.random.default_rng([seed, 8]), shape.n_layers, shape.n_heads, stages, 0.0002)
+    random weights everywhere, and neither norms nor biases; its MLPs have ReLU. Its many noisy heads write little
+    each."""
+    relay = _relay_of(np.random.default_rng([seed, 8]), shape.n_layers, shape.n_heads, stages, 0.0002, loudest=0.1)
     own, vocabulary = relay.planted, relay.planted.vocabulary
     further = shape.d_vocab - len(vocabulary.tokens)
     tokens = (*vocabulary.tokens, *(f"unused{number}" for number in range(further)))
@@ -238,8 +239,11 @@ def shaped_relay(seed: int, stages: int, shape: Geometry) -> Relay:
     return replace(relay, planted=padded, d_mlp=shape.d_mlp)
 
 
-def _relay_of(rng: np.random.Generator, layers: int, width: int, number: int, noise: float) -> Relay:
-    """A relay of so many layers of so many heads, in a ``number`` of stages."""
+def _relay_of(
+    rng: np.random.Generator, layers: int, width: int, number: int, noise: float, loudest: float = 1.0
+) -> Relay:
+    """A relay of so many layers of so many heads, in a ``number`` of stages. Heads that are noise write by ``loudest``
+    at most."""
     starts = [0, *sorted(rng.choice(np.arange(1, layers), number - 1, replace=False).tolist()), layers]
     spread = float(rng.uniform(0.2, 0.8))
     stages = tuple(
@@ -255,7 +259,7 @@ def _relay_of(rng: np.random.Generator, layers: int, width: int, number: int, no
         for index in range(width)
         if Head(layer, index) not in plans
     }
-    loud = float(np.exp(rng.uniform(np.log(0.05), 0)))
+    loud = float(np.exp(rng.uniform(np.log(0.05), np.log(loudest))))
     for head, kind in others.items():
         plans[head] = _other(rng, kind, [plan for plan in plans.values() if plan.name == "copier"], loud)
     return Relay(_planted(rng, plans, layers, width, number), stages, others, noise)
