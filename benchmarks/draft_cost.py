@@ -22,9 +22,10 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -34,14 +35,17 @@ from benchmarks.draft import Results, count
 from benchmarks.models import SHAPES, Shape
 from benchmarks.tables import table
 from benchmarks.truth.relay import COUNTERFACTUAL, Relay, shaped_relay
-from circuitdsl.components import Embed, Geometry, Head, Mlp, Node, all_heads
-from circuitdsl.outcome import DraftReport
+from circuitdsl.components import END, Geometry, Head, Mlp, Node, all_heads
+from circuitdsl.outcome import DraftReport, DraftRole
 from circuitdsl.outcome.draft import Into
 from circuitdsl.tasks import open_task
 from circuitdsl.tasks.prompts import Prompt
 
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
 STAGES = 4
-TIMED = 12
+TIMED = 8
 
 
 @dataclass(frozen=True)
@@ -63,69 +67,42 @@ def geometry_of(name: str, shape: Shape) -> Geometry:
 
 # --- the published loop ------------------------------------------------------------------------------
 
+Hook = Callable[[Tensor, Any], Tensor]
+
 
 @dataclass
 class Loop:
-    """Path patching one sender at a time, on a bridge with hooks. ``prompts`` have the length of the longest."""
+    """Path patching one sender at a time, on a model with hooks, over all prompts at once."""
 
-    bridge: object
+    bridge: TransformerBridge
     prompts: Sequence[Prompt]
 
     def __post_init__(self) -> None:
         self.tokens = _padded([prompt.tokens for prompt in self.prompts])
-        self.outputs = [name for name in self.bridge.hook_dict if name.endswith(("attn.hook_z", "hook_mlp_out"))]
-        self.clean = self._caught(self.tokens)
-        self.other = self._caught(_padded([prompt.counterfactuals[COUNTERFACTUAL] for prompt in self.prompts]))
+        layers = range(self.bridge.cfg.n_layers)
+        self.heads = [f"blocks.{layer}.attn.hook_z" for layer in layers]
+        outputs = [*self.heads, *(f"blocks.{layer}.hook_mlp_out" for layer in layers)]
+        self.clean, self.other = ({}, {})
+        self.run(self.tokens, _catching(outputs, self.clean))
+        self.run(
+            _padded([prompt.counterfactuals[COUNTERFACTUAL] for prompt in self.prompts]), _catching(outputs, self.other)
+        )
 
-    def _run(self, tokens: Tensor, hooks: list) -> Tensor:
+    def run(self, tokens: Tensor, hooks: Sequence[tuple[str, Hook]] = ()) -> None:
+        """One forward pass."""
         with torch.inference_mode():
-            return self.bridge.run_with_hooks(tokens, fwd_hooks=hooks, return_type="logits")
+            self.bridge.run_with_hooks(tokens, fwd_hooks=list(hooks), return_type="logits")
 
-    def _caught(self, tokens: Tensor) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
-
-        def catch(x: Tensor, hook: object, name: str) -> None:
-            found[name] = x.clone()
-
-        self._run(tokens, [(name, lambda x, hook, name=name: catch(x, hook, name)) for name in self.outputs])
-        return found
-
-    def path(self, sender: Node, receivers: Sequence[tuple[Node, str]]) -> None:
-        """One patch: heads keep their output but for the sender, and what reaches the receivers is put there."""
-        hooks = [(name, lambda x, hook, name=name: self.clean[name]) for name in self.outputs if name.endswith("_z")]
+    def patch(self, sender: Node, receivers: Sequence[tuple[Node, str]]) -> None:
+        """Heads keep their output but for the sender, and what reaches the receivers then is put there."""
+        frozen = [(name, _put(self.clean[name], ...)) for name in self.heads]
         name, column = _output(sender)
-        rows, at = self._at(sender)
-
-        def send(x: Tensor, hook: object) -> Tensor:
-            place = (rows, at) if column is None else (rows, at, column)
-            x = x.clone()
-            x[place] = self.other[name][place]
-            return x
-
+        sent = (name, _put(self.other[name], (*self._at(sender), *column)))
         caught: dict[str, Tensor] = {}
-
-        def catch(x: Tensor, hook: object, name: str) -> None:
-            caught[name] = x.clone()
-
-        into = {_input(node, letter) for node, letter in receivers}
-        catching = [(each, lambda x, hook, each=each: catch(x, hook, each)) for each in into]
-        self._run(self.tokens, [*hooks, (name, send), *catching])
+        self.run(self.tokens, [*frozen, sent, *_catching({_input(*each) for each in receivers}, caught)])
         if receivers:
-            self._run(
-                self.tokens,
-                [(each, lambda x, hook, each=each: self._arrived(x, caught, each, receivers)) for each in into],
-            )
-
-    def _arrived(
-        self, x: Tensor, caught: dict[str, Tensor], name: str, receivers: Sequence[tuple[Node, str]]
-    ) -> Tensor:
-        x = x.clone()
-        for node, letter in receivers:
-            if _input(node, letter) == name:
-                rows, at = self._at(node)
-                place = (rows, at, node.component.index) if isinstance(node.component, Head) else (rows, at)
-                x[place] = caught[name][place]
-        return x
+            arriving = [(_input(*each), (*self._at(each[0]), *_column(each[0]))) for each in receivers]
+            self.run(self.tokens, [(name, _put(caught[name], place)) for name, place in arriving])
 
     def _at(self, node: Node) -> tuple[Tensor, Tensor]:
         found = [prompt.positions[node.position.name][0] + node.position.offset for prompt in self.prompts]
@@ -136,14 +113,39 @@ def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
 
 
-def _output(node: Node) -> tuple[str, int | None]:
-    match node.component:
-        case Head(layer=layer, index=index):
-            return f"blocks.{layer}.attn.hook_z", index
-        case Mlp(layer=layer):
-            return f"blocks.{layer}.hook_mlp_out", None
-        case other:
-            raise ValueError(f"{other} is timed by no loop")
+def _catching(names: Iterable[str], found: dict[str, Tensor]) -> list[tuple[str, Hook]]:
+    """Hooks that keep what passes."""
+
+    def catch(name: str) -> Hook:
+        def keep(x: Tensor, hook: Any) -> Tensor:
+            found[name] = x.clone()
+            return x
+
+        return keep
+
+    return [(name, catch(name)) for name in names]
+
+
+def _put(values: Tensor, place: Any) -> Hook:
+    """A hook that puts values in at a place."""
+
+    def put(x: Tensor, hook: Any) -> Tensor:
+        x = x.clone()
+        x[place] = values[place]
+        return x
+
+    return put
+
+
+def _column(node: Node) -> tuple[int, ...]:
+    return (node.component.index,) if isinstance(node.component, Head) else ()
+
+
+def _output(node: Node) -> tuple[str, tuple[int, ...]]:
+    layer = node.component.layer
+    return f"blocks.{layer}.attn.hook_z" if isinstance(
+        node.component, Head
+    ) else f"blocks.{layer}.hook_mlp_out", _column(node)
 
 
 def _input(node: Node, letter: str) -> str:
@@ -155,23 +157,20 @@ def timed_loop(loop: Loop, report: DraftReport, geometry: Geometry) -> float:
     """CPU seconds of one patch, on average over some that are spread over inputs and senders of the draft's stages."""
     roles = {role.name: role for role in report.roles}
     inputs = [into for stage in report.stages for into in stage.into]
-    chosen = [inputs[number * len(inputs) // TIMED] for number in range(min(TIMED, len(inputs)))]
-    started, patches = time.process_time(), 0
-    for number, into in enumerate(chosen):
-        receivers = _receivers(into, roles)
-        last = min((node.component.layer for node, _ in receivers), default=geometry.n_layers)
-        heads = [head for head in all_heads(geometry) if head.layer < last]
-        if heads:
-            place = into.place or report.roles[0].nodes[0].position
-            loop.path(Node(heads[(number * 37) % len(heads)], place), receivers)
-            patches += 1
-    return (time.process_time() - started) / patches
+    chosen = [inputs[number * len(inputs) // TIMED] for number in range(TIMED)]
+    patches = [(number, into.place or END, _receivers(into, roles)) for number, into in enumerate(chosen)]
+    started, done = time.process_time(), 0
+    for number, place, receivers in patches:
+        first = min((node.component.layer for node, _ in receivers), default=geometry.n_layers)
+        if senders := [head for head in all_heads(geometry) if head.layer < first]:
+            loop.patch(Node(senders[number * 37 % len(senders)], place), receivers)
+            done += 1
+    return (time.process_time() - started) / done
 
 
-def _receivers(into: Into, roles: dict) -> list[tuple[Node, str]]:
-    if not into.role:
+def _receivers(into: Into, roles: Mapping[str, DraftRole]) -> list[tuple[Node, str]]:
+    if into.place is None:
         return []
-    assert into.place is not None
     return [(Node(node.component, into.place), into.input) for node in roles[into.role].nodes]
 
 
@@ -225,10 +224,10 @@ def ways(relay: Relay, prompts: int, folder: Path, results: Results) -> Iterator
     repeated = 5
     started = time.process_time()
     for _ in range(repeated):
-        loop._run(loop.tokens, [])
+        loop.run(loop.tokens)
     a_pass = (time.process_time() - started) / repeated
     found = {node.component for role in report.roles for node in role.nodes}
-    fewest = sum(edges_into(each, geometry) for each in (*found, None) if not isinstance(each, Embed))
+    fewest = sum(edges_into(each, geometry) for each in (*found, None) if each is None or isinstance(each, Head | Mlp))
     whole = all_edges(geometry)
     yield Way("ACDC, at least", f"{fewest} edges", fewest, fewest * a_pass)
     yield Way("ACDC, all edges", f"{whole} edges", whole, whole * a_pass)
