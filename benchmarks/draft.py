@@ -154,8 +154,10 @@ def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> Non
     results.claims += report.confirmed + len(report.refused)
     results.refused += len(report.refused)
     name = f"model {seed}"
-    truth = {node: share for node, share in nodes_of(relay) if report.mlps or isinstance(node.component, Head)}
-    results.nodes.add(dict[object, float](truth), {node for role in report.roles for node in role.nodes}, name)
+    truth: dict[object, float] = {
+        node: share for node, share in nodes_of(relay) if report.mlps or isinstance(node.component, Head)
+    }
+    results.nodes.add(truth, {node for role in report.roles for node in role.nodes}, name)
     roles = {role.name: role for role in report.roles}
     listed = [each for each in report.fed if not isinstance(each.sender.component, Embed)]
     edges = dict(edges_of(relay, listed, roles, report.mlps))

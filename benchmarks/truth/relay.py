@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -209,7 +210,7 @@ class _Padded(PlantedModel):
     d_model: int
     d_head: int
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         own = super().features
         return (*own, *(f"unused:{number}" for number in range(self.d_model - len(own))))
