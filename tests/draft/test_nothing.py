@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from weighing import weighed
 
 from circuitdsl.draft.entry import Nothing
 from circuitdsl.judge.race import MISS, within
+from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
-from circuitdsl.measures.estimands import Mean, column, relative_change
+from circuitdsl.language.environment import TaskRef
+from circuitdsl.measures.estimands import Estimand, Mean, column, relative_change
+from circuitdsl.measures.experiments import Data
+from circuitdsl.measures.measurement import Measurement, Sample
 
 FLOOR, FEW, ALL, LOOKS = 0.01, 15, 60, 3
 
 
+def weighed(estimand: Estimand, *columns: np.ndarray) -> Weighed:
+    sample = Sample(Data(TaskRef("ioi"), 0, False), np.stack(columns, axis=1))
+    units = units_of([Origin("one", number) for number in range(len(sample.columns))], {})
+    return Weighed(Measurement((sample,), estimand), (units,))
+
+
 def effect(change: np.ndarray, metric: np.ndarray) -> Weighed:
-    return weighed(metric + change, metric, estimand=relative_change())
+    return weighed(relative_change(), metric + change, metric)
 
 
 def least(metric: np.ndarray) -> float:
     """The lower end of the metric's interval."""
-    return estimated(weighed(metric, estimand=Mean(column(0))), 0.95).low or 0.0
+    return estimated(weighed(Mean(column(0)), metric), 0.95).low or 0.0
 
 
 @pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])

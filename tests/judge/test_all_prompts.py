@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from weighing import weighed
 
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.judge.looks import Looks
@@ -28,7 +29,6 @@ from circuitdsl.measures.estimands import (
     relative_change,
 )
 from circuitdsl.measures.measurement import Paired
-from weighing import weighed
 
 RNG = np.random.default_rng(5)
 CHANGED, CLEAN = RNG.normal(2, 1, 40), RNG.normal(3, 1, 40)

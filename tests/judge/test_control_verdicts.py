@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weighing import in_templates, weighed
 
 from circuitdsl.judge import dependence as dependences
 from circuitdsl.judge.dependence import dependence, shuffled
@@ -18,7 +19,6 @@ from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.controls import against_sham, sizes_of
 from circuitdsl.measures.estimands import Dependence, Folded, column, ratio, relative_change
 from circuitdsl.measures.measurement import Shuffled
-from weighing import in_templates, weighed
 
 CHANGE = relative_change()
 SHAM, EDGES, CHANCE = Control("sham"), Control("random edges"), Control("chance")

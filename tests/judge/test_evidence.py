@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from weighing import in_templates, weighed
 
 from circuitdsl.judge.evidence import Betting, Binomial, Evidence, Extreme, Guarded, Ranks, Size, Student, ranks
 from circuitdsl.judge.verdicts import interval
@@ -33,7 +34,6 @@ from circuitdsl.measures.estimands import (
     relative_change,
 )
 from circuitdsl.measures.measurement import Array
-from weighing import in_templates, weighed
 
 
 def found(each: Weighed) -> Evidence:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
+from weighing import in_templates, weighed
 
 from circuitdsl.judge.evidence import Betting, Binomial, Looked, Student
 from circuitdsl.judge.looks import ONCE, Course, Looks, Split, crossing
 from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.measures.estimands import average, column, proportion, relative_change
-from weighing import in_templates, weighed
 
 LEVEL = 0.025
 """Of one side."""

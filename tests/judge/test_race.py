@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from weighing import weighed
 
 from circuitdsl.judge.evidence import Student
 from circuitdsl.judge.race import MISS, best_p_value, early_looks, out_of_reach, race, within
@@ -16,7 +17,6 @@ from circuitdsl.judge.verdicts import holm, met
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.estimands import relative_change
-from weighing import weighed
 
 FLOOR = 0.01
 BEYOND = Bound("outside", -FLOOR, FLOOR)

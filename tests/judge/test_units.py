@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weighing import in_templates
 
 from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.measures.measurement import Sample
-from weighing import in_templates
 
 
 def test_templates_count_equally_whatever_their_numbers():

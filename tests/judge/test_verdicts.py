@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from weighing import weighed
 
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.looks import ONCE, Looks
@@ -25,7 +26,6 @@ from circuitdsl.judge.verdicts import (
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.estimands import proportion, relative_change
 from circuitdsl.outcome import exit_code
-from weighing import weighed
 
 HOLDS, FAILS, OPEN, ERROR = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED, Verdict.ERROR
 
