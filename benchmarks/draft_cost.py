@@ -76,33 +76,36 @@ class Loop:
 
     bridge: TransformerBridge
     prompts: Sequence[Prompt]
+    counterfactual: str
 
     def __post_init__(self) -> None:
         self.tokens = _padded([prompt.tokens for prompt in self.prompts])
         layers = range(self.bridge.cfg.n_layers)
         self.heads = [f"blocks.{layer}.attn.hook_z" for layer in layers]
         outputs = [*self.heads, *(f"blocks.{layer}.hook_mlp_out" for layer in layers)]
-        self.clean, self.other = ({}, {})
+        others = _padded([prompt.counterfactuals[self.counterfactual] for prompt in self.prompts])
+        self.clean, self.other = dict[str, Tensor](), dict[str, Tensor]()
         self.run(self.tokens, _catching(outputs, self.clean))
-        self.run(
-            _padded([prompt.counterfactuals[COUNTERFACTUAL] for prompt in self.prompts]), _catching(outputs, self.other)
-        )
+        self.run(others, _catching(outputs, self.other))
 
-    def run(self, tokens: Tensor, hooks: Sequence[tuple[str, Hook]] = ()) -> None:
-        """One forward pass."""
+    def run(self, tokens: Tensor, hooks: Sequence[tuple[str, Hook]] = ()) -> Tensor:
+        """One forward pass: logits at END [prompts, vocabulary]."""
         with torch.inference_mode():
-            self.bridge.run_with_hooks(tokens, fwd_hooks=list(hooks), return_type="logits")
+            logits = self.bridge.run_with_hooks(tokens, fwd_hooks=list(hooks), return_type="logits")
+        return logits[self._at(Node(Head(0, 0), END))]
 
-    def patch(self, sender: Node, receivers: Sequence[tuple[Node, str]]) -> None:
-        """Heads keep their output but for the sender, and what reaches the receivers then is put there."""
+    def patch(self, sender: Node, receivers: Sequence[tuple[Node, str]]) -> Tensor:
+        """Heads keep their output but for the sender, and what reaches the receivers then is put there: logits at END,
+        [prompts, vocabulary]."""
         frozen = [(name, _put(self.clean[name], ...)) for name in self.heads]
         name, column = _output(sender)
         sent = (name, _put(self.other[name], (*self._at(sender), *column)))
         caught: dict[str, Tensor] = {}
-        self.run(self.tokens, [*frozen, sent, *_catching({_input(*each) for each in receivers}, caught)])
-        if receivers:
-            arriving = [(_input(*each), (*self._at(each[0]), *_column(each[0]))) for each in receivers]
-            self.run(self.tokens, [(name, _put(caught[name], place)) for name, place in arriving])
+        logits = self.run(self.tokens, [*frozen, sent, *_catching({_input(*each) for each in receivers}, caught)])
+        if not receivers:
+            return logits
+        arriving = [(_input(*each), (*self._at(each[0]), *_column(each[0]))) for each in receivers]
+        return self.run(self.tokens, [(name, _put(caught[name], place)) for name, place in arriving])
 
     def _at(self, node: Node) -> tuple[Tensor, Tensor]:
         found = [prompt.positions[node.position.name][0] + node.position.offset for prompt in self.prompts]
@@ -217,7 +220,7 @@ def ways(relay: Relay, prompts: int, folder: Path, results: Results) -> Iterator
     senders = sum(stage.senders for stage in report.stages)
     yield Way("draft, judged on other prompts", f"{senders} senders", report.cost.passes, time.process_time() - started)
     drawn = open_task(report.circuit.task).draw(bridge.tokenizer, prompts, 0, False)
-    loop, geometry = Loop(bridge, drawn.prompts), relay.geometry
+    loop, geometry = Loop(bridge, drawn.prompts, COUNTERFACTUAL), relay.geometry
     each = timed_loop(loop, report, geometry)
     asked = 2 * senders - report.stages[0].senders
     yield Way("the published loop", f"{senders} senders", asked, each * senders)
