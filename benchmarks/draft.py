@@ -17,7 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.truth.counts import exact_limits
@@ -40,6 +43,9 @@ class Counted:
     beyond: int = 0
     met: int = 0
     examples: list[str] = field(default_factory=list[str])
+
+    def __add__(self, other: Counted) -> Counted:
+        return Counted(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def add(self, truth: dict[object, float], listed: set[object], what: str) -> None:
         """Count things with their true shares; what is listed and has none there is false."""
@@ -74,6 +80,9 @@ class Results:
     named: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: Results) -> Results:
+        return Results(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
 
 def main(arguments: Sequence[str] | None = None) -> Results:
     """Draft so many models, and print what was counted."""
@@ -82,20 +91,33 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first; default: 0")
     parser.add_argument("--prompts", type=int, default=100, help="prompts of either half; default: 100")
     parser.add_argument("--top", default=None, help="take this share of a stage's senders in place of an error rate")
+    parser.add_argument("--no-mlps", action="store_true", help="look for heads alone; MLPs are at work")
+    parser.add_argument("--processes", type=int, default=1, help="models drafted side by side; default: 1")
     parser.add_argument("--verbose", action="store_true", help="say what was missed and what is false")
     asked = parser.parse_args(arguments)
     results = Results()
-    for seed in range(asked.first, asked.first + asked.models):
-        with tempfile.TemporaryDirectory() as folder:
-            count_one(seed, asked.prompts, Path(folder), results, asked.top)
-        print(f"{results.models} models, {results.seconds:.0f} CPU s", end="\r", file=sys.stderr, flush=True)
+    one = partial(_of_one, prompts=asked.prompts, top=asked.top, mlps=not asked.no_mlps)
+    # A process that was started with others' threads running may stop for ever.
+    with ProcessPoolExecutor(asked.processes, get_context("spawn")) as pool:
+        for each in pool.map(one, range(asked.first, asked.first + asked.models)):
+            results = results + each
+            print(f"{results.models} models, {results.seconds:.0f} CPU s", end="\r", file=sys.stderr, flush=True)
     print("\n".join(_page(results)))
     if asked.verbose:
         print("\n".join((*results.nodes.examples, *results.edges.examples)))
     return results
 
 
-def count_one(seed: int, prompts: int, folder: Path, results: Results, top: str | None = None) -> DraftReport:
+def _of_one(seed: int, prompts: int, top: str | None, mlps: bool) -> Results:
+    results = Results()
+    with tempfile.TemporaryDirectory() as folder:
+        count_one(seed, prompts, Path(folder), results, top, mlps)
+    return results
+
+
+def count_one(
+    seed: int, prompts: int, folder: Path, results: Results, top: str | None = None, mlps: bool = True
+) -> DraftReport:
     """Draft a random relay and count."""
     import torch
 
@@ -113,30 +135,40 @@ def count_one(seed: int, prompts: int, folder: Path, results: Results, top: str 
         output=output,
         prompts=prompts,
         top=top,
+        mlps=mlps,
         unexplained=False,
         reference=5,
         store=False,
     )
-    results.models += 1
     results.seconds += time.process_time() - started
+    count(relay, report, seed, results)
+    return report
+
+
+def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> None:
+    """Count what a draft of a relay lists, and what it lacks."""
+    results.models += 1
     if report.withheld:
         results.withheld += 1
-        return report
+        return
     results.claims += report.confirmed + len(report.refused)
     results.refused += len(report.refused)
     name = f"model {seed}"
-    results.nodes.add(dict(nodes_of(relay)), {node for role in report.roles for node in role.nodes}, name)
+    truth: dict[object, float] = {
+        node: share for node, share in nodes_of(relay) if report.mlps or isinstance(node.component, Head)
+    }
+    results.nodes.add(truth, {node for role in report.roles for node in role.nodes}, name)
     roles = {role.name: role for role in report.roles}
     listed = [each for each in report.fed if not isinstance(each.sender.component, Embed)]
-    results.edges.add(dict(edges_of(relay, listed, roles)), {_key(each, roles) for each in listed}, name)
+    edges = dict(edges_of(relay, listed, roles, report.mlps))
+    results.edges.add(edges, {_key(each, roles) for each in listed}, name)
     _count_names(relay, report.roles, results)
-    return report
 
 
 # --- truth -------------------------------------------------------------------------------------------
 
 
-def nodes_of(relay: Relay) -> Iterator[tuple[object, float]]:
+def nodes_of(relay: Relay) -> Iterator[tuple[Node, float]]:
     """Every node that works, with the share of the metric that is lost without it."""
     for stage in relay.stages:
         parts: list[Component] = [*stage.heads, *([Mlp(stage.mlp[0])] if stage.mlp else [])]
@@ -144,15 +176,18 @@ def nodes_of(relay: Relay) -> Iterator[tuple[object, float]]:
             yield Node(each, stage.place), relay.lost({each})
 
 
-def edges_of(relay: Relay, listed: Sequence[Fed], roles: dict[str, DraftRole]) -> Iterator[tuple[object, float]]:
-    """Every edge from a sender into the values of a role, or into the logits or an MLP, with its true share.
+def edges_of(
+    relay: Relay, listed: Sequence[Fed], roles: dict[str, DraftRole], mlps: bool
+) -> Iterator[tuple[object, float]]:
+    """Every edge from a sender into the values of a role, or into the logits or an MLP, with its true share; without
+    ``mlps`` from heads into heads or the logits.
 
     Into which roles is looked depends on the draft: from every sender there is an edge into each group that was drafted
     of the next stage; into heads of it that no role has, there is one into all of them.
     """
     last = len(relay.stages) - 1
     for number, stage in enumerate(relay.stages):
-        senders: list[Component] = [*stage.heads, *([Mlp(stage.mlp[0])] if stage.mlp else [])]
+        senders: list[Component] = [*stage.heads, *([Mlp(stage.mlp[0])] if stage.mlp and mlps else [])]
         for sender in senders:
             node = Node(sender, stage.place)
             if number == last:
@@ -162,7 +197,7 @@ def edges_of(relay: Relay, listed: Sequence[Fed], roles: dict[str, DraftRole]) -
             for group in _groups(following.heads, tuple(roles.values()), following.place):
                 heads = {each for each in group if sender.writes < 2 * each.layer}
                 yield (node, frozenset(group), "v"), relay.sent({sender}, heads)
-            if stage.mlp is not None and sender in stage.heads:
+            if mlps and stage.mlp is not None and sender in stage.heads:
                 yield (node, frozenset({Mlp(stage.mlp[0])}), ""), _through_mlp(relay, number, sender)
 
 

@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,7 +135,7 @@ class Relay:
         return self._average(parts) / self.metric
 
     def _average(self, parts: Iterable[Array]) -> float:
-        loudness = np.array(self.planted.vocabulary.loudness[len(SPECIAL) :])
+        loudness = np.array(self.planted.vocabulary.loudness[len(SPECIAL) : len(SPECIAL) + len(WORDS)])
         return float(np.mean(loudness * np.prod(list(parts), axis=0)))
 
     # --- the model and its prompts ---------------------------------------------------------------
@@ -195,6 +196,54 @@ def random_relay(seed: int) -> Relay:
     layers, width = int(rng.integers(2, 6)), int(rng.integers(3, 7))
     number = int(rng.integers(2, layers + 1))
     noise = float(rng.choice([0.0, 0.0, 0.0002]))
+    return _relay_of(rng, layers, width, number, noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Padded(PlantedModel):
+    """A planted model of a larger shape, of whose coordinates and neurons it uses some."""
+
+    d_model: int
+    d_head: int
+    d_mlp: int
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        own = super().features
+        return (*own, *(f"unused:{number}" for number in range(self.d_model - len(own))))
+
+    @property
+    def geometry(self) -> Geometry:
+        return replace(super().geometry, d_head=self.d_head, d_mlp=self.d_mlp)
+
+
+def shaped_relay(seed: int, stages: int, shape: Geometry) -> Relay:
+    """A relay of so many stages in a model of the layers, heads, widths and vocabulary of a ``shape``. It has small
+    random weights everywhere, and neither norms nor biases; its MLPs have ReLU. Its many noisy heads write little
+    each."""
+    relay = _relay_of(np.random.default_rng([seed, 8]), shape.n_layers, shape.n_heads, stages, 0.0002, loudest=0.1)
+    own, vocabulary = relay.planted, relay.planted.vocabulary
+    further = shape.d_vocab - len(vocabulary.tokens)
+    tokens = (*vocabulary.tokens, *(f"unused{number}" for number in range(further)))
+    padded = _Padded(
+        name=shape.model,
+        about=own.about,
+        layers=own.layers,
+        spaces=own.spaces,
+        vocabulary=Vocabulary(tokens, (*vocabulary.loudness, *[1.0] * further)),
+        mlps=own.mlps,
+        d_model=shape.d_model,
+        d_head=shape.d_head,
+        d_mlp=shape.d_mlp,
+    )
+    return replace(relay, planted=padded)
+
+
+def _relay_of(
+    rng: np.random.Generator, layers: int, width: int, number: int, noise: float, loudest: float = 1.0
+) -> Relay:
+    """A relay of so many layers of so many heads, in a ``number`` of stages. Heads that are noise write by ``loudest``
+    at most."""
     starts = [0, *sorted(rng.choice(np.arange(1, layers), number - 1, replace=False).tolist()), layers]
     spread = float(rng.uniform(0.2, 0.8))
     stages = tuple(
@@ -210,7 +259,7 @@ def random_relay(seed: int) -> Relay:
         for index in range(width)
         if Head(layer, index) not in plans
     }
-    loud = float(np.exp(rng.uniform(np.log(0.05), 0)))
+    loud = float(np.exp(rng.uniform(np.log(0.05), np.log(loudest))))
     for head, kind in others.items():
         plans[head] = _other(rng, kind, [plan for plan in plans.values() if plan.name == "copier"], loud)
     return Relay(_planted(rng, plans, layers, width, stages), stages, others, noise)

@@ -76,7 +76,8 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
     )
     if performance.verdict is not Verdict.HOLDS:
         return replace(empty, withheld=NOT_DONE)
-    found = search(circuit, asked.rule, asked.stages, asked.mlps, places_of(prompts), bench, watch.stage)
+    least = performance.metric.low or 0.0
+    found = search(circuit, asked.rule, asked.stages, asked.mlps, least, places_of(prompts), bench, watch.stage)
     watch.what = "judging"
     found = replace(
         found, stages=tuple(stable(stage, asked.rule, method.floor, bench, method.seed) for stage in found.stages)

@@ -1,4 +1,5 @@
-"""Which senders of a stage enter a draft: by a test of each, corrected for all, or as the largest of all."""
+"""Which senders of a stage enter a draft: by a test of each, corrected for all, or as the largest of all; and which are
+surely within the floor, so that they are measured no further."""
 
 from __future__ import annotations
 
@@ -6,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from circuitdsl.judge.verdicts import false_discovery
+from circuitdsl.judge.evidence import FEWEST
+from circuitdsl.judge.race import MISS
+from circuitdsl.judge.verdicts import broken, false_discovery
+from circuitdsl.judge.weigh import Weighed
+from circuitdsl.language.circuit import Bound
+from circuitdsl.measures.estimands import Mean, Ratio
 
 
 @dataclass(frozen=True)
@@ -38,3 +44,35 @@ class Rule:
         known = [(-size, place) for place, size in enumerate(sizes) if size]
         chosen = {place for _, place in sorted(known)[: max(1, round(self.share * number))]}
         return [place in chosen for place in range(len(sizes))], adjusted
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Tells which effects are surely within the floor, on few prompts, at one of so many ``looks``.
+
+    An effect is a share of F, and a few prompts may hardly tell F from zero that tell an effect from the floor. So the
+    change of the metric is tested in its own unit against ``least``: the floor's share of the lower end of F's interval
+    on all finding prompts. F is below that end as often as half of what the method's confidence leaves (2.5%), and what
+    reaches the floor is found to be within ``least`` with a probability of ``MISS`` / 2 at most, all looks together: of
+    two one-sided tests (Schuirmann 1987) one alone can be wrong.
+    """
+
+    least: float
+    looks: int
+
+    def __call__(self, weighed: Weighed) -> bool:
+        evidence = weighed.evidence_of(_changed(weighed))
+        if self.least <= 0 or evidence is None or (weighed.fewest < FEWEST and not evidence.exact):
+            return False
+        return broken(Bound("outside", -self.least, self.least), evidence) <= MISS / 2 / self.looks
+
+
+def change(weighed: Weighed) -> float:
+    """By how much an effect changes the metric, in its own unit."""
+    return float(_changed(weighed).value(weighed.means))
+
+
+def _changed(weighed: Weighed) -> Mean:
+    effect = weighed.measurement.estimand
+    assert isinstance(effect, Ratio), "effects are shares of F"
+    return Mean(effect.over)

@@ -14,12 +14,14 @@ from circuitdsl.plan.job import Started
 from circuitdsl.plan.terms import term_job
 
 
+def started(term: Term, circuit: Circuit) -> Started:
+    """The job of a term of the circuit."""
+    return Started(term_job((str(term),), "sweep", Request(circuit, circuit.method, term, parts=False), ""))
+
+
 def measured(bench: Bench, circuit: Circuit, terms: Iterable[Term]) -> list[Measurement | Failure]:
     """Each term of the circuit, on the method's first prompts."""
-    jobs = [
-        Started(term_job((str(number), str(term)), "sweep", Request(circuit, circuit.method, term, parts=False), ""))
-        for number, term in enumerate(terms)
-    ]
+    jobs = [started(term, circuit) for term in terms]
     found = bench.measure(jobs, circuit.method.prompts_first)
     return [found[job] for job in jobs]
 

@@ -2,23 +2,25 @@
 
 Every stage sweeps all heads, MLPs (if they are looked for) and the token embedding at a position into an input, by
 path patching. An input is looked into unless all that it receives at the position together surely has less effect than
-the floor: one experiment tells. Senders whose effect is surely within the floor on some of the prompts are measured on
-no more (``judge.race``). All senders of all inputs of a stage are corrected for each other.
+the floor: one experiment tells. Senders that are surely within the floor on some of the prompts are measured on no more
+(``judge.race``), and those that surely do nothing together are not measured one by one (``packs``). All senders of all
+inputs of a stage are corrected for each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
-from circuitdsl.draft.entry import Rule
-from circuitdsl.draft.figures import measured
+from circuitdsl.draft.entry import Nothing, Rule, change
+from circuitdsl.draft.figures import measured, started
+from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Named, new_roles
-from circuitdsl.judge.race import early_looks, race, within
+from circuitdsl.judge.race import early_looks, race
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
@@ -78,9 +80,10 @@ Planned = Callable[[Plan, int], None]
 
 
 def search(
-    circuit: Circuit, rule: Rule, most: int, mlps: bool, places: Places, bench: Bench, planned: Planned
+    circuit: Circuit, rule: Rule, most: int, mlps: bool, least: float, places: Places, bench: Bench, planned: Planned
 ) -> Found:
-    """Search backwards from the logits, at most so many stages, for heads and, with ``mlps``, for these."""
+    """Search backwards from the logits, at most so many stages, for heads and, with ``mlps``, for these. F is surely
+    ``least`` or more (``entry.Nothing``)."""
     stages: list[Stage] = []
     roles: list[Named] = []
     into: tuple[Into, ...] = (LOGITS,)
@@ -89,7 +92,7 @@ def search(
         if len(stages) == most:
             return Found(tuple(stages), tuple(roles), f"it was to go back {most} stages at most (--stages)")
         known = {each.role.name: each.role for each in roles}
-        stage = _stage(len(stages) + 1, into, known, circuit, mlps, rule, bench, planned)
+        stage = _stage(len(stages) + 1, into, known, circuit, mlps, rule, least, bench, planned)
         stages.append(stage)
         listed = {node for role in known.values() for node in role.nodes}
         new = [each for each in stage.fed if each.sender not in listed]
@@ -163,6 +166,7 @@ def _stage(
     circuit: Circuit,
     mlps: bool,
     rule: Rule,
+    least: float,
     bench: Bench,
     planned: Planned,
 ) -> Stage:
@@ -178,7 +182,8 @@ def _stage(
         for each, series in zip(swept, plan.series, strict=True)
         for node, job in series.senders.items()
     }
-    found = _raced(tuple(jobs), rule, circuit, bench)
+    packs = _Packs(jobs, roles, circuit, bench)
+    found = _raced(tuple(jobs), packs, rule, least, circuit, bench)
     tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
     count = sum(len(_nodes(term)) for term in terms.values())
     enters, adjusted = rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
@@ -192,27 +197,68 @@ def _stage(
     return Stage(StageOutcome(tuple(terms), count, len(fed), idle), fed, tuple(tried))
 
 
-def _raced(jobs: Sequence[Started], rule: Rule, circuit: Circuit, bench: Bench) -> dict[Started, Measurement | Failure]:
-    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
+def _raced(
+    jobs: Sequence[Started], packs: _Packs, rule: Rule, least: float, circuit: Circuit, bench: Bench
+) -> dict[Started, Measurement | Failure]:
+    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by themselves or in a
+    pack, by which none enters.
 
     There is no race for the largest effects, which enter whatever they are.
     """
     method = circuit.method
     prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
     looks = early_looks(prompts) if rule.kind == "fdr" else ()
-
-    def measure(left: Sequence[Started], count: int) -> dict[Started, Measurement | Failure]:
-        return {job: m for group in _batched(left, AT_ONCE) for job, m in bench.measure(group, count).items()}
+    nothing = Nothing(least * method.floor, len(looks) + LOOKS)
 
     def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
-        found = measure(left, count)
-        return frozenset(
-            job
-            for job, m in found.items()
-            if isinstance(m, Measurement) and within(bench.weighed(m), method.floor, len(looks) + 1)
-        )
+        found = _measured(left, count, bench)
+        return frozenset(job for job, m in found.items() if isinstance(m, Measurement) and nothing(bench.weighed(m)))
 
-    return measure(race(jobs, prompts, looks, settled).rest, prompts)
+    together = packs.settled(looks[0], nothing) if looks else frozenset()
+    left = [job for job in jobs if job not in together]
+    return _measured(race(left, prompts, looks, settled).rest, prompts, bench)
+
+
+@dataclass(frozen=True)
+class _Packs:
+    """The senders of a stage, of which those that surely do nothing together are found in packs."""
+
+    jobs: Mapping[Started, tuple[Node, Into]]
+    roles: dict[str, DraftRole]
+    circuit: Circuit
+    bench: Bench
+
+    def settled(self, count: int, nothing: Nothing) -> frozenset[Started]:
+        """Those that so many prompts tell to be within the floor."""
+
+        def of(found: Measurement | Failure) -> bool:
+            if isinstance(found, Failure):
+                return found.kind == "unchanged"
+            return nothing(self.bench.weighed(found))
+
+        def among(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
+            asked = {started(self._term(pack), self.circuit): pack for pack in packs}
+            found = _measured(tuple(asked), count, self.bench)
+            return [pack for job, pack in asked.items() if of(found[job])]
+
+        into = {job: into for job, (_, into) in self.jobs.items()}
+        return settled_together(packed(self._sizes(), into, nothing.least), among)
+
+    def _sizes(self) -> dict[Started, float]:
+        """By how much each changes the metric on the first prompts, of those that can be measured."""
+        found = _measured(tuple(self.jobs), SIZED, self.bench)
+        sizes = {job: change(self.bench.weighed(m)) for job, m in found.items() if isinstance(m, Measurement)}
+        return sizes | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
+
+    def _term(self, pack: tuple[Started, ...]) -> Term:
+        """The effect of a pack, patched as one."""
+        (into, *_) = {self.jobs[job][1] for job in pack}
+        nodes = tuple(self.jobs[job][0] for job in pack)
+        return Term("effect", ((PATH, path_of(into, self.roles, Nodes(" ".join(map(str, nodes)), nodes))),))
+
+
+def _measured(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:
+    return {job: m for group in _batched(jobs, AT_ONCE) for job, m in bench.measure(group, count).items()}
 
 
 def _batched(jobs: Iterable[Started], size: int) -> Iterator[list[Started]]:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 import circuitdsl as cd
 from circuitdsl.components import Head, Node
+from circuitdsl.draft.packs import settled_together
 from circuitdsl.draft.search import search
 from circuitdsl.outcome import DraftReport
 from circuitdsl.report.data.json import to_json
@@ -120,8 +121,16 @@ def test_senders_that_few_prompts_settle_are_run_on_no_more_and_what_enters_is_t
     def drawn() -> DraftReport:
         return cd.draft("ioi", prompts=24, reference=4, unexplained=False, stages=2, mlps=False, store=False)
 
+    module, together = sys.modules[search.__module__], list[frozenset[object]]()
+
+    def recorded(packs, nothing):  # type: ignore[no-untyped-def]
+        together.append(settled_together(packs, nothing))
+        return together[-1]
+
+    monkeypatch.setattr(module, "settled_together", recorded)
     raced = drawn()
-    monkeypatch.setattr(sys.modules[search.__module__], "early_looks", lambda prompts: ())
+    assert any(together), "some were settled in packs"
+    monkeypatch.setattr(module, "early_looks", lambda prompts: ())
     whole = drawn()
     assert nodes(raced) == nodes(whole) != set()
     assert [stage.senders for stage in raced.stages] == [stage.senders for stage in whole.stages]
