@@ -96,6 +96,13 @@ def test_a_row_of_a_linear_map_is_the_same_among_any_others(d_in: int, d_out: in
         assert torch.equal(spread[:, 1], whole[:rows])
 
 
+@pytest.mark.parametrize("places", [(0,), (3, 0), (5,), ()], ids=str)
+def test_a_linear_map_of_any_shape_is_that_of_torch(places: tuple[int, ...]):
+    weight, bias = torch.randn(7, 5), torch.randn(7)
+    x = torch.randn(*places, 5)
+    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias))
+
+
 @pytest.mark.parametrize("d_head", [8, 16, 64, 80, 128])
 @pytest.mark.parametrize("keys", [1, 2, 5, 16, 20, 150])
 def test_what_a_query_reads_is_the_same_beside_any_others_and_however_many_masked_keys_follow(d_head: int, keys: int):

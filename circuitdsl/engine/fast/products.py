@@ -48,7 +48,7 @@ def linear(
     rows = x.reshape(-1, x.shape[-1])  # torch has more than one way for more axes
     count, least = len(rows), max(ROWS, -(-MULTIPLICATIONS // weight.numel()))
     rows = F.pad(rows, (0, 0, 0, least - count)) if count < least else rows
-    return F.linear(rows, weight, bias)[:count].reshape(*x.shape[:-1], -1)
+    return F.linear(rows, weight, bias)[:count].reshape(*x.shape[:-1], len(weight))
 
 
 def one_by_one(function: Callable[[Tensor], Tensor], x: Float[Tensor, "*places n"]) -> Float[Tensor, "*places n"]:
