@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, cast, get_args
 
@@ -11,9 +11,11 @@ from circuitdsl.errors import InputError
 from circuitdsl.exchange.fields import Field, short
 from circuitdsl.exchange.files import read_bytes
 from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.judge.singles import Asked
 from circuitdsl.language.circuit import Bound, Op
 from circuitdsl.outcome.drift import Recorded, Standing
 from circuitdsl.outcome.report import SCHEMA
+from circuitdsl.report.data.recorded_singles import read_asked, read_singles
 
 _REMEDY = "write it again: circuitdsl check ... --format json -o report.json"
 
@@ -49,6 +51,7 @@ def recorded(data: object, name: str) -> Recorded:
     facts |= {key: _of(whole, key, top).text() for key in ("engine", "dtype", "device")}
     weights: dict[str, tuple[str, str]] = {}
     claims: dict[str, Standing] = {}
+    prompts = {key: read_asked(value) for key, value in whole["prompts"].items()} if "prompts" in whole else {}
     for circuit in _of(whole, "circuits", top).elements():
         has = dict(circuit.items())
         block = _of(has, "name", circuit).text()
@@ -57,16 +60,17 @@ def recorded(data: object, name: str) -> Recorded:
         called, revision = _of(has, "model", circuit).text(), _said(_of(has, "revision", circuit))
         called = called if not revision or "@" in called else f"{called}@{revision}"
         weights[block] = (_of(has, "fingerprint", circuit).text(), called)
-        _add(claims, block, _of(has, "claims", circuit))
+        _add(claims, block, _of(has, "claims", circuit), prompts)
     for kind, names in (("comparisons", ("left", "right")), ("interventions", ("name",))):
         for each in _of(whole, kind, top).elements():
             has = dict(each.items())
-            _add(claims, " with ".join(_called(_of(has, key, each)) for key in names), _of(has, "claims", each))
+            block = " with ".join(_called(_of(has, key, each)) for key in names)
+            _add(claims, block, _of(has, "claims", each), prompts)
     return Recorded(facts, weights, claims)
 
 
-_READ = ("circuitdsl/report/6", SCHEMA)
-"""The schemas whose claims are what they are today."""
+_READ = ("circuitdsl/report/6", "circuitdsl/report/7", SCHEMA)
+"""The schemas whose claims are what they are today; the older ones say nothing of single prompts."""
 
 _FACTS = ("model", "revision", "fingerprint", "identity", "processing", "task", "dictionaries")
 
@@ -76,14 +80,14 @@ def _called(name: Field) -> str:
     return name.text() if isinstance(name.value, str) else _of(dict(name.items()), "name", name).text()
 
 
-def _add(claims: dict[str, Standing], block: str, listed: Field) -> None:
-    for standing in _standings(block, listed):
+def _add(claims: dict[str, Standing], block: str, listed: Field, prompts: Mapping[str, Asked]) -> None:
+    for standing in _standings(block, listed, prompts):
         if standing.id in claims:
             listed.wrong(f"the claim {short(standing.id)} stands twice", _REMEDY)
         claims[standing.id] = standing
 
 
-def _standings(block: str, listed: Field) -> Iterator[Standing]:
+def _standings(block: str, listed: Field, prompts: Mapping[str, Asked]) -> Iterator[Standing]:
     for claim in listed.elements():
         has = dict(claim.items())
         verdict, confidence = _of(has, "verdict", claim), _of(has, "confidence", claim)
@@ -106,6 +110,7 @@ def _standings(block: str, listed: Field) -> Iterator[Standing]:
             _of(has, "prompts", claim).whole(),
             _of(has, "note", claim).text(),
             _bound(_of(has, "bound", claim)),
+            read_singles(has["singles"], prompts) if "singles" in has else None,
         )
 
 
