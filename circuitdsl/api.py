@@ -404,7 +404,7 @@ def panel(
     from circuitdsl.check.panel import check_panel
     from circuitdsl.models.listing import listed, read_listing, require_known, told_apart
     from circuitdsl.plan.plan import make_plan
-    from circuitdsl.report.data.recorded import recorded
+    from circuitdsl.report.data.recorded import record
 
     if isinstance(models, str | Path):
         named = read_listing(models)
@@ -415,15 +415,27 @@ def panel(
     files = [document] if isinstance(document, str | Path) else document
     told_once = _once(warned)
 
-    def checked(model: ListedModel, told: Progress) -> Report:
+    def read(model: ListedModel) -> Document:
         found = load(*files, model=model.name, revision=model.revision, warned=told_once)
         require_blocks(found, files)
+        return with_prompts(found, prompts)
+
+    def checked(model: ListedModel, told: Progress) -> Report:
         opening = Opening(device, model.revision, dtype)
         bench = _workbench(model.name, store, engine, memory, opening, screen, executor)
-        return bench.check(make_plan(with_prompts(found, prompts), unexplained), told)
+        return bench.check(make_plan(read(model), unexplained), told)
 
     with followed(progress) as told:
-        return check_panel(named, checked, lambda report: recorded(report.to_dict(), "the report"), told)
+        if executor is not None:
+            from circuitdsl.check.node import How
+            from circuitdsl.check.spread import check_on_nodes
+
+            bench = _workbench(None, store, engine, memory, Opening(device, None, dtype), screen, executor)
+            how = How(unexplained, engine, device, dtype, screen, memory, bench.store, record, str(Path.cwd()))
+            assert bench.executor is not None
+            if (spread := check_on_nodes(bench.executor, named, read, how, told)) is not None:
+                return spread
+        return check_panel(named, checked, record, told)
 
 
 def _once(warned: Callable[[Findings], None] | None) -> Callable[[Findings], None]:
