@@ -881,7 +881,8 @@ def diff(
 
 def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Path) -> Drift:
     """What changed between two reports of one specification: verdicts, values beyond their intervals, and what figures
-    depend on. A report is one of :func:`check`, or the file of its JSON.
+    depend on. A report is one of :func:`check`, or the file of its JSON; of a panel it is ``panel[label]``, or
+    ``panel.json:label``. Values of the same prompts are compared prompt by prompt.
 
     Raises InputError for a file that is no report.
     """

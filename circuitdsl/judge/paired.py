@@ -52,7 +52,7 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     units = told.units.part(first)
     return Singles(
         Asked(
-            tuple(digests[place] for place in np.flatnonzero(told.rows & kept)),
+            tuple(digests[place] for place in np.flatnonzero(told.rows & kept).tolist()),
             tuple(units.unit.tolist()),
             tuple(units.stratum.tolist()),
             tuple(units.weights.tolist()),

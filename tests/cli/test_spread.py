@@ -90,8 +90,9 @@ def cluster() -> Iterator[Any]:
 def figures(panel: Panel) -> dict[str, Any]:
     """All of a panel but how long it took, and what it cost."""
     found = {name: value for name, value in panel.to_dict().items() if name not in ("seconds", "cost", "notes")}
-    found["models"] = [{k: v for k, v in each.items() if k not in ("seconds", "cost")} for each in found["models"]]
-    return found
+    columns = [column.to_dict() for column in panel.columns]
+    models = [{name: value for name, value in each.items() if name not in ("seconds", "cost")} for each in columns]
+    return found | {"models": models}
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ def test_looks_and_what_a_figure_needs_widen_the_interval():
     rng = np.random.default_rng(4)
     old, new = noisy(rng)
     looks = Looks((PROMPTS // 2, PROMPTS))
-    once, again = (difference(*(told(each, Mean(column(0)), at) for each in (old, new)), LEVEL) for at in (ONCE, looks))
+    once, again = (
+        difference(told(old, Mean(column(0)), at), told(new, Mean(column(0)), at), LEVEL) for at in (ONCE, looks)
+    )
     assert once is not None and again is not None and once.high is not None and again.high is not None
     assert again.high > once.high
     hardly = np.hstack([old, rng.normal(0.1, 2, (PROMPTS, 1))])  # a share of what may be zero

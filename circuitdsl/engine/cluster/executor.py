@@ -56,7 +56,13 @@ class Executor:
                 self._require_answer()
                 ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False)
             else:
-                ray.init("local", include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+                ray.init(
+                    "local",
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    _system_config={"prestart_worker_first_driver": False},  # a process a CPU, which nobody would use
+                )
                 _keep_quiet(ray)
         except (OSError, RuntimeError, ValueError) as error:
             said = " ".join(str(error).split())
