@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.judge.evidence import FEWEST, Evidence, Guarded, Looked, Share, Size, Student, of_mean
 from circuitdsl.judge.looks import Course, Split
-from circuitdsl.judge.singles import MOST, Asked, Singles
+from circuitdsl.judge.singles import MOST, Asked, Singles, alike
 from circuitdsl.judge.units import Array, Units
 from circuitdsl.judge.verdicts import interval
 from circuitdsl.judge.weigh import Weighed
@@ -62,6 +62,7 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
         _needed(told.evidence),
         looks,
         told.several,
+        told.taken,
     )
 
 
@@ -75,6 +76,7 @@ class _Told:
     values: Array
     limits: tuple[float, float] | None
     several: int = 1
+    taken: int = 0
 
 
 def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:
@@ -85,8 +87,9 @@ def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:
             if len(found) < len(figures):
                 return None
             pick = max if isinstance(estimand, Largest) else min
-            taken = pick(found, key=lambda each: each.evidence.value)
-            return replace(taken, several=sum(each.several for each in found))
+            place = pick(range(len(found)), key=lambda place: found[place].evidence.value)
+            before, several = (sum(each.several for each in some) for some in (found[:place], found))
+            return replace(found[place], several=several, taken=before + found[place].taken)
         case Folded(of=inner):
             found = _told(weighed, inner)
             side = -1.0 if found is not None and found.evidence.value < 0 else 1.0
@@ -120,16 +123,18 @@ def _told_of_one(weighed: Weighed, estimand: Mean | Ratio | Smooth) -> _Told | N
 def difference(old: Singles, new: Singles, level: float) -> Estimate | None:
     """By how much a figure changed on the prompts with which both begin, with its interval at 1 - ``level``.
 
-    None where they have not the same prompts, or too few for a test that is not exact. If both figures are the same,
-    the interval misses zero in a share of ``level`` at most, whatever the two have to do with each other.
+    None where they have not the same prompts in the same units, or too few for a test that is not exact. If both
+    figures are the same, the interval misses zero in a share of ``level`` at most, whatever the two have to do with
+    each other.
 
-    The largest of several figures is taken for the one that it is in either report, and the level is divided by their
-    number: that the largest rose says that one of them did (Bonferroni).
+    The largest of several figures is one of them. None where the two reports took not the same one: what another one
+    is now says nothing of how that one changed. Else the level is divided by their number, since the one that was taken
+    was not known beforehand (Bonferroni).
     """
-    count = min(len(old.values), len(new.values))
-    if old.prompts.digests[:count] != new.prompts.digests[:count]:
+    if not alike(old, new) or (old.several, old.taken) != (new.several, new.taken):
         return None
-    units = min((_units(each.prompts, count) for each in (old, new)), key=len)
+    count = min(len(old.values), len(new.values))
+    units = _units(min(old, new, key=lambda each: len(each.values)).prompts, count)
     change = np.array(new.values[:count]) - np.array(old.values[:count])
     limits = None
     if old.limits is not None and new.limits is not None:
@@ -140,7 +145,7 @@ def difference(old: Singles, new: Singles, level: float) -> Estimate | None:
     looks = tuple(sorted({*old.looks, *new.looks}))
     if len(looks) > 1:
         evidence = Looked(evidence, Course(looks) if isinstance(evidence, Student) else Split(len(looks)))
-    level /= max(old.several, new.several)
+    level /= old.several
     return interval(Guarded(evidence, max(old.needed, new.needed)), 1 - level)
 
 

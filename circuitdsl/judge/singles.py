@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +24,11 @@ class Asked:
     strata: tuple[int, ...]
     weights: tuple[float, ...]
 
+    def begin(self, count: int) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
+        """Of the first prompts their digests, the first prompt of each one's unit, and that of its unit's stratum."""
+        strata = (self.strata[unit] for unit in self.units[:count])
+        return self.digests[:count], _firsts(self.units[:count]), _firsts(strata)
+
     @cached_property
     def key(self) -> str:
         """What a report calls them: a digest of all of it."""
@@ -38,6 +44,12 @@ class Asked:
         }
 
 
+def _firsts(labels: Iterable[int]) -> tuple[int, ...]:
+    """Where each label stood first: the same for two ways to number the same parts."""
+    seen: dict[int, int] = {}
+    return tuple(seen.setdefault(label, place) for place, label in enumerate(labels))
+
+
 @dataclass(frozen=True)
 class Singles:
     """What each of the first prompts adds to a figure: its weighted mean over all prompts is the figure, to first order
@@ -46,7 +58,7 @@ class Singles:
     ``values`` [prompts]; ``limits`` are the least and the greatest that there can be, None where there are none, or
     where the figure is no mean. ``needed`` is the p-value of what must not be so for the figure to mean anything (its
     denominator is zero). ``looks`` are the numbers of prompts at which it may have been judged; none: once.
-    ``several``: the figure is the largest or smallest of so many.
+    ``several``: the figure is the largest or smallest of so many, and is that of place ``taken`` among them, from zero.
     """
 
     prompts: Asked
@@ -55,14 +67,22 @@ class Singles:
     needed: float = 0.0
     looks: tuple[int, ...] = ()
     several: int = 1
+    taken: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """With the key under which the report has its prompts."""
         return {
             "prompts": self.prompts.key,
-            "values": " ".join(f"{value:.7g}" for value in self.values),
+            "values": " ".join(f"{value:.9g}" for value in self.values),
             "limits": None if self.limits is None else list(self.limits),
             "needed": self.needed,
             "looks": list(self.looks),
             "several": self.several,
+            "taken": self.taken,
         }
+
+
+def alike(old: Singles, new: Singles) -> bool:
+    """Whether two reports begin with the same prompts, in the same units and strata."""
+    count = min(len(old.values), len(new.values))
+    return old.prompts.begin(count) == new.prompts.begin(count)

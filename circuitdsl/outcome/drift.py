@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from circuitdsl.display import Displayed
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.judge.singles import Singles
+from circuitdsl.judge.singles import Singles, alike
 from circuitdsl.language.circuit import Bound
 from circuitdsl.outcome.claims import exit_code
 from circuitdsl.visible import shown_fingerprint
@@ -17,8 +17,8 @@ LEVEL = 0.05
 """How often it is at most said of any claim, where nothing changed, that its value moved."""
 
 MARGIN = 0.01
-"""What a value that is compared prompt by prompt has to move by at least, as a share of it or of one, whichever is
-more: on the same prompts differences are found that are of no interest."""
+"""What a change that is found prompt by prompt alone has to be more than, as a share of the value or of one, whichever
+is more: on the same prompts differences are found that are of no interest."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class FactChange:
 class ClaimDrift:
     """A claim in two reports, None where one lacks it. ``verdict`` is on "this is as it was", ``note`` says why.
 
-    ``difference`` is by how much it changed on the prompts that both have, at the level of all claims together; None
-    where the two cannot be paired.
+    ``difference`` is by how much it changed on the prompts that both have, at half of the level of all claims
+    together; None where the two cannot be paired.
     """
 
     id: str
@@ -138,8 +138,8 @@ class Drift(Displayed):
 def drifted(old: Recorded, new: Recorded) -> Drift:
     """What became of the claims of ``old`` in ``new``. The level is shared by the claims that are compared.
 
-    A value that both reports have prompt by prompt is judged by what became of the prompts that both have; of others
-    two intervals are set against each other, whatever prompts they are of.
+    A value moved if two intervals do not meet, whatever prompts they are of. One that both reports have of the same
+    prompts moved also if what became of these prompts says so: each of the two rules has half of the level then.
     """
     both = [name for name in old.claims if name in new.claims]
     level = LEVEL / max(1, len(both))
@@ -166,11 +166,7 @@ def _claim(name: str, old: Standing | None, new: Standing | None, level: float) 
     if old.about != new.about:
         note = "the two reports measure different things under this name"
         return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note)
-    change = _difference(old, new, level)
-    if change is None:
-        moved = apart(((old.estimate, old.confidence), (new.estimate, new.confidence)), level)
-    else:
-        moved = _beyond(change, old.estimate, new.estimate)
+    moved, change = _moved(old, new, level)
     turned = f"{old.verdict} before, {new.verdict} now"
     bound = "" if old.text == new.text else f"; it was: {old.text}"
     if moved or {old.verdict, new.verdict} == {Verdict.HOLDS, Verdict.FAILS}:
@@ -182,13 +178,15 @@ def _claim(name: str, old: Standing | None, new: Standing | None, level: float) 
     return ClaimDrift(name, old, new, False, Verdict.HOLDS, bound.removeprefix("; "), change)
 
 
-def _difference(old: Standing, new: Standing, level: float) -> Estimate | None:
-    """By how much a value changed, prompt by prompt; None where that is not to be had."""
-    if old.singles is None or new.singles is None:
-        return None
+def _moved(old: Standing, new: Standing, level: float) -> tuple[bool, Estimate | None]:
+    """Whether a value moved, and by how much it changed on the same prompts, None where that is not to be had."""
+    both = (old.estimate, old.confidence), (new.estimate, new.confidence)
+    if old.singles is None or new.singles is None or not alike(old.singles, new.singles):
+        return apart(both, level), None
     from circuitdsl.judge.paired import difference  # here, since it loads scipy
 
-    return difference(old.singles, new.singles, level)
+    change = difference(old.singles, new.singles, level / 2)
+    return apart(both, level / 2) or (change is not None and _beyond(change, old.estimate, new.estimate)), change
 
 
 def _beyond(change: Estimate, old: Estimate, new: Estimate) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from circuitdsl.judge.paired import difference, singles
 from circuitdsl.judge.singles import MOST
 from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
-from circuitdsl.measures.estimands import Dependence, Estimand, Folded, Mean, column
+from circuitdsl.measures.estimands import Dependence, Estimand, Folded, Largest, Mean, column
 from circuitdsl.measures.measurement import Measurement, Sample
 
 LEVEL = 0.0025
@@ -21,9 +23,9 @@ LEVEL = 0.0025
 @pytest.mark.parametrize("kind", KINDS)
 def test_where_nothing_changed_it_is_said_no_more_often_than_promised(kind: str):
     """Of 400 pairs one in the mean, at this level; more than four are drawn once in 270 times."""
-    draw, estimand = KINDS[kind]
+    draw, estimand, looks = KINDS[kind]
     rng = np.random.default_rng(0)
-    assert sum(moved(*draw(rng), estimand, LEVEL) for _ in range(400)) <= 4
+    assert sum(moved(*draw(rng), estimand, looks, LEVEL) for _ in range(400)) <= 4
 
 
 # --- something did ---------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ def test_the_weighted_mean_of_what_prompts_tell_is_the_figure():
         found = told(columns, estimand)
         mean = float(np.array(found.prompts.weights) @ np.array(found.values))
         assert mean == pytest.approx(float(estimand.value(columns.mean(axis=0))), rel=0.01)
-    assert told(columns, LARGEST).several == 3
+    assert (told(columns, LARGEST).several, told(columns, LARGEST).taken) == (3, 1)
 
 
 def test_a_report_on_more_prompts_is_compared_on_those_that_both_have():
@@ -72,12 +74,27 @@ def test_looks_and_what_a_figure_needs_widen_the_interval():
     assert open_one is not None and open_one.unbounded
 
 
+def test_the_largest_is_paired_with_itself_alone():
+    rng = np.random.default_rng(6)
+    columns = rng.normal((2, 4, 1), 0.1, (PROMPTS, 3))
+    first, other = (told(columns[:, order], LARGEST) for order in ([0, 1, 2], [1, 0, 2]))
+    assert difference(first, first, LEVEL) is not None and difference(first, other, LEVEL) is None
+    nested = Largest((Mean(column(0)), Folded(Largest((Mean(column(2)), Mean(column(1)))))))
+    assert (told(columns, nested).several, told(columns, nested).taken) == (3, 2)
+
+
 def test_what_cannot_be_paired():
     rng = np.random.default_rng(5)
     columns = rng.normal(1, 1, (PROMPTS, 2))
     known = told(columns, SHARE)
     others = singles(weighed(columns, SHARE), digests(PROMPTS, 1))
     assert others is not None and difference(known, others, LEVEL) is None
+    pairs = replace(known.prompts, units=tuple(place // 2 for place in range(PROMPTS)), strata=(0,) * (PROMPTS // 2))
+    apart_again = replace(pairs, units=tuple(place % (PROMPTS // 2) for place in range(PROMPTS)))
+    in_pairs, in_others = (replace(known, prompts=prompts) for prompts in (pairs, apart_again))
+    assert difference(in_pairs, in_pairs, LEVEL) is not None and difference(in_pairs, in_others, LEVEL) is None
+    one_stratum = replace(known, prompts=replace(known.prompts, strata=(0,) * len(known.prompts.strata)))
+    assert difference(known, one_stratum, LEVEL) is None
     few = told(columns[:6], Mean(column(0)))
     assert difference(few, few, LEVEL) is None
     assert singles(weighed(columns, Dependence(column(0), column(1))), digests(PROMPTS)) is None

@@ -14,7 +14,7 @@ from circuitdsl.judge.singles import Asked, Singles
 from circuitdsl.report.data.recorded import recorded
 
 ASKED = Asked(("a", "b", "c"), (0, 1, 0), (0, 0), (0.25, 0.5, 0.25))
-KNOWN = Singles(ASKED, array("f", [0.5, -1.0, 2.0]), (-2.0, 2.0), 0.01, (2, 3), 4)
+KNOWN = Singles(ASKED, array("f", [0.1, -1.0, 2 / 3]), (-2.0, 2.0), 0.01, (2, 3), 4, 3)
 
 
 def data() -> Any:
@@ -52,7 +52,11 @@ def test_a_report_of_an_earlier_schema_has_none():
         ("needed", 2, "2.0 is no p-value"),
         ("looks", [0], "no numbers of prompts"),
         ("looks", list(range(1, 99)), "no numbers of prompts"),
-        ("several", 0, "one at least"),
+        ("looks", [3, 2], "no numbers of prompts"),
+        ("looks", [10**400], "no numbers of prompts"),
+        ("several", 0, "one of 1 to 10000"),
+        ("several", 10**400, "one of 1 to 10000"),
+        ("taken", 4, "a place among them"),
     ],
 )
 def test_a_figure_that_is_wrong(key: str, value: object, says: str):
@@ -71,7 +75,11 @@ def test_a_figure_that_is_wrong(key: str, value: object, says: str):
         ("units", "0 1 99999", "does not fit together"),
         ("units", "0 1 999999999", "no whole numbers"),
         ("strata", "0 7", "does not fit together"),
-        ("weights", "0 0.5 0.5", "does not fit together"),
+        ("strata", "0 1", "a single unit"),
+        ("strata", "5 5", "does not fit together"),
+        ("weights", "0 0.5 0.5", "sum to one"),
+        ("weights", "3e38 1e-45 1e-45", "sum to one"),
+        ("weights", "0.5 0.5 0.5", "sum to one"),
     ],
 )
 def test_prompts_that_are_wrong(key: str, value: str, says: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 
 from circuitdsl.exchange.fields import Field, short
@@ -11,6 +12,9 @@ from circuitdsl.judge.singles import MOST, Asked, Singles
 
 _REMEDY = "write the report again: circuitdsl check ... --format json -o report.json"
 _MOST_LOOKS = 64
+_MOST_FIGURES = 10_000
+_LEAST_WEIGHT = 1e-9
+_ROUNDING = 1e-3  # of the sum of all weights
 
 
 def read_asked(field: Field) -> Asked:
@@ -21,8 +25,13 @@ def read_asked(field: Field) -> Asked:
     weights = _numbers(has["weights"])
     if not len(digests) == len(units) == len(weights) or not 0 < len(digests) <= MOST:
         field.wrong("digests, units and weights are not of the same prompts", _REMEDY)
-    if set(units) != set(range(len(strata))) or not set(strata) <= set(range(len(strata))) or min(weights) <= 0:
+    sizes = Counter(strata)
+    if set(units) != set(range(len(strata))) or set(sizes) != set(range(len(sizes))):
         field.wrong("what is said of the units of prompts does not fit together", _REMEDY)
+    if len(sizes) > 1 and min(sizes.values()) == 1:
+        field.wrong("a stratum has a single unit, which says nothing of its spread", _REMEDY)
+    if min(weights) < _LEAST_WEIGHT or abs(sum(weights) - 1) > _ROUNDING:
+        field.wrong("these are no weights that sum to one", _REMEDY)
     return Asked(digests, units, strata, tuple(weights))
 
 
@@ -30,7 +39,7 @@ def read_singles(field: Field, prompts: Mapping[str, Asked]) -> Singles | None:
     """A figure prompt by prompt; None where the report has none. Raises InputError."""
     if field.value is None:
         return None
-    has = field.fields(("prompts", "values", "limits", "needed", "looks", "several"))
+    has = field.fields(("prompts", "values", "limits", "needed", "looks", "several", "taken"))
     if (key := has["prompts"].text()) not in prompts:
         has["prompts"].wrong(f"the report has no prompts {short(key)}", _REMEDY)
     asked, values = prompts[key], _numbers(has["values"])
@@ -43,15 +52,15 @@ def read_singles(field: Field, prompts: Mapping[str, Asked]) -> Singles | None:
             has["limits"].wrong(f"{short(ends)} is not a least and a greatest value", _REMEDY)
         limits = (ends[0], ends[1])
     looks = tuple(each.whole() for each in has["looks"].elements())
-    if len(looks) > _MOST_LOOKS or 0 in looks:
+    if len(looks) > _MOST_LOOKS or any(not 0 < each <= MOST for each in looks) or list(looks) != sorted(set(looks)):
         has["looks"].wrong("these are no numbers of prompts", _REMEDY)
     needed = has["needed"].number()
     if not 0 <= needed <= 1:
         has["needed"].wrong(f"{short(needed)} is no p-value", _REMEDY)
-    several = has["several"].whole()
-    if several == 0:
-        has["several"].wrong("a figure is one of one at least", _REMEDY)
-    return Singles(asked, values, limits, needed, looks, several)
+    several, taken = has["several"].whole(), has["taken"].whole()
+    if not taken < several <= _MOST_FIGURES:
+        has["several"].wrong(f"a figure is one of 1 to {_MOST_FIGURES}, and is that of a place among them", _REMEDY)
+    return Singles(asked, values, limits, needed, looks, several, taken)
 
 
 def _numbers(field: Field) -> array[float]:
