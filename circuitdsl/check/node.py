@@ -14,19 +14,21 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from circuitdsl.check.panel import Column
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.engine.cluster.places import hardware, settle
+from circuitdsl.engine.cluster.worker import Refused
 from circuitdsl.engine.store import Found, Store
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, run_errors
 from circuitdsl.language.resolve import Document
 from circuitdsl.measures.measurement import Array
 from circuitdsl.models import Dtype, Opening, device_of
 from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome import Report
 from circuitdsl.outcome.drift import Recorded
-from circuitdsl.outcome.panel import PanelColumn, Unmeasured
+from circuitdsl.outcome.panel import PanelColumn
 from circuitdsl.plan.plan import make_plan
-from circuitdsl.version import versions
+from circuitdsl.version import JUDGED, versions
 
 _TOLD_EVERY = 0.5  # seconds between two events that only say how far a check is
 
@@ -77,7 +79,7 @@ class Goes:
 class Ends:
     """The check is done, or the model cannot be checked."""
 
-    column: PanelColumn
+    column: Column
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ Event = Asks | Keeps | Goes | Ends | Breaks
 
 @dataclass(frozen=True)
 class Ready:
-    """What a node has, as far as figures depend on it."""
+    """What a node has, as far as figures and verdicts depend on it."""
 
     versions: Mapping[str, str]
     hardware: str
@@ -130,12 +132,16 @@ class Node:
     _answers: SimpleQueue[object] = field(default_factory=SimpleQueue, init=False)
     _told: float = field(default=0.0, init=False)
 
-    def open(self) -> Ready:
-        """Make ready for models."""
-        settle(self.threads, self.gpu, self.how.folder)
-        import torch
+    def open(self) -> Ready | Refused:
+        """Make ready for models; what is wrong with the node is answered, and not raised."""
+        try:
+            with run_errors():
+                settle(self.threads, self.gpu, self.how.folder)
+                import torch
 
-        return Ready(versions(), hardware(torch.device(device_of(Opening(self._device)))))
+                return Ready(versions(JUDGED), hardware(torch.device(device_of(Opening(self._device)))))
+        except InputError as error:
+            return Refused.of(error)
 
     def begin(self, document: Document, model: ListedModel) -> Event:
         """Check a document on a model, of which it names the heads; the first event of it."""
@@ -168,13 +174,13 @@ class Node:
         gc.collect()  # a model is full of references in circles
         self._events.put(last)
 
-    def _checked(self, document: Document, model: ListedModel) -> PanelColumn:
+    def _checked(self, document: Document, model: ListedModel) -> Column:
         how = self.how
         store = how.store and DriversStore(how.store.path, how.store.writable, self._tell)
         try:
             opening = Opening(self._device, model.revision, how.dtype)
             bench = Workbench(model.name, store, how.engine, how.memory, opening, how.screen)
             report = bench.check(make_plan(document, how.unexplained), self._go)
-            return PanelColumn(model, how.record(report), report.cost, report.seconds)
+            return Column(PanelColumn(model, how.record(report), report.cost, report.seconds))
         except InputError as error:
-            return PanelColumn(model, Unmeasured(error.message, error.remedy, error.exit_code))
+            return Column.of(model, error)

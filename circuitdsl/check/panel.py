@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from circuitdsl.check.interrupted import Interrupted
 from circuitdsl.check.progress import Progress
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, RunError
 from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome import Report
 from circuitdsl.outcome.drift import Recorded
@@ -45,8 +45,8 @@ def check_panel(
 def gathered(models: Sequence[ListedModel], columns: Iterable[Column]) -> Panel:
     """The panel of some models, whose columns come in any order.
 
-    What cannot be opened or run is an error of its column. Raises InputError if all models are such, and Interrupted
-    with the panel of the models that were done by then.
+    What cannot be opened or run is an error of its column. Raises InputError if all models are such, Interrupted with
+    the panel of the models that were done by then, and RunError, with their number, where no more can be run.
     """
     found: dict[str, Column] = {}
 
@@ -61,6 +61,9 @@ def gathered(models: Sequence[ListedModel], columns: Iterable[Column]) -> Panel:
         if not found:
             raise
         raise Interrupted(panel()) from None
+    except RunError as error:
+        done = f"{len(found)} of {len(models)} models were done by then"
+        raise RunError(f"{error.message}; {done}", error.remedy) from error
     errors = [found[model.label].error for model in models]
     if all(errors) and errors[0] is not None:
         raise errors[0]

@@ -7,22 +7,24 @@ is lost loses what it was computing: its readings so far are kept, and the model
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from circuitdsl.check.node import Asks, Breaks, Ends, Event, Goes, How, Keeps, Node, Ready
 from circuitdsl.check.panel import Column, gathered
 from circuitdsl.check.progress import Progress
-from circuitdsl.engine.cluster.executor import Executor, connected
+from circuitdsl.engine.cluster.executor import Ended, Executor, answer_of, connected
 from circuitdsl.engine.cluster.places import Place, places, start
+from circuitdsl.engine.cluster.worker import Refused
 from circuitdsl.engine.cluster.workers import MOST_STARTS, require_versions
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError, RunError
 from circuitdsl.language.resolve import Document
 from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome import Panel
+from circuitdsl.version import JUDGED
 
 
 def check_on_nodes(
@@ -40,7 +42,8 @@ def check_on_nodes(
     if len(models) < len(places(ray, how.device)):
         return None
     spread = Spread(ray, models, read, how, progress)
-    panel = gathered(models, spread.columns())
+    with closing(spread.columns()) as columns:  # an interrupt between two of them ends the workers, too
+        panel = gathered(models, columns)
     return replace(panel, notes=(*panel.notes, *spread.notes))
 
 
@@ -63,6 +66,8 @@ class Spread:
 
     ``refused`` are nodes that have something else than the others, by their number in Ray, ``lost`` what is to be
     said of those that ended at work. ``kept`` counts the readings of each model, by its label, that came back.
+    ``_unopened`` counts the starts at each place that came to nothing, one after the other: a worker that is lost at
+    work counts against its model.
     """
 
     ray: Any
@@ -80,7 +85,7 @@ class Spread:
     _idle: list[_Seat] = field(default_factory=list, init=False)
     _due: deque[ListedModel] = field(default_factory=deque, init=False)
     _losses: dict[ListedModel, int] = field(default_factory=dict, init=False)
-    _started: dict[Place, int] = field(default_factory=dict, init=False)
+    _unopened: Counter[Place] = field(default_factory=Counter, init=False)
     _going: dict[str, Goes] = field(default_factory=dict, init=False)
 
     @property
@@ -94,7 +99,7 @@ class Spread:
         """Where each model is that is being checked, by its label."""
         return {seat.model.label: seat.place for seat in self._seats if seat.model is not None}
 
-    def columns(self) -> Iterator[Column]:
+    def columns(self) -> Generator[Column, None, None]:
         """What was found of each model, as it comes. Raises RunError where no node is left; however it ends, the
         workers are ended too."""
         self._due.extend(self.models)
@@ -111,8 +116,8 @@ class Spread:
         """Have a worker at every place that has none."""
         have = [seat.place for seat in self._seats]
         for place in places(self.ray, self.how.device):
-            if place.node not in self.refused and place not in have and self._started.get(place, 0) < MOST_STARTS:
-                self._started[place] = self._started.get(place, 0) + 1
+            if place.node not in self.refused and place not in have and self._unopened[place] < MOST_STARTS:
+                self._unopened[place] += 1
                 seat = _Seat(place, start(self.ray, Node, place, self.how, place.threads, place.gpu))
                 self._seats.append(seat)
                 self._ask(seat, seat.actor.open)
@@ -143,11 +148,12 @@ class Spread:
             waited, _ = self.ray.wait(list(self._busy), num_returns=1)
         for ref in waited:
             seat = self._busy.pop(ref)
-            happened = self._answer(ref)
-            if isinstance(happened, Ready):
-                self._opened(seat, happened)
-            elif happened is None:
+            happened = answer_of(self.ray, ref)
+            if isinstance(happened, Ended):
+                self._why = happened.why
                 yield from self._lose(seat)
+            elif isinstance(happened, Ready | Refused):
+                self._opened(seat, happened)
             else:
                 yield from self._happened(seat, happened)
 
@@ -164,10 +170,13 @@ class Spread:
                 self._tell(seat.model.label, event.what)
                 self._ask(seat, seat.actor.next, None)
             case Ends(column=column):
+                label = seat.model.label
+                if (last := self._going.get(label)) is not None:
+                    self._going[label] = replace(last, done=last.total)
                 seat.model = None
                 self._idle.append(seat)
                 self._seat()
-                yield Column(column)
+                yield column
             case Breaks(error=error):
                 raise error
             case _:
@@ -188,23 +197,13 @@ class Spread:
         begun = f"{len(self._going)} of {len(self.models)}"
         self.progress(done, round(total * share), f"{label} ({begun}), {what}")
 
-    def _answer(self, ref: Any) -> Any:
-        """What a worker returned; None where it ended."""
-        from ray.exceptions import RayError, RayTaskError
-
-        with connected(self.ray):
-            try:
-                return self.ray.get(ref)
-            except RayTaskError:
-                raise  # a mistake of ours, with where it was made
-            except RayError as error:
-                self._why = " ".join(str(error).split())[:500]
-                return None
-
-    def _opened(self, seat: _Seat, ready: Ready) -> None:
-        """A node whose figures could be others than those of the first one gets no model."""
+    def _opened(self, seat: _Seat, ready: Ready | Refused) -> None:
+        """A node that cannot be used, or whose figures could be others than those of the first one, gets no model."""
+        self._unopened[seat.place] = 0
         try:
-            require_versions(seat.place.host, ready.versions)
+            if isinstance(ready, Refused):
+                raise ready.raised_on(seat.place.host)
+            require_versions(seat.place.host, ready.versions, JUDGED)
             if self._known is not None and ready.hardware != self._known.hardware:
                 raise InputError(
                     f"the node {seat.place.host} has {ready.hardware}, and others have {self._known.hardware}",
@@ -242,7 +241,7 @@ class Spread:
         if errors and not self._why:
             raise errors[-1]
         raise RunError(
-            f"no worker on the cluster is left, of {sum(self._started.values())} that were started: {self._why}",
+            f"no worker on the cluster is left: {self._why}",
             "look at the nodes with `ray status`; what was measured so far is kept",
         )
 

@@ -19,11 +19,12 @@ from circuitdsl.check.node import How
 from circuitdsl.check.panel import gathered
 from circuitdsl.check.progress import unwatched
 from circuitdsl.check.spread import Spread
-from circuitdsl.engine.cluster.places import Place, start
+from circuitdsl.engine.cluster.places import Place, places, start
 from circuitdsl.language.resolve import Document
 from circuitdsl.models.folders import MINI
 from circuitdsl.models.listing import ListedModel, read_listing
-from circuitdsl.outcome import Panel
+from circuitdsl.outcome import Panel, Unmeasured
+from circuitdsl.outcome.drift import Recorded
 from circuitdsl.report.data.recorded import record
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
@@ -87,9 +88,10 @@ def cluster() -> Iterator[Any]:
             running.shutdown()
 
 
-def figures(panel: Panel) -> dict[str, Any]:
-    """All of a panel but how long it took, and what it cost."""
-    found = {name: value for name, value in panel.to_dict().items() if name not in ("seconds", "cost", "notes")}
+def figures(panel: Panel, *lost: str) -> dict[str, Any]:
+    """All of a panel but how long it took, what it cost, and its notes of what was lost."""
+    found = {name: value for name, value in panel.to_dict().items() if name not in ("seconds", "cost")}
+    found["notes"] = [note for note in found["notes"] if note not in lost]
     columns = [column.to_dict() for column in panel.columns]
     models = [{name: value for name, value in each.items() if name not in ("seconds", "cost")} for each in columns]
     return found | {"models": models}
@@ -120,6 +122,31 @@ def test_an_interrupt_ends_the_workers(
     for actor in started.values():
         with pytest.raises(ray.exceptions.RayActorError):
             ray.get(actor.open.remote())
+
+
+def test_a_model_that_ends_its_workers_is_an_error_of_its_own(
+    cluster: Any, models: tuple[ListedModel, ...], spec: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    deadly, good = models[:2]
+
+    def read(model: ListedModel) -> Document:
+        return cd.load(spec, model=model.name)
+
+    def deadly_record(report: cd.Report) -> Recorded:
+        found = record(report)
+        if any(name == deadly.name for _, name in found.weights.values()):
+            os._exit(1)
+        return found
+
+    monkeypatch.setattr(spread_module, "MOST_STARTS", 1)
+    monkeypatch.setattr(spread_module, "MOST_LOSSES", 1)
+    monkeypatch.setattr(spread_module, "places", lambda library, device: places(library, device)[:1])
+    store = cd.Store.in_folder(tmp_path)
+    how = How(False, "fast", None, "float32", "", MEMORY, store, deadly_record, str(Path.cwd()))
+    spread = Spread(ray, (deadly, good), read, how, unwatched)
+    ended, checked = gathered((deadly, good), spread.columns()).columns
+    assert isinstance(ended.found, Unmeasured) and "2 workers ended while they checked it" in ended.found.problem
+    assert isinstance(checked.found, Recorded) and len(spread.lost) == 2
 
 
 def test_the_panel_is_that_of_one_machine_also_where_a_node_is_killed(
@@ -158,9 +185,9 @@ def test_the_panel_is_that_of_one_machine_also_where_a_node_is_killed(
     finally:
         with suppress(ProcessLookupError, IndexError):  # it ends with its node, as a rule
             os.kill(frozen[0], signal.SIGKILL)
-    assert figures(found) == figures(here)
     (label,) = lost
     (note,) = spread.notes
+    assert figures(found) == figures(here) and figures(here)["notes"]  # names of the same weights
     assert f"was lost at {label}, which went on from " in note
     for column, alone in zip(found.columns, here.columns, strict=True):
         assert column.cost.experiments + column.cost.kept == alone.cost.experiments + alone.cost.kept

@@ -119,6 +119,27 @@ def connected(ray: Any) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
+class Ended:
+    """In place of what a task returned: its worker ended, with or without its node; ``why`` is what Ray says of it."""
+
+    why: str
+
+
+def answer_of(ray: Any, ref: Any) -> Any:
+    """What a task returned, or Ended. Raises what a task raised, a mistake of ours, and RunError where the cluster is
+    lost."""
+    from ray.exceptions import RayError, RayTaskError
+
+    with connected(ray):
+        try:
+            return ray.get(ref)
+        except RayTaskError:
+            raise
+        except RayError as error:
+            return Ended(" ".join(str(error).split())[:500])
+
+
 def _keep_quiet(ray: Any) -> None:
     """Ray says on standard output, where a report for programs may go, what became of workers and nodes, and has no
     setting for it; a report says it in a note."""

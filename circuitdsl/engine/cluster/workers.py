@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from circuitdsl.engine.cluster.executor import connected
+from circuitdsl.engine.cluster.executor import Ended, answer_of, connected
 from circuitdsl.engine.cluster.places import Place, places, start
 from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
-from circuitdsl.version import versions
+from circuitdsl.version import RUNNING, versions
 
 MOST_STARTS = 3
 """So often a worker is started on a node, or on each of its GPUs."""
@@ -110,7 +110,7 @@ class Workers:
             with connected(self.ray):
                 asked = placed.actor.facts_in.remote(dtype)
             found = self._answer(asked)
-            if not isinstance(found, _Ended):
+            if not isinstance(found, Ended):
                 return found
             self._lose(placed)
         return None
@@ -167,7 +167,7 @@ class Workers:
     def _opened(self, ref: Any, placed: Placed) -> None:
         """A worker has opened its model, or not: then its node gets no more work."""
         known = self._answer(ref)
-        if isinstance(known, _Ended):  # as on a node that is lost and of which that is not known yet
+        if isinstance(known, Ended):  # as on a node that is lost and of which that is not known yet
             if not self.ready and not self._opening:
                 self.place()
             return
@@ -201,29 +201,19 @@ class Workers:
         found = self._answer(ref)
         if isinstance(found, Refused):
             raise found.raised_on(placed.place.host)
-        return None if isinstance(found, _Ended) else found
+        return None if isinstance(found, Ended) else found
 
     def _answer(self, ref: Any) -> Any:
-        """What a task returned; _Ended where its worker did, with or without its node."""
-        from ray.exceptions import RayError, RayTaskError
-
-        with connected(self.ray):
-            try:
-                return self.ray.get(ref)
-            except RayTaskError:
-                raise  # a mistake of ours, with where it was made
-            except RayError as error:
-                self.why = " ".join(str(error).split())[:500]
-                return _Ended()
+        """What a task returned, or Ended."""
+        found = answer_of(self.ray, ref)
+        if isinstance(found, Ended):
+            self.why = found.why
+        return found
 
 
-class _Ended:
-    """The answer of a worker that has ended."""
-
-
-def require_versions(node: str, there: Mapping[str, str]) -> None:
-    """Raises InputError for a node with other versions of what readings depend on."""
-    here = versions()
+def require_versions(node: str, there: Mapping[str, str], packages: tuple[str, ...] = RUNNING) -> None:
+    """Raises InputError for a node with other versions of what its answers depend on: readings on ``RUNNING``."""
+    here = versions(packages)
     other = [f"{name} {there.get(name)} for {each}" for name, each in here.items() if there.get(name) != each]
     if other:
         raise InputError(f"the node {node} has {', '.join(other)}", "install the same versions on all nodes")
