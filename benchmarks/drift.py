@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 
 from circuitdsl.judge.drift import apart
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.paired import difference, singles
 from circuitdsl.judge.singles import Singles
@@ -26,7 +27,7 @@ from circuitdsl.language.environment import TaskRef
 from circuitdsl.measures.estimands import Estimand, Folded, Largest, Mean, Ratio, column, proportion
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample
-from circuitdsl.outcome.drift import LEVEL
+from circuitdsl.outcome.drift import LEVEL, Standing
 
 PROMPTS, CLAIMS = 60, 20
 DATA = Data(TaskRef("ioi"), 0, True)
@@ -130,11 +131,21 @@ def told(columns: Array, estimand: Estimand, looks: Looks = ONCE) -> Singles:
 
 def moved(old: Array, new: Array, estimand: Estimand, looks: Looks = ONCE, level: float = LEVEL / CLAIMS) -> bool:
     """Whether any change at all is said, by either rule, without the margin that ``drift`` leaves."""
-    intervals = [(estimated(weighed(columns, estimand, looks), CONFIDENCE), CONFIDENCE) for columns in (old, new)]
-    found = difference(told(old, estimand, looks), told(new, estimand, looks), level / 2)
+    both = [standing(columns, estimand, looks) for columns in (old, new)]
+    assert both[0].singles is not None and both[1].singles is not None
+    found = difference(both[0].singles, both[1].singles, level / 2)
     if found is not None and ((found.low or 0.0) > 0 or (found.high or 0.0) < 0):
         return True
-    return apart(intervals, level / 2)
+    return apart([each.interval for each in both], level / 2)
+
+
+def standing(columns: Array, estimand: Estimand, looks: Looks) -> Standing:
+    """How a claim on a figure stands in a report."""
+    estimate = estimated(weighed(columns, estimand, looks), CONFIDENCE)
+    found = told(columns, estimand, looks)
+    return Standing(
+        "c:f", "c", "f", "share", "f", estimate, CONFIDENCE, Verdict.UNDECIDED, len(columns), "", singles=found
+    )
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ ratios and other smooth functions of means. So the change of a figure is a mean 
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.judge.evidence import FEWEST, Evidence, Guarded, Looked, Share, Size, Student, of_mean
 from circuitdsl.judge.looks import Course, Split
-from circuitdsl.judge.singles import MOST, Asked, Singles, alike
+from circuitdsl.judge.singles import MOST, SURE, Asked, Singles, alike
 from circuitdsl.judge.units import Array, Units
-from circuitdsl.judge.verdicts import interval
+from circuitdsl.judge.verdicts import estimated, interval
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.measures.estimands import (
     Dependence,
@@ -63,7 +64,14 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
         looks,
         told.several,
         told.taken,
+        _ends(weighed) if told.several > 1 else None,
     )
+
+
+def _ends(weighed: Weighed) -> tuple[float | None, float | None]:
+    found = estimated(weighed, SURE)
+    low, high = (end if end is not None and math.isfinite(end) else None for end in (found.low, found.high))
+    return low, high
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from functools import cached_property
 MOST = 512
 """Of so many prompts at most is kept what each says."""
 
+SURE = 0.9999
+"""The confidence of the ``ends`` that are kept."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -59,6 +62,8 @@ class Singles:
     where the figure is no mean. ``needed`` is the p-value of what must not be so for the figure to mean anything (its
     denominator is zero). ``looks`` are the numbers of prompts at which it may have been judged; none: once.
     ``several``: the figure is the largest or smallest of so many, and is that of place ``taken`` among them, from zero.
+    ``ends`` are those of its interval at ``SURE`` then, None where one is open: an interval of several figures does not
+    widen with its confidence as that of one does.
     """
 
     prompts: Asked
@@ -68,6 +73,7 @@ class Singles:
     looks: tuple[int, ...] = ()
     several: int = 1
     taken: int = 0
+    ends: tuple[float | None, float | None] | None = None
 
     def to_dict(self) -> dict[str, object]:
         """With the key under which the report has its prompts."""
@@ -79,6 +85,7 @@ class Singles:
             "looks": list(self.looks),
             "several": self.several,
             "taken": self.taken,
+            "ends": None if self.ends is None else list(self.ends),
         }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from circuitdsl.display import Displayed
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Estimate, Verdict
-from circuitdsl.judge.singles import Singles, alike
+from circuitdsl.judge.singles import SURE, Singles, alike
 from circuitdsl.language.circuit import Bound
 from circuitdsl.outcome.claims import exit_code
 from circuitdsl.visible import shown_fingerprint
@@ -39,6 +39,13 @@ class Standing:
     note: str
     bound: Bound | None = None
     singles: Singles | None = field(default=None, repr=False)
+
+    @property
+    def interval(self) -> tuple[Estimate, float]:
+        """The estimate with the widest interval that the report has, and the confidence of that."""
+        if self.singles is None or self.singles.ends is None:
+            return self.estimate, self.confidence
+        return Estimate(self.estimate.value, *self.singles.ends), SURE
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -180,7 +187,7 @@ def _claim(name: str, old: Standing | None, new: Standing | None, level: float) 
 
 def _moved(old: Standing, new: Standing, level: float) -> tuple[bool, Estimate | None]:
     """Whether a value moved, and by how much it changed on the same prompts, None where that is not to be had."""
-    both = (old.estimate, old.confidence), (new.estimate, new.confidence)
+    both = old.interval, new.interval
     if old.singles is None or new.singles is None or not alike(old.singles, new.singles):
         return apart(both, level), None
     from circuitdsl.judge.paired import difference  # here, since it loads scipy

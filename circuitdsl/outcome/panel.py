@@ -284,7 +284,7 @@ def panel_of(columns: Sequence[PanelColumn], versions: dict[str, str]) -> Panel:
 def _claim(name: str, standings: Sequence[Standing | None], level: float) -> PanelClaim:
     known = [each for each in standings if each is not None and each.verdict is not Verdict.ERROR]
     alike = len({each.about for each in known}) <= 1  # else they are different figures under one name
-    moved = alike and apart([(each.estimate, each.confidence) for each in known], level)
+    moved = alike and apart([each.interval for each in known], level)
     return PanelClaim(name, tuple(standings), moved)
 
 

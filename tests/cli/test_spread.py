@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -160,6 +161,7 @@ def test_the_panel_is_that_of_one_machine_also_where_a_node_is_killed(
 ):
     (victim,) = cluster.worker_nodes
     store = cd.Store.in_folder(tmp_path)
+    seen: Counter[str] = Counter()
     lost: dict[str, int] = {}
     frozen: list[int] = []
 
@@ -167,11 +169,12 @@ def test_the_panel_is_that_of_one_machine_also_where_a_node_is_killed(
         return cd.load(spec, model=model.name)
 
     def put(itself: cd.Store, readings: Mapping[str, Any]) -> None:
-        """Keep readings; after the first that come from the node, stop its worker and kill it."""
+        """Keep readings; while its worker waits for the answer to the first that come from it, kill the node."""
         real(itself, readings)
-        there = [label for label, place in spread.at_work.items() if place.node == victim.node_id]
-        if not lost and there and spread.kept[there[0]]:
-            lost[there[0]] = spread.kept[there[0]]
+        grown = [label for label, count in spread.kept.items() if count > seen[label]]
+        seen.update({label: spread.kept[label] - seen[label] for label in grown})
+        if not lost and any(spread.at_work[label].node == victim.node_id for label in grown):
+            lost.update({label: spread.kept[label] for label in grown})
             frozen.append(ray.get(started[victim.node_id].__ray_call__.remote(lambda itself: os.getpid())))
             os.kill(frozen[0], signal.SIGSTOP)
             os.kill(victim.all_processes["raylet"][0].process.pid, signal.SIGKILL)

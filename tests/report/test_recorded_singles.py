@@ -14,7 +14,7 @@ from circuitdsl.judge.singles import Asked, Singles
 from circuitdsl.report.data.recorded import recorded
 
 ASKED = Asked(("a", "b", "c"), (0, 1, 0), (0, 0), (0.25, 0.5, 0.25))
-KNOWN = Singles(ASKED, array("f", [0.1, -1.0, 2 / 3]), (-2.0, 2.0), 0.01, (2, 3), 4, 3)
+KNOWN = Singles(ASKED, array("f", [0.1, -1.0, 2 / 3]), (-2.0, 2.0), 0.01, (2, 3), 4, 3, (None, 1.5))
 
 
 def data() -> Any:
@@ -57,6 +57,8 @@ def test_a_report_of_an_earlier_schema_has_none():
         ("several", 0, "one of 1 to 10000"),
         ("several", 10**400, "one of 1 to 10000"),
         ("taken", 4, "a place among them"),
+        ("ends", [1], "no two ends"),
+        ("ends", [2, 1], "no two ends"),
     ],
 )
 def test_a_figure_that_is_wrong(key: str, value: object, says: str):

@@ -39,7 +39,7 @@ def read_singles(field: Field, prompts: Mapping[str, Asked]) -> Singles | None:
     """A figure prompt by prompt; None where the report has none. Raises InputError."""
     if field.value is None:
         return None
-    has = field.fields(("prompts", "values", "limits", "needed", "looks", "several", "taken"))
+    has = field.fields(("prompts", "values", "limits", "needed", "looks", "several", "taken", "ends"))
     if (key := has["prompts"].text()) not in prompts:
         has["prompts"].wrong(f"the report has no prompts {short(key)}", _REMEDY)
     asked, values = prompts[key], _numbers(has["values"])
@@ -60,7 +60,17 @@ def read_singles(field: Field, prompts: Mapping[str, Asked]) -> Singles | None:
     several, taken = has["several"].whole(), has["taken"].whole()
     if not taken < several <= _MOST_FIGURES:
         has["several"].wrong(f"a figure is one of 1 to {_MOST_FIGURES}, and is that of a place among them", _REMEDY)
-    return Singles(asked, values, limits, needed, looks, several, taken)
+    return Singles(asked, values, limits, needed, looks, several, taken, _ends(has["ends"]))
+
+
+def _ends(field: Field) -> tuple[float | None, float | None] | None:
+    """Of an interval; None where an end is open, and where there is none."""
+    if field.value is None:
+        return None
+    ends = [None if end.value is None else end.number() for end in field.elements()]
+    if len(ends) != 2 or (ends[0] is not None and ends[1] is not None and ends[0] > ends[1]):
+        field.wrong(f"{short(field.value)} are no two ends of an interval", _REMEDY)
+    return ends[0], ends[1]
 
 
 def _numbers(field: Field) -> array[float]:

@@ -50,8 +50,8 @@ def _lines(drift: Drift, view: View) -> Iterator[RenderableType]:
         style="bold",
     )
     yield Text(
-        f"A value moved if it surely changed by more than {MARGIN:.0%} on the same prompts or, where there are none, "
-        f"if its two intervals do not meet: without any change this is said in {LEVEL:.0%} of comparisons at most, "
-        "of whichever claim.",
+        f"A value moved if its two intervals do not meet, or if on the same prompts it surely changed by more than "
+        f"{MARGIN:.0%} (of it or of one, whichever is more): without any change this is said in {LEVEL:.0%} of "
+        "comparisons at most, of whichever claim.",
         style="dim",
     )
