@@ -7,7 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.drift import DATA, KINDS, LARGEST, PROMPTS, SHARE, SIZE, digests, moved, noisy, told, units, weighed
+from benchmarks.drift import (
+    DATA,
+    KINDS,
+    LARGEST,
+    PROMPTS,
+    SHARE,
+    SIZE,
+    digests,
+    moved,
+    noisy,
+    standing,
+    told,
+    units,
+    weighed,
+)
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.paired import difference, singles
@@ -16,6 +30,7 @@ from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.measures.estimands import Dependence, Estimand, Folded, Largest, Mean, column
 from circuitdsl.measures.measurement import Measurement, Sample
+from circuitdsl.outcome.drift import MARGIN, Recorded, drifted
 
 LEVEL = 0.0025
 
@@ -38,6 +53,18 @@ def test_a_change_that_two_intervals_do_not_tell_is_found(estimand: Estimand):
     new = old + rng.normal((0.4, 0.3, 0) if estimand is LARGEST else (0.4, 0, 0), 0.1, (PROMPTS, 3))
     both = [(estimated(weighed(columns, estimand), 0.95), 0.95) for columns in (old, new)]
     assert not apart(both, LEVEL) and moved(old, new, estimand)
+
+
+def test_of_a_small_figure_intervals_tell_what_the_margin_hides():
+    rng = np.random.default_rng(7)
+    columns = rng.normal(0.001, 0.0005, (PROMPTS, 1))
+    old, nudged, other = (
+        Recorded({}, {}, {"c:f": standing(some, Mean(column(0)), ONCE)})
+        for some in (columns, columns + 0.00001, columns + 0.005)
+    )
+    (hardly,), (much,) = drifted(old, nudged).claims, drifted(old, other).claims
+    assert hardly.difference is not None and (hardly.difference.low or 0) > 0 and not hardly.moved
+    assert much.difference is not None and (much.difference.high or 0) < MARGIN and much.moved
 
 
 def test_the_weighted_mean_of_what_prompts_tell_is_the_figure():
