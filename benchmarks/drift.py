@@ -78,12 +78,14 @@ def ties(rng: np.random.Generator) -> tuple[Array, Array]:
 
 def outliers(rng: np.random.Generator) -> tuple[Array, Array]:
     """Three figures, of which the older report has one with much noise: it seems the largest, or it does not."""
-    return tuple(rng.normal((0, 0.5, -5), (0.05, noise, 0.1), (PROMPTS, 3)) for noise in (4, 0.05))
+    old, new = (rng.normal((0, 0.5, -5), (0.05, noise, 0.1), (PROMPTS, 3)) for noise in (4, 0.05))
+    return old, new
 
 
 def stopped(rng: np.random.Generator) -> tuple[Array, Array]:
     """Means, each on as many prompts as its report needs to tell it from a bound."""
-    return tuple(columns[: _needed(columns[:, 0])] for columns in noisy(rng))
+    old, new = (columns[: _needed(columns[:, 0])] for columns in noisy(rng))
+    return old, new
 
 
 def _needed(values: Array) -> int:

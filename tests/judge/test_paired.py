@@ -106,7 +106,7 @@ def test_the_largest_is_paired_with_itself_alone():
     columns = rng.normal((2, 4, 1), 0.1, (PROMPTS, 3))
     first, other = (told(columns[:, order], LARGEST) for order in ([0, 1, 2], [1, 0, 2]))
     assert difference(first, first, LEVEL) is not None and difference(first, other, LEVEL) is None
-    nested = Largest((Mean(column(0)), Folded(Largest((Mean(column(2)), Mean(column(1)))))))
+    nested = Largest((Mean(column(0)), Largest((Mean(column(2)), Mean(column(1))))))
     assert (told(columns, nested).several, told(columns, nested).taken) == (3, 2)
 
 
