@@ -25,7 +25,7 @@ from circuitdsl.errors import InputError, run_errors
 from circuitdsl.language.circuit import Circuit, Comparison, Document
 from circuitdsl.language.comparisons import read_align
 from circuitdsl.language.diagnostics import Diagnostic, SpecError, render_all
-from circuitdsl.language.environment import Environment, TaskRef, UnknownName
+from circuitdsl.language.environment import Environment, TaskRef
 from circuitdsl.language.format import format_source
 from circuitdsl.language.methods import MOST_PROMPTS
 from circuitdsl.language.resolve import (
@@ -395,42 +395,47 @@ def panel(
     """Judge every claim of spec files on many models, one after the other: claims by models.
 
     ``models`` are names, folders and ``name@revision``, or the file that lists them, one a line
-    (``models.listing``). One model is open at a time. What cannot be opened or run is an error of its column, and the
-    others are checked. A panel that was cut off goes on from what its ``store`` has. Other arguments
-    as for :func:`check`. Raises InputError for a list of models that is wrong, for an argument that cannot be had, and
-    where no model can be checked: SpecError where that is since the files are wrong.
+    (``models.listing``). One model is open at a time. Names of which nothing is known are refused before any model is
+    opened; what cannot be opened or run is an error of its column, and the others are checked. A panel that was cut off
+    goes on from what its ``store`` has. Other arguments as for :func:`check`. Raises InputError for a list of models
+    that is wrong, for an argument that cannot be had, and where no model can be checked: SpecError where that is since
+    the files are wrong.
     """
     from circuitdsl.check.panel import check_panel
-    from circuitdsl.models.listing import listed, read_listing, told_apart
+    from circuitdsl.models.listing import listed, read_listing, require_known, told_apart
     from circuitdsl.plan.plan import make_plan
-    from circuitdsl.report.data.recorded import recorded
+    from circuitdsl.report.data.recorded import record
 
     if isinstance(models, str | Path):
         named = read_listing(models)
     else:
         named = (listed(each) if isinstance(each, str | Path) else each for each in models)
         named = told_apart(tuple(named), "the models")
+    require_known(named)
     files = [document] if isinstance(document, str | Path) else document
     told_once = _once(warned)
 
-    def checked(model: ListedModel, told: Progress) -> Report:
-        require_shape(model.name, model.revision)
+    def read(model: ListedModel) -> Document:
         found = load(*files, model=model.name, revision=model.revision, warned=told_once)
         require_blocks(found, files)
+        return with_prompts(found, prompts)
+
+    def checked(model: ListedModel, told: Progress) -> Report:
         opening = Opening(device, model.revision, dtype)
         bench = _workbench(model.name, store, engine, memory, opening, screen, executor)
-        return bench.check(make_plan(with_prompts(found, prompts), unexplained), told)
+        return bench.check(make_plan(read(model), unexplained), told)
 
     with followed(progress) as told:
-        return check_panel(named, checked, lambda report: recorded(report.to_dict(), "the report"), told)
+        if executor is not None:
+            from circuitdsl.check.node import How
+            from circuitdsl.check.spread import check_on_nodes
 
-
-def require_shape(model: str, revision: str | None) -> None:
-    """Refuse a model of which nothing is known here. Raises InputError; reading a file would name its line."""
-    try:
-        geometry_of(model, revision)
-    except UnknownName as error:
-        raise InputError(str(error), error.remedy) from error
+            bench = _workbench(None, store, engine, memory, Opening(device, None, dtype), screen, executor)
+            how = How(unexplained, engine, device, dtype, screen, memory, bench.store, record, str(Path.cwd()))
+            assert bench.executor is not None
+            if (spread := check_on_nodes(bench.executor, named, read, how, told)) is not None:
+                return spread
+        return check_panel(named, checked, record, told)
 
 
 def _once(warned: Callable[[Findings], None] | None) -> Callable[[Findings], None]:
@@ -876,7 +881,8 @@ def diff(
 
 def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Path) -> Drift:
     """What changed between two reports of one specification: verdicts, values beyond their intervals, and what figures
-    depend on. A report is one of :func:`check`, or the file of its JSON.
+    depend on. A report is one of :func:`check`, or the file of its JSON; of a panel it is ``panel[label]``, or
+    ``panel.json:label``. Values of the same prompts are compared prompt by prompt.
 
     Raises InputError for a file that is no report.
     """

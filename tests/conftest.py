@@ -21,6 +21,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from cpu_limit import pytest_addoption, pytest_runtest_protocol  # noqa: E402, F401
+from installed_wheel import installed, wheel  # noqa: E402, F401
 from warm import serving  # noqa: E402
 
 # Examples run real models on busy machines: how long one takes says nothing. Continuous integration tries the same

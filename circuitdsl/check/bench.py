@@ -10,6 +10,8 @@ from circuitdsl.engine.session import Session
 from circuitdsl.judge.bootstrap import Bootstrap
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.looks import ONCE, Looks
+from circuitdsl.judge.paired import singles
+from circuitdsl.judge.singles import Singles
 from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, p_value
 from circuitdsl.judge.weigh import Weighed, looks_at
@@ -21,7 +23,7 @@ from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import ClaimOutcome, Part, Performance
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.lockstep import measure
-from circuitdsl.tasks.prompts import Prompt
+from circuitdsl.tasks.prompts import Prompt, digest
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Bench:
 
     ``coarse``, if there is one, measures the same model in a lower precision, to screen the search for heads that are
     not listed. ``notes`` go into every circuit's report. ``start`` is the prompt of every stream with which its
-    measurements begin. ``known`` are the units of prompts that were asked for before.
+    measurements begin. ``known`` are the units of prompts that were asked for before, ``digests`` their digests.
     """
 
     session: Session
@@ -50,6 +52,7 @@ class Bench:
     notes: tuple[str, ...] = ()
     start: int = 0
     known: dict[tuple[Data, Drawn | None, int, int], Units] = field(default_factory=dict, compare=False, repr=False)
+    digests: dict[tuple[Data, int, int], tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -72,6 +75,17 @@ class Bench:
             for prompt, group in zip(prompts, groups, strict=True)
         ]
         return units_of(origins, self.session.shares(sample.data))
+
+    def _singles(self, judged: Judged) -> Singles | None:
+        """A claim's figure prompt by prompt; None where it is none of prompts."""
+        if judged.measurement is None:
+            return None
+        sample = judged.measurement.samples[0]
+        key = sample.data, self.start, len(sample.columns)
+        if key not in self.digests:
+            prompts = self.session.prompts(sample.data, self.start + len(sample.columns))[self.start :]
+            self.digests[key] = tuple(map(digest, prompts))
+        return singles(self.weighed(judged.measurement, judged.looks), self.digests[key])
 
     def weighed(self, measurement: Measurement, looks: Looks = ONCE) -> Weighed:
         """A measurement with the units of its samples."""
@@ -235,6 +249,7 @@ class Bench:
             p_value=_tested(judgement),
             p_holm=p_holm,
             exact=judgement.exact,
+            singles=self._singles(judged),
         )
 
     def _parts(self, judged: Judged) -> tuple[Part, ...]:

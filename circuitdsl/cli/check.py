@@ -65,7 +65,7 @@ def check(
         ScreenName | None, typer.Option(help="Exclude unlisted heads far under the floor in this precision.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="An earlier report, as JSON: say on standard error what changed since.")
+        str | None, typer.Option(help="An earlier report, as JSON: say on standard error what changed since.")
     ] = None,
     models: Annotated[
         Path | None,
@@ -149,7 +149,7 @@ def check(
         raise typer.Exit(_changed(before, report))
 
 
-def _earlier(path: Path) -> Recorded:
+def _earlier(path: str) -> Recorded:
     from circuitdsl.report.data.recorded import read_report
 
     return read_report(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -15,8 +14,8 @@ from circuitdsl.report import output
 
 @app.command()
 def drift(
-    old: Annotated[Path, typer.Argument(help="A report that check wrote as JSON.")],
-    new: Annotated[Path, typer.Argument(help="A later one, of the same specification.")],
+    old: Annotated[str, typer.Argument(help="A report that check wrote as JSON; of many models: FILE:LABEL.")],
+    new: Annotated[str, typer.Argument(help="A later one, of the same specification.")],
     drift_format: Annotated[Literal["text", "json", "junit"], typer.Option("--format", "-f")] = "text",
     output_file: OutputFile = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List claims that are as they were, too.")] = False,

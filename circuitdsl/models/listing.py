@@ -20,8 +20,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from circuitdsl.language.environment import UnknownName
 from circuitdsl.models.folders import is_own_folder, named_in
+from circuitdsl.models.geometry import geometry_of
+from circuitdsl.models.hub import require_revisions
 from circuitdsl.models.model import ModelError
+
+_SHOWN = 5  # models that a message names
 
 _STEP = re.compile(r"(?:^|[^a-zA-Z])step[-_]?(\d+)/?$")
 
@@ -64,6 +69,27 @@ def told_apart(models: Sequence[ListedModel], where: str) -> tuple[ListedModel, 
     if times > 1:
         raise ModelError(f"{where} call {times} models {label}", 'name each once, or tell them apart: label="..."')
     return tuple(models)
+
+
+def require_known(models: Sequence[ListedModel]) -> None:
+    """Refuse models of which nothing is known here, all of them at once, before any is opened.
+
+    Raises :class:`ModelError`. What is wrong with files or the hub is seen where a model is opened.
+    """
+    wrong: list[str] = []
+    remedies: list[str] = []
+    for model in models:
+        try:
+            if model.revision is not None:
+                require_revisions(model.name)
+            geometry_of(model.name, model.revision)
+        except (ModelError, UnknownName) as error:
+            wrong.append(error.message if isinstance(error, ModelError) else str(error))
+            remedies.append(error.remedy)
+    if wrong:
+        more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        said = f"{len(wrong)} of {len(models)} models cannot be had: " if len(models) > 1 else ""
+        raise ModelError(said + "; ".join(wrong[:_SHOWN]) + more, remedies[0])
 
 
 def read_listing(path: str | Path) -> tuple[ListedModel, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
+from circuitdsl.judge.singles import Singles
 from circuitdsl.language.circuit import Bound, Claim, Control
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_INPUT, EXIT_UNDECIDED, EXIT_ERROR = 0, 1, 2, 3, 4
@@ -37,7 +38,8 @@ class ClaimOutcome:
     ``p_value`` is one-sided, against "the bound is not met" (small supports the claim; None for an error),
     ``p_holm`` the same after Holm's correction over the circuit's claims. ``subject`` is a JSON-ready description of
     the arguments. ``control`` is the control's estimate where the claim compares with one. ``exact``: the figure
-    is that of all prompts that there are, and the verdict rests on no test.
+    is that of all prompts that there are, and the verdict rests on no test. ``singles`` is the figure prompt by prompt,
+    where it is one of prompts.
     """
 
     claim: Claim
@@ -53,6 +55,7 @@ class ClaimOutcome:
     p_value: float | None = None
     p_holm: float | None = None
     exact: bool = False
+    singles: Singles | None = field(default=None, repr=False)
 
     @property
     def untested(self) -> bool:
@@ -101,6 +104,7 @@ class ClaimOutcome:
                 }
                 for v in self.variants
             ],
+            "singles": None if self.singles is None else self.singles.to_dict(),
         }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from circuitdsl.display import Displayed
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.judge.singles import SURE, Singles, alike
 from circuitdsl.language.circuit import Bound
 from circuitdsl.outcome.claims import exit_code
 from circuitdsl.visible import shown_fingerprint
@@ -15,11 +16,16 @@ from circuitdsl.visible import shown_fingerprint
 LEVEL = 0.05
 """How often it is at most said of any claim, where nothing changed, that its value moved."""
 
+MARGIN = 0.01
+"""What a change that is found prompt by prompt alone has to be more than, as a share of the value or of one, whichever
+is more: on the same prompts differences are found that are of no interest."""
+
 
 @dataclass(frozen=True)
 class Standing:
     """How a claim stood in one report. ``about`` is its measure, unit and subject, as far as figures depend on them;
-    ``bound`` what it wants, a control by its own value, and None for a control that has none."""
+    ``bound`` what it wants, a control by its own value, and None for a control that has none. ``singles`` is the figure
+    prompt by prompt, None where the report has none."""
 
     id: str
     block: str
@@ -32,6 +38,14 @@ class Standing:
     prompts: int
     note: str
     bound: Bound | None = None
+    singles: Singles | None = field(default=None, repr=False)
+
+    @property
+    def interval(self) -> tuple[Estimate, float]:
+        """The estimate with the widest interval that the report has, and the confidence of that."""
+        if self.singles is None or self.singles.ends is None:
+            return self.estimate, self.confidence
+        return Estimate(self.estimate.value, *self.singles.ends), SURE
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -70,7 +84,11 @@ class FactChange:
 
 @dataclass(frozen=True)
 class ClaimDrift:
-    """A claim in two reports, None where one lacks it. ``verdict`` is on "this is as it was", ``note`` says why."""
+    """A claim in two reports, None where one lacks it. ``verdict`` is on "this is as it was", ``note`` says why.
+
+    ``difference`` is by how much it changed on the prompts that both have, at half of the level of all claims
+    together; None where the two cannot be paired.
+    """
 
     id: str
     old: Standing | None
@@ -78,6 +96,7 @@ class ClaimDrift:
     moved: bool
     verdict: Verdict
     note: str = ""
+    difference: Estimate | None = None
 
     @property
     def last(self) -> Standing:
@@ -93,6 +112,7 @@ class ClaimDrift:
             "unit": self.last.unit,
             "old": self.old.to_dict() if self.old else None,
             "new": self.new.to_dict() if self.new else None,
+            "difference": None if self.difference is None else self.difference.to_dict(),
             "moved": self.moved,
             "verdict": str(self.verdict),
             "note": self.note,
@@ -113,7 +133,7 @@ class Drift(Displayed):
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/drift/1",
+            "schema": "circuitdsl/drift/2",
             "level": LEVEL,
             "exit": self.exit_code,
             "facts": [fact.to_dict() for fact in self.facts],
@@ -123,7 +143,11 @@ class Drift(Displayed):
 
 
 def drifted(old: Recorded, new: Recorded) -> Drift:
-    """What became of the claims of ``old`` in ``new``. The level is shared by the claims that are compared."""
+    """What became of the claims of ``old`` in ``new``. The level is shared by the claims that are compared.
+
+    A value moved if two intervals do not meet, whatever prompts they are of. One that both reports have of the same
+    prompts moved also if what became of these prompts says so: each of the two rules has half of the level then.
+    """
     both = [name for name in old.claims if name in new.claims]
     level = LEVEL / max(1, len(both))
     names = dict.fromkeys((*old.claims, *new.claims))
@@ -149,12 +173,31 @@ def _claim(name: str, old: Standing | None, new: Standing | None, level: float) 
     if old.about != new.about:
         note = "the two reports measure different things under this name"
         return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note)
-    moved = apart(((old.estimate, old.confidence), (new.estimate, new.confidence)), level)
+    moved, change = _moved(old, new, level)
     turned = f"{old.verdict} before, {new.verdict} now"
     bound = "" if old.text == new.text else f"; it was: {old.text}"
     if moved or {old.verdict, new.verdict} == {Verdict.HOLDS, Verdict.FAILS}:
         said = ["the value moved"] * moved + [turned] * (old.verdict != new.verdict)
-        return ClaimDrift(name, old, new, moved, Verdict.FAILS, "; ".join(said) + bound)
+        return ClaimDrift(name, old, new, moved, Verdict.FAILS, "; ".join(said) + bound, change)
     if old.verdict != new.verdict:
-        return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, f"{turned}, and the value did not move{bound}")
-    return ClaimDrift(name, old, new, False, Verdict.HOLDS, bound.removeprefix("; "))
+        note = f"{turned}, and the value did not move{bound}"
+        return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note, change)
+    return ClaimDrift(name, old, new, False, Verdict.HOLDS, bound.removeprefix("; "), change)
+
+
+def _moved(old: Standing, new: Standing, level: float) -> tuple[bool, Estimate | None]:
+    """Whether a value moved, and by how much it changed on the same prompts, None where that is not to be had."""
+    both = old.interval, new.interval
+    if old.singles is None or new.singles is None or not alike(old.singles, new.singles):
+        return apart(both, level), None
+    from circuitdsl.judge.paired import difference  # here, since it loads scipy
+
+    change = difference(old.singles, new.singles, level / 2)
+    return apart(both, level / 2) or (change is not None and _beyond(change, old.estimate, new.estimate)), change
+
+
+def _beyond(change: Estimate, old: Estimate, new: Estimate) -> bool:
+    """Whether a change is surely more than the margin."""
+    margin = MARGIN * max(1.0, abs(old.value or 0.0), abs(new.value or 0.0))
+    low, high = change.low, change.high
+    return (low is not None and low > margin) or (high is not None and high < -margin)

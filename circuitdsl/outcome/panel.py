@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from circuitdsl.display import Displayed
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.judge.singles import Singles
 from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome.claims import EXIT_INPUT, exit_code
 from circuitdsl.outcome.drift import LEVEL, Recorded, Standing
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 Trend = Literal["changed", "open", "same"]
 CHANGES: tuple[Trend, ...] = get_args(Trend)
+SCHEMA = "circuitdsl/panel/2"
+"""Which contract the JSON of a panel obeys: docs/panel.schema.json."""
+
+MOST_TOLD = 20_000
+"""The JSON of more figures, claims by models, does not tell them prompt by prompt: it could not be read again."""
+
 _NO_COST = Cost(0, 0, 0.0)
 
 
@@ -71,6 +78,7 @@ class PanelColumn:
             "step": self.model.step,
             "fingerprints": list(self.fingerprints),
             "facts": dict(found.facts) if isinstance(found, Recorded) else {},
+            "weights": {} if isinstance(found, Unmeasured) else _named(found.weights),
             "error": found.to_dict() if isinstance(found, Unmeasured) else None,
             "cost": self.cost.to_dict(),
             "seconds": round(self.seconds, 3),
@@ -210,7 +218,7 @@ class Panel(Displayed):
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/panel/1",
+            "schema": SCHEMA,
             "versions": self.versions,
             "seconds": round(self.seconds, 3),
             "cost": self.cost.to_dict(),
@@ -220,7 +228,19 @@ class Panel(Displayed):
             "models": [column.to_dict() for column in self.columns],
             "claims": [self._claim(claim) for claim in self.changed_first],
             "summary": self.summary,
+            "prompts": {each.prompts.key: each.prompts.to_dict() for each in self._singles},
         }
+
+    @property
+    def _tells(self) -> bool:
+        return len(self.claims) * len(self.columns) <= MOST_TOLD
+
+    @property
+    def _singles(self) -> Iterator[Singles]:
+        """The figures that the JSON tells prompt by prompt."""
+        if self._tells:
+            standings = (each for claim in self.claims for each in claim.standings)
+            yield from (each.singles for each in standings if each is not None and each.singles is not None)
 
     def _claim(self, claim: PanelClaim) -> dict[str, object]:
         start = claim.holds_from
@@ -233,8 +253,18 @@ class Panel(Displayed):
             "moved": claim.moved,
             "turned": claim.turned,
             "holds_from": None if start is None else self.columns[start].label,
-            "standings": [None if each is None else each.to_dict() | {"note": each.note} for each in claim.standings],
+            "standings": [None if each is None else self._standing(each) for each in claim.standings],
         }
+
+    def _standing(self, each: Standing) -> dict[str, object]:
+        bound = each.bound and {"op": each.bound.op, "low": each.bound.low, "high": each.bound.high}
+        singles = each.singles.to_dict() if each.singles and self._tells else None
+        return each.to_dict() | {"note": each.note, "about": each.about, "bound": bound, "singles": singles}
+
+
+def _named(weights: Mapping[str, tuple[str, str]]) -> dict[str, object]:
+    """The weights of circuits, each with its fingerprint and what it was called."""
+    return {circuit: {"fingerprint": each, "name": name} for circuit, (each, name) in weights.items()}
 
 
 def panel_of(columns: Sequence[PanelColumn], versions: dict[str, str]) -> Panel:
@@ -254,7 +284,7 @@ def panel_of(columns: Sequence[PanelColumn], versions: dict[str, str]) -> Panel:
 def _claim(name: str, standings: Sequence[Standing | None], level: float) -> PanelClaim:
     known = [each for each in standings if each is not None and each.verdict is not Verdict.ERROR]
     alike = len({each.about for each in known}) <= 1  # else they are different figures under one name
-    moved = alike and apart([(each.estimate, each.confidence) for each in known], level)
+    moved = alike and apart([each.interval for each in known], level)
     return PanelClaim(name, tuple(standings), moved)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.display import Displayed
 from circuitdsl.judge.estimates import Verdict
+from circuitdsl.judge.singles import Asked
 from circuitdsl.outcome.argument import Step
 from circuitdsl.outcome.circuit import CircuitReport
 from circuitdsl.outcome.claims import ClaimOutcome, exit_code
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("id", "line", "kind", "text", "measure", "unit", "value", "low", "high", "verdict", "prompts", "p_value")
 
 
-SCHEMA = "circuitdsl/report/7"
+SCHEMA = "circuitdsl/report/8"
 """Which contract the JSON of a report obeys: docs/report.schema.json."""
 
 
@@ -83,4 +84,10 @@ class Report(Displayed, Ran):
             "interventions": [report.to_dict() for report in self.interventions],
             "story": [step.to_dict() for step in self.argument],
             "summary": self.summary,
+            "prompts": {asked.key: asked.to_dict() for asked in self._asked},
         }
+
+    @property
+    def _asked(self) -> Iterator[Asked]:
+        """The prompts of figures that are kept prompt by prompt."""
+        return (outcome.singles.prompts for outcome in self.outcomes if outcome.singles)

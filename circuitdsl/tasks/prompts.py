@@ -6,6 +6,7 @@ Built-in tasks and JSONL files write a :class:`TextPrompt`, with positions as ch
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -122,6 +123,13 @@ def read_at(prompt: Prompt, position: str) -> Prompt:
     return replace(
         prompt, read=position, answer=found.right[0], right=found.right, wrong=found.wrong, options=found.options
     )
+
+
+def digest(prompt: Prompt) -> str:
+    """A short hash of what a prompt says and is asked, whatever number it has: equal for the same prompts."""
+    counterfactuals = sorted(prompt.counterfactuals.items())
+    said = (prompt.tokens, prompt.answers, prompt.wrong, prompt.options, counterfactuals, prompt.read)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)

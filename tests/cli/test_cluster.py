@@ -156,7 +156,7 @@ def test_the_report_is_that_of_one_machine_to_the_bit(running: Running, plan: Pl
 def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running, plan: Plan, here: Report):
     running.of(2)
     victim = running.nodes[-1]
-    (worker,) = (placed for placed in running.engine.workers.ready if placed.node == victim.node_id)
+    (worker,) = (placed for placed in running.engine.workers.ready if placed.place.node == victim.node_id)
     frozen, lost = ray.get(worker.actor.__ray_call__.remote(lambda itself: os.getpid())), 0
 
     def kill(done: int, total: int, what: str) -> None:

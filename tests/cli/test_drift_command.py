@@ -15,15 +15,19 @@ SPEC = "circuit c {\n  model mini\n  task ioi\n  method { prompts 20 }\n  expect
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A specification, its report on mini, and one in which the value was another."""
+    """A specification, its report on mini, and one in which it was another on every prompt: by less than an interval
+    tells."""
     folder = tmp_path_factory.mktemp("drift")
     (folder / "c.circuit").write_text(SPEC, encoding="utf-8")
     ended = run("check", folder / "c.circuit", "--no-unexplained", "-f", "json", "-o", folder / "old.json")
     assert ended.code == 0, ended.err
     made: Any = json.loads((folder / "old.json").read_text(encoding="utf-8"))
     (claim,) = made["circuits"][0]["claims"]
+    assert claim["high"] - claim["low"] > 1
     for key in ("value", "low", "high"):
-        claim[key] += 99
+        claim[key] -= 0.2
+    singles = claim["singles"]
+    singles["values"] = " ".join(str(float(value) - 0.2) for value in singles["values"].split())
     (folder / "other.json").write_text(json.dumps(made), encoding="utf-8")
     return folder
 
@@ -34,7 +38,10 @@ def test_it_ends_as_a_check_does(folder: Path):
     assert (same.code, same.err) == (0, "") and "1 claim: 1 as before, 0 changed" in same.out
     moved = run("drift", other, old)
     assert (moved.code, moved.err) == (1, "") and "✗ c:does_the_task" in moved.out
-    assert json.loads(run("drift", other, old, "--format", "json").out)["exit"] == 1
+    told = json.loads(run("drift", other, old, "--format", "json").out)
+    (claim,) = told["claims"]
+    assert told["exit"] == 1 and claim["difference"]["value"] == pytest.approx(0.2, abs=1e-5)
+    assert "on the same prompts it changed by 0.20" in moved.out
     (case,) = ET.fromstring(run("drift", other, old, "-f", "junit").out).iter("testcase")
     assert (case.get("name"), [child.tag for child in case]) == ("c:does_the_task", ["failure"])
 
@@ -45,7 +52,7 @@ def test_a_check_against_an_earlier_report_turns_red_where_a_value_moved(folder:
     assert same.code == 0 and "weights, versions, tasks and methods are the same" in same.err
     assert json.loads(same.out)["circuits"][0]["exit"] == 0
     moved = run("check", *options, folder / "other.json")
-    assert moved.code == 1 and "the value moved" in moved.err
+    assert moved.code == 1 and "the value moved" in " ".join(moved.err.split())
     assert json.loads(moved.out)["circuits"][0]["exit"] == 0
 
 

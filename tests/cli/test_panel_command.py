@@ -81,8 +81,10 @@ def panel(folder: Path, **settings: Any) -> Panel:
 
 
 def test_a_model_that_cannot_be_opened_is_an_error_of_its_own(folder: Path, tmp_path: Path):
+    shutil.copytree(folder / "step0", tmp_path / "broken")
+    (tmp_path / "broken" / "model.safetensors").write_bytes(b"no weights")
     listing = tmp_path / "models.txt"
-    listing.write_text(f"nothing/here\nplanted-greater\n{folder / 'step200'}\nmini@step3\n", encoding="utf-8")
+    listing.write_text(f"broken\naddition\n{folder / 'step200'}\ngpt2-xl\n", encoding="utf-8")
     ended = run("check", folder / "c.circuit", "--models", listing, "--no-unexplained", "-f", "json")
     found = json.loads(ended.out)
     assert (ended.code, found["exit"]) == (2, 2)
@@ -91,10 +93,18 @@ def test_a_model_that_cannot_be_opened_is_an_error_of_its_own(folder: Path, tmp_
     assert found["claims"][0]["standings"][2]["verdict"] == "holds"
 
 
+def test_names_of_which_nothing_is_known_are_told_at_once_before_any_model_is_opened(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(open_models, "open_model", lambda *given: pytest.fail("a model was opened"))
+    (tmp_path / "models.txt").write_text(f"{folder / 'step200'}\nnothing/here\nmini@step3\n", encoding="utf-8")
+    ended = run("check", folder / "c.circuit", "--models", tmp_path / "models.txt", "--no-cache")
+    said = " ".join(ended.err.split())
+    assert (ended.code, ended.out) == (2, "") and "2 of 3 models cannot be had" in said and "help: " in said
+    assert "nothing/here" in said and "mini comes with circuitdsl and has no revisions" in said
+
+
 def test_where_no_model_can_be_checked_the_first_reason_is_the_error(folder: Path, tmp_path: Path):
-    (tmp_path / "models.txt").write_text("nothing/here\nnothing/there\n", encoding="utf-8")
-    ended = run("check", folder / "c.circuit", "--models", tmp_path / "models.txt")
-    assert (ended.code, ended.out) == (2, "") and "nothing/here" in ended.err and "help: " in ended.err
     (tmp_path / "wrong.circuit").write_text(SPEC.replace("logit_diff", "logit_dif"), encoding="utf-8")
     wrong = run("check", tmp_path / "wrong.circuit", "--models", folder / "models.txt")
     assert (wrong.code, wrong.out) == (2, "") and "wrong.circuit:5:" in wrong.err and wrong.err.count("error[") == 1

@@ -8,30 +8,7 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built with what is installed: nothing is downloaded."""
-    pytest.importorskip("hatchling")
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [*PIP, "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
-    subprocess.run(command, check=True, timeout=240)
-    (made,) = folder.glob("circuitdsl-*.whl")
-    return made
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("installed")
-    subprocess.run(
-        [*PIP, "install", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True, timeout=240
-    )
-    return target
 
 
 def run(
@@ -80,15 +57,3 @@ def test_it_checks_a_spec_on_the_model_inside_it(installed: Path, tmp_path: Path
     checked = run(installed, *command, cwd=tmp_path, python=warm)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "1 claim holds" in checked.stdout
-
-
-def test_pytest_finds_its_plug_in(installed: Path, tmp_path: Path, warm: tuple[str, ...]):
-    (tmp_path / "my.circuit").write_text("circuit c {\n  model mini\n  task  ioi\n  expect accuracy >= 1%\n}\n")
-    command = (*warm, "-m", "pytest", "-p", "no:asyncio", "-p", "no:pytest-lsp", "-v", "--circuit-prompts=10")
-    environment = {**os.environ, "PYTHONPATH": str(installed), "CIRCUITDSL_CACHE": str(tmp_path / "cache")}
-    environment.pop("PYTEST_ADDOPTS", None)
-    ended = subprocess.run(
-        [*command, "my.circuit"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
-    )
-    assert ended.returncode == 0, ended.stdout
-    assert "my.circuit::c:expect accuracy PASSED" in ended.stdout

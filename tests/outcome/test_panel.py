@@ -21,6 +21,7 @@ from circuitdsl.outcome import Cost, Panel, PanelColumn, Unmeasured
 from circuitdsl.outcome.drift import Recorded, Standing
 from circuitdsl.outcome.panel import panel_of
 from circuitdsl.report.data.panel import panel_to_junit
+from circuitdsl.report.data.recorded import read_report
 from circuitdsl.report.output import View
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +116,21 @@ def test_two_columns_are_what_drift_takes():
     assert [claim.id for claim in drift.claims if claim.verdict is FAILS] == ["c:turns"]
     with pytest.raises(KeyError):
         panel(("a", "b", "c"), LACKING)["none@main"]
+
+
+def test_a_model_of_a_panel_is_read_back_from_its_json(tmp_path: Path):
+    made, file = panel(("a:x", "b", "c"), LACKING), tmp_path / "p:1.json"
+    file.write_text(json.dumps(made.to_dict()), encoding="utf-8")
+    assert read_report(f"{file}:a:x") == made["a:x"]
+    drift = cd.drift(f"{file}:a:x", f"{file}:b")
+    assert [claim.id for claim in drift.claims if claim.verdict is FAILS] == ["c:turns"]
+    for written, says in (
+        (str(file), "is a panel of many models"),
+        (f"{file}:d", 'is called "d"'),
+        (f"{file}:none@main", 'has no figures of "none@main"'),
+    ):
+        with pytest.raises(cd.InputError, match=says):
+            read_report(written)
 
 
 def test_the_json_obeys_its_schema_and_says_all_of_it():

@@ -30,7 +30,7 @@ OF_THE_FAMILY = """circuit small {{
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the package is installed into, built with what is there: nothing is downloaded."""
     pytest.importorskip("hatchling")
     target = tmp_path_factory.mktemp("installed")
@@ -76,18 +76,18 @@ def of_the_family(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return spec
 
 
-def test_what_it_adds_is_listed_and_explained(installed: Path):
-    listed = run("tasks", beside=installed)
+def test_what_it_adds_is_listed_and_explained(with_package: Path):
+    listed = run("tasks", beside=with_package)
     assert "two_friends" in listed.stdout and "Two friends: one of them is named again" in listed.stdout
-    explained = run("explain", "error_rate", beside=installed)
+    explained = run("explain", "error_rate", beside=with_package)
     assert "Share of prompts whose top token at END is not the answer." in explained.stdout
     assert "0% to 100%" in explained.stdout
 
 
-def test_a_claim_on_all_that_it_adds_is_checked(installed: Path, of_the_family: Path, warm: tuple[str, ...]):
+def test_a_claim_on_all_that_it_adds_is_checked(with_package: Path, of_the_family: Path, warm: tuple[str, ...]):
     options = ("--engine", "frugal", "--format", "tsv", "--no-unexplained")
     command = ("check", str(SPEC), str(of_the_family), *options)
-    found = run(*command, beside=installed, python=(*warm, "-m", "circuitdsl"))
+    found = run(*command, beside=with_package, python=(*warm, "-m", "circuitdsl"))
     assert found.returncode == 0, found.stdout + found.stderr
     header, *rows = (tuple(line.split("\t")) for line in found.stdout.splitlines())
     assert header == ("claim", "verdict", "text")
@@ -99,27 +99,27 @@ def test_a_claim_on_all_that_it_adds_is_checked(installed: Path, of_the_family: 
     ]
 
 
-def test_a_circuit_of_its_format_is_imported_and_exported(installed: Path, tmp_path: Path):
+def test_a_circuit_of_its_format_is_imported_and_exported(with_package: Path, tmp_path: Path):
     (tmp_path / "found.json").write_text("[[3, 0], [3, 2]]")
     spec = tmp_path / "found.circuit"
     options = ("--model", "mini", "--task", "ioi", "-o", str(spec))
-    found = run("import", str(tmp_path / "found.json"), *options, beside=installed)
+    found = run("import", str(tmp_path / "found.json"), *options, beside=with_package)
     assert (found.returncode, found.stderr) == (0, "")
     assert "role nodes { 3.0  3.2 }" in spec.read_text(encoding="utf-8")
-    written = run("export", str(spec), "--format", "pairs", beside=installed)
+    written = run("export", str(spec), "--format", "pairs", beside=with_package)
     assert json.loads(written.stdout) == [[3, 0], [3, 2]]
 
 
-def test_what_it_adds_is_planned_and_formatted_without_torch(installed: Path):
+def test_what_it_adds_is_planned_and_formatted_without_torch(with_package: Path):
     code = (
         "import sys; from circuitdsl.cli import main\n"
         "try: main()\n"
         "finally: print([name for name in ('torch', 'transformers') if name in sys.modules], file=sys.stderr)"
     )
-    planned = run("plan", str(SPEC), beside=installed, python=(sys.executable, "-c", code))
+    planned = run("plan", str(SPEC), beside=with_package, python=(sys.executable, "-c", code))
     assert (planned.returncode, planned.stderr.strip()) == (0, "[]")
     assert "turned" in planned.stdout
-    assert run("fmt", "--check", str(SPEC), beside=installed).returncode == 0
+    assert run("fmt", "--check", str(SPEC), beside=with_package).returncode == 0
 
 
 def test_without_it_the_same_specification_is_refused():

@@ -1,4 +1,4 @@
-"""``pytest circuits/``: a test a claim, in a process of its own that finds the plug-in by its entry point."""
+"""``pytest circuits/``: a test a claim, in a process of its own that has the installed wheel and not these sources."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ SPEC = """circuit my {
 
 
 @pytest.fixture
-def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, warm: tuple[str, ...]):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, warm: tuple[str, ...], installed: Path):
+    monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.setenv("CIRCUITDSL_CACHE", str(pytester.path / "cache"))
     pytester.makefile(".circuit", my=SPEC)
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
@@ -59,6 +59,12 @@ def test_every_claim_is_a_test_and_one_that_fails_says_why(ran):
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
+
+
+def test_the_plug_in_is_that_of_the_wheel(ran, installed: Path):
+    ran("my.circuit", "--collect-only", "--trace-config").stdout.fnmatch_lines(
+        [f"*circuitdsl-*at {installed}/circuitdsl/pytest_plugin.py*"]
+    )
 
 
 def test_one_is_selected_and_options_hold(ran):

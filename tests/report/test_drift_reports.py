@@ -108,6 +108,15 @@ def test_what_became_of_a_claim(change: Callable[[Any], None], verdict: str, say
     assert (claim.id in cd.show(found).replace("\n", "")) == (verdict != "holds")
 
 
+def test_a_figure_of_all_prompts_is_at_a_confidence_of_one():
+    def exact(made: Any) -> None:
+        claim = first(made)
+        claim.update(low=claim["value"], high=claim["value"], confidence=1, exact=True)
+
+    (claim,) = [each for each in drift_of(changed(exact)).claims if each.id == first(data())["id"]]
+    assert claim.new is not None and claim.new.confidence == 1 and claim.verdict is Verdict.HOLDS
+
+
 def test_what_figures_depend_on_is_told():
     def other(made: Any) -> None:
         made["versions"]["circuitdsl"] = "9.9"

@@ -109,7 +109,7 @@ class Distributed:
             for ahead, placed in product(range(AHEAD), tuple(self.workers.ready)):
                 if len(placed.flying) > ahead:
                     continue
-                part = course.due(placed.threads, placed in planning)
+                part = course.due(placed.place.threads, placed in planning)
                 if part is not None:
                     self.workers.hand(placed, shared, call.number, part)
                     planning.add(placed)

@@ -56,7 +56,13 @@ class Executor:
                 self._require_answer()
                 ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False)
             else:
-                ray.init("local", include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+                ray.init(
+                    "local",
+                    include_dashboard=False,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    _system_config={"prestart_worker_first_driver": False},  # a process a CPU, which nobody would use
+                )
                 _keep_quiet(ray)
         except (OSError, RuntimeError, ValueError) as error:
             said = " ".join(str(error).split())
@@ -111,6 +117,27 @@ def connected(ray: Any) -> Iterator[None]:
             f"the connection to the Ray cluster was lost: {type(error).__name__}: {said[:300]}",
             "look at its first node with `ray status`, and run this again: what was measured so far is kept",
         ) from error
+
+
+@dataclass(frozen=True)
+class Ended:
+    """In place of what a task returned: its worker ended, with or without its node; ``why`` is what Ray says of it."""
+
+    why: str
+
+
+def answer_of(ray: Any, ref: Any) -> Any:
+    """What a task returned, or Ended. Raises what a task raised, a mistake of ours, and RunError where the cluster is
+    lost."""
+    from ray.exceptions import RayError, RayTaskError
+
+    with connected(ray):
+        try:
+            return ray.get(ref)
+        except RayTaskError:
+            raise
+        except RayError as error:
+            return Ended(" ".join(str(error).split())[:500])
 
 
 def _keep_quiet(ray: Any) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuitdsl import allocator
 from circuitdsl.engine.base import Engine, engines
+from circuitdsl.engine.cluster.places import hardware, settle
 from circuitdsl.engine.manifest import Facts
 from circuitdsl.engine.mean_store import MeanStore
 from circuitdsl.engine.references import Reference, References
@@ -24,7 +22,6 @@ from circuitdsl.tasks import Prompt
 from circuitdsl.version import versions
 
 if TYPE_CHECKING:
-    import torch
     from ray import ObjectRef
 
 
@@ -97,18 +94,6 @@ class Found:
     prompts: int
 
 
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
-
-
-def visible(gpus: str, number: int) -> str:
-    """What a process is to see that runs on one of the GPUs that its node sees: "" for all there are.
-
-    >>> visible("", 1), visible("4,5", 1)
-    ('1', '5')
-    """
-    return gpus.split(",")[number] if gpus else str(number)
-
-
 @dataclass(frozen=True)
 class _Begun:
     """A call that is begun: its steps, and the places of its experiments."""
@@ -116,14 +101,6 @@ class _Begun:
     number: int
     steps: Steps
     places: Mapping[Experiment, int]
-
-
-def _hardware(device: torch.device) -> str:
-    """What the last digits of a sum depend on: the instructions of the CPU that torch uses, and the kind of GPU."""
-    import torch
-
-    capability = f"CPUs with {torch.backends.cpu.get_cpu_capability()}"
-    return f"{capability} and {torch.cuda.get_device_name(device)}" if device.type == "cuda" else capability
 
 
 @dataclass(repr=False)  # Ray writes it out where a task raised, with all weights
@@ -142,15 +119,9 @@ class Worker:
 
     def open(self) -> Known | Refused:
         """Open the model and make the engine."""
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as the command line does
-        allocator.set_up()
-        if self.gpu is not None:
-            os.environ[_VISIBLE] = visible(os.environ.get(_VISIBLE, ""), self.gpu)
-        with suppress(OSError):  # a node may not have the folder, and need not where names are not of folders
-            os.chdir(self.wanted.folder)
+        settle(self.threads, self.gpu, self.wanted.folder)
         import torch
 
-        torch.set_num_threads(self.threads)
         wanted = self.wanted
         try:
             with run_errors():
@@ -161,7 +132,7 @@ class Worker:
             return Refused.of(error)
         memory = self._engine.memory if isinstance(self._engine, Divisible) else 0
         facts = Facts.of(self._engine)
-        return Known(facts, text_of(model.tokenizer), memory, versions(), _hardware(torch.device(facts.device)))
+        return Known(facts, text_of(model.tokenizer), memory, versions(), hardware(torch.device(facts.device)))
 
     def facts_in(self, dtype: str) -> Facts | None:
         """What the engine in another precision is; None if there is none."""

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from circuitdsl.engine.cluster.executor import connected
+from circuitdsl.engine.cluster.executor import Ended, answer_of, connected
+from circuitdsl.engine.cluster.places import Place, places, start
 from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
-from circuitdsl.version import versions
+from circuitdsl.version import RUNNING, versions
 
 MOST_STARTS = 3
 """So often a worker is started on a node, or on each of its GPUs."""
@@ -19,13 +20,9 @@ MOST_STARTS = 3
 
 @dataclass(eq=False)
 class Placed:
-    """A worker on a node: its actor, the steps that it was given, and how many it has run. ``gpu`` is the number of its
-    GPU among those of the node, None for the CPUs."""
+    """A worker at its place: its actor, the steps that it was given, and how many it has run."""
 
-    node: str
-    host: str
-    threads: int
-    gpu: int | None
+    place: Place
     actor: Any
     flying: dict[Any, Part] = field(default_factory=dict)
     ran: int = 0
@@ -48,7 +45,7 @@ class Workers:
     why: str = field(default="", init=False)
     refused: dict[str, tuple[str, InputError]] = field(default_factory=dict, init=False)
     _opening: dict[Any, Placed] = field(default_factory=dict, init=False)
-    _started: dict[tuple[str, int | None], int] = field(default_factory=dict, init=False)
+    _started: dict[Place, int] = field(default_factory=dict, init=False)
 
     def first(self) -> Known:
         """What the model is, as soon as one worker has opened it. Raises InputError where none can."""
@@ -66,36 +63,17 @@ class Workers:
 
     def place(self) -> None:
         """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
-        with connected(self.ray):
-            there = self.ray.nodes()
-        nodes = [node for node in there if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
-        gpus = [node for node in nodes if node["Resources"].get("GPU", 0) >= 1]
-        if self.wanted.device == "cuda" and not gpus:
-            raise InputError("no node of the cluster has a GPU", "leave out the device")
-        have = [(each.node, each.gpu) for each in (*self.ready, *self._opening.values())]
-        for node in nodes if self.wanted.device == "cpu" or not gpus else gpus:
-            resources, name = node["Resources"], node["NodeID"]
-            if name in self.refused:
-                continue
-            here = int(resources.get("GPU", 0)) if self.wanted.device != "cpu" else 0
-            threads = int(resources["CPU"]) // max(1, here) or 1
-            for gpu in range(here) if here else (None,):
-                if (name, gpu) not in have and self._started.get((name, gpu), 0) < MOST_STARTS:
-                    self._start(name, node["NodeManagerHostname"], threads, gpu)
+        have = [each.place for each in (*self.ready, *self._opening.values())]
+        for place in places(self.ray, self.wanted.device):
+            if place.node not in self.refused and place not in have and self._started.get(place, 0) < MOST_STARTS:
+                self._start(place)
 
-    def _start(self, node: str, host: str, threads: int, gpu: int | None) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        # Workers of several models wait for each other in one check, and share the CPUs and GPUs of their node: what
-        # one of them reserved, the others would never get.
-        options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
-        here = NodeAffinitySchedulingStrategy(node, soft=False)
-        device = "cpu" if gpu is None else self.wanted.device
+    def _start(self, place: Place) -> None:
+        wanted = replace(self.wanted, device="cpu" if place.gpu is None else self.wanted.device)
+        placed = Placed(place, start(self.ray, Worker, place, wanted, place.threads, place.gpu))
         with connected(self.ray):
-            actor = self.ray.remote(Worker).options(**options, scheduling_strategy=here)
-            placed = Placed(node, host, threads, gpu, actor.remote(replace(self.wanted, device=device), threads, gpu))
             self._opening[placed.actor.open.remote()] = placed
-        self._started[node, gpu] = self._started.get((node, gpu), 0) + 1
+        self._started[place] = self._started.get(place, 0) + 1
 
     def put(self, call: Call) -> Any:
         """Have a call where all workers can fetch it."""
@@ -132,7 +110,7 @@ class Workers:
             with connected(self.ray):
                 asked = placed.actor.facts_in.remote(dtype)
             found = self._answer(asked)
-            if not isinstance(found, _Ended):
+            if not isinstance(found, Ended):
                 return found
             self._lose(placed)
         return None
@@ -157,7 +135,7 @@ class Workers:
 
     def _lose(self, placed: Placed) -> None:
         self.ready.remove(placed)
-        self.lost.append(placed.host)
+        self.lost.append(placed.place.host)
         self.place()
         self._require_some()
 
@@ -189,14 +167,14 @@ class Workers:
     def _opened(self, ref: Any, placed: Placed) -> None:
         """A worker has opened its model, or not: then its node gets no more work."""
         known = self._answer(ref)
-        if isinstance(known, _Ended):  # as on a node that is lost and of which that is not known yet
+        if isinstance(known, Ended):  # as on a node that is lost and of which that is not known yet
             if not self.ready and not self._opening:
                 self.place()
             return
         try:
-            self._require_like_others(placed.host, known)
+            self._require_like_others(placed.place.host, known)
         except InputError as error:
-            self.refused[placed.node] = placed.host, error
+            self.refused[placed.place.node] = placed.place.host, error
             self._end(placed)
             return
         self.known = self.known or known
@@ -206,7 +184,7 @@ class Workers:
         """Raises InputError for a model that could not be opened, and for one that is not as on other nodes."""
         if isinstance(known, Refused):
             raise known.raised_on(node)
-        _require_versions(node, known.versions)
+        require_versions(node, known.versions)
         if self.known is not None and known.hardware != self.known.hardware:
             raise InputError(
                 f"the node {node} has {known.hardware}, and others have {self.known.hardware}",
@@ -222,30 +200,20 @@ class Workers:
         """What a worker found; None if it ended. Raises as workers do."""
         found = self._answer(ref)
         if isinstance(found, Refused):
-            raise found.raised_on(placed.host)
-        return None if isinstance(found, _Ended) else found
+            raise found.raised_on(placed.place.host)
+        return None if isinstance(found, Ended) else found
 
     def _answer(self, ref: Any) -> Any:
-        """What a task returned; _Ended where its worker did, with or without its node."""
-        from ray.exceptions import RayError, RayTaskError
-
-        with connected(self.ray):
-            try:
-                return self.ray.get(ref)
-            except RayTaskError:
-                raise  # a mistake of ours, with where it was made
-            except RayError as error:
-                self.why = " ".join(str(error).split())[:500]
-                return _Ended()
+        """What a task returned, or Ended."""
+        found = answer_of(self.ray, ref)
+        if isinstance(found, Ended):
+            self.why = found.why
+        return found
 
 
-class _Ended:
-    """The answer of a worker that has ended."""
-
-
-def _require_versions(node: str, there: Mapping[str, str]) -> None:
-    """Raises InputError for a node with other versions of what readings depend on."""
-    here = versions()
+def require_versions(node: str, there: Mapping[str, str], packages: tuple[str, ...] = RUNNING) -> None:
+    """Raises InputError for a node with other versions of what its answers depend on: readings on ``RUNNING``."""
+    here = versions(packages)
     other = [f"{name} {there.get(name)} for {each}" for name, each in here.items() if there.get(name) != each]
     if other:
         raise InputError(f"the node {node} has {', '.join(other)}", "install the same versions on all nodes")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.outcome.drift import LEVEL, ClaimDrift, Drift
+from circuitdsl.outcome.drift import LEVEL, MARGIN, ClaimDrift, Drift
 from circuitdsl.report.output import View
 from circuitdsl.report.text import Text
 from circuitdsl.report.words import estimate, plural
@@ -21,9 +21,12 @@ def render_drift(drift: Drift, view: View) -> RenderableType:
 
 
 def was_and_is(claim: ClaimDrift) -> str:
-    """Its value in both reports, as far as they have it."""
+    """Its value in both reports, as far as they have it, and by how much it changed on the same prompts."""
     told = (("was", claim.old), ("is", claim.new))
-    return ", ".join(f"{word} {estimate(each.estimate, each.unit)}" for word, each in told if each)
+    values = ", ".join(f"{word} {estimate(each.estimate, each.unit)}" for word, each in told if each)
+    if claim.difference is None:
+        return values
+    return f"{values}; on the same prompts it changed by {estimate(claim.difference, claim.last.unit)}"
 
 
 def _lines(drift: Drift, view: View) -> Iterator[RenderableType]:
@@ -47,7 +50,8 @@ def _lines(drift: Drift, view: View) -> Iterator[RenderableType]:
         style="bold",
     )
     yield Text(
-        f"A value moved if its intervals do not meet, all of them together at {LEVEL:.0%}: without any change this is "
-        "said of one claim or more that often at most, whether or not the prompts are the same.",
+        f"A value moved if its two intervals do not meet, or if on the same prompts it surely changed by more than "
+        f"{MARGIN:.0%} (of it or of one, whichever is more): without any change this is said in {LEVEL:.0%} of "
+        "comparisons at most, of whichever claim.",
         style="dim",
     )
