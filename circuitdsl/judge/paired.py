@@ -27,6 +27,7 @@ from circuitdsl.measures.estimands import (
     Estimand,
     Folded,
     Largest,
+    Led,
     Mean,
     RankCorrelation,
     Ratio,
@@ -39,8 +40,8 @@ from circuitdsl.measures.estimands import (
 def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     """A measurement prompt by prompt, of prompts with these digests.
 
-    None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples,
-    of heads (rank correlations).
+    None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples
+    (the largest of several that is led is one of two), of heads (rank correlations).
     """
     if weighed.whole or len(weighed.measurement.samples) > 1:
         return None
@@ -104,7 +105,7 @@ def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:
             return found and replace(found, evidence=Size(found.evidence), values=side * found.values, limits=None)
         case Mean() | Ratio() | Smooth():
             return _told_of_one(weighed, estimand)
-        case RankCorrelation() | Dependence():
+        case Led() | RankCorrelation() | Dependence():
             return None
 
 

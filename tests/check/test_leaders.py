@@ -8,11 +8,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 import circuitdsl as cd
+from arrays import array
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.language.circuit import Bound
@@ -61,7 +61,7 @@ def test_verdicts_are_those_of_all_sets_on_all_prompts_and_less_is_run(forty: tu
     }
     assert len(led) >= 8
     assert len(led) < len(settled), "what 3.6 adds is not told from nothing"
-    few = {e: len(np.atleast_1d(bench.session.results[e])) for job in led for e in job.experiments}
+    few = {e: len(array(bench.session.results[e])) for job in led for e in job.experiments}
     assert set(few.values()) == {15, 60}
     assert sum(count == 15 for count in few.values()) > len(few) / 2
     whole = bench.measure(plan.claims.values(), 60)

@@ -105,7 +105,7 @@ def by_algebra(of: Circuit, claim: Claim) -> float:
     algebra, arguments = measuring(), dict(claim.term.arguments)
     members = as_neurons(node for role in of.roles for node in role.nodes)
     named = arguments.get("heads")
-    nodes = as_neurons(named.nodes) if isinstance(named, Nodes) else ()
+    nodes = as_neurons(named.nodes if isinstance(named, Nodes) else ())
     match claim.term.measure:
         case "knockout":
             return algebra.knockout(nodes)

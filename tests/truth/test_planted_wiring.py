@@ -6,10 +6,10 @@ from statistics import mean, stdev
 
 import pytest
 import torch
-from planted_algebra import Algebra, Edits, logit_diff
+from planted_algebra import Algebra, Edits, Rows, logit_diff
 from planted_bench import drawn
 
-from circuitdsl.components import Head
+from circuitdsl.components import Component, Head
 from circuitdsl.models.planted.plans import PLANTED
 from circuitdsl.models.planted.truth import TRUTHS, Truth
 
@@ -85,7 +85,7 @@ def test_idle_heads_and_decoys_write_with_the_prompt_and_change_no_logit(truth: 
     for head in useless:
         assert not torch.allclose(clean.outputs[head][-1], other.outputs[head][-1]), head
     every = range(len(prompt.tokens))
-    nothing = {head: (every, torch.zeros_like(clean.outputs[head])) for head in useless}
+    nothing: dict[Component, Rows] = {head: (every, torch.zeros_like(clean.outputs[head])) for head in useless}
     torch.testing.assert_close(algebra.run(prompt.tokens, Edits(nothing)).logits, clean.logits, atol=0.02, rtol=0)
 
 

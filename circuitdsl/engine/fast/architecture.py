@@ -245,13 +245,13 @@ class Keys:
     With grouped queries the heads of a group share keys and values, but where one was edited for a head of its own:
     then there are as many groups as heads, of keys or of values. ``shared`` is the number of worlds, or 1 where all
     worlds share them. ``visible`` may have more keys than there are, none of which can be seen: patterns have as many.
-    ``bias`` is added to scores, if there is any.
+    ``bias`` is added to scores, if there is any, and may have more, too.
     """
 
     k: Float[Tensor, "prompts shared keys key_groups d_head"]
     v: Float[Tensor, "prompts shared keys value_groups d_head"]
     visible: Bool[Tensor, "prompts queries _"]
-    bias: Float[Tensor, "prompts heads queries keys"] | None = None
+    bias: Float[Tensor, "prompts heads queries _"] | None = None
 
 
 def attention(
