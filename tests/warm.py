@@ -12,6 +12,7 @@ many threads it may have, what memory it takes, its terminal) is tested in a Pyt
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -42,6 +43,7 @@ LIBRARIES = (
 )
 STREAMS = (0, 1, 2)
 HANDED_ON = (signal.SIGINT, signal.SIGTERM)
+_PARENT_DEATH_SIGNAL = 1  # of prctl
 WORD = struct.Struct("!i")
 
 
@@ -134,6 +136,9 @@ def _waited_for(client: socket.socket) -> dict[str, Any]:
     request = json.loads(_read(client, WORD.unpack(message)[0]))
     program = os.fork()
     if not program:
+        os.setpgid(0, 0)  # Ray kills the process groups of its workers
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)  # who waits for it is killed with the server
         for stream, number in zip(streams, STREAMS, strict=True):
             os.dup2(stream, number)
             os.close(stream)

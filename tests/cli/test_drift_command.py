@@ -41,7 +41,7 @@ def test_it_ends_as_a_check_does(folder: Path):
     told = json.loads(run("drift", other, old, "--format", "json").out)
     (claim,) = told["claims"]
     assert told["exit"] == 1 and claim["difference"]["value"] == pytest.approx(0.2, abs=1e-5)
-    assert "on the same prompts it changed by 0.20" in moved.out
+    assert "on the same prompts it changed by 0.20" in " ".join(moved.out.split())
     (case,) = ET.fromstring(run("drift", other, old, "-f", "junit").out).iter("testcase")
     assert (case.get("name"), [child.tag for child in case]) == ("c:does_the_task", ["failure"])
 
