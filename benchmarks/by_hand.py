@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
 import circuitdsl as cd
+from benchmarks.hooks import Hook, Hooks, catching
 from circuitdsl.components import ALL, Head, Node, Position, all_heads
 from circuitdsl.language.circuit import Circuit, Control, FromTo, LogitsReceiver, Nodes, Path
 from circuitdsl.measures.controls import random_nodes
 from circuitdsl.models import Opening, open_model
 from circuitdsl.tasks import open_task
-
-Hook = Callable[[Tensor, Any], Tensor]
-Hooks = list[tuple[str, Hook]]
 
 
 def _put(masks: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Hooks:
@@ -39,19 +36,6 @@ def _put(masks: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Hooks:
         return lambda x, hook: torch.where(mask[..., None], value, x)
 
     return [(name, hook(mask, values[name])) for name, mask in masks.items() if mask.any()]
-
-
-def _catching(names: Iterable[str], found: dict[str, Tensor]) -> Hooks:
-    """Hooks that put what passes into ``found``."""
-
-    def catch(name: str) -> Hook:
-        def keep(x: Tensor, hook: Any) -> Tensor:
-            found[name] = x.clone()
-            return x
-
-        return keep
-
-    return [(name, catch(name)) for name in names]
 
 
 def _head(node: Node) -> Head:
@@ -99,7 +83,7 @@ class ByHand:
 
     def _caught(self, tokens: Tensor, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
         found: dict[str, Tensor] = {}
-        return self._run(_catching(names, found), tokens), found
+        return self._run(catching(names, found), tokens), found
 
     @cached_property
     def _tokens(self) -> Tensor:
@@ -177,7 +161,7 @@ class ByHand:
             return self.metric(self._run(hooks))
         inputs = path.receivers.reads()
         caught: dict[str, Tensor] = {}
-        self._run(hooks + _catching({_input(node, letter) for node, letter in inputs}, caught))
+        self._run(hooks + catching({_input(node, letter) for node, letter in inputs}, caught))
         return self.metric(self._run(_put(self._arriving(inputs, caught), caught)))
 
     def _arriving(self, inputs: Iterable[tuple[Node, str]], caught: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from torch import Tensor
 
 import circuitdsl as cd
 from benchmarks.draft import Results, count
+from benchmarks.hooks import Hook, catching
 from benchmarks.models import SHAPES, Shape
 from benchmarks.tables import table
 from benchmarks.truth.relay import COUNTERFACTUAL, Relay, shaped_relay
@@ -67,8 +68,6 @@ def geometry_of(name: str, shape: Shape) -> Geometry:
 
 # --- the published loop ------------------------------------------------------------------------------
 
-Hook = Callable[[Tensor, Any], Tensor]
-
 
 @dataclass
 class Loop:
@@ -85,8 +84,8 @@ class Loop:
         outputs = [*self.heads, *(f"blocks.{layer}.hook_mlp_out" for layer in layers)]
         others = _padded([prompt.counterfactuals[self.counterfactual] for prompt in self.prompts])
         self.clean, self.other = dict[str, Tensor](), dict[str, Tensor]()
-        self.run(self.tokens, _catching(outputs, self.clean))
-        self.run(others, _catching(outputs, self.other))
+        self.run(self.tokens, catching(outputs, self.clean))
+        self.run(others, catching(outputs, self.other))
 
     def run(self, tokens: Tensor, hooks: Sequence[tuple[str, Hook]] = ()) -> Tensor:
         """One forward pass: logits at END [prompts, vocabulary]."""
@@ -101,7 +100,7 @@ class Loop:
         name, column = _output(sender)
         sent = (name, _put(self.other[name], (*self._at(sender), *column)))
         caught: dict[str, Tensor] = {}
-        logits = self.run(self.tokens, [*frozen, sent, *_catching({_input(*each) for each in receivers}, caught)])
+        logits = self.run(self.tokens, [*frozen, sent, *catching({_input(*each) for each in receivers}, caught)])
         if not receivers:
             return logits
         arriving = [(_input(*each), (*self._at(each[0]), *_column(each[0]))) for each in receivers]
@@ -114,19 +113,6 @@ class Loop:
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-
-
-def _catching(names: Iterable[str], found: dict[str, Tensor]) -> list[tuple[str, Hook]]:
-    """Hooks that keep what passes."""
-
-    def catch(name: str) -> Hook:
-        def keep(x: Tensor, hook: Any) -> Tensor:
-            found[name] = x.clone()
-            return x
-
-        return keep
-
-    return [(name, catch(name)) for name in names]
 
 
 def _put(values: Tensor, place: Any) -> Hook:

@@ -18,7 +18,7 @@ from circuitdsl.check.progress import Progress
 from circuitdsl.engine.cluster.executor import Ended, Executor, answer_of, connected
 from circuitdsl.engine.cluster.places import Place, places, start
 from circuitdsl.engine.cluster.worker import Refused
-from circuitdsl.engine.cluster.workers import MOST_STARTS, require_versions
+from circuitdsl.engine.cluster.workers import MOST_STARTS, require_alike, require_versions
 from circuitdsl.engine.store import Store
 from circuitdsl.errors import InputError, RunError
 from circuitdsl.language.resolve import Document
@@ -204,11 +204,8 @@ class Spread:
             if isinstance(ready, Refused):
                 raise ready.raised_on(seat.place.host)
             require_versions(seat.place.host, ready.versions, JUDGED)
-            if self._known is not None and ready.hardware != self._known.hardware:
-                raise InputError(
-                    f"the node {seat.place.host} has {ready.hardware}, and others have {self._known.hardware}",
-                    "use nodes that are alike: figures would differ in their last digits",
-                )
+            if self._known is not None:
+                require_alike(seat.place.host, ready.hardware, self._known.hardware)
         except InputError as error:
             self.refused[seat.place.node] = seat.place.host, error
             self._end(seat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from jsonschema import Draft202012Validator
 
 import circuitdsl as cd
 from circuitdsl.components import Head, Node
-from circuitdsl.draft.packs import settled_together
+from circuitdsl.draft.packs import Among, Pack, settled_together
 from circuitdsl.draft.search import search
 from circuitdsl.outcome import DraftReport
+from circuitdsl.plan.job import Started
 from circuitdsl.report.data.json import to_json
 
 torch.set_num_threads(1)
@@ -121,9 +123,9 @@ def test_senders_that_few_prompts_settle_are_run_on_no_more_and_what_enters_is_t
     def drawn() -> DraftReport:
         return cd.draft("ioi", prompts=24, reference=4, unexplained=False, stages=2, mlps=False, store=False)
 
-    module, together = sys.modules[search.__module__], list[frozenset[object]]()
+    module, together = sys.modules[search.__module__], list[frozenset[Started]]()
 
-    def recorded(packs, nothing):  # type: ignore[no-untyped-def]
+    def recorded(packs: Sequence[Pack[Started]], nothing: Among[Started]) -> frozenset[Started]:
         together.append(settled_together(packs, nothing))
         return together[-1]
 

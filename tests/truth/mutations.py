@@ -16,6 +16,19 @@ class Change:
     fails: str = ""
     refused: str = ""
 
+    def made_in(self, text: str) -> str:
+        """The text as changed."""
+        for old, new in self.edits:
+            assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times"
+            text = text.replace(old, new)
+        return text
+
+    @property
+    def claim(self) -> str:
+        """The claim that has to fail, as a report has it."""
+        claim = self.fails or self.edits[-1][1]
+        return claim if claim.split()[0] in ("expect", "edge", "no", "role") else f"expect {claim}"
+
 
 def edit(what: str, old: str, new: str, fails: str = "", refused: str = "") -> Change:
     return Change(what, ((old, new),), fails, refused)

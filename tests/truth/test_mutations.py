@@ -12,21 +12,13 @@ from circuitdsl.language.diagnostics import SpecError
 ALL = [(spec, change) for spec, changes in TABLES.items() for change in changes]
 
 
-def changed(spec: str, change: Change) -> str:
-    text = plain_text(spec)
-    for old, new in change.edits:
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {spec}"
-        text = text.replace(old, new)
-    return text
-
-
 def name(value: object) -> str:
     return f"{value.edits[0][1].strip() or value.what}" if isinstance(value, Change) else str(value)
 
 
 @pytest.mark.parametrize(("spec", "change"), ALL, ids=name)
 def test_the_right_claim_finds_it_out(spec: str, change: Change):
-    text = changed(spec, change)
+    text = change.made_in(plain_text(spec))
     if change.refused:
         with pytest.raises(SpecError) as error:
             resolved(text)
@@ -34,9 +26,7 @@ def test_the_right_claim_finds_it_out(spec: str, change: Change):
         line = error.value.diagnostics[0].span.line
         assert text.splitlines()[line - 1] == change.edits[-1][1]
         return
-    claim = change.fails or change.edits[-1][1]
-    claim = claim if claim.split()[0] in ("expect", "edge", "no", "role") else f"expect {claim}"
-    outcome = bench().outcome(resolved(text), claim)
+    outcome = bench().outcome(resolved(text), change.claim)
     assert outcome.verdict is Verdict.FAILS, (outcome.estimate, outcome.note)
 
 

@@ -123,14 +123,11 @@ CHANGES = (
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.what)
 def test_the_right_claim_finds_it_out(change: Change):
-    text = plain_text(SPEC)
-    for old, new in change.edits:
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times"
-        text = text.replace(old, new)
+    text = change.made_in(plain_text(SPEC))
     if change.refused:
         with pytest.raises(SpecError) as error:
             resolved(text)
         assert [each.code for each in error.value.diagnostics] == [change.refused]
         return
-    outcome = bench().outcome(resolved(text), change.fails or change.edits[-1][1])
+    outcome = bench().outcome(resolved(text), change.claim)
     assert outcome.verdict is Verdict.FAILS, (outcome.estimate, outcome.note)

@@ -185,11 +185,8 @@ class Workers:
         if isinstance(known, Refused):
             raise known.raised_on(node)
         require_versions(node, known.versions)
-        if self.known is not None and known.hardware != self.known.hardware:
-            raise InputError(
-                f"the node {node} has {known.hardware}, and others have {self.known.hardware}",
-                "use nodes that are alike: figures would differ in their last digits",
-            )
+        if self.known is not None:
+            require_alike(node, known.hardware, self.known.hardware)
         if self.known is not None and known.facts != self.known.facts:
             raise InputError(
                 f"the model {self.wanted.name} is another on the node {node} than on the others",
@@ -217,3 +214,12 @@ def require_versions(node: str, there: Mapping[str, str], packages: tuple[str, .
     other = [f"{name} {there.get(name)} for {each}" for name, each in here.items() if there.get(name) != each]
     if other:
         raise InputError(f"the node {node} has {', '.join(other)}", "install the same versions on all nodes")
+
+
+def require_alike(node: str, hardware: str, others: str) -> None:
+    """Raises InputError for a node with other hardware than the others have, as ``places.hardware`` tells it."""
+    if hardware != others:
+        raise InputError(
+            f"the node {node} has {hardware}, and others have {others}",
+            "use nodes that are alike: figures would differ in their last digits",
+        )
