@@ -1,6 +1,7 @@
 """The search for heads that matter and that a circuit does not list: raced, corrected, and measured on fresh prompts.
 
-1. All heads that are not listed race (``judge.race``), knocked out at every position, over the method's first prompts.
+1. All heads that are not listed race (``judge.race``), knocked out at every position, over the method's first prompts;
+   where there are many, with an estimate of each on all of these (``experiments.Sketched``).
    With a coarser engine at hand they are screened instead (``judge.screen``), and what is left is measured on all.
 2. Those that are left are judged on all of these prompts and corrected for each other and for all that are not left.
 3. What is found is measured again on the prompts that come next, which had no say in its being found.
@@ -13,15 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.errors import InputError
-from circuitdsl.judge.evidence import FEWEST
-from circuitdsl.judge.race import MISS, Raced, early_looks, out_of_reach, race
+from circuitdsl.judge.evidence import FEWEST, Student
+from circuitdsl.judge.race import MISS, Raced, Sketch, early_looks, out_of_reach, race, sketched_looks
 from circuitdsl.judge.screen import screen
 from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Method
+from circuitdsl.measures.estimands import Contrast, Mean
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome import HeadOutcome, Screening, Search
@@ -53,8 +57,11 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     method, number = plan.circuit.method, len(plan.unlisted)
     prompts = len(bench.session.prompts(_data(plan.circuit), method.prompts_first))
     rows, screening = _screened(plan.unlisted, method, bench)
-    looks = early_looks(prompts) if screening is None and not method.prompts_all else ()
-    raced = _raced(rows, prompts, looks, number, method, bench)
+    sketches = plan.sketches if screening is None else {}
+    looks = (
+        (sketched_looks if sketches else early_looks)(prompts) if screening is None and not method.prompts_all else ()
+    )
+    raced = _raced(rows, sketches, prompts, looks, number, method, bench)
     known = bench.measure((rows[node] for node in raced.rest), method.prompts_first)
     found = beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
     fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
@@ -69,15 +76,39 @@ def _data(circuit: Circuit) -> Data:
 # --- looking -----------------------------------------------------------------------------------------
 
 
-def _raced(rows: Rows, prompts: int, looks: Sequence[int], number: int, method: Method, bench: Bench) -> Raced[Node]:
-    """A race of which those drop out that would not be found on all prompts."""
+def _raced(
+    rows: Rows, sketches: Rows, prompts: int, looks: Sequence[int], number: int, method: Method, bench: Bench
+) -> Raced[Node]:
+    """A race of which those drop out that would not be found on all prompts, as far as they and ``sketches`` tell."""
+    estimated = bench.measure(sketches.values(), method.prompts_first)
 
     def settled(nodes: Sequence[Node], count: int) -> frozenset[Node]:
-        measured = bench.measure((rows[node] for node in nodes), count)
-        weighed = {n: bench.weighed(m) for n in nodes if isinstance(m := measured[rows[n]], Measurement)}
-        return out_of_reach(weighed, method.floor, prompts / count, len(looks), 1 - method.confidence, number)
+        known = bench.measure((rows[node] for node in nodes), count)
+        measured = {node: m for node in nodes if isinstance(m := known[rows[node]], Measurement)}
+        sketched = {
+            node: _sketch(whole, each, bench)
+            for node, each in measured.items()
+            if node in sketches and isinstance(whole := estimated[sketches[node]], Measurement)
+        }
+        weighed = {node: bench.weighed(each) for node, each in measured.items()}
+        alpha = 1 - method.confidence
+        return out_of_reach(weighed, method.floor, prompts / count, len(looks), alpha, number, sketched)
 
     return race(tuple(rows), prompts, looks, settled)
+
+
+def _sketch(estimated: Measurement, measured: Measurement, bench: Bench) -> Sketch:
+    """What an estimate on all prompts says of a head that is ``measured`` on the first of them."""
+    (whole,), (exact,) = estimated.samples, measured.samples
+    part = replace(whole, columns=whole.columns[: len(exact.columns)])
+    columns = np.stack([exact.columns[:, 0], part.columns[:, 0]], axis=-1)
+    rest = bench.weighed(Measurement((replace(exact, columns=columns),), _LESS)).evidence()
+    assert isinstance(rest, Student), "the mean of a difference without limits has a t"
+    return Sketch(bench.weighed(estimated), bench.weighed(replace(estimated, samples=(part,))), rest)
+
+
+_LESS = Mean(Contrast(((0, 1.0), (1, -1.0))))
+"""One column less another."""
 
 
 def beyond(known: Known, number: int, method: Method, bench: Bench) -> dict[Node, Measurement]:

@@ -33,7 +33,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.environment import BOS
-from circuitdsl.measures.experiments import Metric
+from circuitdsl.measures.experiments import SMOOTH, Metric
 from circuitdsl.measures.figures import figure_of
 from circuitdsl.measures.measurement import CannotMeasure, data_of
 from circuitdsl.models import DictionaryWeights, Model
@@ -101,10 +101,6 @@ def smooth_metric(circuit: Circuit) -> str:
         message = f"the metric {circuit.method.metric} of {circuit.name} has no gradient to attribute by"
         raise InputError(message, "write another in its method: logit_diff, logit_diff(against max), probability, ...")
     return reading.name
-
-
-SMOOTH = ("logit_diff", "logit_diff against max", "probability", "probability_diff")
-"""The readings of metrics that have a gradient."""
 
 
 def _weights(prompts: Sequence[Prompt], shares: Mapping[str, float]) -> list[float]:

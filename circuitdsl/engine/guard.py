@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from circuitdsl.components import Node
-from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, EdgesKept, Intervened, Isolated, Patched, World
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    EdgesKept,
+    Intervened,
+    Isolated,
+    Patched,
+    Sketched,
+    World,
+)
 from circuitdsl.measures.measurement import Failure
 
 if TYPE_CHECKING:
@@ -34,7 +44,7 @@ def is_guarded(world: World) -> bool:
             return guarded
         case Isolated() | Intervened() | EdgesKept():
             return True
-        case Clean() | Corrupted():
+        case Clean() | Corrupted() | Sketched():
             return False
         case _:
             assert_never(world)
@@ -66,7 +76,7 @@ def _nothing_changed(world: World) -> str:
             return f"the patch changed nothing: {_names(nodes)} already gives the ablated output"
         case EdgesKept(counterfactual=counterfactual):
             return f"nothing was replaced: every prompt is its own counterfactual {counterfactual}"
-        case Isolated() | Intervened() | Clean() | Corrupted():
+        case Isolated() | Intervened() | Clean() | Corrupted() | Sketched():
             return "the patch changed nothing on any prompt"
         case _:
             assert_never(world)

@@ -6,13 +6,23 @@ from typing import assert_never
 
 from circuitdsl.actions import Action
 from circuitdsl.components import Component
-from circuitdsl.measures.experiments import Ablated, Clean, Corrupted, EdgesKept, Intervened, Isolated, Patched, World
+from circuitdsl.measures.experiments import (
+    Ablated,
+    Clean,
+    Corrupted,
+    EdgesKept,
+    Intervened,
+    Isolated,
+    Patched,
+    Sketched,
+    World,
+)
 
 
 def components(world: World) -> frozenset[Component]:
     """Every component that a world names."""
     match world:
-        case Ablated(nodes=nodes) | Isolated(kept=nodes):
+        case Ablated(nodes=nodes) | Sketched(nodes=nodes) | Isolated(kept=nodes):
             return frozenset(node.component for node in nodes)
         case Patched(senders=senders, receivers=receivers, under=under):
             named = frozenset(node.component for node in (*senders, *(node for node, _ in receivers)))
@@ -35,7 +45,7 @@ def actions_of(world: World) -> tuple[Action, ...]:
             return actions
         case Patched(under=under):
             return () if under is None else under.actions
-        case Ablated() | Isolated() | Clean() | Corrupted() | EdgesKept():
+        case Ablated() | Sketched() | Isolated() | Clean() | Corrupted() | EdgesKept():
             return ()
         case _:
             assert_never(world)

@@ -25,6 +25,7 @@ from circuitdsl.measures.experiments import (
     Isolated,
     Mean,
     Patched,
+    Sketched,
     Source,
     World,
 )
@@ -183,7 +184,7 @@ def drawn_sources(world: World) -> tuple[Drawn, ...]:
 
 def _sources(world: World) -> tuple[Source, ...]:
     match world:
-        case Ablated(source=source) | Isolated(source=source):
+        case Ablated(source=source) | Sketched(source=source) | Isolated(source=source):
             return (source,)
         case Patched(under=under):
             return () if under is None else _sources(under)

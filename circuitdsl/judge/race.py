@@ -1,12 +1,14 @@
 """Measure many items on a few prompts first, and on more of them only what more prompts can still tell something of.
 
 1. All items are measured on a quarter of the prompts, those that are not settled then on half of them, and what is not
-   settled then on all (``early_looks``).
+   settled then on all (``early_looks``). With estimates of them all there is a look before, at the fewest prompts that
+   the tests need (``sketched_looks``).
 2. An item is settled by one of two rules, each of which is wrong of an item at most as often as ``MISS`` says, both
    looks together (Bonferroni):
 
    * ``out_of_reach``: all prompts would not find it beyond the floor. Of a figure that they would find, this is said by
-     chance alone, whatever the figure is.
+     chance alone, whatever the figure is. An estimate on all prompts (``Sketch``) says more of these than a few of them
+     do, however far it is off: what was measured tells how far.
    * ``within``: its figure is within the floor. Of a figure that reaches the floor, this is said by chance alone.
 
 3. What is settled counts with a p-value of one where those that are left are corrected for each other on all prompts.
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from scipy import special
@@ -57,6 +59,15 @@ def early_looks(prompts: int) -> tuple[int, ...]:
     return tuple(count for parts in (4, 2) if (count := math.ceil(prompts / parts)) >= FEWEST)
 
 
+def sketched_looks(prompts: int) -> tuple[int, ...]:
+    """The same where every item has an estimate on all prompts.
+
+    >>> sketched_looks(200), sketched_looks(60), sketched_looks(20), sketched_looks(10)
+    ((8, 50, 100), (8, 15, 30), (8, 10), (8,))
+    """
+    return tuple(sorted({count for count in (FEWEST, *early_looks(prompts)) if count < prompts}))
+
+
 def race(items: Sequence[Item], prompts: int, looks: Sequence[int], settling: Settling[Item]) -> Raced[Item]:
     """Measure items at some ``looks`` of so many prompts, each as long as it is not settled."""
     left, settled, seen = tuple(items), dict[Item, int](), list[tuple[int, int]]()
@@ -71,39 +82,95 @@ def race(items: Sequence[Item], prompts: int, looks: Sequence[int], settling: Se
 # --- what settles an item ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """Of an item an estimate of its figure, which may be off: on all prompts, and on those that it was measured on;
+    ``rest`` is the mean of what was measured there less the estimate, of the ratio's numerator."""
+
+    whole: Weighed
+    part: Weighed
+    rest: Student
+
+
 def out_of_reach(
-    measured: Mapping[Item, Weighed], floor: float, growth: float, looks: int, level: float, number: int
+    measured: Mapping[Item, Weighed],
+    floor: float,
+    growth: float,
+    looks: int,
+    level: float,
+    number: int,
+    sketches: Mapping[Item, Sketch] | None = None,
 ) -> frozenset[Item]:
     """The items that Holm's correction over ``number`` of them would not find beyond the floor on ``growth`` times the
     prompts, even if every one of them came out as well as it can (``best_p_value``).
 
     One whose figure is no ratio, or that has fewer units than the tests need, may always be found.
+    ``sketches`` are estimates of some or all of them.
     """
-    best = [_best(each, floor, growth, MISS / looks) for each in measured.values()]
+    known = sketches or {}
+    best = [_best(each, known.get(item), floor, growth, MISS / looks) for item, each in measured.items()]
     return frozenset(item for item, p in zip(measured, holm(best, number), strict=True) if p is not None and p > level)
 
 
-def _best(weighed: Weighed, floor: float, growth: float, miss: float) -> float:
-    over, under = weighed.distance(floor), weighed.distance(-floor)
+def _best(weighed: Weighed, sketch: Sketch | None, floor: float, growth: float, miss: float) -> float:
+    over, under = (_foreseen(weighed, sketch, bound, growth) for bound in (floor, -floor))
     if over is None or under is None or weighed.fewest < FEWEST:
         return 0.0
-    return min(best_p_value(over, growth, miss), best_p_value(under.turned, growth, miss))
+    return min(over.best_p_value(miss), under.turned.best_p_value(miss))
 
 
-def best_p_value(distance: Student, growth: float, miss: float) -> float:
-    """The two-sided p-value that a mean has at the least on ``growth`` times as many units, but for a probability of
-    ``miss``, if it is to be above zero.
+@dataclass(frozen=True)
+class Foreseen:
+    """What a mean will be on all units: the ``value`` that is expected, off by ``error`` times a t of its degrees of
+    ``freedom``; and its ``own`` standard error then."""
 
-    Student's prediction limit (Hahn and Meeker 1991, section 4.7), by which to stop is also called stochastic
-    curtailment (Lan, Simon and Halperin 1982): of n units with the mean m and its error e, N units have a mean that
-    is off from m by e sqrt(1 - n / N) times a t of m's degrees of freedom. Their own error is taken to be
-    e sqrt(n / N), and their t to be normal, which makes p-values smaller.
-    """
-    if distance.error == 0:
-        return 1.0 if distance.value <= 0 else 0.0
-    t = distance.value / distance.error
-    most = -float(special.stdtrit(distance.freedom, miss))
-    return min(1.0, 2 * float(special.ndtr(-(t * math.sqrt(growth) + most * math.sqrt(growth - 1)))))
+    value: float
+    error: float
+    freedom: float
+    own: float
+
+    @classmethod
+    def of(cls, mean: Student, growth: float) -> Foreseen:
+        """On ``growth`` times as many units. Student's prediction limit (Hahn and Meeker 1991, section 4.7): of n units
+        with the mean m and its error e, N units have a mean that is off from m by e sqrt(1 - n / N) times a t of m's
+        degrees of freedom. Their own error is taken to be e sqrt(n / N)."""
+        return cls(mean.value, mean.error * math.sqrt(1 - 1 / growth), mean.freedom, mean.error / math.sqrt(growth))
+
+    @classmethod
+    def by(cls, whole: Student, part: Student, mean: Student, rest: Student, growth: float) -> Foreseen:
+        """By an estimate of each unit, known on the ``whole`` and the ``part`` that was measured: the difference
+        estimator of survey sampling (Cochran 1977, section 7.3). The mean is that of the estimates, and the ``rest``,
+        of which alone it is unknown what it is on all units. It will spread as the estimates do there, by as much more
+        or less as the ``mean`` of what was measured does here."""
+        wider = mean.error / part.error if part.error else 1.0
+        error = rest.error * math.sqrt(1 - 1 / growth)
+        return cls(whole.value + rest.value, error, rest.freedom, whole.error * wider)
+
+    @property
+    def turned(self) -> Foreseen:
+        """The same of minus the mean."""
+        return replace(self, value=-self.value)
+
+    def best_p_value(self, miss: float) -> float:
+        """The two-sided p-value that the mean has at the least, but for a probability of ``miss``, if it is to be above
+        zero. Its t is taken to be normal, which makes p-values smaller. To stop by it is called stochastic curtailment
+        (Lan, Simon and Halperin 1982)."""
+        if self.own == 0:
+            return 1.0 if self.value <= 0 else 0.0
+        most = -float(special.stdtrit(self.freedom, miss))
+        return min(1.0, 2 * float(special.ndtr(-(self.value + most * self.error) / self.own)))
+
+
+def _foreseen(weighed: Weighed, sketch: Sketch | None, bound: float, growth: float) -> Foreseen | None:
+    """How far the figure will be above a bound, by the estimate where that leaves less unknown; None where it is no
+    ratio."""
+    mean = weighed.distance(bound)
+    if mean is None or sketch is None or sketch.rest.error >= mean.error:
+        return mean and Foreseen.of(mean, growth)
+    whole, part = sketch.whole.distance(bound), sketch.part.distance(bound)
+    if whole is None or part is None:
+        return Foreseen.of(mean, growth)
+    return Foreseen.by(whole, part, mean, sketch.rest, growth)
 
 
 def within(weighed: Weighed, floor: float, looks: int) -> bool:

@@ -32,6 +32,7 @@ from circuitdsl.measures.experiments import (
     Experiment,
     FromCounterfactual,
     Intervened,
+    Sketched,
     Source,
 )
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
@@ -111,6 +112,13 @@ def knocked_out_beyond(request: Request, nodes: Iterable[Node], gone: Iterable[N
     results = yield list(dict.fromkeys((both, without, clean)))
     change = Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits))
     return Measurement((sample(request.data, *(results[e] for e in (both, without, clean))),), change)
+
+
+def sketched_knockout(request: Request, nodes: Iterable[Node]) -> Asking:
+    """A knockout effect to first order. Columns: F ablated, as far as its gradient tells; F."""
+    ablated, clean = request.ask(Sketched(request.placed(nodes), request.source())), request.ask(Clean())
+    results = yield [ablated, clean]
+    return Measurement((sample(request.data, results[ablated], results[clean]),), relative_change())
 
 
 # --- necessity and independence --------------------------------------------------------------------

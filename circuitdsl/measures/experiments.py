@@ -105,6 +105,15 @@ class Ablated:
 
 
 @dataclass(frozen=True)
+class Sketched:
+    """What ablating heads changes to first order: a metric of :data:`SMOOTH` is that of the clean run and its gradient
+    there times what is replaced. An estimate, by one pass forward and one back for all heads together."""
+
+    nodes: frozenset[Node]
+    source: Source
+
+
+@dataclass(frozen=True)
 class ByFeatures:
     """What is replaced outside a circuit that lists features: those of ``dictionaries`` that it does not keep, and
     their errors too if ``errors``. ``whole``: hook points of heads and MLPs at which nothing is replaced, for they are
@@ -179,7 +188,7 @@ class EdgesKept:
     counterfactual: str
 
 
-World = Clean | Corrupted | Ablated | Isolated | Patched | Intervened | EdgesKept
+World = Clean | Corrupted | Ablated | Sketched | Isolated | Patched | Intervened | EdgesKept
 
 
 def takes_sham(world: World) -> bool:
@@ -217,6 +226,10 @@ class Metric:
         "log_prob",
         "reciprocal_rank",
     ]
+
+
+SMOOTH = frozenset({"logit_diff", "logit_diff against max", "probability", "probability_diff"})
+"""The names of metrics that have a gradient."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
 from circuitdsl.language.circuit import READ_AT, Circuit, Claim, Method, OnTask, ReadAt, Term
-from circuitdsl.measures.ablation import what_it_keeps
+from circuitdsl.measures.ablation import sketched_knockout, what_it_keeps
+from circuitdsl.measures.experiments import SMOOTH, Metric
+from circuitdsl.measures.figures import figure_of
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance, where_done
 from circuitdsl.measures.registry import measure_infos
@@ -24,7 +26,8 @@ class CircuitPlan:
     ``performance`` is whether the model does the task, by the position after which the answer is read.
     ``heads`` is what the model loses without each listed head, ``minimality`` what it adds to the circuit. ``whole`` is
     what the circuit keeps of the metric, under each method by which heads are judged by what they add. ``examples`` is
-    what is read of single prompts, if some are to be shown.
+    what is read of single prompts, if some are to be shown. ``sketches`` are estimates of what is measured of the
+    ``unlisted``, where they save more than they cost.
     """
 
     circuit: Circuit
@@ -37,6 +40,7 @@ class CircuitPlan:
     minimality: Mapping[Node, Started] = field(default_factory=dict[Node, Started])
     whole: Mapping[Method, Started] = field(default_factory=dict[Method, Started])
     examples: ExamplesPlan | None = None
+    sketches: Mapping[Node, Started] = field(default_factory=dict[Node, Started])
 
     def jobs(self) -> Iterator[Started]:
         """All of them, in the order in which a plan lists them."""
@@ -49,6 +53,7 @@ class CircuitPlan:
         yield from self.minimality.values()
         if self.examples is not None:
             yield self.examples.served
+        yield from self.sketches.values()
         yield from self.unlisted.values()
 
 
@@ -66,6 +71,7 @@ def plan_circuit(circuit: Circuit, unexplained: bool, examples: bool = False) ->
         {node: Started(job) for node, job in minimality_jobs(circuit).items()},
         {method: Started(job) for method, job in whole_jobs(circuit).items()},
         plan_examples(circuit) if examples else None,
+        {node: Started(job) for node, job in sketch_jobs(circuit).items()} if unexplained else {},
     )
 
 
@@ -179,7 +185,40 @@ def _own_heads(circuit: Circuit) -> Iterator[Node]:
 
 def unlisted_jobs(circuit: Circuit) -> Mapping[Node, Job]:
     """The knockout effect, at every position, of every head that the circuit does not name. They are raced."""
-    listed = {node.component for node in circuit.constituents}
-    nodes = [Node(head, ALL) for head in all_heads(circuit.geometry) if head not in listed]
+    nodes = _unlisted(circuit)
     jobs = {node: knockout_job((circuit.name, "unlisted", str(node)), "unlisted", circuit, node) for node in nodes}
     return {node: replace(job, raced=True) for node, job in jobs.items()}
+
+
+def _unlisted(circuit: Circuit) -> list[Node]:
+    listed = {node.component for node in circuit.constituents}
+    return [Node(head, ALL) for head in all_heads(circuit.geometry) if head not in listed]
+
+
+SKETCHED_HEADS, SKETCHED_PROMPTS = 96, 48
+"""With fewer heads, or prompts, two passes over all prompts cost about what a race saves by them."""
+
+
+def sketch_jobs(circuit: Circuit) -> Mapping[Node, Job]:
+    """The same to first order, for heads that race: none where it would save little, or the metric has no gradient."""
+    nodes, method = _unlisted(circuit), circuit.method
+    reading = figure_of(method.measured).reading
+    smooth = isinstance(reading, Metric) and reading.name in SMOOTH
+    few = len(nodes) < SKETCHED_HEADS or method.prompts_first < SKETCHED_PROMPTS
+    if not smooth or few or method.prompts_all:
+        return {}
+    request = Request(circuit, method, Term("knockout"))
+    return {node: _sketch_job(node, request) for node in nodes}
+
+
+def _sketch_job(node: Node, request: Request) -> Job:
+    circuit = request.circuit
+    return Job(
+        key=(circuit.name, "sketch", str(node)),
+        purpose="unlisted",
+        model=circuit.model,
+        method=circuit.method,
+        geometry=circuit.geometry,
+        start=lambda: sketched_knockout(request, [node]),
+        about=f"{node}, to first order",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -18,6 +19,7 @@ from circuitdsl.check.bench import Bench
 from circuitdsl.check.search import Found, beyond, search, search_note
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.components import Node
+from circuitdsl.judge.evidence import FEWEST
 from circuitdsl.judge.race import MISS
 from circuitdsl.judge.verdicts import split_confidence
 from circuitdsl.language.environment import TaskRef
@@ -79,6 +81,26 @@ def test_the_race_finds_what_all_heads_on_all_prompts_find():
     assert (first, all_of_them, last) == (PROMPTS // 4, len(ours.plan.unlisted), PROMPTS)
     assert len(whole) <= left < all_of_them
     assert ours.found.search.miss == MISS
+
+
+def test_estimates_to_first_order_find_the_same_heads_on_fewer_prompts(monkeypatch: pytest.MonkeyPatch):
+    module = sys.modules[plan_circuit.__module__]
+    assert not of_mini().plan.sketches  # it has few heads
+    monkeypatch.setattr(module, "SKETCHED_HEADS", 1)
+    monkeypatch.setattr(module, "SKETCHED_PROMPTS", 1)
+    ours = searching("ioi")
+    assert ours.plan.sketches.keys() == ours.plan.unlisted.keys()
+    assert ours.found.heads == of_mini().found.heads
+    (first, _), (_, second), *_ = ours.found.search.looks
+    assert first == FEWEST < PROMPTS // 4
+    assert second < of_mini().found.search.looks[1][1]
+
+
+def test_a_metric_that_has_no_gradient_is_not_estimated():
+    text = "circuit c { model gpt2\n task ioi\n method { metric METRIC\n against abc }\n role r at END { 0.3 } }"
+    for metric, number in (("logit_diff", 143), ("accuracy", 0)):
+        (circuit,) = resolve_text(text.replace("METRIC", metric), "c.circuit", cd.environment()).circuits
+        assert len(plan_circuit(circuit, unexplained=True).sketches) == number
 
 
 def test_heads_that_drop_out_are_read_on_no_more_prompts():

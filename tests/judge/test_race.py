@@ -12,7 +12,7 @@ from scipy import stats
 from weighing import weighed
 
 from circuitdsl.judge.evidence import Student
-from circuitdsl.judge.race import MISS, best_p_value, early_looks, out_of_reach, race, within
+from circuitdsl.judge.race import MISS, Foreseen, Sketch, early_looks, out_of_reach, race, sketched_looks, within
 from circuitdsl.judge.verdicts import holm, met
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound
@@ -78,14 +78,14 @@ def test_the_best_p_value_is_students_prediction_limit():
     errors = first.std(axis=1, ddof=1) / math.sqrt(12)
     passed = 0
     for value, error, mean in zip(first.mean(axis=1), errors, values.mean(axis=1), strict=True):
-        limit = -stats.norm.ppf(best_p_value(Student(value, error, 11), 4.0, 0.025) / 2)
+        limit = -stats.norm.ppf(Foreseen.of(Student(value, error, 11), 4.0).best_p_value(0.025) / 2)
         passed += mean / (error / 2) > limit
     assert passed / 4000 == pytest.approx(0.025, abs=0.008)
 
 
 def test_a_figure_without_spread_stays_where_it_is():
-    assert best_p_value(Student(-0.1, 0.0, 7), 4.0, 0.025) == 1.0
-    assert best_p_value(Student(0.1, 0.0, 7), 4.0, 0.025) == 0.0
+    assert Foreseen.of(Student(-0.1, 0.0, 7), 4.0).best_p_value(0.025) == 1.0
+    assert Foreseen.of(Student(0.1, 0.0, 7), 4.0).best_p_value(0.025) == 0.0
 
 
 def heads(rng: np.random.Generator, effects: np.ndarray, noise: str, prompts: int) -> list[np.ndarray]:
@@ -128,6 +128,46 @@ def test_what_all_prompts_would_find_is_lost_no_more_often_than_is_said(noise: s
     # Of those that are found at all it is a small part.
     assert lost.sum() <= MISS * found.sum()
     assert left < 0.5 * 40 * tries
+
+
+def sketched(changed: np.ndarray, estimate: np.ndarray, clean: np.ndarray, count: int) -> Sketch:
+    """An estimate on all prompts of what was measured on the first of them."""
+    rest = weighed((changed - estimate)[:count]).evidence()
+    assert isinstance(rest, Student)
+    return Sketch(change(estimate, clean), change(estimate[:count], clean[:count]), rest)
+
+
+@pytest.mark.parametrize("noise", ["normal", "skewed", "heavy"])
+@pytest.mark.parametrize(("off", "biased"), [(0.1, 0.2), (0.5, 0.0), (3.0, -0.3)])
+def test_estimates_that_are_off_lose_no_more(noise: str, off: float, biased: float):
+    """``off`` is how much an estimate is off from prompt to prompt, as a share of what effects differ by; ``biased``
+    what it is off on all prompts. Good ones leave less to be measured, bad ones more."""
+    rng = np.random.default_rng(3)
+    prompts, looks, tries = 64, sketched_looks(64), 8
+    effects = np.concatenate([np.linspace(0.02, 0.07, 12), np.zeros(28)]) * rng.choice([-1, 1], 40)
+    found, lost, left = 0, 0, 0
+    for _ in range(tries):
+        *changed, clean = heads(rng, effects, noise, prompts)
+        listed = {n for n, p in enumerate(holm([beyond(each, clean) for each in changed])) if p and p <= 0.05}
+        estimates = [each + biased + off * 0.25 * rng.standard_t(4, prompts) for each in changed]
+        alive = set(range(40))
+        for count in looks:
+            known = {head: change(changed[head][:count], clean[:count]) for head in sorted(alive)}
+            sketches = {head: sketched(changed[head], estimates[head], clean, count) for head in alive}
+            alive -= out_of_reach(known, FLOOR, prompts / count, len(looks), 0.05, 40, sketches)
+        found, lost, left = found + len(listed), lost + len(listed - alive), left + len(alive)
+    assert found > 5 * tries / 2
+    assert lost <= MISS * found
+    assert left < (0.4 if off < 0.5 else 0.6) * 40 * tries
+
+
+def test_a_good_estimate_settles_on_eight_prompts_what_these_alone_do_not():
+    rng = np.random.default_rng(5)
+    *changed, clean = heads(rng, np.zeros(20), "normal", 64)
+    known = {head: change(each[:8], clean[:8]) for head, each in enumerate(changed)}
+    sketches = {head: sketched(each, each + 0.01 * rng.normal(size=64), clean, 8) for head, each in enumerate(changed)}
+    alone = out_of_reach(known, FLOOR, 8.0, 3, 0.05, 20)
+    assert len(out_of_reach(known, FLOOR, 8.0, 3, 0.05, 20, sketches)) >= 18 > len(alone)
 
 
 def test_what_has_too_few_units_or_is_no_ratio_may_always_be_found():

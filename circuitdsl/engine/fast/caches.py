@@ -41,10 +41,10 @@ def run_whole(
     def record(name: str, values: Tensor, rows: Sequence[int]) -> None:
         activations[name] = cache(values[:, rows[0]], required[name])
 
-    return _pass_of(network, tokens, edits).watched(dict.fromkeys(required, record))[:, 0], activations
+    return pass_of(network, tokens, edits).watched(dict.fromkeys(required, record))[:, 0], activations
 
 
-def _pass_of(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> FullPass:
+def pass_of(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> FullPass:
     """A pass over all tokens [prompts, tokens] from the first layer on, in one world."""
     prompts, length = tokens.shape
     return FullPass(network, tokens, whole(prompts, length, tokens.device), {}, [0], [edits])
@@ -131,7 +131,7 @@ def sources_of(
         def record(name: str, values: Tensor, row: Sequence[int]) -> None:
             found[name] = take(values[:, row[0]])
 
-        _pass_of(network, rows).watched(dict.fromkeys(names, record))
+        pass_of(network, rows).watched(dict.fromkeys(names, record))
         return found
 
     return Sources(outputs, tokens, "fast", references, further, each=partial(in_order, threads=threads))

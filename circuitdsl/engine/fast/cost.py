@@ -29,7 +29,7 @@ from circuitdsl.engine.fast.hook_points import (
     step_of,
 )
 from circuitdsl.engine.fast.outside import Outside
-from circuitdsl.engine.plain.cost import PlainCost
+from circuitdsl.engine.plain.cost import SKETCH, PlainCost
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,
@@ -40,6 +40,7 @@ from circuitdsl.measures.experiments import (
     Isolated,
     Mean,
     Patched,
+    Sketched,
     World,
     Zero,
 )
@@ -131,6 +132,8 @@ def shared_runs(worlds: Iterable[World]) -> frozenset[Hashable]:
                 found.add("clean")
             case Ablated(source=source):
                 found |= {"clean", source}
+            case Sketched(source=source):
+                found |= {source, *SKETCH}
             case Isolated(source=source):
                 found |= {"clean", source, Outside.of(world)}  # the last is the run that keeps nothing
             case Patched(counterfactual=name, under=under):
@@ -188,7 +191,7 @@ def own_runs(worlds: Iterable[World], prompts: Prompts) -> dict[World, float]:
     bases: dict[Intervened, Patched] = {}  # the first of the worlds that an intervention is run for
     for world in worlds:
         match world:
-            case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
+            case Clean() | Corrupted() | Sketched() | EdgesKept():  # the last is the plain engine's
                 costs[world] = 0.0
             case Ablated() | Intervened():
                 costs[world] = _recomputed_cost(world, prompts)

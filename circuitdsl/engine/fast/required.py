@@ -24,6 +24,7 @@ from circuitdsl.measures.experiments import (
     Intervened,
     Isolated,
     Patched,
+    Sketched,
     Source,
     World,
 )
@@ -46,7 +47,7 @@ def required_of_clean(world: World, places: Places) -> Required:
             return joined(edited, required_of_patched(world, places))
         case Isolated():  # it is stacked on the run that keeps nothing
             return edited
-        case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
+        case Clean() | Corrupted() | Sketched() | EdgesKept():  # the last is the plain engine's
             return {}
         case _:
             assert_never(world)
@@ -78,7 +79,7 @@ def required_of_patched(world: Patched, places: Places) -> Required:
 def required_of_sources(world: World, places: Places) -> dict[Source, Required]:
     """What a world requires of each source of replaced activations. Raises CannotMeasure."""
     match world:
-        case Ablated(source=source) | Isolated(source=source):
+        case Ablated(source=source) | Sketched(source=source) | Isolated(source=source):
             return {source: _edited(world, places)}
         case Patched(counterfactual=name, under=under):
             found = {} if under is None else required_of_sources(under, places)
@@ -99,7 +100,7 @@ def required_of_sources(world: World, places: Places) -> dict[Source, Required]:
 def _edited(world: World, places: Places) -> Required:
     """Where a world replaces activations; of path patching, at the senders."""
     match world:
-        case Ablated(nodes=nodes) | Patched(senders=nodes):
+        case Ablated(nodes=nodes) | Sketched(nodes=nodes) | Patched(senders=nodes):
             return _outputs(nodes, places)
         case Isolated():
             return dict.fromkeys(Outside.of(world).names(places.geometry))

@@ -43,18 +43,24 @@ from circuitdsl.engine.fast.readers import Reader, laid_over
 from circuitdsl.engine.fast.region import Region, all_asked, columns, narrow, only, onward, placed
 from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
+from circuitdsl.engine.fast.sketches import Slopes, slopes_of, within
 from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, keys_and_values, touched
-from circuitdsl.engine.readings import needed
+from circuitdsl.engine.plain.cost import SKETCH
+from circuitdsl.engine.readings import finite, needed
 from circuitdsl.engine.steps import EVERY_STEP, Part
 from circuitdsl.measures.experiments import (
+    SMOOTH,
     Ablated,
     Clean,
     Corrupted,
     EdgesKept,
     Intervened,
     Isolated,
+    Metric,
     Patched,
     Reading,
+    Sketched,
+    Source,
     World,
 )
 from circuitdsl.measures.measurement import CannotMeasure
@@ -169,6 +175,8 @@ class Work:
         self.planned: list[_SideBySide] = []
         self.replaced: tuple[Required, Mapping[str, Cached]] | None = None
         self.replacing = Lock()
+        self.slopes: dict[Metric, Slopes] = {}
+        self.sketched: dict[tuple[Metric, Source, str], Tensor] = {}
 
     @property
     def device(self) -> torch.device:
@@ -226,6 +234,8 @@ class Work:
                 self._read_finished(world, readings, self.caches.counterfactual(name))
             case Ablated() | Isolated() | Patched() | Intervened():
                 variants.append(self._variant(world))
+            case Sketched():
+                self._read_sketched(world, readings)
             case EdgesKept():
                 raise LookupError("runs of edges alone are the plain engine's")
             case _:
@@ -562,6 +572,28 @@ class Work:
         self._read(taken, [world], {world: readings}, self.network.final(run.end[:, None]))
         self.answers.add(taken)
         self.answers.hand_on([world])
+
+    def _read_sketched(self, world: Sketched, readings: Sequence[Reading]) -> None:
+        """What is read of a world to first order. Raises CannotMeasure."""
+        taken = Taken()
+        masks = self.places.outputs(world.nodes)
+        for reading in readings:
+            if not isinstance(reading, Metric) or reading.name not in SMOOTH:
+                raise CannotMeasure("only a metric that has a gradient is estimated to first order")
+            total = self._slopes(reading).metric
+            for name, mask in masks.items():
+                if (of := (reading, world.source, name)) not in self.sketched:
+                    self.sketched[of] = self._slopes(reading).change(name, self.caches.values(world.source)[name])
+                total = total + within(self.sketched[of], mask)
+            taken.add(world, reading, finite(total.cpu().numpy()))
+        self.answers.add(taken)
+        self.answers.hand_on([world])
+
+    def _slopes(self, metric: Metric) -> Slopes:
+        if metric not in self.slopes:
+            self.slopes[metric] = slopes_of(self.network, self.batch, metric)
+            self.tick(len(SKETCH) * len(self.batch))
+        return self.slopes[metric]
 
     def _of_variants(self, variants: Sequence[Variant], asked: Asked, x: Tensor) -> Taken:
         """Readings of the logits of variants whose final norm gives ``x`` [prompts, variants, d_model] at END."""

@@ -28,6 +28,7 @@ from circuitdsl.measures.experiments import (
     Intervened,
     Isolated,
     Patched,
+    Sketched,
     Source,
     World,
 )
@@ -115,7 +116,7 @@ def edits_of(
             pairs = zip(actions, sources, strict=True)
             acting = ((action, _Acting(places, source, values, clean)) for action, source in pairs)
             return tuple(edit for action, run in acting for edit in _edits(action, run))
-        case Clean() | Corrupted() | EdgesKept():  # the last is the plain engine's
+        case Clean() | Corrupted() | Sketched() | EdgesKept():  # the last is the plain engine's
             return ()
         case _:
             assert_never(world)

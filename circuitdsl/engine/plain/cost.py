@@ -20,11 +20,15 @@ from circuitdsl.measures.experiments import (
     Mean,
     Patched,
     Resample,
+    Sketched,
     Source,
     World,
     Zero,
 )
 from circuitdsl.tasks import Layout
+
+SKETCH = ("sketch", "sketch, back")
+"""The passes that all sketches of a metric share: one forward, and one back, which is as much work."""
 
 
 class PlainCost:
@@ -51,6 +55,8 @@ def passes(world: World, geometry: Geometry) -> int:
             return len(travels(world, frozen_in(world, geometry))) + 1 + copied
         case EdgesKept(edges=edges):
             return Arrivals.of(edges).copies
+        case Sketched():
+            return 0
         case _:
             return 1
 
@@ -63,6 +69,8 @@ def _caches(world: World) -> frozenset[Hashable]:
             return found if under is None else found | _caches(under) | {under}
         case Ablated(source=source) | Isolated(source=source):
             return _cache_of(source)
+        case Sketched(source=source):
+            return _cache_of(source).union(SKETCH)
         case Intervened(sources=sources, actions=actions):
             freezes = any(action.takes == ByCleanRun() for action in actions)
             needed = frozenset[Hashable]({"clean cache"} if freezes else ())

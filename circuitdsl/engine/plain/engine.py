@@ -30,8 +30,10 @@ from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.plain import writes
 from circuitdsl.engine.plain.arrivals import Arrivals, frozen_in, travels
+from circuitdsl.engine.plain.cost import SKETCH
 from circuitdsl.engine.plain.dictionaries import Dictionaries
 from circuitdsl.engine.plain.edges import EdgesRun
+from circuitdsl.engine.plain.sketches import Slopes, slopes_of
 from circuitdsl.engine.plain.writes import EVERYWHERE, Hook, Receiver, Write, made_a_difference, put, would_change
 from circuitdsl.engine.readings import needed, read
 from circuitdsl.engine.references import NO_REFERENCES, References
@@ -49,6 +51,8 @@ from circuitdsl.measures.experiments import (
     Intervened,
     Isolated,
     Patched,
+    Reading,
+    Sketched,
     Source,
     World,
 )
@@ -142,6 +146,9 @@ class PlainEngine:
         """Run a world on a batch and file what was asked of it, unless it has failed before."""
         if asked.failure:
             return
+        if isinstance(world, Sketched):
+            self._sketch(world, asked, caches)
+            return
         try:
             ran = self._run_world(world, caches, asked.names)
         except CannotMeasure as reason:
@@ -155,6 +162,23 @@ class PlainEngine:
                 asked.pieces[experiment].append(reading)
             except CannotMeasure as reason:
                 asked.failures[experiment] = str(reason)
+
+    def _sketch(self, world: Sketched, asked: _Asked, caches: _Caches) -> None:
+        """File what was asked of a world to first order."""
+        asked.changed = True
+        try:
+            where = writes.masks(world.nodes, caches.batch, self.model.geometry)
+            for experiment in asked.experiments:
+                slopes = self._slopes(experiment.reading, caches)
+                asked.pieces[experiment].append(slopes.to_first_order(where, caches.values(world.source)))
+        except CannotMeasure as reason:
+            asked.failure = str(reason)
+
+    def _slopes(self, reading: Reading, caches: _Caches) -> Slopes:
+        if reading not in caches.slopes:
+            caches.slopes[reading] = slopes_of(self.model, caches.batch, reading, self.model.geometry)
+            self.tick(len(SKETCH) * len(caches.batch))
+        return caches.slopes[reading]
 
     def _run_world(self, world: World, caches: _Caches, names: frozenset[str]) -> _Ran:
         batch = caches.batch
@@ -174,6 +198,8 @@ class PlainEngine:
                 return self._intervene(world, caches, names)
             case EdgesKept():
                 return self._keep_edges(world, caches.batch, names)
+            case Sketched():
+                raise LookupError("what is estimated to first order is no run")
             case _:
                 assert_never(world)
 
@@ -405,6 +431,7 @@ class _Caches:
     under: dict[tuple[Intervened, tuple[str, ...]], Activations] = field(default_factory=dict)
     logits: Tensor | None = None  # of the clean run, at END
     replaced: dict[Source, Activations] = field(default_factory=dict)
+    slopes: dict[Reading, Slopes] = field(default_factory=dict)
 
     def values(self, source: Source) -> Activations:
         """Where replaced activations come from; see ``Sources.values``."""

@@ -1,0 +1,60 @@
+"""What replacing the outputs of heads changes to first order: a metric's gradient by them, with hooks and autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from circuitdsl.components import Geometry
+from circuitdsl.engine import hook_names
+from circuitdsl.engine.batch import Batch
+from circuitdsl.engine.hook_names import Activations
+from circuitdsl.engine.readings import METRICS, finite
+from circuitdsl.measures.experiments import SMOOTH, Metric, Reading
+from circuitdsl.measures.measurement import Array, CannotMeasure
+from circuitdsl.models import Model
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """A metric of the clean run, [prompts], the outputs of all heads, and its gradients by them, by hook point."""
+
+    metric: Tensor
+    outputs: Activations
+    gradients: Activations
+
+    def to_first_order(self, where: Mapping[str, Tensor], values: Activations) -> Array:
+        """The metric of each prompt where what is marked becomes that of ``values``, as far as its gradient tells."""
+        total = self.metric.double()
+        for name, mask in where.items():
+            change = (values[name] - self.outputs[name]).double() * self.gradients[name]
+            total = total + torch.where(mask, change, 0.0).flatten(1).sum(1)
+        return finite(total.cpu().numpy())
+
+
+def slopes_of(model: Model, batch: Batch, reading: Reading, geometry: Geometry) -> Slopes:
+    """Raises CannotMeasure for a reading that has no gradient, and for a prompt that does not have the metric."""
+    if not isinstance(reading, Metric) or reading.name not in SMOOTH:
+        raise CannotMeasure("only a metric that has a gradient is estimated to first order")
+    of, passed = METRICS[reading.name], dict[str, Tensor]()
+
+    def begins(embedded: Tensor, hook: object) -> Tensor:
+        return embedded.detach().requires_grad_()
+
+    def note(name: str, output: Tensor, hook: object) -> Tensor:
+        passed[name] = output
+        return output
+
+    names = hook_names.all_heads(geometry)
+    with torch.inference_mode(False), torch.enable_grad():
+        hooks = [("hook_embed", begins), *((name, partial(note, name)) for name in names)]
+        logits = model.bridge.run_with_hooks(batch.tokens.clone(), fwd_hooks=hooks, return_type="logits")
+        rows = logits[torch.arange(len(batch)), batch.ends].float()
+        metric = torch.stack([of(*each) for each in zip(batch.prompts, rows, strict=True)])
+        gradients = torch.autograd.grad(metric.sum(), [passed[name] for name in names])
+    outputs = {name: passed[name].detach() for name in names}
+    return Slopes(metric.detach(), outputs, dict(zip(names, gradients, strict=True)))
