@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,7 +31,8 @@ from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.registry import measure_infos
-from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
+from circuitdsl.plan.circuit import CircuitPlan, plan_circuit, sketch_jobs
+from circuitdsl.plan.job import Started
 
 COUNTS = (20, 60, 200)
 COLUMNS = (
@@ -48,15 +50,16 @@ COLUMNS = (
 )
 
 
-def trial(seed: int, prompts: int) -> Counter[str]:
-    """Search one random model, and count."""
+def trial(seed: int, prompts: int, sketched: bool = False) -> Counter[str]:
+    """Search one random model, and count; ``sketched``: with estimates to first order, which large models have."""
     relay = random_relay(seed)
     with TemporaryDirectory() as folder:
         (Path(folder) / "prompts.jsonl").write_text(relay.prompts(2 * prompts + REFERENCE, seed), encoding="utf-8")
         circuit = _circuit(relay, ABLATIONS[seed % len(ABLATIONS)], prompts, Path(folder))
-        return _counted(
-            relay, plan_circuit(circuit, unexplained=True), Workbench(relay.build(), store=None).bench(circuit)
-        )
+        plan = plan_circuit(circuit, unexplained=True)
+        if sketched:
+            plan = replace(plan, sketches={node: Started(job) for node, job in sketch_jobs(circuit).items()})
+        return _counted(relay, plan, Workbench(relay.build(), store=None).bench(circuit))
 
 
 def _circuit(relay: Relay, ablate: str, prompts: int, folder: Path) -> Circuit:
@@ -126,11 +129,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=200, help="for each number of prompts")
     parser.add_argument("--prompts", default=",".join(map(str, COUNTS)), help="comma-separated numbers")
+    parser.add_argument("--sketched", action="store_true", help="with estimates to first order, as in large models")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     for prompts in map(int, given.prompts.split(",")):
-        counted = sum((trial(seed, prompts) for seed in range(given.models)), Counter[str]())
+        counted = sum((trial(seed, prompts, given.sketched) for seed in range(given.models)), Counter[str]())
         print(f"| {' | '.join(_row(prompts, counted))} |", flush=True)
 
 

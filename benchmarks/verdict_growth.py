@@ -67,8 +67,8 @@ class Point:
     size: int
     heads: int
     planned: float
-    passes: tuple[float, float]
-    seconds: tuple[float, float]
+    passes: tuple[float, ...]
+    seconds: tuple[float, ...]
 
     def row(self) -> Iterator[str]:
         yield from (self.axis, str(self.size), str(self.heads), f"{self.planned:.1f}")

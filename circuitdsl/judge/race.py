@@ -34,6 +34,10 @@ Item = TypeVar("Item", bound=Hashable)
 MISS = 0.05
 """How often an item is settled wrongly, at most: of each item, and not of all together."""
 
+OF_ESTIMATES = 0.5
+"""The part of that which is used where there are estimates: eight prompts tell badly how far a mean of all will spread,
+and there it is that which decides."""
+
 Settling = Callable[[Sequence[Item], int], Collection[Item]]
 """Measures some items on so many prompts, and says which of them are settled."""
 
@@ -108,7 +112,8 @@ def out_of_reach(
     ``sketches`` are estimates of some or all of them.
     """
     known = sketches or {}
-    best = [_best(each, known.get(item), floor, growth, MISS / looks) for item, each in measured.items()]
+    miss = MISS / looks * (OF_ESTIMATES if known else 1.0)
+    best = [_best(each, known.get(item), floor, growth, miss) for item, each in measured.items()]
     return frozenset(item for item, p in zip(measured, holm(best, number), strict=True) if p is not None and p > level)
 
 

@@ -71,7 +71,9 @@ def plan_circuit(circuit: Circuit, unexplained: bool, examples: bool = False) ->
         {node: Started(job) for node, job in minimality_jobs(circuit).items()},
         {method: Started(job) for method, job in whole_jobs(circuit).items()},
         plan_examples(circuit) if examples else None,
-        {node: Started(job) for node, job in sketch_jobs(circuit).items()} if unexplained else {},
+        {node: Started(job) for node, job in sketch_jobs(circuit).items()}
+        if unexplained and _sketched(circuit)
+        else {},
     )
 
 
@@ -199,16 +201,19 @@ SKETCHED_HEADS, SKETCHED_PROMPTS = 96, 48
 """With fewer heads, or prompts, two passes over all prompts cost about what a race saves by them."""
 
 
+def _sketched(circuit: Circuit) -> bool:
+    """Whether estimates save more than they cost."""
+    method, enough = circuit.method, len(_unlisted(circuit)) >= SKETCHED_HEADS
+    return enough and method.prompts_first >= SKETCHED_PROMPTS and not method.prompts_all
+
+
 def sketch_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The same to first order, for heads that race: none where it would save little, or the metric has no gradient."""
-    nodes, method = _unlisted(circuit), circuit.method
-    reading = figure_of(method.measured).reading
-    smooth = isinstance(reading, Metric) and reading.name in SMOOTH
-    few = len(nodes) < SKETCHED_HEADS or method.prompts_first < SKETCHED_PROMPTS
-    if not smooth or few or method.prompts_all:
+    """The same to first order; none where the metric has no gradient."""
+    reading = figure_of(circuit.method.measured).reading
+    if not isinstance(reading, Metric) or reading.name not in SMOOTH:
         return {}
-    request = Request(circuit, method, Term("knockout"))
-    return {node: _sketch_job(node, request) for node in nodes}
+    request = Request(circuit, circuit.method, Term("knockout"))
+    return {node: _sketch_job(node, request) for node in _unlisted(circuit)}
 
 
 def _sketch_job(node: Node, request: Request) -> Job:

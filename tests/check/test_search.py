@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -26,7 +25,8 @@ from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.models import Model, open_model
-from circuitdsl.plan.circuit import CircuitPlan, plan_circuit
+from circuitdsl.plan.circuit import CircuitPlan, plan_circuit, sketch_jobs
+from circuitdsl.plan.job import Started
 from circuitdsl.tasks import open_task
 from circuitdsl.tasks.prompts import Prompt
 
@@ -48,12 +48,15 @@ def mini() -> Model:
     return open_model("mini")
 
 
-def searching(task: str, prompts: int = PROMPTS, ablate: str = "mean by template") -> Searched:
-    """In mini."""
+def searching(task: str, prompts: int = PROMPTS, ablate: str = "mean by template", sketched: bool = False) -> Searched:
+    """In mini; ``sketched``: with estimates to first order, for which it has too few heads."""
     method = f"method {{ prompts {prompts}\n reference 2\n ablate {ablate} }}"
     body = f"model mini\n task {task}\n {method}\n role r at END {{ 0.3 }}"
     circuit = resolve_text(f"circuit c {{\n {body}\n}}\n", "c.circuit", cd.environment()).circuits[0]
     plan = plan_circuit(circuit, unexplained=True)
+    assert not plan.sketches
+    if sketched:
+        plan = replace(plan, sketches={node: Started(job) for node, job in sketch_jobs(circuit).items()})
     bench = Workbench(mini().bridge).bench(circuit)
     return Searched(plan, bench, search(plan, bench))
 
@@ -83,12 +86,8 @@ def test_the_race_finds_what_all_heads_on_all_prompts_find():
     assert ours.found.search.miss == MISS
 
 
-def test_estimates_to_first_order_find_the_same_heads_on_fewer_prompts(monkeypatch: pytest.MonkeyPatch):
-    module = sys.modules[plan_circuit.__module__]
-    assert not of_mini().plan.sketches  # it has few heads
-    monkeypatch.setattr(module, "SKETCHED_HEADS", 1)
-    monkeypatch.setattr(module, "SKETCHED_PROMPTS", 1)
-    ours = searching("ioi")
+def test_estimates_to_first_order_find_the_same_heads_on_fewer_prompts():
+    ours = searching("ioi", sketched=True)
     assert ours.plan.sketches.keys() == ours.plan.unlisted.keys()
     assert ours.found.heads == of_mini().found.heads
     (first, _), (_, second), *_ = ours.found.search.looks

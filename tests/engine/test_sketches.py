@@ -23,7 +23,7 @@ from circuitdsl.measures.experiments import (
     World,
     Zero,
 )
-from circuitdsl.measures.measurement import Failure
+from circuitdsl.measures.measurement import Array, Failure
 
 METRIC = Metric("logit_diff")
 STREAM = prompts(5, 3, ("END", "A"))
@@ -43,10 +43,20 @@ WORLDS = [
 ]
 
 
-def read(engine: FastEngine | PlainEngine, world: World, reading: Reading = METRIC, start: int = 0, stop: int = 5):
+def run(
+    engine: FastEngine | PlainEngine, world: World, reading: Reading, start: int = 0, stop: int = 5
+) -> Array | Failure:
     experiment = Experiment(DATA, world, reading)
     references = references_over(REFERENCE, [experiment])
     return engine.run(DATA, STREAM, start, stop, [experiment], references)[experiment]
+
+
+def read(
+    engine: FastEngine | PlainEngine, world: World, reading: Reading = METRIC, start: int = 0, stop: int = 5
+) -> Array:
+    found = run(engine, world, reading, start, stop)
+    assert not isinstance(found, Failure)
+    return found
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -84,5 +94,5 @@ def test_what_stands_beside_a_prompt_changes_no_estimate():
 
 @pytest.mark.parametrize("engine", [FastEngine, PlainEngine])
 def test_a_metric_without_a_gradient_is_not_estimated(engine: type[FastEngine | PlainEngine]):
-    found = read(engine(architecture("gpt2")), WORLDS[0], Metric("accuracy"))
+    found = run(engine(architecture("gpt2")), WORLDS[0], Metric("accuracy"))
     assert isinstance(found, Failure) and "gradient" in found.message
