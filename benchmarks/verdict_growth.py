@@ -20,12 +20,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.draft_cost import geometry_of
-from benchmarks.models import Shape
 from benchmarks.truth.relay import COUNTERFACTUAL, WORDS, Relay, shaped_relay
 from circuitdsl import tasks
 from circuitdsl.check.workbench import Workbench
-from circuitdsl.components import all_heads
+from circuitdsl.components import Geometry, all_heads
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.registry import measure_infos
@@ -42,21 +40,21 @@ class Check:
 
     layers: int = 8
     heads: int = 8
-    prompts: int = 32
-    length: int = 24
+    prompts: int = 48
+    length: int = 16
     claims: int = 16
 
 
 SIZES = {
-    "prompts": (16, 32, 64, 128),
-    "heads": (4, 8, 16, 32),
-    "layers": (4, 8, 16, 32),
-    "length": (12, 24, 48, 96),
+    "prompts": (24, 48, 96, 192),
+    "heads": (4, 8, 16),
+    "layers": (4, 8, 16),
+    "length": (16, 32, 64),
     "claims": (4, 16, 64),
 }
 """Sizes of each axis; the others stay as :class:`Check` has them."""
 
-WIDTH, VOCABULARY = 256, 512
+WIDTH, D_HEAD, VOCABULARY = 256, 32, 512
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def points(sizes: dict[str, Sequence[int]]) -> Iterator[Point]:
 
 def measured(check: Check, axis: str) -> Point:
     """Make a check with the search and without."""
-    relay = shaped_relay(1, STAGES, geometry_of("relay", Shape(check.layers, check.heads, WIDTH, VOCABULARY)))
+    relay = shaped_relay(1, STAGES, shape(check))
     model = relay.build()
     passes: list[float] = []
     seconds: list[float] = []
@@ -107,6 +105,12 @@ def measured(check: Check, axis: str) -> Point:
     return Point(
         axis, getattr(check, axis), check.layers * check.heads, plans[0].fast.total, tuple(passes), tuple(seconds)
     )
+
+
+def shape(check: Check) -> Geometry:
+    """The model's; its heads have a width of their own, so that more of them change nothing else."""
+    heads = check.heads
+    return Geometry("relay", check.layers, heads, heads, WIDTH, D_HEAD, 4 * WIDTH, VOCABULARY, 1024)
 
 
 def spec(relay: Relay, check: Check) -> str:

@@ -8,7 +8,10 @@ from random_models import ARCHITECTURES, DATA, architecture, prompts
 
 from circuitdsl.actions import Scale
 from circuitdsl.components import ALL, Head, Node, Position
+from circuitdsl.engine.base import Cost
+from circuitdsl.engine.fast.cost import FastCost
 from circuitdsl.engine.fast.engine import FastEngine
+from circuitdsl.engine.plain.cost import PlainCost
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.references import references_over
 from circuitdsl.measures.experiments import (
@@ -82,6 +85,18 @@ def test_an_estimate_is_the_derivative(name: str):
         slope = (less - more) / (2 * share)
         estimated = read(engine, Sketched(nodes(head), Zero())) - clean
         assert estimated == pytest.approx(slope, rel=0.03, abs=0.03 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize(("engine", "cost"), [(FastEngine, FastCost()), (PlainEngine, PlainCost())])
+def test_all_heads_share_a_pass_forward_and_one_back(engine: type[FastEngine | PlainEngine], cost: Cost):
+    """As a plan states it."""
+    taken: list[int] = []
+    worlds = [Sketched(nodes(head), Zero()) for head in ("0.0", "0.1", "1.0", "1.1")]
+    experiments = [Experiment(DATA, world, METRIC) for world in worlds]
+    model = architecture("gpt2")
+    engine(model, taken.append).run(DATA, STREAM, 0, 5, experiments)
+    assert sum(taken) == 5 * len(cost.shared(worlds)) == 10
+    assert set(cost.own(worlds, [], model.geometry).values()) == {0}
 
 
 def test_what_stands_beside_a_prompt_changes_no_estimate():

@@ -197,7 +197,8 @@ class Work:
             except CannotMeasure as reason:
                 self.answers.unmade(world, reason)
         guarded = {variant.world: variant.edits for variant in variants if self.answers.unchanged(variant.world)}
-        self.answers.changed(changing(guarded, self.caches.clean.activations, self.batch.real))
+        if guarded:
+            self.answers.changed(changing(guarded, self.caches.clean.activations, self.batch.real))
         variants.sort(key=lambda variant: first_step(variant.edits))  # worlds that begin together run together
         groups: dict[Hashable, list[Variant]] = {}
         for variant in variants:
