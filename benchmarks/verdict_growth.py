@@ -1,7 +1,8 @@
 """``python -m benchmarks.verdict_growth``: how a whole check grows with prompts, heads, layers, length and claims.
 
 Planted relays (``benchmarks.truth.relay``) in models of small shapes with random weights everywhere, which do their
-task, so that unlisted heads are searched. One size is varied at a time. Each check is made twice, with the search and
+task, so that unlisted heads are searched. Nothing is listed: members, completeness and random circuits are not in it,
+and the claims are of one head each. One size is varied at a time. Each check is made twice, with the search and
 without, in this process, on one thread, without the results store; opening the model is not counted. Prints a table,
 and writes a chart of forward passes and CPU seconds to ``verdict-growth.svg``.
 """

@@ -39,11 +39,15 @@ Known = Mapping[Node, Measurement | Failure]
 
 @dataclass(frozen=True)
 class Found:
-    """The heads whose knockout effect is surely beyond the floor, largest first, and how they were looked for."""
+    """The heads whose knockout effect is surely beyond the floor, largest first, and how they were looked for.
+
+    ``estimated``: on how many prompts all were estimated to first order; 0 where they were not.
+    """
 
     heads: tuple[HeadOutcome, ...]
     search: Search
     screening: Screening | None
+    estimated: int = 0
 
 
 def search(plan: CircuitPlan, bench: Bench) -> Found:
@@ -66,7 +70,8 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     found = beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
     fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
     heads = fresh.heads if fresh else _heads(found, split_confidence(method.confidence, max(1, number)), bench)
-    return Found(heads, Search(raced.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0), screening)
+    how = Search(raced.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0)
+    return Found(heads, how, screening, prompts if sketches else 0)
 
 
 def _data(circuit: Circuit) -> Data:
@@ -202,7 +207,9 @@ def search_note(circuit: Circuit, found: Found) -> str:
         parts.append(f"{screening.sorted_out} were excluded in {screening.dtype}{off}, and all others measured in full")
     elif len(looks) > 1:
         run = ", ".join(f"{heads} on {prompts}" for prompts, heads in looks[1:])
-        parts.append(f"all were measured on {looks[0][0]} prompts, and those that could still be found on more: {run}")
+        estimated = f"estimated to first order on {found.estimated} prompts, and " if found.estimated else ""
+        measured = f"all were {estimated}measured on {looks[0][0]} prompts"
+        parts.append(f"{measured}, and those that could still be found on more: {run}")
     if found.heads and found.search.fresh:
         parts.append(f"their effects are those on the {found.search.fresh} prompts after these")
     elif found.heads and circuit.method.prompts_all:

@@ -35,8 +35,8 @@ MISS = 0.05
 """How often an item is settled wrongly, at most: of each item, and not of all together."""
 
 OF_ESTIMATES = 0.5
-"""The part of that which is used where there are estimates: eight prompts tell badly how far a mean of all will spread,
-and there it is that which decides."""
+"""The part of that which each of two predictions has where there are estimates: by what was measured alone, and by the
+estimate. The narrower one is taken, and which it is, the same prompts say (Bonferroni)."""
 
 Settling = Callable[[Sequence[Item], int], Collection[Item]]
 """Measures some items on so many prompts, and says which of them are settled."""
@@ -147,9 +147,8 @@ class Foreseen:
         estimator of survey sampling (Cochran 1977, section 7.3). The mean is that of the estimates, and the ``rest``,
         of which alone it is unknown what it is on all units. It will spread as the estimates do there, by as much more
         or less as the ``mean`` of what was measured does here."""
-        wider = mean.error / part.error if part.error else 1.0
         error = rest.error * math.sqrt(1 - 1 / growth)
-        return cls(whole.value + rest.value, error, rest.freedom, whole.error * wider)
+        return cls(whole.value + rest.value, error, rest.freedom, whole.error * mean.error / part.error)
 
     @property
     def turned(self) -> Foreseen:
@@ -160,10 +159,12 @@ class Foreseen:
         """The two-sided p-value that the mean has at the least, but for a probability of ``miss``, if it is to be above
         zero. Its t is taken to be normal, which makes p-values smaller. To stop by it is called stochastic curtailment
         (Lan, Simon and Halperin 1982)."""
+        best = self.value - float(special.stdtrit(self.freedom, miss)) * self.error if self.error else self.value
+        if not math.isfinite(best) or not math.isfinite(self.own):
+            return 0.0  # nobody knows
         if self.own == 0:
-            return 1.0 if self.value <= 0 else 0.0
-        most = -float(special.stdtrit(self.freedom, miss))
-        return min(1.0, 2 * float(special.ndtr(-(self.value + most * self.error) / self.own)))
+            return 1.0 if best <= 0 else 0.0
+        return min(1.0, 2 * float(special.ndtr(-best / self.own)))
 
 
 def _foreseen(weighed: Weighed, sketch: Sketch | None, bound: float, growth: float) -> Foreseen | None:
@@ -173,7 +174,7 @@ def _foreseen(weighed: Weighed, sketch: Sketch | None, bound: float, growth: flo
     if mean is None or sketch is None or sketch.rest.error >= mean.error:
         return mean and Foreseen.of(mean, growth)
     whole, part = sketch.whole.distance(bound), sketch.part.distance(bound)
-    if whole is None or part is None:
+    if whole is None or part is None or part.error == 0:
         return Foreseen.of(mean, growth)
     return Foreseen.by(whole, part, mean, sketch.rest, growth)
 

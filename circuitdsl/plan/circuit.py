@@ -198,7 +198,7 @@ def _unlisted(circuit: Circuit) -> list[Node]:
 
 
 SKETCHED_HEADS, SKETCHED_PROMPTS = 96, 48
-"""With fewer heads, or prompts, two passes over all prompts cost about what a race saves by them."""
+"""With fewer they save about what they cost: of 64 heads on 32 prompts, 22.6 passes for 24.6, and no seconds."""
 
 
 def _sketched(circuit: Circuit) -> bool:

@@ -90,6 +90,8 @@ def test_estimates_to_first_order_find_the_same_heads_on_fewer_prompts():
     ours = searching("ioi", sketched=True)
     assert ours.plan.sketches.keys() == ours.plan.unlisted.keys()
     assert ours.found.heads == of_mini().found.heads
+    said = f"all were estimated to first order on {PROMPTS} prompts, and measured on {FEWEST} prompts, and those"
+    assert said in search_note(ours.plan.circuit, ours.found)
     (first, _), (_, second), *_ = ours.found.search.looks
     assert first == FEWEST < PROMPTS // 4
     assert second < of_mini().found.search.looks[1][1]

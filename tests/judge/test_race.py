@@ -88,6 +88,19 @@ def test_a_figure_without_spread_stays_where_it_is():
     assert Foreseen.of(Student(0.1, 0.0, 7), 4.0).best_p_value(0.025) == 0.0
 
 
+def test_what_an_estimate_leaves_open_counts_where_nothing_spreads():
+    still, moving = Student(-0.1, 0.0, 7), Student(-0.05, 0.2, 7)
+    wide = Foreseen(-0.1, 0.15, 7, 0.0)
+    assert wide.best_p_value(0.01) == 0.0
+    assert Foreseen(-0.1, 0.001, 7, 0.0).best_p_value(0.01) == 1.0
+    by = Foreseen.by(still, moving, moving, Student(0.05, 0.15, 7), 7.5)
+    assert (by.own, by.best_p_value(0.01)) == (0.0, 0.0)
+
+
+def test_what_is_not_known_at_all_may_be_found():
+    assert Foreseen.of(Student(-0.1, math.inf, 1), 4.0).best_p_value(0.01) == 0.0
+
+
 def heads(rng: np.random.Generator, effects: np.ndarray, noise: str, prompts: int) -> list[np.ndarray]:
     """F without each head, [prompts] each, and last F itself."""
     clean = rng.normal(3, 1.2, prompts)

@@ -165,7 +165,7 @@ class PlainEngine:
 
     def _sketch(self, world: Sketched, asked: _Asked, caches: _Caches) -> None:
         """File what was asked of a world to first order."""
-        asked.changed = True
+        asked.changed = True  # an estimate is not guarded
         try:
             where = writes.masks(world.nodes, caches.batch, self.model.geometry)
             for experiment in asked.experiments:

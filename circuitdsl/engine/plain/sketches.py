@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,7 +40,24 @@ def slopes_of(model: Model, batch: Batch, reading: Reading, geometry: Geometry) 
     """Raises CannotMeasure for a reading that has no gradient, and for a prompt that does not have the metric."""
     if not isinstance(reading, Metric) or reading.name not in SMOOTH:
         raise CannotMeasure("only a metric that has a gradient is estimated to first order")
-    of, passed = METRICS[reading.name], dict[str, Tensor]()
+    names = hook_names.all_heads(geometry)
+    # A prompt at a time: autograd keeps all of a pass.
+    each = [
+        _of_prompt(model, tokens[: len(prompt.tokens)], int(end), partial(METRICS[reading.name], prompt), names)
+        for prompt, tokens, end in zip(batch.prompts, batch.tokens, batch.ends, strict=True)
+    ]
+    outputs, gradients = (
+        {name: torch.nn.utils.rnn.pad_sequence([one[part][name] for one in each], batch_first=True) for name in names}
+        for part in (1, 2)
+    )
+    return Slopes(torch.stack([metric for metric, _, _ in each]), outputs, gradients)
+
+
+def _of_prompt(
+    model: Model, tokens: Tensor, end: int, metric: Callable[[Tensor], Tensor], names: Sequence[str]
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """The metric of one prompt, and by hook point its heads' outputs and the gradients, [length, heads, d_head]."""
+    passed: dict[str, Tensor] = {}
 
     def begins(embedded: Tensor, hook: object) -> Tensor:
         return embedded.detach().requires_grad_()
@@ -49,12 +66,10 @@ def slopes_of(model: Model, batch: Batch, reading: Reading, geometry: Geometry) 
         passed[name] = output
         return output
 
-    names = hook_names.all_heads(geometry)
     with torch.inference_mode(False), torch.enable_grad():
         hooks = [("hook_embed", begins), *((name, partial(note, name)) for name in names)]
-        logits = model.bridge.run_with_hooks(batch.tokens.clone(), fwd_hooks=hooks, return_type="logits")
-        rows = logits[torch.arange(len(batch)), batch.ends].float()
-        metric = torch.stack([of(*each) for each in zip(batch.prompts, rows, strict=True)])
-        gradients = torch.autograd.grad(metric.sum(), [passed[name] for name in names])
-    outputs = {name: passed[name].detach() for name in names}
-    return Slopes(metric.detach(), outputs, dict(zip(names, gradients, strict=True)))
+        logits = model.bridge.run_with_hooks(tokens[None].clone(), fwd_hooks=hooks, return_type="logits")
+        value = metric(logits[0, end].float())
+        gradients = torch.autograd.grad(value, [passed[name] for name in names])
+    outputs = {name: passed[name].detach()[0] for name in names}
+    return value.detach(), outputs, {name: each[0] for name, each in zip(names, gradients, strict=True)}
