@@ -7,7 +7,7 @@ import json
 from benchmarks.truth.relay import shaped_relay
 from benchmarks.verdict_growth import SIZES, STAGES, Check, chart, lines, measured, shape
 
-FEW = Check(layers=4, heads=3, prompts=8, length=16, claims=3)
+FEW = Check(layers=4, heads=3, prompts=24, length=16, claims=3)
 
 
 def test_prompts_have_as_many_tokens_as_is_said_and_their_positions_move_with_them():

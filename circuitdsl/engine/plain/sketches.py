@@ -46,11 +46,14 @@ def slopes_of(model: Model, batch: Batch, reading: Reading, geometry: Geometry) 
         _of_prompt(model, tokens[: len(prompt.tokens)], int(end), partial(METRICS[reading.name], prompt), names)
         for prompt, tokens, end in zip(batch.prompts, batch.tokens, batch.ends, strict=True)
     ]
-    outputs, gradients = (
-        {name: torch.nn.utils.rnn.pad_sequence([one[part][name] for one in each], batch_first=True) for name in names}
-        for part in (1, 2)
-    )
-    return Slopes(torch.stack([metric for metric, _, _ in each]), outputs, gradients)
+    metrics, outputs, gradients = zip(*each, strict=True)
+    return Slopes(torch.stack(metrics), _side_by_side(outputs, names), _side_by_side(gradients, names))
+
+
+def _side_by_side(prompts: Sequence[Activations], names: Sequence[str]) -> Activations:
+    """Activations of single prompts as a batch, with zeros after the tokens that each has."""
+    padded = torch.nn.utils.rnn.pad_sequence
+    return {name: padded([activations[name] for activations in prompts], batch_first=True) for name in names}
 
 
 def _of_prompt(
