@@ -160,7 +160,7 @@ def test_a_file_with_a_name_that_is_not_utf8(tmp_path: Path):
 class Watching:
     """``check --watch`` in a process of its own, whose reports are read line by line."""
 
-    def __init__(self, spec: Path, cache: Path, python: Sequence[str] = (sys.executable,)):
+    def __init__(self, spec: Path, cache: Path, python: Sequence[str]):
         command = [*python, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
         environ = environment(CIRCUITDSL_CACHE=str(cache))
         self.process = subprocess.Popen(
@@ -190,7 +190,7 @@ class Watching:
         self.process.communicate()
 
 
-def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
+def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path, warm: tuple[str, ...]):
     """The file given is never touched; those that it leads to are.
 
     It is started as a shell starts what stands before `&` in a script, with interrupts ignored: whoever interrupts it
@@ -207,7 +207,7 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
         'use "used.circuit"\nintervention i on c {\n  scale { 1.0 } at END by 0\n  expect accuracy >= 0%\n}\n'
     )
     ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh") if os.name == "posix" else ()
-    watching = Watching(spec, tmp_path / "cache", (*ignoring, sys.executable))
+    watching = Watching(spec, tmp_path / "cache", (*ignoring, *warm))
     try:
         assert "1 claim holds; nothing fails" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")
