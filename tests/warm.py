@@ -14,6 +14,7 @@ many threads it may have, what memory it takes, its terminal) is tested in a Pyt
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -115,8 +116,11 @@ def _read(stream: socket.socket, size: int) -> bytes:
 
 def begun(address: str) -> dict[str, Any]:
     """Serve until killed. Returns only in the forks, with what each is to run."""
+    gc.disable()
     for name in LIBRARIES:
         importlib.import_module(name)
+    gc.freeze()  # no fork looks through what is there already, and so none has copies of it
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
