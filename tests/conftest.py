@@ -30,6 +30,12 @@ settings.register_profile("real", deadline=None, derandomize=bool(os.environ.get
 settings.load_profile("real")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores, for tests wait: for clusters, browsers, and files that are looked at."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[Any]:
     """What modules and libraries hold is held to the end: the garbage collector, which would look through half a
