@@ -37,7 +37,9 @@ style: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# In a new clone what tests import is compiled here, once, and not by several workers at the same time.
 suite: $(VENV)/.installed-dev
+	-test -d tests/__pycache__ || $(BIN)/python -m pytest --collect-only -qq > /dev/null
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal
 
 docs: $(VENV)/.installed-dev

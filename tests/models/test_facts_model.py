@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,8 +61,9 @@ def test_demonstrations_are_facts_of_one_relation_and_held_out_ones_are_not_aske
 def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "EVALUATED", 4)
     monkeypatch.setattr(train, "BATCH", 8)
+    course = replace(train.COURSE, evaluate=lambda model: {})  # the export evaluates
     for out, steps in (("whole", 3), ("parts", 2), ("parts", 3)):
-        train.COURSE.train(tmp_path / out, steps, seed=5)
+        course.train(tmp_path / out, steps, seed=5)
     whole, parts = (torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 3
     for name, tensor in whole["model"].items():
