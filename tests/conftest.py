@@ -30,12 +30,6 @@ settings.register_profile("real", deadline=None, derandomize=bool(os.environ.get
 settings.load_profile("real")
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores, for tests wait: for clusters, browsers, and files that are looked at."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[Any]:
     """What modules and libraries hold is held to the end: the garbage collector, which would look through half a
@@ -98,8 +92,10 @@ def opened_models() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def models_of_a_module(opened_models: Any) -> None:
-    """What an earlier module used was looked at there."""
+def models_of_a_module(opened_models: Any) -> Iterator[None]:
+    """Those in use are of one module; what its fixtures do at their end is looked at last."""
+    yield
+    opened_models.require_unchanged()
     opened_models.used.clear()
 
 

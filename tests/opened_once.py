@@ -35,7 +35,7 @@ class OpenedOnce:
 
     def require_unchanged(self) -> None:
         """Fail if one of those in use is not what it was when it was opened. It is let go."""
-        changed = [key for key in self.used if not _as_it_was(*self.opened[key])]
+        changed = [key for key in list(self.used) if not _as_it_was(*self.opened[key])]
         self.used.difference_update(changed)
         for key in changed:
             del self.opened[key]

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,18 +39,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measured(folder: Path, warm: tuple[str, ...]) -> str:
+def measured(folder: Path) -> str:
     """The first check, on 80 columns. Others are answered by the results store, and load no model."""
-    return at_a_terminal(folder, warm, 80)
+    return at_a_terminal(folder, 80)
 
 
-def at_a_terminal(folder: Path, python: Sequence[str], columns: int, **variables: str) -> str:
+def at_a_terminal(folder: Path, columns: int, **variables: str) -> str:
     """All that a check writes to a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     unset = ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
     given = {key: value for key, value in environment().items() if key not in unset} | {"TERM": "xterm-256color"}
-    command = [*python, "-m", "circuitdsl", "check", "my.circuit", "--no-unexplained", "--cache-folder", "cache"]
+    command = [sys.executable, "-m", "circuitdsl", "check", "my.circuit", "--no-unexplained", "--cache-folder", "cache"]
     with subprocess.Popen(
         command, cwd=folder, env=given | variables, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL
     ):
@@ -81,7 +80,7 @@ def test_a_terminal_shows_what_is_done_and_then_the_page(measured: str):
 
 
 def test_no_color_leaves_none_and_a_wide_terminal_is_used(folder: Path, measured: str):
-    screen = at_a_terminal(folder, (sys.executable,), 120, NO_COLOR="1")
+    screen = at_a_terminal(folder, 120, NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", screen)
     page = page_of(screen)
     assert 80 < max(map(cell_len, page)) <= 120
