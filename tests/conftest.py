@@ -33,7 +33,7 @@ settings.load_profile("real")
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[Any]:
     """What modules and libraries hold is held to the end: the garbage collector, which would look through half a
-    million objects again and again, takes a tenth of the time otherwise."""
+    million objects again and again, takes a fifth of the time of imports otherwise, and 3% of that of tests."""
     gc.disable()
     try:
         return (yield)
