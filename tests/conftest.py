@@ -3,8 +3,8 @@ other's way (the variables must stand before numpy and torch are imported)."""
 
 from __future__ import annotations
 
+import gc
 import os
-import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -28,6 +28,18 @@ from warm import serving  # noqa: E402
 # examples every time, so that a failure there belongs to the change; people at work try new ones.
 settings.register_profile("real", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("real")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """What modules and libraries hold is held to the end: the garbage collector, which would look through half a
+    million objects again and again, takes a fifth of the time of imports otherwise, and 3% of that of tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 WRITTEN = ("ioi", "colored_objects", "induction", "greater_than", "acronyms", "agreement", "pronouns")
@@ -64,44 +76,34 @@ def prompts_are_drawn_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def models_are_opened_once() -> Iterator[None]:
+def opened_models() -> Iterator[Any]:
     """Checks and sweeps that name a model which ships or is planted get the open model that an earlier one got.
 
-    An eighth of the suite's time went into opening the same models again. A check changes nothing of a model, which the
-    tests of models that are given as objects show; one that was changed all the same is opened anew. The tests of
-    opening call it themselves and never come here.
+    An eighth of the suite's time went into opening the same models again. The tests of opening call it themselves and
+    never come here.
     """
     from circuitdsl.check import open_models
-    from circuitdsl.models import ModelError, require_unhooked
-    from circuitdsl.models.folders import SHIPPED
-    from circuitdsl.models.planted.plans import PLANTED
+    from opened_once import OpenedOnce
 
-    opens = open_models.open_model
-    opened: dict[Any, Any] = {}
-
-    def state(model) -> list[tuple[int, int]]:
-        tensors = (*model.bridge.parameters(), *model.bridge.buffers())
-        return [(tensor.data_ptr(), tensor._version) for tensor in tensors]
-
-    def as_it_was(model, before) -> bool:
-        try:
-            require_unhooked(model.bridge)
-        except ModelError:
-            return False
-        return state(model) == before
-
-    def once(model, *how):
-        if not isinstance(model, str) or model not in {**SHIPPED, **PLANTED}:
-            return opens(model, *how)
-        key = (threading.get_ident(), model, *how)
-        if key not in opened or not as_it_was(*opened[key]):
-            made = opens(model, *how)
-            opened[key] = made, state(made)
-        return opened[key][0]
-
+    models = OpenedOnce(open_models.open_model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(open_models, "open_model", once)
-        yield
+        patch.setattr(open_models, "open_model", models.open)
+        yield models
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models_of_a_module(opened_models: Any) -> Iterator[None]:
+    """Those in use are of one module; what its fixtures do at their end is looked at last."""
+    yield
+    opened_models.require_unchanged()
+    opened_models.used.clear()
+
+
+@pytest.fixture(autouse=True)
+def models_are_left_as_they_were(opened_models: Any, models_of_a_module: None) -> Iterator[None]:
+    """A test that leaves an open model changed fails."""
+    yield
+    opened_models.require_unchanged()
 
 
 @pytest.fixture(scope="session", autouse=True)

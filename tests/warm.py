@@ -4,7 +4,8 @@ A process that opens a model spends more time on importing torch, transformers a
 tested for. ``python tests/warm.py SOCKET -m MODULE ...`` (or ``-c PROGRAM ...``, or ``SCRIPT ...``) does what Python
 does with these arguments, in this folder, with this environment and these streams, in a fork of a server that has them.
 Of circuitdsl itself the server imports nothing: the package is found and imported anew, as the environment says.
-Interrupts reach the program, it ends when the command is killed, and the command ends as it does.
+Signals reach the program, which begins with those ignored that the command began with; it ends when the command is
+killed, and the command ends as it does.
 
 The libraries were imported in the server's environment. What is tested of the start of a process (what it imports, how
 many threads it may have, what memory it takes, its terminal) is tested in a Python that was started for it.
@@ -13,6 +14,7 @@ many threads it may have, what memory it takes, its terminal) is tested in a Pyt
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -74,16 +76,20 @@ def serving(folder: Path) -> Iterator[tuple[str, ...]]:
 
 def handed_over(address: str, arguments: list[str]) -> int:
     """Have the server run this, and give the exit code, or end by the signal that ended it. Signals are sent on."""
-    request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    request = {
+        "arguments": arguments,
+        "folder": str(Path.cwd()),
+        "environment": dict(os.environ),
+        "ignored": [number for number in HANDED_ON if signal.getsignal(number) is signal.SIG_IGN],
+    }
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
         text = json.dumps(request).encode()
         socket.send_fds(server, [WORD.pack(len(text))], STREAMS)
         server.sendall(text)
         program = _word(server)
-        for number in HANDED_ON:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda number, frame: os.kill(program, number))
+        for number in HANDED_ON:  # those that it was started with as ignored, too: the program may have other plans
+            signal.signal(number, lambda number, frame: os.kill(program, number))
         code = _word(server)
     if code < 0:
         signal.signal(-code, signal.SIG_DFL)
@@ -110,8 +116,11 @@ def _read(stream: socket.socket, size: int) -> bytes:
 
 def begun(address: str) -> dict[str, Any]:
     """Serve until killed. Returns only in the forks, with what each is to run."""
+    gc.disable()
     for name in LIBRARIES:
         importlib.import_module(name)
+    gc.freeze()  # no fork looks through what is there already, and so none has copies of it
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
@@ -161,9 +170,11 @@ def _ended(program: int, client: socket.socket) -> int:
             os.kill(program, signal.SIGKILL)
 
 
-def run(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def run(arguments: list[str], folder: str, environment: dict[str, str], ignored: list[int]) -> None:
     """What Python does when it is started so."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in ignored:  # as by a shell, for what stands before `&` in a script
+        signal.signal(number, signal.SIG_IGN)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -29,6 +29,8 @@ circuit c {
   task ioi
   method {
     prompts 20
+    reference 2
+    members none
     %s
   }
   role gatherer { 0.3 }

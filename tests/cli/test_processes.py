@@ -160,7 +160,7 @@ def test_a_file_with_a_name_that_is_not_utf8(tmp_path: Path):
 class Watching:
     """``check --watch`` in a process of its own, whose reports are read line by line."""
 
-    def __init__(self, spec: Path, cache: Path, python: Sequence[str] = (sys.executable,)):
+    def __init__(self, spec: Path, cache: Path, python: Sequence[str]):
         command = [*python, "-m", "circuitdsl", "check", "--watch", "--no-unexplained", str(spec)]
         environ = environment(CIRCUITDSL_CACHE=str(cache))
         self.process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import signal
 from collections import Counter
@@ -77,7 +78,7 @@ def here(models: tuple[ListedModel, ...], spec: Path) -> Panel:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(warm: tuple[str, ...]) -> Iterator[Any]:
     """Two nodes of one CPU."""
     from ray.cluster_utils import Cluster
 
@@ -85,7 +86,8 @@ def cluster() -> Iterator[Any]:
         patch.setenv("RAY_worker_niceness", "0")
         running = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         running.add_node(num_cpus=1)
-        ray.init(running.address, logging_level=logging.ERROR, log_to_driver=False)
+        begun = {"py_executable": shlex.join(warm)}  # what every worker is a copy of has torch already
+        ray.init(running.address, logging_level=logging.ERROR, log_to_driver=False, runtime_env=begun)
         try:
             yield running
         finally:

@@ -38,14 +38,14 @@ circuit late {
   task  ioi
   dictionary m at mlp_out  3 from "split"
   dictionary a at attn_out 3 from "half"
-  method { prompts 6 }
+  method { prompts 6  reference 2 }
   expect accuracy >= 0%
 }
 circuit begun {
   model mini
   task  ioi
   dictionary m at mlp_out 0 from "split"
-  method { prompts 6  bos yes }
+  method { prompts 6  reference 2  bos yes }
   expect accuracy >= 0%
 }
 circuit asked {
@@ -82,7 +82,7 @@ circuit early {
   model brackets
   task  brackets
   dictionary a at attn_out 0 from "split"
-  method { prompts 12 }
+  method { prompts 12  reference 2 }
   expect accuracy >= 0%
 }
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import circuitdsl as cd
+from cheap import with_reference
 from circuitdsl.editor.completion import complete
 from circuitdsl.editor.definition import definition
 from circuitdsl.editor.diagnostics import by_file
@@ -17,6 +18,7 @@ from circuitdsl.editor.measured import Measured
 from circuitdsl.editor.page import Page
 from circuitdsl.editor.rename import rename, renamed
 from circuitdsl.errors import InputError
+from circuitdsl.outcome import Report
 
 TEXT = """circuit c {
   about "an example"
@@ -151,11 +153,16 @@ def test_names_are_explained(page: Page, words: str, says: str):
     assert found and says in found.text
 
 
-def test_the_last_measured_value_is_shown_or_that_there_is_none(page: Page):
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return cd.check(with_reference(cd.load("specs/mini/ioi.circuit"), 2), prompts=8, unexplained=False)
+
+
+def test_the_last_measured_value_is_shown_or_that_there_is_none(page: Page, report: Report):
     where = place(TEXT, "attention", 2)
     found = hover(page, *where, Measured())
     assert found and UNKNOWN in found.text
-    measured, report = Measured(), cd.check(cd.load("specs/mini/ioi.circuit"), prompts=8, unexplained=False)
+    measured = Measured()
     measured.keep(report)
     real = Page.read(Path("specs/mini/ioi.circuit").read_text(), "specs/mini/ioi.circuit")
     outcome = next(each for each in report.outcomes if each.claim.term.measure == "attention")
@@ -165,8 +172,7 @@ def test_the_last_measured_value_is_shown_or_that_there_is_none(page: Page):
     assert titles[outcome.claim.line].endswith("· check again") and "%" in titles[outcome.claim.line]
 
 
-def test_figures_of_a_report_are_read_and_other_files_are_refused(tmp_path: Path, page: Page):
-    report = cd.check(cd.load("specs/mini/ioi.circuit"), prompts=8, unexplained=False)
+def test_figures_of_a_report_are_read_and_other_files_are_refused(tmp_path: Path, page: Page, report: Report):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report.to_dict()))
     read, kept = Measured(), Measured()

@@ -42,7 +42,7 @@ WIRED = """
 circuit wired {
   model planted-reuse
   task  ioi
-  method { prompts 60 }
+  method { prompts 60  members none }
   role duplicate_token at S2  { 0.2  1.3 }
   role induction       at S2  { 1.0  1.4 }
   role inhibition      at END { 2.1  2.2 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -60,10 +61,18 @@ def test_demonstrations_are_facts_of_one_relation_and_held_out_ones_are_not_aske
 def test_a_resumed_run_is_the_same_run_and_exports(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "EVALUATED", 4)
     monkeypatch.setattr(train, "BATCH", 8)
+
+    def few(model) -> dict[str, float]:
+        """The export evaluates the rest."""
+        asked = data.after_demonstrations(train.EVALUATED, 2, torch.Generator().manual_seed(1), unseen=True)
+        return {"two demonstrations": train.accuracy(model, asked)}
+
+    course = replace(train.COURSE, evaluate=few)
     for out, steps in (("whole", 3), ("parts", 2), ("parts", 3)):
-        train.COURSE.train(tmp_path / out, steps, seed=5)
+        course.train(tmp_path / out, steps, seed=5)
     whole, parts = (torch.load(tmp_path / run / "checkpoint.pt") for run in ("whole", "parts"))
     assert whole["step"] == parts["step"] == 3
+    assert whole["log"] == parts["log"][-1:] and "two demonstrations" in whole["log"][0]
     for name, tensor in whole["model"].items():
         torch.testing.assert_close(tensor, parts["model"][name], msg=name)
     begun = train.new_model(5).state_dict()

@@ -15,7 +15,7 @@ from circuitdsl.models.folders import MINI
 TEXT = """circuit c {
   model mini
   task  ioi
-  method { prompts 6 }
+  method { prompts 6  reference 2 }
   role mover at END { LISTED }
   edge mover -> logits : raises
 }

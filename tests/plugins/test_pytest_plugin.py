@@ -17,11 +17,10 @@ from circuitdsl.pytest_plugin import claims_of, only
 pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).parents[2]
-# Plug-ins that are here for our own tests: one complains of settings, and the last two take longer to import than the
-# plug-in takes to check a claim.
-APART = tuple(
-    word for name in ("asyncio", "cacheprovider", "hypothesispytest", "jaxtyping") for word in ("-p", f"no:{name}")
-)
+# Plug-ins that are here for our own tests: one complains of settings, and others take longer to import than the plug-in
+# takes to check a claim.
+OURS = ("asyncio", "cacheprovider", "hypothesispytest", "jaxtyping", "pytest-lsp")
+APART = tuple(word for name in OURS for word in ("-p", f"no:{name}"))
 SPEC = """circuit my {
   model mini
   task  ioi

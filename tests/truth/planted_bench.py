@@ -39,6 +39,7 @@ SPECS = Path(__file__).parents[2] / "specs" / "planted"
 FIRST, MOST = 30, 240
 MEAN_OF = 10  # prompts of a group, half as many as by default
 REFERENCE = 3  # where means are made a second time
+FUNCTIONAL = ("transfer", "dissociation")  # tests/check/test_function.py has them
 
 
 def plain_text(spec: str) -> str:
@@ -88,6 +89,19 @@ class Bench:
                 if outcome.claim.text == text:
                     return outcome
         raise KeyError(f"no claim {text!r} among {[c.text for circuit in document.circuits for c in circuit.claims]}")
+
+    def all_outcomes(self, document: Document) -> dict[Claim, ClaimOutcome]:
+        """What becomes of all claims on circuits and interventions, those of a circuit together, as checks judge them,
+        and of comparisons in structure."""
+        found = [each for circuit in document.circuits for each in self.outcomes(circuit, circuit.claims)]
+        for intervention in document.interventions:
+            found += self.intervention(intervention, document.circuit(intervention.on)).claims
+        for comparison in document.comparisons:
+            left, right = document.circuit(comparison.left), document.circuit(comparison.right)
+            structure = compare(left, right, comparison.align)
+            overlaps = (claim for claim in comparison.claims if claim.term.measure not in FUNCTIONAL)
+            found += (judge_overlap(claim, structure, left, right) for claim in overlaps)
+        return {outcome.claim: outcome for outcome in found}
 
     def outcomes(self, circuit: Circuit, claims: Sequence[Claim]) -> tuple[ClaimOutcome, ...]:
         """What becomes of some of a circuit's claims, in their order."""
