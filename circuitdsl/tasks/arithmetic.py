@@ -12,14 +12,14 @@ without ``at`` it is about A0. Digits have the number of their power of ten.
    has a value that, by itself, would change the answer's digit (``Prediction``); the rest of it is as it comes.
 4. What a column hands on is two states, of which one at most holds: the digits make a carry, or add up to 9; they
    borrow, or are equal. A task that is asked for a state has it as a variable, and asks nothing where it could not have
-   its other value alone: where the column's other state holds on either question. Nor does it where the answer would
-   stay as it is.
+   its other value alone: where the column's other state holds on either question, or no two numbers have it, for the
+   larger one would be the smaller one. Nor does it where the answer would stay as it is.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from circuitdsl.language.environment import AnswersInfo, PositionInfo, TaskInfo, TaskRef, VariableInfo
@@ -124,6 +124,12 @@ class _Names:
         """The columns above which the answer has a digit: none is borrowed from above the highest."""
         return range(DIGITS if self.operator == PLUS else DIGITS - 1)
 
+    def handed_on(self, states: str) -> tuple[tuple[str, int, _State | None], ...]:
+        """The variables of what is handed on, with their columns, and the state that each is, if it is one."""
+        if states:
+            return tuple((each.name, each.column, each) for each in self.asked[states])
+        return tuple((f"{self.handed}{n}", n, None) for n in self.handing)
+
     @property
     def asked(self) -> dict[str, tuple[_State, ...]]:
         """The states that a task can be asked for, by the word for it: of all columns whether each makes a carry or a
@@ -174,11 +180,9 @@ def _handed(
     names: _Names, ours: tuple[Column, ...], theirs: tuple[Column, ...], states: str
 ) -> Iterator[tuple[str, int]]:
     """The variables of what is handed on that can have their other value alone, with their columns."""
-    if not states:
-        yield from ((f"{names.handed}{n}", n) for n in names.handing)
-    for each in names.asked[states] if states else ():
-        if each.alone(ours[each.column], theirs[each.column]):
-            yield each.name, each.column
+    for name, n, state in names.handed_on(states):
+        if state is None or state.alone(ours[n], theirs[n]):
+            yield name, n
 
 
 def _with(columns: tuple[Column, ...], n: int, column: Column) -> tuple[Column, ...]:
@@ -195,6 +199,8 @@ def _changes(columns: tuple[Column, ...], state: _State, operator: str) -> bool:
     n, ours = state.column, columns[state.column]
     theirs = replace(ours, hands_on=state.hands_on if ours.hands_on is False else False)
     changed = _with(columns, n, theirs)
+    if operator == MINUS and carries(changed)[-1]:
+        return False
     return state.alone(ours, theirs) and digit(changed, n + 1, operator) != digit(columns, n + 1, operator)
 
 
@@ -209,7 +215,7 @@ def _other(question: Question, states: str, rng: random.Random) -> Question:
     """Another question with a sign as this one, each of whose variables by itself would change the answer."""
     right = [digit(question.columns, n, question.operator) for n in range(DIGITS + 1)]
     names = _NAMES[question.operator]
-    count = DIGITS + len(names.asked[states] if states else names.handing)
+    count = DIGITS + len(names.handed_on(states))
     while True:
         other = _drawn(question.operator, question.sign, rng)
         found = predicted(question, other, states)
@@ -303,12 +309,9 @@ def _variables(names: _Names, words: _Words, states: str) -> Iterator[VariableIn
     for n in range(DIGITS):
         about = f"{words.plain} at 10^{n}, without what comes from below: it gives A{n}"
         yield VariableInfo(f"{names.plain}{n}", about, OTHER, _before(n))
-    for n in () if states else names.handing:
-        about = f"{words.handed} at 10^{n}: it changes A{n + 1}"
-        yield VariableInfo(f"{names.handed}{n}", about, OTHER, _before(n + 1))
-    for each in names.asked[states] if states else ():
-        about = f"{words.made if each.hands_on else words.passing} at 10^{each.column}: it changes A{each.column + 1}"
-        yield VariableInfo(each.name, about, OTHER, _before(each.column + 1))
+    for name, n, state in names.handed_on(states):
+        what = words.handed if state is None else words.made if state.hands_on else words.passing
+        yield VariableInfo(name, f"{what} at 10^{n}: it changes A{n + 1}", OTHER, _before(n + 1))
 
 
 @dataclass(frozen=True)
@@ -341,7 +344,7 @@ def _addition(states: str) -> TaskInfo:
     return TaskInfo(
         name="addition",
         about="Sums of two three-digit numbers, a token a digit; the answer's digits one after the other (Quirke et "
-        f"al. 2024){_asking(_SUM)}",
+        f"al. 2024){_asking('addition', _SUM)}",
         positions=tuple(_positions()),
         counterfactuals=((OTHER, "another sum, each variable of which has a value that would change the answer"),),
         default_counterfactual=OTHER,
@@ -355,7 +358,8 @@ def _subtraction(states: str, signs: int) -> TaskInfo:
     return TaskInfo(
         name="subtraction",
         about="Differences of two three-digit numbers, a token a digit; half of them are negative, or, with "
-        f'subtraction(sign: "negative") and "positive", all and none (Quirke et al. 2024){_asking(_DIFFERENCE)}',
+        'subtraction(sign: "negative") and "positive", all and none (Quirke et al. 2024)'
+        f"{_asking('subtraction', _DIFFERENCE)}",
         positions=tuple(_positions()),
         counterfactuals=(
             (OTHER, "another difference of the same sign, each variable of which would change the answer"),
@@ -371,13 +375,10 @@ def _subtraction(states: str, signs: int) -> TaskInfo:
     )
 
 
-def _asking(names: _Names) -> str:
-    return f"; states: {_listed(names.asked)} asks for a state of what is handed on in place of {names.handed}"
-
-
-def _listed(words: Iterable[str]) -> str:
-    *first, last = (f'"{word}"' for word in words)
-    return f"{', '.join(first)} or {last}"
+def _asking(task: str, names: _Names) -> str:
+    first, *others = names.asked
+    listed = " and ".join(f'"{word}"' for word in others)
+    return f'; {task}(states: "{first}"), and {listed}, ask for states of what is handed on in place of {names.handed}'
 
 
 def _task(info: TaskInfo, operator: str, templates: tuple[str, ...], states: str) -> WrittenTask[tuple[()]]:
