@@ -259,7 +259,10 @@ class Work:
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         # Attention may be read at any token, also after the one at which the output is, and outputs swapped with there.
         until = self.batch.last if patterns or _moving(variants) else self.batch.ends
-        region = onward(touched(variants[0].edits, self.batch), self.batch.ends, until).to(self.device)
+        planned = onward(touched(variants[0].edits, self.batch), self.batch.ends, until)
+        moved = touched((edit for variant in variants for edit in variant.edits if edit.moves), self.batch)
+        assert planned.inside[moved].all(), "what is swapped is run at both of its tokens"
+        region = planned.to(self.device)
         clean = self.caches.clean.activations
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
