@@ -82,7 +82,9 @@ def _swapped(here: Tensor, there: Tensor) -> Callable[[Tensor], Tensor]:
     """Rows of an activation [prompts, tokens, ...] exchanged, prompt by prompt."""
 
     def swap(activation: Tensor) -> Tensor:
-        prompts, new = range(len(activation)), activation.clone()
+        import torch  # here, for reading a specification needs none
+
+        prompts, new = torch.arange(len(activation), device=activation.device), activation.clone()
         new[prompts, here], new[prompts, there] = activation[prompts, there], activation[prompts, here]
         return new
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from circuitdsl.language.environment import TaskRef, UnknownName
 
 
@@ -16,8 +18,8 @@ def whole_number(ref: TaskRef, name: str, default: int, low: int, high: int) -> 
 
     Raises :class:`UnknownName` for other arguments, repeated ones and values out of range.
     """
-    value = _the_one(ref, name, f"{ref.name}({name}: {default})")
-    value = default if value is None else value
+    _check_names(ref, (name,), f"{name}: {default}")
+    value = next(iter(_given(ref, name)), default)
     if isinstance(value, str) or not low <= value <= high or value != int(value):
         shown = f'"{value}"' if isinstance(value, str) else f"{value:g}"
         raise UnknownName(
@@ -27,29 +29,36 @@ def whole_number(ref: TaskRef, name: str, default: int, low: int, high: int) -> 
     return int(value)
 
 
-def one_of(ref: TaskRef, name: str, choices: tuple[str, ...]) -> str | None:
-    """The one argument ``name`` of ``ref``, one of some words; None if it is not given.
+def words_given(ref: TaskRef, choices: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The arguments of ``ref`` by name, each one of its words in ``choices``; without those that are not given.
 
     Raises :class:`UnknownName` for other arguments, repeated ones and other values.
     """
-    example = f'{ref.name}({name}: "{choices[0]}")'
-    value = _the_one(ref, name, example)
-    if value is not None and value not in choices:
-        raise UnknownName(
-            f"{name} of the task {ref.name} is one of {', '.join(choices)}, and not {value}",
-            known=choices,
-            remedy=f"write: {example}",
-        )
-    return None if value is None else str(value)
+    _check_names(ref, choices, ", ".join(f'{name}: "{allowed[0]}"' for name, allowed in choices.items()))
+    found = {name: values[0] for name in choices if (values := _given(ref, name))}
+    for name, value in found.items():
+        if value not in choices[name]:
+            raise UnknownName(
+                f"{name} of the task {ref.name} is one of {', '.join(choices[name])}, and not {value}",
+                known=choices[name],
+                remedy=f'write: {ref.name}({name}: "{choices[name][0]}")',
+            )
+    return {name: str(value) for name, value in found.items()}
 
 
-def _the_one(ref: TaskRef, name: str, example: str) -> str | float | None:
-    """What is given for an argument of a task that has no other; None if nothing is."""
+def _check_names(ref: TaskRef, known: Collection[str], example: str) -> None:
+    """Raise :class:`UnknownName` for an argument of a name that a task does not know."""
     for given, _ in ref.arguments:
-        if given != name:
+        if given not in known:
             called = f"no argument called {given}" if given else "no argument without a name"
-            raise UnknownName(f"the task {ref.name} has {called}", known=(name,), remedy=f"write: {example}")
-    values = [value for _, value in ref.arguments]
+            raise UnknownName(
+                f"the task {ref.name} has {called}", known=tuple(known), remedy=f"write: {ref.name}({example})"
+            )
+
+
+def _given(ref: TaskRef, name: str) -> tuple[str | float, ...]:
+    """The value that is given for an argument, or none. Raises :class:`UnknownName` for several."""
+    values = tuple(value for given, value in ref.arguments if given == name)
     if len(values) > 1:
         raise UnknownName(f"{name} is given {len(values)} times in {ref}", remedy="give it once")
-    return values[0] if values else None
+    return values

@@ -10,6 +10,10 @@ without ``at`` it is about A0. Digits have the number of their power of ten.
 2. Of a difference, the smaller number is taken from the larger one, and the sign says which was which.
 3. A variable is what one column has of one of these. The counterfactual is another question in which each variable
    has a value that, by itself, would change the answer's digit (``Prediction``); the rest of it is as it comes.
+4. What a column hands on is two states, of which one at most holds: the digits make a carry, or add up to 9; they
+   borrow, or are equal. A task that is asked for a state has it as a variable, and asks nothing where it could not have
+   its other value alone: where the column's other state holds on either question, or no two numbers have it, for the
+   larger one would be the smaller one. Nor does it where the answer would stay as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from circuitdsl.language.environment import AnswersInfo, PositionInfo, TaskInfo, TaskRef, VariableInfo
-from circuitdsl.tasks.arguments import one_of, refuse_all
+from circuitdsl.tasks.arguments import words_given
 from circuitdsl.tasks.drawing import Selection, WrittenTask
 from circuitdsl.tasks.prompts import Answer, Answers, Prediction, TextPrompt
 from circuitdsl.tasks.task import TaskError
@@ -103,19 +107,51 @@ def digit(columns: tuple[Column, ...], n: int, operator: str) -> int:
 
 @dataclass(frozen=True)
 class _Names:
-    """What a task calls its variables, and how far the columns reach that hand something on to a digit."""
+    """What a task calls its variables, and how far the columns reach that hand something on to a digit.
+
+    ``made`` and ``passing`` are the states of what is handed on: that a column makes a carry or a borrow, and that it
+    hands on what comes from below.
+    """
 
     operator: str
     plain: str
     handed: str
+    made: str
+    passing: str
 
     @property
     def handing(self) -> range:
         """The columns above which the answer has a digit: none is borrowed from above the highest."""
         return range(DIGITS if self.operator == PLUS else DIGITS - 1)
 
+    def handed_on(self, states: str) -> tuple[tuple[str, int, _State | None], ...]:
+        """The variables of what is handed on, with their columns, and the state that each is, if it is one."""
+        if states:
+            return tuple((each.name, each.column, each) for each in self.asked[states])
+        return tuple((f"{self.handed}{n}", n, None) for n in self.handing)
 
-_SUM, _DIFFERENCE = _Names(PLUS, "SA", "ST"), _Names(MINUS, "MD", "MT")
+    @property
+    def asked(self) -> dict[str, tuple[_State, ...]]:
+        """The states that a task can be asked for, by the word for it: of all columns whether each makes a carry or a
+        borrow, or of one whether it passes on what comes from below. To the lowest nothing comes."""
+        passing = {f"{self.passing}{n}": (_State(f"{self.passing}{n}", n, None),) for n in self.handing[1:]}
+        return {self.made: tuple(_State(f"{self.made}{n}", n, True) for n in self.handing)} | passing
+
+
+@dataclass(frozen=True)
+class _State:
+    """A state of a column: whether what it ``hands_on`` is this, or, with neither state, nothing."""
+
+    name: str
+    column: int
+    hands_on: bool | None
+
+    def alone(self, ours: Column, theirs: Column) -> bool:
+        """Whether this state is another one in two columns, and the other state holds in neither."""
+        return {ours.hands_on, theirs.hands_on} == {self.hands_on, False}
+
+
+_SUM, _DIFFERENCE = _Names(PLUS, "SA", "ST", "SC", "SS"), _Names(MINUS, "MD", "MT", "MB", "MZ")
 _NAMES = {PLUS: _SUM, MINUS: _DIFFERENCE}
 
 
@@ -124,29 +160,66 @@ def _before(n: int) -> str:
     return f"A{n + 1}" if n < DIGITS else "SIGN"
 
 
-def predicted(question: Question, other: Question) -> dict[str, tuple[int, int]]:
-    """By variable the power of ten of the answer's digit that it changes, and what that would be by its other value."""
+def predicted(question: Question, other: Question, states: str = "") -> dict[str, tuple[int, int]]:
+    """By variable the power of ten of the answer's digit that it changes, and what that would be by its other value.
+
+    With ``states`` these stand for what is handed on; one that could not have its other value alone predicts nothing.
+    """
     names, columns, theirs = _NAMES[question.operator], question.columns, other.columns
     found: dict[str, tuple[int, int]] = {}
     for n in range(DIGITS):
         changed = _with(columns, n, replace(columns[n], plain=theirs[n].plain))
         found[f"{names.plain}{n}"] = n, digit(changed, n, names.operator)
-    for n in names.handing:
+    for name, n in _handed(names, columns, theirs, states):
         changed = _with(columns, n, replace(columns[n], hands_on=theirs[n].hands_on))
-        found[f"{names.handed}{n}"] = n + 1, digit(changed, n + 1, names.operator)
+        found[name] = n + 1, digit(changed, n + 1, names.operator)
     return found
+
+
+def _handed(
+    names: _Names, ours: tuple[Column, ...], theirs: tuple[Column, ...], states: str
+) -> Iterator[tuple[str, int]]:
+    """The variables of what is handed on that can have their other value alone, with their columns."""
+    for name, n, state in names.handed_on(states):
+        if state is None or state.alone(ours[n], theirs[n]):
+            yield name, n
 
 
 def _with(columns: tuple[Column, ...], n: int, column: Column) -> tuple[Column, ...]:
     return (*columns[:n], column, *columns[n + 1 :])
 
 
-def _other(question: Question, rng: random.Random) -> Question:
+def is_asked(question: Question, states: str) -> bool:
+    """Whether each of some states could have its other value alone, and would change the answer then."""
+    columns = question.columns
+    return all(_changes(columns, each, question.operator) for each in _NAMES[question.operator].asked[states])
+
+
+def _changes(columns: tuple[Column, ...], state: _State, operator: str) -> bool:
+    n, ours = state.column, columns[state.column]
+    theirs = replace(ours, hands_on=state.hands_on if ours.hands_on is False else False)
+    changed = _with(columns, n, theirs)
+    if operator == MINUS and carries(changed)[-1]:
+        return False
+    return state.alone(ours, theirs) and digit(changed, n + 1, operator) != digit(columns, n + 1, operator)
+
+
+def _asked(operator: str, sign: str, states: str, rng: random.Random) -> Question:
+    while True:
+        question = _drawn(operator, sign, rng)
+        if not states or is_asked(question, states):
+            return question
+
+
+def _other(question: Question, states: str, rng: random.Random) -> Question:
     """Another question with a sign as this one, each of whose variables by itself would change the answer."""
     right = [digit(question.columns, n, question.operator) for n in range(DIGITS + 1)]
+    names = _NAMES[question.operator]
+    count = DIGITS + len(names.handed_on(states))
     while True:
         other = _drawn(question.operator, question.sign, rng)
-        if all(value != right[n] for n, value in predicted(question, other).values()):
+        found = predicted(question, other, states)
+        if len(found) == count and all(value != right[n] for n, value in found.values()):
             return other
 
 
@@ -163,14 +236,13 @@ SIGNS = {"sum": PLUS, "positive": PLUS, "negative": MINUS}
 """The sign of the answer, by template."""
 
 
-def written(question: Question, template: str, rng: random.Random) -> TextPrompt:
+def written(question: Question, template: str, states: str, rng: random.Random) -> TextPrompt:
     """The prompt of a question, with counterfactuals that are drawn for it."""
     text, lowest = question.text[:-1], _rest(question.text[-1])
-    other = _other(question, rng)
+    other = _other(question, states, rng)
     counterfactuals = {OTHER: other.text[:-1]}
-    leads_to = {
-        name: Prediction(OTHER, str(value), _before(n)) for name, (n, value) in predicted(question, other).items()
-    }
+    found = predicted(question, other, states)
+    leads_to = {name: Prediction(OTHER, str(value), _before(n)) for name, (n, value) in found.items()}
     if question.operator == MINUS:
         turned = _drawn(MINUS, _opposite(question.sign), rng)
         counterfactuals[OTHER_SIGN] = turned.text[:-1]
@@ -233,74 +305,100 @@ _ELSEWHERE = (
 )
 
 
-def _variables(names: _Names, plain: str, handed: str) -> Iterator[VariableInfo]:
+def _variables(names: _Names, words: _Words, states: str) -> Iterator[VariableInfo]:
     for n in range(DIGITS):
-        about = f"{plain} at 10^{n}, without what comes from below: it gives A{n}"
+        about = f"{words.plain} at 10^{n}, without what comes from below: it gives A{n}"
         yield VariableInfo(f"{names.plain}{n}", about, OTHER, _before(n))
-    for n in names.handing:
-        yield VariableInfo(f"{names.handed}{n}", f"{handed} at 10^{n}: it changes A{n + 1}", OTHER, _before(n + 1))
+    for name, n, state in names.handed_on(states):
+        what = words.handed if state is None else words.made if state.hands_on else words.passing
+        yield VariableInfo(name, f"{what} at 10^{n}: it changes A{n + 1}", OTHER, _before(n + 1))
 
 
-_ADDITION = TaskInfo(
-    name="addition",
-    about="Sums of two three-digit numbers, a token a digit; the answer's digits one after the other (Quirke et al. "
-    "2024)",
-    positions=tuple(_positions()),
-    counterfactuals=((OTHER, "another sum, each variable of which has a value that would change the answer"),),
-    default_counterfactual=OTHER,
-    templates=1,
-    variables=tuple(
-        _variables(
-            _SUM,
-            "the sum of the digits, its last digit,",
-            "whether the digits hand on a carry (10 or more), none (8 or less), or what comes from below (9)",
-        )
-    ),
-    elsewhere=_ELSEWHERE,
+@dataclass(frozen=True)
+class _Words:
+    """What the variables of a task are, for people."""
+
+    plain: str
+    handed: str
+    made: str
+    passing: str
+
+
+_OF_SUMS = _Words(
+    plain="the sum of the digits, its last digit,",
+    handed="whether the digits hand on a carry (10 or more), none (8 or less), or what comes from below (9)",
+    made="whether the digits make a carry (10 or more, or 8 or less)",
+    passing="whether the digits add up to 9 (or to 8 or less), while a carry comes from below",
 )
 
-_SUBTRACTION = TaskInfo(
-    name="subtraction",
-    about="Differences of two three-digit numbers, a token a digit; half of them are negative, or, with "
-    'subtraction(sign: "negative") and "positive", all and none (Quirke et al. 2024)',
-    positions=tuple(_positions()),
-    counterfactuals=(
-        (OTHER, "another difference of the same sign, each variable of which would change the answer"),
-        (OTHER_SIGN, "a difference of the other sign"),
-    ),
-    default_counterfactual=OTHER,
-    templates=2,
-    variables=(
-        *_variables(
-            _DIFFERENCE,
-            "the digit of the larger number less that of the smaller one, modulo 10,",
-            "whether the digits hand on a borrow (the larger number's is smaller), none, or what comes from below "
-            "(equal digits)",
+_OF_DIFFERENCES = _Words(
+    plain="the digit of the larger number less that of the smaller one, modulo 10,",
+    handed="whether the digits hand on a borrow (the larger number's is smaller), none, or what comes from below "
+    "(equal digits)",
+    made="whether the digits make a borrow (the larger number's is smaller, or larger)",
+    passing="whether the digits are equal (or the larger number's is larger), while a borrow comes from below",
+)
+
+
+def _addition(states: str) -> TaskInfo:
+    return TaskInfo(
+        name="addition",
+        about="Sums of two three-digit numbers, a token a digit; the answer's digits one after the other (Quirke et "
+        f"al. 2024){_asking('addition', _SUM)}",
+        positions=tuple(_positions()),
+        counterfactuals=((OTHER, "another sum, each variable of which has a value that would change the answer"),),
+        default_counterfactual=OTHER,
+        templates=1,
+        variables=tuple(_variables(_SUM, _OF_SUMS, states)),
+        elsewhere=_ELSEWHERE,
+    )
+
+
+def _subtraction(states: str, signs: int) -> TaskInfo:
+    return TaskInfo(
+        name="subtraction",
+        about="Differences of two three-digit numbers, a token a digit; half of them are negative, or, with "
+        'subtraction(sign: "negative") and "positive", all and none (Quirke et al. 2024)'
+        f"{_asking('subtraction', _DIFFERENCE)}",
+        positions=tuple(_positions()),
+        counterfactuals=(
+            (OTHER, "another difference of the same sign, each variable of which would change the answer"),
+            (OTHER_SIGN, "a difference of the other sign"),
         ),
-        VariableInfo("GT", "which number is larger: it gives the answer's sign", OTHER_SIGN, "EQ"),
-    ),
-    elsewhere=_ELSEWHERE,
-)
+        default_counterfactual=OTHER,
+        templates=signs,
+        variables=(
+            *_variables(_DIFFERENCE, _OF_DIFFERENCES, states),
+            VariableInfo("GT", "which number is larger: it gives the answer's sign", OTHER_SIGN, "EQ"),
+        ),
+        elsewhere=_ELSEWHERE,
+    )
 
 
-def _task(info: TaskInfo, operator: str, templates: tuple[str, ...]) -> WrittenTask[tuple[()]]:
+def _asking(task: str, names: _Names) -> str:
+    first, *others = names.asked
+    listed = " and ".join(f'"{word}"' for word in others)
+    return f'; {task}(states: "{first}"), and {listed}, ask for states of what is handed on in place of {names.handed}'
+
+
+def _task(info: TaskInfo, operator: str, templates: tuple[str, ...], states: str) -> WrittenTask[tuple[()]]:
     def draw_text(template: str, pools: tuple[()], rng: random.Random) -> TextPrompt:
-        return written(_drawn(operator, SIGNS[template], rng), template, rng)
+        return written(_asked(operator, SIGNS[template], states, rng), template, states, rng)
 
     return WrittenTask(info, templates, (), _choose, draw_text)
 
 
 def open_addition(ref: TaskRef) -> WrittenTask[tuple[()]]:
-    """The task of ``task addition``. Raises :class:`UnknownName` for arguments."""
-    refuse_all(ref)
-    return _task(_ADDITION, PLUS, ("sum",))
+    """The task of ``task addition`` or ``task addition(states: "SC")``. Raises :class:`UnknownName` for other
+    arguments."""
+    states = words_given(ref, {"states": tuple(_SUM.asked)}).get("states", "")
+    return _task(_addition(states), PLUS, ("sum",), states)
 
 
 def open_subtraction(ref: TaskRef) -> WrittenTask[tuple[()]]:
-    """The task of ``task subtraction`` or ``task subtraction(sign: "negative")``. Raises :class:`UnknownName` for other
-    arguments."""
+    """The task of ``task subtraction`` or ``task subtraction(sign: "negative", states: "MB")``. Raises
+    :class:`UnknownName` for other arguments."""
     signs = ("positive", "negative")
-    sign = one_of(ref, "sign", signs)
-    if sign is None:
-        return _task(_SUBTRACTION, MINUS, signs)
-    return _task(replace(_SUBTRACTION, templates=1), MINUS, (sign,))
+    given = words_given(ref, {"sign": signs, "states": tuple(_DIFFERENCE.asked)})
+    templates, states = (given["sign"],) if "sign" in given else signs, given.get("states", "")
+    return _task(_subtraction(states, len(templates)), MINUS, templates, states)

@@ -29,7 +29,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Target
+from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Swap, Target
 from circuitdsl.components import (
     ALL,
     Component,
@@ -374,12 +374,16 @@ class Draw:
         return Isolated(frozenset(kept), self.source(), mlps, features)
 
     def action(self) -> tuple[Action, Source | None]:
-        kind = self.rng.choice(["attend", "ablate", "patch", "scale", "freeze"])
+        kind = self.rng.choice(["attend", "ablate", "patch", "scale", "freeze", "swap"])
         if kind == "attend":
             query, keys = self.rng.choice(list(ATTENDS.items()))
             heads = tuple(Node(self.head(), Position(query)) for _ in range(2))
             return Attend(heads, self.targets(keys), text="attend"), None
         nodes = tuple(sorted(self.nodes(2), key=str))
+        if kind == "swap":
+            here, there = self.rng.sample(tuple(map(Position, ("A", "B", "END"))), 2)
+            both = (replace(node, position=position) for node in nodes for position in (here, there))
+            return Swap(tuple(dict.fromkeys(both)), (here, there), text="swap"), None
         source = self.source() if kind in ("ablate", "patch") else None
         factor = self.rng.choice((0.0, 0.5, 2.0, -1.0))
         made: dict[str, Action] = {

@@ -19,7 +19,23 @@ from random_models import (
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
-from circuitdsl.components import ALL, END, Component, Embed, Geometry, Head, Mlp, Node, Position, can_carry
+from circuitdsl.components import (
+    ALL,
+    END,
+    Component,
+    Dictionary,
+    Embed,
+    ErrorTerm,
+    Feature,
+    Geometry,
+    Head,
+    Mlp,
+    Neuron,
+    Node,
+    OfDictionary,
+    Position,
+    can_carry,
+)
 from circuitdsl.components.head import all_heads
 from circuitdsl.components.mlp import all_mlps
 from circuitdsl.engine.batch import batch_of, counterfactual_tokens, tokens_at
@@ -44,6 +60,7 @@ from circuitdsl.measures.experiments import (
 from circuitdsl.measures.measurement import Array, CannotMeasure, Failure
 from circuitdsl.models import Model, open_model
 from circuitdsl.tasks.prompts import Prompt
+from written_dictionaries import Arrays, features_of, random_dictionary
 
 PROMPTS = prompts(10, seed=3)
 LOGIT_DIFF = Metric("logit_diff")
@@ -102,7 +119,11 @@ def test_all_edges_are_the_model_and_none_the_counterfactual(name: str):
 # --- one pass an input -----------------------------------------------------------------------------
 
 
-def one_by_one(model: Model, prompt: Prompt, edges: frozenset[NodeEdge]) -> Tensor:
+Written = tuple[Dictionary, Arrays, str]
+"""A dictionary, its arrays and its architecture."""
+
+
+def one_by_one(model: Model, prompt: Prompt, edges: frozenset[NodeEdge], written: tuple[Written, ...] = ()) -> Tensor:
     """The definition for one prompt: every input that edges lead to by a forward pass of its own. Logits at END."""
     bridge, geometry = model.bridge, model.geometry
     batch = batch_of([prompt], torch.device("cpu"))
@@ -149,7 +170,38 @@ def one_by_one(model: Model, prompt: Prompt, edges: frozenset[NodeEdge]) -> Tens
         return total
 
     def place(edge: NodeEdge) -> Position:
-        return END if edge.receiver is None else edge.receiver.position
+        return END if edge.receiver is None else ALL if at_heads(edge.receiver) else edge.receiver.position
+
+    def at_heads(node: Node) -> bool:
+        return isinstance(node.component, OfDictionary) and node.component.dictionary.point == "attn_out"
+
+    def put_out(point: str, layer: int, reads: str) -> dict[Component, Tensor]:
+        """What features and errors at a point write, each by a pass in which what arrives at it is read."""
+        found: dict[Component, Tensor] = {}
+        for dictionary, arrays, kind in written:
+            if (dictionary.point, dictionary.layer) != (point, layer):
+                continue
+            names = [dictionary.stands_at, dictionary.reads]
+            then = passing(other, {}, names)
+            for node in sorted({edge.receiver for edge in edges if edge.receiver}, key=str):
+                part = node.component
+                if not isinstance(part, OfDictionary) or part.dictionary != dictionary:
+                    continue
+                now = passing(other, {reads: (None, stream(reads, node, ""))}, names)
+                f, g = (
+                    torch.tensor(np.array([features_of(x.numpy(), arrays, kind) for x in run[dictionary.reads][0]]))
+                    for run in (now, then)
+                )
+                decoder = torch.from_numpy(arrays["W_dec"])
+                change = (f - g).float() @ decoder
+                if isinstance(part, Feature):
+                    change = (f - g)[:, [part.index]].float() * decoder[part.index]
+                else:
+                    change = (now[dictionary.stands_at] - then[dictionary.stands_at])[0] - change
+                its = torch.zeros(len(prompt.tokens), dtype=torch.bool)
+                its[sorted(tokens_at(prompt, node.position)) if at_heads(node) else slice(None)] = True
+                found[part] = (change * its[:, None])[None]
+        return found
 
     first = "blocks.0.hook_resid_pre"
     changes: dict[Component, Tensor] = {
@@ -168,12 +220,16 @@ def one_by_one(model: Model, prompt: Prompt, edges: frozenset[NodeEdge]) -> Tens
                 put[name] = spot[0], whole[..., spot[0], :]
             now, then = passing(other, put, [z])[z], passing(other, {}, [z])[z]
             made[head] = (now - then)[:, :, head.index] @ bridge.W_O[layer, head.index].detach()
+        made |= put_out("attn_out", layer, before)
         if geometry.parallel_attn_mlp:
             _mlp(made, Mlp(layer), before, receivers, passing, stream, other)
-            changes |= made
+            changes |= made | put_out("mlp_out", layer, before)
         else:
             changes |= made
-            _mlp(changes, Mlp(layer), f"blocks.{layer}.hook_resid_mid", receivers, passing, stream, other)
+            within = f"blocks.{layer}.hook_resid_mid"
+            of_features = put_out("mlp_out", layer, within)
+            _mlp(changes, Mlp(layer), within, receivers, passing, stream, other)
+            changes |= of_features
     last = f"blocks.{geometry.n_layers - 1}.hook_resid_post"
     return passing(other, {last: (None, stream(last, None, ""))}, [])["logits"][0, int(batch.ends[0])]
 
@@ -208,6 +264,92 @@ def test_any_edges_as_one_pass_an_input_has_it(name: str):
         logits = one_by_one(model, prompt, edges)
         expected = logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].mean()
         close(found, np.array([float(expected)]))
+
+
+def feature_edges(geometry: Geometry, written: tuple[Written, ...], seed: int) -> frozenset[NodeEdge]:
+    """Some edges into features and errors, on from these, past them and between other components, each into a part at
+    one position."""
+    rng = random.Random(seed)
+    places = [ALL, END, *map(Position, ("A", "B", "S"))]
+    parts = [
+        Node(part, rng.choice(places))
+        for dictionary, _, _ in written
+        for part in (*rng.sample(Feature.of(dictionary, (None,)), 4), ErrorTerm(dictionary))
+    ]
+    points = {dictionary.summed for dictionary, _, _ in written}
+
+    def ends(others: list[Component]) -> list[Node]:
+        return [*parts, *(Node(each, rng.choice(places)) for each in others)]
+
+    others: list[Component] = [*all_heads(geometry), *all_mlps(geometry)]
+    senders = ends([Embed(), *(each for each in others if each.output not in points)])
+    edges = {
+        NodeEdge(sender, receiver, which)
+        for sender in senders
+        for receiver in ends(others)
+        for which in receiver.component.inputs or ("",)
+        if can_carry(sender.component, receiver.component, geometry.parallel_attn_mlp) and rng.random() < 0.4
+    }
+    return frozenset(edges | {NodeEdge(Node(sender.component, ALL)) for sender in senders})
+
+
+POINTS = [("standard", "attn_out", "topk", "mlp_out"), ("jumprelu", "attn_out", "transcoder", "mlp_out")]
+
+
+@pytest.mark.parametrize("name", ["gpt2", GROUPED, "phi, parallel with one norm"])
+@pytest.mark.parametrize("pair", POINTS, ids=str)
+def test_edges_between_features_as_one_pass_an_input_has_them(name: str, pair, tmp_path):
+    model = architecture(name)
+    first, point, second, other = pair
+    written = tuple(
+        (*random_dictionary(tmp_path / which, which, there, 1, name=f"d{which[0]}"), which)
+        for which, there in ((first, point), (second, other))
+    )
+    for seed, prompt in enumerate(PROMPTS[:2]):
+        edges = feature_edges(model.geometry, written, seed)
+        assert any(isinstance(edge.sender.component, OfDictionary) for edge in edges if edge.receiver)
+        (found,) = readings(model, kept(edges), some=(prompt,))
+        logits = one_by_one(model, prompt, edges, written)
+        expected = logits[list(prompt.answers)].mean() - logits[list(prompt.wrong)].mean()
+        close(found, np.array([float(expected)]))
+
+
+def test_all_parts_in_place_of_what_they_are_parts_of_are_the_model(tmp_path):
+    model = architecture("gpt2")
+    dictionary, _ = random_dictionary(tmp_path / "d", "standard", "attn_out", 1)
+    parts: tuple[Component, ...] = (*Feature.of(dictionary, (None,)), ErrorTerm(dictionary))
+    whole = {edge for edge in all_edges(model.geometry) if edge.sender.component.output != dictionary.summed}
+    into = {NodeEdge(edge.sender, Node(part, ALL)) for edge in whole for part in parts if _reach(edge, dictionary)}
+    onward = {
+        replace(edge, sender=Node(part, ALL))
+        for edge in all_edges(model.geometry)
+        if edge.sender.component == Head(1, 0)
+        for part in parts
+    }
+    everything, clean = readings(model, kept(frozenset(whole | into | onward)), Clean())
+    close(everything, clean)
+
+
+def _reach(edge: NodeEdge, dictionary: Dictionary) -> bool:
+    return edge.receiver is not None and can_carry(edge.sender.component, ErrorTerm(dictionary), False)
+
+
+def test_what_would_arrive_twice_is_refused(tmp_path):
+    model = architecture("gpt2")
+    dictionary, _ = random_dictionary(tmp_path / "d", "standard", "attn_out", 1)
+    feature, error = Node(Feature(dictionary, 3), ALL), Node(ErrorTerm(dictionary), ALL)
+    stream, _ = random_dictionary(tmp_path / "s", "standard", "resid_pre", 1)
+    head = Node(Head(1, 2), ALL)
+    embed = Node(Embed(), ALL)
+    wrong = {
+        "are parts of one output": (NodeEdge(feature), NodeEdge(head)),
+        "is a part of what 1.2 writes": (NodeEdge(head, error),),
+        "is of all that was written before": (NodeEdge(Node(Feature(stream, 0), ALL)),),
+        "at several positions": (NodeEdge(embed, feature), NodeEdge(embed, Node(feature.component, END))),
+        "knows no neuron 1.3": (NodeEdge(Node(Neuron(1, 3), ALL)),),
+    }
+    for message, edges in wrong.items():
+        assert message in failure(model, kept(frozenset(edges)))
 
 
 def test_heads_of_a_group_take_turns():

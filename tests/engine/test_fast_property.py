@@ -112,7 +112,8 @@ def test_every_kind_of_experiment_is_drawn():
     wanted |= {kind.__name__ for kind in kinds().values()}
     wanted |= {f"{what} {each.point}" for each in dictionaries() for what in ("part at", "into part at", "kept by")}
     wanted |= {"into stream", "errors ablated", "errors kept", "transcoder"}
-    done = {action.word for action in ACTIONS}  # the plain engine swaps (test_swap, test_swap_attention)
+    done = {action.word for action in ACTIONS}
+    # The plain engine swaps attention (test_swap_attention), and runs paths under a swap, which the fast one hands on.
     wanted |= {*METRICS, *BEHAVIOURS, *done, *(f"paths under {word}" for word in done)}
     wanted |= {"into q", "into k", "into v", "into MLP", "into logits", "strict", "not strict"}
     wanted |= {f"shared among {count}" for count in (1, 2, 3)}

@@ -80,7 +80,7 @@ def test_the_passes_of_a_swap_are_planned(tmp_path):
     plan = api.plan(with_reference(cd.load(path), 4), unexplained=False)
     report = Workbench(engine="fast").check(plan)
     cost, (swapped,) = report.cost, report.interventions
-    assert "the plain engine runs `swap`: the fast engine does not cover that" in swapped.notes
+    assert "the plain engine runs paths under `swap`: the fast engine does not cover that" in swapped.notes
     (note,) = left_to_plain(plan.jobs(), "fast")
     assert note in swapped.notes
     # An engine's own name need not be the one under which it is registered.

@@ -133,3 +133,33 @@ def test_the_right_claim_finds_it_out(change: Change):
         return
     outcome = bench().outcome(resolved(text), change.claim)
     assert outcome.verdict is Verdict.FAILS, (outcome.estimate, outcome.note)
+
+
+# --- by edges --------------------------------------------------------------------------------------
+
+BY_EDGES = "feature_edges"
+WHOLE = "expect faithfulness(edges) in 97% .. 103%"
+
+
+@pytest.mark.parametrize("claim", resolved(plain_text(BY_EDGES)).circuits[0].claims, ids=lambda claim: claim.text)
+def test_edges_between_features_hold(claim: Claim):
+    outcome = bench().outcome(resolved(plain_text(BY_EDGES)), claim.text)
+    assert outcome.verdict is Verdict.HOLDS, (outcome.estimate, outcome.note)
+
+
+MISSING = [
+    "edge embed -> previous : raises",
+    "edge embed -> moved : raises",
+    "edge seen -> inhibited : raises",
+    "edge inhibited -> moved : raises",
+    "edge moved -> logits : raises",
+    "edge negative -> logits : lowers",
+]
+
+
+@pytest.mark.parametrize("edge", MISSING)
+def test_without_an_edge_the_rest_is_not_the_model(edge: str):
+    text = plain_text(BY_EDGES)
+    assert edge in text
+    outcome = bench().outcome(resolved(text.replace(edge, "")), WHOLE)
+    assert outcome.verdict is Verdict.FAILS, (outcome.estimate, outcome.note)

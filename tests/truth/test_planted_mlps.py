@@ -41,7 +41,7 @@ def circuit(name: str) -> Circuit:
 def test_the_shipped_transcoders_are_the_ones_that_are_written(tmp_path):
     dictionaries.write(tmp_path)
     written = sorted(path.name for path in tmp_path.iterdir())
-    assert written == ["mlp1", "mlp2", "mlp3", "mlp4", "mlp5", "named"]
+    assert written == ["half3", "mlp1", "mlp2", "mlp3", "mlp4", "mlp5", "named"]
     for name in written:
         for file in (SETTINGS, WEIGHTS):
             assert (tmp_path / name / file).read_bytes() == (SPECS / name / file).read_bytes()
@@ -333,3 +333,45 @@ def test_what_is_silent_is_not_called_unimportant():
     text = text_of(NEURONS).replace(COMPLETE, "expect knockout(backup) in -1% .. 1%")
     outcome = bench().outcome(resolved(text), "expect knockout(backup) in -1% .. 1%")
     assert outcome.verdict is Verdict.ERROR and "changed nothing" in outcome.note
+
+
+# --- an error that is worth something -----------------------------------------------------------------
+
+ERRORS = "errors"
+OF_ERRORS = [(each.name, claim.text) for each in resolved(plain_text(ERRORS)).circuits for claim in each.claims]
+
+
+def of_errors(name: str) -> str:
+    _, _, after = plain_text(ERRORS).partition(f"circuit {name} {{")
+    return f"circuit {name} {{" + after.partition("\ncircuit ")[0]
+
+
+@pytest.mark.parametrize(("name", "claim"), OF_ERRORS)
+def test_what_a_kept_an_ablated_and_a_listed_error_are_worth(name: str, claim: str):
+    outcome = bench().outcome(resolved(of_errors(name)), claim)
+    assert outcome.verdict is Verdict.HOLDS, (outcome.estimate, outcome.note)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "other"), [("errors_kept", "kept", "ablated"), ("errors_ablated", "ablated", "kept")]
+)
+def test_the_other_setting_of_errors_is_found_out(name: str, said: str, other: str):
+    text = of_errors(name)
+    (claim,) = [claim for circuit, claim in OF_ERRORS if circuit == name and "faithfulness" in claim]
+    outcome = bench().outcome(resolved(text.replace(f"errors {said}", f"errors {other}")), claim)
+    assert outcome.verdict is Verdict.FAILS, (outcome.estimate, outcome.note)
+
+
+def test_a_part_of_the_neurons_is_in_the_features_and_the_others_are_the_error():
+    """Features are of every second planned neuron; the rest of these and what murmurs are the error."""
+    planned = range(TEXTURES, TEXTURES + 16)
+    parts = {
+        "say": [each for each in planned if (each - TEXTURES) % 2 == 0],
+        "h3.error at END": [*range(TEXTURES), *(each for each in planned if (each - TEXTURES) % 2)],
+    }
+    for part, neurons in parts.items():
+        listed = " ".join(f"neuron 3.{each}" for each in neurons)
+        said = (f"expect knockout({part}) <= 500%", f"expect knockout({{ {listed} }} at END) <= 500%")
+        text = of_errors("errors_kept").replace("edge say -> logits : raises", "\n".join(said))
+        ours, theirs = (bench().outcome(resolved(text), each).estimate.value for each in said)
+        assert ours is not None and abs(ours) > 0.05 and ours == pytest.approx(theirs, abs=1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale
+from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Swap
 from circuitdsl.components import (
     Component,
     Embed,
@@ -39,7 +39,7 @@ from circuitdsl.measures.experiments import (
 if TYPE_CHECKING:
     from circuitdsl.engine.fast.architecture import Network
 
-ACTIONS: tuple[type[Action], ...] = (Attend, Ablate, Patch, Scale, Freeze)
+ACTIONS: tuple[type[Action], ...] = (Attend, Ablate, Patch, Scale, Freeze, Swap)
 """The actions that it does itself. A class derived from one of them may write something else, and is not covered."""
 
 COMPONENTS: tuple[type[Component], ...] = (Head, Mlp, Neuron, Residual, Feature, ErrorTerm, Embed, PosEmbed)
@@ -66,6 +66,8 @@ def declined(world: World) -> str:
     """For what a world is left to the plain engine; "" if for nothing."""
     if isinstance(world, EdgesKept):
         return "circuits kept by their edges"
+    if isinstance(world, Patched) and any(isinstance(action, Swap) for action in actions_of(world)):
+        return f"paths under `{Swap.word}`"  # a path is run at its own tokens, and what is swapped stands at others
     actions = (f"`{action.word}`" for action in actions_of(world) if type(action) not in ACTIONS)
     others = (str(component) for component in components(world) if type(component) not in COMPONENTS)
     return min((*actions, *others), default="")

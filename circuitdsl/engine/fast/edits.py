@@ -6,32 +6,50 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.hook_points import layer_of, step_of
 from circuitdsl.engine.fast.masks import Mask, laid_out
-from circuitdsl.engine.fast.region import columns, picked, placed
+from circuitdsl.engine.fast.region import columns, narrow, picked, placed
+
+
+@dataclass(frozen=True, eq=False)
+class Exchanged:
+    """What passes at a token ``here`` of each prompt and at one ``there``, each in place of the other."""
+
+    here: Int[Tensor, " prompts"]
+    there: Int[Tensor, " prompts"]
+
+    def of(self, old: Tensor, at: Int[Tensor, "prompts n"]) -> Tensor:
+        """``old`` [prompts, rows, n, ...] on the tokens ``at``, where both are among them."""
+        here, there = self.here[:, None], self.there[:, None]
+        source = torch.where(at == here, there, torch.where(at == there, here, at))
+        return narrow(old, (at[:, None] == source[:, :, None]).int().argmax(-1))
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
     """A change of what passes a hook point.
 
-    ``mask`` says where; of a pattern, at which queries of which heads. ``values`` are cached by token, or one number;
-    of a pattern [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` at one hook point are the same edit.
+    ``mask`` says where; of a pattern, at which queries of which heads. ``values`` are cached by token, one number, or
+    what passes at other tokens there; of a pattern [prompts, 1, 1, keys]. Over one batch, edits of equal ``key`` at one
+    hook point are the same edit.
     """
 
     name: str
     key: Hashable
     mask: Mask
-    values: Tensor | Cached
+    values: Tensor | Cached | Exchanged
     factor: float = 0.0
 
     def new(self, old: Tensor, at: Tensor, chosen: Sequence[int] | None = None) -> Tensor:
         """What it puts in at the tokens ``at`` [prompts, n], ``values`` plus ``factor`` times what passes there: it
         broadcasts to ``old`` [prompts, rows, n, ...], which has the ``chosen`` columns of the hook point, or all."""
+        if isinstance(self.values, Exchanged):
+            return self.values.of(old, at)
         values = self.values.take(at)[:, None] if isinstance(self.values, Cached) else self.values
         if chosen is not None and values.dim():
             values = values[..., placed(torch.tensor(chosen), values.device)]
@@ -54,6 +72,11 @@ class Edit:
     def of_heads(self) -> bool:
         """Whether it is of what heads attend to or put out."""
         return self.of_pattern or self.name == hook_names.z(layer_of(self.name))
+
+    @property
+    def moves(self) -> bool:
+        """Whether what it puts in passes at other tokens, which have to be run too."""
+        return isinstance(self.values, Exchanged)
 
     @property
     def like(self) -> Hashable:

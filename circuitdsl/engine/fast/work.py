@@ -268,17 +268,21 @@ class Work:
     def _plan_recomputed(self, variants: Sequence[Variant], asked: Asked) -> None:
         """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
-        # Attention may be read at any token, also after the one at which the output is.
-        until = self.batch.last if patterns else self.batch.ends
-        region = onward(touched(variants[0].edits, self.batch), self.batch.ends, until).to(self.device)
+        # Attention may be read at any token, also after the one at which the output is, and outputs swapped with there.
+        until = self.batch.last if patterns or _moving(variants) else self.batch.ends
+        planned = onward(touched(variants[0].edits, self.batch), self.batch.ends, until)
+        moved = touched((edit for variant in variants for edit in variant.edits if edit.moves), self.batch)
+        assert planned.inside[moved].all(), "what is swapped is run at both of its tokens"
+        region = planned.to(self.device)
         clean = self.caches.clean.activations
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
             begins = list(map(_first_layer, some))
             # For the same reason the last layer runs all of them.
-            x, recorded = self._pass(all_asked(region) if names else region, clean, begins, some, passed).run(names)
-            end = narrow(x, region.asked) if names else x
+            every = bool(names) or _moving(some)
+            x, recorded = self._pass(all_asked(region) if every else region, clean, begins, some, passed).run(names)
+            end = narrow(x, region.asked) if every else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
             for row, variant in enumerate(some):
                 readings = asked[variant.world]
@@ -652,6 +656,11 @@ def _whole(activations: Mapping[str, Cached], readings: Iterable[Reading]) -> di
 def _features(variant: Variant) -> int:
     """Of the largest dictionary that its world names or replaces, which says how many make a stack."""
     return max((each.n_features for each in hook_names.dictionaries([variant.world])), default=0)
+
+
+def _moving(variants: Iterable[Variant]) -> bool:
+    """Whether what any of them puts in passes at other tokens."""
+    return any(edit.moves for variant in variants for edit in variant.edits)
 
 
 def _first_layer(variant: Variant) -> int:

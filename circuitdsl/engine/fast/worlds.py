@@ -9,12 +9,12 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale
+from circuitdsl.actions import Ablate, Action, Attend, Freeze, Patch, Scale, Swap
 from circuitdsl.components import ALL, Geometry, Head, Node, Position
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch, mask_of
 from circuitdsl.engine.fast.cached import Cached
-from circuitdsl.engine.fast.edits import Edit
+from circuitdsl.engine.fast.edits import Edit, Exchanged
 from circuitdsl.engine.fast.hook_points import keys_at, values_at
 from circuitdsl.engine.fast.masks import Mask, Tokens, union
 from circuitdsl.engine.fast.outside import Outside
@@ -173,8 +173,21 @@ def _edits(action: Action, run: _Acting) -> tuple[Edit, ...]:
             )
         case Ablate() | Patch() | Freeze():
             return run.replacing(action)
+        case Swap():
+            return _swapping(action, run.places)
         case _:
             raise LookupError(f"the fast engine does not cover `{action.text}`")
+
+
+def _swapping(action: Swap, places: Places) -> tuple[Edit, ...]:
+    """Outputs at two positions exchanged. Raises CannotMeasure where either is not one token."""
+    masks = [places.where(position).planned for position in action.between]
+    for position, mask in zip(action.between, masks, strict=True):
+        if bool((mask.sum(-1) != 1).any()):
+            raise CannotMeasure(f"what is swapped is of single tokens, and {position} is not one on every prompt")
+    device = places.batch.tokens.device
+    exchanged = Exchanged(*(placed(_first(mask), device) for mask in masks))
+    return tuple(Edit(name, action, mask, exchanged) for name, mask in places.outputs(action.nodes).items())
 
 
 def _attending(action: Attend, places: Places) -> tuple[Edit, ...]:

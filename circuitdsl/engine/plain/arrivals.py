@@ -4,7 +4,7 @@ several receivers. No torch: costs use it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
@@ -26,25 +26,32 @@ COUNTERFACTUAL, CLEAN, FIRST = 0, 1, 2
 class Arrivals:
     """What arrives at the logits, and at every input of a component, ("q" of a head, "" of an MLP), that edges lead to.
 
-    ``parallel``: the MLPs of the model read the same stream as the heads of their layer.
+    ``parallel``: the MLPs of the model read the same stream as the heads of their layer. ``places``: at which positions
+    those stand that read all tokens up to their own, features of what heads write.
     """
 
     inputs: Mapping[tuple[Component, str], Arriving]
     logits: Arriving
     parallel: bool
+    places: Mapping[Component, frozenset[Position]] = field(default_factory=dict[Component, frozenset[Position]])
 
     @classmethod
     def of(cls, edges: Iterable[NodeEdge], parallel: bool = False) -> Arrivals:
         """An edge against the order of computation carries nothing."""
         logits: set[tuple[Node, Position]] = set()
         inputs: dict[tuple[Component, str], set[tuple[Node, Position]]] = {}
+        places: dict[Component, frozenset[Position]] = {}
         for edge in edges:
             receiver = edge.receiver
             if receiver is None:
                 logits.add((edge.sender, ALL))  # they are read at one token, so that it need not be said here
             elif can_carry(edge.sender.component, receiver.component, parallel):
-                inputs.setdefault((receiver.component, edge.input), set()).add((edge.sender, receiver.position))
-        return cls({key: frozenset(some) for key, some in inputs.items()}, frozenset(logits), parallel)
+                component, read = receiver.component, receiver.position
+                if isinstance(component, OfDictionary) and component.looks_back:
+                    places[component] = places.get(component, frozenset()) | {read}
+                    read = ALL
+                inputs.setdefault((component, edge.input), set()).add((edge.sender, read))
+        return cls({key: frozenset(some) for key, some in inputs.items()}, frozenset(logits), parallel, places)
 
     def at(self, component: Component, which: str) -> Arriving:
         return self.inputs.get((component, which), NOTHING)
@@ -53,12 +60,29 @@ class Arrivals:
         """The heads of a layer that edges lead to, in order."""
         return tuple(sorted({each for each, _ in self.inputs if isinstance(each, Head) and each.layer == layer}))
 
+    def parts(self, layer: int, point: str) -> tuple[OfDictionary, ...]:
+        """The features and errors at a layer's ``attn_out`` or ``mlp_out`` that edges lead to, in order."""
+        found = {each for each, _ in self.inputs if isinstance(each, OfDictionary) and each.layer == layer}
+        return tuple(sorted((each for each in found if each.dictionary.point == point), key=str))
+
     def at_start(self, layer: int) -> tuple[Arriving, ...]:
         """The different sets that arrive where a layer begins: at its heads, and in parallel models at its MLP."""
         found = [self.at(head, which) for head in self.heads(layer) for which in head.inputs]
         if self.parallel:
-            found.append(self.at(Mlp(layer), ""))
-        return tuple(dict.fromkeys(each for each in found if each))
+            found += self._at_mlp(layer)
+        return _different(found)
+
+    def through_heads(self, layer: int) -> tuple[Arriving, ...]:
+        """The different sets that all heads of a layer read, for features of what they write together."""
+        return _different(self.at(part, "") for part in self.parts(layer, "attn_out"))
+
+    def within(self, layer: int) -> tuple[Arriving, ...]:
+        """The different sets that a layer's MLP reads, for itself and for features of what it writes; none in parallel
+        models, where they arrive where the layer begins."""
+        return () if self.parallel else _different(self._at_mlp(layer))
+
+    def _at_mlp(self, layer: int) -> list[Arriving]:
+        return [self.at(each, "") for each in (Mlp(layer), *self.parts(layer, "mlp_out"))]
 
     def turns(self, layer: int, geometry: Geometry) -> tuple[tuple[Head, ...], ...]:
         """The receiving heads of a layer in turns: of heads that share keys and values one at a time."""
@@ -72,7 +96,12 @@ class Arrivals:
     def copies(self) -> int:
         """How many copies of the prompts stand side by side where no heads share keys and values."""
         layers = {component.layer for component, _ in self.inputs}
-        return FIRST + max([1, *(len(self.at_start(layer)) for layer in layers)])
+        begun = (len(self.at_start(layer)) + len(self.through_heads(layer)) for layer in layers)
+        return FIRST + max([1, *begun, *(len(self.within(layer)) for layer in layers)])
+
+
+def _different(arriving: Iterable[Arriving]) -> tuple[Arriving, ...]:
+    return tuple(dict.fromkeys(each for each in arriving if each))
 
 
 def frozen_in(world: Patched, geometry: Geometry) -> tuple[str, ...]:

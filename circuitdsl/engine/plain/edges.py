@@ -10,6 +10,8 @@ One pass over copies of the prompts, side by side, so that all of a layer is the
    nothing arrives; its output then is its output in this run.
 4. The MLP of the layer likewise, and the logits last. A sender that no edge leads to has its output of copy 0, but for
    the token embedding, whose output in this run is that of copy 1.
+5. Features and errors of what heads or an MLP write are those of a copy in which all heads of the layer, or its MLP,
+   read what arrives. What one puts out is the change of its value since copy 0, as its dictionary writes it.
 
 That the residual stream is the sum of all outputs is checked on the way, between copies 0 and 1: where outputs are
 normed before they are added, as in Gemma 2, there is no such run. Miller et al. 2024; Mueller et al. 2025 (MIB).
@@ -17,24 +19,36 @@ normed before they are added, as in Gemma 2, there is no such run. Miller et al.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from circuitdsl.components import Component, Embed, Geometry, Head, Mlp, PosEmbed
+from circuitdsl.components import (
+    Component,
+    Dictionary,
+    Embed,
+    ErrorTerm,
+    Feature,
+    Geometry,
+    Head,
+    Mlp,
+    OfDictionary,
+    PosEmbed,
+)
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch, mask_of
 from circuitdsl.engine.plain.arrivals import CLEAN, COUNTERFACTUAL, FIRST, Arrivals, Arriving
 from circuitdsl.engine.plain.writes import Hook
 from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.models import DictionaryWeights
 
 Edit = Callable[[Tensor], None]
 """Reads and changes what passes a hook point, in place: [copies, prompts, length, ...]."""
 
-KINDS = (Head, Mlp, Embed, PosEmbed)
+KINDS = (Head, Mlp, Embed, PosEmbed, Feature, ErrorTerm)
 
 
 def before(layer: int) -> str:
@@ -54,7 +68,8 @@ def after(layer: int) -> str:
 
 @dataclass
 class EdgesRun:
-    """The run over one batch. ``write_out`` is W_O: [layers, heads, d_head, d_model].
+    """The run over one batch. ``write_out`` is W_O: [layers, heads, d_head, d_model]; ``dictionaries`` are those of the
+    features and errors at the ends of edges.
 
     ``changes`` holds each sender's output in this run less its output on the counterfactual, as it is added to the
     residual stream: [prompts, length, d_model]. ``expected`` is how the whole stream differs between the first
@@ -65,21 +80,37 @@ class EdgesRun:
     geometry: Geometry
     write_out: Float[Tensor, "layers heads d_head d_model"]
     arrivals: Arrivals
+    dictionaries: Mapping[Dictionary, DictionaryWeights] = field(default_factory=dict[Dictionary, DictionaryWeights])
     changes: dict[Component, Tensor] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
+    read: dict[int, Tensor] = field(default_factory=dict)
     expected: Tensor | None = None
 
     def __post_init__(self) -> None:
-        named = {each for each, _ in self.arrivals.inputs} | self._senders()
-        for component in sorted(named, key=str):
+        for component in sorted({each for each, _ in self.arrivals.inputs} | self._senders(), key=str):
             if type(component) not in KINDS:
-                raise CannotMeasure(f"a run of edges alone knows no {component}: its edges lead to heads and MLPs")
+                raise CannotMeasure(
+                    f"a run of edges alone knows no {component}: its edges lead to heads, MLPs and features of these"
+                )
+            if isinstance(component, OfDictionary) and not component.dictionary.summed:
+                raise CannotMeasure(f"{component} is of all that was written before its layer, and no edge leads there")
+        for arriving in (*self.arrivals.inputs.values(), self.arrivals.logits):
+            _refuse_twice({sender.component for sender, _ in arriving})
+        for (component, _), arriving in self.arrivals.inputs.items():
+            if isinstance(component, OfDictionary):
+                if len(self.arrivals.places.get(component, ())) > 1:
+                    raise CannotMeasure(f"edges lead to {component} at several positions: write a circuit for each")
+                _refuse_what_it_is_made_of(component, {sender.component for sender, _ in arriving})
 
     @property
     def copies(self) -> int:
         """How many copies of the prompts stand side by side."""
-        turns = (len(self.arrivals.turns(layer, self.geometry)) for layer in range(self.geometry.n_layers))
-        return max(self.arrivals.copies, FIRST + max(turns))
+        begun = (self._spare(each) + len(self.arrivals.through_heads(each)) for each in range(self.geometry.n_layers))
+        return max(self.arrivals.copies, *begun)
+
+    def _spare(self, layer: int) -> int:
+        """The first copy in which nothing is put together for receiving heads."""
+        return FIRST + max(len(self.arrivals.at_start(layer)), len(self.arrivals.turns(layer, self.geometry)))
 
     def tokens(self, counterfactual: Tensor) -> Tensor:
         """The tokens of all copies: [copies x prompts, length]."""
@@ -123,10 +154,13 @@ class EdgesRun:
             if self.arrivals.heads(layer):
                 found += [(Head(layer, 0).receives(which), self._read(layer, which)) for which in Head.inputs]
             found.append((hook_names.z(layer), self._heads_wrote(layer)))
+            found += self._parts(layer, "attn_out")
             if self.geometry.d_mlp:
-                if not self.arrivals.parallel and self.arrivals.at(Mlp(layer), ""):
+                if self.arrivals.within(layer):
                     found.append((within(layer), self._to_mlp(layer)))
+                found += self._reads(layer)
                 found.append((Mlp(layer).output, self._mlp_wrote(layer)))
+                found += self._parts(layer, "mlp_out")
         return [*found, (after(self.geometry.n_layers - 1), self._to_logits)]
 
     def _begin(self, layer: int) -> Edit:
@@ -139,6 +173,8 @@ class EdgesRun:
                 self.changes[Embed()] = self.expected
             self._check_sum(stream, layer)
             for copy, arriving in enumerate(self.arrivals.at_start(layer), FIRST):
+                stream[copy] = self._stream(stream[COUNTERFACTUAL], arriving)
+            for copy, arriving in enumerate(self.arrivals.through_heads(layer), self._spare(layer)):
                 stream[copy] = self._stream(stream[COUNTERFACTUAL], arriving)
 
         return edit
@@ -171,7 +207,8 @@ class EdgesRun:
 
     def _to_mlp(self, layer: int) -> Edit:
         def edit(stream: Tensor) -> None:
-            stream[FIRST] = self._stream(stream[COUNTERFACTUAL], self.arrivals.at(Mlp(layer), ""))
+            for copy, arriving in enumerate(self.arrivals.within(layer), FIRST):
+                stream[copy] = self._stream(stream[COUNTERFACTUAL], arriving)
 
         return edit
 
@@ -180,11 +217,56 @@ class EdgesRun:
 
         def edit(output: Tensor) -> None:
             if arriving:
-                copy = self._copy(layer, arriving) if self.arrivals.parallel else FIRST
+                copy = self._copy_at_mlp(layer, arriving)
                 self.changes[Mlp(layer)] = output[copy] - output[COUNTERFACTUAL]
             self._expect(output[CLEAN] - output[COUNTERFACTUAL])
 
         return edit
+
+    # --- features and errors -------------------------------------------------------------------------
+
+    def _reads(self, layer: int) -> list[tuple[str, Edit]]:
+        """Where transcoders read."""
+        parts = self.arrivals.parts(layer, "mlp_out")
+
+        def edit(read: Tensor) -> None:
+            self.read[layer] = read.clone()
+
+        return [(name, edit) for name in {each.dictionary.reads for each in parts if each.dictionary.transcoder}]
+
+    def _parts(self, layer: int, point: str) -> list[tuple[str, Edit]]:
+        """The outputs of the features and errors of what stands at a point, dictionary by dictionary."""
+        by_dictionary: dict[Dictionary, list[OfDictionary]] = {}
+        for part in self.arrivals.parts(layer, point):
+            by_dictionary.setdefault(part.dictionary, []).append(part)
+        return [
+            (dictionary.stands_at, self._parts_wrote(dictionary, parts)) for dictionary, parts in by_dictionary.items()
+        ]
+
+    def _parts_wrote(self, dictionary: Dictionary, parts: Sequence[OfDictionary]) -> Edit:
+        weights = self.dictionaries[dictionary]
+
+        def edit(stands: Tensor) -> None:
+            read = self.read[dictionary.layer] if dictionary.transcoder else stands
+            copies = {part: self._copy_of(part) for part in parts}
+            features = {each: weights.features(read[each].float()) for each in {COUNTERFACTUAL, *copies.values()}}
+            for part, copy in copies.items():
+                now, then = features[copy], features[COUNTERFACTUAL]
+                if isinstance(part, Feature):
+                    change = (now - then)[..., part.index, None] * weights.W_dec[part.index]
+                else:
+                    change = (stands[copy] - stands[COUNTERFACTUAL]).float() - (now - then) @ weights.W_dec
+                where = [mask_of(self.batch, position) for position in self.arrivals.places.get(part, ())]
+                kept = torch.stack(where).any(0)[..., None] if where else 1
+                self.changes[part] = change.to(stands.dtype) * kept
+
+        return edit
+
+    def _copy_of(self, part: OfDictionary) -> int:
+        layer, arriving = part.layer, self.arrivals.at(part, "")
+        if part.dictionary.point == "attn_out":
+            return self._spare(layer) + self.arrivals.through_heads(layer).index(arriving)
+        return self._copy_at_mlp(layer, arriving)
 
     def _to_logits(self, stream: Tensor) -> None:
         self._check_sum(stream, self.geometry.n_layers)
@@ -195,6 +277,12 @@ class EdgesRun:
     def _copy(self, layer: int, arriving: Arriving) -> int:
         """The copy into which this was put at the layer's start; that of the counterfactuals where nothing arrives."""
         return FIRST + self.arrivals.at_start(layer).index(arriving) if arriving else COUNTERFACTUAL
+
+    def _copy_at_mlp(self, layer: int, arriving: Arriving) -> int:
+        """The copy whose MLP reads this."""
+        if self.arrivals.parallel:
+            return self._copy(layer, arriving)
+        return FIRST + self.arrivals.within(layer).index(arriving)
 
     def _stream(self, counterfactual: Tensor, arriving: Arriving) -> Tensor:
         """The counterfactual's stream and what arrives in it. Raises CannotMeasure where a prompt lacks a position."""
@@ -228,6 +316,27 @@ class EdgesRun:
                 f"before layer {layer} the residual stream of {self.geometry.model} is not the sum of what its heads "
                 "and MLPs put out, so that single edges cannot be kept: name roles, and leave `edges` out"
             )
+
+
+def _refuse_twice(senders: Iterable[Component]) -> None:
+    """Raise CannotMeasure where a part of what is written would arrive twice."""
+    firsts: dict[str, Component] = {}
+    for each in sorted(senders, key=str):
+        point = each.dictionary.summed if isinstance(each, OfDictionary) else each.output
+        first = firsts.setdefault(point, each)
+        if _made_up_of(first) != _made_up_of(each):
+            raise CannotMeasure(f"{first} and {each} are parts of one output, which would arrive twice: name either")
+
+
+def _made_up_of(component: Component) -> Dictionary | None:
+    return component.dictionary if isinstance(component, OfDictionary) else None
+
+
+def _refuse_what_it_is_made_of(part: OfDictionary, senders: Iterable[Component]) -> None:
+    """Raise CannotMeasure for an edge into a feature or an error from what is added up where it stands."""
+    for each in sorted(senders, key=str):
+        if each.output == part.dictionary.summed:
+            raise CannotMeasure(f"{part} is a part of what {each} writes, so that no edge alone leads there")
 
 
 def _column(head: Head, which: str, geometry: Geometry) -> int:

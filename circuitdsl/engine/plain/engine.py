@@ -313,7 +313,8 @@ class PlainEngine:
     def _edges_run(self, arrivals: Arrivals, batch: Batch, counterfactual: str) -> Tensor:
         """Logits at END: [prompts, vocabulary]."""
         bridge = self.model.bridge
-        run = EdgesRun(batch, self.model.geometry, bridge.W_O.detach(), arrivals)
+        weights = self.dictionaries.weights
+        run = EdgesRun(batch, self.model.geometry, bridge.W_O.detach(), arrivals, weights)
         hooks = run.hooks()
         writes.check_there((name for name, _ in hooks), bridge.hook_dict)
         return run.logits(self._pass(run.tokens(counterfactual_tokens(batch, counterfactual)), hooks))

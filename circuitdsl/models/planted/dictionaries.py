@@ -8,7 +8,8 @@ that nothing reads. All else that a layer writes is the dictionary's error, and 
 features are not negative. The same dictionary stands at every layer.
 
 ``mlp1`` and its like are transcoders of the MLPs of ``planted-mlps``, which are their wires: feature n is the n-th of
-the neurons that were planned, whose threshold and both ends it has. The neurons that murmur are its error.
+the neurons that were planned, whose threshold and both ends it has. The neurons that murmur are its error. Of ``half3``
+every second name has a feature, and the neurons of the others are its error, too.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def of_heads(planted: PlantedModel) -> Arrays:
     return _arrays(planted, coordinates, [0.0] * len(coordinates), coordinates)
 
 
-def of_mlp(planted: PlantedModel, layer: int) -> Arrays:
-    """The transcoder of an MLP: its planned neurons."""
-    plans = planted.mlps[layer]
+def of_mlp(planted: PlantedModel, layer: int, every: int = 1) -> Arrays:
+    """The transcoder of an MLP: its planned neurons, or every second one."""
+    plans = planted.mlps[layer][::every]
     return _arrays(
         planted, [plan.reads for plan in plans], [plan.threshold for plan in plans], [plan.writes for plan in plans]
     )
@@ -82,11 +83,12 @@ def write(folder: Path) -> None:
     """Write all of them as SAELens does, each a folder of cfg.json and sae_weights.safetensors."""
     _write(folder / "named", of_heads(PLANTED["planted-ioi"]()), {"architecture": "standard"})
     planted = PLANTED["planted-mlps"]()
-    for layer in (layer for layer, plans in enumerate(planted.mlps) if plans):
+    works = [(f"mlp{layer}", layer, 1) for layer, plans in enumerate(planted.mlps) if plans]
+    for name, layer, every in (*works, ("half3", 3, 2)):
         trained = {"hook_name": f"blocks.{layer}.mlp.hook_in", "hook_name_out": f"blocks.{layer}.hook_mlp_out"}
         width = len(planted.features)
         more = {"architecture": "transcoder", "d_out": width, "metadata": {"model_name": planted.name} | trained}
-        _write(folder / f"mlp{layer}", of_mlp(planted, layer), more)
+        _write(folder / name, of_mlp(planted, layer, every), more)
 
 
 def _write(folder: Path, weights: Arrays, more: Mapping[str, object]) -> None:
