@@ -114,7 +114,7 @@ def _told_of_one(weighed: Weighed, estimand: Mean | Ratio | Smooth) -> _Told | N
     evidence = weighed.evidence_of(estimand)
     if evidence is None:
         return None
-    columns, (units,) = weighed.measurement.samples[0].columns, weighed.units
+    columns, units = weighed.measurement.samples[0].columns, weighed.units[0]  # random sets may stand in another
     rows = np.ones(len(columns), dtype=bool)
     if any(contrast.chosen for contrast in contrasts_of(estimand)):
         rows = np.arange(len(columns)) % 2 == 1

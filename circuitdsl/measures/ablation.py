@@ -44,6 +44,7 @@ from circuitdsl.measures.measurement import (
     Leader,
     Measure,
     Measurement,
+    RandomSets,
     Request,
     Sample,
     Shuffled,
@@ -225,9 +226,9 @@ def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Nod
     return random_nodes(nodes, request.circuit.geometry, request.method.seed)
 
 
-def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
+def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> RandomSets | None:
     """The figures of random sets, of a claim that compares with them."""
-    return estimates if request.compares_with(RANDOM_HEADS) else None
+    return RandomSets(estimates) if request.compares_with(RANDOM_HEADS) else None
 
 
 def kept_share(limits: Limits | None) -> Ratio:

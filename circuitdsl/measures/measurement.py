@@ -41,8 +41,26 @@ class Sample:
     source: Drawn | None = None
 
 
-RandomSets = Callable[[Array], Array]
-"""Means of columns [..., columns] -> the same figure of random sets [..., sets]."""
+@dataclass(frozen=True)
+class RandomSets:
+    """A control that is the same figure of random sets: ``figures``, of means of columns [..., columns] -> [..., sets].
+
+    ``own`` is the real set's figure on the same prompts, where these are fewer than the measurement's; None where they
+    are the same. ``looks`` counts the looks at random sets, this one among them: each could have decided.
+    """
+
+    figures: Callable[[Array], Array]
+    own: Estimand | None = None
+    looks: int = 1
+
+    def of_few(self, own: Estimand, offset: int, width: int) -> RandomSets:
+        """The same, of columns that stand ``offset`` further on and are ``width``, on fewer prompts."""
+        figures = self.figures
+        return replace(
+            self,
+            figures=lambda means: figures(means[..., offset : offset + width]),
+            own=own.moved(offset, width),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,9 +95,10 @@ class Measurement:
 
     @property
     def prompts(self) -> int:
-        """The number of prompts of the smallest sample; of a figure that is led, of the leader's."""
+        """The number of prompts of the smallest sample; of a figure beside others that are measured on few, its own."""
         first, *others = (len(sample.columns) for sample in self.samples)
-        return first if isinstance(self.estimand, Led) else min([first, *others])
+        beside_few = isinstance(self.estimand, Led) or (isinstance(self.control, RandomSets) and self.control.own)
+        return first if beside_few else min([first, *others])
 
     def within(self, source_of: Callable[[Data], Drawn | None]) -> Measurement:
         """The same, its samples knowing the reference that they depend on.

@@ -46,7 +46,16 @@ from circuitdsl.measures.experiments import (
     World,
     Zero,
 )
-from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, Paired, Shuffled, ablation_source
+from circuitdsl.measures.measurement import (
+    CLEAN,
+    Asking,
+    CannotMeasure,
+    Measurement,
+    Paired,
+    RandomSets,
+    Shuffled,
+    ablation_source,
+)
 from circuitdsl.measures.registry import measures
 from circuitdsl.plan.terms import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
@@ -118,10 +127,10 @@ def test_knockout_and_its_control():
 
     found, asked = carry_out(request(IOI, "knockout", Control("random heads", "<"), heads=nodes("mover")), answer)
     assert value(found) == pytest.approx(-0.75)
-    assert callable(found.control)
+    assert isinstance(found.control, RandomSets)
     means = found.samples[0].columns.mean(axis=0)
-    assert found.control(means).shape == (RANDOM_SETS,)
-    assert set(np.round(found.control(means), 6).tolist()) <= {-0.75, -0.25}
+    assert found.control.figures(means).shape == (RANDOM_SETS,)
+    assert set(np.round(found.control.figures(means), 6).tolist()) <= {-0.75, -0.25}
     assert len({e.world for e in asked}) > 10
 
 
@@ -205,9 +214,9 @@ def test_faithfulness_against_random_heads_has_the_figure_of_each_set():
                 raise AssertionError(other)
 
     found, asked = carry_out(request(IOI, "faithfulness", Control("random heads")), answer)
-    assert callable(found.control)
+    assert isinstance(found.control, RandomSets)
     means = found.samples[0].columns.mean(axis=0)
-    others = found.control(means)
+    others = found.control.figures(means)
     assert others.shape == (RANDOM_SETS,)
     assert set(np.round(others, 6).tolist()) <= {0.25, 0.9}  # a random set may be the circuit itself
     sets = {e.world.kept for e in asked if isinstance(e.world, Isolated)} - {EVERYTHING, frozenset()}
@@ -403,8 +412,8 @@ def test_the_control_is_the_figure_of_every_set_as_for_faithfulness(op: Literal[
     asked_for = replace(asked_for, term=replace(asked_for.term, minus_baseline=minus_baseline))
     found, _ = answered(against_random_heads(asked_for, SETS), estimates)
     means = np.concatenate([sample.columns.mean(axis=0) for sample in found.samples])
-    assert callable(found.control) and len(found.samples) == 1
-    assert found.control(means) == pytest.approx(np.arange(len(SETS)) - 2 * minus_baseline)
+    assert isinstance(found.control, RandomSets) and len(found.samples) == 1
+    assert found.control.figures(means) == pytest.approx(np.arange(len(SETS)) - 2 * minus_baseline)
     assert value(found) == 30 - 2 * minus_baseline
 
 
@@ -562,8 +571,8 @@ def test_random_edges_keep_layers_positions_and_inputs_and_compare_sizes():
         assert {(node.component.layer, node.position, each) for node, each in world.receivers} == {(2, END, "q")}
         assert len(world.senders) == len(world.receivers) == 2
         assert (world.counterfactual, world.strict) == ("abc", False)
-    assert callable(found.control)
-    sets = found.control(np.concatenate([sample.columns.mean(axis=0) for sample in found.samples]))
+    assert isinstance(found.control, RandomSets)
+    sets = found.control.figures(np.concatenate([sample.columns.mean(axis=0) for sample in found.samples]))
     assert len(sets) == RANDOM_SETS
     assert set(np.round(sets, 9)) <= {0.25, 0.375}
     assert np.mean(np.isclose(sets, 0.375)) > 0.8
@@ -622,8 +631,8 @@ def test_necessity_is_the_share_that_is_lost_and_dependence_has_both_columns():
     found, asked = carry_out(request(IOI, "necessity", Control("random heads")), answer)
     assert value(found) == pytest.approx(0.75)
     assert sum(isinstance(e.world, Ablated) and not e.world.guarded for e in asked) > 2
-    assert callable(found.control)
-    sets = found.control(found.samples[0].columns.mean(axis=0))
+    assert isinstance(found.control, RandomSets)
+    sets = found.control.figures(found.samples[0].columns.mean(axis=0))
     assert np.median(sets) == pytest.approx(0.25)
     found, _ = carry_out(request(IOI, "dependence", Control("chance")), answer)
     assert found.samples[0].columns[0].tolist() == [4.0, 1.0]
