@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.bootstrap import Bootstrap
@@ -101,7 +102,7 @@ class Bench:
 
     def measure(self, jobs: Iterable[Started], count: int) -> dict[Started, Measurement | Failure]:
         """Carry out jobs on the first ``count`` prompts, from the bench's own first prompt on."""
-        return measure(jobs, lambda experiments: self._run(experiments, count))
+        return measure(jobs, partial(self._run, count=count), lambda few: self._run(few, min(few.prompts, count)))
 
     def _run(self, experiments: Iterable[Experiment], count: int) -> Mapping[Experiment, Array | Failure]:
         known = self.session.run(experiments, self.start + count)

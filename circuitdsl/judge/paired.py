@@ -43,6 +43,7 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples
     (the largest of several that is led is one of two), of heads (rank correlations).
     """
+    weighed = weighed.itself
     if weighed.whole or len(weighed.measurement.samples) > 1:
         return None
     told = _told(weighed, weighed.measurement.estimand)
@@ -110,14 +111,13 @@ def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:
 
 
 def _told_of_one(weighed: Weighed, estimand: Mean | Ratio | Smooth) -> _Told | None:
-    """Of a smooth function of means. What was chosen on half of the prompts is a figure of the others."""
+    """Of a smooth function of means. What was chosen on some of the prompts is a figure of the others."""
     evidence = weighed.evidence_of(estimand)
     if evidence is None:
         return None
-    columns, units = weighed.measurement.samples[0].columns, weighed.units[0]  # random sets may stand in another
-    rows = np.ones(len(columns), dtype=bool)
-    if any(contrast.chosen for contrast in contrasts_of(estimand)):
-        rows = np.arange(len(columns)) % 2 == 1
+    columns, (units,) = weighed.measurement.samples[0].columns, weighed.units
+    rows = np.arange(len(columns)) >= max((contrast.chosen for contrast in contrasts_of(estimand)), default=0)
+    if not rows.all():
         columns, units = columns[rows], units.part(rows)
     if isinstance(estimand, Mean):
         values, limits = estimand.of.of(columns), estimand.of.range

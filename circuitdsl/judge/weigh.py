@@ -43,7 +43,7 @@ from circuitdsl.measures.estimands import (
     contrasts_of,
     needs_of,
 )
-from circuitdsl.measures.measurement import Measurement, Paired, Sample, Shuffled
+from circuitdsl.measures.measurement import Measurement, Paired, RandomSets, Sample, Shuffled
 
 RANKED_AGAIN = 200
 """On how many resamples of the prompts ranks are taken again."""
@@ -78,6 +78,15 @@ class Weighed:
     @classmethod
     def of(cls, measurement: Measurement, units_of: UnitsOf, whole: bool = False, looks: Looks = ONCE) -> Weighed:
         return cls(measurement, tuple(map(units_of, measurement.samples)), whole, looks)
+
+    @property
+    def itself(self) -> Weighed:
+        """The same without random sets that were measured on fewer prompts."""
+        control = self.measurement.control
+        if not isinstance(control, RandomSets) or control.own is None:
+            return self
+        own = replace(self.measurement, samples=self.measurement.samples[:1], control=None)
+        return replace(self, measurement=own, units=self.units[:1])
 
     @property
     def claimed(self) -> Weighed:
@@ -198,7 +207,7 @@ class Weighed:
     def _rows(self, contrast: Contrast) -> tuple[Array, Units]:
         """A contrast on each prompt of the sample that its columns stand in, and these prompts' units.
 
-        Of one that was chosen on the first half of the prompts, every other one, only the second half is taken.
+        Of one that was chosen on the first of them only the others are taken.
         """
         offset = 0
         first = contrast.terms[0][0]
@@ -208,8 +217,8 @@ class Weighed:
                 values = contrast.moved(-offset).of(sample.columns)
                 if not contrast.chosen:
                     return values, units
-                second = np.arange(len(values)) % 2 == 1
-                return values[second], units.part(second)
+                others = np.arange(len(values)) >= contrast.chosen
+                return values[others], units.part(others)
             offset += width
         raise AssertionError("a contrast is of columns that the measurement has")
 

@@ -114,10 +114,22 @@ class Measurement:
         )
 
 
+class OnFew(tuple["Experiment", ...]):
+    """Experiments of which the first ``prompts`` are enough. Whoever runs them may run more."""
+
+    prompts: int
+
+    def __new__(cls, experiments: Iterable[Experiment], prompts: int) -> OnFew:
+        made = super().__new__(cls, experiments)
+        made.prompts = prompts
+        return made
+
+
 Asking = Generator[Sequence[Experiment], Mapping[Experiment, Array], Measurement]
 """A measurement at work: it yields experiments, is sent one array [prompts] for each, and returns a Measurement.
 
-Most ask once. One that asks again, having seen results (greedy search), is called adaptive.
+Most ask once. One that asks again, having seen results (greedy search), is called adaptive. It may ask for the first
+prompts alone (``OnFew``).
 """
 
 
