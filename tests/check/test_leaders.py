@@ -131,7 +131,15 @@ def test_a_plan_says_what_is_run_at_least_and_where_more_may_be():
     assert f"{plan.led} jobs have many figures" in str(plan)
 
 
-CONTROLLED = SPEC.replace("PROMPTS", "60").replace("floor 0.1%", "members none").rstrip().removesuffix("}")
+CONTROLLED = """circuit c {
+  model mini
+  task  ioi
+  method { against abc  ablate mean by template  prompts 60  reference 4  members none }
+  role gatherer        { 0.3 0.5 0.6 0.7 }
+  role lookup   at S2  { 1.0 1.1 1.4 1.5 1.6 1.7 }
+  role caller   at END { 1.0 1.1 1.5 1.7 }
+  role fetcher  at END { 2.3 2.5 2.6 2.7 3.0 3.3 3.7 }
+"""
 
 
 def claiming(*claims: str) -> CircuitPlan:
@@ -158,7 +166,7 @@ def test_random_sets_are_looked_at_on_few_prompts_and_again_on_all_where_one_doe
 
     lost = outcomes["knockout"]
     assert lost.p_value is not None and max(runs["knockout"]) == 60
-    assert round(100 * lost.p_value) == 2 + int(lost.note.split()[0])
+    assert round(100 * lost.p_value) == min(100, 2 + int(lost.note.split()[0]))
 
     (alone,) = bench.judge(claiming(f"{path} >= 0").claims)
     sent, sizes = outcomes["effect"].estimate.value, alone.estimate.value
