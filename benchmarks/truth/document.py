@@ -291,7 +291,7 @@ def _random(results: Results) -> Iterator[str]:
         "Circuits of mini with random heads in each layer. They are no better than random heads, so that `> "
         f"random heads` and `< random heads` may hold in {1 - CONFIDENCE:.0%}. Fifteen circuits share each set"
         " of random heads. Mini's own circuit is better than they are, and so are parts of it. Of 60 prompts 15 are "
-        "looked at first, and all where one of 99 sets does as well there ([methods](methods.md)); at one look, all are."
+        "looked at first, and all where one of 99 sets does as well there ([methods](methods.md)); at one look, all."
     )
     rows: list[Sequence[str]] = []
     for count in sorted(map(int, results.names("random"))):
