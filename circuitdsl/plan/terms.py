@@ -11,6 +11,7 @@ import numpy as np
 from circuitdsl.components import Node
 from circuitdsl.language.circuit import Circuit, Claim, Control, Nodes, Term
 from circuitdsl.language.environment import RANDOM_EDGES, RANDOM_HEADS
+from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.estimands import difference, mean_of
 from circuitdsl.measures.experiments import Experiment, World
 from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, RandomSets, Request, joined, together
@@ -38,7 +39,8 @@ def _lead(request: Request) -> Lead | None:
     if request.term.minus_baseline:
         return None
     if request.compares_with(RANDOM_HEADS) or request.compares_with(RANDOM_EDGES):
-        return Lead(partial(beside_few, request), partial(_own, request), OF_SETS)
+        twice = 1 - request.method.confidence >= 2 / (1 + RANDOM_SETS)  # a second look may decide, too
+        return Lead(partial(beside_few, request), partial(_own, request), OF_SETS) if twice else None
     return leader and Lead(partial(leader.asking, request), partial(leader.one, request), OF_LARGEST)
 
 

@@ -142,8 +142,8 @@ CONTROLLED = """circuit c {
 """
 
 
-def claiming(*claims: str) -> CircuitPlan:
-    text = CONTROLLED + "".join(f"  expect {claim}\n" for claim in claims) + "}\n"
+def claiming(*claims: str, method: str = "members none") -> CircuitPlan:
+    text = CONTROLLED.replace("members none", method) + "".join(f"  expect {claim}\n" for claim in claims) + "}\n"
     (circuit,) = resolve_text(text, "c.circuit", cd.environment()).circuits
     return plan_circuit(circuit, unexplained=False)
 
@@ -171,3 +171,12 @@ def test_random_sets_are_looked_at_on_few_prompts_and_again_on_all_where_one_doe
     (alone,) = bench.judge(claiming(f"{path} >= 0").claims)
     sent, sizes = outcomes["effect"].estimate.value, alone.estimate.value
     assert sent is not None and sizes is not None and sent == pytest.approx(abs(sizes))
+
+
+def test_random_sets_are_looked_at_once_where_a_second_look_could_not_decide():
+    """With two looks the least p-value of the second is 2%."""
+    for confidence, twice in (("95%", True), ("98%", True), ("99%", False)):
+        (job,) = claiming(
+            "faithfulness > random heads", method=f"members none  confidence {confidence}"
+        ).claims.values()
+        assert bool(job.one) is twice
