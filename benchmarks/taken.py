@@ -2,8 +2,9 @@
 
 A plan counts what is asked at first. A search takes less, for it races; a greedy search, claims that few prompts do not
 settle, and sequences that go on take more. What becomes of a circuit depends on the model: on random weights nothing
-holds. So the circuit is a planted one, of which everything is known (``benchmarks.truth.relay``), in a model of GPT-2
-small's shape with small random weights beside it, and its claims are of the kinds that specs/gpt2/ioi.circuit makes.
+holds. So the circuit is a planted one, of which everything is known (``benchmarks.truth.relay``), in a model of as many
+layers and heads as GPT-2 small with small random weights beside it, and its claims are of the kinds that
+specs/gpt2/ioi.circuit makes. The model is narrow: a pass is a pass, and how many there are does not depend on its width.
 """
 
 from __future__ import annotations
@@ -12,25 +13,24 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import circuitdsl as cd
-from benchmarks.draft_cost import STAGES, geometry_of
-from benchmarks.models import SHAPES
+from benchmarks.draft_cost import STAGES
 from benchmarks.tables import table
 from benchmarks.truth.relay import COUNTERFACTUAL, Relay, shaped_relay
 from benchmarks.truth.trials import REFERENCE
 from circuitdsl import tasks
-from circuitdsl.components import Mlp
+from circuitdsl.components import Geometry, Mlp
 from circuitdsl.language.circuit import Document
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.registry import measure_infos
 
 PROMPTS = "prompts.jsonl"
+WIDTH = 256
 
 
 def specification(relay: Relay, prompts: str, vary: str) -> str:
@@ -60,15 +60,13 @@ def resolved(relay: Relay, text: str, folder: Path) -> Document:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.taken", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--shape", choices=sorted(SHAPES), default="small", help="whose shape; default: GPT-2 small's")
     parser.add_argument("--prompts", default="60", help="as in a specification: 60, or 60 to 200; default: 60")
-    parser.add_argument("--layers", type=int, help="so many in place of the shape's")
-    parser.add_argument("--vocabulary", type=int, default=5000, help="tokens; default: 5000")
+    parser.add_argument("--layers", type=int, default=12, help="default: 12")
+    parser.add_argument("--heads", type=int, default=12, help="of each layer; default: 12")
     parser.add_argument("--vary", default="vary ablate: zero, resample", help="default: two ablations")
     asked = parser.parse_args(arguments)
-    shape = SHAPES[asked.shape]
-    shape = replace(shape, vocabulary=asked.vocabulary, layers=asked.layers or shape.layers)
-    relay = shaped_relay(0, STAGES, geometry_of(asked.shape, shape))
+    shape = Geometry("narrow", asked.layers, asked.heads, asked.heads, WIDTH, 32, 4 * WIDTH, 64, 1024)
+    relay = shaped_relay(0, STAGES, shape)
     model, rows = relay.build(), list[list[str]]()
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
         folder = Path(name)

@@ -117,7 +117,8 @@ def _calibration(results: Results) -> Iterator[str]:
         "undecided",
         "errors",
     )
-    yield _table(head, (_row(results, m, n) for m in results.measures() for n in results.looks()))
+    cells = ((m, n) for m in results.measures() for n in results.looks() if results.of(m, n))
+    yield _table(head, (_row(results, *cell) for cell in cells))
 
 
 def _row(results: Results, measure: str, looks: str) -> Sequence[str]:
