@@ -4,7 +4,7 @@ A plan counts what is asked at first. A search takes less, for it races; a greed
 settle, and sequences that go on take more. What becomes of a circuit depends on the model: on random weights nothing
 holds. So the circuit is a planted one, of which everything is known (``benchmarks.truth.relay``), in a model of as many
 layers and heads as GPT-2 small with small random weights beside it, and its claims are of the kinds that
-specs/gpt2/ioi.circuit makes. The model is narrow: a pass is a pass, and how many there are does not depend on its width.
+specs/gpt2/ioi.circuit makes. The model is narrow: how many passes there are does not depend on its width.
 """
 
 from __future__ import annotations
@@ -21,15 +21,10 @@ import circuitdsl as cd
 from benchmarks.draft_cost import STAGES
 from benchmarks.tables import table
 from benchmarks.truth.relay import COUNTERFACTUAL, Relay, shaped_relay
+from benchmarks.truth.relay_claims import PROMPTS, resolved
 from benchmarks.truth.trials import REFERENCE
-from circuitdsl import tasks
 from circuitdsl.components import Geometry, Mlp
-from circuitdsl.language.circuit import Document
-from circuitdsl.language.environment import Environment
-from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.registry import measure_infos
 
-PROMPTS = "prompts.jsonl"
 WIDTH = 256
 
 
@@ -51,11 +46,6 @@ def specification(relay: Relay, prompts: str, vary: str) -> str:
         "}",
     ]
     return "\n".join(lines)
-
-
-def resolved(relay: Relay, text: str, folder: Path) -> Document:
-    known = Environment(geometry=lambda _: relay.geometry, task=tasks.describe, measures=measure_infos())
-    return resolve_text(text, str(folder / "relay.circuit"), known)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

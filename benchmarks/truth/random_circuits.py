@@ -23,7 +23,7 @@ from circuitdsl.components import Head
 from circuitdsl.judge.verdicts import ranked_of
 from circuitdsl.language.circuit import Claim, Control
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.few import few
+from circuitdsl.measures.few import few_of
 from circuitdsl.measures.measurement import Measurement, RandomSets
 from circuitdsl.models import geometry_of
 from circuitdsl.plan.lockstep import measure
@@ -71,7 +71,7 @@ def trials(seeds: Iterable[int], folder: Path) -> dict[str, int]:
         for count in COUNTS:
             drawn = pool.whole().first(count)
             judge, whole = Judge(drawn), measured_on(drawn, suite)
-            ways = {"": looked_at(drawn, count, suite, whole), ONE_LOOK: whole} if few(count) else {"": whole}
+            ways = {"": looked_at(drawn, count, suite, whole), ONE_LOOK: whole} if few_of(count) else {"": whole}
             for way, found in ways.items():
                 for claim, measured in found.items():
                     (judged,) = judge.judge(measured, [claim.bound])
@@ -98,7 +98,7 @@ def looked_at(
 ) -> Mapping[Claim, Measurement]:
     """Every claim as a check measures it (``Bench.settled``): beside random sets on few of ``count`` prompts, where
     none of them does as well there, or at a second look beside the same on all, as they are known."""
-    first = drawn.first(few(count))
+    first = drawn.first(few_of(count))
     leaders = {claim: suite.claims[claim].led(measured) for claim, measured in measured_on(first, suite).items()}
     alone = measure(leaders.values(), drawn.run)
     judge = Judge(drawn)

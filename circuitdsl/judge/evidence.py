@@ -39,7 +39,7 @@ FEWEST = 8
 """With fewer units only tests that are exact at any number may decide."""
 
 LEAST_ROOM = 1e-300
-"""Less than this is none: one over it would not be a number."""
+"""Less room than this counts as none: one over it would overflow."""
 
 BETS = 8
 """Over how many sizes of the bet the capital is averaged."""

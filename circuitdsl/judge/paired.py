@@ -51,7 +51,9 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
         return None
     kept = np.arange(len(digests)) < MOST
     first = kept[told.rows]
-    looks = () if weighed.looks.once else tuple(sorted({min(count, MOST) for count in weighed.looks.counts}))
+    chose = int(np.argmax(told.rows))  # the walk begins after them
+    counts = () if weighed.looks.once else weighed.looks.counts
+    looks = tuple(sorted({min(count, MOST) - chose for count in counts}))
     units = told.units.part(first)
     return Singles(
         Asked(

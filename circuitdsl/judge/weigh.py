@@ -111,9 +111,12 @@ class Weighed:
         """What a p-value is worth that each look gives by itself."""
         return Split(len(self.looks.counts))
 
-    def _looked(self, evidence: Evidence) -> Evidence:
-        """Evidence of what is a random walk over prompts, all looks counted."""
-        return evidence if self.looks.once else Looked(evidence, Course(self.looks.counts))
+    def _looked(self, evidence: Evidence, chosen: int = 0) -> Evidence:
+        """Evidence of what is a random walk over prompts, all looks counted; over those after the first, by which it
+        was ``chosen``."""
+        if self.looks.once:
+            return evidence
+        return Looked(evidence, Course(tuple(count - chosen for count in self.looks.counts)))
 
     def _split(self, evidence: Evidence) -> Evidence:
         """Evidence of which nothing is known but that each look is one."""
@@ -202,7 +205,7 @@ class Weighed:
         if not self.looks.once and contrast.range is not None and self._in_turns(contrast):
             return in_turns(values, units, contrast.range, binary, self.looks.counts)
         found = of_mean(values, units, contrast.range, binary)
-        return self._looked(found) if isinstance(found, Student) else self._split(found)
+        return self._looked(found, contrast.chosen) if isinstance(found, Student) else self._split(found)
 
     def _rows(self, contrast: Contrast) -> tuple[Array, Units]:
         """A contrast on each prompt of the sample that its columns stand in, and these prompts' units.

@@ -378,12 +378,11 @@ def _without(request: Request, sets: Mapping[str, frozenset[Node]], prompts: int
 
 def choosing_of(method: Method, prompts: int) -> int:
     """By how many of the first of so many prompts a greedy set is chosen, so that the judge can take the others for
-    what its gap is (``Contrast.chosen``): half of those that the method begins with. 0 for all prompts of a task, of
-    which nothing is drawn.
+    what its gap is (``Contrast.chosen``): half of those that the method begins with.
 
-    They stay the same when more prompts are drawn, and so does the set. Fewer find sets of smaller gaps (methods.md).
+    They stay the same when more prompts are drawn, and so does the set. Fewer find sets of smaller gaps.
     """
-    return 0 if method.prompts_all else min(prompts, method.prompts_first) // 2
+    return (prompts if method.prompts_all else min(prompts, method.prompts_first)) // 2
 
 
 def _greedy(request: Request, nodes: frozenset[Node], choosing: int) -> Columns:

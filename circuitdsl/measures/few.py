@@ -8,10 +8,10 @@ FEWEST = 15
 """On fewer prompts it is left open how large the other figures are."""
 
 
-def few(prompts: int) -> int:
+def few_of(prompts: int) -> int:
     """A tenth of so many prompts, and 15 or more; 0 where that is over a quarter, for then little would be saved.
 
-    >>> few(1000), few(200), few(60), few(56)
+    >>> few_of(1000), few_of(200), few_of(60), few_of(56)
     (100, 20, 15, 0)
     """
     count = max(FEWEST, math.ceil(prompts / 10))

@@ -55,12 +55,11 @@ class RandomSets:
 
     def of_few(self, own: Estimand, offset: int, width: int) -> RandomSets:
         """The same, of columns that stand ``offset`` further on and are ``width``, on fewer prompts."""
-        figures = self.figures
-        return replace(
-            self,
-            figures=lambda means: figures(means[..., offset : offset + width]),
-            own=own.moved(offset, width),
-        )
+
+        def figures(means: Array) -> Array:
+            return self.figures(means[..., offset : offset + width])
+
+        return replace(self, figures=figures, own=own.moved(offset, width))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Experiment
-from circuitdsl.measures.few import few
+from circuitdsl.measures.few import few_of
 from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
 
 Purpose = Literal[
@@ -90,7 +90,7 @@ class Job:
     @property
     def few(self) -> int:
         """The number of prompts on which all of many figures are measured; 0 where all of them are on all."""
-        return few(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
+        return few_of(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
 
 
 @dataclass(eq=False)
