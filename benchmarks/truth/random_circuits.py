@@ -20,7 +20,7 @@ from benchmarks.truth.trials import Tally
 from circuitdsl import api
 from circuitdsl.check.bench import looked_at_again
 from circuitdsl.components import Head
-from circuitdsl.judge.verdicts import ranked_of
+from circuitdsl.judge.verdicts import none_as_good
 from circuitdsl.language.circuit import Claim, Control
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.few import few_of
@@ -106,7 +106,7 @@ def looked_at(
     for claim, leader in leaders.items():
         one, bound = alone[leader], claim.bound
         assert isinstance(one, Measurement) and isinstance(one.control, RandomSets) and isinstance(bound, Control)
-        settled = not ranked_of(judge.weighed(one), one.control, bound).as_good
+        settled = none_as_good(judge.weighed(one), one.control, bound)
         again = looked_at_again(whole[claim], one)
         assert isinstance(again, Measurement)
         found[claim] = one if settled else again

@@ -14,7 +14,7 @@ from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.paired import singles
 from circuitdsl.judge.singles import Singles
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, p_value, ranked_of
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, none_as_good, p_value
 from circuitdsl.judge.weigh import Weighed, looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
@@ -149,8 +149,7 @@ class Bench:
             return False  # where a file has no more prompts, all is known of all of them
         if isinstance(bound, Control):
             assert isinstance(measured.control, RandomSets)
-            ranked = ranked_of(self.weighed(measured), measured.control, bound)
-            return ranked.defined and not ranked.as_good
+            return none_as_good(self.weighed(measured), measured.control, bound)
         return bound.op in (">=", ">") and self._beyond(measured, bound, job, tests)
 
     def _beyond(self, measured: Measurement, bound: Bound, job: Started, tests: int) -> bool:

@@ -49,15 +49,15 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     told = _told(weighed, weighed.measurement.estimand)
     if told is None:
         return None
-    kept = np.arange(len(digests)) < MOST
+    kept = told.rows & (np.cumsum(told.rows) <= MOST)
     first = kept[told.rows]
     chose = int(np.argmax(told.rows))  # the walk begins after them
     counts = () if weighed.looks.once else weighed.looks.counts
-    looks = tuple(sorted({min(count, MOST) - chose for count in counts}))
+    looks = tuple(sorted({min(count - chose, MOST) for count in counts}))
     units = told.units.part(first)
     return Singles(
         Asked(
-            tuple(digests[place] for place in np.flatnonzero(told.rows & kept).tolist()),
+            tuple(digests[place] for place in np.flatnonzero(kept).tolist()),
             tuple(units.unit.tolist()),
             tuple(units.stratum.tolist()),
             tuple(units.weights.tolist()),

@@ -15,6 +15,7 @@ from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.controls import ROUNDING
+from circuitdsl.measures.estimands import needs_of
 from circuitdsl.measures.measurement import Paired, RandomSets, Shuffled
 
 _INFINITY = math.inf
@@ -308,6 +309,14 @@ def ranked_of(weighed: Weighed, control: RandomSets, bound: Control) -> Ranked:
     as_good, as_bad = (_as_good(sets, value, op) for op in (bound.op, "<" if bound.op == ">" else ">"))
     prompts = len(weighed.measurement.samples[-1].columns) if control.own else 0
     return Ranked(value, sets, as_good, as_good + as_bad - len(sets), control.looks, prompts)
+
+
+def none_as_good(weighed: Weighed, control: RandomSets, bound: Control) -> bool:
+    """Whether no random set does as well as the real one where these were measured, and the figure means something
+    there: with a denominator below zero the worst set would be the best."""
+    ranked, means = ranked_of(weighed, control, bound), weighed.means
+    needs = needs_of(control.own or weighed.measurement.estimand)
+    return ranked.defined and not ranked.as_good and all(need.of(means) > 0 for need in needs)
 
 
 def _against_sets(estimate: Estimate, ranked: Ranked, confidence: float) -> Judgement:

@@ -124,8 +124,9 @@ class Weighed:
 
     @property
     def fewest(self) -> int:
-        """The number of units of the smallest sample."""
-        return min(map(len, self.units))
+        """The number of units of the smallest sample, and of what is left of one where some chose what is measured."""
+        chosen = [c for c in contrasts_of(self.measurement.estimand) if c.chosen]
+        return min([*map(len, self.units), *(len(self._rows(contrast)[1]) for contrast in chosen)])
 
     @property
     def means(self) -> Array:

@@ -382,7 +382,7 @@ def choosing_of(method: Method, prompts: int) -> int:
 
     They stay the same when more prompts are drawn, and so does the set. Fewer find sets of smaller gaps.
     """
-    return (prompts if method.prompts_all else min(prompts, method.prompts_first)) // 2
+    return min(prompts, method.prompts_first) // 2
 
 
 def _greedy(request: Request, nodes: frozenset[Node], choosing: int) -> Columns:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from weighing import in_templates, weighed
 
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.evidence import Betting, Binomial, Evidence, Extreme, Guarded, Ranks, Size, Student, ranks
 from circuitdsl.judge.units import Origin, units_of
-from circuitdsl.judge.verdicts import interval
+from circuitdsl.judge.verdicts import interval, judge
 from circuitdsl.judge.weigh import Weighed
+from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.estimands import (
     Contrast,
     Estimand,
@@ -276,6 +278,14 @@ def test_a_chosen_contrast_is_told_by_the_prompts_that_did_not_choose_it():
     values = np.where(np.arange(40) < 10, 5.0, 1.0) + np.random.default_rng(6).normal(0, 0.1, 40)
     one = found(weighed(values, estimand=Mean(Contrast(((0, 1.0),), chosen=10))))
     assert one.value == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_few_of_the_prompts_are_left_to_tell_decides_nothing():
+    """Of 14 prompts seven chose, and seven tell: with fewer than eight nothing is decided."""
+    for chosen, verdict in ((6, Verdict.HOLDS), (7, Verdict.UNDECIDED)):
+        of = Mean(Contrast(((0, 1.0),), chosen=chosen))
+        values = np.random.default_rng(3).normal(1, 0.01, 14)
+        assert judge(weighed(values, estimand=of), Bound(">=", low=0.5), 0.95).verdict is verdict
 
 
 def test_templates_keep_their_shares_where_some_prompts_are_left_out():

@@ -336,7 +336,7 @@ def test_a_greedy_set_is_chosen_on_half_of_the_prompts_and_measured_on_all():
     assert [c.chosen for c in contrasts] == [100]
     assert choosing_of(replace(IOI.method, prompts_first=40, prompts_most=40), 40) == 20
     assert choosing_of(replace(IOI.method, prompts_first=200, prompts_most=800), 566) == 100
-    assert choosing_of(replace(IOI.method, prompts_all=True), 320) == 160
+    assert choosing_of(replace(IOI.method, prompts_all=True, prompts_first=320, prompts_most=320), 320) == 160
 
 
 def test_what_a_circuit_keeps_is_a_share_of_the_whole_metric():
