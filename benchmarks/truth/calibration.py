@@ -13,7 +13,7 @@ from benchmarks.truth.pools import Suite
 from benchmarks.truth.sampling import Drawn, Pool
 from circuitdsl.judge.weigh import looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control
-from circuitdsl.measures.few import leading
+from circuitdsl.measures.few import few_of
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.plan.lockstep import measure
 
@@ -39,7 +39,7 @@ def calibrate(
     suite = Suite(suite.name, bounded)
     whole = pool.whole()
     truths = {claim: Judge(whole).value(each) for claim, each in measured_on(whole, suite).items()}
-    led = [claim for claim in truths if suite.claims[claim].one and leading(prompts[0])]
+    led = [claim for claim in truths if suite.claims[claim].one and few_of(prompts[0])]
     counts = {(claim, way): Counts() for way in ways for claim in (led if way else truths)}
     for seed in seeds:
         drawn = pool.draw(prompts[-1], np.random.default_rng([seed, *prompts]))
@@ -69,7 +69,7 @@ class Measuring:
         judge, measured = self.of(claim, first)
         looks = looks_at(measured, judge.units, first, most or first)
         counts = judge.weighed(measured, looks).looks.counts if most else (first,)
-        before = (leading(first) or first, *counts)
+        before = (few_of(first) or first, *counts)
         return [Look(*self.at(claim, *each), looks) for each in zip(counts, before, strict=False)]
 
     def at(self, claim: Claim, count: int, before: int) -> tuple[Judge, Measurement]:

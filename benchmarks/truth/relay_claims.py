@@ -49,8 +49,13 @@ class Spec:
 
     def resolved(self, folder: File) -> Document:
         """The document, its prompts in a file of the folder."""
-        known = Environment(geometry=lambda name: self.relay.geometry, task=tasks.describe, measures=measure_infos())
-        return resolve_text(self.text, str(folder / "relay.circuit"), known)
+        return resolved(self.relay, self.text, folder)
+
+
+def resolved(relay: Relay, text: str, folder: File) -> Document:
+    """A specification of a relay, its prompts in a file of the folder."""
+    known = Environment(geometry=lambda name: relay.geometry, task=tasks.describe, measures=measure_infos())
+    return resolve_text(text, str(folder / "relay.circuit"), known)
 
 
 def random_spec(relay: Relay, seed: int, prompts: int) -> Spec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.bootstrap import Bootstrap
@@ -13,12 +14,12 @@ from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.paired import singles
 from circuitdsl.judge.singles import Singles
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, p_value
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, none_as_good, p_value
 from circuitdsl.judge.weigh import Weighed, looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
 from circuitdsl.measures.estimands import is_share_of_metric
 from circuitdsl.measures.experiments import Data, Drawn, Experiment, Resample
-from circuitdsl.measures.measurement import Array, Failure, Measurement, Sample
+from circuitdsl.measures.measurement import Array, Failure, Measurement, RandomSets, Sample
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import ClaimOutcome, Part, Performance
 from circuitdsl.plan.job import Started
@@ -101,7 +102,7 @@ class Bench:
 
     def measure(self, jobs: Iterable[Started], count: int) -> dict[Started, Measurement | Failure]:
         """Carry out jobs on the first ``count`` prompts, from the bench's own first prompt on."""
-        return measure(jobs, lambda experiments: self._run(experiments, count))
+        return measure(jobs, partial(self._run, count=count), lambda few: self._run(few, min(few.prompts, count)))
 
     def _run(self, experiments: Iterable[Experiment], count: int) -> Mapping[Experiment, Array | Failure]:
         known = self.session.run(experiments, self.start + count)
@@ -114,37 +115,45 @@ class Bench:
         tests: int = 1,
         seen: Mapping[Started, int] | None = None,
     ) -> dict[Started, Measurement | Failure]:
-        """As ``measure``, but of the largest of several figures only that one is measured on all of these prompts which
-        is largest on few, where it is surely beyond the bound, as the largest is then, whatever the others are: so
-        surely that Holm's correction for so many ``tests`` leaves it there.
+        """As ``measure``, but of many figures only one is measured on all of these prompts where that decides.
 
-        So the bound's verdict is that of all figures on all prompts. ``seen`` are the numbers of prompts on which all
-        of them are known already.
+        Of the largest of several it is the one that is largest on few prompts, and decides where it is surely beyond
+        the bound, as the largest is then, whatever the others are: so surely that Holm's correction for so many
+        ``tests`` leaves it there. So the bound's verdict is that of all figures on all prompts. ``seen`` are the
+        numbers of prompts on which all of them are known already.
+
+        Of a claim that compares with random sets it is its own, and decides where none of them does as well on few
+        prompts. Where one does, they are looked at a second time, on all, which their p-value counts.
         """
         leaders = self.leaders(jobs, seen)
         found = self.measure((*leaders.values(), *(job for job in jobs if job not in leaders)), count)
         led = {
-            job: found[leader] for job, leader in leaders.items() if self._beyond(found[leader], jobs[job], job, tests)
+            job: found[leader] for job, leader in leaders.items() if self._settles(found[leader], jobs[job], job, tests)
         }
         rest = self.measure((job for job in leaders if job not in led), count)
+        rest = {job: looked_at_again(measured, found[leaders[job]]) for job, measured in rest.items()}
         return {job: led.get(job) or rest.get(job) or found[job] for job in jobs}
 
     def leaders(self, jobs: Iterable[Started], seen: Mapping[Started, int] | None = None) -> dict[Started, Started]:
-        """For each job that is the largest of several figures: the job of that one alone which is largest on few
-        prompts, or on as many as were ``seen``."""
+        """For each job with many figures: the job of one of them alone, chosen on few prompts, or on as many as were
+        ``seen``."""
         several = {job: (seen or {}).get(job, job.job.few) for job in jobs if job.one}
         few: dict[Started, Measurement | Failure] = {}
         for count in sorted(set(several.values())):
             few |= self.measure((job for job, at in several.items() if at == count), count)
         return {job: job.led(known) for job in several if isinstance(known := few[job], Measurement)}
 
-    def _beyond(self, measured: Measurement | Failure, bound: Bound | Control, job: Started, tests: int) -> bool:
+    def _settles(self, measured: Measurement | Failure, bound: Bound | Control, job: Started, tests: int) -> bool:
+        """Whether nothing that the other figures are on all prompts can change the verdict."""
+        if isinstance(measured, Failure) or not goes_on(measured):
+            return False  # where a file has no more prompts, all is known of all of them
+        if isinstance(bound, Control):
+            assert isinstance(measured.control, RandomSets)
+            return none_as_good(self.weighed(measured), measured.control, bound)
+        return bound.op in (">=", ">") and self._beyond(measured, bound, job, tests)
+
+    def _beyond(self, measured: Measurement, bound: Bound, job: Started, tests: int) -> bool:
         """Whether the leader surely is at least what a bound asks for, and few prompts tell how large others may be."""
-        if isinstance(measured, Failure) or isinstance(bound, Control) or bound.op not in (">=", ">"):
-            return False
-        own, few = measured.samples
-        if len(own.columns) == len(few.columns):
-            return False  # a file has no more prompts: all is known of all of them
         method = job.job.method
         looks = looks_at(measured, self.units, method.prompts_first, method.prompts_most)
         weighed = self.weighed(measured, looks).claimed
@@ -261,6 +270,20 @@ class Bench:
         )
 
 
+def goes_on(one: Measurement) -> bool:
+    """Whether one of many figures was measured on more prompts than all of them."""
+    own, few = one.samples
+    return len(own.columns) > len(few.columns)
+
+
+def looked_at_again(measured: Measurement | Failure, one: Measurement | Failure) -> Measurement | Failure:
+    """A measurement of all of many figures on all prompts, after a look at few that did not settle it (``one``): of
+    random sets it is the second."""
+    if isinstance(measured, Failure) or isinstance(one, Failure) or not isinstance(measured.control, RandomSets):
+        return measured
+    return replace(measured, control=replace(measured.control, looks=2)) if goes_on(one) else measured
+
+
 def meaningful(judged: Judged, reason: str) -> Judged:
     """A judgement, undecided for a ``reason``, if there is one, why shares of the metric mean nothing."""
     measurement = judged.measurement
@@ -283,7 +306,7 @@ def _item(prompt: Prompt) -> Hashable:
 def _is_open(claim: Claim, judged: Judged) -> bool:
     """Whether more prompts may decide a claim. Against random sets they do not: the number of sets limits that test."""
     measurement = judged.measurement
-    of_sets = isinstance(claim.bound, Control) and measurement is not None and callable(measurement.control)
+    of_sets = measurement is not None and isinstance(measurement.control, RandomSets)
     return judged.judgement.verdict is Verdict.UNDECIDED and not of_sets
 
 

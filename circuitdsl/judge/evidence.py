@@ -38,6 +38,9 @@ INFINITY = math.inf
 FEWEST = 8
 """With fewer units only tests that are exact at any number may decide."""
 
+LEAST_ROOM = 1e-300
+"""Less room than this counts as none: one over it would overflow."""
+
 BETS = 8
 """Over how many sizes of the bet the capital is averaged."""
 
@@ -216,7 +219,7 @@ class Betting:
     def _p(self, gains: Array, room: float) -> float:
         """One over the capital. ``room`` is the most that a unit can lose."""
         counts = len(self.values) * self.shares
-        if room <= 0:  # at the end of the range: only units that are at the end too leave anything
+        if room < LEAST_ROOM:  # at the end of the range: only units that are at the end too leave anything
             return 0.0 if bool((gains > 0).any()) else 1.0
         largest = 1 / (room * float(counts.max()))
         with np.errstate(divide="ignore"):

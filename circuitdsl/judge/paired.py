@@ -43,18 +43,21 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples
     (the largest of several that is led is one of two), of heads (rank correlations).
     """
+    weighed = weighed.itself
     if weighed.whole or len(weighed.measurement.samples) > 1:
         return None
     told = _told(weighed, weighed.measurement.estimand)
     if told is None:
         return None
-    kept = np.arange(len(digests)) < MOST
+    kept = told.rows & (np.cumsum(told.rows) <= MOST)
     first = kept[told.rows]
-    looks = () if weighed.looks.once else tuple(sorted({min(count, MOST) for count in weighed.looks.counts}))
+    chose = int(np.argmax(told.rows))  # the walk begins after them
+    counts = () if weighed.looks.once else weighed.looks.counts
+    looks = tuple(sorted({min(count - chose, MOST) for count in counts}))
     units = told.units.part(first)
     return Singles(
         Asked(
-            tuple(digests[place] for place in np.flatnonzero(told.rows & kept).tolist()),
+            tuple(digests[place] for place in np.flatnonzero(kept).tolist()),
             tuple(units.unit.tolist()),
             tuple(units.stratum.tolist()),
             tuple(units.weights.tolist()),
@@ -110,14 +113,13 @@ def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:
 
 
 def _told_of_one(weighed: Weighed, estimand: Mean | Ratio | Smooth) -> _Told | None:
-    """Of a smooth function of means. What was chosen on half of the prompts is a figure of the others."""
+    """Of a smooth function of means. What was chosen on some of the prompts is a figure of the others."""
     evidence = weighed.evidence_of(estimand)
     if evidence is None:
         return None
     columns, (units,) = weighed.measurement.samples[0].columns, weighed.units
-    rows = np.ones(len(columns), dtype=bool)
-    if any(contrast.chosen for contrast in contrasts_of(estimand)):
-        rows = np.arange(len(columns)) % 2 == 1
+    rows = np.arange(len(columns)) >= max((contrast.chosen for contrast in contrasts_of(estimand)), default=0)
+    if not rows.all():
         columns, units = columns[rows], units.part(rows)
     if isinstance(estimand, Mean):
         values, limits = estimand.of.of(columns), estimand.of.range

@@ -56,13 +56,15 @@ class Units:
     """Units of some prompts.
 
     ``weights`` [prompts] sum to one; ``unit`` [prompts] is the unit that each prompt belongs to, and ``stratum``
-    [units] the stratum that each unit is drawn from, both counted from zero. ``turns`` is the order in which they came.
+    [units] the stratum that each unit is drawn from, both counted from zero. ``turns`` is the order in which they came;
+    ``template`` [prompts] the template of each, counted from zero, None where nobody asks for a part of them.
     """
 
     weights: Array
     unit: IntArray
     stratum: IntArray
     turns: Turns = Turns()
+    template: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.stratum)
@@ -115,11 +117,15 @@ class Units:
         return sums - self.shares[:, None] * means[self.stratum]
 
     def part(self, keep: NDArray[np.bool_]) -> Units:
-        """The units of some of the prompts, [prompts] of truth values."""
+        """The units of some of the prompts, [prompts] of truth values. Each of their templates keeps its share."""
         used, unit = np.unique(self.unit[keep], return_inverse=True)
         _, stratum = np.unique(self.stratum[used], return_inverse=True)
-        weights = self.weights[keep]
-        return Units(weights / weights.sum(), unit, _collapsed(stratum))
+        weights, template = self.weights[keep], None
+        if self.template is not None:
+            template = self.template[keep]
+            shares, counts = np.bincount(self.template, self.weights), np.bincount(template)
+            weights = shares[template] / counts[template]
+        return Units(weights / weights.sum(), unit, _collapsed(stratum), template=template)
 
 
 def units_of(origins: Sequence[Origin], shares: Mapping[str, float]) -> Units:
@@ -141,7 +147,8 @@ def units_of(origins: Sequence[Origin], shares: Mapping[str, float]) -> Units:
     for each, which in zip(unit.tolist(), template.tolist(), strict=True):
         seen[each].add(which)
     stratum = _numbered([tuple(sorted(some)) for some in seen])
-    return Units(weights / weights.sum(), unit, _collapsed(stratum), _turns(origins, template.tolist(), bool(shares)))
+    turns = _turns(origins, template.tolist(), bool(shares))
+    return Units(weights / weights.sum(), unit, _collapsed(stratum), turns, template.astype(np.intp))
 
 
 def _turns(origins: Sequence[Origin], templates: Sequence[int], shared: bool) -> Turns:

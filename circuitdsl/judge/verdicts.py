@@ -15,7 +15,8 @@ from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.controls import ROUNDING
-from circuitdsl.measures.measurement import Paired, Shuffled
+from circuitdsl.measures.estimands import needs_of
+from circuitdsl.measures.measurement import Paired, RandomSets, Shuffled
 
 _INFINITY = math.inf
 
@@ -220,10 +221,10 @@ def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confi
             return _against_pair(weighed, estimate, bound, control, confidence)
         case Shuffled() as control:
             return _against_shuffles(estimate, weighed.shuffled(control), confidence, weighed.split)
+        case RandomSets() as control:
+            return _against_sets(estimate, ranked_of(weighed, control, bound), confidence)
         case None:
             raise AssertionError("the resolver lets a control stand only where the measurement has one")
-        case sets:
-            return _against_sets(estimate, np.asarray(sets(weighed.means), dtype=np.float64), bound, confidence)
 
 
 def _against_pair(
@@ -264,25 +265,73 @@ def _spread(sets: Array) -> Estimate:
     return Estimate(middle, low, high)
 
 
-def _against_sets(estimate: Estimate, sets: Array, bound: Control, confidence: float) -> Judgement:
-    """A Monte Carlo test: the share of sets, the real one among them, that do as well as the real one.
+@dataclass(frozen=True)
+class Ranked:
+    """A real set's ``value`` among random ``sets`` on the same prompts: ``prompts`` of them, 0 for all.
 
-    Its p-value is exact whatever the number of prompts, since real and random sets are measured on the same ones
-    (Davison and Hinkley 1997, section 4.3). It fails where more than 1 - confidence of all random sets surely do as
-    well.
+    ``as_good`` of these do as well, ``alike`` of them exactly as well. ``looks`` are those so far, this one among them.
     """
-    value = estimate.value
-    if value is None or not math.isfinite(value) or not np.isfinite(sets).all():
+
+    value: float
+    sets: Array
+    as_good: int
+    alike: int
+    looks: int
+    prompts: int = 0
+
+    @property
+    def defined(self) -> bool:
+        return math.isfinite(self.value) and bool(np.isfinite(self.sets).all())
+
+    @property
+    def p_value(self) -> float:
+        """The chance of doing as well as this, if the real set is as good as drawn like the others.
+
+        A Monte Carlo test (Davison and Hinkley 1997, section 4.3): the share of sets, the real one among them, that do
+        as well as the real one. It is exact whatever the number of prompts, since all are measured on the same ones.
+
+        At an earlier look, on fewer prompts, the claim would have held if none had done as well. So to have come to
+        this one with so many of N doing as well has a chance of at most
+
+            P(none did at the earlier look) + P(at most so many do at this one) = 1 / (N + 1) + (1 + so many) / (N + 1)
+
+        whatever the two looks have to do with each other: outcomes are ordered by the look that decides (Armitage
+        1957; Jennison and Turnbull 2000, section 8.4), and either rank by itself is uniform.
+        """
+        return min(1.0, (self.looks + self.as_good) / (1 + len(self.sets)))
+
+
+def ranked_of(weighed: Weighed, control: RandomSets, bound: Control) -> Ranked:
+    """The measurement's figure among those of random sets, on the prompts on which these were measured."""
+    means = weighed.means
+    value = float((control.own or weighed.measurement.estimand).value(means))
+    sets = np.asarray(control.figures(means), dtype=np.float64)
+    as_good, as_bad = (_as_good(sets, value, op) for op in (bound.op, "<" if bound.op == ">" else ">"))
+    prompts = len(weighed.measurement.samples[-1].columns) if control.own else 0
+    return Ranked(value, sets, as_good, as_good + as_bad - len(sets), control.looks, prompts)
+
+
+def none_as_good(weighed: Weighed, control: RandomSets, bound: Control) -> bool:
+    """Whether no random set does as well as the real one where these were measured, and the figure means something
+    there: with a denominator below zero the worst set would be the best."""
+    ranked, means = ranked_of(weighed, control, bound), weighed.means
+    needs = needs_of(control.own or weighed.measurement.estimand)
+    return ranked.defined and not ranked.as_good and all(need.of(means) > 0 for need in needs)
+
+
+def _against_sets(estimate: Estimate, ranked: Ranked, confidence: float) -> Judgement:
+    """It fails where more than 1 - confidence of all random sets surely do as well."""
+    if estimate.value is None or not ranked.defined:
         return Judgement(estimate, Verdict.UNDECIDED, None, note=UNDEFINED)
-    as_good = _as_good(sets, value, bound.op)
-    p_value = (1 + as_good) / (1 + len(sets))
-    others = Binomial(as_good, len(sets))
+    number, p_value = len(ranked.sets), ranked.p_value
+    others = Binomial(ranked.as_good, number)
     verdict = _verdict(p_value <= 1 - confidence, others.low((1 - confidence) / 2) > 1 - confidence)
-    alike = as_good + _as_good(sets, value, "<" if bound.op == ">" else ">") - len(sets)
-    note = f"{as_good} of {len(sets)} random sets do as well"
-    if alike > 1 and verdict is not Verdict.HOLDS:
-        note += f", {alike} of them exactly as well: of few heads a random set is often the real one"
-    return Judgement(estimate, verdict, p_value, _spread(sets), note)
+    note = f"{ranked.as_good} of {number} random sets do as well"
+    if ranked.prompts:
+        note += f", on the first {ranked.prompts} prompts"
+    if ranked.alike > 1 and verdict is not Verdict.HOLDS:
+        note += f", {ranked.alike} of them exactly as well: of few heads a random set is often the real one"
+    return Judgement(estimate, verdict, p_value, _spread(ranked.sets), note)
 
 
 def holm(p_values: Sequence[float | None], number: int = 0) -> list[float | None]:

@@ -43,7 +43,7 @@ from circuitdsl.measures.estimands import (
     contrasts_of,
     needs_of,
 )
-from circuitdsl.measures.measurement import Measurement, Paired, Sample, Shuffled
+from circuitdsl.measures.measurement import Measurement, Paired, RandomSets, Sample, Shuffled
 
 RANKED_AGAIN = 200
 """On how many resamples of the prompts ranks are taken again."""
@@ -80,6 +80,15 @@ class Weighed:
         return cls(measurement, tuple(map(units_of, measurement.samples)), whole, looks)
 
     @property
+    def itself(self) -> Weighed:
+        """The same without random sets that were measured on fewer prompts."""
+        control = self.measurement.control
+        if not isinstance(control, RandomSets) or control.own is None:
+            return self
+        own = replace(self.measurement, samples=self.measurement.samples[:1], control=None)
+        return replace(self, measurement=own, units=self.units[:1])
+
+    @property
     def claimed(self) -> Weighed:
         """The same as a claim of its own, judged at all looks or, without a sequence, at the few where the number of
         prompts has doubled. What is shown beside a claim stays open to all looks at which that one may stop.
@@ -102,9 +111,12 @@ class Weighed:
         """What a p-value is worth that each look gives by itself."""
         return Split(len(self.looks.counts))
 
-    def _looked(self, evidence: Evidence) -> Evidence:
-        """Evidence of what is a random walk over prompts, all looks counted."""
-        return evidence if self.looks.once else Looked(evidence, Course(self.looks.counts))
+    def _looked(self, evidence: Evidence, chosen: int = 0) -> Evidence:
+        """Evidence of what is a random walk over prompts, all looks counted; over those after the first, by which it
+        was ``chosen``."""
+        if self.looks.once:
+            return evidence
+        return Looked(evidence, Course(tuple(count - chosen for count in self.looks.counts)))
 
     def _split(self, evidence: Evidence) -> Evidence:
         """Evidence of which nothing is known but that each look is one."""
@@ -112,8 +124,9 @@ class Weighed:
 
     @property
     def fewest(self) -> int:
-        """The number of units of the smallest sample."""
-        return min(map(len, self.units))
+        """The number of units of the smallest sample, and of what is left of one where some chose what is measured."""
+        chosen = [c for c in contrasts_of(self.measurement.estimand) if c.chosen]
+        return min([*map(len, self.units), *(len(self._rows(contrast)[1]) for contrast in chosen)])
 
     @property
     def means(self) -> Array:
@@ -193,12 +206,12 @@ class Weighed:
         if not self.looks.once and contrast.range is not None and self._in_turns(contrast):
             return in_turns(values, units, contrast.range, binary, self.looks.counts)
         found = of_mean(values, units, contrast.range, binary)
-        return self._looked(found) if isinstance(found, Student) else self._split(found)
+        return self._looked(found, contrast.chosen) if isinstance(found, Student) else self._split(found)
 
     def _rows(self, contrast: Contrast) -> tuple[Array, Units]:
         """A contrast on each prompt of the sample that its columns stand in, and these prompts' units.
 
-        Of one that was chosen on the first half of the prompts, every other one, only the second half is taken.
+        Of one that was chosen on the first of them only the others are taken.
         """
         offset = 0
         first = contrast.terms[0][0]
@@ -208,8 +221,8 @@ class Weighed:
                 values = contrast.moved(-offset).of(sample.columns)
                 if not contrast.chosen:
                     return values, units
-                second = np.arange(len(values)) % 2 == 1
-                return values[second], units.part(second)
+                others = np.arange(len(values)) >= contrast.chosen
+                return values[others], units.part(others)
             offset += width
         raise AssertionError("a contrast is of columns that the measurement has")
 

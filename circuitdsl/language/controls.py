@@ -13,8 +13,10 @@ SUFFICIENCY, NECESSITY, INDEPENDENCE = "sufficiency", "necessity", "independence
 
 _MONTE_CARLO = (
     "Monte Carlo: (1 + b) / (1 + 99), b of 99 random sets doing as well as the real one, all measured on the same "
-    "prompts. The p-value is exact if the real set is as good as drawn like the others (Davison and Hinkley 1997). The "
-    "claim fails where more than 1 - confidence of all random sets surely do as well."
+    "prompts. The p-value is exact if the real set is as good as drawn like the others (Davison and Hinkley 1997). Of "
+    "57 prompts or more, few are looked at first by a circuit's claims (with a confidence of at most 98%): where none "
+    "of 99 does as well there, that decides; at the second look, on all, it is (2 + b) / (1 + 99). The claim fails "
+    "where more than 1 - confidence of all random sets surely do as well."
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from circuitdsl.components import Node
-from circuitdsl.language.circuit import Circuit, Nodes
+from circuitdsl.language.circuit import Circuit, Method, Nodes
 from circuitdsl.language.environment import CHANCE, NOT_NEGATIVE, RANDOM_HEADS, SHAM, MeasureInfo, Parameter
 from circuitdsl.measures.controls import RANDOM_SETS, SHUFFLES, against_sham, random_nodes
 from circuitdsl.measures.estimands import (
@@ -45,6 +45,8 @@ from circuitdsl.measures.measurement import (
     Leader,
     Measure,
     Measurement,
+    OnFew,
+    RandomSets,
     Request,
     Sample,
     Shuffled,
@@ -57,7 +59,7 @@ Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, 
 
 RANDOM_SUBSETS = 5
 GREEDY_STEPS = 5
-GREEDY_NOTE = "the greedy set was chosen by every other prompt, and its gap is that of the rest"
+GREEDY_NOTE = "the greedy set was chosen by the first {} prompts, and its gap is that of the others"
 
 
 # --- knockout --------------------------------------------------------------------------------------
@@ -233,9 +235,9 @@ def _random_sets(request: Request, nodes: Iterable[Node]) -> tuple[frozenset[Nod
     return random_nodes(nodes, request.circuit.geometry, request.method.seed)
 
 
-def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> Callable[[Array], Array] | None:
+def _of_random_sets(request: Request, estimates: Callable[[Array], Array]) -> RandomSets | None:
     """The figures of random sets, of a claim that compares with them."""
-    return estimates if request.compares_with(RANDOM_HEADS) else None
+    return RandomSets(estimates) if request.compares_with(RANDOM_HEADS) else None
 
 
 def kept_share(limits: Limits | None) -> Ratio:
@@ -333,21 +335,24 @@ def _completeness(request: Request) -> Asking:
         sets = {name: some for name, some in sets.items() if some} or {"all of it": frozenset(nodes)}
     columns: dict[str, tuple[Array, Array]] = {}
     columns |= yield from _without(request, sets)
-    given = len(columns)
+    given, choosing = len(columns), 0
     if "greedy" in request.term.options:
-        columns |= yield from _greedy(request, frozenset(nodes))
+        prompts = len(next(iter(columns.values()))[0])
+        choosing = choosing_of(request.method, prompts)
+        columns |= yield from _greedy(request, frozenset(nodes), choosing or prompts)
     pairs = list(columns.values())
 
     def size(name: str) -> float:
         """Of the gap, on the prompts that it is measured on."""
-        start, step = (0, 1) if name in sets else (1, 2)
-        return abs(_gap(*(column[start::step] for column in columns[name])))
+        return _gap(*(column[0 if name in sets else choosing :] for column in columns[name]))
 
     worst = max(columns, key=size)
-    notes = [f"worst without {worst}" if len(columns) > 1 else "", GREEDY_NOTE if len(columns) > given else ""]
+    chosen = GREEDY_NOTE.format(choosing) if choosing and len(columns) > given else ""
+    notes = [f"worst without {worst}" if len(columns) > 1 else "", chosen]
 
-    def gap(place: int, chosen: bool) -> Folded:
-        return Folded(Mean(Contrast(((2 * place, 1.0), (2 * place + 1, -1.0)), request.limits, chosen)))
+    def gap(place: int, greedy: bool) -> Folded:
+        difference = ((2 * place, 1.0), (2 * place + 1, -1.0))
+        return Folded(Mean(Contrast(difference, request.limits, choosing if greedy else 0)))
 
     return Measurement(
         (sample(request.data, *(column for pair in pairs for column in pair)),),
@@ -370,30 +375,40 @@ def gap_without(request: Request, gone: Iterable[Node]) -> Asking:
     return Measurement((sample(request.data, *(results[e] for e in asked)),), gap)
 
 
-def _without(request: Request, sets: dict[str, frozenset[Node]]) -> Columns:
-    """F(C \\ K) and F(M \\ K) for each named K."""
+def _without(request: Request, sets: Mapping[str, frozenset[Node]], prompts: int = 0) -> Columns:
+    """F(C \\ K) and F(M \\ K) for each named K, on the first prompts or, for 0, on all."""
     alone = kept(request)
     asked = {name: (request.ask(alone.circuit(k)), request.ask(alone.model(k))) for name, k in sets.items()}
-    results = yield [e for pair in asked.values() for e in pair]
+    experiments = tuple(e for pair in asked.values() for e in pair)
+    results = yield OnFew(experiments, prompts) if prompts else experiments
     return {name: (results[c], results[m]) for name, (c, m) in asked.items()}
 
 
-def _greedy(request: Request, nodes: frozenset[Node]) -> Columns:
-    """K grown by the node that widens the gap most (Wang et al. 2022), at most GREEDY_STEPS times.
+def choosing_of(method: Method, prompts: int) -> int:
+    """By how many of the first of so many prompts a greedy set is chosen, so that the judge can take the others for
+    what its gap is (``Contrast.chosen``): half of those that the method begins with.
 
-    It is chosen by every other prompt, so that the judge can take the others for what its gap is (``Contrast.chosen``).
+    They stay the same when more prompts are drawn, and so does the set. Fewer find sets of smaller gaps.
     """
-    taken: frozenset[Node] = frozenset()
-    best: tuple[Array, Array] | None = None
+    return min(prompts, method.prompts_first) // 2
+
+
+def _greedy(request: Request, nodes: frozenset[Node], choosing: int) -> Columns:
+    """K grown by the node that widens the gap most on the first prompts (Wang et al. 2022), at most GREEDY_STEPS times,
+    and then on all."""
+    taken, best = frozenset[Node](), -1.0
     for _ in range(min(GREEDY_STEPS, len(nodes))):
         tries = {str(node): taken | {node} for node in sorted(nodes - taken, key=str)}
-        columns = yield from _without(request, tries)
-        widest = max(tries, key=lambda name: _chooses(*columns[name]))
-        if best is not None and _chooses(*columns[widest]) <= _chooses(*best):
+        columns = yield from _without(request, tries, choosing)
+        sizes = {name: _gap(*(column[:choosing] for column in columns[name])) for name in tries}
+        widest = max(sizes, key=sizes.__getitem__)
+        if sizes[widest] <= best:
             break
-        taken, best = tries[widest], columns[widest]
+        taken, best = tries[widest], sizes[widest]
+    if not taken:
+        return {}
     names = ", ".join(sorted(str(node.component) for node in taken))
-    return {f"the greedy set {names}": best} if best is not None else {}
+    return (yield from _without(request, {f"the greedy set {names}": taken}))
 
 
 def _removable(nodes: Iterable[Node]) -> frozenset[Node]:
@@ -406,12 +421,8 @@ def _joined(*notes: str) -> str:
 
 
 def _gap(circuit: Array, model: Array) -> float:
-    return float(circuit.mean() - model.mean())
-
-
-def _chooses(circuit: Array, model: Array) -> float:
-    """The size of the gap on the prompts by which sets are chosen."""
-    return abs(_gap(circuit[::2], model[::2]))
+    """Its size."""
+    return abs(float(circuit.mean() - model.mean()))
 
 
 def _random_subsets(request: Request) -> dict[str, frozenset[Node]]:

@@ -25,6 +25,7 @@ from circuitdsl.measures.measurement import (
     ComparisonMeasure,
     Measurement,
     PairRequest,
+    RandomSets,
     Request,
     sample,
 )
@@ -164,7 +165,7 @@ def ways(left: Circuit, right: Circuit, pairs: Sequence[Pair]) -> Asking:
     return Measurement(
         samples,
         Smallest(each),
-        control=(lambda means: all_ways(means)[..., 1:, :].min(axis=-1)) if len(pairs) > 1 else None,
+        control=RandomSets(lambda means: all_ways(means)[..., 1:, :].min(axis=-1)) if len(pairs) > 1 else None,
         parts=tuple((name, Measurement(samples, way)) for name, way in zip(names, each, strict=True)),
     )
 

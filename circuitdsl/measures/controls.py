@@ -119,7 +119,7 @@ def exchanged(nodes: Iterable[Node], stand_in: StandIns) -> Iterator[Node]:
 def sizes_of(own: Ratio, first: int, count: int) -> RandomSets:
     """The sizes of the changes of F that random sets make, from the columns F changed [first to first + count]."""
     each = [_changed(own, column) for column in range(first, first + count)]
-    return lambda means: abs(side_by_side(each, means)).clip(min=ROUNDING)
+    return RandomSets(lambda means: abs(side_by_side(each, means)).clip(min=ROUNDING))
 
 
 def against_sham(own: Ratio, column: int) -> Paired:

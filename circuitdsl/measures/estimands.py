@@ -21,12 +21,12 @@ class Contrast:
     """A weighted sum of columns, as (column, weight) pairs.
 
     ``limits`` are those of every single column, None where a value can be of any size. ``chosen``: these columns were
-    chosen among others by what the even-numbered prompts gave, so that only the odd-numbered ones tell the truth.
+    chosen among others by what the first so many prompts gave, so that only the others tell the truth.
     """
 
     terms: tuple[tuple[int, float], ...]
     limits: Limits | None = None
-    chosen: bool = False
+    chosen: int = 0
 
     def __neg__(self) -> Contrast:
         return replace(self, terms=tuple((column, -weight) for column, weight in self.terms))
@@ -51,7 +51,7 @@ class Contrast:
     def less(self, other: Contrast, times: float = 1.0) -> Contrast:
         """This contrast less the other one so many times; bounded where both are, within the wider limits."""
         terms = (*self.terms, *((column, -times * weight) for column, weight in other.terms))
-        chosen = self.chosen or other.chosen
+        chosen = max(self.chosen, other.chosen)
         if self.limits is None or other.limits is None:
             return Contrast(terms, None, chosen)
         low, high = min(self.limits[0], other.limits[0]), max(self.limits[1], other.limits[1])

@@ -1,19 +1,18 @@
-"""On how few of some prompts it is chosen which of several figures is measured on all of them."""
+"""On how few of some prompts all of many figures are measured, of which one is measured on all prompts."""
 
 from __future__ import annotations
 
 import math
 
-FEWEST_TO_LEAD = 15
-"""On fewer prompts no leader is chosen: they would leave open how large the other figures are."""
+FEWEST = 15
+"""On fewer prompts it is left open how large the other figures are."""
 
 
-def leading(prompts: int) -> int:
-    """The number of prompts, of so many, on which the one of several figures is chosen that is measured on all; 0 where
-    they are too few.
+def few_of(prompts: int) -> int:
+    """A tenth of so many prompts, and 15 or more; 0 where that is over a quarter, for then little would be saved.
 
-    >>> leading(200), leading(60), leading(20)
-    (50, 15, 0)
+    >>> few_of(1000), few_of(200), few_of(60), few_of(56)
+    (100, 20, 15, 0)
     """
-    quarter = math.ceil(prompts / 4)
-    return quarter if quarter >= FEWEST_TO_LEAD else 0
+    count = max(FEWEST, math.ceil(prompts / 10))
+    return count if count <= math.ceil(prompts / 4) else 0

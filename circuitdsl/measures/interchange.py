@@ -13,7 +13,7 @@ from circuitdsl.language.environment import PROPORTION, RANDOM_HEADS, MeasureInf
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes
 from circuitdsl.measures.estimands import proportion
 from circuitdsl.measures.experiments import Ablated, FromCounterfactual, Predicted
-from circuitdsl.measures.measurement import CLEAN, Asking, Measure, Measurement, Request, sample
+from circuitdsl.measures.measurement import CLEAN, Asking, Measure, Measurement, RandomSets, Request, sample
 
 AS_IT_IS = "with nothing exchanged"
 
@@ -33,7 +33,7 @@ def _interchange(request: Request) -> Asking:
     return Measurement(
         (sample(request.data, *(results[each] for each in (exchanged, *randoms))),),
         share,
-        control=(lambda means: means[..., 1:]) if controlled else None,
+        control=RandomSets(lambda means: means[..., 1:]) if controlled else None,
         parts=((AS_IT_IS, Measurement((sample(request.data, results[as_it_is]),), share)),) if request.parts else (),
     )
 

@@ -41,8 +41,25 @@ class Sample:
     source: Drawn | None = None
 
 
-RandomSets = Callable[[Array], Array]
-"""Means of columns [..., columns] -> the same figure of random sets [..., sets]."""
+@dataclass(frozen=True)
+class RandomSets:
+    """A control that is the same figure of random sets: ``figures``, of means of columns [..., columns] -> [..., sets].
+
+    ``own`` is the real set's figure on the same prompts, where these are fewer than the measurement's; None where they
+    are the same. ``looks`` counts the looks at random sets, this one among them: each could have decided.
+    """
+
+    figures: Callable[[Array], Array]
+    own: Estimand | None = None
+    looks: int = 1
+
+    def of_few(self, own: Estimand, offset: int, width: int) -> RandomSets:
+        """The same, of columns that stand ``offset`` further on and are ``width``, on fewer prompts."""
+
+        def figures(means: Array) -> Array:
+            return self.figures(means[..., offset : offset + width])
+
+        return replace(self, figures=figures, own=own.moved(offset, width))
 
 
 @dataclass(frozen=True)
@@ -77,9 +94,10 @@ class Measurement:
 
     @property
     def prompts(self) -> int:
-        """The number of prompts of the smallest sample; of a figure that is led, of the leader's."""
+        """The number of prompts of the smallest sample; of a figure beside others that are measured on few, its own."""
         first, *others = (len(sample.columns) for sample in self.samples)
-        return first if isinstance(self.estimand, Led) else min([first, *others])
+        beside_few = isinstance(self.estimand, Led) or (isinstance(self.control, RandomSets) and self.control.own)
+        return first if beside_few else min([first, *others])
 
     def within(self, source_of: Callable[[Data], Drawn | None]) -> Measurement:
         """The same, its samples knowing the reference that they depend on.
@@ -95,10 +113,22 @@ class Measurement:
         )
 
 
+class OnFew(tuple["Experiment", ...]):
+    """Experiments of which the first ``prompts`` are enough. Whoever runs them may run more."""
+
+    prompts: int
+
+    def __new__(cls, experiments: Iterable[Experiment], prompts: int) -> OnFew:
+        made = super().__new__(cls, experiments)
+        made.prompts = prompts
+        return made
+
+
 Asking = Generator[Sequence[Experiment], Mapping[Experiment, Array], Measurement]
 """A measurement at work: it yields experiments, is sent one array [prompts] for each, and returns a Measurement.
 
-Most ask once. One that asks again, having seen results (greedy search), is called adaptive.
+Most ask once. One that asks again, having seen results (greedy search), is called adaptive. It may ask for the first
+prompts alone (``OnFew``).
 """
 
 

@@ -37,9 +37,10 @@ class ClaimOutcome:
 
     ``p_value`` is one-sided, against "the bound is not met" (small supports the claim; None for an error),
     ``p_holm`` the same after Holm's correction over the circuit's claims. ``subject`` is a JSON-ready description of
-    the arguments. ``control`` is the control's estimate where the claim compares with one. ``exact``: the figure
-    is that of all prompts that there are, and the verdict rests on no test. ``singles`` is the figure prompt by prompt,
-    where it is one of prompts.
+    the arguments. ``control`` is the control's estimate where the claim compares with one; of random sets that
+    few prompts settled it is of these prompts, whose number the ``note`` says. ``exact``: the figure is that of all
+    prompts that there are, and the verdict rests on no test. ``singles`` is the figure prompt by prompt, where it is
+    one of prompts.
     """
 
     claim: Claim

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Circuit, Method
 from circuitdsl.measures.experiments import Experiment
-from circuitdsl.measures.few import leading
+from circuitdsl.measures.few import few_of
 from circuitdsl.measures.measurement import Asking, CannotMeasure, Failure, Measurement
 
 Purpose = Literal[
@@ -43,12 +43,21 @@ class Round(NamedTuple):
     search: str
 
 
+OF_LARGEST = "at least: all of its figures go on to all prompts where the largest does not decide"
+OF_SETS = "at least: its random sets go on to all prompts where one of them does as well on few"
+
+
 @dataclass(frozen=True)
 class Lead:
-    """Of a job that is the largest of several figures: how the leader is measured alone (``measures.Leader``)."""
+    """Of a job with many figures, all of which are measured on few prompts: how one is measured alone on all.
+
+    That one is the largest of several (``measures.Leader``), or the job's own beside random sets. ``otherwise`` says
+    for a person when the others go on to all prompts too.
+    """
 
     start: Callable[[Measurement], Asking]
     one: Callable[[], tuple[Experiment, ...]]
+    otherwise: str
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,8 @@ class Job:
 
     ``about`` says what is measured, for a person: a claim as it is written, a head. ``adaptive``: it asks for more once
     it has seen results. ``raced``: it is measured on fewer prompts than the method's first where they settle it.
-    ``lead``: it is the largest of several figures, all of which are measured on ``few`` prompts, and the one that is
-    largest there on all; the others only where that one does not decide (``check.bench``).
+    ``lead``: it has many figures, all of which are measured on ``few`` prompts, and one on all; the others only where
+    that does not decide (``check.bench``).
     """
 
     key: tuple[str, ...]
@@ -80,17 +89,17 @@ class Job:
 
     @property
     def few(self) -> int:
-        """The number of prompts that a leader is chosen on; 0 where nothing is led."""
-        return leading(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
+        """The number of prompts on which all of many figures are measured; 0 where all of them are on all."""
+        return few_of(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
 
 
 @dataclass(eq=False)
 class Started:
     """A job that has asked its first questions. What it asked is what a plan shows, and what is run.
 
-    ``first`` are these questions, or why there are none; ``one`` those of them that a single figure takes, where the
-    job is led by one of several. The asking itself is taken up once, by :meth:`asking`; whoever measures the same
-    again, on more prompts, gets one that is as far.
+    ``first`` are these questions, or why there are none; ``one`` those of them that a single figure takes, where that
+    one alone is measured on all prompts. The asking itself is taken up once, by :meth:`asking`; whoever measures the
+    same again, on more prompts, gets one that is as far.
     """
 
     job: Job
@@ -120,7 +129,7 @@ class Started:
         return self.one or self.experiments
 
     def led(self, few: Measurement) -> Started:
-        """The job of the leader alone, by what was measured on few prompts. Only of a job that is led."""
+        """The job of one figure alone, by what was measured on few prompts. Only of a job with a ``lead``."""
         lead = self.job.lead
         assert lead is not None, "there is one figure alone"
         return Started(replace(self.job, start=lambda: lead.start(few), lead=None))

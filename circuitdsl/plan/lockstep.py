@@ -8,32 +8,38 @@ from functools import partial
 
 from circuitdsl.engine.references import drawn_sources
 from circuitdsl.measures.experiments import Data, Drawn, Experiment
-from circuitdsl.measures.measurement import Array, Asking, CannotMeasure, Failure, Measurement, Results
+from circuitdsl.measures.measurement import Array, Asking, CannotMeasure, Failure, Measurement, OnFew, Results
 from circuitdsl.plan.job import Started
+
+Run = Callable[[tuple[Experiment, ...]], Results]
 
 
 def measure(
-    jobs: Iterable[Started], run: Callable[[tuple[Experiment, ...]], Results]
+    jobs: Iterable[Started], run: Run, on_few: Callable[[OnFew], Results] | None = None
 ) -> dict[Started, Measurement | Failure]:
-    """Carry out every job. ``run`` is called once a round with all the experiments that are asked for in it."""
+    """Carry out every job. ``run`` is called once a round with all the experiments that are asked for in it, ``on_few``
+    with those of them that need the first prompts alone; without it they are run on all."""
     desk = _Desk({}, {})
     for job in jobs:
         desk.begin(job)
     while desk.waiting:
-        asked = dict.fromkeys(e for waiting in desk.waiting.values() for e in waiting.experiments)
-        results = run(tuple(asked))
-        for job in list(desk.waiting):
-            desk.resume(job, results)
+        for prompts, some in desk.by_prompts().items():
+            asked = OnFew(dict.fromkeys(e for job in some for e in desk.waiting[job].experiments), prompts)
+            results = on_few(asked) if on_few and prompts else run(tuple(asked))
+            for job in some:
+                desk.resume(job, results)
     return desk.done
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """``asked`` are all experiments so far, ``experiments`` those that it waits for."""
+    """``asked`` are all experiments so far, ``experiments`` those that it waits for, on the first ``prompts``, 0 for
+    all."""
 
     asking: Asking
     experiments: tuple[Experiment, ...]
     asked: tuple[Experiment, ...]
+    prompts: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,13 @@ class _Desk:
         else:
             self.waiting[job] = _Waiting(job.asking(), job.first, job.first)
 
+    def by_prompts(self) -> dict[int, list[Started]]:
+        """The waiting jobs by the number of prompts that they wait for."""
+        found: dict[int, list[Started]] = {}
+        for job, waiting in self.waiting.items():
+            found.setdefault(waiting.prompts, []).append(job)
+        return found
+
     def resume(self, job: Started, results: Results) -> None:
         """Send a waiting job its results and file what comes back: more questions, a measurement, or a failure."""
         waiting = self.waiting.pop(job)
@@ -60,8 +73,9 @@ class _Desk:
             self.done[job] = answer
             return
         try:
-            more = tuple(waiting.asking.send(answer))
-            self.waiting[job] = _Waiting(waiting.asking, more, (*waiting.asked, *more))
+            more = waiting.asking.send(answer)
+            prompts = more.prompts if isinstance(more, OnFew) else 0
+            self.waiting[job] = _Waiting(waiting.asking, tuple(more), (*waiting.asked, *more), prompts)
         except StopIteration as stop:
             self.done[job] = stop.value.within(partial(_source, waiting.asked))
         except CannotMeasure as reason:

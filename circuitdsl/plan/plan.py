@@ -354,7 +354,7 @@ def _changes(started: Started) -> str:
         return "asks for more once it has seen results"
     if started.job.raced:
         return "at most: it is measured on fewer prompts where they settle it"
-    return "at least: all of its figures go on to all prompts where the largest does not decide" if started.one else ""
+    return started.job.lead.otherwise if started.job.lead and started.one else ""
 
 
 def _typical(run: _Run) -> tuple[Layout, ...]:

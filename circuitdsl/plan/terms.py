@@ -10,11 +10,13 @@ import numpy as np
 
 from circuitdsl.components import Node
 from circuitdsl.language.circuit import Circuit, Claim, Control, Nodes, Term
+from circuitdsl.language.environment import RANDOM_EDGES, RANDOM_HEADS
+from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.estimands import difference, mean_of
-from circuitdsl.measures.experiments import World
-from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, Request, joined, together
+from circuitdsl.measures.experiments import Experiment, World
+from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, RandomSets, Request, joined, together
 from circuitdsl.measures.registry import measures
-from circuitdsl.plan.job import Job, Lead, Purpose
+from circuitdsl.plan.job import OF_LARGEST, OF_SETS, Job, Lead, Purpose
 
 
 def control_of(claim: Claim) -> Control | None:
@@ -25,15 +27,37 @@ def control_of(claim: Claim) -> Control | None:
 def term_job(key: tuple[str, ...], purpose: Purpose, request: Request, about: str) -> Job:
     """The job of a term."""
     circuit, term = request.circuit, request.term
-    measure = measures()[term.measure]
-    adaptive, leader = not measure.adaptive.isdisjoint(term.options), measure.leader
-    lead = (
-        None
-        if leader is None or term.minus_baseline
-        else Lead(partial(leader.asking, request), partial(leader.one, request))
-    )
-    start = partial(ask, request)
+    adaptive = not measures()[term.measure].adaptive.isdisjoint(term.options)
+    start, lead = partial(ask, request), _lead(request)
     return Job(key, purpose, circuit.model, request.method, circuit.geometry, start, about, adaptive, lead=lead)
+
+
+def _lead(request: Request) -> Lead | None:
+    """How a term is measured of whose many figures few prompts may tell enough: the largest of several, or random sets
+    beside its own."""
+    leader = measures()[request.term.measure].leader
+    if request.term.minus_baseline:
+        return None
+    if request.compares_with(RANDOM_HEADS) or request.compares_with(RANDOM_EDGES):
+        twice = 1 - request.method.confidence >= 2 / (1 + RANDOM_SETS)  # a second look may decide, too
+        return Lead(partial(beside_few, request), partial(_own, request), OF_SETS) if twice else None
+    return leader and Lead(partial(leader.asking, request), partial(leader.one, request), OF_LARGEST)
+
+
+def beside_few(request: Request, few: Measurement) -> Asking:
+    """A measurement without its random sets, which, with it, were measured on ``few`` prompts."""
+    own = yield from ask(replace(request, control=None))
+    (columns,), (first,), control = own.samples, few.samples, few.control
+    assert isinstance(control, RandomSets)
+    width = columns.columns.shape[1]
+    # its own columns are the first of those on few prompts, so that the figure is the same function of either
+    beside = control.of_few(few.estimand, width, first.columns.shape[1])
+    return replace(own, samples=(columns, first), estimand=few.estimand, control=beside)
+
+
+def _own(request: Request) -> tuple[Experiment, ...]:
+    """What a measurement without its random sets asks for."""
+    return tuple(next(ask(replace(request, control=None))))
 
 
 def knockout_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, node: Node) -> Job:
@@ -73,4 +97,5 @@ def against_random_heads(request: Request, worlds: Sequence[World]) -> Asking:
     """A measurement in the request's world with the same of random heads, on the same prompts."""
     measured = yield from together(ask(replace(request, world=world)) for world in (request.world, *worlds))
     samples, (own, *others) = joined(measured)
-    return Measurement(samples, own, control=lambda means: np.stack([each.value(means) for each in others], axis=-1))
+    sets = RandomSets(lambda means: np.stack([each.value(means) for each in others], axis=-1))
+    return Measurement(samples, own, control=sets)

@@ -128,4 +128,55 @@ def test_a_plan_says_what_is_run_at_least_and_where_more_may_be():
     plan = cd.plan(document, unexplained=False)
     report = Workbench(engine="plain", store=None).check(plan)
     assert plan.plain.total <= report.cost.passes < plan.worlds
-    assert f"{plan.led} jobs take the largest of several figures" in str(plan)
+    assert f"{plan.led} jobs have many figures" in str(plan)
+
+
+CONTROLLED = """circuit c {
+  model mini
+  task  ioi
+  method { against abc  ablate mean by template  prompts 60  reference 4  members none }
+  role gatherer        { 0.3 0.5 0.6 0.7 }
+  role lookup   at S2  { 1.0 1.1 1.4 1.5 1.6 1.7 }
+  role caller   at END { 1.0 1.1 1.5 1.7 }
+  role fetcher  at END { 2.3 2.5 2.6 2.7 3.0 3.3 3.7 }
+"""
+
+
+def claiming(*claims: str, method: str = "members none") -> CircuitPlan:
+    text = CONTROLLED.replace("members none", method) + "".join(f"  expect {claim}\n" for claim in claims) + "}\n"
+    (circuit,) = resolve_text(text, "c.circuit", cd.environment()).circuits
+    return plan_circuit(circuit, unexplained=False)
+
+
+def test_random_sets_are_looked_at_on_few_prompts_and_again_on_all_where_one_does_as_well():
+    path = "effect(gatherer -> lookup.v)"
+    plan = claiming("faithfulness > random heads", "knockout(fetcher) > random heads", f"{path} > random edges")
+    bench = Workbench(store=None).bench(plan.circuit)
+    assert all(len(job.experiments) > 99 > len(job.one) > 0 for job in plan.claims.values())
+    outcomes = {outcome.claim.term.measure: outcome for outcome in bench.judge(plan.claims)}
+    runs = {
+        claim.term.measure: {len(array(bench.session.results[e])) for e in set(job.experiments) - set(job.one)}
+        for claim, job in plan.claims.items()
+    }
+
+    whole = outcomes["faithfulness"]
+    assert (whole.p_value, whole.prompts, runs["faithfulness"]) == (0.01, 60, {15})
+    assert whole.note.startswith("0 of 99 random sets do as well, on the first 15 prompts")
+    assert whole.singles is not None and len(whole.singles.values) == 60
+
+    lost = outcomes["knockout"]
+    assert lost.p_value is not None and max(runs["knockout"]) == 60
+    assert round(100 * lost.p_value) == min(100, 2 + int(lost.note.split()[0]))
+
+    (alone,) = bench.judge(claiming(f"{path} >= 0").claims)
+    sent, sizes = outcomes["effect"].estimate.value, alone.estimate.value
+    assert sent is not None and sizes is not None and sent == pytest.approx(abs(sizes))
+
+
+def test_random_sets_are_looked_at_once_where_a_second_look_could_not_decide():
+    """With two looks the least p-value of the second is 2%."""
+    for confidence, twice in (("95%", True), ("98%", True), ("99%", False)):
+        (job,) = claiming(
+            "faithfulness > random heads", method=f"members none  confidence {confidence}"
+        ).claims.values()
+        assert bool(job.one) is twice

@@ -28,7 +28,7 @@ from circuitdsl.measures.estimands import (
     proportion,
     relative_change,
 )
-from circuitdsl.measures.measurement import Paired
+from circuitdsl.measures.measurement import Paired, RandomSets
 
 RNG = np.random.default_rng(5)
 CHANGED, CLEAN = RNG.normal(2, 1, 40), RNG.normal(3, 1, 40)
@@ -95,7 +95,7 @@ def sampled_too(measured: Weighed, bound: Bound | Control) -> tuple[Judgement, J
 
 def test_random_sets_are_random_on_all_prompts_too():
     columns = [CHANGED, *(RNG.normal(0, 1, 40) for _ in range(99))]
-    measured = whole(*columns, control=lambda means: means[..., 1:])
+    measured = whole(*columns, control=RandomSets(lambda means: means[..., 1:]))
     known, sampled = sampled_too(measured, Control("random heads"))
     assert known.p_value == sampled.p_value == pytest.approx(0.01)
     assert not known.exact

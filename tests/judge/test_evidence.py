@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from weighing import in_templates, weighed
 
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.evidence import Betting, Binomial, Evidence, Extreme, Guarded, Ranks, Size, Student, ranks
-from circuitdsl.judge.verdicts import interval
+from circuitdsl.judge.units import Origin, units_of
+from circuitdsl.judge.verdicts import interval, judge
 from circuitdsl.judge.weigh import Weighed
+from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.estimands import (
     Contrast,
     Estimand,
@@ -104,6 +107,7 @@ def test_the_expected_capital_is_at_most_one_whatever_each_unit_expects(chances)
 
 
 @settings(deadline=None, max_examples=40)
+@example([0.0, 2.225073858507203e-309], 0.005)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=30), st.sampled_from([0.005, 0.025, 0.1]))
 def test_a_betting_interval_holds_its_value_and_ends_at_its_level(values, level):
     one = Betting(np.array(values), np.full(len(values), 1 / len(values)), 0.0, 1.0)
@@ -271,9 +275,24 @@ def test_a_smooth_figure_of_a_mean_is_the_mean():
 
 
 def test_a_chosen_contrast_is_told_by_the_prompts_that_did_not_choose_it():
-    values = np.where(np.arange(40) % 2 == 0, 5.0, 1.0) + np.random.default_rng(6).normal(0, 0.1, 40)
-    one = found(weighed(values, estimand=Mean(Contrast(((0, 1.0),), chosen=True))))
+    values = np.where(np.arange(40) < 10, 5.0, 1.0) + np.random.default_rng(6).normal(0, 0.1, 40)
+    one = found(weighed(values, estimand=Mean(Contrast(((0, 1.0),), chosen=10))))
     assert one.value == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_few_of_the_prompts_are_left_to_tell_decides_nothing():
+    """Of 14 prompts seven chose, and seven tell: with fewer than eight nothing is decided."""
+    for chosen, verdict in ((6, Verdict.HOLDS), (7, Verdict.UNDECIDED)):
+        of = Mean(Contrast(((0, 1.0),), chosen=chosen))
+        values = np.random.default_rng(3).normal(1, 0.01, 14)
+        assert judge(weighed(values, estimand=of), Bound(">=", low=0.5), 0.95).verdict is verdict
+
+
+def test_templates_keep_their_shares_where_some_prompts_are_left_out():
+    """Without the first of three prompts of one template, and none of the other's, both count equally still."""
+    units = units_of([Origin(name, i) for i, name in enumerate("ababab")], {}).part(np.arange(6) >= 1)
+    assert units.weights.tolist() == pytest.approx([1 / 6, 1 / 4, 1 / 6, 1 / 4, 1 / 6])
+    assert units.part(np.arange(5) >= 2).weights.tolist() == pytest.approx([1 / 4, 1 / 2, 1 / 4])
 
 
 # --- calibration: a small part of benchmarks/truth -------------------------------------------------

@@ -17,7 +17,7 @@ from weighing import in_templates, weighed
 from circuitdsl.judge.evidence import Betting, Binomial, Looked, Student
 from circuitdsl.judge.looks import ONCE, Course, Looks, Split, crossing
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.measures.estimands import average, column, proportion, relative_change
+from circuitdsl.measures.estimands import Contrast, Mean, average, column, proportion, relative_change
 
 LEVEL = 0.025
 """Of one side."""
@@ -350,3 +350,18 @@ def test_a_chosen_half_of_the_prompts_has_no_turns():
     units = in_templates(40, 2)
     assert units.part(np.arange(40) % 2 == 1).turns.templates == 0
     assert column(0).range is None
+
+
+@pytest.mark.parametrize(("first", "most"), [(20, 200), (200, 800)])
+def test_what_was_chosen_by_the_first_prompts_is_a_walk_over_the_others(first, most):
+    """Half of the first look chooses, so that the second look has many times the prompts of the first, not twice."""
+    looks, values = Looks.between(first, most), np.random.default_rng(first).normal(1.0, 1.0, first)
+    chosen = Mean(Contrast(((0, 1.0),), chosen=first // 2))
+    p = replace(weighed(values, estimand=chosen), looks=looks).evidence_of(chosen)
+    alone = weighed(values[first // 2 :]).evidence()
+    assert p is not None and alone is not None
+    later = [count - first // 2 for count in looks.counts]
+    for bound in (-0.2, 0.2):
+        z = -float(special.ndtri(alone.above(bound)))
+        assert p.above(bound) == pytest.approx(crossing(z, later), rel=0.02)
+        assert p.above(bound) > Course(looks.counts).over(alone.above(bound))

@@ -28,7 +28,7 @@ from circuitdsl.judge.paired import difference, singles
 from circuitdsl.judge.singles import MOST
 from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
-from circuitdsl.measures.estimands import Dependence, Estimand, Folded, Largest, Mean, column
+from circuitdsl.measures.estimands import Contrast, Dependence, Estimand, Folded, Largest, Mean, column
 from circuitdsl.measures.measurement import Measurement, Sample
 from circuitdsl.outcome.drift import MARGIN, Recorded, drifted
 
@@ -75,6 +75,16 @@ def test_the_weighted_mean_of_what_prompts_tell_is_the_figure():
         mean = float(np.array(found.prompts.weights) @ np.array(found.values))
         assert mean == pytest.approx(float(estimand.value(columns.mean(axis=0))), rel=0.01)
     assert (told(columns, LARGEST).several, told(columns, LARGEST).taken) == (3, 1)
+
+
+def test_of_what_the_first_prompts_chose_the_others_are_kept():
+    """However many chose it: 600 of 1,200, of which a report keeps 512."""
+    columns = np.random.default_rng(4).normal(1, 1, (1200, 1))
+    found = told(columns, Mean(Contrast(((0, 1.0),), chosen=600)))
+    assert found.values.tolist() == pytest.approx(columns[600 : 600 + MOST, 0].tolist(), rel=1e-6)
+    assert len(found.prompts.digests) == MOST
+    change = difference(found, found, LEVEL)
+    assert change is not None and change.low == change.high == 0
 
 
 def test_a_report_on_more_prompts_is_compared_on_those_that_both_have():

@@ -11,20 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from weighing import weighed
+from weighing import DATA, weighed
 
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.judge.verdicts import (
     UNDEFINED,
+    Ranked,
     decide,
     holm,
     judge,
     split_confidence,
 )
+from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
-from circuitdsl.measures.estimands import proportion, relative_change
+from circuitdsl.measures.estimands import average, proportion, relative_change
+from circuitdsl.measures.measurement import RandomSets, Sample
 from circuitdsl.outcome import exit_code
 
 HOLDS, FAILS, OPEN, ERROR = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED, Verdict.ERROR
@@ -116,10 +119,10 @@ def test_random_sets_are_a_monte_carlo_test(better):
     """(1 + b) / (1 + B): of 99 sets four may do as well, and five may not."""
     values = np.random.default_rng(3).normal(1.0, 0.2, size=50)
     sets = np.concatenate([np.full(better, 2.0), np.full(99 - better, 0.0)])
-    found = judge(weighed(values, control=lambda means: sets), Control("random heads", ">"), 0.95)
+    found = judge(weighed(values, control=RandomSets(lambda means: sets)), Control("random heads", ">"), 0.95)
     assert found.p_value == pytest.approx((1 + better) / 100)
     assert found.verdict is (HOLDS if better < 5 else FAILS if better == 60 else OPEN)
-    less = judge(weighed(values, control=lambda means: 2 - sets), Control("random heads", "<"), 0.95)
+    less = judge(weighed(values, control=RandomSets(lambda means: 2 - sets)), Control("random heads", "<"), 0.95)
     assert less.p_value == pytest.approx((1 + better) / 100)
 
 
@@ -131,13 +134,48 @@ def test_random_sets_that_are_the_real_one_are_named_where_nothing_holds_for_the
 
     def against(*others: float):
         sets = np.array([*others, *[values.mean() - better] * (99 - len(others))])
-        return judge(weighed(values, control=lambda means: sets), Control("random heads", op), 0.95)
+        return judge(weighed(values, control=RandomSets(lambda means: sets)), Control("random heads", op), 0.95)
 
     own = float(values.mean())
     few = against(*[own] * 12, own + better)
     assert few.note.startswith("13 of 99 random sets do as well, 12 of them exactly as well")
     assert "exactly" not in against(*[own + better] * 13).note
     assert against(own, own).verdict is HOLDS and "exactly" not in against(own, own).note
+
+
+def test_random_sets_on_few_prompts_are_compared_with_the_real_one_there():
+    """On all prompts the figure is 3; on few it is 1, between random sets of 0 and of 2."""
+    few = Sample(DATA, np.array([[1.0, 0.0, 2.0]] * 8))
+    control = RandomSets(lambda means: means[..., 1:]).of_few(average(), 1, 3)
+    measured = replace(weighed(np.full(20, 3.0)).measurement, control=control)
+    beside = replace(measured, samples=(*measured.samples, few))
+    each = tuple(units_of([Origin("t", i, "") for i in range(count)], {}) for count in (20, 8))
+    found = judge(Weighed(beside, each), Control("random heads", ">"), 0.95)
+    assert (found.estimate.value, found.p_value) == (pytest.approx(3.0), pytest.approx(2 / 3))
+    assert found.note == "1 of 2 random sets do as well, on the first 8 prompts"
+    assert beside.prompts == 20
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.7, 1.0])
+def test_a_random_circuit_passes_two_looks_at_random_sets_one_time_in_twenty(shared):
+    """Whatever the looks have in common: where none of 99 does as well on few prompts, or, at a second look on all, at
+    most three."""
+    draw = np.random.default_rng(8)
+    times = 8000
+    first = draw.normal(size=(times, 100))
+    second = shared * first + np.sqrt(1 - shared**2) * draw.normal(size=(times, 100))
+
+    def p_value(few: np.ndarray, many: np.ndarray) -> float:
+        first, last = (
+            Ranked(each[0], each[1:], int(np.sum(each[1:] >= each[0])), 0, look) for look, each in ((1, few), (2, many))
+        )
+        return last.p_value if first.as_good else first.p_value
+
+    found = np.array([p_value(*each) for each in zip(first, second, strict=True)])
+    for level in (0.01, 0.03, 0.05, 0.2):
+        false = int(np.sum(found <= level + 1e-12))
+        assert stats.binomtest(false, times, level, alternative="greater").pvalue > 0.001
+    assert int(np.sum(found <= 0.05 + 1e-12)) > 0.03 * times
 
 
 def test_a_random_circuit_passes_against_random_sets_one_time_in_twenty():
@@ -148,7 +186,7 @@ def test_a_random_circuit_passes_against_random_sets_one_time_in_twenty():
         means = draw.normal(size=100)
         values = means[0] + draw.normal(size=40)
         values += means[0] - values.mean()
-        found = judge(weighed(values, control=lambda _, m=means: m[1:]), Control("random heads", ">"), 0.95)
+        found = judge(weighed(values, control=RandomSets(lambda _, m=means: m[1:])), Control("random heads", ">"), 0.95)
         holds += found.verdict is HOLDS
     assert stats.binomtest(holds, 600, 0.05, alternative="greater").pvalue > 1e-4
     assert stats.binomtest(holds, 600, 0.05, alternative="less").pvalue > 1e-4

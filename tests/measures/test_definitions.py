@@ -25,9 +25,9 @@ from circuitdsl.components import (
     Residual,
 )
 from circuitdsl.language.circuit import Control, FromTo, Nodes, Reads, Role, Token
-from circuitdsl.measures.ablation import what_it_keeps
+from circuitdsl.measures.ablation import choosing_of, what_it_keeps
 from circuitdsl.measures.controls import RANDOM_SETS, random_nodes, stand_ins
-from circuitdsl.measures.estimands import average, is_share_of_metric, proportion
+from circuitdsl.measures.estimands import average, contrasts_of, is_share_of_metric, proportion
 from circuitdsl.measures.experiments import (
     SHAM,
     Ablated,
@@ -46,7 +46,17 @@ from circuitdsl.measures.experiments import (
     World,
     Zero,
 )
-from circuitdsl.measures.measurement import CLEAN, Asking, CannotMeasure, Measurement, Paired, Shuffled, ablation_source
+from circuitdsl.measures.measurement import (
+    CLEAN,
+    Asking,
+    CannotMeasure,
+    Measurement,
+    OnFew,
+    Paired,
+    RandomSets,
+    Shuffled,
+    ablation_source,
+)
 from circuitdsl.measures.registry import measures
 from circuitdsl.plan.terms import against_random_heads, less_baseline, over_random_heads
 from samples import circuit, edge_path, geometry, position
@@ -118,10 +128,10 @@ def test_knockout_and_its_control():
 
     found, asked = carry_out(request(IOI, "knockout", Control("random heads", "<"), heads=nodes("mover")), answer)
     assert value(found) == pytest.approx(-0.75)
-    assert callable(found.control)
+    assert isinstance(found.control, RandomSets)
     means = found.samples[0].columns.mean(axis=0)
-    assert found.control(means).shape == (RANDOM_SETS,)
-    assert set(np.round(found.control(means), 6).tolist()) <= {-0.75, -0.25}
+    assert found.control.figures(means).shape == (RANDOM_SETS,)
+    assert set(np.round(found.control.figures(means), 6).tolist()) <= {-0.75, -0.25}
     assert len({e.world for e in asked}) > 10
 
 
@@ -205,9 +215,9 @@ def test_faithfulness_against_random_heads_has_the_figure_of_each_set():
                 raise AssertionError(other)
 
     found, asked = carry_out(request(IOI, "faithfulness", Control("random heads")), answer)
-    assert callable(found.control)
+    assert isinstance(found.control, RandomSets)
     means = found.samples[0].columns.mean(axis=0)
-    others = found.control(means)
+    others = found.control.figures(means)
     assert others.shape == (RANDOM_SETS,)
     assert set(np.round(others, 6).tolist()) <= {0.25, 0.9}  # a random set may be the circuit itself
     sets = {e.world.kept for e in asked if isinstance(e.world, Isolated)} - {EVERYTHING, frozenset()}
@@ -281,18 +291,18 @@ def test_greedy_completeness_asks_on_and_stops_when_nothing_widens():
     found, _ = carry_out(request(IOI, "completeness", options=("greedy",)), answer)
     greedy = [label for label, _ in found.parts if label.startswith("the greedy set")]
     assert greedy == [f"the greedy set {culprit.component}"]
-    assert found.note.endswith("the greedy set was chosen by every other prompt, and its gap is that of the rest")
+    assert "the greedy set was chosen by the first" in found.note
     assert "greedy" not in carry_out(request(IOI, "completeness"), answer)[0].note
 
 
 def test_the_worst_set_is_the_worst_on_the_prompts_that_it_is_measured_on():
-    """Chosen on even prompts, where its gap is 9; on the odd ones it is 1, and the role's is 2 on all."""
+    """Chosen on the first two prompts, where its gap is 9; on the others it is 1, and the role's is 2 on all."""
     culprit = min(MOVER, key=str)
 
     def answer(experiment):
         match experiment.world:
             case Isolated(kept=kept) if kept == EVERYTHING - {culprit}:
-                return np.array([9.0, 1.0, 9.0, 1.0])
+                return np.array([9.0, 9.0, 1.0, 1.0])
             case Isolated():
                 return np.full(4, 2.0)
             case _:
@@ -304,6 +314,29 @@ def test_the_worst_set_is_the_worst_on_the_prompts_that_it_is_measured_on():
         while True:
             experiments = asking.send({e: answer(e) for e in experiments})
     assert stop.value.value.note.startswith("worst without inhibition; the greedy set")
+
+
+def test_a_greedy_set_is_chosen_on_half_of_the_prompts_and_measured_on_all():
+    """On the first 100 of 200, and by these alone: what the others say of its nodes is not asked."""
+    culprit = min(MOVER, key=str)
+    of_200 = replace(IOI, method=replace(IOI.method, prompts_first=200, prompts_most=200))
+    asking = measures()["completeness"].estimator(request(of_200, "completeness", options=("greedy",)))
+    experiments, asked = next(asking), []
+    with pytest.raises(StopIteration) as stop:
+        while True:
+            prompts = experiments.prompts if isinstance(experiments, OnFew) else 200
+            asked.append(prompts)
+            gaps = {
+                e: np.full(prompts, float(isinstance(e.world, Isolated) and culprit not in e.world.kept))
+                for e in experiments
+            }
+            experiments = asking.send(gaps)
+    assert set(asked[1:-1]) == {100} and asked[0] == asked[-1] == 200
+    contrasts = [c for c in contrasts_of(stop.value.value.estimand) if c.chosen]
+    assert [c.chosen for c in contrasts] == [100]
+    assert choosing_of(replace(IOI.method, prompts_first=40, prompts_most=40), 40) == 20
+    assert choosing_of(replace(IOI.method, prompts_first=200, prompts_most=800), 566) == 100
+    assert choosing_of(replace(IOI.method, prompts_all=True, prompts_first=320, prompts_most=320), 320) == 160
 
 
 def test_what_a_circuit_keeps_is_a_share_of_the_whole_metric():
@@ -403,8 +436,8 @@ def test_the_control_is_the_figure_of_every_set_as_for_faithfulness(op: Literal[
     asked_for = replace(asked_for, term=replace(asked_for.term, minus_baseline=minus_baseline))
     found, _ = answered(against_random_heads(asked_for, SETS), estimates)
     means = np.concatenate([sample.columns.mean(axis=0) for sample in found.samples])
-    assert callable(found.control) and len(found.samples) == 1
-    assert found.control(means) == pytest.approx(np.arange(len(SETS)) - 2 * minus_baseline)
+    assert isinstance(found.control, RandomSets) and len(found.samples) == 1
+    assert found.control.figures(means) == pytest.approx(np.arange(len(SETS)) - 2 * minus_baseline)
     assert value(found) == 30 - 2 * minus_baseline
 
 
@@ -562,8 +595,8 @@ def test_random_edges_keep_layers_positions_and_inputs_and_compare_sizes():
         assert {(node.component.layer, node.position, each) for node, each in world.receivers} == {(2, END, "q")}
         assert len(world.senders) == len(world.receivers) == 2
         assert (world.counterfactual, world.strict) == ("abc", False)
-    assert callable(found.control)
-    sets = found.control(np.concatenate([sample.columns.mean(axis=0) for sample in found.samples]))
+    assert isinstance(found.control, RandomSets)
+    sets = found.control.figures(np.concatenate([sample.columns.mean(axis=0) for sample in found.samples]))
     assert len(sets) == RANDOM_SETS
     assert set(np.round(sets, 9)) <= {0.25, 0.375}
     assert np.mean(np.isclose(sets, 0.375)) > 0.8
@@ -622,8 +655,8 @@ def test_necessity_is_the_share_that_is_lost_and_dependence_has_both_columns():
     found, asked = carry_out(request(IOI, "necessity", Control("random heads")), answer)
     assert value(found) == pytest.approx(0.75)
     assert sum(isinstance(e.world, Ablated) and not e.world.guarded for e in asked) > 2
-    assert callable(found.control)
-    sets = found.control(found.samples[0].columns.mean(axis=0))
+    assert isinstance(found.control, RandomSets)
+    sets = found.control.figures(found.samples[0].columns.mean(axis=0))
     assert np.median(sets) == pytest.approx(0.25)
     found, _ = carry_out(request(IOI, "dependence", Control("chance")), answer)
     assert found.samples[0].columns[0].tolist() == [4.0, 1.0]

@@ -9,6 +9,7 @@ import circuitdsl as cd
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.language.circuit import Control, Nodes, Variable
 from circuitdsl.measures.experiments import Ablated, Clean, FromCounterfactual, Predicted
+from circuitdsl.measures.measurement import RandomSets
 from measures.answering import carry_out, request, value
 from samples import circuit
 
@@ -33,8 +34,8 @@ def test_the_nodes_take_their_output_on_the_variables_counterfactual_and_its_ans
 def test_random_heads_are_counted_alike():
     measurement, experiments = carry_out(asked(Control("random heads")), lambda e: float(isinstance(e.world, Ablated)))
     (sample,) = measurement.samples
-    assert callable(measurement.control) and len(experiments) > 2
-    shares = measurement.control(sample.columns.mean(axis=0))
+    assert isinstance(measurement.control, RandomSets) and len(experiments) > 2
+    shares = measurement.control.figures(sample.columns.mean(axis=0))
     np.testing.assert_array_equal(shares, np.ones(sample.columns.shape[1] - 1))
 
 

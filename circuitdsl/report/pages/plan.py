@@ -143,8 +143,8 @@ def _more(plan: Plan) -> Iterator[str]:
         yield f"{plural(plan.adaptive, 'job')} will ask for more on seeing results; undecided claims draw more prompts"
     if plan.led:
         yield (
-            f"{plural(plan.led, 'job')} take the largest of several figures: all on a part of the prompts, one on all, "
-            "and the others too where that one does not decide"
+            f"{plural(plan.led, 'job')} have many figures, of sets or of random heads: all are measured on a part of "
+            "the prompts, one on all, and the others too where that does not decide"
         )
     if plan.raced:
         yield f"{plural(plan.raced, 'head')} race: those that fewer prompts settle take less than is stated"
