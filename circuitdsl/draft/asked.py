@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from circuitdsl.draft.counterfactuals import named
 from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.halves import Halves, halves_of
 from circuitdsl.draft.writing import circuit_name
@@ -22,8 +23,9 @@ STAGES = 8
 class Asked:
     """A draft to be made. ``circuit`` is that of the task as it was given; those of the ``halves`` follow from it.
 
-    ``mlps`` says whether MLPs are looked for. ``settings`` are the settings of its method as they were written.
-    ``output`` is where the specification is to stand, from whose folder the names of files count.
+    ``mlps`` says whether MLPs are looked for. ``against`` names the counterfactuals that are patched from; none where
+    the prompts are to say (``counterfactuals.chosen``). ``settings`` are the settings of its method as they were
+    written. ``output`` is where the specification is to stand, from whose folder the names of files count.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Asked:
     rule: Rule
     stages: int
     mlps: bool
+    against: tuple[str, ...]
     settings: Mapping[str, str]
     output: Path | None
 
@@ -55,11 +58,13 @@ def read_draft(
     top: str | None,
     stages: int,
     mlps: bool,
+    against: Sequence[str],
     output: Path | None,
     settings: Mapping[str, str],
     environment: Environment,
 ) -> Asked:
-    """What is asked. ``task`` and ``settings`` are written as for a sweep, ``fdr`` and ``top`` as shares: ``5%``.
+    """What is asked. ``task`` and ``settings`` are written as for a sweep, ``fdr`` and ``top`` as shares: ``5%``. The
+    first of the counterfactuals ``against`` is the method's.
 
     The halves of a file of prompts are written. Raises InputError for what no draft can be made by, and as
     :func:`~circuitdsl.language.sweep.read_sweep` does.
@@ -73,6 +78,10 @@ def read_draft(
     if stages < 1:
         raise InputError(f"{stages} stages are none", "give 1 or more")
     circuit = read_sweep(task, (), model, settings, environment).circuit
+    patched = named(circuit, against)
+    if patched:
+        settings = {**settings, "against": patched[0]}
+        circuit = replace(circuit, method=replace(circuit.method, against=patched[0]))
     method = circuit.method
     if not method.against:
         raise InputError(
@@ -81,7 +90,7 @@ def read_draft(
         )
     halves = halves_of(circuit.task, method.seed, output)
     name = circuit_name(output.stem if output else f"{circuit.task.name}_{Path(model).name}")
-    return Asked(name, circuit, environment, halves, rule, stages, mlps, _written(settings, method), output)
+    return Asked(name, circuit, environment, halves, rule, stages, mlps, patched, _written(settings, method), output)
 
 
 def read_rule(kind: str, written: str, most: float) -> Rule:

@@ -1,10 +1,10 @@
 """The search: what moves the logits, then what feeds what was found, stage by stage, until nothing more is found.
 
 Every stage sweeps all heads, MLPs (if they are looked for) and the token embedding at a position into an input, by
-path patching. An input is looked into unless all that it receives at the position together surely has less effect than
-the floor: one experiment tells. Senders that are surely within the floor on some of the prompts are measured on no more
-(``judge.race``), and those that surely do nothing together are not measured one by one (``packs``). All senders of all
-inputs of a stage are corrected for each other.
+path patching, once from each counterfactual. An input is looked into unless all that it receives at the position
+together surely has less effect than the floor: one experiment tells. Senders that are surely within the floor on some
+of the prompts are measured on no more (``judge.race``), and those that surely do nothing together are not measured one
+by one (``packs``). All senders of all inputs of a stage, under all counterfactuals, are corrected for each other.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
@@ -22,7 +23,7 @@ from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Named, new_roles
 from circuitdsl.judge.race import early_looks, race
 from circuitdsl.judge.verdicts import p_value
-from circuitdsl.language.circuit import Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
+from circuitdsl.language.circuit import AGAINST, Against, Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 from circuitdsl.plan.job import Started
@@ -38,12 +39,19 @@ AT_ONCE = 256
 """Senders that are run at once, over all inputs of a stage: what is common to them is run once."""
 
 
+class Way(NamedTuple):
+    """An input, and the counterfactual that what is sent there is patched from."""
+
+    into: Into
+    against: str
+
+
 @dataclass(frozen=True)
 class Tried:
     """A sender of a stage with what was measured, and its p-value of "within the floor"."""
 
     sender: Node
-    into: Into
+    way: Way
     measured: Measurement
     value: float
     p_value: float | None
@@ -79,11 +87,23 @@ Planned = Callable[[Plan, int], None]
 """Told of the experiments that a stage is going to run, and of its number."""
 
 
-def search(
-    circuit: Circuit, rule: Rule, most: int, mlps: bool, least: float, places: Places, bench: Bench, planned: Planned
-) -> Found:
-    """Search backwards from the logits, at most so many stages, for heads and, with ``mlps``, for these. F is surely
-    ``least`` or more (``entry.Nothing``)."""
+@dataclass(frozen=True)
+class Scope:
+    """What is looked for, and how: heads and, with ``mlps``, these; patched from each of the counterfactuals
+    ``against``; at ``places``; at most so many ``stages`` back. F is surely ``least`` or more (``entry.Nothing``)."""
+
+    circuit: Circuit
+    rule: Rule
+    stages: int
+    mlps: bool
+    against: tuple[str, ...]
+    least: float
+    places: Places
+
+
+def search(scope: Scope, bench: Bench, planned: Planned) -> Found:
+    """Search backwards from the logits."""
+    circuit, most = scope.circuit, scope.stages
     stages: list[Stage] = []
     roles: list[Named] = []
     into: tuple[Into, ...] = (LOGITS,)
@@ -92,12 +112,12 @@ def search(
         if len(stages) == most:
             return Found(tuple(stages), tuple(roles), f"it was to go back {most} stages at most (--stages)")
         known = {each.role.name: each.role for each in roles}
-        stage = _stage(len(stages) + 1, into, known, circuit, mlps, rule, least, bench, planned)
+        stage = _stage(len(stages) + 1, into, known, scope, bench, planned)
         stages.append(stage)
         listed = {node for role in known.values() for node in role.nodes}
         new = [each for each in stage.fed if each.sender not in listed]
         taken = (*known, *(position.name for position in circuit.task_info.positions))
-        added = new_roles(new, taken, places, circuit, bench) if new else ()
+        added = new_roles(new, taken, scope.places, circuit, bench) if new else ()
         roles += added
         if sum(len(each.role.nodes) for each in roles) > NODES:
             return Found(tuple(stages), tuple(roles), f"it has found more than {NODES} nodes")
@@ -105,9 +125,9 @@ def search(
     return Found(tuple(stages), tuple(roles))
 
 
-def first_stage(circuit: Circuit, mlps: bool) -> SweepPlan:
+def first_stage(circuit: Circuit, mlps: bool, against: Sequence[str]) -> SweepPlan:
     """What the first stage runs, which depends on nothing that was found."""
-    return plan_terms(circuit, (_sent(LOGITS, {}, circuit, mlps),))
+    return plan_terms(circuit, (_sent(Way(LOGITS, name), {}, circuit, mlps) for name in against))
 
 
 def senders(circuit: Circuit, place: Position, mlps: bool) -> tuple[Node, ...]:
@@ -149,11 +169,16 @@ def path_of(into: Into, roles: dict[str, DraftRole], nodes: Nodes) -> Path:
     return Path(nodes, Receivers(into.role, readers, into.input))
 
 
-def _sent(into: Into, roles: dict[str, DraftRole], circuit: Circuit, mlps: bool) -> Term:
+def effect(way: Way, nodes: Nodes, roles: dict[str, DraftRole], circuit: Circuit) -> Term:
+    """The effect of some senders; its term names the counterfactual where it is not the method's."""
+    against = () if way.against == circuit.method.against else ((AGAINST, Against(way.against)),)
+    return Term("effect", ((PATH, path_of(way.into, roles, nodes)), *against))
+
+
+def _sent(way: Way, roles: dict[str, DraftRole], circuit: Circuit, mlps: bool) -> Term:
     """The effect of everything that is looked for on an input, from where that is read."""
-    place = into.place or Position(circuit.method.at)
-    everything = Nodes(f"all at {place}", senders(circuit, place, mlps))
-    return Term("effect", ((PATH, path_of(into, roles, everything)),))
+    place = way.into.place or Position(circuit.method.at)
+    return effect(way, Nodes(f"all at {place}", senders(circuit, place, mlps)), roles, circuit)
 
 
 # --- a stage -----------------------------------------------------------------------------------------
@@ -163,15 +188,13 @@ def _stage(
     number: int,
     into: Sequence[Into],
     roles: dict[str, DraftRole],
-    circuit: Circuit,
-    mlps: bool,
-    rule: Rule,
-    least: float,
+    scope: Scope,
     bench: Bench,
     planned: Planned,
 ) -> Stage:
-    method = circuit.method
-    terms = {each: _reaching(_sent(each, roles, circuit, mlps), circuit) for each in into}
+    circuit, method = scope.circuit, scope.circuit.method
+    ways = [Way(each, name) for name in scope.against for each in into]
+    terms = {each: _reaching(_sent(each, roles, circuit, scope.mlps), circuit) for each in ways}
     terms = {each: term for each, term in terms.items() if term is not None}
     idle = _idle(terms, circuit, bench) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}
@@ -183,32 +206,33 @@ def _stage(
         for node, job in series.senders.items()
     }
     packs = _Packs(jobs, roles, circuit, bench)
-    found = _raced(tuple(jobs), packs, rule, least, circuit, bench)
+    found = _raced(tuple(jobs), packs, scope, bench)
     tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
     count = sum(len(_nodes(term)) for term in terms.values())
-    enters, adjusted = rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
+    enters, adjusted = scope.rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
     # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
     each = 1 - (1 - method.confidence) * max(1, sum(enters)) / max(1, count)
     fed = tuple(
-        Fed(one.sender, one.into, number, bench.estimate(one.measured, each), one.p_value, p)
+        Fed(one.sender, *one.way, number, bench.estimate(one.measured, each), one.p_value, p)
         for one, enter, p in zip(tried, enters, adjusted, strict=True)
         if enter
     )
-    return Stage(StageOutcome(tuple(terms), count, len(fed), idle), fed, tuple(tried))
+    looked = dict.fromkeys(way.into for way in swept)
+    inputs = dict.fromkeys(way.into for way in terms)
+    outcome = StageOutcome(tuple(inputs), count, len(fed), tuple(each for each in inputs if each not in looked))
+    return Stage(outcome, fed, tuple(tried))
 
 
-def _raced(
-    jobs: Sequence[Started], packs: _Packs, rule: Rule, least: float, circuit: Circuit, bench: Bench
-) -> dict[Started, Measurement | Failure]:
+def _raced(jobs: Sequence[Started], packs: _Packs, scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:
     """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by themselves or in a
     pack, by which none enters.
 
     There is no race for the largest effects, which enter whatever they are.
     """
-    method = circuit.method
-    prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
-    looks = early_looks(prompts) if rule.kind == "fdr" else ()
-    nothing = Nothing(least * method.floor, len(looks) + LOOKS)
+    method = scope.circuit.method
+    prompts = len(bench.session.prompts(data_of(scope.circuit), method.prompts_first))
+    looks = early_looks(prompts) if scope.rule.kind == "fdr" else ()
+    nothing = Nothing(scope.least * method.floor, len(looks) + LOOKS)
 
     def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
         found = _measured(left, count, bench)
@@ -223,7 +247,7 @@ def _raced(
 class _Packs:
     """The senders of a stage, of which those that surely do nothing together are found in packs."""
 
-    jobs: Mapping[Started, tuple[Node, Into]]
+    jobs: Mapping[Started, tuple[Node, Way]]
     roles: dict[str, DraftRole]
     circuit: Circuit
     bench: Bench
@@ -241,8 +265,8 @@ class _Packs:
             found = _measured(tuple(asked), count, self.bench)
             return [pack for job, pack in asked.items() if of(found[job])]
 
-        into = {job: into for job, (_, into) in self.jobs.items()}
-        return settled_together(packed(self._sizes(), into, nothing.least), among)
+        ways = {job: way for job, (_, way) in self.jobs.items()}
+        return settled_together(packed(self._sizes(), ways, nothing.least), among)
 
     def _sizes(self) -> dict[Started, float]:
         """By how much each changes the metric on the first prompts, of those that can be measured."""
@@ -252,9 +276,9 @@ class _Packs:
 
     def _term(self, pack: tuple[Started, ...]) -> Term:
         """The effect of a pack, patched as one."""
-        (into, *_) = {self.jobs[job][1] for job in pack}
+        (way,) = {self.jobs[job][1] for job in pack}
         nodes = tuple(self.jobs[job][0] for job in pack)
-        return Term("effect", ((PATH, path_of(into, self.roles, Nodes(" ".join(map(str, nodes)), nodes))),))
+        return effect(way, Nodes(" ".join(map(str, nodes)), nodes), self.roles, self.circuit)
 
 
 def _measured(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:
@@ -276,15 +300,14 @@ def _nodes(term: Term) -> tuple[Node, ...]:
 
 def _reaching(term: Term, circuit: Circuit) -> Term | None:
     """The term of those senders that something reads; None without any."""
-    ((name, path),) = term.arguments
+    (name, path), *rest = term.arguments
     assert isinstance(path, Path)
     nodes = tuple(node for node in path.senders.nodes if reaches(node, path, circuit))
-    return (
-        replace(term, arguments=((name, replace(path, senders=replace(path.senders, nodes=nodes))),)) if nodes else None
-    )
+    left = replace(path, senders=replace(path.senders, nodes=nodes))
+    return replace(term, arguments=((name, left), *rest)) if nodes else None
 
 
-def _idle(terms: dict[Into, Term], circuit: Circuit, bench: Bench) -> tuple[Into, ...]:
+def _idle(terms: dict[Way, Term], circuit: Circuit, bench: Bench) -> tuple[Way, ...]:
     """Inputs that need no look: all senders together change nothing, or surely less than the floor."""
     method = circuit.method
     within = Bound("inside", -method.floor, method.floor)
@@ -297,6 +320,6 @@ def _idle(terms: dict[Into, Term], circuit: Circuit, bench: Bench) -> tuple[Into
     return tuple(each for each, result in zip(terms, found, strict=True) if is_idle(result))
 
 
-def _tried(node: Node, into: Into, result: Measurement, circuit: Circuit, bench: Bench) -> Tried:
+def _tried(node: Node, way: Way, result: Measurement, circuit: Circuit, bench: Bench) -> Tried:
     weighed, floor = bench.weighed(result), circuit.method.floor
-    return Tried(node, into, result, weighed.value, p_value(weighed, Bound("outside", -floor, floor)))
+    return Tried(node, way, result, weighed.value, p_value(weighed, Bound("outside", -floor, floor)))

@@ -41,11 +41,11 @@ def stable(stage: Stage, rule: Rule, floor: float, bench: Bench, seed: int) -> S
         weighed = [_on(each, chosen, drawn) for each in worth]
         for row, least in enumerate((floor, 2 * floor)):
             counts[row] += _again(weighed, rule, least, stage.senders)
-    shares = {(t.sender, t.into): tuple(counts[:, place] / RESAMPLES) for place, t in enumerate(worth)}
+    shares = {(t.sender, *t.way): tuple(counts[:, place] / RESAMPLES) for place, t in enumerate(worth)}
     fed = tuple(
         replace(each, again=float(again), at_double=float(double))
         for each in stage.fed
-        for again, double in [shares[each.sender, each.into]]
+        for again, double in [shares[each.sender, each.into, each.against]]
     )
     return replace(stage, fed=fed)
 

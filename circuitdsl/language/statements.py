@@ -109,7 +109,7 @@ def _labels(body: Sequence[t.Syntax]) -> Iterator[t.Name]:
 def _key(claim: Draft) -> object:
     match claim.kind:
         case "edge" | "no edge":
-            return _path_key(claim.term), claim.term.options
+            return _path_key(claim.term), claim.term.arguments[1:], claim.term.options
         case "control task":
             return claim.term
         case "expect" | "member":

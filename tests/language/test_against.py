@@ -1,0 +1,67 @@
+"""``against other``: the counterfactual that one edge or one effect is patched from, in place of the method's."""
+
+from __future__ import annotations
+
+import pytest
+
+import circuitdsl as cd
+from circuitdsl.language.circuit import Claim
+from circuitdsl.language.diagnostics import SpecError
+
+TEXT = """circuit a {{
+  model mini
+  task  ioi
+  method {{ against abc  members none }}
+  role lookup at S2 {{ 1.0  1.1 }}
+{body}
+}}
+"""
+
+
+def claims(body: str) -> tuple[Claim, ...]:
+    return cd.load(text=TEXT.format(body=body)).circuits[0].claims
+
+
+def test_an_edge_and_an_effect_may_name_their_counterfactual():
+    found = claims(
+        "  edge 0.3 at S2 -> lookup.q against s2_io : raises as searches\n"
+        "  no edge 0.3 at S2 -> lookup.k against other_io : strict\n"
+        "  expect effect(lookup -> logits, strict, against flip_order) <= -5%\n"
+        "  edge 0.3 at S2 -> lookup.q : raises"
+    )
+    method = cd.load(text=TEXT.format(body="  edge lookup -> logits")).circuits[0].method
+    assert [claim.term.against(method) for claim in found] == ["s2_io", "other_io", "flip_order", "abc"]
+    assert [claim.id for claim in found] == [
+        "a:searches",
+        "a:no edge 0.3 at S2 -> lookup.k against other_io : strict",
+        "a:expect effect(lookup -> logits, strict, against flip_order)",
+        "a:edge 0.3 at S2 -> lookup.q",
+    ]
+    assert found[0].text == "edge 0.3 at S2 -> lookup.q against s2_io : raises"
+    assert str(found[2].term) == "effect(lookup -> logits, strict, against flip_order)"
+    assert found[2].term.to_dict()["against"] == "flip_order" and "against" not in found[3].term.to_dict()
+
+
+def test_an_edge_of_two_groups_is_patched_from_one_counterfactual():
+    found = claims("  edge { 0.3 0.6 } at S2 -> { 1.0 1.1 }.q against s2_io")
+    assert len(found) == 4 and all(claim.text.endswith("against s2_io") for claim in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("  edge lookup -> logits against s2", "C214", "no counterfactual `s2`"),
+        ("  expect effect(lookup -> logits, against s2) <= -5%", "C214", "no counterfactual `s2`"),
+        ("  expect effect(lookup -> logits, against abc, against s2_io) <= -5%", "C516", "one counterfactual"),
+        ("  expect knockout(lookup, against abc) <= -5%", "C501", "knockout"),
+        (
+            "  edge lookup -> logits against s2_io : raises\n  no edge lookup -> logits against s2_io",
+            "C215",
+            "contradicts a claim",
+        ),
+    ],
+)
+def test_what_cannot_be_patched_from_is_told(body: str, code: str, said: str):
+    with pytest.raises(SpecError) as error:
+        claims(body)
+    assert code in str(error.value) and said in str(error.value)
