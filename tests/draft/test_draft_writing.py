@@ -99,8 +99,8 @@ def test_any_text_makes_a_name_of_a_circuit(text: str):
 
 
 def test_settings_that_are_not_usual_stand_in_the_method():
-    written = {"floor": "2%", "seed": "3", "confidence": "95%", "against": "s2_io", "bos": "yes"}
-    asked = read_draft("ioi", "mini", None, None, 8, True, None, written, cd.environment())
+    written = {"floor": "2%", "seed": "3", "confidence": "95%", "bos": "yes"}
+    asked = read_draft("ioi", "mini", None, None, 8, True, ("s2_io",), None, written, cd.environment())
     assert asked.settings == {
         "floor": "2%",
         "seed": "3",
