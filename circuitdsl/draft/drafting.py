@@ -79,7 +79,7 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
         return replace(empty, withheld=NOT_DONE)
     least = performance.metric.low or 0.0
     scope = Scope(circuit, asked.rule, asked.stages, asked.mlps, empty.against, least, places_of(prompts))
-    found = search(scope, bench, watch.stage)
+    found = search(scope, bench, watch)
     watch.what = "judging"
     found = replace(
         found, stages=tuple(stable(stage, asked.rule, method.floor, bench, method.seed) for stage in found.stages)

@@ -9,12 +9,13 @@ by one (``packs``). All senders of all inputs of a stage, under all counterfactu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.work import Watch
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
 from circuitdsl.draft.entry import Nothing, Rule, change
 from circuitdsl.draft.figures import measured, started
@@ -83,10 +84,6 @@ class Found:
         return tuple(each for stage in self.stages for each in stage.fed)
 
 
-Planned = Callable[[Plan, int], None]
-"""Told of the experiments that a stage is going to run, and of its number."""
-
-
 @dataclass(frozen=True)
 class Scope:
     """What is looked for, and how: heads and, with ``mlps``, these; patched from each of the counterfactuals
@@ -101,7 +98,7 @@ class Scope:
     places: Places
 
 
-def search(scope: Scope, bench: Bench, planned: Planned) -> Found:
+def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
     """Search backwards from the logits."""
     circuit, most = scope.circuit, scope.stages
     stages: list[Stage] = []
@@ -112,7 +109,7 @@ def search(scope: Scope, bench: Bench, planned: Planned) -> Found:
         if len(stages) == most:
             return Found(tuple(stages), tuple(roles), f"it was to go back {most} stages at most (--stages)")
         known = {each.role.name: each.role for each in roles}
-        stage = _stage(len(stages) + 1, into, known, scope, bench, planned)
+        stage = _stage(len(stages) + 1, into, known, scope, bench, watch)
         stages.append(stage)
         listed = {node for role in known.values() for node in role.nodes}
         new = [each for each in stage.fed if each.sender not in listed]
@@ -190,23 +187,26 @@ def _stage(
     roles: dict[str, DraftRole],
     scope: Scope,
     bench: Bench,
-    planned: Planned,
+    watch: Watch,
 ) -> Stage:
     circuit, method = scope.circuit, scope.circuit.method
     ways = [Way(each, name) for name in scope.against for each in into]
     terms = {each: _reaching(_sent(each, roles, circuit, scope.mlps), circuit) for each in ways}
     terms = {each: term for each, term in terms.items() if term is not None}
+    watch.what = f"stage {number}: which inputs to look into"
     idle = _idle(terms, circuit, bench) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}
     plan = plan_terms(circuit, swept.values())
-    planned(Plan(sweeps=(plan,)), number)
+    watch.step(Plan(sweeps=(plan,)), f"stage {number}: senders together")
     jobs = {
         job: (node, each)
         for each, series in zip(swept, plan.series, strict=True)
         for node, job in series.senders.items()
     }
-    packs = _Packs(jobs, roles, circuit, bench)
-    found = _raced(tuple(jobs), packs, scope, bench)
+    packs = _Packs(jobs, roles, scope, bench)
+    together = packs.settled() if scope.rule.kind == "fdr" else frozenset[Started]()
+    watch.what = f"stage {number}: senders one by one"
+    found = _raced([job for job in jobs if job not in together], scope, bench)
     tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
     count = sum(len(_nodes(term)) for term in terms.values())
     enters, adjusted = scope.rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
@@ -219,28 +219,31 @@ def _stage(
     )
     looked = dict.fromkeys(way.into for way in swept)
     inputs = dict.fromkeys(way.into for way in terms)
-    outcome = StageOutcome(tuple(inputs), count, len(fed), tuple(each for each in inputs if each not in looked))
+    idle_inputs = tuple(each for each in inputs if each not in looked)
+    outcome = StageOutcome(tuple(inputs), count, len(fed), idle_inputs, len(together))
     return Stage(outcome, fed, tuple(tried))
 
 
-def _raced(jobs: Sequence[Started], packs: _Packs, scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:
-    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by themselves or in a
-    pack, by which none enters.
+def _raced(jobs: Sequence[Started], scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:
+    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
 
     There is no race for the largest effects, which enter whatever they are.
     """
-    method = scope.circuit.method
-    prompts = len(bench.session.prompts(data_of(scope.circuit), method.prompts_first))
-    looks = early_looks(prompts) if scope.rule.kind == "fdr" else ()
-    nothing = Nothing(scope.least * method.floor, len(looks) + LOOKS)
+    prompts, looks, nothing = _looks(scope, bench)
 
     def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
         found = _measured(left, count, bench)
         return frozenset(job for job, m in found.items() if isinstance(m, Measurement) and nothing(bench.weighed(m)))
 
-    together = packs.settled(looks[0], nothing) if looks else frozenset()
-    left = [job for job in jobs if job not in together]
-    return _measured(race(left, prompts, looks, settled).rest, prompts, bench)
+    return _measured(race(jobs, prompts, looks if scope.rule.kind == "fdr" else (), settled).rest, prompts, bench)
+
+
+def _looks(scope: Scope, bench: Bench) -> tuple[int, tuple[int, ...], Nothing]:
+    """How many prompts there are, on how many senders are looked at before, and what tells that one does nothing."""
+    method = scope.circuit.method
+    prompts = len(bench.session.prompts(data_of(scope.circuit), method.prompts_first))
+    looks = tuple(early_looks(prompts))
+    return prompts, looks, Nothing(scope.least * method.floor, len(looks) + LOOKS)
 
 
 @dataclass(frozen=True)
@@ -249,11 +252,15 @@ class _Packs:
 
     jobs: Mapping[Started, tuple[Node, Way]]
     roles: dict[str, DraftRole]
-    circuit: Circuit
+    scope: Scope
     bench: Bench
 
-    def settled(self, count: int, nothing: Nothing) -> frozenset[Started]:
-        """Those that so many prompts tell to be within the floor."""
+    def settled(self) -> frozenset[Started]:
+        """Those that the fewest prompts which are looked at tell to be within the floor; none without a look."""
+        _, looks, nothing = _looks(self.scope, self.bench)
+        if not looks:
+            return frozenset()
+        circuit, count = self.scope.circuit, looks[0]
 
         def of(found: Measurement | Failure) -> bool:
             if isinstance(found, Failure):
@@ -261,7 +268,7 @@ class _Packs:
             return nothing(self.bench.weighed(found))
 
         def among(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
-            asked = {started(self._term(pack), self.circuit): pack for pack in packs}
+            asked = {started(self._term(pack), circuit): pack for pack in packs}
             found = _measured(tuple(asked), count, self.bench)
             return [pack for job, pack in asked.items() if of(found[job])]
 
@@ -278,7 +285,7 @@ class _Packs:
         """The effect of a pack, patched as one."""
         (way,) = {self.jobs[job][1] for job in pack}
         nodes = tuple(self.jobs[job][0] for job in pack)
-        return effect(way, Nodes(" ".join(map(str, nodes)), nodes), self.roles, self.circuit)
+        return effect(way, Nodes(" ".join(map(str, nodes)), nodes), self.roles, self.scope.circuit)
 
 
 def _measured(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:

@@ -92,12 +92,14 @@ class DraftRole:
 @dataclass(frozen=True)
 class StageOutcome:
     """One step back: of how many ``senders`` entered how many. ``idle`` are inputs that were not looked into, for all
-    that they receive together has surely less than the floor."""
+    that they receive together has surely less than the floor; ``together`` is how many senders were told in packs to do
+    nothing."""
 
     into: tuple[Into, ...]
     senders: int
     entered: int
     idle: tuple[Into, ...] = ()
+    together: int = 0
 
     def to_dict(self) -> dict[str, object]:
         def named(each: Into) -> str:
@@ -108,6 +110,7 @@ class StageOutcome:
             "senders": self.senders,
             "entered": self.entered,
             "idle": [named(each) for each in self.idle],
+            "together": self.together,
         }
 
 

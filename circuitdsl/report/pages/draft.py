@@ -40,9 +40,10 @@ def _found(report: DraftReport) -> Iterator[RenderableType]:
     for number_, stage in enumerate(report.stages, start=1):
         looked = len(stage.into) - len(stage.idle)
         idle = f", {len(stage.idle)} more receive surely less than the floor" if stage.idle else ""
+        together = f"; {stage.together:,} surely do nothing, packed together" if stage.together else ""
         yield Text(
             f"stage {number_}: {stage.entered} of {plural(stage.senders, 'sender')} enter, "
-            f"into {plural(looked, 'input')}{idle}",
+            f"into {plural(looked, 'input')}{idle}{together}",
             style="dim",
         )
     if report.unfinished:
