@@ -326,8 +326,9 @@ def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
     for one, path in zip(_pairs(written), paths, strict=True):
         kind = "no edge" if written.absent else "edge"
         term = Term("effect", (("path", path), *against), ("strict",) if written.strict else ())
-        texts = claim_text(one), subject_text(one)
-        yield Draft(written.span.line, *texts, kind, term, bound, label=label_text(written))
+        text = claim_text(one)
+        subject = text if one.judgement is None else subject_text(one)
+        yield Draft(written.span.line, text, subject, kind, term, bound, label=label_text(written))
 
 
 def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:
