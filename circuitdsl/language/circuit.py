@@ -312,10 +312,10 @@ class Term:
                 return argument.at
         return ""
 
-    def against(self, method: Method) -> str:
-        """The counterfactual that its patches take activations from; "" if the task has none."""
-        own = (argument.counterfactual for _, argument in self.arguments if isinstance(argument, Against))
-        return next(own, method.against)
+    @property
+    def named_counterfactual(self) -> str:
+        """The counterfactual that it says to patch from; "" where the method says so."""
+        return next((each.counterfactual for _, each in self.arguments if isinstance(each, Against)), "")
 
     def to_dict(self) -> dict[str, object]:
         """The arguments by parameter name, and the options."""
@@ -516,6 +516,12 @@ class Circuit(Displayed):
         """The circuit on another task: its prompts, that task's own counterfactual, and the answer after its END."""
         method = replace(self.method.read_at_end(), against=where.info.default_counterfactual or "")
         return replace(self, task=where.task, task_info=where.info, method=method)
+
+    @property
+    def counterfactuals(self) -> tuple[str, ...]:
+        """Those that its effects are patched from: the method's, and those that its claims name."""
+        named = (claim.term.named_counterfactual for claim in self.claims)
+        return tuple(dict.fromkeys(filter(None, (self.method.against, *named))))
 
     def edge_claims(self) -> Iterator[Claim]:
         """The claims that say that information flows (not the ``no edge`` ones)."""

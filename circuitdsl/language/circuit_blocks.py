@@ -75,7 +75,7 @@ def resolve_circuit(
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions, file, reference))
-    check_repeats(drafts, collector)
+    check_repeats(drafts, collector, method.against)
     check_labels(block.body, collector)
     _check_wholes(block, drafts, scope)
     if task and task_info:

@@ -29,7 +29,7 @@ def _effect(request: Request) -> Asking:
     a control, F patched by the sham or along each random edge."""
     path = request.argument("path")
     assert isinstance(path, Path)
-    against = request.term.against(request.method)
+    against = request.term.named_counterfactual or request.method.against
     if not against:
         raise CannotMeasure("an effect takes activations from a counterfactual and the task has none")
     receivers = _receivers(request, path)

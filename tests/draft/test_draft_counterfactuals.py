@@ -8,6 +8,8 @@ import torch
 import circuitdsl as cd
 from circuitdsl.components import Head
 from circuitdsl.draft.counterfactuals import chosen, named
+from circuitdsl.draft.refine.joining import _paths  # pyright: ignore[reportPrivateUsage]
+from circuitdsl.draft.refine.splits import _sends  # pyright: ignore[reportPrivateUsage]
 from circuitdsl.draft.search import LOGITS, Way, effect, first_stage
 from circuitdsl.errors import InputError
 from circuitdsl.judge.estimates import NOTHING, Estimate
@@ -50,7 +52,7 @@ def test_they_are_named_by_the_user_or_all_of_the_tasks():
 def test_a_plan_has_a_sweep_for_each():
     def swept(task: str, **options: str) -> list[str]:
         (plan,) = cd.plan_draft(task, prompts=24, mlps=False, **options).sweeps
-        return [str(series.term.against(plan.circuit.method)) for series in plan.series]
+        return [series.term.named_counterfactual or plan.circuit.method.against for series in plan.series]
 
     assert swept("ioi") == ["abc"]
     assert swept("colored_objects(shots: 0)") == ["other_query", "exchanged_colors", "exchanged_objects"]
@@ -120,6 +122,22 @@ def test_an_edge_has_the_effect_that_it_has_in_a_method_of_that_counterfactual(s
         for method, edge in (("", "against s2_io"), ("against s2_io", ""), ("", ""))
     ]
     assert values[0] == values[1] != values[2]
+
+
+def test_a_refinement_asks_what_edges_name():
+    """How nodes of a role send along an edge, and what a new node feeds, from every counterfactual of the file."""
+    text = """circuit c { model mini task ioi role gatherer at S2 { 0.3 0.6 } role lookup at S2 { 1.0 1.1 }
+      edge gatherer -> lookup.q against s2_io : raises edge gatherer -> lookup.v : raises }"""
+    (of,) = cd.load(text=text).circuits
+    sent = [each.test(of).job.about for each in _sends(of.role("gatherer"), of) if each.raises]
+    assert sent == [
+        "effect(0.3 -> lookup.q, against s2_io)",
+        "effect(0.6 -> lookup.q, against s2_io)",
+        "effect(0.3 -> lookup.v)",
+        "effect(0.6 -> lookup.v)",
+    ]
+    feeds = [str(term) for _, term in _paths(of.role("gatherer").nodes[0], of)]
+    assert {"effect(0.3 -> lookup.q)", "effect(0.3 -> lookup.q, against s2_io)"} <= set(feeds)
 
 
 def test_the_first_stage_is_that_of_the_plan(whole: cd.DraftReport):

@@ -29,8 +29,7 @@ def test_an_edge_and_an_effect_may_name_their_counterfactual():
         "  expect effect(lookup -> logits, strict, against flip_order) <= -5%\n"
         "  edge 0.3 at S2 -> lookup.q : raises"
     )
-    method = cd.load(text=TEXT.format(body="  edge lookup -> logits")).circuits[0].method
-    assert [claim.term.against(method) for claim in found] == ["s2_io", "other_io", "flip_order", "abc"]
+    assert [claim.term.named_counterfactual for claim in found] == ["s2_io", "other_io", "flip_order", ""]
     assert [claim.id for claim in found] == [
         "a:searches",
         "a:no edge 0.3 at S2 -> lookup.k against other_io : strict",
@@ -58,6 +57,13 @@ def test_an_edge_of_two_groups_is_patched_from_one_counterfactual():
             "  edge lookup -> logits against s2_io : raises\n  no edge lookup -> logits against s2_io",
             "C215",
             "contradicts a claim",
+        ),
+        # Named or not, it is the method's: one measurement.
+        ("  edge lookup -> logits against abc\n  edge lookup -> logits : raises", "C215", "repeats a claim"),
+        (
+            "  expect effect(lookup -> logits, against abc) <= -5%\n  expect effect(lookup -> logits) <= -5%",
+            "C215",
+            "repeats a claim",
         ),
     ],
 )

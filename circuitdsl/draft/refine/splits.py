@@ -59,7 +59,8 @@ class _Sends:
 
     def to_split_by(self) -> tuple[object, str]:
         """As of those that look."""
-        return (self.path, self.against), f"{'raising' if self.raises else 'lowering'} along {self.path}"
+        said = "".join(f" {each}" for _, each in self.against)
+        return (self.path, self.against), f"{'raising' if self.raises else 'lowering'} along {self.path}{said}"
 
     def test(self, circuit: Circuit) -> Test:
         floor = circuit.method.floor
