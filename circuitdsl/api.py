@@ -672,19 +672,18 @@ def plan_draft(
     >>> plan_draft("ioi").prompts
     200
     """
-    from circuitdsl.draft.counterfactuals import chosen, named
+    from circuitdsl.draft.asked import patched_from
+    from circuitdsl.draft.counterfactuals import chosen
     from circuitdsl.draft.search import first_stage
     from circuitdsl.plan.plan import Plan
 
-    circuit = _read_sweep(task, (), model, revision, (), warned, settings).circuit
-    method = circuit.method
-    patched = named(circuit, _names(against))
-    if not patched and method.against:
-        name, tokenizer_of = _tokenizers(model, revision)
+    found = _read_sweep(task, (), model, revision, (), warned, settings)
+    circuit, patched = patched_from(found.circuit, _names(against))
+    if not patched:
+        method, (name, tokenizer_of) = circuit.method, _tokenizers(model, revision)
         drawn = tasks.draw(circuit.task, tokenizer_of(name or ""), method.prompts_first, method.seed, method.bos)
         patched = chosen(method.against, drawn.prompts)
-    own = patched[0] if patched else ""
-    made = Plan(sweeps=(first_stage(replace(circuit, method=replace(method, against=own)), mlps, patched),))
+    made = Plan(sweeps=(first_stage(circuit, mlps, patched),))
     require_shapes(made.all_circuits, None, revision)
     return made
 

@@ -77,20 +77,27 @@ def read_draft(
     rule = read_rule("fdr", fdr or FDR, 0.5) if top is None else read_rule("top", top, 1.0)
     if stages < 1:
         raise InputError(f"{stages} stages are none", "give 1 or more")
-    circuit = read_sweep(task, (), model, settings, environment).circuit
-    patched = named(circuit, against)
-    if patched:
-        settings = {**settings, "against": patched[0]}
-        circuit = replace(circuit, method=replace(circuit.method, against=patched[0]))
+    circuit, patched = patched_from(read_sweep(task, (), model, settings, environment).circuit, against)
+    settings = {**settings, "against": patched[0]} if patched else settings
     method = circuit.method
-    if not method.against:
+    halves = halves_of(circuit.task, method.seed, output)
+    name = circuit_name(output.stem if output else f"{circuit.task.name}_{Path(model).name}")
+    return Asked(name, circuit, environment, halves, rule, stages, mlps, patched, _written(settings, method), output)
+
+
+def patched_from(circuit: Circuit, against: Sequence[str]) -> tuple[Circuit, tuple[str, ...]]:
+    """The circuit, whose method's counterfactual is the first that is wanted, and all that are wanted.
+
+    Raises InputError for one that the task does not have, and for a task without any.
+    """
+    if not circuit.method.against:
         raise InputError(
             f"paths are patched from a counterfactual, and the task {circuit.task} has none",
             'give every prompt one: "counterfactuals": {"other": "..."}',
         )
-    halves = halves_of(circuit.task, method.seed, output)
-    name = circuit_name(output.stem if output else f"{circuit.task.name}_{Path(model).name}")
-    return Asked(name, circuit, environment, halves, rule, stages, mlps, patched, _written(settings, method), output)
+    patched = named(circuit, against)
+    method = replace(circuit.method, against=patched[0] if patched else circuit.method.against)
+    return replace(circuit, method=method), patched
 
 
 def read_rule(kind: str, written: str, most: float) -> Rule:

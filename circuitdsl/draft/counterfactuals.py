@@ -14,16 +14,18 @@ EVERY = "all"
 
 
 def named(circuit: Circuit, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The counterfactuals that are wanted by name, each once; ``all`` stands for the task's, its own first. Raises
-    InputError for one that the task does not have."""
+    """The counterfactuals that are wanted by name, each once; ``all`` stands for all of the task's, its own first.
+
+    Raises InputError for one that the task does not have.
+    """
     known = [name for name, _ in circuit.task_info.counterfactuals]
-    if list(wanted) == [EVERY] and EVERY not in known:
-        return tuple(dict.fromkeys((circuit.method.against, *known)))
-    for name in wanted:
+    every = () if EVERY in known else (circuit.method.against, *known)
+    found = [each for name in wanted for each in (every if name == EVERY and every else (name,))]
+    for name in found:
         if name not in known:
             remedy = suggestion(name, known, "counterfactual")
             raise InputError(f"task {circuit.task_info.name} has no counterfactual {name}", f"{remedy}, or `{EVERY}`")
-    return tuple(dict.fromkeys(wanted))
+    return tuple(dict.fromkeys(found))
 
 
 def chosen(own: str, prompts: Sequence[Prompt]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from circuitdsl.check.bench import Bench
-from circuitdsl.components import Node
 from circuitdsl.draft.figures import estimates
 from circuitdsl.draft.roles import Named
 from circuitdsl.draft.search import Way, effect
@@ -64,14 +63,10 @@ class Sketch:
         return replace(of, roles=tuple(Role(each.role.name, each.role.nodes) for each in self.roles))
 
     def edges(self) -> dict[tuple[str, Into], list[Fed]]:
-        """What feeds each input, by the role of the sender; "" for an embedding. A sender that was found from several
-        counterfactuals is there once, from the first of them."""
+        """What feeds each input, by the role of the sender; "" for an embedding."""
         role_of = {node: each.role.name for each in self.roles for node in each.role.nodes}
-        firsts: dict[tuple[Node, Into], Fed] = {}
-        for each in self.fed:
-            firsts.setdefault((each.sender, each.into), each)
         found: dict[tuple[str, Into], list[Fed]] = {}
-        for each in firsts.values():
+        for each in self.fed:
             found.setdefault((role_of.get(each.sender, ""), each.into), []).append(each)
         return found
 

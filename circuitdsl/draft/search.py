@@ -4,7 +4,8 @@ Every stage sweeps all heads, MLPs (if they are looked for) and the token embedd
 path patching, once from each counterfactual. An input is looked into unless all that it receives at the position
 together surely has less effect than the floor: one experiment tells. Senders that are surely within the floor on some
 of the prompts are measured on no more (``judge.race``), and those that surely do nothing together are not measured one
-by one (``packs``). All senders of all inputs of a stage, under all counterfactuals, are corrected for each other.
+by one (``packs``). A sender has one p-value for all counterfactuals, and all senders of all inputs of a stage are
+corrected for each other.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.work import Watch
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
-from circuitdsl.draft.entry import Nothing, Rule, change
+from circuitdsl.draft.entry import Nothing, Rule, change, of_any
 from circuitdsl.draft.figures import measured, started
 from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
@@ -60,11 +61,13 @@ class Tried:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage found and all that it tried; ``senders`` counts those that were not measured, too."""
+    """What a stage found, and all that it tried, of each sender into each input from every counterfactual, of which
+    there are so many ``questions``; ``senders`` counts those that were not measured, too."""
 
     outcome: StageOutcome
     fed: tuple[Fed, ...]
-    tried: tuple[Tried, ...]
+    tried: tuple[tuple[Tried, ...], ...]
+    questions: int
 
     @property
     def senders(self) -> int:
@@ -189,7 +192,7 @@ def _stage(
     bench: Bench,
     watch: Watch,
 ) -> Stage:
-    circuit, method = scope.circuit, scope.circuit.method
+    circuit = scope.circuit
     ways = [Way(each, name) for name in scope.against for each in into]
     terms = {each: _reaching(_sent(each, roles, circuit, scope.mlps), circuit) for each in ways}
     terms = {each: term for each, term in terms.items() if term is not None}
@@ -207,21 +210,47 @@ def _stage(
     together = packs.settled() if scope.rule.kind == "fdr" else frozenset[Started]()
     watch.what = f"stage {number}: senders one by one"
     found = _raced([job for job in jobs if job not in together], scope, bench)
-    tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
-    count = sum(len(_nodes(term)) for term in terms.values())
-    enters, adjusted = scope.rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
-    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
-    each = 1 - (1 - method.confidence) * max(1, sum(enters)) / max(1, count)
-    fed = tuple(
-        Fed(one.sender, *one.way, number, bench.estimate(one.measured, each), one.p_value, p)
-        for one, enter, p in zip(tried, enters, adjusted, strict=True)
-        if enter
+    tried = _paired(_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement))
+    count = len({(node, way.into) for way, term in terms.items() for node in _nodes(term)})
+    fed = tuple(_entered(number, tried, count, scope, bench))
+    left = {(node, way.into) for job, (node, way) in jobs.items() if job not in together}
+    settled = {(jobs[job][0], jobs[job][1].into) for job in together} - left
+    looked, inputs = ({way.into: None for way in some} for some in (swept, terms))
+    outcome = StageOutcome(
+        tuple(inputs), count, len(fed), tuple(each for each in inputs if each not in looked), len(settled)
     )
-    looked = dict.fromkeys(way.into for way in swept)
-    inputs = dict.fromkeys(way.into for way in terms)
-    idle_inputs = tuple(each for each in inputs if each not in looked)
-    outcome = StageOutcome(tuple(inputs), count, len(fed), idle_inputs, len(together))
-    return Stage(outcome, fed, tuple(tried))
+    return Stage(outcome, fed, tried, len(scope.against))
+
+
+def _paired(tried: Iterable[Tried]) -> tuple[tuple[Tried, ...], ...]:
+    """What was tried of each sender and input, in the order of the counterfactuals."""
+    pairs: dict[tuple[Node, Into], list[Tried]] = {}
+    for one in tried:
+        pairs.setdefault((one.sender, one.way.into), []).append(one)
+    return tuple(map(tuple, pairs.values()))
+
+
+def _entered(number: int, tried: Sequence[tuple[Tried, ...]], count: int, scope: Scope, bench: Bench) -> Iterator[Fed]:
+    """Those of ``count`` senders of a stage that enter, each from one counterfactual."""
+    rule, questions = scope.rule, len(scope.against)
+    p_values = [of_any([one.p_value for one in each], questions) for each in tried]
+    enters, adjusted = rule.entering(p_values, [max(abs(one.value) for one in each) for each in tried], count)
+    surest = max((p for p, enter in zip(p_values, enters, strict=True) if enter and p is not None), default=0.0)
+    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
+    confidence = 1 - (1 - scope.circuit.method.confidence) * max(1, sum(enters)) / max(1, count * questions)
+    for each, enter, p in zip(tried, enters, adjusted, strict=True):
+        if enter:
+            one = stated(each, None if rule.kind == "top" else surest / questions)
+            yield Fed(one.sender, *one.way, number, bench.estimate(one.measured, confidence), one.p_value, p)
+
+
+def stated(pair: Sequence[Tried], sure: float | None) -> Tried:
+    """From which counterfactual a sender is stated that entered: the first whose p-value is ``sure``, so that it would
+    have entered by itself; without that, where the largest enter, the one with the largest effect."""
+    if sure is None:
+        return max(pair, key=lambda one: abs(one.value))
+    surest = min(pair, key=lambda one: 1.0 if one.p_value is None else one.p_value)
+    return next((one for one in pair if one.p_value is not None and one.p_value <= sure), surest)
 
 
 def _raced(jobs: Sequence[Started], scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:

@@ -68,7 +68,7 @@ class Placed:
     span: Span
 
 
-def check_repeats(drafts: Sequence[Placed], collector: Collector, against: str = "") -> None:
+def check_repeats(drafts: Sequence[Placed], collector: Collector, against: str) -> None:
     """Report claims that are made twice: an edge between the same nodes, or the very same expectation. Patches are from
     the counterfactual ``against`` where a claim names none."""
     firsts: dict[object, Placed] = {}

@@ -225,7 +225,8 @@ def test_what_only_a_specification_says_is_listed():
 
 
 def test_that_an_edge_names_a_counterfactual_is_listed():
-    text = """circuit a { model toy task ioi edge 0.1 at END -> 1.0.q edge 0.1 at END -> 1.0.q against s2_io }"""
+    text = """circuit a { model toy task ioi role r at END { 0.1 1.0 }
+      edge 0.1 -> 1.0.q edge 0.1 -> 1.0.q against s2_io }"""
     circuit = resolve_text(text, "a.circuit", ENVIRONMENT).circuits[0]
     assert "the counterfactual that 1 edge names" in cd.exchange.unsaid(circuit)
 

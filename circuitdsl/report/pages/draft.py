@@ -81,9 +81,8 @@ def _stability(report: DraftReport) -> Iterator[Text]:
     often = [each for each in report.fed if each.again >= 0.9]
     double = [each for each in report.fed if each.at_double >= 0.9]
     total = len(report.fed)
-    counted = "" if len(report.against) == 1 else ", counted once for each counterfactual,"
     yield Text(
-        f"of {plural(total, 'edge')}{counted} {len(often)} are found again on 90% of resampled prompts or more, "
+        f"of {plural(total, 'edge')} {len(often)} are found again on 90% of resampled prompts or more, "
         f"{len(double)} with twice the floor"
     )
     unsure = sorted((each for each in report.fed if each.again < 0.5), key=lambda each: each.again)
