@@ -667,7 +667,8 @@ def plan_draft(
     **settings: str | int,
 ) -> Plan:
     """The first stage of a :func:`draft` and its cost; what follows depends on what it finds. Raises as that does.
-    Without ``against`` the counterfactuals are those that the task's first prompts tell.
+    Without ``against`` the counterfactuals are those that the task's first prompts tell, or the task's own where the
+    model's tokenizer is not here.
 
     >>> plan_draft("ioi").prompts
     200
@@ -679,10 +680,15 @@ def plan_draft(
 
     found = _read_sweep(task, (), model, revision, (), warned, settings)
     circuit, patched = patched_from(found.circuit, _names(against))
+    method, (name, tokenizer_of) = circuit.method, _tokenizers(model, revision)
     if not patched:
-        method, (name, tokenizer_of) = circuit.method, _tokenizers(model, revision)
-        drawn = tasks.draw(circuit.task, tokenizer_of(name or ""), method.prompts_first, method.seed, method.bos)
-        patched = chosen(method.against, drawn.prompts)
+        try:
+            tokenizer = tokenizer_of(name or "")
+        except InputError:  # a model that is not here can be planned for, by what the task itself patches from
+            patched = (method.against,)
+        else:
+            drawn = tasks.draw(circuit.task, tokenizer, method.prompts_first, method.seed, method.bos)
+            patched = chosen(method.against, drawn.prompts)
     made = Plan(sweeps=(first_stage(circuit, mlps, patched),))
     require_shapes(made.all_circuits, None, revision)
     return made

@@ -24,7 +24,7 @@ def named(circuit: Circuit, wanted: Sequence[str]) -> tuple[str, ...]:
     for name in found:
         if name not in known:
             remedy = suggestion(name, known, "counterfactual")
-            raise InputError(f"task {circuit.task_info.name} has no counterfactual {name}", f"{remedy}, or `{EVERY}`")
+            raise InputError(f"task {circuit.task_info.name} has no counterfactual `{name}`", f"{remedy}, or `{EVERY}`")
     return tuple(dict.fromkeys(found))
 
 

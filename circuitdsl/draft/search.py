@@ -245,8 +245,8 @@ def _entered(number: int, tried: Sequence[tuple[Tried, ...]], count: int, scope:
 
 
 def stated(pair: Sequence[Tried], sure: float | None) -> Tried:
-    """From which counterfactual a sender is stated that entered: the first whose p-value is ``sure``, so that it would
-    have entered by itself; without that, where the largest enter, the one with the largest effect."""
+    """From which counterfactual a sender is stated that entered: the first whose p-value is ``sure`` or less, so that
+    it would have entered by itself; without that, where the largest enter, the one with the largest effect."""
     if sure is None:
         return max(pair, key=lambda one: abs(one.value))
     surest = min(pair, key=lambda one: 1.0 if one.p_value is None else one.p_value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import AGAINST_MAX
 from circuitdsl.language.source import Span
 
 Kind = Literal[
@@ -139,7 +140,7 @@ class _Names:
 
     def argument(self, argument: t.Argument) -> Iterator[Occurrence]:
         match argument:
-            case t.Words(("against", name)):  # of an effect; `against max` of a logit difference names nothing
+            case t.Words(("against", name)) if argument.text != AGAINST_MAX:  # of an effect
                 span = replace(argument.span, line=argument.span.end_line, column=argument.span.end_column - len(name))
                 yield Occurrence(Symbol("counterfactual", name, self.owner), span)
             case t.Words():

@@ -51,7 +51,7 @@ def test_they_are_named_by_the_user_or_all_of_the_tasks():
     assert named(of, ("s2_io", "abc", "s2_io")) == ("s2_io", "abc")
     assert named(of, ("all",)) == ("abc", "s2_io", "flip_order", "other_io", "other_s")
     assert named(of, ("other_s", "all"))[:2] == ("other_s", "abc")
-    with pytest.raises(InputError, match="no counterfactual s2"):
+    with pytest.raises(InputError, match="no counterfactual `s2`"):
         named(of, ("abc", "s2"))
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 import circuitdsl as cd
+from circuitdsl.editor.symbols import occurrences
 from circuitdsl.language.circuit import Claim
 from circuitdsl.language.diagnostics import SpecError
+from circuitdsl.language.parse import parse
+from circuitdsl.language.source import Source
 
 TEXT = """circuit a {{
   model mini
@@ -71,3 +74,15 @@ def test_what_cannot_be_patched_from_is_told(body: str, code: str, said: str):
     with pytest.raises(SpecError) as error:
         claims(body)
     assert code in str(error.value) and said in str(error.value)
+
+
+def test_a_counterfactual_that_is_named_can_be_found_and_renamed_and_max_is_none():
+    body = (
+        "  edge lookup -> logits against s2_io\n  expect effect(lookup -> logits, against other_io) <= -5%\n"
+        "  expect logit_diff(against max) >= 0"
+    )
+    source = Source("a.circuit", TEXT.format(body=body))
+    found = [each for each in occurrences(parse(source)) if each.symbol.kind == "counterfactual"]
+    assert [each.symbol.name for each in found] == ["abc", "s2_io", "other_io"]
+    spelled = [source.lines[each.span.line - 1][each.span.column - 1 : each.span.end_column - 1] for each in found]
+    assert spelled == ["abc", "s2_io", "other_io"]
