@@ -64,7 +64,7 @@ def bodies(draw: st.DrawFn) -> Body:
     )
 
 
-MODELS = ANY.filter(lambda name: name.strip() and "\n" not in name)
+MODELS = ANY.filter(lambda name: name.strip() and not set("\r\n") & set(name))
 """No specification can name a folder with a line end in its name: ``read_sweep`` refuses it."""
 
 HEADINGS = st.builds(
