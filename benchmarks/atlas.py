@@ -12,11 +12,10 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,11 +31,10 @@ PROMPTS = SPECS / "prompts"
 
 @dataclass(frozen=True)
 class Asked:
-    """A task of an atlas: the name of its draft, the task as a draft takes it, and settings of the draft."""
+    """A task of an atlas: the name of its draft, and the task as a draft takes it."""
 
     name: str
     task: str
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def written(self) -> str:
@@ -50,8 +48,8 @@ def _file(name: str) -> Asked:
 
 TASKS = (
     Asked("ioi", "ioi"),
-    Asked("colored_objects", "colored_objects", {"against": "exchanged_objects"}),
-    Asked("colored_objects_0", "colored_objects(shots: 0)", {"against": "exchanged_objects"}),
+    Asked("colored_objects", "colored_objects"),
+    Asked("colored_objects_0", "colored_objects(shots: 0)"),
     Asked("induction", "induction"),
     Asked("greater_than", "greater_than(digits: 1)"),
     Asked("acronyms", "acronyms"),
@@ -134,7 +132,6 @@ def drafted(asked: Asked, model: str, prompts: int, stages: int, output: Path) -
         mlps=False,
         unexplained=False,
         prompts=prompts,
-        **asked.settings,
     )
     if report.text:
         output.write_text(report.text, encoding="utf-8")

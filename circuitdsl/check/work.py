@@ -68,10 +68,6 @@ class Watch:
         self.done += prompts
         self.progress(self.done, max(self.done, self.expected), self.what)
 
-    def stage(self, plan: Plan, number: int) -> None:
-        """A stage of a search begins."""
-        self.step(plan, f"stage {number}")
-
     def step(self, plan: Plan, what: str) -> None:
         """What a plan has is run next."""
         self.what = what

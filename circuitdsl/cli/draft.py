@@ -55,6 +55,10 @@ def draft(
     top: Annotated[str | None, typer.Option(help="Take this share of a stage's senders, the largest: 2%.")] = None,
     stages: Annotated[int | None, typer.Option(min=1, help="How many stages back from the logits, at most: 8.")] = None,
     mlps: Annotated[bool, typer.Option(help="Look for MLPs too; if not, these are at work.")] = True,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="A counterfactual to patch from; again for several; all. Else as many as change it all."),
+    ] = None,
     unexplained: Annotated[bool, typer.Option(help="Look for heads that matter and are not listed.")] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what the first stage would run and its cost; run nothing.")
@@ -88,7 +92,7 @@ def draft(
     }
     if refine is not None:
         alone = {"TASK": task, "--output": output_file, "--top": top, "--stages": stages, "--dry-run": dry_run or None}
-        alone["--no-mlps"] = None if mlps else True
+        alone |= {"--no-mlps": None if mlps else True, "--against": against or None}
         _refuse({**alone, **{f"--{name}": value for name, value in settings.items() if name != "prompts"}})
         running |= {"model": model, "prompts": settings.get("prompts")}
     elif apply:
@@ -97,11 +101,13 @@ def draft(
         needs = "a draft is of a task, and is written into a file"
         raise InputError(needs, "circuitdsl draft ioi --output ioi.circuit; or --refine my.circuit")
     elif dry_run:
-        made = cd.plan_draft(task, model=model or "mini", mlps=mlps, revision=revision, warned=warn, **settings)
+        known: dict[str, Any] = {"mlps": mlps, "against": against or (), "revision": revision, **settings}
+        made = cd.plan_draft(task, model=model or "mini", warned=warn, **known)
         put(made, draft_format, None)
         return
     else:
-        running |= {"model": model or "mini", "top": top, "stages": stages or 8, "mlps": mlps, **settings}
+        running |= {"model": model or "mini", "top": top, "stages": stages or 8, "mlps": mlps}
+        running |= {"against": against or (), **settings}
     output.need_room(None)
     running["store"] = results_store(cache, cache_folder)
     if refine is not None:

@@ -126,16 +126,19 @@ SETTINGS: Mapping[str, tuple[Any, object]] = {
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with an option for each of ``SETTINGS``; those that are given it takes together, as ``settings``."""
+    """A command with an option for each of ``SETTINGS`` that it has none of its own for; those that are given it takes
+    together, as ``settings``."""
     own = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.name != "settings"]
+    names = {each.name for each in own}
+    shared = {name: setting for name, setting in SETTINGS.items() if name not in names}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, (kind, default) in SETTINGS.items()
+        for name, (kind, default) in shared.items()
     ]
 
     @functools.wraps(command)
     def with_options(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in SETTINGS}
+        given = {name: arguments.pop(name) for name in shared}
         settings = {name: value for name, value in given.items() if value is not None and value is not False}
         command(**arguments, settings={name: "yes" if value is True else value for name, value in settings.items()})
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from circuitdsl.draft.counterfactuals import named
 from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.halves import Halves, halves_of
 from circuitdsl.draft.writing import circuit_name
@@ -22,8 +23,9 @@ STAGES = 8
 class Asked:
     """A draft to be made. ``circuit`` is that of the task as it was given; those of the ``halves`` follow from it.
 
-    ``mlps`` says whether MLPs are looked for. ``settings`` are the settings of its method as they were written.
-    ``output`` is where the specification is to stand, from whose folder the names of files count.
+    ``mlps`` says whether MLPs are looked for. ``against`` names the counterfactuals that are patched from; none where
+    the prompts are to say (``counterfactuals.chosen``). ``settings`` are the settings of its method as they were
+    written. ``output`` is where the specification is to stand, from whose folder the names of files count.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Asked:
     rule: Rule
     stages: int
     mlps: bool
+    against: tuple[str, ...]
     settings: Mapping[str, str]
     output: Path | None
 
@@ -55,11 +58,13 @@ def read_draft(
     top: str | None,
     stages: int,
     mlps: bool,
+    against: Sequence[str],
     output: Path | None,
     settings: Mapping[str, str],
     environment: Environment,
 ) -> Asked:
-    """What is asked. ``task`` and ``settings`` are written as for a sweep, ``fdr`` and ``top`` as shares: ``5%``.
+    """What is asked. ``task`` and ``settings`` are written as for a sweep, ``fdr`` and ``top`` as shares: ``5%``. The
+    first of the counterfactuals ``against`` is the method's.
 
     The halves of a file of prompts are written. Raises InputError for what no draft can be made by, and as
     :func:`~circuitdsl.language.sweep.read_sweep` does.
@@ -72,16 +77,27 @@ def read_draft(
     rule = read_rule("fdr", fdr or FDR, 0.5) if top is None else read_rule("top", top, 1.0)
     if stages < 1:
         raise InputError(f"{stages} stages are none", "give 1 or more")
-    circuit = read_sweep(task, (), model, settings, environment).circuit
+    circuit, patched = patched_from(read_sweep(task, (), model, settings, environment).circuit, against)
+    settings = {**settings, "against": patched[0]} if patched else settings
     method = circuit.method
-    if not method.against:
+    halves = halves_of(circuit.task, method.seed, output)
+    name = circuit_name(output.stem if output else f"{circuit.task.name}_{Path(model).name}")
+    return Asked(name, circuit, environment, halves, rule, stages, mlps, patched, _written(settings, method), output)
+
+
+def patched_from(circuit: Circuit, against: Sequence[str]) -> tuple[Circuit, tuple[str, ...]]:
+    """The circuit, whose method's counterfactual is the first that is wanted, and all that are wanted.
+
+    Raises InputError for one that the task does not have, and for a task without any.
+    """
+    if not circuit.method.against:
         raise InputError(
             f"paths are patched from a counterfactual, and the task {circuit.task} has none",
             'give every prompt one: "counterfactuals": {"other": "..."}',
         )
-    halves = halves_of(circuit.task, method.seed, output)
-    name = circuit_name(output.stem if output else f"{circuit.task.name}_{Path(model).name}")
-    return Asked(name, circuit, environment, halves, rule, stages, mlps, _written(settings, method), output)
+    patched = named(circuit, against)
+    method = replace(circuit.method, against=patched[0] if patched else circuit.method.against)
+    return replace(circuit, method=method), patched
 
 
 def read_rule(kind: str, written: str, most: float) -> Rule:

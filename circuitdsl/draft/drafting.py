@@ -12,15 +12,15 @@ from circuitdsl.check.search import search as look_for_others
 from circuitdsl.check.work import Begun, Watch
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.draft.asked import Asked
-from circuitdsl.draft.figures import estimates
+from circuitdsl.draft.counterfactuals import chosen
 from circuitdsl.draft.judged import Confirmed, confirmed
-from circuitdsl.draft.lines import Sketch, behaviour_lines, edge_lines, whole_lines
+from circuitdsl.draft.lines import Sketch, behaviour_lines, edge_lines, kept, lacking, whole_lines
 from circuitdsl.draft.places import places_of
-from circuitdsl.draft.search import Found, search
+from circuitdsl.draft.search import Found, Scope, search
 from circuitdsl.draft.stable import RESAMPLES, stable
 from circuitdsl.draft.writing import Body, Heading, written
-from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
-from circuitdsl.language.circuit import Circuit, Term
+from circuitdsl.judge.estimates import Verdict
+from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.format import quoted
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.measures.measurement import data_of
@@ -60,6 +60,7 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
         text="",
         rule=str(asked.rule),
         mlps=asked.mlps,
+        against=asked.against or chosen(method.against, prompts),
         halves=asked.halves.about,
         performance=performance,
         stages=(),
@@ -77,12 +78,13 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
     if performance.verdict is not Verdict.HOLDS:
         return replace(empty, withheld=NOT_DONE)
     least = performance.metric.low or 0.0
-    found = search(circuit, asked.rule, asked.stages, asked.mlps, least, places_of(prompts), bench, watch.stage)
+    scope = Scope(circuit, asked.rule, asked.stages, asked.mlps, empty.against, least, places_of(prompts))
+    found = search(scope, bench, watch)
     watch.what = "judging"
     found = replace(
         found, stages=tuple(stable(stage, asked.rule, method.floor, bench, method.seed) for stage in found.stages)
     )
-    judged = _confirmed(asked, found, performance, bench)
+    judged = _confirmed(asked, empty.against, found, performance, bench)
     if judged.performance.verdict is not Verdict.HOLDS:
         return replace(empty, performance=judged.performance, withheld=f"on the judging prompts {NOT_DONE}")
     others = None
@@ -99,33 +101,32 @@ def _report(asked: Asked, bench: Bench, watch: Watch, unexplained: bool) -> Draf
         refused=judged.refused,
         confirmed=len(judged.claims),
         prompts=(len(prompts), len(session.prompts(data, method.prompts_first))),
-        kept=_kept(judged, bench),
+        kept=kept(judged.sketch, judged.circuit, bench),
         unexplained=others,
         unfinished=found.unfinished,
     )
 
 
-def _kept(judged: Confirmed, bench: Bench) -> Estimate:
-    return estimates(bench, judged.circuit, [Term("faithfulness")])[0] if judged.circuit.roles else NOTHING
-
-
-def _confirmed(asked: Asked, found: Found, performance: Performance, bench: Bench) -> Confirmed:
+def _confirmed(
+    asked: Asked, against: tuple[str, ...], found: Found, performance: Performance, bench: Bench
+) -> Confirmed:
     circuit = asked.finding
 
     def stated(sketch: Sketch) -> Body:
         whole = whole_lines(sketch, circuit, performance, bench)
         roles = [(each.role, behaviour_lines(each, circuit, bench)) for each in sketch.roles]
-        return Body(roles, edge_lines(sketch, circuit, bench), whole)
+        edges = edge_lines(sketch, circuit, bench)
+        return Body(roles, edges, whole, lacks=lacking(sketch, circuit, bench))
 
     def text(body: Body) -> tuple[str, Circuit]:
-        said = written(_heading(asked, found), body)
+        said = written(_heading(asked, against, found), body)
         (read,) = resolve_text(said, asked.path, asked.environment).circuits
         return said, read
 
     return confirmed(Sketch(found.roles, found.fed), stated, text, bench)
 
 
-def _heading(asked: Asked, found: Found) -> Heading:
+def _heading(asked: Asked, against: tuple[str, ...], found: Found) -> Heading:
     circuit, halves = asked.circuit, asked.halves
     task, called = str(circuit.task), circuit.task.name
     if called == "file":
@@ -135,6 +136,11 @@ def _heading(asked: Asked, found: Found) -> Heading:
         "Drafted by circuitdsl: a proposal, found by path patching backwards from the logits.",
         f"{halves.about[0].upper()}{halves.about[1:]}.",
         f"Entry: {asked.rule}.",
+        *(
+            (f"Patched from {', '.join(against)}: an edge says `against` where it is not the first.",)
+            if against[1:]
+            else ()
+        ),
         "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage; how",
         f"often it is found again on {RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
         "Bounds leave three times the room of the finding interval. What did not hold on the judging prompts is not",

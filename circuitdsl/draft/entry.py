@@ -3,7 +3,7 @@ surely within the floor, so that they are measured no further."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +44,17 @@ class Rule:
         known = [(-size, place) for place, size in enumerate(sizes) if size]
         chosen = {place for _, place in sorted(known)[: max(1, round(self.share * number))]}
         return [place in chosen for place in range(len(sizes))], adjusted
+
+
+def of_any(p_values: Iterable[float | None], questions: int) -> float | None:
+    """The p-value of a sender of which the same was asked in so many ways, of each counterfactual: the smallest,
+    corrected for their number (Bonferroni). What was not measured counts as p = 1; None if nothing was.
+
+    >>> of_any([0.01, None, 0.4], 3), of_any([0.5], 3), of_any([None], 1)
+    (0.03, 1.0, None)
+    """
+    known = [p for p in p_values if p is not None]
+    return min(1.0, questions * min(known)) if known else None
 
 
 @dataclass(frozen=True)

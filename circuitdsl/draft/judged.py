@@ -67,6 +67,7 @@ def _less(body: Body, refused: dict[str, Refused]) -> Body:
         edges={into: left(list(lines)) for into, lines in body.edges.items()},
         whole=left(list(body.whole)),
         refused=tuple(refused.values()),
+        lacks=body.lacks,
     )
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from circuitdsl.check.bench import Bench
 from circuitdsl.draft.figures import estimates
 from circuitdsl.draft.roles import Named
-from circuitdsl.draft.search import PATH, path_of
-from circuitdsl.judge.estimates import Estimate
+from circuitdsl.draft.search import Way, effect
+from circuitdsl.judge.estimates import NOTHING, Estimate
 from circuitdsl.language.circuit import Circuit, Nodes, Role, Term
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Performance
-from circuitdsl.outcome.draft import Fed, Into
+from circuitdsl.outcome.draft import Fed, Into, is_lacking
 from circuitdsl.report.words import estimate, p_said
 
 ROOM = 3.0
@@ -77,31 +77,36 @@ def edge_lines(sketch: Sketch, circuit: Circuit, bench: Bench) -> dict[Into, lis
     roles = {each.role.name: each.role for each in sketch.roles}
     edges = sketch.edges()
     whole = {
-        key: Term("effect", ((PATH, path_of(key[1], roles, Nodes(key[0], roles[key[0]].nodes))),))
+        key: effect(Way(key[1], fed[0].against), Nodes(key[0], roles[key[0]].nodes), roles, circuit)
         for key, fed in edges.items()
-        if key[0] and len(fed) == len(roles[key[0]].nodes) > 1
+        if key[0] and len(fed) == len(roles[key[0]].nodes) > 1 and len({each.against for each in fed}) == 1
     }
     figures = dict(zip(whole, estimates(bench, circuit, list(whole.values())), strict=True))
     found: dict[Into, list[Line]] = {}
     for key, fed in edges.items():
         name, into = key
         lines = found.setdefault(into, [])
-        if key in figures and (line := _whole_edge(name, into, figures[key], circuit.method.floor)):
+        own = circuit.method.against
+        said = [f"{into}{'' if each.against == own else f' against {each.against}'}" for each in fed]
+        if key in figures and (line := _whole_edge(f"edge {name} -> {said[0]}", figures[key], circuit.method.floor)):
             lines.append(line)
         alone = name and len(roles[name].nodes) == 1
-        lines += [_edge(each, name if alone else str(each.sender)) for each in fed]
+        lines += [
+            _edge(each, f"edge {name if alone else each.sender} -> {where}")
+            for each, where in zip(fed, said, strict=True)
+        ]
     return found
 
 
-def _edge(fed: Fed, sender: str) -> Line:
+def _edge(fed: Fed, edge: str) -> Line:
     way = "raises" if (fed.estimate.value or 0) < 0 else "lowers"
     p = p_said(fed.p_adjusted)
     again = f"again {100 * fed.again:.0f}%, at twice the floor {100 * fed.at_double:.0f}%"
     evidence = f"{estimate(fed.estimate, 'share')}, {p}; {again}"
-    return Line(f"edge {sender} -> {fed.into} : {way}", evidence, fed)
+    return Line(f"{edge} : {way}", evidence, fed)
 
 
-def _whole_edge(name: str, into: Into, found: Estimate, floor: float) -> Line | None:
+def _whole_edge(edge: str, found: Estimate, floor: float) -> Line | None:
     """The edge of a role with a bound on its effect, or its direction where no bound beyond the floor leaves room."""
     if found.value is None or found.low is None or found.high is None:
         return None
@@ -109,10 +114,10 @@ def _whole_edge(name: str, into: Into, found: Estimate, floor: float) -> Line | 
     if found.value < 0:
         bound = found.value + ROOM * (found.high - found.value)
         stated = f"<= {math.ceil(100 * bound)}%" if bound <= -0.01 - floor else "raises"
-        return Line(f"edge {name} -> {into} : {stated}", said) if found.high < -floor else None
+        return Line(f"{edge} : {stated}", said) if found.high < -floor else None
     bound = found.value - ROOM * (found.value - found.low)
     stated = f">= {math.floor(100 * bound)}%" if bound >= 0.01 + floor else "lowers"
-    return Line(f"edge {name} -> {into} : {stated}", said) if found.low > floor else None
+    return Line(f"{edge} : {stated}", said) if found.low > floor else None
 
 
 def behaviour_lines(named: Named, circuit: Circuit, bench: Bench) -> list[Line]:
@@ -135,10 +140,22 @@ def whole_lines(sketch: Sketch, circuit: Circuit, performance: Performance, benc
             lines.append(Line(f"expect {metric} >= {low:g}", estimate(performance.metric, "logits")))
     if metric != Term("accuracy"):
         lines += _shares([Term("accuracy")], [performance.accuracy])
-    if sketch.roles:
-        kept = [Term("faithfulness")]
-        lines += _shares(kept, estimates(bench, sketch.circuit(circuit), kept))
-    return lines
+    return [*lines, *_shares([_KEPT], [kept(sketch, circuit, bench)])]
+
+
+def kept(sketch: Sketch, circuit: Circuit, bench: Bench) -> Estimate:
+    """How much of the metric the listed nodes keep; NOTHING without any."""
+    return estimates(bench, sketch.circuit(circuit), [_KEPT])[0] if sketch.roles else NOTHING
+
+
+def lacking(sketch: Sketch, circuit: Circuit, bench: Bench) -> str:
+    """That a circuit is not whole, where that is sure."""
+    found = kept(sketch, circuit, bench)
+    said = f"not whole: kept alone, what is listed keeps {estimate(found, 'share')} of the metric"
+    return said if is_lacking(found) else ""
+
+
+_KEPT = Term("faithfulness")
 
 
 def _shares(terms: Sequence[Term], found: Sequence[Estimate]) -> Iterator[Line]:

@@ -1,28 +1,31 @@
 """The search: what moves the logits, then what feeds what was found, stage by stage, until nothing more is found.
 
 Every stage sweeps all heads, MLPs (if they are looked for) and the token embedding at a position into an input, by
-path patching. An input is looked into unless all that it receives at the position together surely has less effect than
-the floor: one experiment tells. Senders that are surely within the floor on some of the prompts are measured on no more
-(``judge.race``), and those that surely do nothing together are not measured one by one (``packs``). All senders of all
-inputs of a stage are corrected for each other.
+path patching, once from each counterfactual. An input is looked into unless all that it receives at the position
+together surely has less effect than the floor: one experiment tells. Senders that are surely within the floor on some
+of the prompts are measured on no more (``judge.race``), and those that surely do nothing together are not measured one
+by one (``packs``). A sender has one p-value for all counterfactuals, and all senders of all inputs of a stage are
+corrected for each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.work import Watch
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
-from circuitdsl.draft.entry import Nothing, Rule, change
+from circuitdsl.draft.entry import Nothing, Rule, change, of_any
 from circuitdsl.draft.figures import measured, started
 from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Named, new_roles
 from circuitdsl.judge.race import early_looks, race
 from circuitdsl.judge.verdicts import p_value
-from circuitdsl.language.circuit import Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
+from circuitdsl.language.circuit import AGAINST, Against, Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
 from circuitdsl.measures.measurement import Failure, Measurement, data_of
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 from circuitdsl.plan.job import Started
@@ -38,12 +41,19 @@ AT_ONCE = 256
 """Senders that are run at once, over all inputs of a stage: what is common to them is run once."""
 
 
+class Way(NamedTuple):
+    """An input, and the counterfactual that what is sent there is patched from."""
+
+    into: Into
+    against: str
+
+
 @dataclass(frozen=True)
 class Tried:
     """A sender of a stage with what was measured, and its p-value of "within the floor"."""
 
     sender: Node
-    into: Into
+    way: Way
     measured: Measurement
     value: float
     p_value: float | None
@@ -51,11 +61,13 @@ class Tried:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage found and all that it tried; ``senders`` counts those that were not measured, too."""
+    """What a stage found, and all that it tried, of each sender into each input from every counterfactual, of which
+    there are so many ``questions``; ``senders`` counts those that were not measured, too."""
 
     outcome: StageOutcome
     fed: tuple[Fed, ...]
-    tried: tuple[Tried, ...]
+    tried: tuple[tuple[Tried, ...], ...]
+    questions: int
 
     @property
     def senders(self) -> int:
@@ -75,15 +87,23 @@ class Found:
         return tuple(each for stage in self.stages for each in stage.fed)
 
 
-Planned = Callable[[Plan, int], None]
-"""Told of the experiments that a stage is going to run, and of its number."""
+@dataclass(frozen=True)
+class Scope:
+    """What is looked for, and how: heads and, with ``mlps``, these; patched from each of the counterfactuals
+    ``against``; at ``places``; at most so many ``stages`` back. F is surely ``least`` or more (``entry.Nothing``)."""
+
+    circuit: Circuit
+    rule: Rule
+    stages: int
+    mlps: bool
+    against: tuple[str, ...]
+    least: float
+    places: Places
 
 
-def search(
-    circuit: Circuit, rule: Rule, most: int, mlps: bool, least: float, places: Places, bench: Bench, planned: Planned
-) -> Found:
-    """Search backwards from the logits, at most so many stages, for heads and, with ``mlps``, for these. F is surely
-    ``least`` or more (``entry.Nothing``)."""
+def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
+    """Search backwards from the logits."""
+    circuit, most = scope.circuit, scope.stages
     stages: list[Stage] = []
     roles: list[Named] = []
     into: tuple[Into, ...] = (LOGITS,)
@@ -92,12 +112,12 @@ def search(
         if len(stages) == most:
             return Found(tuple(stages), tuple(roles), f"it was to go back {most} stages at most (--stages)")
         known = {each.role.name: each.role for each in roles}
-        stage = _stage(len(stages) + 1, into, known, circuit, mlps, rule, least, bench, planned)
+        stage = _stage(len(stages) + 1, into, known, scope, bench, watch)
         stages.append(stage)
         listed = {node for role in known.values() for node in role.nodes}
         new = [each for each in stage.fed if each.sender not in listed]
         taken = (*known, *(position.name for position in circuit.task_info.positions))
-        added = new_roles(new, taken, places, circuit, bench) if new else ()
+        added = new_roles(new, taken, scope.places, circuit, bench) if new else ()
         roles += added
         if sum(len(each.role.nodes) for each in roles) > NODES:
             return Found(tuple(stages), tuple(roles), f"it has found more than {NODES} nodes")
@@ -105,9 +125,9 @@ def search(
     return Found(tuple(stages), tuple(roles))
 
 
-def first_stage(circuit: Circuit, mlps: bool) -> SweepPlan:
+def first_stage(circuit: Circuit, mlps: bool, against: Sequence[str]) -> SweepPlan:
     """What the first stage runs, which depends on nothing that was found."""
-    return plan_terms(circuit, (_sent(LOGITS, {}, circuit, mlps),))
+    return plan_terms(circuit, (_sent(Way(LOGITS, name), {}, circuit, mlps) for name in against))
 
 
 def senders(circuit: Circuit, place: Position, mlps: bool) -> tuple[Node, ...]:
@@ -149,11 +169,16 @@ def path_of(into: Into, roles: dict[str, DraftRole], nodes: Nodes) -> Path:
     return Path(nodes, Receivers(into.role, readers, into.input))
 
 
-def _sent(into: Into, roles: dict[str, DraftRole], circuit: Circuit, mlps: bool) -> Term:
+def effect(way: Way, nodes: Nodes, roles: dict[str, DraftRole], circuit: Circuit) -> Term:
+    """The effect of some senders; its term names the counterfactual where it is not the method's."""
+    against = () if way.against == circuit.method.against else ((AGAINST, Against(way.against)),)
+    return Term("effect", ((PATH, path_of(way.into, roles, nodes)), *against))
+
+
+def _sent(way: Way, roles: dict[str, DraftRole], circuit: Circuit, mlps: bool) -> Term:
     """The effect of everything that is looked for on an input, from where that is read."""
-    place = into.place or Position(circuit.method.at)
-    everything = Nodes(f"all at {place}", senders(circuit, place, mlps))
-    return Term("effect", ((PATH, path_of(into, roles, everything)),))
+    place = way.into.place or Position(circuit.method.at)
+    return effect(way, Nodes(f"all at {place}", senders(circuit, place, mlps)), roles, circuit)
 
 
 # --- a stage -----------------------------------------------------------------------------------------
@@ -163,73 +188,108 @@ def _stage(
     number: int,
     into: Sequence[Into],
     roles: dict[str, DraftRole],
-    circuit: Circuit,
-    mlps: bool,
-    rule: Rule,
-    least: float,
+    scope: Scope,
     bench: Bench,
-    planned: Planned,
+    watch: Watch,
 ) -> Stage:
-    method = circuit.method
-    terms = {each: _reaching(_sent(each, roles, circuit, mlps), circuit) for each in into}
+    circuit = scope.circuit
+    ways = [Way(each, name) for name in scope.against for each in into]
+    terms = {each: _reaching(_sent(each, roles, circuit, scope.mlps), circuit) for each in ways}
     terms = {each: term for each, term in terms.items() if term is not None}
+    watch.what = f"stage {number}: which inputs to look into"
     idle = _idle(terms, circuit, bench) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}
     plan = plan_terms(circuit, swept.values())
-    planned(Plan(sweeps=(plan,)), number)
+    watch.step(Plan(sweeps=(plan,)), f"stage {number}: senders together")
     jobs = {
         job: (node, each)
         for each, series in zip(swept, plan.series, strict=True)
         for node, job in series.senders.items()
     }
-    packs = _Packs(jobs, roles, circuit, bench)
-    found = _raced(tuple(jobs), packs, rule, least, circuit, bench)
-    tried = [_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement)]
-    count = sum(len(_nodes(term)) for term in terms.values())
-    enters, adjusted = rule.entering([t.p_value for t in tried], [abs(t.value) for t in tried], count)
-    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
-    each = 1 - (1 - method.confidence) * max(1, sum(enters)) / max(1, count)
-    fed = tuple(
-        Fed(one.sender, one.into, number, bench.estimate(one.measured, each), one.p_value, p)
-        for one, enter, p in zip(tried, enters, adjusted, strict=True)
-        if enter
+    packs = _Packs(jobs, roles, scope, bench)
+    together = packs.settled() if scope.rule.kind == "fdr" else frozenset[Started]()
+    watch.what = f"stage {number}: senders one by one"
+    found = _raced([job for job in jobs if job not in together], scope, bench)
+    tried = _paired(_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement))
+    count = len({(node, way.into) for way, term in terms.items() for node in _nodes(term)})
+    fed = tuple(_entered(number, tried, count, scope, bench))
+    left = {(node, way.into) for job, (node, way) in jobs.items() if job not in together}
+    settled = {(jobs[job][0], jobs[job][1].into) for job in together} - left
+    looked, inputs = ({way.into: None for way in some} for some in (swept, terms))
+    outcome = StageOutcome(
+        tuple(inputs), count, len(fed), tuple(each for each in inputs if each not in looked), len(settled)
     )
-    return Stage(StageOutcome(tuple(terms), count, len(fed), idle), fed, tuple(tried))
+    return Stage(outcome, fed, tried, len(scope.against))
 
 
-def _raced(
-    jobs: Sequence[Started], packs: _Packs, rule: Rule, least: float, circuit: Circuit, bench: Bench
-) -> dict[Started, Measurement | Failure]:
-    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by themselves or in a
-    pack, by which none enters.
+def _paired(tried: Iterable[Tried]) -> tuple[tuple[Tried, ...], ...]:
+    """What was tried of each sender and input, in the order of the counterfactuals."""
+    pairs: dict[tuple[Node, Into], list[Tried]] = {}
+    for one in tried:
+        pairs.setdefault((one.sender, one.way.into), []).append(one)
+    return tuple(map(tuple, pairs.values()))
+
+
+def _entered(number: int, tried: Sequence[tuple[Tried, ...]], count: int, scope: Scope, bench: Bench) -> Iterator[Fed]:
+    """Those of ``count`` senders of a stage that enter, each from one counterfactual."""
+    rule, questions = scope.rule, len(scope.against)
+    p_values = [of_any([one.p_value for one in each], questions) for each in tried]
+    enters, adjusted = rule.entering(p_values, [max(abs(one.value) for one in each) for each in tried], count)
+    surest = max((p for p, enter in zip(p_values, enters, strict=True) if enter and p is not None), default=0.0)
+    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
+    confidence = 1 - (1 - scope.circuit.method.confidence) * max(1, sum(enters)) / max(1, count * questions)
+    for each, enter, p in zip(tried, enters, adjusted, strict=True):
+        if enter:
+            one = stated(each, None if rule.kind == "top" else surest / questions)
+            yield Fed(one.sender, *one.way, number, bench.estimate(one.measured, confidence), one.p_value, p)
+
+
+def stated(pair: Sequence[Tried], sure: float | None) -> Tried:
+    """From which counterfactual a sender is stated that entered: the first whose p-value is ``sure`` or less, so that
+    it would have entered by itself; without that, where the largest enter, the one with the largest effect."""
+    if sure is None:
+        return max(pair, key=lambda one: abs(one.value))
+    surest = min(pair, key=lambda one: 1.0 if one.p_value is None else one.p_value)
+    return next((one for one in pair if one.p_value is not None and one.p_value <= sure), surest)
+
+
+def _raced(jobs: Sequence[Started], scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:
+    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
 
     There is no race for the largest effects, which enter whatever they are.
     """
-    method = circuit.method
-    prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
-    looks = early_looks(prompts) if rule.kind == "fdr" else ()
-    nothing = Nothing(least * method.floor, len(looks) + LOOKS)
+    prompts, looks, nothing = _looks(scope, bench)
 
     def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
         found = _measured(left, count, bench)
         return frozenset(job for job, m in found.items() if isinstance(m, Measurement) and nothing(bench.weighed(m)))
 
-    together = packs.settled(looks[0], nothing) if looks else frozenset()
-    left = [job for job in jobs if job not in together]
-    return _measured(race(left, prompts, looks, settled).rest, prompts, bench)
+    return _measured(race(jobs, prompts, looks if scope.rule.kind == "fdr" else (), settled).rest, prompts, bench)
+
+
+def _looks(scope: Scope, bench: Bench) -> tuple[int, tuple[int, ...], Nothing]:
+    """How many prompts there are, on how many senders are looked at before, and what tells that one does nothing."""
+    method = scope.circuit.method
+    prompts = len(bench.session.prompts(data_of(scope.circuit), method.prompts_first))
+    looks = tuple(early_looks(prompts))
+    return prompts, looks, Nothing(scope.least * method.floor, len(looks) + LOOKS)
 
 
 @dataclass(frozen=True)
 class _Packs:
     """The senders of a stage, of which those that surely do nothing together are found in packs."""
 
-    jobs: Mapping[Started, tuple[Node, Into]]
+    jobs: Mapping[Started, tuple[Node, Way]]
     roles: dict[str, DraftRole]
-    circuit: Circuit
+    scope: Scope
     bench: Bench
 
-    def settled(self, count: int, nothing: Nothing) -> frozenset[Started]:
-        """Those that so many prompts tell to be within the floor."""
+    def settled(self) -> frozenset[Started]:
+        """Those that the fewest prompts which are looked at tell to be within the floor; none without a look."""
+        _, looks, nothing = _looks(self.scope, self.bench)
+        if not looks:
+            return frozenset()
+        circuit, count = self.scope.circuit, looks[0]
 
         def of(found: Measurement | Failure) -> bool:
             if isinstance(found, Failure):
@@ -237,12 +297,12 @@ class _Packs:
             return nothing(self.bench.weighed(found))
 
         def among(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
-            asked = {started(self._term(pack), self.circuit): pack for pack in packs}
+            asked = {started(self._term(pack), circuit): pack for pack in packs}
             found = _measured(tuple(asked), count, self.bench)
             return [pack for job, pack in asked.items() if of(found[job])]
 
-        into = {job: into for job, (_, into) in self.jobs.items()}
-        return settled_together(packed(self._sizes(), into, nothing.least), among)
+        ways = {job: way for job, (_, way) in self.jobs.items()}
+        return settled_together(packed(self._sizes(), ways, nothing.least), among)
 
     def _sizes(self) -> dict[Started, float]:
         """By how much each changes the metric on the first prompts, of those that can be measured."""
@@ -252,9 +312,9 @@ class _Packs:
 
     def _term(self, pack: tuple[Started, ...]) -> Term:
         """The effect of a pack, patched as one."""
-        (into, *_) = {self.jobs[job][1] for job in pack}
+        (way,) = {self.jobs[job][1] for job in pack}
         nodes = tuple(self.jobs[job][0] for job in pack)
-        return Term("effect", ((PATH, path_of(into, self.roles, Nodes(" ".join(map(str, nodes)), nodes))),))
+        return effect(way, Nodes(" ".join(map(str, nodes)), nodes), self.roles, self.scope.circuit)
 
 
 def _measured(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:
@@ -276,15 +336,14 @@ def _nodes(term: Term) -> tuple[Node, ...]:
 
 def _reaching(term: Term, circuit: Circuit) -> Term | None:
     """The term of those senders that something reads; None without any."""
-    ((name, path),) = term.arguments
+    (name, path), *rest = term.arguments
     assert isinstance(path, Path)
     nodes = tuple(node for node in path.senders.nodes if reaches(node, path, circuit))
-    return (
-        replace(term, arguments=((name, replace(path, senders=replace(path.senders, nodes=nodes))),)) if nodes else None
-    )
+    left = replace(path, senders=replace(path.senders, nodes=nodes))
+    return replace(term, arguments=((name, left), *rest)) if nodes else None
 
 
-def _idle(terms: dict[Into, Term], circuit: Circuit, bench: Bench) -> tuple[Into, ...]:
+def _idle(terms: dict[Way, Term], circuit: Circuit, bench: Bench) -> tuple[Way, ...]:
     """Inputs that need no look: all senders together change nothing, or surely less than the floor."""
     method = circuit.method
     within = Bound("inside", -method.floor, method.floor)
@@ -297,6 +356,6 @@ def _idle(terms: dict[Into, Term], circuit: Circuit, bench: Bench) -> tuple[Into
     return tuple(each for each, result in zip(terms, found, strict=True) if is_idle(result))
 
 
-def _tried(node: Node, into: Into, result: Measurement, circuit: Circuit, bench: Bench) -> Tried:
+def _tried(node: Node, way: Way, result: Measurement, circuit: Circuit, bench: Bench) -> Tried:
     weighed, floor = bench.weighed(result), circuit.method.floor
-    return Tried(node, into, result, weighed.value, p_value(weighed, Bound("outside", -floor, floor)))
+    return Tried(node, way, result, weighed.value, p_value(weighed, Bound("outside", -floor, floor)))

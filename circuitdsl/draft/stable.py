@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from circuitdsl.check.bench import Bench
-from circuitdsl.draft.entry import Rule
+from circuitdsl.draft.entry import Rule, of_any
 from circuitdsl.draft.search import Stage, Tried
 from circuitdsl.judge.bootstrap import resample
 from circuitdsl.judge.units import Array, Units
@@ -31,17 +31,17 @@ def stable(stage: Stage, rule: Rule, floor: float, bench: Bench, seed: int) -> S
     """The stage, whose ``fed`` know how often they are found again."""
     if not stage.fed:
         return stage
-    (sample,) = stage.tried[0].measured.samples
+    (sample,) = stage.tried[0][0].measured.samples
     units = bench.units(sample)
     generator = np.random.default_rng([seed, 20])
-    worth = [t for t in stage.tried if rule.kind == "top" or (t.p_value or 0.0) <= _HOPELESS]
+    worth = [g for g in stage.tried if rule.kind == "top" or any((t.p_value or 0.0) <= _HOPELESS for t in g)]
     counts = np.zeros((2, len(worth)))
     for _ in range(RESAMPLES):
         chosen, drawn = resample(units, generator)
-        weighed = [_on(each, chosen, drawn) for each in worth]
+        weighed = [[_on(each, chosen, drawn) for each in group] for group in worth]
         for row, least in enumerate((floor, 2 * floor)):
-            counts[row] += _again(weighed, rule, least, stage.senders)
-    shares = {(t.sender, t.into): tuple(counts[:, place] / RESAMPLES) for place, t in enumerate(worth)}
+            counts[row] += _again(weighed, rule, least, stage)
+    shares = {(t.sender, t.way.into): tuple(counts[:, place] / RESAMPLES) for place, (t, *_) in enumerate(worth)}
     fed = tuple(
         replace(each, again=float(again), at_double=float(double))
         for each in stage.fed
@@ -57,10 +57,10 @@ def _on(tried: Tried, chosen: np.ndarray, units: Units) -> Weighed:
     return Weighed(Measurement((drawn,), tried.measured.estimand), (units,))
 
 
-def _again(weighed: Sequence[Weighed], rule: Rule, floor: float, number: int) -> Array:
+def _again(weighed: Sequence[Sequence[Weighed]], rule: Rule, floor: float, stage: Stage) -> Array:
     """Which senders enter, with a floor, [senders] of ones and zeros."""
     bound = Bound("outside", -floor, floor)
-    sizes = [abs(each.value) for each in weighed]
-    enters, _ = rule.entering([p_value(each, bound) for each in weighed], sizes, number)
-    beyond = [size > floor for size in sizes]
-    return np.array([enter and far for enter, far in zip(enters, beyond, strict=True)], dtype=np.float64)
+    sizes = [max(abs(each.value) for each in group) for group in weighed]
+    p_values = [of_any([p_value(each, bound) for each in group], stage.questions) for group in weighed]
+    enters, _ = rule.entering(p_values, sizes, stage.senders)
+    return np.array([enter and size > floor for enter, size in zip(enters, sizes, strict=True)], dtype=np.float64)

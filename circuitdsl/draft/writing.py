@@ -34,12 +34,13 @@ class Heading:
 @dataclass(frozen=True)
 class Body:
     """Roles with what their names rest on, edges by what they lead into, and the whole. ``refused`` are lines that did
-    not hold on the judging prompts, with their verdicts."""
+    not hold on the judging prompts, with their verdicts. ``lacks`` says that it is no whole, where that is so."""
 
     roles: Sequence[tuple[DraftRole, Sequence[Line]]]
     edges: Mapping[Into, Sequence[Line]]
     whole: Sequence[Line]
     refused: Sequence[Refused] = ()
+    lacks: str = ""
 
     def lines(self) -> list[Line]:
         """Every claim, in the order of the text."""
@@ -85,9 +86,9 @@ def _lines(heading: Heading, body: Body) -> Iterator[str]:
             yield ""
             yield _comment(f"into {into}" + (f", read at {into.place}" if into.place else ""))
             yield from map(_stated, lines)
-    if body.whole:
+    if body.whole or body.lacks:
         yield ""
-        yield _comment("the whole")
+        yield _comment("the whole" + (f": {body.lacks}" if body.lacks else ""))
         yield from map(_stated, body.whole)
     if body.refused:
         yield ""

@@ -93,6 +93,8 @@ class _Before:
         previous = self.statement[-1] if self.statement else ""
         if self.inner == "method":
             return token in _SETTINGS and previous not in ("vary", "(")
+        if token == "against":  # of an edge or an effect
+            return False
         return token in (*TOP, *statements()) and (previous, token) not in (("control", "task"), ("no", "edge"))
 
     @property
@@ -208,6 +210,7 @@ class _Proposing:
         info = measures.get(words[0])
         if words.count("(") > words.count(")"):
             yield from (Proposal(option, "option", about) for option, about in (info.options if info else ()))
+            yield from self.counterfactuals() if words[-1] == "against" else ()
             if place == "compare":
                 yield from (Proposal(name, "circuit") for name in self.before.circuits)
                 yield from _words(("heads", "nodes", "roles", "edges"))
@@ -223,9 +226,12 @@ class _Proposing:
         if ":" in words:
             yield from _words(("raises", "lowers", "strict", "in", "outside"))
             return
+        if words and words[-1] == "against":
+            yield from self.counterfactuals()
+            return
         yield from self.roles()
         yield from self.components()
-        yield from _words(("at", *(("logits",) if "->" in words else ())))
+        yield from _words(("at", *(("logits", "against") if "->" in words else ())))
 
     # --- names -------------------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.language import tree as t
+from circuitdsl.language.circuit import AGAINST_MAX
 from circuitdsl.language.source import Span
 
 Kind = Literal[
@@ -99,6 +100,10 @@ class _Names:
                     yield from self.group(statement.senders)
                     if isinstance(statement.receiver, t.Group):
                         yield from self.group(statement.receiver)
+                    if statement.against:
+                        yield Occurrence(
+                            Symbol("counterfactual", statement.against.text, self.owner), statement.against.span
+                        )
                 case t.Expect():
                     yield from self.expect(statement)
                 case t.Repeat():
@@ -135,6 +140,9 @@ class _Names:
 
     def argument(self, argument: t.Argument) -> Iterator[Occurrence]:
         match argument:
+            case t.Words(("against", name)) if argument.text != AGAINST_MAX:  # of an effect
+                span = replace(argument.span, line=argument.span.end_line, column=argument.span.end_column - len(name))
+                yield Occurrence(Symbol("counterfactual", name, self.owner), span)
             case t.Words():
                 kind: Kind = "role" if argument.text in self.roles else "position"
                 yield Occurrence(Symbol(kind, argument.text, self.owner), argument.span)

@@ -295,11 +295,13 @@ def unsaid(circuit: Circuit) -> tuple[str, ...]:
     floor = circuit.method.floor
     plain = Bound("outside", -floor, floor)
     bounds = sum(claim.bound != plain for claim in circuit.edge_claims())
+    named = sum(bool(claim.term.named_counterfactual) for claim in circuit.edge_claims())
     found = (
         counted(kinds.count("expect"), "`expect` claim"),
         counted(kinds.count("no edge"), "`no edge` claim"),
         counted(kinds.count("control task"), "`control task` claim"),
         f"the bounds of {counted(bounds, 'edge')}" if bounds else "",
+        f"the counterfactual that {counted(named, 'edge')} name{'s' * (named == 1)}" if named else "",
         f"the model ({circuit.model}), the task ({circuit.task}) and the method",
     )
     return tuple(filter(None, found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lark import Token, Transformer
@@ -180,16 +181,16 @@ class Builder(Transformer[Token, t.File]):
         return t.Expect(name, arguments, judgement, minus, self._label(label), span=self._span(meta))
 
     def edge(self, meta: Any, children: list[Any]) -> t.Edge:
-        _, senders, receiver, *verdict, label = children
+        _, senders, receiver, _, against, *verdict, label = children
         judgement = next((child for child in verdict if isinstance(child, t.Judgement)), None)
         strict = any(isinstance(child, Token) for child in verdict)
-        name = self._label(label)
-        return t.Edge(senders, receiver, judgement, strict=strict, label=name, span=self._span(meta))
+        said = t.Edge(senders, receiver, judgement, strict=strict, span=self._span(meta))
+        return replace(said, label=self._label(label), against=self._label(against))
 
     def no_edge(self, meta: Any, children: list[Any]) -> t.Edge:
-        _, senders, receiver, strict, label = children
-        name, span = self._label(label), self._span(meta)
-        return t.Edge(senders, receiver, None, absent=True, strict=strict is not None, label=name, span=span)
+        _, senders, receiver, _, against, strict, label = children
+        said = t.Edge(senders, receiver, absent=True, strict=strict is not None, span=self._span(meta))
+        return replace(said, label=self._label(label), against=self._label(against))
 
     def _label(self, token: Token | None) -> t.Name | None:
         return None if token is None else self._name(token)

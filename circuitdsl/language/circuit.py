@@ -261,7 +261,26 @@ class ReadAt:
 READ_AT = "at"
 """The name under which a term has its :class:`ReadAt`."""
 
-Argument = Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count | Variable | ReadAt
+
+@dataclass(frozen=True)
+class Against:
+    """``against other_query``: the counterfactual that an effect is patched from, where it is not the method's."""
+
+    counterfactual: str
+
+    def __str__(self) -> str:
+        return f"against {self.counterfactual}"
+
+    def to_dict(self) -> str:
+        return self.counterfactual
+
+
+AGAINST = "against"
+"""The name under which a term has its :class:`Against`."""
+
+Argument = (
+    Nodes | Path | At | FromTo | Token | Reads | Elements | Circuits | OnTask | Count | Variable | ReadAt | Against
+)
 
 
 # --- claims ----------------------------------------------------------------------------------------
@@ -277,8 +296,9 @@ class Term:
     minus_baseline: bool = False  # interventions: the measurement less its value without the intervention
 
     def __str__(self) -> str:
-        read = [str(argument) for _, argument in self.arguments if isinstance(argument, ReadAt)]
-        inside = [*(str(each) for _, each in self.arguments if not isinstance(each, ReadAt)), *self.options, *read]
+        last = [str(each) for _, each in self.arguments if isinstance(each, ReadAt | Against)]
+        first = [str(each) for _, each in self.arguments if not isinstance(each, ReadAt | Against)]
+        inside = [*first, *self.options, *last]
         less = " - baseline" if self.minus_baseline else ""
         return self.measure + (f"({', '.join(inside)})" if inside else "") + less
 
@@ -291,6 +311,11 @@ class Term:
             if isinstance(argument, Variable):
                 return argument.at
         return ""
+
+    @property
+    def named_counterfactual(self) -> str:
+        """The counterfactual that it says to patch from; "" where the method says so."""
+        return next((each.counterfactual for _, each in self.arguments if isinstance(each, Against)), "")
 
     def to_dict(self) -> dict[str, object]:
         """The arguments by parameter name, and the options."""
@@ -491,6 +516,12 @@ class Circuit(Displayed):
         """The circuit on another task: its prompts, that task's own counterfactual, and the answer after its END."""
         method = replace(self.method.read_at_end(), against=where.info.default_counterfactual or "")
         return replace(self, task=where.task, task_info=where.info, method=method)
+
+    @property
+    def counterfactuals(self) -> tuple[str, ...]:
+        """Those that its effects are patched from: the method's, and those that its claims name."""
+        named = (claim.term.named_counterfactual for claim in self.claims)
+        return tuple(dict.fromkeys(filter(None, (self.method.against, *named))))
 
     def edge_claims(self) -> Iterator[Claim]:
         """The claims that say that information flows (not the ``no edge`` ones)."""

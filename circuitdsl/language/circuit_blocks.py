@@ -11,7 +11,7 @@ from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
 from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Role, Term, member_claim
-from circuitdsl.language.claims import Draft, Reader, directed, identified, label_text, resolve_bound
+from circuitdsl.language.claims import Draft, Reader, directed, identified, label_text, patched_from, resolve_bound
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.dictionaries import resolve_dictionaries
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName
@@ -75,7 +75,7 @@ def resolve_circuit(
     roles, mentions = _roles(block, scope)
     scope = replace(scope, roles={role.name: role for role in roles})
     drafts = list(_drafts(block, scope, mentions, file, reference))
-    check_repeats(drafts, collector)
+    check_repeats(drafts, collector, method.against)
     check_labels(block.body, collector)
     _check_wholes(block, drafts, scope)
     if task and task_info:
@@ -320,13 +320,15 @@ def _member_draft(node: Node, claimed: Mattering, role: Role, written: t.Role, l
 def _edge_drafts(written: t.Edge, scope: Scope) -> Iterator[Draft]:
     paths = resolve_paths(scope, written.senders, written.receiver, written.absent)
     bound = _edge_bound(written, scope)
-    if paths is None or bound is None:
+    against = patched_from(scope, written.against)
+    if paths is None or bound is None or against is None:
         return
     for one, path in zip(_pairs(written), paths, strict=True):
         kind = "no edge" if written.absent else "edge"
-        term = Term("effect", (("path", path),), ("strict",) if written.strict else ())
-        texts = claim_text(one), subject_text(one)
-        yield Draft(written.span.line, *texts, kind, term, bound, label=label_text(written))
+        term = Term("effect", (("path", path), *against), ("strict",) if written.strict else ())
+        text = claim_text(one)
+        subject = text if one.judgement is None else subject_text(one)
+        yield Draft(written.span.line, text, subject, kind, term, bound, label=label_text(written))
 
 
 def _edge_bound(written: t.Edge, scope: Scope) -> Bound | None:

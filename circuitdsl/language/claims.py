@@ -6,12 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TypeGuard, assert_never
 
 from circuitdsl.components import ALL, END, Head, Position
 from circuitdsl.language import tree as t
 from circuitdsl.language.circuit import (
+    AGAINST,
     READ_AT,
+    Against,
     Argument,
     At,
     Bound,
@@ -33,7 +35,7 @@ from circuitdsl.language.circuit import (
 from circuitdsl.language.diagnostics import suggestion
 from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit, values_text
 from circuitdsl.language.format import argument_text, claim_text, subject_text
-from circuitdsl.language.methods import MOST_COUNT
+from circuitdsl.language.methods import MOST_COUNT, counterfactual
 from circuitdsl.language.paths import resolve_path
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
@@ -150,15 +152,18 @@ class Reader:
             return None
         full = _with_role(written, measure, role, self.scope) if role else written
         read = self._read_at(measure, [each for each in full.arguments if isinstance(each, t.ReadAt)])
-        options, arguments = self._options(measure, [each for each in full.arguments if not isinstance(each, t.ReadAt)])
+        patched = [each for each in full.arguments if _says_against(each, measure)]
+        against = self._against(patched)
+        rest = [each for each in full.arguments if not isinstance(each, t.ReadAt) and each not in patched]
+        options, arguments = self._options(measure, rest)
         bound = self._judgement(measure, written, options or ())
         reader = self if not read else replace(self, scope=replace(self.scope, read=Position(read)))
         bindings = None if options is None else reader._bind(measure, arguments, _span_of(written))
-        if bindings is None or bound is None or options is None or read is None:
+        if bindings is None or bound is None or options is None or read is None or against is None:
             return None
         reader._changes_what_is_read(measure, bindings, _span_of(written))
         placed: tuple[tuple[str, Argument], ...] = ((READ_AT, ReadAt(read)),) if read else ()
-        term = Term(measure.name, (*bindings, *placed), options, written.minus_baseline)
+        term = Term(measure.name, (*bindings, *placed, *against), options, written.minus_baseline)
         name = role.name if role else ""
         texts = claim_text(full), subject_text(full)
         return Draft(written.span.line, *texts, "expect", term, bound, name, label_text(written))
@@ -205,6 +210,16 @@ class Reader:
             self.scope.report("C516", "the output is read in one place", more[0].span, "leave one out")
             return None
         return self.scope.read_at(first.place)
+
+    def _against(self, written: Sequence[t.Words]) -> tuple[tuple[str, Argument], ...] | None:
+        """The counterfactual that an effect is patched from, if it says one; None after saying what is wrong."""
+        if not written:
+            return ()
+        first, *more = written
+        if more:
+            self.scope.report("C516", "an effect is patched from one counterfactual", more[0].span, "leave one out")
+            return None
+        return patched_from(self.scope, t.Name(" ".join(first.words[1:]), span=first.span))
 
     def _changes_what_is_read(self, measure: MeasureInfo, bindings: Sequence[tuple[str, Argument]], span: Span) -> None:
         """Warn of nodes that come after what the measurement reads: the metric, or the answer of a variable."""
@@ -514,6 +529,21 @@ def _exclude(measure: MeasureInfo, given: Sequence[str], option: str) -> bool:
 def directed(direction: t.Direction, floor: float) -> Bound:
     """What senders that raise the metric do when patched away: they lower it by more than the floor."""
     return Bound("<=", high=-floor) if direction.word == "raises" else Bound(">=", low=floor)
+
+
+def patched_from(scope: Scope, name: t.Name | None) -> tuple[tuple[str, Argument], ...] | None:
+    """The counterfactual that an effect is patched from as an argument of its term, of none if it names none; None
+    after saying that the task does not have it."""
+    if name is None:
+        return ()
+    known = counterfactual(name, scope.task, scope.collector)
+    return None if known is None else ((AGAINST, Against(known)),)
+
+
+def _says_against(argument: t.Argument, measure: MeasureInfo) -> TypeGuard[t.Words]:
+    """Whether an argument says which counterfactual an effect is patched from."""
+    is_path = any(parameter.kind == "path" for parameter in measure.parameters)
+    return is_path and isinstance(argument, t.Words) and len(argument.words) > 1 and argument.words[0] == AGAINST
 
 
 def _span_of(written: t.Expect) -> Span:

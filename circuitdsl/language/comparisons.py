@@ -42,7 +42,7 @@ def resolve_comparison(
     aligned = _aligned(block, pair, sides, collector)
     expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
-    check_repeats(placed, collector)
+    check_repeats(placed, collector, against="")
     check_labels(block.body, collector)
     if not expects:
         span = block.left.span.to(block.right.span)

@@ -188,9 +188,9 @@ def _cells(statement: _Plain | t.Member) -> tuple[str, ...]:
             return (f"dictionary {name.text}", f"at {point.text} {layer}", f"from {quoted(folder.value)}")
         case t.Setting() | t.Vary():
             return _setting(statement)
-        case t.Edge(senders, receiver, judgement, absent, strict, label):
+        case t.Edge(senders, receiver, judgement, absent, strict, label, against):
             verdict = ", ".join([*(["strict"] * strict), *([judgement_text(judgement)] if judgement else [])])
-            last = f" : {verdict}" if verdict else ""
+            last = (f" against {against.text}" if against else "") + (f" : {verdict}" if verdict else "")
             way = (f"{'no ' * absent}edge {group_text(senders)}", f"-> {argument_text(receiver)}{last}")
             return (*way, *_label(label))
         case t.Expect():

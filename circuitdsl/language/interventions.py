@@ -74,7 +74,7 @@ def resolve_intervention(
         collector.add("C604", message, block.name.span, remedy)
     expects = every(block.body, t.Expect)
     placed = [Placed(draft, item.span) for item in expects if (draft := reader.expect(item))]
-    check_repeats(placed, collector)
+    check_repeats(placed, collector, circuit.method.against)
     Needs(environment, circuit.task_info, circuit.method, block.name.span).report_each(placed, collector)
     check_labels(block.body, collector)
     if not expects:

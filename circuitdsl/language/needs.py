@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from circuitdsl.components import END
 from circuitdsl.language.circuit import Control, Method, Path, Term
@@ -33,6 +34,11 @@ class Needs:
     method: Method
     span: Span
 
+    @cached_property
+    def at(self) -> str:
+        """Where the metric is read: told once, for a circuit may claim thousands of edges."""
+        return self.method.at
+
     def report(self, claims: Sequence[Placed], collector: Collector) -> None:
         """Warn of every claim that needs what the task does not give, and of what all of them need together."""
         self.report_each(claims, collector)
@@ -50,7 +56,7 @@ class Needs:
         name, term = self.task.name, claim.term
         if not self.task.counterfactuals and any(isinstance(argument, Path) for _, argument in term.arguments):
             yield f"{name} has no counterfactual, from which an effect takes its activations", _COUNTERFACTUAL
-        answers = self.task.answers_at(term.at or self.method.at)
+        answers = self.task.answers_at(term.at or self.at)
         if answers and not answers.wrong and term.measure in _DIFFERENCES:
             yield f"{name} gives no wrong answers{_there(answers)}, from which `{term.measure}` is a difference", _WRONG
         by_choice = "among options" in term.options or (isinstance(claim.bound, Control) and claim.bound.name == CHANCE)
@@ -86,7 +92,7 @@ class Needs:
         """The answers without wrong ones, each once, after which the metric is read for claims of changes."""
         # A measurement with an output of its own reads that, and not the metric.
         metric = [term for term in changing if self.environment.measures[term.measure].of_metric]
-        for at in dict.fromkeys(term.at or self.method.at for term in metric):
+        for at in dict.fromkeys(term.at or self.at for term in metric):
             answers = self.task.answers_at(at)
             if answers and not answers.wrong:
                 yield answers

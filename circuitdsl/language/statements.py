@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from circuitdsl.language import tree as t
-from circuitdsl.language.circuit import Circuit, LogitsReceiver, Path, Term
+from circuitdsl.language.circuit import Against, Circuit, LogitsReceiver, Path, Term
 from circuitdsl.language.claims import Draft
 from circuitdsl.language.diagnostics import Collector, suggestion
 from circuitdsl.language.source import Span
@@ -68,14 +68,15 @@ class Placed:
     span: Span
 
 
-def check_repeats(drafts: Sequence[Placed], collector: Collector) -> None:
-    """Report claims that are made twice: an edge between the same nodes, or the very same expectation."""
+def check_repeats(drafts: Sequence[Placed], collector: Collector, against: str) -> None:
+    """Report claims that are made twice: an edge between the same nodes, or the very same expectation. Patches are from
+    the counterfactual ``against`` where a claim names none."""
     firsts: dict[object, Placed] = {}
     for placed in drafts:
         claim = placed.claim
         if claim.kind == "member":
             continue
-        key = _key(claim)
+        key = _key(claim), claim.term.named_counterfactual or against
         if key in firsts:
             first = firsts[key]
             note = f"the first is at {first.span}"
@@ -107,13 +108,15 @@ def _labels(body: Sequence[t.Syntax]) -> Iterator[t.Name]:
 
 
 def _key(claim: Draft) -> object:
+    """What is alike in claims that are made twice, but for what their patches are from."""
+    bare = tuple((name, each) for name, each in claim.term.arguments if not isinstance(each, Against))
     match claim.kind:
         case "edge" | "no edge":
             return _path_key(claim.term), claim.term.options
         case "control task":
             return claim.term
         case "expect" | "member":
-            return claim.term, claim.bound
+            return replace(claim.term, arguments=bare), claim.bound
 
 
 def _path_key(term: Term) -> object:

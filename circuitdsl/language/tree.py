@@ -210,7 +210,7 @@ class Expect(Syntax):
 
 @dataclass(frozen=True)
 class Edge(Syntax):
-    """``edge senders -> receiver : strict, judgement``; ``absent`` for ``no edge``."""
+    """``edge senders -> receiver against counterfactual : strict, judgement``; ``absent`` for ``no edge``."""
 
     senders: Group
     receiver: Group | Logits
@@ -218,6 +218,7 @@ class Edge(Syntax):
     absent: bool = False
     strict: bool = False
     label: Name | None = None
+    against: Name | None = None
 
 
 # --- statements and blocks -------------------------------------------------------------------------

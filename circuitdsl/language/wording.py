@@ -113,7 +113,8 @@ def human(accepts: set[str]) -> str:
     if {"USE", "CIRCUIT"} <= rest:
         rest -= {word.upper() for word in TOP}
         words += [f"`{word}`" for word in TOP]
-    begins = [word for word in statements() if word.upper() in rest]
+    within = {"AGAINST"} if "EDGE" in rest else set[str]()  # of an edge, where no setting stands
+    begins = [word for word in statements() if word.upper() in rest - within]
     if len(begins) > 2 and "RBRACE" in rest:
         rest -= {word.upper() for word in begins}
         words.append("a statement (" + ", ".join(begins) + ")")

@@ -29,7 +29,7 @@ def _effect(request: Request) -> Asking:
     a control, F patched by the sham or along each random edge."""
     path = request.argument("path")
     assert isinstance(path, Path)
-    against = request.method.against
+    against = request.term.named_counterfactual or request.method.against
     if not against:
         raise CannotMeasure("an effect takes activations from a counterfactual and the task has none")
     receivers = _receivers(request, path)
@@ -136,7 +136,8 @@ MEASURES = (
             "(F patched - F) / |F|, F being the method's metric: negative where the path raises the metric. In an "
             "intervention its actions are in force in all runs but the counterfactual's, other heads keep the output "
             "that they have under it, and F is the metric under it; with `- baseline` each effect is a share of its "
-            "own run's |F|. Compared with `random edges` or a `sham` the figure is the size of the effect.",
+            "own run's |F|. `against NAME` takes another counterfactual of the task than the method's. Compared with "
+            "`random edges` or a `sham` the figure is the size of the effect.",
             "Wang et al. 2022; Merullo et al. 2024",
             parameters=(
                 Parameter(

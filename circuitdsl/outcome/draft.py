@@ -15,6 +15,15 @@ _OF_CLAIMS = ("prompts", "prompts_all", "positions", "members", "errors")
 """Settings that say how claims are judged, or that are given by themselves."""
 
 
+WHOLE = 0.5
+"""A circuit that surely keeps less than this of the metric is told not to be whole."""
+
+
+def is_lacking(kept: Estimate) -> bool:
+    """Whether a circuit surely keeps too little of the metric to be whole."""
+    return kept.high is not None and kept.high < WHOLE
+
+
 @dataclass(frozen=True)
 class Into:
     """What a sender feeds: an input of a role, read at a position; the logits, without either."""
@@ -34,12 +43,14 @@ LOGITS = Into()
 class Fed:
     """A sender that was found to feed something, on the finding prompts.
 
-    ``p_adjusted`` is corrected for all senders of its stage (``judge.verdicts.false_discovery``). ``again`` is the
-    share of resampled prompts on which it is found again, ``at_double`` the same with twice the floor.
+    ``against`` is the counterfactual that it was patched from. ``p_adjusted`` is corrected for all senders of its stage
+    (``judge.verdicts.false_discovery``). ``again`` is the share of resampled prompts on which it is found again,
+    ``at_double`` the same with twice the floor.
     """
 
     sender: Node
     into: Into
+    against: str
     stage: int
     estimate: Estimate
     p_value: float | None
@@ -53,6 +64,7 @@ class Fed:
             "position": str(self.sender.position),
             "into": str(self.into),
             "read_at": "" if self.into.place is None else str(self.into.place),
+            "against": self.against,
             "stage": self.stage,
             **self.estimate.to_dict(),
             "p_value": self.p_value,
@@ -80,12 +92,14 @@ class DraftRole:
 @dataclass(frozen=True)
 class StageOutcome:
     """One step back: of how many ``senders`` entered how many. ``idle`` are inputs that were not looked into, for all
-    that they receive together has surely less than the floor."""
+    that they receive together has surely less than the floor; ``together`` is how many senders were told in packs to do
+    nothing."""
 
     into: tuple[Into, ...]
     senders: int
     entered: int
     idle: tuple[Into, ...] = ()
+    together: int = 0
 
     def to_dict(self) -> dict[str, object]:
         def named(each: Into) -> str:
@@ -96,6 +110,7 @@ class StageOutcome:
             "senders": self.senders,
             "entered": self.entered,
             "idle": [named(each) for each in self.idle],
+            "together": self.together,
         }
 
 
@@ -112,7 +127,8 @@ class Refused:
 class DraftReport(Displayed, OnModel, Ran):
     """A draft of a circuit. ``text`` is the specification, "" where the model does not do the task.
 
-    ``circuit`` is that of the finding prompts: model, task, method. ``mlps`` says whether MLPs were looked for.
+    ``circuit`` is that of the finding prompts: model, task, method. ``mlps`` says whether MLPs were looked for,
+    ``against`` what was patched from: the method's counterfactual, and others.
     ``kept`` is the faithfulness on the judging prompts, ``unexplained`` the heads that matter there and are not listed
     (not looked for if None). ``unfinished`` says why the search ended early, if it did.
     """
@@ -120,6 +136,7 @@ class DraftReport(Displayed, OnModel, Ran):
     text: str
     rule: str
     mlps: bool
+    against: tuple[str, ...]
     halves: str
     performance: Performance
     stages: tuple[StageOutcome, ...]
@@ -134,13 +151,18 @@ class DraftReport(Displayed, OnModel, Ran):
     withheld: str = ""
 
     @property
+    def lacks(self) -> bool:
+        """Whether what is listed, kept alone, surely keeps less than half of the metric."""
+        return is_lacking(self.kept)
+
+    @property
     def exit_code(self) -> int:
         """0, or 4 where nothing could be drafted."""
         return EXIT_ERROR if self.withheld else EXIT_HOLDS
 
     def to_dict(self) -> dict[str, object]:
         return {
-            "schema": "circuitdsl/draft/1",
+            "schema": "circuitdsl/draft/2",
             **self.ran_dict(),
             **self.model_dict(),
             "task": str(self.circuit.task),
@@ -148,6 +170,7 @@ class DraftReport(Displayed, OnModel, Ran):
             "method": method_facts(self.circuit.method, without=_OF_CLAIMS),
             "rule": self.rule,
             "mlps": self.mlps,
+            "against": list(self.against),
             "halves": self.halves,
             "performance": self.performance.to_dict(),
             "withheld": self.withheld,

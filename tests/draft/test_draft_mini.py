@@ -132,6 +132,7 @@ def test_senders_that_few_prompts_settle_are_run_on_no_more_and_what_enters_is_t
     monkeypatch.setattr(module, "settled_together", recorded)
     raced = drawn()
     assert any(together), "some were settled in packs"
+    assert [stage.together for stage in raced.stages] == [len(settled) for settled in together]
     monkeypatch.setattr(module, "early_looks", lambda prompts: ())
     whole = drawn()
     assert nodes(raced) == nodes(whole) != set()

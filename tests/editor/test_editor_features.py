@@ -96,6 +96,8 @@ BODY = TEXT.partition("  edge")[0]
         ("circuit c { task ioi method { vary |", "setting", {"ablate", "metric"}),
         ("circuit c { task ioi method { vary ablate: zero, |", "value", {"resample"}),
         ("circuit c { task ioi method { against |", "counterfactual", {"abc"}),
+        (BODY + "  edge fetcher -> logits against |", "counterfactual", {"abc", "s2_io"}),
+        (BODY + "  expect effect(fetcher -> logits, against |", "counterfactual", {"abc", "s2_io"}),
         (BODY + "}\nintervention i on |", "circuit", {"c"}),
         (BODY + "}\nintervention i on c {\n  |", "keyword", {"ablate", "attend", "expect"}),
         (BODY + "}\nintervention i on c {\n  ablate |", "role", {"lookup"}),

@@ -224,6 +224,13 @@ def test_what_only_a_specification_says_is_listed():
     )
 
 
+def test_that_an_edge_names_a_counterfactual_is_listed():
+    text = """circuit a { model toy task ioi role r at END { 0.1 1.0 }
+      edge 0.1 -> 1.0.q edge 0.1 -> 1.0.q against s2_io }"""
+    circuit = resolve_text(text, "a.circuit", ENVIRONMENT).circuits[0]
+    assert "the counterfactual that 1 edge names" in cd.exchange.unsaid(circuit)
+
+
 def test_edges_of_scores_by_receiver_are_in_the_order_of_computation(tmp_path: Path):
     import torch
 

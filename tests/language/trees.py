@@ -101,9 +101,9 @@ judgements = st.one_of(
 )
 labels = st.none() | names | st.just(t.Name("as"))  # a word only where a label may stand
 expects = st.builds(t.Expect, names, st.lists(arguments, max_size=3).map(tuple), judgements, st.booleans(), labels)
-strictness = st.booleans()
-edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, strict=strictness, label=labels) | st.builds(
-    t.Edge, senders, receivers, st.none(), st.just(True), strict=strictness, label=labels
+stated = {"strict": st.booleans(), "label": labels, "against": st.none() | names}
+edges = st.builds(t.Edge, senders, receivers, st.none() | judgements, **stated) | st.builds(
+    t.Edge, senders, receivers, st.none(), st.just(True), **stated
 )
 
 abouts = st.builds(t.About, texts)

@@ -12,7 +12,7 @@ from circuitdsl.components import ALL, Head, Node, Position
 from circuitdsl.draft.figures import alone, measured
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Alike, attention_of, kind_of, looks_at
-from circuitdsl.draft.search import PATH, path_of
+from circuitdsl.draft.search import Way, effect, path_of
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
 from circuitdsl.measures.measurement import Measurement
@@ -81,7 +81,7 @@ def alike(nodes: Sequence[Node], circuit: Circuit, places: Places, bench: Bench)
             weighed = bench.weighed(found)
             p = p_value(weighed, Bound("outside", -floor, floor))
             if p is not None and p <= 1 - circuit.method.confidence:
-                effects[node][into] = weighed.value
+                effects[node][into] = max(effects[node].get(into, 0.0), weighed.value, key=abs)
     return {node: _alike(node, effects[node], looks_at(attends.get(node, {}))) for node in once}
 
 
@@ -94,14 +94,14 @@ def _alike(node: Node, effects: Mapping[Into, float], looks: Position | None) ->
 
 
 def _paths(node: Node, circuit: Circuit) -> Iterator[tuple[Into, Term]]:
-    """From a node into the logits, and into every input of a role that reads where it stands."""
-    if not circuit.method.against:
-        return
+    """From a node into the logits, and into every input of a role that reads where it stands, from every counterfactual
+    that the circuit names."""
     roles = {role.name: DraftRole(role.name, role.nodes, 0) for role in circuit.roles}
     for into in (LOGITS, *(each for role in circuit.roles for each in _inputs(role, node))):
         path = path_of(into, roles, alone(node))
         if reaches(node, path, circuit):
-            yield into, Term("effect", ((PATH, path),))
+            ways = (Way(into, name) for name in circuit.counterfactuals)
+            yield from ((into, effect(way, alone(node), roles, circuit)) for way in ways)
 
 
 def _inputs(role: Role, node: Node) -> Iterator[Into]:

@@ -20,7 +20,7 @@ from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.draft.refine.joining import alike
 from circuitdsl.draft.roles import named
 from circuitdsl.draft.search import PATH
-from circuitdsl.language.circuit import Bound, Circuit, Path, Role, Term
+from circuitdsl.language.circuit import Argument, Bound, Circuit, Path, Role, Term
 from circuitdsl.measures.measurement import Request
 from circuitdsl.outcome.draft import DraftRole
 from circuitdsl.plan.sweep import reaches
@@ -54,15 +54,17 @@ class _Sends:
     role: Role
     node: Node
     path: Path
+    against: tuple[tuple[str, Argument], ...]  # of the edge's term
     raises: bool
 
     def to_split_by(self) -> tuple[object, str]:
         """As of those that look."""
-        return self.path, f"{'raising' if self.raises else 'lowering'} along {self.path}"
+        said = "".join(f" {each}" for _, each in self.against)
+        return (self.path, self.against), f"{'raising' if self.raises else 'lowering'} along {self.path}{said}"
 
     def test(self, circuit: Circuit) -> Test:
         floor = circuit.method.floor
-        term = Term("effect", ((PATH, replace(self.path, senders=alone(self.node))),))
+        term = Term("effect", ((PATH, replace(self.path, senders=alone(self.node))), *self.against))
         return _test(circuit, term, Bound("<=", high=-floor) if self.raises else Bound(">=", low=floor))
 
 
@@ -104,11 +106,12 @@ def _looks(role: Role, places: Places) -> Iterator[_Looks]:
 
 
 def _sends(role: Role, circuit: Circuit) -> Iterator[_Sends]:
-    for path in circuit.paths():
-        if path.senders.label == role.name:
+    for claim in circuit.edge_claims():
+        (_, path), *against = claim.term.arguments
+        if isinstance(path, Path) and path.senders.label == role.name:
             for node in path.senders.nodes:
                 if reaches(node, path, circuit):
-                    yield from (_Sends(role, node, path, way) for way in (True, False))
+                    yield from (_Sends(role, node, path, tuple(against), way) for way in (True, False))
 
 
 def _kinds(answers: Mapping[_Looks | _Sends, Answer]) -> tuple[_Kind, ...]:

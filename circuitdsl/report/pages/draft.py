@@ -25,7 +25,7 @@ def render_draft(report: DraftReport, view: View) -> RenderableType:
     return Group(
         rule(f"draft of {report.circuit.task}"),
         Text(", ".join(facts), style="dim"),
-        Text(f"metric {method.metric}, patches from {method.against}; {report.halves}", style="dim"),
+        Text(f"metric {method.metric}, patches from {', '.join(report.against)}; {report.halves}", style="dim"),
         Text(f"what enters: {report.rule}", style="dim"),
         *performance_facts(report),
         *([Text(f"not drafted: {report.withheld}", style="bold yellow")] if report.withheld else _found(report)),
@@ -40,9 +40,10 @@ def _found(report: DraftReport) -> Iterator[RenderableType]:
     for number_, stage in enumerate(report.stages, start=1):
         looked = len(stage.into) - len(stage.idle)
         idle = f", {len(stage.idle)} more receive surely less than the floor" if stage.idle else ""
+        together = f"; {stage.together:,} surely do nothing, packed together" if stage.together else ""
         yield Text(
             f"stage {number_}: {stage.entered} of {plural(stage.senders, 'sender')} enter, "
-            f"into {plural(looked, 'input')}{idle}",
+            f"into {plural(looked, 'input')}{idle}{together}",
             style="dim",
         )
     if report.unfinished:
@@ -54,7 +55,7 @@ def _found(report: DraftReport) -> Iterator[RenderableType]:
     lines = report.confirmed + len(report.refused)
     yield Text(
         f"{report.confirmed} of {plural(lines, 'claim')} hold on the judging prompts and stand in the specification"
-        + (f"; {len(report.refused)} are left out and listed at its end" if report.refused else "")
+        + (f"; the others ({len(report.refused)}) are listed at its end" if report.refused else "")
     )
     yield from _stability(report)
     yield Text()
@@ -91,6 +92,14 @@ def _stability(report: DraftReport) -> Iterator[Text]:
 
 
 def _left(report: DraftReport) -> Iterator[Text]:
+    if report.lacks:
+        others = [name for name, _ in report.circuit.task_info.counterfactuals if name not in report.against]
+        more = f"; --against all patches from {', '.join(others)} too" if others else ""
+        yield Text(
+            f"This is not a whole circuit: kept alone, what is listed surely keeps less than half of "
+            f"{report.circuit.method.metric}. `circuitdsl draft --refine` looks for what lacks by knockout{more}.",
+            style="bold yellow",
+        )
     if report.kept.value is None:
         yield Text("faithfulness: not measured, for no node is listed")
     else:
