@@ -30,7 +30,10 @@ from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.measures.estimands import Dependence, Estimand, Folded, Largest, Led, Mean, column
 from circuitdsl.measures.measurement import Array, Measurement, Sample
-from circuitdsl.outcome.drift import MARGIN, Recorded, drifted
+from circuitdsl.models.listing import listed
+from circuitdsl.outcome import PanelColumn
+from circuitdsl.outcome.drift import MARGIN, Recorded, Standing, drifted
+from circuitdsl.outcome.panel import panel_of
 
 LEVEL = 0.0025
 
@@ -149,3 +152,21 @@ def test_what_cannot_be_paired():
     samples = (Sample(DATA, columns), Sample(DATA, columns))
     of_two = Weighed.of(Measurement(samples, Mean(column(0))), lambda of: units(len(of.columns)))
     assert singles(of_two, digests(PROMPTS)) is None
+
+
+def test_a_panel_tells_a_change_by_its_prompts_between_any_two_models():
+    """Of the middle one of three, which the intervals do not tell."""
+    rng = np.random.default_rng(1)
+    still = rng.normal((2, 4, 1), 1, (PROMPTS, 3))
+    middle = still + rng.normal((0.4, 0, 0), 0.1, (PROMPTS, 3))
+    estimand = Mean(column(0))
+    (same, changed) = (
+        panel_of([_column(label, standing(of, estimand, ONCE)) for label, of in zip("abc", models, strict=True)], {})
+        for models in ((still, still, still), (still, middle, still))
+    )
+    assert not apart([each.interval for each in changed.claims[0].standings if each], LEVEL)
+    assert changed.claims[0].moved and not same.claims[0].moved
+
+
+def _column(label: str, standing: Standing) -> PanelColumn:
+    return PanelColumn(listed(label), Recorded({}, {}, {standing.id: standing}))
