@@ -16,7 +16,7 @@ from circuitdsl.check.node import Asks, Breaks, Ends, Event, Goes, How, Keeps, N
 from circuitdsl.check.panel import Column, gathered
 from circuitdsl.check.progress import Progress
 from circuitdsl.engine.cluster.executor import Ended, Executor, answer_of, connected
-from circuitdsl.engine.cluster.places import Place, places, start
+from circuitdsl.engine.cluster.places import Place, Taken, places, start
 from circuitdsl.engine.cluster.worker import Refused
 from circuitdsl.engine.cluster.workers import MOST_STARTS, require_alike, require_versions
 from circuitdsl.engine.store import Store
@@ -118,7 +118,12 @@ class Spread:
         for place in places(self.ray, self.how.device):
             if place.node not in self.refused and place not in have and self._unopened[place] < MOST_STARTS:
                 self._unopened[place] += 1
-                seat = _Seat(place, start(self.ray, Node, place, self.how, place.threads, place.gpu))
+                how = replace(self.how, device="cpu" if place.gpu is None else self.how.device)
+                try:
+                    seat = _Seat(place, start(self.ray, Node, place, how, place.threads))
+                except Taken as error:
+                    self.refused[place.node] = place.host, error
+                    continue
                 self._seats.append(seat)
                 self._ask(seat, seat.actor.open)
 

@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ from command_line import process
 import circuitdsl as cd
 from circuitdsl.check.interrupted import Interrupted
 from circuitdsl.check.workbench import Workbench
+from circuitdsl.engine.cluster import places as places_module
 from circuitdsl.engine.cluster.distributed import Distributed
 from circuitdsl.engine.cluster.executor import Executor
+from circuitdsl.engine.cluster.places import Taken, places, start
+from circuitdsl.engine.cluster.worker import Worker
 from circuitdsl.outcome import Report
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -177,6 +180,25 @@ def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running
     assert len(running.engine.workers.lost) == 1
     assert 0 < running.engine.lost.steps <= lost  # the answer to one of them may have been on its way
     assert f"{running.engine.lost.steps} steps" in " ".join(found.notes)
+
+
+def test_workers_at_a_gpu_share_what_ray_has_reserved_for_the_job(running: Running):
+    """Two for each GPU of a node, as of two models; the node says that it has GPUs, and nothing runs on them."""
+    node = running.cluster.add_node(num_cpus=1, num_gpus=2)
+    try:
+        there = places(ray, None)
+        assert [(each.node, each.gpu) for each in there] == [(node.node_id, 0), (node.node_id, 1)]
+        actors = [start(ray, Worker, each, None, 1) for each in there for _ in range(2)]
+        sees = [actor.__ray_call__.remote(lambda itself: os.environ["CUDA_VISIBLE_DEVICES"]) for actor in actors]
+        one, same, other, also = ray.get(sees)
+        assert {one, other} == {"0", "1"} and (one, other) == (same, also)
+        assert not ray.available_resources().get("GPU")
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Taken, match="another job has reserved a GPU"):
+            patch.setattr(places_module, "_WAIT", 0.5)
+            start(ray, Worker, replace(there[0], gpu=2), None, 1)
+        assert {each.gpu for each in places(ray, "cpu")} == {None}
+    finally:
+        running.cluster.remove_node(node)
 
 
 def test_an_interrupt_ends_the_workers_and_tells_what_is_known(running: Running, plan: Plan, here: Report):

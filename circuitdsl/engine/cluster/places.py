@@ -14,13 +14,20 @@ from circuitdsl.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_SHARE = 0.001
+"""Of the GPU that a job has reserved, what Ray counts for each of its workers there: it sees this GPU alone."""
+
+_WAIT = 30  # seconds for a GPU to be free
+
+
+class Taken(InputError):
+    """A GPU that another job has reserved."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node by its number in Ray and its name, with so many threads; ``gpu`` is the number of its GPU among those of
-    the node, None for the CPUs."""
+    """A node by its number in Ray and its name, with so many threads; ``gpu`` counts the GPUs of the
+    node, None for the CPUs: which of them it is, Ray says."""
 
     node: str
     host: str
@@ -50,37 +57,45 @@ def places(ray: Any, device: str | None) -> tuple[Place, ...]:
 
 
 def start(ray: Any, kind: type, place: Place, *arguments: object) -> Any:
-    """An actor at a place. Raises RunError where the cluster is lost."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    """An actor at a place. Raises Taken for a GPU that another job has, and RunError where the cluster is lost."""
+    from ray.util import scheduling_strategies as strategies
 
-    # Workers of several models wait for each other in one check, and share the CPUs and GPUs of their node: what one of
-    # them reserved, the others would never get.
-    options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
-    here = NodeAffinitySchedulingStrategy(place.node, soft=False)
+    # Workers of several models wait for each other in one check, and share the CPUs of their node and a GPU: what one
+    # of them reserved for itself, the others would never get.
+    options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0 if place.gpu is None else _SHARE, "max_restarts": 0}
     with connected(ray):
+        if place.gpu is None:
+            here = strategies.NodeAffinitySchedulingStrategy(place.node, soft=False)
+        else:
+            here = strategies.PlacementGroupSchedulingStrategy(_reserved(place), 0)
         return ray.remote(kind).options(**options, scheduling_strategy=here).remote(*arguments)
 
 
-def settle(threads: int, gpu: int | None, folder: str) -> None:
+def _reserved(place: Place) -> Any:
+    """The GPU of a place, which Ray keeps for this job until it ends: found again by its name, which is the job's."""
+    from ray.util import get_placement_group, placement_group, remove_placement_group
+
+    name = f"circuitdsl {place.node} {place.gpu}"
+    with suppress(ValueError):
+        return get_placement_group(name)
+    group = placement_group([{"GPU": 1}], name=name, bundle_label_selector=[{"ray.io/node-id": place.node}])
+    if not group.wait(_WAIT):
+        remove_placement_group(group)
+        raise Taken(
+            f"another job has reserved a GPU of the node {place.host}", "wait for its end, or run on --device cpu"
+        )
+    return group
+
+
+def settle(threads: int, folder: str) -> None:
     """Make this process one that runs a model at a place; names of folders count from ``folder``."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as the command line does
     allocator.set_up()
-    if gpu is not None:
-        os.environ[_VISIBLE] = visible(os.environ.get(_VISIBLE, ""), gpu)
     with suppress(OSError):  # a node may not have the folder, and need not where names are not of folders
         os.chdir(folder)
     import torch
 
     torch.set_num_threads(threads)
-
-
-def visible(gpus: str, number: int) -> str:
-    """What a process is to see that runs on one of the GPUs that its node sees: "" for all there are.
-
-    >>> visible("", 1), visible("4,5", 1)
-    ('1', '5')
-    """
-    return gpus.split(",")[number] if gpus else str(number)
 
 
 def hardware(device: torch.device) -> str:

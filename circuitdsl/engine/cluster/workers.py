@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.engine.cluster.executor import Ended, answer_of, connected
-from circuitdsl.engine.cluster.places import Place, places, start
+from circuitdsl.engine.cluster.places import Place, Taken, places, start
 from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
@@ -69,11 +69,15 @@ class Workers:
                 self._start(place)
 
     def _start(self, place: Place) -> None:
+        self._started[place] = self._started.get(place, 0) + 1
         wanted = replace(self.wanted, device="cpu" if place.gpu is None else self.wanted.device)
-        placed = Placed(place, start(self.ray, Worker, place, wanted, place.threads, place.gpu))
+        try:
+            placed = Placed(place, start(self.ray, Worker, place, wanted, place.threads))
+        except Taken as error:
+            self.refused[place.node] = place.host, error
+            return
         with connected(self.ray):
             self._opening[placed.actor.open.remote()] = placed
-        self._started[place] = self._started.get(place, 0) + 1
 
     def put(self, call: Call) -> Any:
         """Have a call where all workers can fetch it."""
