@@ -208,8 +208,8 @@ def moved(
 
 def _paired(old: Standing, new: Standing) -> tuple[Singles, Singles] | None:
     """What both tell of the same prompts."""
-    both = old.singles, new.singles
-    return both if both[0] is not None and both[1] is not None and alike(*both) else None
+    before, now = old.singles, new.singles
+    return (before, now) if before is not None and now is not None and alike(before, now) else None
 
 
 def _beyond(change: Estimate, old: Standing, new: Standing) -> bool:
