@@ -77,8 +77,19 @@ def test_ray_is_the_cluster_of_ray_address_which_may_ask_for_a_token():
     """As one does that `ray start` began."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
     there = os.environ | {"RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
-    ended = subprocess.run([sys.executable, "-c", CLUSTER], env=there, capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-c", CLUSTER], env=there, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_token_that_is_not_there_is_asked_for(tmp_path: Path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+    program = "from circuitdsl.engine.cluster.executor import Executor; Executor.named('ray').connect()"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        there = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        there |= {"RAY_AUTH_MODE": "token", "RAY_ADDRESS": address, "HOME": str(tmp_path)}
+        ended = subprocess.run([sys.executable, "-c", program], env=there, capture_output=True, text=True, timeout=120)
+    assert f"InputError: no Ray cluster can be used at {address}" in ended.stderr, ended.stderr
 
 
 def test_without_ray_it_is_said_how_to_have_it(spec: Path, monkeypatch: pytest.MonkeyPatch):

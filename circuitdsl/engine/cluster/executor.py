@@ -56,6 +56,8 @@ class Executor:
             import ray
         except ImportError as error:
             raise InputError("Ray is not installed", "pip install 'circuitdsl[ray]'") from error
+        from ray.exceptions import RayError
+
         if ray.is_initialized():
             self._require_connected_to(_address())
             return ray
@@ -69,7 +71,7 @@ class Executor:
                 ray.init("local", **_QUIET, **_OWN)
             if not self.address:
                 _keep_quiet(ray)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, RayError) as error:
             said = " ".join(str(error).split())
             raise InputError(
                 f"no Ray cluster can be used at {there or self}: {said[:300]}",

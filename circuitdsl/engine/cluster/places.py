@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl import allocator
@@ -17,22 +19,23 @@ if TYPE_CHECKING:
 _SHARE = 0.001
 """Of the GPU that a job has reserved, what Ray counts for each of its workers there: it sees this GPU alone."""
 
-_WAIT = 30  # seconds for a GPU to be free
-
-
-class Taken(InputError):
-    """A GPU that another job has reserved."""
+_WAIT = 30.0  # seconds for all GPUs to be free
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node by its number in Ray and its name, with so many threads; ``gpu`` counts the GPUs of the
-    node, None for the CPUs: which of them it is, Ray says."""
+    """A node by its number in Ray and its name, with so many threads; ``gpu`` counts the GPUs of the node,
+    None for the CPUs: which of them it is, Ray says."""
 
     node: str
     host: str
     threads: int
     gpu: int | None
+
+    @property
+    def group(self) -> str:
+        """What Ray calls the reservation of its GPU."""
+        return f"circuitdsl {self.node} {self.gpu}"
 
 
 def places(ray: Any, device: str | None) -> tuple[Place, ...]:
@@ -56,8 +59,41 @@ def places(ray: Any, device: str | None) -> tuple[Place, ...]:
     return tuple(found)
 
 
+def reserved(ray: Any, found: Sequence[Place]) -> tuple[Place, ...]:
+    """Those of some places that can be used: of GPUs those that Ray keeps for this job, until it ends and for its next
+    call, too. What is asked for the first time is waited for; what another job has may come with a later call.
+
+    Raises RunError where the cluster is lost.
+    """
+    from ray.util import get_placement_group, placement_group
+
+    groups, until = dict[Place, Any](), 0.0
+    with connected(ray):
+        for place in found:
+            if place.gpu is None:
+                continue
+            try:
+                groups[place] = get_placement_group(place.group)
+            except ValueError:
+                here = [{"ray.io/node-id": place.node}]
+                groups[place] = placement_group([{"GPU": 1}], name=place.group, bundle_label_selector=here)
+                until = monotonic() + _WAIT
+        taken = {place for place, group in groups.items() if not group.wait(max(0.1, until - monotonic()))}
+    return tuple(place for place in found if place not in taken)
+
+
+def all_taken() -> InputError:
+    return InputError("other jobs have reserved all GPUs of the cluster", "wait for their end, or run on --device cpu")
+
+
+def some_taken(count: int) -> str:
+    """What a report says of GPUs that were not to be had; "" for none."""
+    return f"{count} GPUs of the cluster were not used, since other jobs have reserved them" if count else ""
+
+
 def start(ray: Any, kind: type, place: Place, *arguments: object) -> Any:
-    """An actor at a place. Raises Taken for a GPU that another job has, and RunError where the cluster is lost."""
+    """An actor at a place. Raises RunError where the cluster is lost."""
+    from ray.util import get_placement_group
     from ray.util import scheduling_strategies as strategies
 
     # Workers of several models wait for each other in one check, and share the CPUs of their node and a GPU: what one
@@ -67,24 +103,8 @@ def start(ray: Any, kind: type, place: Place, *arguments: object) -> Any:
         if place.gpu is None:
             here = strategies.NodeAffinitySchedulingStrategy(place.node, soft=False)
         else:
-            here = strategies.PlacementGroupSchedulingStrategy(_reserved(place), 0)
+            here = strategies.PlacementGroupSchedulingStrategy(get_placement_group(place.group), 0)
         return ray.remote(kind).options(**options, scheduling_strategy=here).remote(*arguments)
-
-
-def _reserved(place: Place) -> Any:
-    """The GPU of a place, which Ray keeps for this job until it ends: found again by its name, which is the job's."""
-    from ray.util import get_placement_group, placement_group, remove_placement_group
-
-    name = f"circuitdsl {place.node} {place.gpu}"
-    with suppress(ValueError):
-        return get_placement_group(name)
-    group = placement_group([{"GPU": 1}], name=name, bundle_label_selector=[{"ray.io/node-id": place.node}])
-    if not group.wait(_WAIT):
-        remove_placement_group(group)
-        raise Taken(
-            f"another job has reserved a GPU of the node {place.host}", "wait for its end, or run on --device cpu"
-        )
-    return group
 
 
 def settle(threads: int, folder: str) -> None:
