@@ -16,7 +16,7 @@ from circuitdsl.check.node import Asks, Breaks, Ends, Event, Goes, How, Keeps, N
 from circuitdsl.check.panel import Column, gathered
 from circuitdsl.check.progress import Progress
 from circuitdsl.engine.cluster.executor import Ended, Executor, answer_of, connected
-from circuitdsl.engine.cluster.places import Place, all_taken, places, reserved, some_taken, start
+from circuitdsl.engine.cluster.places import Place, places, some_taken, start, usable
 from circuitdsl.engine.cluster.worker import Refused
 from circuitdsl.engine.cluster.workers import MOST_STARTS, require_alike, require_versions
 from circuitdsl.engine.store import Store
@@ -116,11 +116,7 @@ class Spread:
     def _seat(self) -> None:
         """Have a worker at every place that has none."""
         have = [seat.place for seat in self._seats]
-        there = places(self.ray, self.how.device)
-        free = reserved(self.ray, there)
-        if not free and there and not self._unopened:
-            raise all_taken()
-        self.taken = len(there) - len(free)
+        free, self.taken = usable(self.ray, self.how.device, begun=bool(self._unopened))
         for place in free:
             if place.node not in self.refused and place not in have and self._unopened[place] < MOST_STARTS:
                 self._unopened[place] += 1

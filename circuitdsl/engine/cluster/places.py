@@ -59,15 +59,29 @@ def places(ray: Any, device: str | None) -> tuple[Place, ...]:
     return tuple(found)
 
 
+def usable(ray: Any, device: str | None, begun: bool) -> tuple[tuple[Place, ...], int]:
+    """The places that can be used, and the number of GPUs that cannot, since other jobs have them.
+
+    Raises as :func:`places`, and InputError where none can be used and nothing has ``begun``.
+    """
+    there = places(ray, device)
+    free = reserved(ray, there)
+    if there and not free and not begun:
+        raise InputError(
+            "other jobs have reserved all GPUs of the cluster", "wait for their end, or run on --device cpu"
+        )
+    return free, len(there) - len(free)
+
+
 def reserved(ray: Any, found: Sequence[Place]) -> tuple[Place, ...]:
     """Those of some places that can be used: of GPUs those that Ray keeps for this job, until it ends and for its next
     call, too. What is asked for the first time is waited for; what another job has may come with a later call.
 
     Raises RunError where the cluster is lost.
     """
-    from ray.util import get_placement_group, placement_group
+    from ray.util import get_placement_group, placement_group, placement_group_table
 
-    groups, until = dict[Place, Any](), 0.0
+    groups, new = dict[Place, Any](), list[Any]()
     with connected(ray):
         for place in found:
             if place.gpu is None:
@@ -77,18 +91,17 @@ def reserved(ray: Any, found: Sequence[Place]) -> tuple[Place, ...]:
             except ValueError:
                 here = [{"ray.io/node-id": place.node}]
                 groups[place] = placement_group([{"GPU": 1}], name=place.group, bundle_label_selector=here)
-                until = monotonic() + _WAIT
-        taken = {place for place, group in groups.items() if not group.wait(max(0.1, until - monotonic()))}
+                new.append(groups[place])
+        until = monotonic() + _WAIT
+        for group in new:
+            group.wait(max(1.0, until - monotonic()))
+        taken = {place for place, group in groups.items() if placement_group_table(group)["state"] != "CREATED"}
     return tuple(place for place in found if place not in taken)
-
-
-def all_taken() -> InputError:
-    return InputError("other jobs have reserved all GPUs of the cluster", "wait for their end, or run on --device cpu")
 
 
 def some_taken(count: int) -> str:
     """What a report says of GPUs that were not to be had; "" for none."""
-    return f"{count} GPUs of the cluster were not used, since other jobs have reserved them" if count else ""
+    return f"GPUs of the cluster that were not used, since other jobs have reserved them: {count}" if count else ""
 
 
 def start(ray: Any, kind: type, place: Place, *arguments: object) -> Any:

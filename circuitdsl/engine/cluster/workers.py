@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.engine.cluster.executor import Ended, answer_of, connected
-from circuitdsl.engine.cluster.places import Place, all_taken, places, reserved, start
+from circuitdsl.engine.cluster.places import Place, start, usable
 from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
@@ -66,11 +66,7 @@ class Workers:
     def place(self) -> None:
         """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
         have = [each.place for each in (*self.ready, *self._opening.values())]
-        there = places(self.ray, self.wanted.device)
-        free = reserved(self.ray, there)
-        if not free and there and not self._started:
-            raise all_taken()
-        self.taken = len(there) - len(free)
+        free, self.taken = usable(self.ray, self.wanted.device, begun=bool(self._started))
         for place in free:
             if place.node not in self.refused and place not in have and self._started.get(place, 0) < MOST_STARTS:
                 self._start(place)
