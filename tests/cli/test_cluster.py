@@ -23,8 +23,9 @@ from circuitdsl.engine.cluster import places as places_module
 from circuitdsl.engine.cluster.course import AHEAD, STACKS_A_THREAD
 from circuitdsl.engine.cluster.distributed import Distributed
 from circuitdsl.engine.cluster.executor import Executor
-from circuitdsl.engine.cluster.places import places, reserved, start
+from circuitdsl.engine.cluster.places import places, start, usable
 from circuitdsl.engine.cluster.worker import Worker
+from circuitdsl.errors import InputError
 from circuitdsl.outcome import Report
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -190,16 +191,19 @@ def test_workers_at_a_gpu_share_what_ray_has_reserved_for_the_job(running: Runni
 
     node = running.cluster.add_node(num_cpus=1, num_gpus=2)
     here = [{"ray.io/node-id": node.node_id}]
-    other_job = placement_group([{"GPU": 1}], bundle_label_selector=here)
-    assert other_job.wait(60)
-    monkeypatch.setattr(places_module, "_WAIT", 5.0)
+    others = [placement_group([{"GPU": 1}], bundle_label_selector=here) for _ in range(2)]
+    assert all(other.wait(60) for other in others)
+    monkeypatch.setattr(places_module, "_WAIT", 1.0)
     there = places(ray, None)
     try:
         assert [(each.node, each.gpu) for each in there] == [(node.node_id, 0), (node.node_id, 1)]
-        assert len(reserved(ray, there)) == 1
-        remove_placement_group(other_job)
+        with pytest.raises(InputError, match="other jobs have reserved all GPUs"):
+            usable(ray, None, begun=False)
+        assert usable(ray, None, begun=True) == ((), 2)
+        for other in others:
+            remove_placement_group(other)
         assert all(get_placement_group(each.group).wait(60) for each in there)
-        assert reserved(ray, there) == there
+        assert usable(ray, None, begun=False) == (there, 0)
         assert not ray.available_resources().get("GPU")
         actors = [start(ray, Worker, each, None, 1) for each in there for _ in range(2)]
         sees = [actor.__ray_call__.remote(lambda itself: os.environ["CUDA_VISIBLE_DEVICES"]) for actor in actors]

@@ -65,7 +65,7 @@ def usable(ray: Any, device: str | None, begun: bool) -> tuple[tuple[Place, ...]
     Raises as :func:`places`, and InputError where none can be used and nothing has ``begun``.
     """
     there = places(ray, device)
-    free = reserved(ray, there)
+    free = _reserved(ray, there)
     if there and not free and not begun:
         raise InputError(
             "other jobs have reserved all GPUs of the cluster", "wait for their end, or run on --device cpu"
@@ -73,7 +73,7 @@ def usable(ray: Any, device: str | None, begun: bool) -> tuple[tuple[Place, ...]
     return free, len(there) - len(free)
 
 
-def reserved(ray: Any, found: Sequence[Place]) -> tuple[Place, ...]:
+def _reserved(ray: Any, found: Sequence[Place]) -> tuple[Place, ...]:
     """Those of some places that can be used: of GPUs those that Ray keeps for this job, until it ends and for its next
     call, too. What is asked for the first time is waited for; what another job has may come with a later call.
 
