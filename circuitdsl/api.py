@@ -361,7 +361,7 @@ def check(
     forward pass an experiment, or another of ``engine.base.engines()``. ``device``, ``revision`` and ``dtype`` say how
     models are opened, see ``models.Opening``. ``screen`` "bf16" looks for unlisted heads in bfloat16 first and measures
     in full all whose effect may reach the floor. ``memory`` is how many bytes stacked runs may take, 0 for a share of
-    what is free. ``executor`` "ray" runs experiments on a Ray cluster that is started in this process, and
+    what is free. ``executor`` "ray" runs experiments on the Ray cluster of RAY_ADDRESS or a new one, and
     "ray://HOST:PORT" on one that is there; figures are the same (docs/scale.md). ``examples`` reads single prompts of
     each circuit, too: those that it serves worst, and where its heads look. ``progress`` is told of the work; in a
     notebook a bar shows it where none is given. Raises InputError for an argument, a model, a task, a device or a

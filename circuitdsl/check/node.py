@@ -122,12 +122,10 @@ class DriversStore(Store):
 
 @dataclass(repr=False)
 class Node:
-    """Checks one model after the other at one place, with so many threads and, if there is one, the GPU of this
-    number."""
+    """Checks one model after the other at one place, with so many threads."""
 
     how: How
     threads: int
-    gpu: int | None
     _events: SimpleQueue[Event] = field(default_factory=SimpleQueue, init=False)
     _answers: SimpleQueue[object] = field(default_factory=SimpleQueue, init=False)
     _told: float = field(default=0.0, init=False)
@@ -136,10 +134,10 @@ class Node:
         """Make ready for models; what is wrong with the node is answered, and not raised."""
         try:
             with run_errors():
-                settle(self.threads, self.gpu, self.how.folder)
+                settle(self.threads, self.how.folder)
                 import torch
 
-                return Ready(versions(JUDGED), hardware(torch.device(device_of(Opening(self._device)))))
+                return Ready(versions(JUDGED), hardware(torch.device(device_of(Opening(self.how.device)))))
         except InputError as error:
             return Refused.of(error)
 
@@ -152,10 +150,6 @@ class Node:
         """The next event, after the answer to the last one."""
         self._answers.put(answer)
         return self._events.get()
-
-    @property
-    def _device(self) -> str | None:
-        return "cpu" if self.gpu is None else self.how.device
 
     def _tell(self, event: Event) -> Any:
         self._events.put(event)
@@ -178,7 +172,7 @@ class Node:
         how = self.how
         store = how.store and DriversStore(how.store.path, how.store.writable, self._tell)
         try:
-            opening = Opening(self._device, model.revision, how.dtype)
+            opening = Opening(how.device, model.revision, how.dtype)
             bench = Workbench(model.name, store, how.engine, how.memory, opening, how.screen)
             report = bench.check(make_plan(document, how.unexplained), self._go)
             return Column(PanelColumn(model, how.record(report), report.cost, report.seconds))

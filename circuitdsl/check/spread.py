@@ -16,7 +16,7 @@ from circuitdsl.check.node import Asks, Breaks, Ends, Event, Goes, How, Keeps, N
 from circuitdsl.check.panel import Column, gathered
 from circuitdsl.check.progress import Progress
 from circuitdsl.engine.cluster.executor import Ended, Executor, answer_of, connected
-from circuitdsl.engine.cluster.places import Place, places, start
+from circuitdsl.engine.cluster.places import Place, places, some_taken, start, usable
 from circuitdsl.engine.cluster.worker import Refused
 from circuitdsl.engine.cluster.workers import MOST_STARTS, require_alike, require_versions
 from circuitdsl.engine.store import Store
@@ -65,9 +65,9 @@ class Spread:
     """Hands models to the nodes of a cluster. ``read`` gives what is to be checked on a model, and raises InputError.
 
     ``refused`` are nodes that have something else than the others, by their number in Ray, ``lost`` what is to be
-    said of those that ended at work. ``kept`` counts the readings of each model, by its label, that came back.
-    ``_unopened`` counts the starts at each place that came to nothing, one after the other: a worker that is lost at
-    work counts against its model.
+    said of those that ended at work; ``taken`` counts the GPUs that other jobs have, ``kept`` the readings of each
+    model, by its label, that came back. ``_unopened`` counts the starts at each place that came to nothing, one after
+    the other: a worker that is lost at work counts against its model.
     """
 
     ray: Any
@@ -77,6 +77,7 @@ class Spread:
     progress: Progress
     refused: dict[str, tuple[str, InputError]] = field(default_factory=dict, init=False)
     lost: list[str] = field(default_factory=list, init=False)
+    taken: int = field(default=0, init=False)
     kept: Counter[str] = field(default_factory=Counter, init=False)
     _known: Ready | None = field(default=None, init=False)
     _why: str = field(default="", init=False)
@@ -92,7 +93,7 @@ class Spread:
     def notes(self) -> tuple[str, ...]:
         """Which nodes were lost, and which did nothing."""
         idle = (f"the node {host} ran nothing: {error.message}" for host, error in self.refused.values())
-        return (*self.lost, *idle)
+        return (*self.lost, *idle, *filter(None, [some_taken(self.taken)]))
 
     @property
     def at_work(self) -> dict[str, Place]:
@@ -115,10 +116,12 @@ class Spread:
     def _seat(self) -> None:
         """Have a worker at every place that has none."""
         have = [seat.place for seat in self._seats]
-        for place in places(self.ray, self.how.device):
+        free, self.taken = usable(self.ray, self.how.device, begun=bool(self._unopened))
+        for place in free:
             if place.node not in self.refused and place not in have and self._unopened[place] < MOST_STARTS:
                 self._unopened[place] += 1
-                seat = _Seat(place, start(self.ray, Node, place, self.how, place.threads, place.gpu))
+                how = replace(self.how, device="cpu" if place.gpu is None else self.how.device)
+                seat = _Seat(place, start(self.ray, Node, place, how, place.threads))
                 self._seats.append(seat)
                 self._ask(seat, seat.actor.open)
 

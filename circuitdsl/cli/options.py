@@ -73,7 +73,7 @@ Cache = Annotated[bool, typer.Option(help="Keep results between calls.")]
 CacheFolder = Annotated[Path | None, typer.Option("--cache-folder", help="Where results are kept.")]
 Memory = Annotated[str | None, typer.Option(help="What stacked runs may take: 4GB, 500MB.")]
 Executor = Annotated[
-    str | None, typer.Option(help="Run on a Ray cluster: ray for one that is started here, or ray://HOST:PORT.")
+    str | None, typer.Option(help="Run on a Ray cluster: ray for that of RAY_ADDRESS or a new one, or ray://HOST:PORT.")
 ]
 Html = Annotated[
     Path | None, typer.Option(help="Write a page to this file, to be opened in a browser.", callback=a_file)

@@ -40,13 +40,14 @@ from circuitdsl.measures.estimands import (
 def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     """A measurement prompt by prompt, of prompts with these digests.
 
-    None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples
-    (the largest of several that is led is one of two), of heads (rank correlations).
+    None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples,
+    of heads (rank correlations). The largest of several that is led is what its leader is, of the leader's prompts.
     """
     weighed = weighed.itself
-    if weighed.whole or len(weighed.measurement.samples) > 1:
+    if weighed.whole:
         return None
-    told = _told(weighed, weighed.measurement.estimand)
+    estimand = weighed.measurement.estimand
+    told = _told_of_leader(weighed, estimand) if isinstance(estimand, Led) else _told(weighed, estimand)
     if told is None:
         return None
     kept = told.rows & (np.cumsum(told.rows) <= MOST)
@@ -91,8 +92,16 @@ class _Told:
     taken: int = 0
 
 
+def _told_of_leader(weighed: Weighed, estimand: Led) -> _Told | None:
+    own = replace(weighed.measurement, samples=weighed.measurement.samples[:1], estimand=estimand.leader)
+    told = _told(replace(weighed, measurement=own, units=weighed.units[:1]), estimand.leader)
+    return told and replace(told, several=1 + len(estimand.others), taken=estimand.place)
+
+
 def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:
-    """The size of a figure is told by the figure, on the side of zero where it is."""
+    """The size of a figure is told by the figure, on the side of zero where it is. None of several samples."""
+    if len(weighed.measurement.samples) > 1:
+        return None
     match estimand:
         case Largest(of=figures) | Smallest(of=figures):
             found = [each for each in (_told(weighed, figure) for figure in figures) if each is not None]

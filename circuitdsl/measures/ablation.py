@@ -278,7 +278,7 @@ def _leading_minimality(request: Request, few: Measurement) -> Asking:
     chosen = f"of {len(others)} sets the largest{f', without {name},' if name else ''} on {few.prompts} prompts"
     return Measurement(
         (own, *few.samples),
-        Led(_added(request, 0, 1), (*others[:place], *others[place + 1 :])),
+        Led(_added(request, 0, 1), (*others[:place], *others[place + 1 :]), place),
         note=_joined(chosen, kept(request).note),
     )
 

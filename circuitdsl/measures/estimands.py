@@ -146,16 +146,19 @@ class Led:
     """The largest of several figures of which the ``leader`` was measured on more prompts than the ``others``.
 
     It is a figure in its own right: what the leader is, the largest is at least. The others say how large it may be.
+    The leader's columns are the first sample's; ``place`` is where it stands among all of them, from zero.
     """
 
     leader: Estimand
     others: tuple[Estimand, ...]
+    place: int
 
     def value(self, means: Array) -> Array:
         return self.leader.value(means)
 
     def moved(self, offset: int, width: int) -> Led:
-        return Led(self.leader.moved(offset, width), tuple(each.moved(offset, width) for each in self.others))
+        others = tuple(each.moved(offset, width) for each in self.others)
+        return Led(self.leader.moved(offset, width), others, self.place)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from circuitdsl.display import Displayed
@@ -173,31 +173,47 @@ def _claim(name: str, old: Standing | None, new: Standing | None, level: float) 
     if old.about != new.about:
         note = "the two reports measure different things under this name"
         return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note)
-    moved, change = _moved(old, new, level)
+    has_moved, (change,) = moved((old, new), [(old, new)], level)
     turned = f"{old.verdict} before, {new.verdict} now"
     bound = "" if old.text == new.text else f"; it was: {old.text}"
-    if moved or {old.verdict, new.verdict} == {Verdict.HOLDS, Verdict.FAILS}:
-        said = ["the value moved"] * moved + [turned] * (old.verdict != new.verdict)
-        return ClaimDrift(name, old, new, moved, Verdict.FAILS, "; ".join(said) + bound, change)
+    if has_moved or {old.verdict, new.verdict} == {Verdict.HOLDS, Verdict.FAILS}:
+        said = ["the value moved"] * has_moved + [turned] * (old.verdict != new.verdict)
+        return ClaimDrift(name, old, new, has_moved, Verdict.FAILS, "; ".join(said) + bound, change)
     if old.verdict != new.verdict:
         note = f"{turned}, and the value did not move{bound}"
         return ClaimDrift(name, old, new, False, Verdict.UNDECIDED, note, change)
     return ClaimDrift(name, old, new, False, Verdict.HOLDS, bound.removeprefix("; "), change)
 
 
-def _moved(old: Standing, new: Standing, level: float) -> tuple[bool, Estimate | None]:
-    """Whether a value moved, and by how much it changed on the same prompts, None where that is not to be had."""
-    both = old.interval, new.interval
-    if old.singles is None or new.singles is None or not alike(old.singles, new.singles):
-        return apart(both, level), None
+def moved(
+    standings: Sequence[Standing], pairs: Sequence[tuple[Standing, Standing]], level: float
+) -> tuple[bool, tuple[Estimate | None, ...]]:
+    """Whether a value moved between any two of some reports, and by how much it changed in each of some ``pairs`` of
+    them on the same prompts, None where that is not to be had.
+
+    Intervals that do not meet say so, and what became of the prompts of a pair. Where any pair can be compared so, each
+    of the two rules has half of the level, and pairs share theirs.
+    """
+    intervals = [each.interval for each in standings]
+    paired = [_paired(*pair) for pair in pairs]
+    if not any(paired):
+        return apart(intervals, level), (None,) * len(pairs)
     from circuitdsl.judge.paired import difference  # here, since it loads scipy
 
-    change = difference(old.singles, new.singles, level / 2)
-    return apart(both, level / 2) or (change is not None and _beyond(change, old.estimate, new.estimate)), change
+    share = level / 2 / len(pairs)
+    changes = tuple(both and difference(*both, share) for both in paired)
+    told = any(change and _beyond(change, *pair) for change, pair in zip(changes, pairs, strict=True))
+    return told or apart(intervals, level / 2), changes
 
 
-def _beyond(change: Estimate, old: Estimate, new: Estimate) -> bool:
+def _paired(old: Standing, new: Standing) -> tuple[Singles, Singles] | None:
+    """What both tell of the same prompts."""
+    before, now = old.singles, new.singles
+    return (before, now) if before is not None and now is not None and alike(before, now) else None
+
+
+def _beyond(change: Estimate, old: Standing, new: Standing) -> bool:
     """Whether a change is surely more than the margin."""
-    margin = MARGIN * max(1.0, abs(old.value or 0.0), abs(new.value or 0.0))
+    margin = MARGIN * max(1.0, *(abs(each.estimate.value or 0.0) for each in (old, new)))
     low, high = change.low, change.high
     return (low is not None and low > margin) or (high is not None and high < -margin)

@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
 from circuitdsl.display import Displayed
-from circuitdsl.judge.drift import apart
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.judge.singles import Singles
 from circuitdsl.models.listing import ListedModel
 from circuitdsl.outcome.claims import EXIT_INPUT, exit_code
-from circuitdsl.outcome.drift import LEVEL, Recorded, Standing
+from circuitdsl.outcome.drift import LEVEL, Recorded, Standing, moved
 from circuitdsl.outcome.frames import frame
 from circuitdsl.outcome.ran import Cost
 from circuitdsl.visible import shown_fingerprint
@@ -89,7 +88,7 @@ class PanelColumn:
 class PanelClaim:
     """A claim over all models, in their order: None where a model has no report or its report lacks the claim.
 
-    ``moved``: two of its intervals do not meet, all intervals of the panel taken together.
+    ``moved``: its value is not the same in all, with the level of all figures of the panel taken together.
     """
 
     id: str
@@ -284,8 +283,13 @@ def panel_of(columns: Sequence[PanelColumn], versions: dict[str, str]) -> Panel:
 def _claim(name: str, standings: Sequence[Standing | None], level: float) -> PanelClaim:
     known = [each for each in standings if each is not None and each.verdict is not Verdict.ERROR]
     alike = len({each.about for each in known}) <= 1  # else they are different figures under one name
-    moved = alike and apart([each.interval for each in known], level)
-    return PanelClaim(name, tuple(standings), moved)
+    return PanelClaim(name, tuple(standings), alike and len(known) > 1 and moved(known, _ends(known), level)[0])
+
+
+def _ends(known: Sequence[Standing]) -> list[tuple[Standing, Standing]]:
+    """Each model with the first and with the last: if a value is the same in all of these pairs, it is so in all."""
+    first, *between, last = known
+    return [(first, last), *((first, each) for each in between), *((each, last) for each in between)]
 
 
 def _same_weights(columns: Sequence[PanelColumn]) -> Iterator[str]:

@@ -19,8 +19,13 @@ from command_line import process
 import circuitdsl as cd
 from circuitdsl.check.interrupted import Interrupted
 from circuitdsl.check.workbench import Workbench
+from circuitdsl.engine.cluster import places as places_module
+from circuitdsl.engine.cluster.course import AHEAD, STACKS_A_THREAD
 from circuitdsl.engine.cluster.distributed import Distributed
 from circuitdsl.engine.cluster.executor import Executor
+from circuitdsl.engine.cluster.places import places, start, usable
+from circuitdsl.engine.cluster.worker import Worker
+from circuitdsl.errors import InputError
 from circuitdsl.outcome import Report
 from circuitdsl.plan.plan import Plan, make_plan
 
@@ -157,13 +162,14 @@ def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running
     running.of(2)
     victim = running.nodes[-1]
     (worker,) = (placed for placed in running.engine.workers.ready if placed.place.node == victim.node_id)
-    frozen, lost = ray.get(worker.actor.__ray_call__.remote(lambda itself: os.getpid())), 0
+    frozen, killed = ray.get(worker.actor.__ray_call__.remote(lambda itself: os.getpid())), False
 
     def kill(done: int, total: int, what: str) -> None:
-        """Kill the node while its worker has work, of which it can finish none any more."""
-        nonlocal lost
-        if not lost and worker.flying:
-            lost = sum(part.stop - part.first for part in worker.flying.values())
+        """Kill the node while its worker has work, of which it can finish none any more; it may be given another piece
+        before that is known."""
+        nonlocal killed
+        if not killed and worker.flying:
+            killed = True
             os.kill(frozen, signal.SIGSTOP)
             os.kill(victim.all_processes["raylet"][0].process.pid, signal.SIGKILL)
 
@@ -175,8 +181,39 @@ def test_a_node_that_is_killed_loses_only_what_it_was_computing(running: Running
             os.kill(frozen, signal.SIGKILL)
     assert figures(found) == figures(here)
     assert len(running.engine.workers.lost) == 1
-    assert 0 < running.engine.lost.steps <= lost  # the answer to one of them may have been on its way
+    assert 0 < running.engine.lost.steps <= AHEAD * STACKS_A_THREAD < running.ran  # the pieces that a worker has
     assert f"{running.engine.lost.steps} steps" in " ".join(found.notes)
+
+
+def test_workers_at_a_gpu_share_what_ray_has_reserved_for_the_job(running: Running, monkeypatch: pytest.MonkeyPatch):
+    """Two for each GPU of a node, as of two models; the node says that it has GPUs, and nothing runs on them."""
+    from ray.util import get_placement_group, placement_group, remove_placement_group
+
+    node = running.cluster.add_node(num_cpus=1, num_gpus=2)
+    here = [{"ray.io/node-id": node.node_id}]
+    others = [placement_group([{"GPU": 1}], bundle_label_selector=here) for _ in range(2)]
+    assert all(other.wait(60) for other in others)
+    monkeypatch.setattr(places_module, "_WAIT", 1.0)
+    there = places(ray, None)
+    try:
+        assert [(each.node, each.gpu) for each in there] == [(node.node_id, 0), (node.node_id, 1)]
+        with pytest.raises(InputError, match="other jobs have reserved all GPUs"):
+            usable(ray, None, begun=False)
+        assert usable(ray, None, begun=True) == ((), 2)
+        for other in others:
+            remove_placement_group(other)
+        assert all(get_placement_group(each.group).wait(60) for each in there)
+        assert usable(ray, None, begun=False) == (there, 0)
+        assert not ray.available_resources().get("GPU")
+        actors = [start(ray, Worker, each, None, 1) for each in there for _ in range(2)]
+        sees = [actor.__ray_call__.remote(lambda itself: os.environ["CUDA_VISIBLE_DEVICES"]) for actor in actors]
+        one, same, other, also = ray.get(sees)
+        assert {one, other} == {"0", "1"} and (one, other) == (same, also)
+        assert {each.gpu for each in places(ray, "cpu")} == {None}
+    finally:
+        for each in there:
+            remove_placement_group(get_placement_group(each.group))
+        running.cluster.remove_node(node)
 
 
 def test_an_interrupt_ends_the_workers_and_tells_what_is_known(running: Running, plan: Plan, here: Report):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +41,7 @@ def test_anything_else_is_no_executor(spec: Path, written: str):
     assert "there is no executor" in ended.err and "ray://10.0.0.1:10001" in ended.err
 
 
-def test_a_cluster_that_does_not_answer_is_told_at_once(spec: Path):
+def test_a_cluster_that_does_not_answer_is_told_at_once(spec: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -47,6 +49,47 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(spec: Path):
     ended = run("check", spec, "--no-cache", "--executor", address)
     assert ended.code == 2
     assert f"no Ray cluster can be used at {address}" in ended.err and "ray start --head" in ended.err
+    monkeypatch.setenv("RAY_ADDRESS", address.removeprefix("ray://"))
+    ended = run("check", spec, "--no-cache", "--executor", "ray")
+    assert ended.code == 2
+    assert f"no Ray cluster can be used at {address.removeprefix('ray://')}" in ended.err
+
+
+CLUSTER = """
+import os
+os.environ["RAY_AUTH_MODE"] = "token"
+from ray._raylet import Config
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+del os.environ["RAY_AUTH_MODE"]
+Config.initialize("")  # which Ray reads once
+os.environ["RAY_ADDRESS"] = cluster.address
+from circuitdsl.engine.cluster.executor import Executor
+(node,) = Executor.named("ray").connect().nodes()
+assert node["NodeID"] == cluster.head_node.node_id
+import ray
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+def test_ray_is_the_cluster_of_ray_address_which_may_ask_for_a_token():
+    """As one does that `ray start` began."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+    there = os.environ | {"RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+    ended = subprocess.run([sys.executable, "-c", CLUSTER], env=there, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_token_that_is_not_there_is_asked_for(tmp_path: Path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'circuitdsl[ray]'")
+    program = "from circuitdsl.engine.cluster.executor import Executor; Executor.named('ray').connect()"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        there = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        there |= {"RAY_AUTH_MODE": "token", "RAY_ADDRESS": address, "HOME": str(tmp_path)}
+        ended = subprocess.run([sys.executable, "-c", program], env=there, capture_output=True, text=True, timeout=120)
+    assert f"InputError: no Ray cluster can be used at {address}" in ended.stderr, ended.stderr
 
 
 def test_without_ray_it_is_said_how_to_have_it(spec: Path, monkeypatch: pytest.MonkeyPatch):

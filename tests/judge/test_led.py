@@ -37,7 +37,7 @@ def both(columns: Array, looks: Looks | None = None) -> tuple[Weighed, Weighed]:
     best = int(np.argmax([float(each.value(means)) for each in whole.of]))
     own = columns[:, [0, 1 + 2 * best, 2 + 2 * best]]
     others = tuple(adds(3, 1 + 2 * k) for k in range(SETS) if k != best)
-    led = Measurement((Sample(DATA, own), Sample(DATA, columns[:FEW])), Led(adds(0, 1), others))
+    led = Measurement((Sample(DATA, own), Sample(DATA, columns[:FEW])), Led(adds(0, 1), others, best))
 
     def weighed(of: Measurement) -> Weighed:
         found = Weighed.of(of, lambda sample: in_templates(len(sample.columns), 5))

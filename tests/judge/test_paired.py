@@ -25,12 +25,15 @@ from benchmarks.drift import (
 from circuitdsl.judge.drift import apart
 from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.paired import difference, singles
-from circuitdsl.judge.singles import MOST
+from circuitdsl.judge.singles import MOST, Singles
 from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
-from circuitdsl.measures.estimands import Contrast, Dependence, Estimand, Folded, Largest, Mean, column
-from circuitdsl.measures.measurement import Measurement, Sample
-from circuitdsl.outcome.drift import MARGIN, Recorded, drifted
+from circuitdsl.measures.estimands import Contrast, Dependence, Estimand, Folded, Largest, Led, Mean, column
+from circuitdsl.measures.measurement import Array, Measurement, Sample
+from circuitdsl.models.listing import listed
+from circuitdsl.outcome import PanelColumn
+from circuitdsl.outcome.drift import MARGIN, Recorded, Standing, drifted
+from circuitdsl.outcome.panel import panel_of
 
 LEVEL = 0.0025
 
@@ -120,6 +123,27 @@ def test_the_largest_is_paired_with_itself_alone():
     assert (told(columns, nested).several, told(columns, nested).taken) == (3, 2)
 
 
+def led(columns: Array, place: int) -> Singles | None:
+    """Three means, of which the one of this place is measured on all prompts and the others on 15."""
+    others = tuple(Mean(column(1 + other)) for other in range(3) if other != place)
+    samples = Sample(DATA, columns[:, [place]]), Sample(DATA, columns[:15])
+    measured = Measurement(samples, Led(Mean(column(0)), others, place))
+    return singles(Weighed.of(measured, lambda of: units(len(of.columns))), digests(PROMPTS))
+
+
+def test_the_largest_that_is_led_is_paired_by_its_leader():
+    rng = np.random.default_rng(8)
+    columns = rng.normal((2, 4, 1), 1, (PROMPTS, 3))
+    old, new, other = led(columns, 1), led(columns + rng.normal(0.4, 0.1, (PROMPTS, 3)), 1), led(columns, 0)
+    assert old is not None and new is not None and other is not None
+    assert (old.several, old.taken) == (3, 1) and old.ends is not None
+    assert np.mean(old.values) == pytest.approx(columns[:, 1].mean())
+    change = difference(old, new, LEVEL)
+    assert change is not None and change.low is not None and change.low > 0
+    assert difference(old, told(columns, LARGEST), LEVEL) is not None  # as where all were measured on all prompts
+    assert difference(old, other, LEVEL) is None
+
+
 def test_what_cannot_be_paired():
     rng = np.random.default_rng(5)
     columns = rng.normal(1, 1, (PROMPTS, 2))
@@ -138,3 +162,21 @@ def test_what_cannot_be_paired():
     samples = (Sample(DATA, columns), Sample(DATA, columns))
     of_two = Weighed.of(Measurement(samples, Mean(column(0))), lambda of: units(len(of.columns)))
     assert singles(of_two, digests(PROMPTS)) is None
+
+
+def test_a_panel_tells_a_change_by_its_prompts_between_any_two_models():
+    """Of the middle one of three, which the intervals do not tell."""
+    rng = np.random.default_rng(1)
+    still = rng.normal((2, 4, 1), 1, (PROMPTS, 3))
+    middle = still + rng.normal((0.4, 0, 0), 0.1, (PROMPTS, 3))
+    estimand = Mean(column(0))
+    (same, changed) = (
+        panel_of([_column(label, standing(of, estimand, ONCE)) for label, of in zip("abc", models, strict=True)], {})
+        for models in ((still, still, still), (still, middle, still))
+    )
+    assert not apart([each.interval for each in changed.claims[0].standings if each], LEVEL)
+    assert changed.claims[0].moved and not same.claims[0].moved
+
+
+def _column(label: str, standing: Standing) -> PanelColumn:
+    return PanelColumn(listed(label), Recorded({}, {}, {standing.id: standing}))

@@ -12,6 +12,7 @@ from pathlib import Path
 from circuitdsl.engine.base import Keep, Tick, keep_nothing
 from circuitdsl.engine.cluster.course import AHEAD, Course
 from circuitdsl.engine.cluster.executor import Executor
+from circuitdsl.engine.cluster.places import some_taken
 from circuitdsl.engine.cluster.worker import Call, Known, Wanted
 from circuitdsl.engine.cluster.workers import Placed, Workers
 from circuitdsl.engine.manifest import Facts
@@ -71,7 +72,8 @@ class Distributed:
         again = f"{self.lost.steps} steps with {self.lost.answers} readings were run again"
         workers = f"{len(lost)} workers were lost ({', '.join(dict.fromkeys(lost))})" if lost else ""
         idle = (f"the node {host} ran nothing: {error.message}" for host, error in refused)
-        return "; ".join(filter(None, (self.facts.note, workers and f"{workers}: {again}", *idle)))
+        taken = some_taken(self.workers.taken)
+        return "; ".join(filter(None, (self.facts.note, workers and f"{workers}: {again}", *idle, taken)))
 
     def run(
         self,

@@ -15,11 +15,19 @@ from circuitdsl.errors import InputError, RunError
 
 LOCAL = "ray"
 _WAIT = 5.0  # seconds for a cluster to answer
+_STANDARD = "RAY_ADDRESS"  # where Ray's own programs look for a cluster
+_QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+_OWN: dict[str, Any] = {
+    "include_dashboard": False,
+    "_system_config": {"prestart_worker_first_driver": False},  # a process a CPU, which nobody would use
+}
+"""Of a cluster that is started here."""
 
 
 @dataclass(frozen=True)
 class Executor:
-    """A Ray cluster by its ``address``, ray://HOST:PORT; "" for one that is started in this process."""
+    """A Ray cluster by its ``address``, ray://HOST:PORT; "" for the one that RAY_ADDRESS names, or, where that names
+    none, for one that is started in this process."""
 
     address: str = ""
 
@@ -48,27 +56,27 @@ class Executor:
             import ray
         except ImportError as error:
             raise InputError("Ray is not installed", "pip install 'circuitdsl[ray]'") from error
+        from ray.exceptions import RayError
+
         if ray.is_initialized():
             self._require_connected_to(_address())
             return ray
+        there = self.address or os.environ.get(_STANDARD, "")
         try:
-            if self.address:
-                self._require_answer()
-                ray.init(self.address, logging_level=logging.ERROR, log_to_driver=False)
+            if there:
+                _require_answer(there)
+                _show_token()
+                ray.init(there, **_QUIET)
             else:
-                ray.init(
-                    "local",
-                    include_dashboard=False,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    _system_config={"prestart_worker_first_driver": False},  # a process a CPU, which nobody would use
-                )
+                ray.init("local", **_QUIET, **_OWN)
+            if not self.address:
                 _keep_quiet(ray)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, RayError) as error:
             said = " ".join(str(error).split())
             raise InputError(
-                f"no Ray cluster can be used at {self}: {said[:300]}",
-                "start one with `ray start --head`, with the versions of Python and Ray that are here",
+                f"no Ray cluster can be used at {there or self}: {said[:300]}",
+                "start one with `ray start --head`, with the versions of Python and Ray that are here; if it asks for "
+                "a token, have that in ~/.ray/auth_token or RAY_AUTH_TOKEN",
             ) from error
         return ray
 
@@ -80,10 +88,20 @@ class Executor:
                 "call ray.shutdown() first, or use the cluster that is connected: executor ray",
             )
 
-    def _require_answer(self) -> None:
-        """Ray itself would wait for half a minute."""
-        read = _ADDRESS.fullmatch(self.address)
-        assert read is not None
+
+def _show_token() -> None:
+    """Have Ray show the token that it keeps, if it does: `ray start` asks for one, and Ray shows it by itself only to
+    clusters that it has found by itself."""
+    from ray._private.authentication import authentication_token_setup as setup
+
+    logging.getLogger("ray").setLevel(logging.ERROR)  # or it says so
+    setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
+def _require_answer(address: str) -> None:
+    """Raises OSError where nothing answers: Ray itself would wait for half a minute, or for ever. What has no port
+    (auto) Ray looks up by itself."""
+    if read := re.fullmatch(rf"(ray://)?{_PLACE}", address):
         socket.create_connection((read["host"].strip("[]"), int(read["port"])), _WAIT).close()
 
 
@@ -146,4 +164,5 @@ def _keep_quiet(ray: Any) -> None:
     ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: None
 
 
-_ADDRESS = re.compile(r"ray://(?P<host>[^\s:/@]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
+_PLACE = r"(?P<host>[^\s:/@]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})"
+_ADDRESS = re.compile(f"ray://{_PLACE}")

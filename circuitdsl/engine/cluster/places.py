@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl import allocator
@@ -14,18 +16,26 @@ from circuitdsl.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_SHARE = 0.001
+"""Of the GPU that a job has reserved, what Ray counts for each of its workers there: it sees this GPU alone."""
+
+_WAIT = 30.0  # seconds for all GPUs to be free
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node by its number in Ray and its name, with so many threads; ``gpu`` is the number of its GPU among those of
-    the node, None for the CPUs."""
+    """A node by its number in Ray and its name, with so many threads; ``gpu`` counts the GPUs of the node,
+    None for the CPUs: which of them it is, Ray says."""
 
     node: str
     host: str
     threads: int
     gpu: int | None
+
+    @property
+    def group(self) -> str:
+        """What Ray calls the reservation of its GPU."""
+        return f"circuitdsl {self.node} {self.gpu}"
 
 
 def places(ray: Any, device: str | None) -> tuple[Place, ...]:
@@ -49,38 +59,76 @@ def places(ray: Any, device: str | None) -> tuple[Place, ...]:
     return tuple(found)
 
 
+def usable(ray: Any, device: str | None, begun: bool) -> tuple[tuple[Place, ...], int]:
+    """The places that can be used, and the number of GPUs that cannot, since other jobs have them.
+
+    Raises as :func:`places`, and InputError where none can be used and nothing has ``begun``.
+    """
+    there = places(ray, device)
+    free = _reserved(ray, there)
+    if there and not free and not begun:
+        raise InputError(
+            "other jobs have reserved all GPUs of the cluster", "wait for their end, or run on --device cpu"
+        )
+    return free, len(there) - len(free)
+
+
+def _reserved(ray: Any, found: Sequence[Place]) -> tuple[Place, ...]:
+    """Those of some places that can be used: of GPUs those that Ray keeps for this job, until it ends and for its next
+    call, too. What is asked for the first time is waited for; what another job has may come with a later call.
+
+    Raises RunError where the cluster is lost.
+    """
+    from ray.util import get_placement_group, placement_group, placement_group_table
+
+    groups, new = dict[Place, Any](), list[Any]()
+    with connected(ray):
+        for place in found:
+            if place.gpu is None:
+                continue
+            try:
+                groups[place] = get_placement_group(place.group)
+            except ValueError:
+                here = [{"ray.io/node-id": place.node}]
+                groups[place] = placement_group([{"GPU": 1}], name=place.group, bundle_label_selector=here)
+                new.append(groups[place])
+        until = monotonic() + _WAIT
+        for group in new:
+            group.wait(max(1.0, until - monotonic()))
+        taken = {place for place, group in groups.items() if placement_group_table(group)["state"] != "CREATED"}
+    return tuple(place for place in found if place not in taken)
+
+
+def some_taken(count: int) -> str:
+    """What a report says of GPUs that were not to be had; "" for none."""
+    return f"GPUs of the cluster that were not used, since other jobs have reserved them: {count}" if count else ""
+
+
 def start(ray: Any, kind: type, place: Place, *arguments: object) -> Any:
     """An actor at a place. Raises RunError where the cluster is lost."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    from ray.util import get_placement_group
+    from ray.util import scheduling_strategies as strategies
 
-    # Workers of several models wait for each other in one check, and share the CPUs and GPUs of their node: what one of
-    # them reserved, the others would never get.
-    options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0, "max_restarts": 0}
-    here = NodeAffinitySchedulingStrategy(place.node, soft=False)
+    # Workers of several models wait for each other in one check, and share the CPUs of their node and a GPU: what one
+    # of them reserved for itself, the others would never get.
+    options: dict[str, Any] = {"num_cpus": 0, "num_gpus": 0 if place.gpu is None else _SHARE, "max_restarts": 0}
     with connected(ray):
+        if place.gpu is None:
+            here = strategies.NodeAffinitySchedulingStrategy(place.node, soft=False)
+        else:
+            here = strategies.PlacementGroupSchedulingStrategy(get_placement_group(place.group), 0)
         return ray.remote(kind).options(**options, scheduling_strategy=here).remote(*arguments)
 
 
-def settle(threads: int, gpu: int | None, folder: str) -> None:
+def settle(threads: int, folder: str) -> None:
     """Make this process one that runs a model at a place; names of folders count from ``folder``."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded, as the command line does
     allocator.set_up()
-    if gpu is not None:
-        os.environ[_VISIBLE] = visible(os.environ.get(_VISIBLE, ""), gpu)
     with suppress(OSError):  # a node may not have the folder, and need not where names are not of folders
         os.chdir(folder)
     import torch
 
     torch.set_num_threads(threads)
-
-
-def visible(gpus: str, number: int) -> str:
-    """What a process is to see that runs on one of the GPUs that its node sees: "" for all there are.
-
-    >>> visible("", 1), visible("4,5", 1)
-    ('1', '5')
-    """
-    return gpus.split(",")[number] if gpus else str(number)
 
 
 def hardware(device: torch.device) -> str:

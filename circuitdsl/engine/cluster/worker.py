@@ -105,12 +105,11 @@ class _Begun:
 
 @dataclass(repr=False)  # Ray writes it out where a task raised, with all weights
 class Worker:
-    """One model on one node, on so many threads, and on the GPU of this number if there is one. Whatever is wrong with
-    the input is answered, and not raised."""
+    """One model on one node, on so many threads, and on the GPU that its process sees if it is to. Whatever is wrong
+    with the input is answered, and not raised."""
 
     wanted: Wanted
     threads: int
-    gpu: int | None = None
     _engine: Engine | None = field(default=None, init=False)
     _coarse: dict[str, Engine] = field(default_factory=dict, init=False)
     _means: dict[tuple[Path | None, str], MeanStore] = field(default_factory=dict, init=False)
@@ -119,7 +118,7 @@ class Worker:
 
     def open(self) -> Known | Refused:
         """Open the model and make the engine."""
-        settle(self.threads, self.gpu, self.wanted.folder)
+        settle(self.threads, self.wanted.folder)
         import torch
 
         wanted = self.wanted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.engine.cluster.executor import Ended, answer_of, connected
-from circuitdsl.engine.cluster.places import Place, places, start
+from circuitdsl.engine.cluster.places import Place, start, usable
 from circuitdsl.engine.cluster.worker import Call, Found, Known, Refused, Wanted, Worker
 from circuitdsl.engine.steps import Part
 from circuitdsl.errors import InputError, RunError
@@ -34,7 +34,8 @@ class Workers:
 
     ``ray`` is the library, connected; where its cluster is lost, all that asks it for something raises RunError.
     ``lost`` names the nodes whose workers ended at work, ``why`` says how the last one did. ``refused`` are nodes that
-    have something else than the others, by their number in Ray, with their names and what was wrong.
+    have something else than the others, by their number in Ray, with their names and what was wrong; ``taken`` counts
+    the GPUs that other jobs have.
     """
 
     ray: Any
@@ -44,6 +45,7 @@ class Workers:
     known: Known | None = field(default=None, init=False)
     why: str = field(default="", init=False)
     refused: dict[str, tuple[str, InputError]] = field(default_factory=dict, init=False)
+    taken: int = field(default=0, init=False)
     _opening: dict[Any, Placed] = field(default_factory=dict, init=False)
     _started: dict[Place, int] = field(default_factory=dict, init=False)
 
@@ -64,13 +66,14 @@ class Workers:
     def place(self) -> None:
         """Start workers on nodes that have none. Raises InputError where there is nothing to start them on."""
         have = [each.place for each in (*self.ready, *self._opening.values())]
-        for place in places(self.ray, self.wanted.device):
+        free, self.taken = usable(self.ray, self.wanted.device, begun=bool(self._started))
+        for place in free:
             if place.node not in self.refused and place not in have and self._started.get(place, 0) < MOST_STARTS:
                 self._start(place)
 
     def _start(self, place: Place) -> None:
         wanted = replace(self.wanted, device="cpu" if place.gpu is None else self.wanted.device)
-        placed = Placed(place, start(self.ray, Worker, place, wanted, place.threads, place.gpu))
+        placed = Placed(place, start(self.ray, Worker, place, wanted, place.threads))
         with connected(self.ray):
             self._opening[placed.actor.open.remote()] = placed
         self._started[place] = self._started.get(place, 0) + 1

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.outcome import Panel, PanelClaim, PanelColumn
-from circuitdsl.outcome.drift import LEVEL, Standing
+from circuitdsl.outcome.drift import LEVEL, MARGIN, Standing
 from circuitdsl.outcome.panel import CHANGES, Trend
 from circuitdsl.report.marks import MARKS, STYLES
 from circuitdsl.report.output import View
@@ -30,8 +30,9 @@ TITLES: Mapping[Trend, str] = {
 
 EXPLAINED = (
     "A sign a model, in their order: ✓ holds, ✗ fails, ? undecided, ! could not be measured, · not checked.",
-    f"A value moved if two of its intervals do not meet, all figures of all models together at {LEVEL:.0%} "
-    "(Bonferroni, claims x models): without any change this is said of one claim or more that often at most.",
+    "A value moved if two of its intervals do not meet, or if on the same prompts it surely changed from the first "
+    f"model or to the last by more than {MARGIN:.0%} (of it or of one, whichever is more): without any change this is "
+    f"said of any claim in {LEVEL:.0%} of panels at most (Bonferroni).",
     "A verdict is that of `check` on that model alone, at its claim's confidence; it is not corrected for the number "
     "of claims and models, so that a figure close to its bound may turn by chance.",
 )
