@@ -10,7 +10,7 @@ from planted_bench import SPECS, bench, plain_text, resolved
 
 from circuitdsl.components import ErrorTerm, Feature
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.circuit import Circuit, Claim
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.models.dictionaries import SETTINGS, WEIGHTS
 from circuitdsl.models.planted import dictionaries
