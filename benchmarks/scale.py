@@ -24,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -274,10 +275,7 @@ SIZES = (
 )
 
 LARGE = "gpt2/ioi"
-"""The specification that stands for all: 195 passes for its claims, and 74 for the search among 144 heads."""
-
-CLAIMS, SEARCH = 195.0, 74 / 144
-"""Passes for claims, and for each head among which others are looked for (`circuitdsl plan gpt2/ioi`)."""
+"""The specification that stands for all."""
 
 TOKENS = 16
 """Of a prompt."""
@@ -311,11 +309,20 @@ class Predicted:
     memory: float  # GB of a node
 
 
+@cache
+def _planned() -> tuple[Plan, float, float]:
+    """The plan of ``LARGE``; passes for its claims and, at most, for each head among which others are looked for."""
+    plan, claims = (cd.plan(find_spec(LARGE), unexplained=search) for search in (True, False))
+    geometry = plan.measured[0].geometry
+    search = plan.fast.total - claims.fast.total
+    return plan, claims.fast.total, search / (geometry.n_layers * geometry.n_heads)
+
+
 def predicted(size: Size, gpus: int, specs: int, checkpoints: int, trace: Trace) -> Predicted:
     """The cost of so many specifications like ``LARGE`` on so many checkpoints of a model."""
-    plan, geometry = cd.plan(find_spec(LARGE)), size.geometry
+    (plan, claims, search), geometry = _planned(), size.geometry
     heads = geometry.n_layers * geometry.n_heads
-    work = (CLAIMS + SEARCH * heads) * plan.prompts * TOKENS * 2 * size.parameters / CARD
+    work = (claims + search * heads) * plan.prompts * TOKENS * 2 * size.parameters / CARD
     # The driver's part grows with the experiments, of which the search has one a head.
     driver = trace.driver * (plan.distinct + heads) / sum(call.experiments for call in trace.calls)
     shared = trace.planning / (trace.planning + trace.steps)

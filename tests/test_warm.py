@@ -12,8 +12,8 @@ PROGRAM = """
 import signal, time
 print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, flush=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("interrupted")

@@ -83,6 +83,8 @@ def handed_over(address: str, arguments: list[str]) -> int:
         "ignored": [number for number in HANDED_ON if signal.getsignal(number) is signal.SIG_IGN],
     }
     with socket.socket(socket.AF_UNIX) as server:
+        # what comes before it is known whom to hand it to waits; else it would end this process, or be lost
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON)
         server.connect(address)
         text = json.dumps(request).encode()
         socket.send_fds(server, [WORD.pack(len(text))], STREAMS)
@@ -90,6 +92,7 @@ def handed_over(address: str, arguments: list[str]) -> int:
         program = _word(server)
         for number in HANDED_ON:  # those that it was started with as ignored, too: the program may have other plans
             signal.signal(number, lambda number, frame: os.kill(program, number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDED_ON)
         code = _word(server)
     if code < 0:
         signal.signal(-code, signal.SIG_DFL)

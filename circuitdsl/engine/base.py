@@ -86,6 +86,10 @@ class Engine(Protocol):
 # --- what it costs -----------------------------------------------------------------------------------
 
 
+SKETCH = ("sketch", "sketch, back")
+"""The passes that all sketches of a metric share: one forward, and one back, which is as much work."""
+
+
 class SharedRun(NamedTuple):
     """A run that several worlds share, by what tells it apart.
 

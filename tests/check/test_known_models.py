@@ -289,5 +289,8 @@ def test_hooks_that_are_left_on_a_model_that_was_opened_late_are_found(tmp_path:
     model = engine.opened().model
     assert engine.model is model and isinstance(model, Model)
     model.bridge.add_hook("blocks.0.hook_out", lambda value, hook: value)
-    with pytest.raises(ModelError, match="hooks left"):
-        bench.check(cd.plan(document(tmp_path), unexplained=False))
+    try:
+        with pytest.raises(ModelError, match="hooks left"):
+            bench.check(cd.plan(document(tmp_path), unexplained=False))
+    finally:
+        model.bridge.reset_hooks()

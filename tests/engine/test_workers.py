@@ -119,15 +119,6 @@ def test_workers_that_all_end_while_they_open_end_the_call():
     assert len(library.actors) == 3
 
 
-@pytest.mark.parametrize("models", [1, 3])
-def test_workers_of_all_models_share_each_gpu_and_reserve_none(models: int):
-    library = Answering([{"CPU": 8, "GPU": 2}, {"CPU": 8}], [exceptions.RayActorError()])
-    for _ in range(models):
-        Workers(library, WANTED).place()
-    assert [actor.given[1:] for actor in library.actors] == [(4, 0), (4, 1)] * models
-    assert {(given["num_cpus"], given["num_gpus"]) for given in library.options_given} == {(0, 0)}
-
-
 @pytest.mark.parametrize("raised", [ConnectionError, RpcError, exceptions.RaySystemError])
 def test_a_cluster_that_is_lost_is_an_error_with_a_remedy(raised: type[Exception]):
     some, library = workers([{"CPU": 1}], KNOWN)

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import assert_never
 
 from circuitdsl.components import ALL, Geometry, Node, Position
-from circuitdsl.engine.base import SharedRun
+from circuitdsl.engine.base import SKETCH, SharedRun
 from circuitdsl.engine.fast.coverage import covers_world
 from circuitdsl.engine.fast.hook_points import (
     after_all,
@@ -29,7 +29,7 @@ from circuitdsl.engine.fast.hook_points import (
     step_of,
 )
 from circuitdsl.engine.fast.outside import Outside
-from circuitdsl.engine.plain.cost import SKETCH, PlainCost
+from circuitdsl.engine.plain.cost import PlainCost
 from circuitdsl.measures.experiments import (
     Ablated,
     Clean,

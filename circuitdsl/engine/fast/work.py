@@ -14,6 +14,7 @@ from torch import Tensor
 
 from circuitdsl.allocator import Heap
 from circuitdsl.engine import hook_names
+from circuitdsl.engine.base import SKETCH
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers, Taken
 from circuitdsl.engine.fast.architecture import Network
@@ -45,7 +46,6 @@ from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.sketches import Slopes, slopes_of, within
 from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, keys_and_values, touched
-from circuitdsl.engine.plain.cost import SKETCH
 from circuitdsl.engine.readings import finite, needed
 from circuitdsl.engine.steps import EVERY_STEP, Part
 from circuitdsl.measures.experiments import (

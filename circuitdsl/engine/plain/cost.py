@@ -7,7 +7,7 @@ from typing import assert_never
 
 from circuitdsl.actions import ByCleanRun
 from circuitdsl.components import Geometry, Head
-from circuitdsl.engine.base import SharedRun
+from circuitdsl.engine.base import SKETCH, SharedRun
 from circuitdsl.engine.plain.arrivals import Arrivals, frozen_in, travels
 from circuitdsl.measures.experiments import (
     Ablated,
@@ -26,9 +26,6 @@ from circuitdsl.measures.experiments import (
     Zero,
 )
 from circuitdsl.tasks import Layout
-
-SKETCH = ("sketch", "sketch, back")
-"""The passes that all sketches of a metric share: one forward, and one back, which is as much work."""
 
 
 class PlainCost:

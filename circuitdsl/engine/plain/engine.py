@@ -18,7 +18,7 @@ from torch import Tensor
 
 from circuitdsl.components import Geometry, Node, Position
 from circuitdsl.engine import hook_names
-from circuitdsl.engine.base import Keep, keep_nothing
+from circuitdsl.engine.base import SKETCH, Keep, keep_nothing
 from circuitdsl.engine.batch import (
     Batch,
     batch_of,
@@ -30,7 +30,6 @@ from circuitdsl.engine.guard import is_guarded, unchanged
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.plain import writes
 from circuitdsl.engine.plain.arrivals import Arrivals, frozen_in, travels
-from circuitdsl.engine.plain.cost import SKETCH
 from circuitdsl.engine.plain.dictionaries import Dictionaries
 from circuitdsl.engine.plain.edges import EdgesRun
 from circuitdsl.engine.plain.sketches import Slopes, slopes_of
