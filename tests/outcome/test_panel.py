@@ -20,6 +20,7 @@ from circuitdsl.models.listing import listed
 from circuitdsl.outcome import Cost, Panel, PanelColumn, Unmeasured
 from circuitdsl.outcome.drift import Recorded, Standing
 from circuitdsl.outcome.panel import panel_of
+from circuitdsl.report.charts.panel import panel_chart
 from circuitdsl.report.data.panel import panel_to_junit
 from circuitdsl.report.data.recorded import read_report
 from circuitdsl.report.output import View
@@ -65,6 +66,18 @@ def test_models_stand_in_the_order_of_their_steps():
 
 
 LACKING = PanelColumn(listed("none@main"), Unmeasured("no model\nis called none", "name another", 2))
+
+
+def test_one_interval_that_is_a_thousand_times_as_long_does_not_flatten_a_chart():
+    """Of a share of a metric that a model barely has. Points, bounds and other intervals are drawn whole."""
+    name, values = "broke", (0.1, 0.3, 0.8)
+    found = [standing(name, HOLDS, value) for value in values]
+    found[0] = replace(found[0], estimate=Estimate(0.1, -300.0, 0.11))
+    chart = panel_chart(panel_of([column(f"m/step{step}", "a", one) for step, one in enumerate(found)], {})).to_dict()
+    low, high = chart["concat"][0]["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert -1 < low < min(values) - 0.1 and max(values) + 0.01 < high < 2
+    (rows,) = chart["datasets"].values()
+    assert min(row["low"] for row in rows) == low
 
 
 def test_claims_that_changed_come_first_and_are_told_apart():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import Any
 
 from circuitdsl.outcome import Panel, PanelClaim
@@ -76,13 +77,28 @@ def _finite(value: float | None) -> bool:
 
 
 def _domain(claim: PanelClaim) -> tuple[float, float]:
-    """From the lowest to the highest of all figures, finite ends and bounds."""
+    """From the lowest to the highest of all figures and bounds, and as far beyond as ends of intervals lie.
+
+    As far as figures spread, or twice the length of half of the intervals: where a model barely does the task, one
+    interval may be a thousand times as long as the others. It is cut there, as one without an end is.
+    """
     known = [each for each in claim.standings if each is not None]
-    seen = [value for each in known for value in (each.estimate.value, each.estimate.low, each.estimate.high)]
-    seen += [end for each in known if each.bound for end in (each.bound.low, each.bound.high)]
-    finite = [value for value in seen if value is not None and math.isfinite(value)]
-    margin = _MARGIN * (max(finite) - min(finite) or 1.0)
-    return min(finite) - margin, max(finite) + margin
+    figures = [each.estimate.value for each in known]
+    figures += [end for each in known if each.bound for end in (each.bound.low, each.bound.high)]
+    core = [value for value in figures if value is not None and math.isfinite(value)]
+    intervals = [
+        (each.low, each.high)
+        for each in (one.estimate for one in known)
+        if each.low is not None and each.high is not None
+    ]
+    lengths = [high - low for low, high in intervals if math.isfinite(high - low)]
+    spread = max(core) - min(core)
+    reach = max(spread, 2 * median(lengths) if lengths else 0.0)
+    least, most = min(core) - reach, max(core) + reach
+    ends = (end for interval in intervals for end in interval if math.isfinite(end))
+    shown = [*core, *(min(max(end, least), most) for end in ends)]
+    margin = _MARGIN * (max(shown) - min(shown) or 1.0)
+    return min(shown) - margin, max(shown) + margin
 
 
 def _rows(claim: PanelClaim, panel: Panel, low: float, high: float) -> Iterator[dict[str, object]]:
