@@ -58,6 +58,8 @@ class Lead:
     start: Callable[[Measurement], Asking]
     one: Callable[[], tuple[Experiment, ...]]
     otherwise: str
+    distinct: int = 0
+    """With fewer different questions all figures are measured on all prompts from the beginning."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class Started:
         try:
             self._waiting = self.job.start()
             self.first = tuple(next(self._waiting))
-            self.one = self.job.lead.one() if self.job.lead and self.job.few else ()
+            lead = self.job.lead if self.job.few else None
+            self.one = lead.one() if lead and len(set(self.first)) >= lead.distinct else ()
         except StopIteration as stop:  # it needs no experiment
             self.first, self.done, self._waiting = (), stop.value, None
         except CannotMeasure as reason:

@@ -18,6 +18,11 @@ from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, RandomSe
 from circuitdsl.measures.registry import measures
 from circuitdsl.plan.job import OF_LARGEST, OF_SETS, Job, Lead, Purpose
 
+DISTINCT = 75
+"""Of a real set and 99 random ones. Where fewer are different, as where there are 140 or fewer to draw from, one of the
+random sets is likely to be the real one, and few prompts do not tell them apart. How many are different does not depend
+on which of the hundred is the real one, so that its rank is what it was."""
+
 
 def control_of(claim: Claim) -> Control | None:
     """The control that a claim compares with, if it is one."""
@@ -40,7 +45,7 @@ def _lead(request: Request) -> Lead | None:
         return None
     if request.compares_with(RANDOM_HEADS) or request.compares_with(RANDOM_EDGES):
         twice = 1 - request.method.confidence >= 2 / (1 + RANDOM_SETS)  # a second look may decide, too
-        return Lead(partial(beside_few, request), partial(_own, request), OF_SETS) if twice else None
+        return Lead(partial(beside_few, request), partial(_own, request), OF_SETS, DISTINCT) if twice else None
     return leader and Lead(partial(leader.asking, request), partial(leader.one, request), OF_LARGEST)
 
 

@@ -180,3 +180,12 @@ def test_random_sets_are_looked_at_once_where_a_second_look_could_not_decide():
             "faithfulness > random heads", method=f"members none  confidence {confidence}"
         ).claims.values()
         assert bool(job.one) is twice
+
+
+def test_random_sets_are_looked_at_once_where_they_repeat_each_other():
+    """Of one head among the eight of its layer the real set is among the random ones, whatever its figure is; of the
+    circuit's heads the sets are different."""
+    plan = claiming("knockout(0.3) < random heads", "knockout(fetcher) < random heads")
+    one, many = plan.claims.values()
+    assert len(set(one.experiments)) < 20 and not one.one
+    assert len(set(many.experiments)) > 75 and many.one
