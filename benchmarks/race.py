@@ -18,9 +18,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.truth.relay import COUNTERFACTUAL, Relay, random_relay
-from benchmarks.truth.relay_claims import ABLATIONS
+from benchmarks.truth.relay_claims import ABLATIONS, PROMPTS, resolved
 from benchmarks.truth.trials import NOISY, REFERENCE, SLACK
-from circuitdsl import tasks
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.search import beyond, search
 from circuitdsl.check.workbench import Workbench
@@ -28,9 +27,6 @@ from circuitdsl.components import Head
 from circuitdsl.judge.estimates import Estimate
 from circuitdsl.judge.verdicts import split_confidence
 from circuitdsl.language.circuit import Circuit
-from circuitdsl.language.environment import Environment
-from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.registry import measure_infos
 from circuitdsl.plan.circuit import CircuitPlan, plan_circuit, sketch_jobs
 from circuitdsl.plan.job import Started
 
@@ -54,7 +50,7 @@ def trial(seed: int, prompts: int, sketched: bool = False) -> Counter[str]:
     """Search one random model, and count; ``sketched``: with estimates to first order, which large models have."""
     relay = random_relay(seed)
     with TemporaryDirectory() as folder:
-        (Path(folder) / "prompts.jsonl").write_text(relay.prompts(2 * prompts + REFERENCE, seed), encoding="utf-8")
+        (Path(folder) / PROMPTS).write_text(relay.prompts(2 * prompts + REFERENCE, seed), encoding="utf-8")
         circuit = _circuit(relay, ABLATIONS[seed % len(ABLATIONS)], prompts, Path(folder))
         plan = plan_circuit(circuit, unexplained=True)
         if sketched:
@@ -65,9 +61,8 @@ def trial(seed: int, prompts: int, sketched: bool = False) -> Counter[str]:
 def _circuit(relay: Relay, ablate: str, prompts: int, folder: Path) -> Circuit:
     """One that lists nothing."""
     method = f"method {{ against {COUNTERFACTUAL} ablate {ablate} prompts {prompts} }}"
-    text = f'circuit relay {{ model relay task file("prompts.jsonl") {method} expect logit_diff >= 0 }}'
-    known = Environment(geometry=lambda name: relay.geometry, task=tasks.describe, measures=measure_infos())
-    return resolve_text(text, str(folder / "relay.circuit"), known).circuits[0]
+    text = f'circuit relay {{ model relay task file("{PROMPTS}") {method} expect logit_diff >= 0 }}'
+    return resolved(relay, text, folder).circuits[0]
 
 
 def _counted(relay: Relay, plan: CircuitPlan, bench: Bench) -> Counter[str]:

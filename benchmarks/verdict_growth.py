@@ -22,12 +22,9 @@ from typing import Any
 import torch
 
 from benchmarks.truth.relay import COUNTERFACTUAL, WORDS, Relay, shaped_relay
-from circuitdsl import tasks
+from benchmarks.truth.relay_claims import PROMPTS, resolved
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.components import Geometry, all_heads
-from circuitdsl.language.environment import Environment
-from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.registry import measure_infos
 from circuitdsl.plan.plan import make_plan
 from circuitdsl.report.charts.drawing import altair, data, svg
 
@@ -94,8 +91,8 @@ def measured(check: Check, axis: str) -> Point:
     seconds: list[float] = []
     with TemporaryDirectory() as folder:
         # More prompts than are judged, for heads that are found are measured on fresh ones.
-        (Path(folder) / "prompts.jsonl").write_text(lines(relay, 2 * check.prompts, check.length), encoding="utf-8")
-        document = resolve_text(spec(relay, check), str(Path(folder) / "relay.circuit"), _environment(relay))
+        (Path(folder) / PROMPTS).write_text(lines(relay, 2 * check.prompts, check.length), encoding="utf-8")
+        document = resolved(relay, spec(relay, check), Path(folder))
         plans = [make_plan(document, unexplained=unexplained) for unexplained in (True, False)]
         for plan in plans:
             bench = Workbench(model, store=None)
@@ -121,7 +118,7 @@ def spec(relay: Relay, check: Check) -> str:
     kinds = ("knockout({} at END)", "effect({} at END -> logits)")
     claims = "\n".join(f"expect {kinds[n % 2].format(head)} in -200% .. 200%" for n, head in enumerate(chosen))
     method = f"method {{ against {COUNTERFACTUAL} ablate zero prompts {check.prompts} }}"
-    return f'circuit relay {{ model relay task file("prompts.jsonl") {method}\nexpect logit_diff > 0\n{claims} }}'
+    return f'circuit relay {{ model relay task file("{PROMPTS}") {method}\nexpect logit_diff > 0\n{claims} }}'
 
 
 def lines(relay: Relay, count: int, length: int) -> str:
@@ -136,10 +133,6 @@ def lines(relay: Relay, count: int, length: int) -> str:
         whole = {"prompt": before + prompt["prompt"], "positions": spans, "counterfactuals": others}
         found.append(json.dumps(prompt | whole) + "\n")
     return "".join(found)
-
-
-def _environment(relay: Relay) -> Environment:
-    return Environment(geometry=lambda name: relay.geometry, task=tasks.describe, measures=measure_infos())
 
 
 def chart(some: Sequence[Point]) -> Any:

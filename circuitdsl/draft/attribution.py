@@ -33,7 +33,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.units import Origin, units_of
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.environment import BOS
-from circuitdsl.measures.experiments import SMOOTH, Metric
+from circuitdsl.measures.experiments import has_gradient
 from circuitdsl.measures.figures import figure_of
 from circuitdsl.measures.measurement import CannotMeasure, data_of
 from circuitdsl.models import DictionaryWeights, Model
@@ -97,7 +97,7 @@ def require_dictionaries(circuit: Circuit) -> None:
 def smooth_metric(circuit: Circuit) -> str:
     """The reading of its metric. Raises InputError for one that is no smooth function of the logits."""
     reading = figure_of(circuit.method.measured).reading
-    if not isinstance(reading, Metric) or reading.name not in SMOOTH:
+    if not has_gradient(reading):
         message = f"the metric {circuit.method.metric} of {circuit.name} has no gradient to attribute by"
         raise InputError(message, "write another in its method: logit_diff, logit_diff(against max), probability, ...")
     return reading.name

@@ -7,7 +7,7 @@ or by two files, is one experiment. Results are one float per prompt, shape [pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from circuitdsl.actions import Action
 from circuitdsl.components import END, Dictionary, Head, Node, Position
@@ -106,8 +106,8 @@ class Ablated:
 
 @dataclass(frozen=True)
 class Sketched:
-    """What ablating heads changes to first order: a metric of :data:`SMOOTH` is that of the clean run and its gradient
-    there times what is replaced. An estimate, by one pass forward and one back for all heads together."""
+    """What ablating heads changes to first order: of a metric that :func:`has_gradient`, its value in the clean run and
+    its gradient there times what is replaced. An estimate, by one pass forward and one back for all heads together."""
 
     nodes: frozenset[Node]
     source: Source
@@ -228,8 +228,10 @@ class Metric:
     ]
 
 
-SMOOTH = frozenset({"logit_diff", "logit_diff against max", "probability", "probability_diff"})
-"""The names of metrics that have a gradient."""
+def has_gradient(reading: object) -> TypeGuard[Metric]:
+    """Whether a reading is a smooth function of the logits."""
+    smooth = ("logit_diff", "logit_diff against max", "probability", "probability_diff")
+    return isinstance(reading, Metric) and reading.name in smooth
 
 
 @dataclass(frozen=True)

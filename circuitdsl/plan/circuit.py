@@ -9,7 +9,7 @@ from typing import Any
 from circuitdsl.components import ALL, Head, Node, all_heads
 from circuitdsl.language.circuit import READ_AT, Circuit, Claim, Method, OnTask, ReadAt, Term
 from circuitdsl.measures.ablation import sketched_knockout, what_it_keeps
-from circuitdsl.measures.experiments import SMOOTH, Metric
+from circuitdsl.measures.experiments import has_gradient
 from circuitdsl.measures.figures import figure_of
 from circuitdsl.measures.measurement import Request
 from circuitdsl.measures.performance import performance, where_done
@@ -210,7 +210,7 @@ def _sketched(circuit: Circuit) -> bool:
 def sketch_jobs(circuit: Circuit) -> Mapping[Node, Job]:
     """The same to first order; none where the metric has no gradient."""
     reading = figure_of(circuit.method.measured).reading
-    if not isinstance(reading, Metric) or reading.name not in SMOOTH:
+    if not has_gradient(reading):
         return {}
     request = Request(circuit, circuit.method, Term("knockout"))
     return {node: _sketch_job(node, request) for node in _unlisted(circuit)}

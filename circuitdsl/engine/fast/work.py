@@ -49,7 +49,6 @@ from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, key
 from circuitdsl.engine.readings import finite, needed
 from circuitdsl.engine.steps import EVERY_STEP, Part
 from circuitdsl.measures.experiments import (
-    SMOOTH,
     Ablated,
     Clean,
     Corrupted,
@@ -62,6 +61,7 @@ from circuitdsl.measures.experiments import (
     Sketched,
     Source,
     World,
+    has_gradient,
 )
 from circuitdsl.measures.measurement import CannotMeasure
 from circuitdsl.models import Model
@@ -583,7 +583,7 @@ class Work:
         taken = Taken()
         masks = self.places.outputs(world.nodes)
         for reading in readings:
-            if not isinstance(reading, Metric) or reading.name not in SMOOTH:
+            if not has_gradient(reading):
                 raise CannotMeasure("only a metric that has a gradient is estimated to first order")
             total = self._slopes(reading).metric
             for name, mask in masks.items():

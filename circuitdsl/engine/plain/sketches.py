@@ -14,7 +14,7 @@ from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.hook_names import Activations
 from circuitdsl.engine.readings import METRICS, finite
-from circuitdsl.measures.experiments import SMOOTH, Metric, Reading
+from circuitdsl.measures.experiments import Reading, has_gradient
 from circuitdsl.measures.measurement import Array, CannotMeasure
 from circuitdsl.models import Model
 
@@ -38,7 +38,7 @@ class Slopes:
 
 def slopes_of(model: Model, batch: Batch, reading: Reading, geometry: Geometry) -> Slopes:
     """Raises CannotMeasure for a reading that has no gradient, and for a prompt that does not have the metric."""
-    if not isinstance(reading, Metric) or reading.name not in SMOOTH:
+    if not has_gradient(reading):
         raise CannotMeasure("only a metric that has a gradient is estimated to first order")
     names = hook_names.all_heads(geometry)
     # A prompt at a time: autograd keeps all of a pass.
