@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Protocol, TypeVar, assert_never
 
 import torch
@@ -24,6 +25,10 @@ from circuitdsl.tasks.prompts import Prompt
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+_Labelled = tuple[Sequence[str], Sequence["Prompt"]]
+"""Prompts, and of each the label of its group."""
 
 
 class Each(Protocol):
@@ -54,8 +59,9 @@ class Sources:
 
     ``forward`` gives what passes the hook points of all embeddings, heads and MLPs, and the ``further`` ones;
     ``tokens`` is how many tokens it may take at once. Means that are not known, or lack a further hook point, are made
-    and kept in ``references.means``; their passes are made by ``each``. Those ``made_by`` an engine are its own: those
-    of another differ in their last digits, and which of two engines comes first is a matter of what is known already.
+    and kept in ``references.means``; their passes are made by ``each``, in pieces of about ``piece`` tokens. Those
+    ``made_by`` an engine are its own: those of another differ in their last digits, and which of two engines comes
+    first is a matter of what is known already.
     """
 
     forward: Forward
@@ -64,6 +70,7 @@ class Sources:
     references: References
     further: frozenset[str] = frozenset()
     each: Each = one_by_one
+    piece: int = sys.maxsize
 
     def values(self, source: Source, batch: Batch) -> Activations:
         """Values by hook point, each broadcasting to [prompts, length, ...]. Raises CannotMeasure."""
@@ -121,7 +128,11 @@ class Sources:
         labels = [group.label for group in groups for _ in group.prompts]
         batches = in_batches([prompt for group in groups for prompt in group.prompts], self.tokens)
         bounds = pairwise(accumulate(map(len, batches), initial=0))
-        passes = [(labels[first:last], some) for (first, last), some in zip(bounds, batches, strict=True)]
+        passes = [
+            piece
+            for (first, last), some in zip(bounds, batches, strict=True)
+            for piece in _pieces(labels[first:last], some, self.piece)
+        ]
         means: dict[str, Activations] = {}
         sums: dict[str, _Sum] = {}
         for parts in self.each(partial(self._pass, source), passes):
@@ -132,7 +143,7 @@ class Sources:
         means |= {label: each.mean() for label, each in sums.items()}
         return {group.label: means[group.label] for group in groups}
 
-    def _pass(self, source: Mean, labelled: tuple[Sequence[str], Sequence[Prompt]]) -> dict[str, _Sum]:
+    def _pass(self, source: Mean, labelled: _Labelled) -> dict[str, _Sum]:
         """The sums of one pass's prompts, by the labels of their groups; those of one label stand together."""
         labels, prompts = labelled
         rows = [_replacing(prompt, source.counterfactual) for prompt in prompts]
@@ -151,6 +162,19 @@ class Sources:
             )
             for label, at in places.items()
         }
+
+
+def _pieces(labels: Sequence[str], prompts: Sequence[Prompt], tokens: int) -> Iterator[_Labelled]:
+    """The prompts of one pass in pieces that can be run at the same time. What of a group stands in one pass stays
+    together, so that its sum is the same however many tokens a piece has."""
+    first, longest = 0, 0
+    for _, several in groupby(range(len(labels)), key=labels.__getitem__):
+        group = [*several]
+        longest = max(longest, *(len(prompts[place].tokens) for place in group))
+        if group[0] > first and (group[-1] + 1 - first) * longest > tokens:
+            yield labels[first : group[0]], prompts[first : group[0]]
+            first, longest = group[0], max(len(prompts[place].tokens) for place in group)
+    yield labels[first:], prompts[first:]
 
 
 def _total(outputs: Tensor, lengths: Sequence[int], by_token: bool) -> Tensor:

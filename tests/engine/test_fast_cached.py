@@ -11,7 +11,7 @@ from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import batch_of
 from circuitdsl.engine.fast.answers import Answers
-from circuitdsl.engine.fast.cached import cache, joined
+from circuitdsl.engine.fast.cached import cache, joined, one_below_another
 from circuitdsl.engine.fast.caches import sources_of
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.references import NO_REFERENCES
@@ -22,11 +22,14 @@ ROWS = st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max
 
 
 @settings(max_examples=60, deadline=None)
-@given(ROWS, st.integers(0, 1000))
-def test_what_is_required_is_cached_at_every_token(rows, seed):
+@given(ROWS, st.integers(0, 1000), st.integers(1, 4))
+def test_what_is_required_is_cached_at_every_token(rows, seed, parts):
+    """Of all prompts at once, and of some and others that are put together."""
     required = torch.tensor(rows)
     values = torch.randn(len(rows), 5, 2, 3, generator=torch.Generator().manual_seed(seed))
-    cached = cache(values, required)
+    several = min(parts, len(rows))
+    each = zip(values.tensor_split(several), required.tensor_split(several), strict=True)
+    cached = one_below_another([cache(*some) for some in each])
     assert cached.values.shape[1] <= max(1, int(required.sum(1).max()))
     assert cached.largest == values.abs().max()
     for row, token in required.nonzero().tolist():
@@ -47,7 +50,7 @@ def caches_of(worlds):
     stream = prompts(6, 0)
     asked = Answers([Experiment(DATA, world, Metric("logit_diff")) for world in worlds]).open()
     sources = sources_of(engine.network, engine.model.geometry, 4096, NO_REFERENCES, frozenset(), lambda work: None, 1)
-    return engine._caches(batch_of(stream, torch.device("cpu")), asked, sources)
+    return engine._caches(batch_of(stream, torch.device("cpu")), asked, sources, 1)
 
 
 def test_a_sweep_of_paths_to_the_logits_caches_one_token_and_no_keys():

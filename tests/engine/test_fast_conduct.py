@@ -158,8 +158,8 @@ def test_chunks_halve_when_memory_runs_out_and_nothing_is_run_twice():
         assert squares == [item * item for item in chunk]
         done.extend(chunk)
 
-    assert in_chunks(range(10), 8, run, take)
-    assert sizes == [8, 4, 2, 2, 2, 2, 2]
+    assert in_chunks([range(8), range(8, 10)], run, take)
+    assert sizes == [8, 4, 2, 2, 2, 2, 1, 1]
     assert done == list(range(10))
 
 
@@ -176,7 +176,8 @@ def test_on_several_threads_chunks_are_taken_in_order_and_once():
             third.set()
         return list(chunk)
 
-    assert in_chunks(range(12), 4, run, lambda chunk, result: taken.extend(result), threads=3)
+    chunks = [range(start, start + 4) for start in range(0, 12, 4)]
+    assert in_chunks(chunks, run, lambda chunk, result: taken.extend(result), threads=3)
     assert taken == list(range(12))
 
 
@@ -221,11 +222,11 @@ def test_what_does_not_fit_alone_is_an_error_and_so_is_any_other():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(MemoryError):
-        in_chunks([1], 4, full, lambda chunk, result: None)
+        in_chunks([[1]], full, lambda chunk, result: None)
     with pytest.raises(RuntimeError, match="shapes"):
-        in_chunks([1, 2], 4, broken, lambda chunk, result: None)
+        in_chunks([[1, 2]], broken, lambda chunk, result: None)
     with pytest.raises(RuntimeError, match="shapes"):
-        in_chunks([1, 2, 3], 1, broken, lambda chunk, result: None, threads=2)
+        in_chunks([[1], [2], [3]], broken, lambda chunk, result: None, threads=2)
 
 
 def test_worlds_share_a_row_as_long_as_their_edits_are_the_same():

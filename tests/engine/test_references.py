@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ioi_data import IOI
 
 from arrays import array
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.engine import mean_store
+from circuitdsl.engine.fast import caches
 from circuitdsl.engine.fast.engine import FastEngine
 from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.engine.references import groups_of_each, prompts_had, reference_over, reference_seed
@@ -87,6 +89,22 @@ def test_prompts_take_turns_at_the_groups(mini):
 def test_the_figure_of_a_prompt_does_not_depend_on_how_many_are_measured(mini, engine, source):
     few, many = (array(Session(engine(mini)).run([asked(source)], count)[asked(source)]) for count in (40, 100))
     np.testing.assert_allclose(many[:40], few, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("source", [BY_TEMPLATE, OVER_ALL])
+def test_means_are_the_same_to_the_bit_in_pieces_of_any_size(mini, monkeypatch, source):
+    """Passes of 700 tokens end within groups."""
+    found = []
+    for piece in (1, 100, 4096):
+        monkeypatch.setattr(caches, "PIECE", piece)
+        session = Session(FastEngine(mini, tokens=700))
+        session.run([asked(source)], 40)
+        found.append(session.means.known)
+    ((key, first),) = found[0].items()
+    assert len(first) > 1
+    for label, means in first.items():
+        for name, values in means.items():
+            assert all(torch.equal(values, others[key][label][name]) for others in found[1:])
 
 
 def test_prompts_of_one_group_share_the_mean_and_others_do_not(mini):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -56,6 +57,22 @@ def cache(values: Float[Tensor, "prompts tokens *rest"], required: Bool[Tensor, 
     order = torch.argsort(~required, dim=1, stable=True)[:, : max(1, int(count))]
     slots = (required.cumsum(1) - 1).clamp(min=0)
     return Cached(take(values, placed(order, values.device)), largest, placed(slots, values.device))
+
+
+def one_below_another(parts: Sequence[Cached]) -> Cached:
+    """What is cached of some prompts, and of those that come next, of the same length."""
+    if len(parts) == 1:
+        return parts[0]
+    most = max(each.values.shape[1] for each in parts)
+    sides = [(0, 0) * (each.values.dim() - 2) + (0, most - each.values.shape[1]) for each in parts]
+    values = torch.cat([F.pad(each.values, side) for each, side in zip(parts, sides, strict=True)])
+    largest = torch.stack([each.largest for each in parts]).max()
+    if all(each.slots is None for each in parts):
+        return Cached(values, largest)
+    length = next(each.slots.shape[1] for each in parts if each.slots is not None)
+    in_order = torch.arange(length, device=values.device)
+    slots = [in_order.expand(len(each.values), -1) if each.slots is None else each.slots for each in parts]
+    return Cached(values, largest, torch.cat(slots))
 
 
 def joined(left: Required, right: Required) -> Required:

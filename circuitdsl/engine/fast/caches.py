@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+import torch
 from torch import Tensor
 
 from circuitdsl.components import Geometry
 from circuitdsl.engine import hook_names
 from circuitdsl.engine.batch import Batch, counterfactual_tokens
 from circuitdsl.engine.fast.architecture import Network
-from circuitdsl.engine.fast.cached import Cached, Required, cache, joined
+from circuitdsl.engine.fast.cached import Cached, Required, cache, joined, one_below_another
 from circuitdsl.engine.fast.edits import Edit
 from circuitdsl.engine.fast.full_pass import FullPass
 from circuitdsl.engine.fast.region import placed, take, whole
@@ -23,6 +24,10 @@ from circuitdsl.engine.fast.worlds import Values
 from circuitdsl.engine.references import References
 from circuitdsl.engine.sources import Result, Sources
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
+
+PIECE = 1024
+"""Tokens of the prompts of a mean that a thread takes at once: so few that none is left without, and so many that
+products are as fast as with more."""
 
 Tick = Callable[[float], None]
 """Told of work done, in prompts through a whole forward pass."""
@@ -44,6 +49,24 @@ def run_whole(
     return pass_of(network, tokens, edits).watched(dict.fromkeys(required, record))[:, 0], activations
 
 
+def run_in_parts(
+    network: Network, tokens: Tensor, required: Required, threads: int
+) -> tuple[Tensor, dict[str, Cached]]:
+    """The same, some of the prompts on each thread. No figure depends on their number where none depends on what is
+    computed beside it (``products``): in other precisions there is one part."""
+    parts = min(threads, len(tokens)) if network.embedding.dtype == torch.float32 else 1
+
+    def run(part: tuple[Tensor, Required]) -> tuple[Tensor, dict[str, Cached]]:
+        return run_whole(network, *part)
+
+    masks = {name: [None] * parts if mask is None else mask.tensor_split(parts) for name, mask in required.items()}
+    rows = tokens.tensor_split(parts)
+    some = [(each, {name: split[at] for name, split in masks.items()}) for at, each in enumerate(rows)]
+    ends, activations = zip(*in_order(run, some, parts), strict=True)
+    found = {name: one_below_another([each.pop(name) for each in activations]) for name in required}
+    return torch.cat(ends), found
+
+
 def pass_of(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> FullPass:
     """A pass over all tokens [prompts, tokens] from the first layer on, in one world."""
     prompts, length = tokens.shape
@@ -54,7 +77,8 @@ def pass_of(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> Ful
 class Caches:
     """What the worlds of one batch share. Nothing is run before it is asked for, nor twice.
 
-    ``required`` says what the worlds require of each of the ``runs``; a run that is there has all of that.
+    ``required`` says what the worlds require of each of the ``runs``; a run that is there has all of that. Runs are
+    made on so many ``threads``.
     """
 
     network: Network
@@ -64,6 +88,7 @@ class Caches:
     required: Mapping[str, Required]
     runs: Runs
     tick: Tick
+    threads: int
     known: dict[Source, Values] = field(default_factory=dict)
 
     @property
@@ -97,7 +122,7 @@ class Caches:
 
     def _finished(self, name: str, tokens: Tensor) -> FinishedRun:
         required = self.required.get(name, {})
-        x, activations = run_whole(self.network, tokens, required)
+        x, activations = run_in_parts(self.network, tokens, required, self.threads)
         self.tick(len(tokens))
         return FinishedRun(required, activations, take(x, placed(self.batch.ends[:, None], x.device))[:, 0])
 
@@ -134,4 +159,6 @@ def sources_of(
         pass_of(network, rows).watched(dict.fromkeys(names, record))
         return found
 
-    return Sources(outputs, tokens, "fast", references, further, each=partial(in_order, threads=threads))
+    each = partial(in_order, threads=threads)
+    piece = PIECE if network.embedding.device.type == "cpu" else tokens
+    return Sources(outputs, tokens, "fast", references, further, each, piece)

@@ -200,7 +200,7 @@ class FastEngine:
     def _work(self, prompts: Sequence[Prompt], answers: Answers, sources: Sources, memory: int, threads: int) -> Work:
         """What is to be done with the prompts of one batch."""
         batch = self._planned(prompts)
-        caches = self._caches(batch, answers.open(), sources)
+        caches = self._caches(batch, answers.open(), sources, threads)
         return Work(self.network, self.model, batch, caches, answers, memory, threads, self._did, self._heap)
 
     def _planned(self, prompts: Sequence[Prompt]) -> Batch:
@@ -209,7 +209,7 @@ class FastEngine:
         batch = batch_of(prompts, torch.device("cpu"))
         return replace(batch, tokens=placed(batch.tokens, self.network.embedding.device))
 
-    def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources) -> Caches:
+    def _caches(self, batch: Batch, asked: dict[World, list[Reading]], sources: Sources, threads: int) -> Caches:
         """Caches of what these worlds require of the runs that they share, beside what earlier ones required."""
         geometry = self.model.geometry
         places = Places(batch, geometry)
@@ -230,7 +230,7 @@ class FastEngine:
                     name = source.counterfactual
                     counterfactuals[name] = joined(counterfactuals.get(name, {}), required)
         widened, runs = reusing(self.run_cache.find(batch.prompts), {CLEAN_RUN: clean} | counterfactuals)
-        return Caches(self.network, geometry, batch, sources, widened, runs, self._did)
+        return Caches(self.network, geometry, batch, sources, widened, runs, self._did, threads)
 
     def in_dtype(self, dtype: str) -> FastEngine:
         """The same engine over a copy of its network in a lower precision. The model is not touched."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
@@ -51,13 +51,12 @@ def bytes_a_world(network: Network, prompts: int, tokens: int, keys: int, featur
 
 
 def in_chunks(
-    items: Sequence[Item],
-    size: int,
+    chunks: Sequence[Sequence[Item]],
     run: Callable[[Sequence[Item]], Result],
     take: Callable[[Sequence[Item], Result], None],
     threads: int = 1,
 ) -> bool:
-    """Run all items, ``size`` at a time, halved whenever memory runs out; whether it ever did.
+    """Run all chunks; whenever memory runs out, those that are left are halved. Whether it ever did.
 
     So many chunks run at once, and ``take`` is given what each makes, in order. ``run`` must leave nothing behind when
     it fails. Raises the error itself where a single item does not fit.
@@ -71,17 +70,26 @@ def in_chunks(
                 raise
             return None
 
-    done, size, halved = 0, max(1, size), False
-    while done < len(items):
-        chunks = [items[start : start + size] for start in range(done, len(items), size)]
-        with closing(in_order(attempt, chunks, threads)) as results:
-            for chunk, result in zip(chunks, results, strict=True):
+    left, halved = [*chunks], False
+    while left:
+        done = 0
+        with closing(in_order(attempt, left, threads)) as results:
+            for chunk, result in zip(left, results, strict=True):
                 if result is None:
-                    size, halved = len(chunk) // 2, True
                     break
                 take(chunk, *result)
-                done += len(chunk)
+                done += 1
+        halved = halved or done < len(left)
+        left = [half for chunk in left[done:] for half in _halves(chunk)]
     return halved
+
+
+def _halves(chunk: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Two, of which the second may be smaller, or the one item."""
+    middle = -(-len(chunk) // 2)
+    yield chunk[:middle]
+    if middle < len(chunk):
+        yield chunk[middle:]
 
 
 def _out_of_memory(error: Exception) -> bool:

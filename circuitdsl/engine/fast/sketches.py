@@ -18,6 +18,7 @@ from circuitdsl.engine.fast.architecture import Network
 from circuitdsl.engine.fast.cached import Cached
 from circuitdsl.engine.fast.caches import pass_of
 from circuitdsl.engine.fast.masks import Mask, laid_out
+from circuitdsl.engine.fast.threads import in_order
 from circuitdsl.engine.readings import METRICS
 from circuitdsl.measures.experiments import Metric
 from circuitdsl.tasks.prompts import Prompt
@@ -37,10 +38,14 @@ class Slopes:
         return ((_at_all(values, output) - output).double() * self.gradients[name]).sum(-1)
 
 
-def slopes_of(network: Network, batch: Batch, metric: Metric) -> Slopes:
-    """Raises CannotMeasure for a prompt that does not have the metric."""
+def slopes_of(network: Network, batch: Batch, metric: Metric, threads: int = 1) -> Slopes:
+    """So many prompts at once. Raises CannotMeasure for a prompt that does not have the metric."""
     of = METRICS[metric.name]
-    each = [_of_prompt(network, *of_one, of) for of_one in zip(batch.prompts, batch.tokens, batch.ends, strict=True)]
+
+    def run(one: tuple[Prompt, Tensor, Tensor]) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor]]:
+        return _of_prompt(network, *one, of)
+
+    each = [*in_order(run, [*zip(batch.prompts, batch.tokens, batch.ends, strict=True)], threads)]
     names = [hook_names.z(layer) for layer in range(len(network.blocks))]
     return Slopes(
         torch.stack([metric for metric, _, _ in each]).double(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 from typing import assert_never
@@ -147,6 +148,19 @@ class _SideBySide:
         return max(1, memory // self.bytes_of_one)
 
 
+@dataclass(eq=False)
+class _Replaced:
+    """A run that keeps nothing of a replaced model, and what is required of it; None while it has not been made."""
+
+    required: Required
+    run: Mapping[str, Cached] | None = None
+    making: AbstractContextManager[object] = field(default_factory=Lock)
+
+
+_Stack = Sequence[tuple[_SideBySide, Variant]]
+"""Variants of one plan that run side by side, each with the plan."""
+
+
 @dataclass
 class Work:
     """Everything that is done with one batch.
@@ -173,7 +187,7 @@ class Work:
         self.interventions: dict[Intervened, tuple[Edit, ...]] = {}
         self.given = self.memory
         self.planned: list[_SideBySide] = []
-        self.replaced: tuple[Required, Mapping[str, Cached]] | None = None
+        self.replaced: list[_Replaced] = []
         self.replacing = Lock()
         self.slopes: dict[Metric, Slopes] = {}
         self.sketched: dict[tuple[Metric, Source, str], Tensor] = {}
@@ -218,13 +232,21 @@ class Work:
 
     def take(self, part: Part) -> int:
         """Run some of the stacks that were planned, and count all of them."""
-        stacks = 0
+        stacks: list[_Stack] = []
+        total = 0
         for side_by_side in self.planned:
             size = side_by_side.stack(self.given)
-            ours = side_by_side.variants[size * max(0, part.first - stacks) : size * max(0, part.stop - stacks)]
-            self._run_side_by_side(side_by_side, ours)
-            stacks += -(-len(side_by_side.variants) // size)
-        return stacks
+            first, stop = (max(0, step - total) for step in part)
+            variants = side_by_side.variants[size * first : size * stop]
+            now = side_by_side.stack(self.memory)
+            stacks += [
+                [(side_by_side, each) for each in variants[start : start + now]]
+                for start in range(0, len(variants), now)
+            ]
+            total += -(-len(side_by_side.variants) // size)
+        if in_chunks(stacks, self._run_stack, self._taken, self.threads):
+            self.memory //= 2
+        return total
 
     def _begin(self, world: World, readings: Sequence[Reading], variants: list[Variant]) -> None:
         """Answer a world that is a shared run; make a variant of any other. Raises CannotMeasure."""
@@ -326,13 +348,18 @@ class Work:
             self._plan(sorted(group, key=_kept_by_layer), [self._to_end(region)], run, begins)
 
     def _replaced(self, required: Required, edits: Sequence[Edit]) -> Mapping[str, Cached]:
-        """The run that keeps nothing, made when the first stack of a plan on top of it is run, and cached until one of
-        another plan is."""
-        with self.replacing:  # stacks run side by side, and all wait for it
-            if self.replaced is None or self.replaced[0] is not required:
+        """The run that keeps nothing, made when the first stack of a plan on top of it is run, and cached until stacks
+        of as many other plans are as there may be at once."""
+        with self.replacing:
+            found = next((each for each in self.replaced if each.required is required), None)
+            if found is None:
+                found = _Replaced(required)
+                self.replaced = [*self.replaced, found][-self.threads :]
+        with found.making:  # stacks run side by side, and those on top of it wait for it
+            if found.run is None:
                 self.tick(len(self.batch))
-                self.replaced = required, run_whole(self.network, self.batch.tokens, required, edits)[1]
-            return self.replaced[1]
+                found.run = run_whole(self.network, self.batch.tokens, required, edits)[1]
+            return found.run
 
     def _kept(self, variant: Variant, replaced: Collection[str]) -> dict[str, Mask]:
         """Where a world keeps what replacing everything replaces, by hook point, for those that have such a place."""
@@ -528,31 +555,25 @@ class Work:
         bytes_of_one = max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
         self.planned.append(_SideBySide(variants, recomputed, run, first, bytes_of_one))
 
-    def _run_side_by_side(self, planned: _SideBySide, variants: Sequence[Variant]) -> None:
-        """Run some of the variants that are planned side by side, as many at once as memory allows.
+    def _run_stack(self, stack: _Stack) -> Taken:
+        """Run the variants of a stack side by side."""
+        planned, some = stack[0][0], [variant for _, variant in stack]
+        starts = [planned.first(variant) for variant in some]
+        work = sum(self._work(each, start) for start in starts for each in planned.recomputed)
+        progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
+        try:
+            taken = planned.run(some, progress.passed)
+        except (MemoryError, RuntimeError):
+            progress.undo()
+            raise
+        progress.finish()
+        return taken
 
-        Each stack's readings are handed on when it has run.
-        """
-
-        def watched(some: Sequence[Variant]) -> Taken:
-            starts = [planned.first(variant) for variant in some]
-            work = sum(self._work(each, start) for start in starts for each in planned.recomputed)
-            progress = StackProgress(self.tick, work, min(starts), len(self.network.blocks))
-            try:
-                taken = planned.run(some, progress.passed)
-            except (MemoryError, RuntimeError):
-                progress.undo()
-                raise
-            progress.finish()
-            return taken
-
-        def take(some: Sequence[Variant], taken: Taken) -> None:
-            self.answers.add(taken)
-            self.heap.give_back()
-            self.answers.hand_on(world for variant in some for world in variant.worlds)
-
-        if in_chunks(variants, planned.stack(self.memory), watched, take, self.threads):
-            self.memory //= 2
+    def _taken(self, stack: _Stack, taken: Taken) -> None:
+        """Hand on the readings of a stack that has run."""
+        self.answers.add(taken)
+        self.heap.give_back()
+        self.answers.hand_on(world for _, variant in stack for world in variant.worlds)
 
     def _bytes_a_world(self, region: Region, features: int, patterns: int) -> int:
         """What a world takes of memory in a pass over a region."""
@@ -596,7 +617,7 @@ class Work:
 
     def _slopes(self, metric: Metric) -> Slopes:
         if metric not in self.slopes:
-            self.slopes[metric] = slopes_of(self.network, self.batch, metric)
+            self.slopes[metric] = slopes_of(self.network, self.batch, metric, self.threads)
             self.tick(len(SKETCH) * len(self.batch))
         return self.slopes[metric]
 
