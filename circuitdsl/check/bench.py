@@ -255,6 +255,7 @@ class Bench:
             note="; ".join(note for note in notes if note),
             parts=self._parts(judged),
             control=judgement.control,
+            control_prompts=judgement.control_prompts,
             p_value=_tested(judgement),
             p_holm=p_holm,
             exact=judgement.exact,

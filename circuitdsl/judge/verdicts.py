@@ -32,7 +32,8 @@ class Judgement:
     """A verdict with what led to it.
 
     ``p_value`` is the least 1 - confidence at which the claim would hold, all looks at it counted. ``exact``: the
-    figure is that of all prompts, so that the verdict is no test's, and the p-value 0 or 1.
+    figure is that of all prompts, so that the verdict is no test's, and the p-value 0 or 1. ``control_prompts``: on how
+    many prompts the control was measured.
     """
 
     estimate: Estimate
@@ -41,6 +42,7 @@ class Judgement:
     control: Estimate | None = None
     note: str = ""
     exact: bool = False
+    control_prompts: int | None = None
 
 
 def judge(weighed: Weighed, bound: Bound | Control, confidence: float) -> Judgement:
@@ -220,7 +222,8 @@ def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confi
         case Paired() as control:
             return _against_pair(weighed, estimate, bound, control, confidence)
         case Shuffled() as control:
-            return _against_shuffles(estimate, weighed.shuffled(control), confidence, weighed.split)
+            judged = _against_shuffles(estimate, weighed.shuffled(control), confidence, weighed.split)
+            return replace(judged, control_prompts=weighed.measurement.prompts)
         case RandomSets() as control:
             return _against_sets(estimate, ranked_of(weighed, control, bound), confidence)
         case None:
@@ -239,7 +242,7 @@ def _against_pair(
     beyond = Bound(">", low=ROUNDING) if bound.op == ">" else Bound("<", high=-ROUNDING)
     other = interval(figure, confidence)
     note = NOT_TOLD if estimate.unbounded else ""
-    undecided = Judgement(estimate, Verdict.UNDECIDED, 1.0, other, note)
+    undecided = Judgement(estimate, Verdict.UNDECIDED, 1.0, other, note, control_prompts=weighed.measurement.prompts)
     return _against_bound(weighed, excess, beyond, confidence, undecided)
 
 
@@ -267,7 +270,7 @@ def _spread(sets: Array) -> Estimate:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A real set's ``value`` among random ``sets`` on the same prompts: ``prompts`` of them, 0 for all.
+    """A real set's ``value`` among random ``sets`` on the same ``prompts``, which may be ``fewer`` than the claim's.
 
     ``as_good`` of these do as well, ``alike`` of them exactly as well. ``looks`` are those so far, this one among them.
     """
@@ -277,7 +280,8 @@ class Ranked:
     as_good: int
     alike: int
     looks: int
-    prompts: int = 0
+    prompts: int
+    fewer: bool = False
 
     @property
     def defined(self) -> bool:
@@ -307,8 +311,9 @@ def ranked_of(weighed: Weighed, control: RandomSets, bound: Control) -> Ranked:
     value = float((control.own or weighed.measurement.estimand).value(means))
     sets = np.asarray(control.figures(means), dtype=np.float64)
     as_good, as_bad = (_as_good(sets, value, op) for op in (bound.op, "<" if bound.op == ">" else ">"))
-    prompts = len(weighed.measurement.samples[-1].columns) if control.own else 0
-    return Ranked(value, sets, as_good, as_good + as_bad - len(sets), control.looks, prompts)
+    measurement, fewer = weighed.measurement, control.own is not None
+    prompts = len(measurement.samples[-1].columns) if fewer else measurement.prompts
+    return Ranked(value, sets, as_good, as_good + as_bad - len(sets), control.looks, prompts, fewer)
 
 
 def none_as_good(weighed: Weighed, control: RandomSets, bound: Control) -> bool:
@@ -327,11 +332,11 @@ def _against_sets(estimate: Estimate, ranked: Ranked, confidence: float) -> Judg
     others = Binomial(ranked.as_good, number)
     verdict = _verdict(p_value <= 1 - confidence, others.low((1 - confidence) / 2) > 1 - confidence)
     note = f"{ranked.as_good} of {number} random sets do as well"
-    if ranked.prompts:
+    if ranked.fewer:
         note += f", on the first {ranked.prompts} prompts"
     if ranked.alike > 1 and verdict is not Verdict.HOLDS:
         note += f", {ranked.alike} of them exactly as well: of few heads a random set is often the real one"
-    return Judgement(estimate, verdict, p_value, _spread(ranked.sets), note)
+    return Judgement(estimate, verdict, p_value, _spread(ranked.sets), note, control_prompts=ranked.prompts)
 
 
 def holm(p_values: Sequence[float | None], number: int = 0) -> list[float | None]:

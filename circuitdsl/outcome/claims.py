@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.judge.singles import Singles
-from circuitdsl.language.circuit import Bound, Claim, Control
+from circuitdsl.language.circuit import Bound, Claim
 
 EXIT_HOLDS, EXIT_FAILS, EXIT_INPUT, EXIT_UNDECIDED, EXIT_ERROR = 0, 1, 2, 3, 4
 
@@ -38,9 +38,9 @@ class ClaimOutcome:
     ``p_value`` is one-sided, against "the bound is not met" (small supports the claim; None for an error),
     ``p_holm`` the same after Holm's correction over the circuit's claims. ``subject`` is a JSON-ready description of
     the arguments. ``control`` is the control's estimate where the claim compares with one; of random sets that
-    few prompts settled it is of these prompts, whose number the ``note`` says. ``exact``: the figure is that of all
-    prompts that there are, and the verdict rests on no test. ``singles`` is the figure prompt by prompt, where it is
-    one of prompts.
+    few prompts settled it is of these: ``control_prompts`` says on how many it was measured. ``exact``: the figure is
+    that of all prompts that there are, and the verdict rests on no test. ``singles`` is the figure prompt by prompt,
+    where it is one of prompts.
     """
 
     claim: Claim
@@ -53,6 +53,7 @@ class ClaimOutcome:
     parts: tuple[Part, ...] = ()
     variants: tuple[Variant, ...] = ()
     control: Estimate | None = None
+    control_prompts: int | None = None
     p_value: float | None = None
     p_holm: float | None = None
     exact: bool = False
@@ -86,7 +87,7 @@ class ClaimOutcome:
             "subject": self.claim.term.to_dict(),
             **self.estimate.to_dict(),
             "confidence": self.confidence,
-            "bound": _bound(self.claim.bound, self.control),
+            "bound": self._bound(),
             "verdict": str(self.verdict),
             "prompts": self.prompts,
             "exact": self.exact,
@@ -108,6 +109,12 @@ class ClaimOutcome:
             "singles": None if self.singles is None else self.singles.to_dict(),
         }
 
+    def _bound(self) -> dict[str, object]:
+        bound, control = self.claim.bound, self.control or NOTHING
+        if isinstance(bound, Bound):
+            return {"op": bound.op, "low": bound.low, "high": bound.high}
+        return {"op": bound.op, "control": bound.name, **control.to_dict(), "prompts": self.control_prompts}
+
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
     """The exit code of a set of verdicts: an error outweighs a failure, which outweighs an open question.
@@ -123,9 +130,3 @@ def exit_code(verdicts: Iterable[Verdict]) -> int:
     if Verdict.UNDECIDED in seen:
         return EXIT_UNDECIDED
     return EXIT_HOLDS
-
-
-def _bound(bound: Bound | Control, control: Estimate | None) -> dict[str, object]:
-    if isinstance(bound, Bound):
-        return {"op": bound.op, "low": bound.low, "high": bound.high}
-    return {"op": bound.op, "control": bound.name, **(control or NOTHING).to_dict()}

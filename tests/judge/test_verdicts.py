@@ -167,7 +167,8 @@ def test_a_random_circuit_passes_two_looks_at_random_sets_one_time_in_twenty(sha
 
     def p_value(few: np.ndarray, many: np.ndarray) -> float:
         first, last = (
-            Ranked(each[0], each[1:], int(np.sum(each[1:] >= each[0])), 0, look) for look, each in ((1, few), (2, many))
+            Ranked(each[0], each[1:], int(np.sum(each[1:] >= each[0])), 0, look, 60)
+            for look, each in ((1, few), (2, many))
         )
         return last.p_value if first.as_good else first.p_value
 
