@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from circuitdsl.errors import InputError
+from circuitdsl.home import own_cache
 from circuitdsl.measures.measurement import Array
-from circuitdsl.models.folders import own_cache
 
 FORMAT = "circuitdsl/results/4"
 """Goes into every key. Raise the number when a reading or a world comes to mean something else, or has other last

@@ -17,6 +17,7 @@ from lark.lexer import PatternRE, TerminalDef
 from circuitdsl.actions import Action, actions
 from circuitdsl.components import Component, kinds
 from circuitdsl.errors import InputError
+from circuitdsl.language.kept_parser import kept_parser
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,13 @@ def is_name(text: str) -> bool:
 def _parser() -> Lark:
     added = {name: each for name, each in {**kinds(), **actions()}.items() if each.grammar}
     text = "\n".join([grammar_text(), *(each.grammar for each in added.values())])
-    reserve = _reserving([name for name in added if name.islower()])
+    reserved = [name for name in added if name.islower()]
+
+    def make() -> Lark:
+        return Lark(text, parser="lalr", propagate_positions=True, edit_terminals=_reserving(reserved))
+
     try:
-        return Lark(text, parser="lalr", propagate_positions=True, edit_terminals=reserve)
+        return kept_parser(text, reserved, make)
     except LarkError as error:
         if not added:
             raise

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from circuitdsl.errors import InputError
+from circuitdsl.home import at_home, own_cache
 from circuitdsl.models.names import hub_names, own_name
 from circuitdsl.models.planted.plans import PLANTED
 
@@ -89,29 +90,10 @@ def added_folder(name: str) -> Path:
     return own_cache() / "models" / name
 
 
-def own_cache() -> Path:
-    """What circuitdsl keeps for itself: $CIRCUITDSL_CACHE, or circuitdsl in the user's cache folder.
-
-    Raises InputError for a user who has no home, unless the environment names a folder.
-    """
-    named = os.environ.get("CIRCUITDSL_CACHE")
-    return _at_home(Path(named or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "circuitdsl"))
-
-
-def _at_home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise InputError(
-            f"{path} is in a home folder, and this user has none (HOME is not set)",
-            "set HOME, or name a folder to keep things in with CIRCUITDSL_CACHE and HF_HOME",
-        ) from error
-
-
 def cache_folder() -> Path:
     """Where Hugging Face keeps what it has downloaded, by its own environment variables. Raises as ``own_cache``."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    return _at_home(Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub"))
+    return at_home(Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub"))
 
 
 def _places(name: str) -> Iterator[Path]:

@@ -1,0 +1,82 @@
+"""A parser that is kept between calls, since Lark takes a tenth of a second to make its table of a grammar.
+
+Kept is what Lark says of a parser as data, as JSON with a checksum, under a hash of the grammar, of the words that it
+reserves and of Lark's version. What cannot be read or lacks its checksum is made again; what cannot be written is not
+kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import lark
+from lark import Lark
+from lark.grammar import Rule
+from lark.lexer import TerminalDef
+
+from circuitdsl.errors import InputError
+from circuitdsl.home import own_cache
+
+_FORMAT = "circuitdsl/parser/1"
+
+
+def kept_parser(text: str, reserved: Sequence[str], make: Callable[[], Lark]) -> Lark:
+    """The parser of a grammar that reserves some words: the one that is kept, or one that is made, and kept."""
+    key = _hash(json.dumps([_FORMAT, lark.__version__, text, *reserved]).encode())
+    try:
+        path = own_cache() / "parsers" / f"{key}.json"
+    except InputError:  # a user who has no home
+        return make()
+    found = _read(path)
+    if found is None:
+        found = make()
+        with suppress(OSError):
+            _write(path, _data(found))
+    return found
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _data(parser: Lark) -> bytes:
+    """What Lark's own files of parsers hold."""
+    data, memo = parser.memo_serialize([TerminalDef, Rule])
+    data["options"]["edit_terminals"] = None  # the terminals are those that it has edited
+    return json.dumps({"data": data, "memo": memo}).encode()
+
+
+def _read(path: Path) -> Lark | None:
+    try:
+        checksum, _, data = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if checksum.decode("ascii", "replace") != _hash(data):
+        return None
+    kept = json.loads(data)
+    table = kept["data"]["parser"]["parser"]
+    table["tokens"] = _by_number(table["tokens"])
+    table["states"] = {
+        state: {token: tuple(action) for token, action in _by_number(actions).items()}
+        for state, actions in _by_number(table["states"]).items()
+    }
+    return Lark._load_from_dict(kept["data"], _by_number(kept["memo"]))  # pyright: ignore[reportPrivateUsage]
+
+
+def _by_number(of_json: dict[str, Any]) -> dict[int, Any]:
+    """JSON has no numbers as keys."""
+    return {int(key): value for key, value in of_json.items()}
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Make a file that is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(_hash(data).encode() + b"\n" + data)
+    Path(file.name).replace(path)
