@@ -65,12 +65,12 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     looks = (
         (sketched_looks if sketches else early_looks)(prompts) if screening is None and not method.prompts_all else ()
     )
-    raced = _raced(rows, sketches, prompts, looks, number, method, bench)
-    known = bench.measure((rows[node] for node in raced.rest), method.prompts_first)
-    found = beyond({node: known[rows[node]] for node in raced.rest}, number, method, bench)
+    left = raced(rows, sketches, prompts, looks, number, method, bench)
+    known = bench.measure((rows[node] for node in left.rest), method.prompts_first)
+    found = beyond({node: known[rows[node]] for node in left.rest}, number, method, bench)
     fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
     heads = fresh.heads if fresh else _heads(found, split_confidence(method.confidence, max(1, number)), bench)
-    how = Search(raced.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0)
+    how = Search(left.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0)
     return Found(heads, how, screening, prompts if sketches else 0)
 
 
@@ -81,7 +81,7 @@ def _data(circuit: Circuit) -> Data:
 # --- looking -----------------------------------------------------------------------------------------
 
 
-def _raced(
+def raced(
     rows: Rows, sketches: Rows, prompts: int, looks: Sequence[int], number: int, method: Method, bench: Bench
 ) -> Raced[Node]:
     """A race of which those drop out that would not be found on all prompts, as far as they and ``sketches`` tell."""

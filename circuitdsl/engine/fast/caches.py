@@ -29,6 +29,9 @@ PIECE = 1024
 """Tokens of the prompts of a mean that a thread takes at once: so few that none is left without, and so many that
 products are as fast as with more."""
 
+PARTS = 4
+"""Parts of a run that worlds share, by prompts."""
+
 Tick = Callable[[float], None]
 """Told of work done, in prompts through a whole forward pass."""
 
@@ -52,9 +55,9 @@ def run_whole(
 def run_in_parts(
     network: Network, tokens: Tensor, required: Required, threads: int
 ) -> tuple[Tensor, dict[str, Cached]]:
-    """The same, some of the prompts on each thread. No figure depends on their number where none depends on what is
-    computed beside it (``products``): in other precisions there is one part."""
-    parts = min(threads, len(tokens)) if network.embedding.dtype == torch.float32 else 1
+    """The same, some of the prompts on each thread: as many parts whatever the number of threads is, on which no figure
+    must depend on any processor."""
+    parts = min(PARTS, len(tokens)) if network.embedding.device.type == "cpu" else 1
 
     def run(part: tuple[Tensor, Required]) -> tuple[Tensor, dict[str, Cached]]:
         return run_whole(network, *part)
@@ -62,7 +65,7 @@ def run_in_parts(
     masks = {name: [None] * parts if mask is None else mask.tensor_split(parts) for name, mask in required.items()}
     rows = tokens.tensor_split(parts)
     some = [(each, {name: split[at] for name, split in masks.items()}) for at, each in enumerate(rows)]
-    ends, activations = zip(*in_order(run, some, parts), strict=True)
+    ends, activations = zip(*in_order(run, some, threads), strict=True)
     found = {name: one_below_another([each.pop(name) for each in activations]) for name in required}
     return torch.cat(ends), found
 
