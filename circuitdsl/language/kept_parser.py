@@ -2,7 +2,7 @@
 
 Kept is what Lark says of a parser as data, as JSON with a checksum, under a hash of the grammar, of the words that it
 reserves and of Lark's version. What cannot be read or lacks its checksum is made again; what cannot be written is not
-kept.
+kept. How Lark puts a parser into data is its own: with a release that does it otherwise nothing is kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import lark
 from lark import Lark
+from lark.exceptions import LarkError
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
@@ -24,6 +25,9 @@ from circuitdsl.errors import InputError
 from circuitdsl.home import own_cache
 
 _FORMAT = "circuitdsl/parser/1"
+
+_OTHERWISE = (AssertionError, AttributeError, LookupError, TypeError, ValueError, LarkError)
+"""What becomes of data that Lark does not write, or does not read."""
 
 
 def kept_parser(text: str, reserved: Sequence[str], make: Callable[[], Lark]) -> Lark:
@@ -36,7 +40,7 @@ def kept_parser(text: str, reserved: Sequence[str], make: Callable[[], Lark]) ->
     found = _read(path)
     if found is None:
         found = make()
-        with suppress(OSError):
+        with suppress(OSError, *_OTHERWISE):
             _write(path, _data(found))
     return found
 
@@ -59,7 +63,13 @@ def _read(path: Path) -> Lark | None:
         return None
     if checksum.decode("ascii", "replace") != _hash(data):
         return None
-    kept = json.loads(data)
+    try:
+        return _parser(json.loads(data))
+    except _OTHERWISE:
+        return None
+
+
+def _parser(kept: dict[str, Any]) -> Lark:
     table = kept["data"]["parser"]["parser"]
     table["tokens"] = _by_number(table["tokens"])
     table["states"] = {

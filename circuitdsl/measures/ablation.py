@@ -275,7 +275,8 @@ def _leading_minimality(request: Request, few: Measurement) -> Asking:
     own = sample(request.data, *(results[e] for e in (clean, *pair)))
     width = few.samples[0].columns.shape[1]
     others = few.estimand.moved(own.columns.shape[1], width).of
-    chosen = f"of {len(others)} sets the largest{f', without {name},' if name else ''} on {few.prompts} prompts"
+    largest = f"of {len(others)} sets the largest{f', without {name},' if name else ''} on {few.prompts} prompts"
+    chosen = f"{largest}, by which alone the others have an upper end"
     return Measurement(
         (own, *few.samples),
         Led(_added(request, 0, 1), (*others[:place], *others[place + 1 :]), place),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from lark import Lark
 
@@ -21,6 +23,10 @@ def not_made() -> Lark:
 
 def places(tree) -> list[tuple[str, int, int]]:
     return [(each.data, each.meta.start_pos, each.meta.end_pos) for each in tree.iter_subtrees() if not each.meta.empty]
+
+
+def signed(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).hexdigest().encode() + b"\n" + data
 
 
 @pytest.fixture
@@ -51,13 +57,27 @@ def test_another_grammar_and_other_words_have_one_of_their_own(folder):
     assert len([*folder.iterdir()]) == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\n{}"])
+WHOLE = b'{"data": {"parser": {"parser": {"tokens": {}, "states": {"0": []}}}}, "memo": {}}'
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"\xff\n{}", signed(b"[]"), signed(b"{"), signed(b"{}"), signed(WHOLE)]
+)
 def test_a_damaged_one_is_made_again(folder, content):
+    """One that is whole and holds something else too."""
     kept_parser(grammar_text(), [], made)
     (path,) = folder.iterdir()
     path.write_bytes(content)
     kept_parser(grammar_text(), [], made)
     assert kept_parser(grammar_text(), [], not_made).parse("circuit a { model mini task ioi }")
+
+
+@pytest.mark.parametrize("name", ["memo_serialize", "_load_from_dict"])
+def test_with_a_lark_that_does_it_otherwise_it_is_made(folder, monkeypatch, name):
+    kept_parser(grammar_text(), [], made)
+    monkeypatch.setattr(Lark, name, None)
+    for words in ([], ["copy"]):  # one that is kept, and one that is not
+        assert kept_parser(grammar_text(), words, made).parse("circuit a { model mini task ioi }")
 
 
 def test_where_nothing_can_be_written_it_is_made(tmp_path, monkeypatch):
