@@ -13,6 +13,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from arrays import array, arrays
 from circuitdsl.components import Head, Node, Position
+from circuitdsl.engine.fast import caches
 from circuitdsl.engine.fast.edits import Edit, Rows
 from circuitdsl.engine.fast.engine import FastEngine, engine_for
 from circuitdsl.engine.fast.hook_points import before_outputs
@@ -181,7 +182,8 @@ def test_on_several_threads_chunks_are_taken_in_order_and_once():
     assert taken == list(range(12))
 
 
-def test_figures_are_the_same_to_the_bit_on_any_number_of_threads():
+def test_figures_are_the_same_to_the_bit_on_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(caches, "PART", 1)  # shared runs in four parts
     model, stream = architecture("llama, grouped queries"), prompts(12, 0)
     drawn = [Experiment(DATA, *pair) for pair in Draw(model.geometry, 5).experiments(30)]
     engine = FastEngine(model, memory=100_000, tokens=100)  # a few worlds a stack, several passes for a mean

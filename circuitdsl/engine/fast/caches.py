@@ -25,12 +25,13 @@ from circuitdsl.engine.references import References
 from circuitdsl.engine.sources import Result, Sources
 from circuitdsl.measures.experiments import FromCounterfactual, Mean, Resample, Source, Zero
 
-PIECE = 1024
+PIECE = 512
 """Tokens of the prompts of a mean that a thread takes at once: so few that none is left without, and so many that
 products are as fast as with more."""
 
-PARTS = 4
-"""Parts of a run that worlds share, by prompts."""
+PARTS, PART = 4, 128
+"""A run that worlds share is made in so many parts at most, by prompts, of so many tokens at least: of fewer, products
+are slower."""
 
 Tick = Callable[[float], None]
 """Told of work done, in prompts through a whole forward pass."""
@@ -57,7 +58,7 @@ def run_in_parts(
 ) -> tuple[Tensor, dict[str, Cached]]:
     """The same, some of the prompts on each thread: as many parts whatever the number of threads is, on which no figure
     must depend on any processor."""
-    parts = min(PARTS, len(tokens)) if network.embedding.device.type == "cpu" else 1
+    parts = min(PARTS, len(tokens), max(1, tokens.numel() // PART)) if network.embedding.device.type == "cpu" else 1
 
     def run(part: tuple[Tensor, Required]) -> tuple[Tensor, dict[str, Cached]]:
         return run_whole(network, *part)
