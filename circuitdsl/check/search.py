@@ -85,7 +85,7 @@ def raced(
     rows: Rows, sketches: Rows, prompts: int, looks: Sequence[int], number: int, method: Method, bench: Bench
 ) -> Raced[Node]:
     """A race of which those drop out that would not be found on all prompts, as far as they and ``sketches`` tell."""
-    estimated = bench.measure(sketches.values(), method.prompts_first)
+    estimated = bench.measure(sketches.values(), prompts)
 
     def settled(nodes: Sequence[Node], count: int) -> frozenset[Node]:
         known = bench.measure((rows[node] for node in nodes), count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -65,13 +65,10 @@ def is_name(text: str) -> bool:
 def _parser() -> Lark:
     added = {name: each for name, each in {**kinds(), **actions()}.items() if each.grammar}
     text = "\n".join([grammar_text(), *(each.grammar for each in added.values())])
-    reserved = [name for name in added if name.islower()]
-
-    def make() -> Lark:
-        return Lark(text, parser="lalr", propagate_positions=True, edit_terminals=_reserving(reserved))
-
+    words = [name for name in added if name.islower()]
+    unless = rf"(?!(?:{'|'.join(words)})\b)" if words else ""
     try:
-        return kept_parser(text, reserved, make)
+        return kept_parser(text, _OPTIONS, unless, _reserving(unless))
     except LarkError as error:
         if not added:
             raise
@@ -80,13 +77,16 @@ def _parser() -> Lark:
         raise InputError(message, f"uninstall the package that adds {names}") from error
 
 
-def _reserving(words: Sequence[str]) -> Callable[[TerminalDef], None]:
-    """Keeps added words from being names, as the words of our grammar are."""
+_OPTIONS = {"parser": "lalr", "propagate_positions": True}
+
+
+def _reserving(unless: str) -> Callable[[TerminalDef], None]:
+    """Keeps what begins so from being a name, as the words of our grammar are."""
 
     def reserve(terminal: TerminalDef) -> None:
-        if words and terminal.name == "NAME":
+        if unless and terminal.name == "NAME":
             old = terminal.pattern
-            terminal.pattern = PatternRE(rf"(?!(?:{'|'.join(words)})\b){old.value}", old.flags)
+            terminal.pattern = PatternRE(unless + old.value, old.flags)
 
     return reserve
 

@@ -1,8 +1,9 @@
 """A parser that is kept between calls, since Lark takes a tenth of a second to make its table of a grammar.
 
-Kept is what Lark says of a parser as data, as JSON with a checksum, under a hash of the grammar, of the words that it
-reserves and of Lark's version. What cannot be read or lacks its checksum is made again; what cannot be written is not
-kept. How Lark puts a parser into data is its own: with a release that does it otherwise nothing is kept.
+Kept is what Lark says of a parser as data, as JSON with a checksum, under a hash of all that it is made of: the
+grammar, options, how its terminals are edited, and Lark's version. What cannot be read or lacks its checksum is made
+again; what cannot be written is not kept. How Lark puts a parser into data is its own: with a release that does it
+otherwise nothing is kept.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import lark
 from lark import Lark
-from lark.exceptions import LarkError
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
@@ -26,13 +26,17 @@ from circuitdsl.home import own_cache
 
 _FORMAT = "circuitdsl/parser/1"
 
-_OTHERWISE = (AssertionError, AttributeError, LookupError, TypeError, ValueError, LarkError)
-"""What becomes of data that Lark does not write, or does not read."""
 
+def kept_parser(
+    text: str, options: Mapping[str, Any], edited: str, edit_terminals: Callable[[TerminalDef], None]
+) -> Lark:
+    """The parser of a grammar: the one that is kept, or one that is made, and kept. ``edited`` stands for what
+    ``edit_terminals`` does. Raises LarkError for a grammar that is none."""
+    key = _hash(json.dumps([_FORMAT, lark.__version__, text, options, edited]).encode())
 
-def kept_parser(text: str, reserved: Sequence[str], make: Callable[[], Lark]) -> Lark:
-    """The parser of a grammar that reserves some words: the one that is kept, or one that is made, and kept."""
-    key = _hash(json.dumps([_FORMAT, lark.__version__, text, *reserved]).encode())
+    def make() -> Lark:
+        return Lark(text, **options, edit_terminals=edit_terminals)
+
     try:
         path = own_cache() / "parsers" / f"{key}.json"
     except InputError:  # a user who has no home
@@ -40,7 +44,7 @@ def kept_parser(text: str, reserved: Sequence[str], make: Callable[[], Lark]) ->
     found = _read(path)
     if found is None:
         found = make()
-        with suppress(OSError, *_OTHERWISE):
+        with suppress(Exception):
             _write(path, _data(found))
     return found
 
@@ -51,7 +55,7 @@ def _hash(data: bytes) -> str:
 
 def _data(parser: Lark) -> bytes:
     """What Lark's own files of parsers hold."""
-    data, memo = parser.memo_serialize([TerminalDef, Rule])
+    data, memo = parser.memo_serialize([TerminalDef, Rule])  # pyright: ignore[reportUnknownMemberType]
     data["options"]["edit_terminals"] = None  # the terminals are those that it has edited
     return json.dumps({"data": data, "memo": memo}).encode()
 
@@ -65,7 +69,7 @@ def _read(path: Path) -> Lark | None:
         return None
     try:
         return _parser(json.loads(data))
-    except _OTHERWISE:
+    except Exception:
         return None
 
 
@@ -76,7 +80,7 @@ def _parser(kept: dict[str, Any]) -> Lark:
         state: {token: tuple(action) for token, action in _by_number(actions).items()}
         for state, actions in _by_number(table["states"]).items()
     }
-    return Lark._load_from_dict(kept["data"], _by_number(kept["memo"]))  # pyright: ignore[reportPrivateUsage]
+    return Lark._load_from_dict(kept["data"], _by_number(kept["memo"]))  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
 
 
 def _by_number(of_json: dict[str, Any]) -> dict[int, Any]:
@@ -88,5 +92,11 @@ def _write(path: Path, data: bytes) -> None:
     """Make a file that is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(_hash(data).encode() + b"\n" + data)
-    Path(file.name).replace(path)
+        made = Path(file.name)
+        try:
+            file.write(_hash(data).encode() + b"\n" + data)
+            file.close()
+            made.replace(path)
+        except BaseException:
+            made.unlink(missing_ok=True)
+            raise

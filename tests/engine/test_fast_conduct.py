@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_chunks_halve_when_memory_runs_out_and_nothing_is_run_twice():
         assert squares == [item * item for item in chunk]
         done.extend(chunk)
 
-    assert in_chunks([range(8), range(8, 10)], run, take)
+    assert in_chunks([range(8), range(8, 10)], run, take) == 2
     assert sizes == [8, 4, 2, 2, 2, 2, 1, 1]
     assert done == list(range(10))
 
@@ -180,6 +181,27 @@ def test_on_several_threads_chunks_are_taken_in_order_and_once():
     chunks = [range(start, start + 4) for start in range(0, 12, 4)]
     assert in_chunks(chunks, run, lambda chunk, result: taken.extend(result), threads=3)
     assert taken == list(range(12))
+
+
+@pytest.mark.parametrize("chunks", [[[0], [1]], [[0, 1], [2]]])
+def test_what_does_not_fit_beside_others_runs_alone(chunks):
+    """Each item takes three of four units while it runs."""
+    room, both, taken = threading.Lock(), threading.Barrier(2), list[int]()
+
+    def run(chunk):
+        if len(chunk) > 1:
+            raise MemoryError
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # for another one, if there is one beside it
+        if not room.acquire(blocking=False):
+            raise MemoryError
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        room.release()
+        return list(chunk)
+
+    in_chunks(chunks, run, lambda chunk, result: taken.extend(result), threads=2)
+    assert taken == [item for chunk in chunks for item in chunk]
 
 
 def test_figures_are_the_same_to_the_bit_on_any_number_of_threads(monkeypatch):

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from lark import Lark
+from lark.exceptions import UnexpectedInput
+from lark.lexer import PatternRE, TerminalDef
 
 from circuitdsl.language.grammar import grammar_text
 from circuitdsl.language.kept_parser import kept_parser
 from circuitdsl.language.parse import parse_interactive
 from circuitdsl.library import specs_folder
 
+OPTIONS = {"parser": "lalr", "propagate_positions": True}
+LINE = "circuit copy { model mini task ioi }"
 
-def made() -> Lark:
-    return Lark(grammar_text(), parser="lalr", propagate_positions=True)
+
+def as_it_is(terminal: TerminalDef) -> None:
+    """Edits nothing."""
 
 
-def not_made() -> Lark:
+def no_copy(terminal: TerminalDef) -> None:
+    if terminal.name == "NAME":
+        terminal.pattern = PatternRE(r"(?!copy\b)" + terminal.pattern.value, terminal.pattern.flags)
+
+
+def not_made(terminal: TerminalDef) -> None:
     pytest.fail("it was kept")
+
+
+def parser(edit: Callable[[TerminalDef], None] = as_it_is, edited: str = "", text: str = grammar_text()) -> Lark:
+    return kept_parser(text, OPTIONS, edited, edit)
 
 
 def places(tree) -> list[tuple[str, int, int]]:
@@ -36,8 +51,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_it_gives_the_same_trees_and_accepts_the_same(folder):
-    first = kept_parser(grammar_text(), [], made)
-    kept = kept_parser(grammar_text(), [], not_made)
+    first = parser()
+    kept = parser(not_made)
     texts = [path.read_text(encoding="utf-8") for path in sorted((specs_folder() / "mini").glob("*.circuit"))]
     assert texts
     for text in texts:
@@ -51,10 +66,17 @@ def test_it_gives_the_same_trees_and_accepts_the_same(folder):
 
 
 def test_another_grammar_and_other_words_have_one_of_their_own(folder):
-    kept_parser(grammar_text(), [], made)
-    kept_parser(grammar_text() + "\n", [], made)
-    kept_parser(grammar_text(), ["copy"], made)
-    assert len([*folder.iterdir()]) == 3
+    parser()
+    parser(text=grammar_text() + "\n")
+    parser(no_copy, "copy")
+    kept_parser(grammar_text(), {**OPTIONS, "propagate_positions": False}, "", as_it_is)
+    assert len([*folder.iterdir()]) == 4
+
+
+def test_a_word_that_is_reserved_stays_so(folder):
+    for edit in (no_copy, not_made):
+        with pytest.raises(UnexpectedInput):
+            parser(edit, "copy").parse(LINE)
 
 
 WHOLE = b'{"data": {"parser": {"parser": {"tokens": {}, "states": {"0": []}}}}, "memo": {}}'
@@ -65,22 +87,22 @@ WHOLE = b'{"data": {"parser": {"parser": {"tokens": {}, "states": {"0": []}}}}, 
 )
 def test_a_damaged_one_is_made_again(folder, content):
     """One that is whole and holds something else too."""
-    kept_parser(grammar_text(), [], made)
+    parser()
     (path,) = folder.iterdir()
     path.write_bytes(content)
-    kept_parser(grammar_text(), [], made)
-    assert kept_parser(grammar_text(), [], not_made).parse("circuit a { model mini task ioi }")
+    parser()
+    assert parser(not_made).parse(LINE)
 
 
 @pytest.mark.parametrize("name", ["memo_serialize", "_load_from_dict"])
 def test_with_a_lark_that_does_it_otherwise_it_is_made(folder, monkeypatch, name):
-    kept_parser(grammar_text(), [], made)
+    parser()
     monkeypatch.setattr(Lark, name, None)
-    for words in ([], ["copy"]):  # one that is kept, and one that is not
-        assert kept_parser(grammar_text(), words, made).parse("circuit a { model mini task ioi }")
+    for edited in ("", "otherwise"):  # one that is kept, and one that is not
+        assert parser(edited=edited).parse(LINE)
 
 
 def test_where_nothing_can_be_written_it_is_made(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "file"))
-    assert kept_parser(grammar_text(), [], made).parse("circuit a { model mini task ioi }")
+    assert parser().parse(LINE)

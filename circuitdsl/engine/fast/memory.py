@@ -55,22 +55,23 @@ def in_chunks(
     run: Callable[[Sequence[Item]], Result],
     take: Callable[[Sequence[Item], Result], None],
     threads: int = 1,
-) -> bool:
-    """Run all chunks; whenever memory runs out, those that are left are halved. Whether it ever did.
+) -> int:
+    """Run all chunks; whenever memory runs out, those that are left are halved. How often they were.
 
     So many chunks run at once, and ``take`` is given what each makes, in order. ``run`` must leave nothing behind when
-    it fails. Raises the error itself where a single item does not fit.
+    it fails. Where a single item does not fit beside others, what is left runs one after the other; raises the error
+    itself where it does not fit alone.
     """
 
     def attempt(chunk: Sequence[Item]) -> tuple[Result] | None:
         try:
             return (run(chunk),)
         except (MemoryError, RuntimeError) as error:
-            if len(chunk) == 1 or not _out_of_memory(error):
+            if (len(chunk) == 1 and threads == 1) or not _out_of_memory(error):
                 raise
             return None
 
-    left, halved = [*chunks], False
+    left, halved = [*chunks], 0
     while left:
         done = 0
         with closing(in_order(attempt, left, threads)) as results:
@@ -79,8 +80,11 @@ def in_chunks(
                     break
                 take(chunk, *result)
                 done += 1
-        halved = halved or done < len(left)
-        left = [half for chunk in left[done:] for half in _halves(chunk)]
+        left = left[done:]
+        if left and len(left[0]) == 1:
+            threads = 1
+        elif left:
+            left, halved = [half for chunk in left for half in _halves(chunk)], halved + 1
     return halved
 
 

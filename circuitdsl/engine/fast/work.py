@@ -244,8 +244,7 @@ class Work:
                 for start in range(0, len(variants), now)
             ]
             total += -(-len(side_by_side.variants) // size)
-        if in_chunks(stacks, self._run_stack, self._taken, self.threads):
-            self.memory //= 2
+        self.memory >>= in_chunks(stacks, self._run_stack, self._taken, self.threads)
         return total
 
     def _begin(self, world: World, readings: Sequence[Reading], variants: list[Variant]) -> None:
