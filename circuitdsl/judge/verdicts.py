@@ -223,7 +223,7 @@ def _against_control(weighed: Weighed, estimate: Estimate, bound: Control, confi
             return _against_pair(weighed, estimate, bound, control, confidence)
         case Shuffled() as control:
             judged = _against_shuffles(estimate, weighed.shuffled(control), confidence, weighed.split)
-            return replace(judged, control_prompts=weighed.measurement.prompts)
+            return judged if judged.control is None else replace(judged, control_prompts=weighed.measurement.prompts)
         case RandomSets() as control:
             return _against_sets(estimate, ranked_of(weighed, control, bound), confidence)
         case None:

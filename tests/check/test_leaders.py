@@ -162,15 +162,22 @@ def test_random_sets_are_looked_at_on_few_prompts_and_again_on_all_where_one_doe
     whole = outcomes["faithfulness"]
     assert (whole.p_value, whole.prompts, runs["faithfulness"]) == (0.01, 60, {15})
     assert whole.note.startswith("0 of 99 random sets do as well, on the first 15 prompts")
+    assert bound_of(whole)["prompts"] == 15
     assert whole.singles is not None and len(whole.singles.values) == 60
 
     lost = outcomes["knockout"]
     assert lost.p_value is not None and max(runs["knockout"]) == 60
     assert round(100 * lost.p_value) == min(100, 2 + int(lost.note.split()[0]))
+    assert bound_of(lost)["prompts"] == lost.prompts == 60
 
     (alone,) = bench.judge(claiming(f"{path} >= 0").claims)
     sent, sizes = outcomes["effect"].estimate.value, alone.estimate.value
     assert sent is not None and sizes is not None and sent == pytest.approx(abs(sizes))
+
+
+def bound_of(outcome):
+    """What the JSON of a report says of what a claim compares with."""
+    return outcome.to_dict()["bound"]
 
 
 def test_random_sets_are_looked_at_once_where_a_second_look_could_not_decide():

@@ -48,6 +48,7 @@ def test_chance_holds_only_if_the_overlap_is_rare_enough():
     assert heads.p_value == pytest.approx(4 / 56 + 24 / 56 * 1 / 4)
     assert heads.verdict is Verdict.FAILS
     assert heads.control is not None
+    assert heads.to_dict()["bound"] == {"op": ">", "control": "chance", **heads.control.to_dict(), "prompts": None}
     assert heads.control.value == pytest.approx((3 * 4 / 8 + 2 * 1 / 8) / 4)
     twin = judge("heads", Control("chance"), right=LEFT)
     assert twin.verdict is Verdict.HOLDS

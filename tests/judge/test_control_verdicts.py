@@ -57,6 +57,7 @@ def test_a_weaker_sham_is_beaten_and_a_stronger_one_is_not(sign: int):
     found = judge(against(patched, clean, weak), SHAM, 0.95)
     assert found.verdict is Verdict.HOLDS
     assert found.control is not None and found.control.value == pytest.approx(0.2 / 3, abs=0.02)
+    assert found.control_prompts == 60
     assert judge(against(patched, clean, strong), SHAM, 0.95).verdict is Verdict.FAILS
     assert judge(against(patched, clean, strong), Control("sham", "<"), 0.95).verdict is Verdict.HOLDS
 
@@ -184,6 +185,8 @@ def test_two_prompts_a_template_are_told_apart_too():
 
 
 def test_what_does_not_vary_has_none():
-    assert judge(pairs(np.ones(20), np.arange(20.0)), CHANCE, 0.95).verdict is Verdict.UNDECIDED
+    found = judge(pairs(np.ones(20), np.arange(20.0)), CHANCE, 0.95)
+    assert (found.verdict, found.control, found.control_prompts) == (Verdict.UNDECIDED, None, None)
+    assert judge(pairs(np.arange(20.0), np.arange(20.0)), CHANCE, 0.95).control_prompts == 20
     assert np.isnan(shuffled(np.ones(20), np.arange(20.0), in_templates(20), 9, 0)).all()
     assert np.isnan(ratio(np.zeros(1), np.zeros(1))).all()

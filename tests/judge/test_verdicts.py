@@ -153,6 +153,7 @@ def test_random_sets_on_few_prompts_are_compared_with_the_real_one_there():
     found = judge(Weighed(beside, each), Control("random heads", ">"), 0.95)
     assert (found.estimate.value, found.p_value) == (pytest.approx(3.0), pytest.approx(2 / 3))
     assert found.note == "1 of 2 random sets do as well, on the first 8 prompts"
+    assert found.control_prompts == 8
     assert beside.prompts == 20
 
 
