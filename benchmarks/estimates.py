@@ -76,7 +76,7 @@ def row(plan: CircuitPlan, sketches: Mapping[Node, Started], known: Drawn, size:
         lost.update({*by_all} - {*race.rest})
         before = (0, *(count for count, _ in race.looks))
         done += sum(number * (count - last) for (count, number), last in zip(race.looks, before, strict=False))
-    worst = max(found, key=lambda node: lost[node] / found[node], default=None)
+    worst = max(found, key=lambda node: (lost[node], lost[node] / found[node]), default=None)
     return [
         str(size),
         str(samples),

@@ -6,9 +6,9 @@ from benchmarks import estimates
 
 
 def test_samples_may_be_larger_than_the_specification_asks_for(capsys):
-    """Of mini's IOI, whose first look is at 60 prompts."""
-    estimates.main(["specs/mini/ioi.circuit", "--prompts", "12", "--sizes", "130", "--samples", "1"])
+    """Of mini's IOI, which begins with 90 prompts: half of a sample is more."""
+    estimates.main(["specs/mini/ioi.circuit", "--prompts", "12", "--sizes", "270", "--samples", "1"])
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert [row[:3] for row in rows] == [["130", "1", "no"], ["130", "1", "yes"]]
+    assert [row[:3] for row in rows] == [["270", "1", "no"], ["270", "1", "yes"]]
     without, with_them = (int(row[3].rstrip("%")) for row in rows)
     assert 0 < with_them < without < 100
