@@ -1,0 +1,127 @@
+"""Specifications and circuits, read from files or a text, or given as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from circuitdsl.api.environments import environment
+from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit, Document
+from circuitdsl.language.diagnostics import Diagnostic, render_all
+from circuitdsl.language.resolve import Loaded, circuit_named, load_with_warnings, resolve_source
+from circuitdsl.language.source import Source, normalised
+from circuitdsl.library import file_and_name, find_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from circuitdsl.models.given import AnyModel
+
+
+@dataclass(frozen=True)
+class Findings(Sequence[Diagnostic]):
+    """What is wrong or suspicious in specifications, in the order of the files and their lines, with their texts."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, Source]
+
+    @overload
+    def __getitem__(self, index: int) -> Diagnostic: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Diagnostic, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Diagnostic | tuple[Diagnostic, ...]:
+        return self.diagnostics[index]
+
+    def __len__(self) -> int:
+        return len(self.diagnostics)
+
+    def render(self, color: bool = False) -> str:
+        """All of it as text for a person, with a last line that counts it; "" if there is nothing."""
+        return render_all(self.diagnostics, self.sources, color)
+
+
+def load(
+    *paths: str | Path,
+    text: str | None = None,
+    model: AnyModel | None = None,
+    revision: str | None = None,
+    warned: Callable[[Findings], None] | None = None,
+) -> Document:
+    """Read and resolve spec files together, or one ``text``, against ``model`` in place of the models that they name
+    if it is given.
+
+    Files that ship are found by name (``mini/ioi``); files that a text names count from the working folder. The shape
+    of a model of the hub is that of its ``revision``. ``warned`` is told of what is suspicious, if anything is. Raises
+    SpecError with all that is wrong, and InputError for both files and a text, or neither.
+    """
+    if (text is None) == (not paths):
+        raise InputError("load takes files, or a text", 'write load("my.circuit") or load(text="circuit ...")')
+    known = environment(model, revision)
+    if text is None:
+        loaded = load_with_warnings(found_files(paths), known)
+    else:
+        loaded = resolve_source(Source("text", normalised(text)), known)
+    return after_warning(loaded, warned)
+
+
+def document_of(
+    given: Document | str | Path, function: str, model: AnyModel | None = None, revision: str | None = None
+) -> Document:
+    """A document as it is, or that of a file, read against the model that it is to be checked on.
+
+    Raises InputError for what is neither, SpecError for wrong text.
+    """
+    if isinstance(given, str | Path):
+        return load(given, model=model, revision=revision)
+    _require(given, Document, function, "a document or a file")
+    return given
+
+
+AnyCircuit = Circuit | str | Path
+"""A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several."""
+
+
+def circuit_of(
+    given: AnyCircuit, function: str, what: str, model: AnyModel | None = None, revision: str | None = None
+) -> Circuit:
+    """A circuit as it is, or the one of a file, read against the model that it is to be measured on.
+
+    Raises InputError for what is no circuit, SpecError for wrong text.
+    """
+    if isinstance(given, str | Path):
+        path, name = file_and_name(str(given))
+        return circuit_named(load(path, model=model, revision=revision), name, path)
+    _require(given, Circuit, function, what)
+    return given
+
+
+def found_files(paths: Iterable[str | Path]) -> list[str]:
+    return [find_spec(str(path)) for path in paths]
+
+
+def after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:
+    if loaded.warnings and warned is not None:
+        warned(Findings(loaded.warnings, loaded.sources))
+    return loaded.document
+
+
+def require_blocks(document: Document, paths: Iterable[str | Path]) -> None:
+    """Refuse a document in which there is nothing to check. Raises InputError."""
+    if not (document.circuits or document.comparisons or document.interventions):
+        raise InputError(
+            f"nothing to check in {', '.join(map(str, paths))}",
+            "write a circuit, compare or intervention block; what is only named by `use` is not checked",
+        )
+
+
+def _require(given: object, kind: type, function: str, what: str) -> None:
+    if not isinstance(given, kind):
+        raise InputError(
+            f"{function} takes {what}, not a {type(given).__name__}",
+            'read one with load("my.circuit"), which has the circuits of a file as .circuits',
+        )
