@@ -10,7 +10,7 @@ takes half the time without.
 from circuitdsl.api.atlases import atlas, measure_atlas
 from circuitdsl.api.attributing import attribute
 from circuitdsl.api.checking import check, plan
-from circuitdsl.api.comparing import compare, compare_function, diff
+from circuitdsl.api.comparing import changes, compare, compare_function, diff
 from circuitdsl.api.drafting import draft, plan_draft
 from circuitdsl.api.drifting import drift
 from circuitdsl.api.environments import environment, require_shapes, tolerant_environment
@@ -21,11 +21,9 @@ from circuitdsl.api.reading import Findings, load, require_blocks
 from circuitdsl.api.refining import refine
 from circuitdsl.api.showing import explain, show
 from circuitdsl.api.sweeping import plan_sweep, sweep
-from circuitdsl.api.watching import Checking, watch
-from circuitdsl.compare.versions import changes
+from circuitdsl.api.watching import watch
 
 __all__ = [
-    "Checking",
     "Findings",
     "atlas",
     "attribute",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.prompts import with_prompt_count
 from circuitdsl.api.reading import AnyCircuit, circuit_of
 from circuitdsl.api.workbench import workbench
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from circuitdsl.outcome import Atlas, AtlasFunction
 
 
+@checked
 def atlas(*circuits: AnyCircuit, function: AtlasFunction | None = None) -> Atlas:
     """Three circuits or files or more side by side: what every two share, against chance, and which are alike.
 
@@ -40,6 +42,7 @@ def atlas(*circuits: AnyCircuit, function: AtlasFunction | None = None) -> Atlas
     return Atlas(named, pairs, alike_together(pairs), function, notes_on_all(named))
 
 
+@checked
 def measure_atlas(
     *circuits: AnyCircuit,
     model: AnyModel | None = None,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.prompts import with_prompt_count
+from circuitdsl.api.reading import AnyCircuit, circuit_of
 from circuitdsl.errors import InputError, run_errors
-from circuitdsl.language.circuit import Circuit
 from circuitdsl.models import Opening, open_model
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from circuitdsl.outcome import AttributionReport
 
 
+@checked
 def attribute(
-    circuit: Circuit,
+    circuit: AnyCircuit,
     *,
     model: AnyModel | None = None,
     threshold: float = 0.1,
@@ -26,7 +28,8 @@ def attribute(
     revision: str | None = None,
     dtype: Dtype | None = None,
 ) -> AttributionReport:
-    """The features of a circuit's dictionaries to which its metric is attributed, strongest first: to find them.
+    """The features of a circuit's dictionaries, or of those of a file's, to which its metric is attributed, strongest
+    first: to find them.
 
     One backward pass through the model as a linear graph, in which a feature is kept where its value times its gradient
     exceeds ``threshold``, in units of the metric, on a prompt and at a token; with ``both_signs`` its size
@@ -43,7 +46,7 @@ def attribute(
 
     if not isinstance(threshold, Real) or not threshold >= 0:  # NaN is not, either
         raise InputError(f"the threshold {threshold!r} keeps no feature from another", "write 0 or more: 0.1")
-    circuit = with_prompt_count(circuit, prompts)
+    asked = with_prompt_count(circuit_of(circuit, "attribute", "a circuit or a file", model, revision), prompts)
     with run_errors():
-        opened = open_model(model or circuit.model, circuit.method.processing, Opening(device, revision, dtype))
-        return attributed(circuit, opened, Cut(threshold, both_signs))
+        opened = open_model(model or asked.model, asked.method.processing, Opening(device, revision, dtype))
+        return attributed(asked, opened, Cut(threshold, both_signs))

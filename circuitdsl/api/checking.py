@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.prompts import with_prompts
 from circuitdsl.api.reading import document_of
 from circuitdsl.api.workbench import workbench
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from circuitdsl.plan.plan import Plan
 
 
+@checked
 def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0, examples: bool = False) -> Plan:
     """The distinct experiments of a document or a file, their cost and the most memory that they take. Opens no model.
 
@@ -36,6 +38,7 @@ def plan(document: Document | str | Path, unexplained: bool = True, memory: int 
     return make_plan(document_of(document, "plan"), unexplained, memory, examples)
 
 
+@checked
 def check(
     document: Document | str | Path,
     model: AnyModel | None = None,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.prompts import with_prompt_count
 from circuitdsl.api.reading import AnyCircuit, circuit_of
 from circuitdsl.api.workbench import workbench
 from circuitdsl.check.progress import Progress
-from circuitdsl.compare.versions import changes
+from circuitdsl.compare.versions import Difference
+from circuitdsl.compare.versions import changes as differences
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Comparison
 from circuitdsl.language.comparisons import read_align
@@ -30,6 +32,7 @@ Align = Iterable[tuple[str, str]]
 """Roles that are each other's counterparts, (of the left circuit, of the right one)."""
 
 
+@checked
 def compare(left: AnyCircuit, right: AnyCircuit, align: Align = ()) -> Structure:
     """How far two circuits, or those of two files, are the same description: heads, nodes, roles and edges, against
     chance.
@@ -43,6 +46,7 @@ def compare(left: AnyCircuit, right: AnyCircuit, align: Align = ()) -> Structure
     return compared(left, right, _aligned(left, right, align))
 
 
+@checked
 def compare_function(
     left: AnyCircuit,
     right: AnyCircuit,
@@ -89,6 +93,15 @@ def compare_function(
         return bench.compare(planned, quoted, told)
 
 
+def changes(before: AnyCircuit, after: AnyCircuit) -> tuple[Difference, ...]:
+    """What a version of a circuit, or that of a file, says that another does not: nodes, roles, edges, claims, method.
+
+    Raises InputError for what is no circuit, SpecError for wrong text.
+    """
+    return differences(*_two("changes", before, after))
+
+
+@checked
 def diff(
     left: AnyCircuit,
     right: AnyCircuit,
@@ -106,7 +119,7 @@ def diff(
     left, right = _two("diff", left, right)
     compared = compare(left, right, align)
     same = left.name == right.name or (left.model, left.task) == (right.model, right.task)
-    return CircuitDiff(left, right, compared, changes(left, right) if same else None, block, functional)
+    return CircuitDiff(left, right, compared, differences(left, right) if same else None, block, functional)
 
 
 def _two(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitdsl import tasks
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import require_shapes, shapes_of, tokenizers_of
 from circuitdsl.api.reading import Findings
 from circuitdsl.api.sweeping import read_one_sweep
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from circuitdsl.plan.plan import Plan
 
 
+@checked
 def plan_draft(
     task: str | Path,
     *,
@@ -62,6 +64,7 @@ def plan_draft(
     return made
 
 
+@checked
 def draft(
     task: str | Path,
     *,

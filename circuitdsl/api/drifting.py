@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
+from circuitdsl.errors import InputError
+
 if TYPE_CHECKING:
     from circuitdsl.outcome import Drift, Report
     from circuitdsl.outcome.drift import Recorded
 
 
+@checked
 def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Path) -> Drift:
     """What changed between two reports of one specification: verdicts, values beyond their intervals, and what figures
     depend on. A report is one of :func:`check`, or the file of its JSON; of a panel it is ``panel[label]``, or
     ``panel.json:label``. Values of the same prompts are compared prompt by prompt.
 
-    Raises InputError for a file that is no report.
+    Raises InputError for what is no report.
     """
     from circuitdsl.outcome.drift import drifted
 
@@ -23,9 +27,16 @@ def drift(old: Report | Recorded | str | Path, new: Report | Recorded | str | Pa
 
 
 def _recorded(given: Report | Recorded | str | Path, name: str) -> Recorded:
+    from circuitdsl.outcome import Report
     from circuitdsl.outcome.drift import Recorded
     from circuitdsl.report.data.recorded import read_report, recorded
 
-    if isinstance(given, Recorded):
-        return given
-    return read_report(given) if isinstance(given, str | Path) else recorded(given.to_dict(), name)
+    match given:
+        case Recorded():
+            return given
+        case str() | Path():
+            return read_report(given)
+        case Report():
+            return recorded(given.to_dict(), name)
+        case _:
+            raise InputError(f"{name} is a {type(given).__name__}", "give what check found, or the file of its JSON")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl import tasks
+from circuitdsl.api.arguments import checked
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.environment import Environment, TaskRef
 from circuitdsl.measures.registry import measure_infos
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from circuitdsl.models.given import AnyModel
 
 
+@checked
 def environment(model: AnyModel | None = None, revision: str | None = None) -> Environment:
     """The models, tasks and measurements that this installation knows.
 

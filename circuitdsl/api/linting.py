@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitdsl import tasks
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import require_shapes, tokenizers_of, tolerant_environment
 from circuitdsl.api.reading import Findings, found_files
 from circuitdsl.errors import InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from circuitdsl.models.given import AnyModel
 
 
+@checked
 def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
 
@@ -48,6 +50,7 @@ def _of_prompts(paths: Sequence[Path], model: AnyModel | None, revision: str | N
         yield from read_file(path, tokenizer)
 
 
+@checked
 def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count."""
     found = lint_source(Source(name, normalised(text)), tolerant_environment(model, revision))
@@ -68,6 +71,7 @@ def with_prompts_read(found: Linted, model: AnyModel | None = None, revision: st
     return Findings((*found.diagnostics, *of_prompts), found.sources)
 
 
+@checked
 def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revision: str | None = None) -> Fixed:
     """A specification with all corrected that can be corrected in one way only; ``name`` as for :func:`lint_text`.
 
@@ -79,6 +83,7 @@ def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revis
     return fixed(text, name, tolerant_environment(model, revision))
 
 
+@checked
 def format(text: str, name: str = "text") -> str:
     """A specification in its one format, comments kept. ``name`` is what errors call it. Raises SpecError."""
     return format_source(text, name)

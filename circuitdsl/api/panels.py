@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.prompts import with_prompts
 from circuitdsl.api.reading import Findings, load, require_blocks
 from circuitdsl.api.workbench import workbench
 from circuitdsl.check.progress import Progress
+from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Document
 from circuitdsl.language.diagnostics import Diagnostic
 from circuitdsl.models import Opening
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from circuitdsl.outcome import Panel, Report
 
 
+@checked
 def panel(
     document: str | Path | Sequence[str | Path],
     models: str | Path | Iterable[str | Path | ListedModel],
@@ -47,15 +50,14 @@ def panel(
     the files are wrong.
     """
     from circuitdsl.check.panel import check_panel
-    from circuitdsl.models.listing import listed, read_listing, require_known, told_apart
+    from circuitdsl.models.listing import read_listing, require_known, told_apart
     from circuitdsl.plan.plan import make_plan
     from circuitdsl.report.data.recorded import record
 
     if isinstance(models, str | Path):
         named = read_listing(models)
     else:
-        named = (listed(each) if isinstance(each, str | Path) else each for each in models)
-        named = told_apart(tuple(named), "the models")
+        named = told_apart(tuple(map(_listed, models)), "the models")
     require_known(named)
     files = [document] if isinstance(document, str | Path) else document
     told_once = _once(warned)
@@ -81,6 +83,18 @@ def panel(
             if (spread := check_on_nodes(bench.executor, named, read, how, told)) is not None:
                 return spread
         return check_panel(named, checked, record, told)
+
+
+def _listed(given: object) -> ListedModel:
+    from circuitdsl.models.listing import ListedModel, listed
+
+    if isinstance(given, ListedModel):
+        return given
+    if not isinstance(given, str | Path):
+        raise InputError(
+            f"a panel is of names of models, and here is a {type(given).__name__}", 'write ["mini", "gpt2"]'
+        )
+    return listed(given)
 
 
 def _once(warned: Callable[[Findings], None] | None) -> Callable[[Findings], None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import environment
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Document
@@ -45,6 +46,7 @@ class Findings(Sequence[Diagnostic]):
         return render_all(self.diagnostics, self.sources, color)
 
 
+@checked
 def load(
     *paths: str | Path,
     text: str | None = None,

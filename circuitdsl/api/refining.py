@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import environment
 from circuitdsl.api.prompts import with_prompt_count
 from circuitdsl.api.reading import Findings, after_warning, found_files
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from circuitdsl.outcome import RefinementReport
 
 
+@checked
 def refine(
     path: str | Path,
     circuit: str = "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from circuitdsl.report.showing import Showable
 
 
+@checked
 def show(what: Showable, form: Literal["text", "svg", "html"] = "text", view: View | None = None) -> str:
     """A circuit, a plan, a report, or two circuits side by side, as a page of text, a picture, or a page of HTML.
 
@@ -24,6 +26,8 @@ def show(what: Showable, form: Literal["text", "svg", "html"] = "text", view: Vi
     from circuitdsl.report import showing
     from circuitdsl.report.output import View
 
+    if not isinstance(what, showing.Showable):
+        raise InputError(f"there is no page of a {type(what).__name__}", "give a circuit, a plan or what was found")
     match form:
         case "svg":
             return showing.picture(what)
@@ -35,6 +39,7 @@ def show(what: Showable, form: Literal["text", "svg", "html"] = "text", view: Vi
             return showing.page(what, view or View())
 
 
+@checked
 def explain(name: str = "") -> str:
     """What a name means: a measurement, a control, a diagnostic's code, a setting, a task or a model; without one, all
     such names.

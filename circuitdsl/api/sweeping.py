@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import require_shapes, shapes_of
 from circuitdsl.api.reading import Findings, after_warning
 from circuitdsl.api.workbench import workbench
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from circuitdsl.plan.plan import Plan
 
 
+@checked
 def plan_sweep(
     task: str | Path,
     *terms: str,
@@ -43,6 +45,7 @@ def plan_sweep(
     return made
 
 
+@checked
 def sweep(
     task: str | Path,
     *terms: str,

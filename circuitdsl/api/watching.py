@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 from circuitdsl import tasks
+from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import environment
 from circuitdsl.api.prompts import with_prompts
 from circuitdsl.api.reading import Findings, after_warning, found_files, require_blocks
@@ -27,50 +28,43 @@ if TYPE_CHECKING:
     from circuitdsl.outcome import Report
 
 
-class Checking(TypedDict, total=False):
-    """The keyword arguments of :func:`check`, as :func:`watch` takes them."""
-
-    model: str | Path | None
-    prompts: int | None
-    unexplained: bool
-    progress: Progress | None
-    store: Store | bool
-    engine: str
-    device: str | None
-    revision: str | None
-    dtype: Dtype | None
-    screen: str
-    memory: int
-    examples: bool
-    executor: str | None
-
-
+@checked
 def watch(
-    *paths: str | Path, warned: Callable[[Findings], None] | None = None, **checking: Unpack[Checking]
+    *paths: str | Path,
+    warned: Callable[[Findings], None] | None = None,
+    model: str | Path | None = None,
+    prompts: int | None = None,
+    unexplained: bool = True,
+    progress: Progress | None = None,
+    store: Store | bool = True,
+    engine: str = "fast",
+    device: str | None = None,
+    revision: str | None = None,
+    dtype: Dtype | None = None,
+    screen: str = "",
+    memory: int = 0,
+    examples: bool = False,
+    executor: str | None = None,
 ) -> Iterator[Report | InputError]:
     """Check spec files, and again whenever one of them is saved, without end: a report each time.
 
     Watched are the files, those that they use, and files of prompts. Models stay open in between. ``warned`` is told of
-    what is suspicious, each time. The first check raises as :func:`load` and :func:`check` do; after that wrong input
-    is given as the error itself, and the watch goes on.
+    what is suspicious, each time. Other arguments as for :func:`check`. The first check raises as :func:`load` and
+    :func:`check` do; after that wrong input is given as the error itself, and the watch goes on.
     """
     files, watched = found_files(paths), Watched()
-    model, revision, prompts = checking.get("model"), checking.get("revision"), checking.get("prompts")
 
     def read() -> Document:
         return with_prompts(_load_watched(watched, files, model, revision, warned), prompts)
 
     document = read()  # before anything loads torch, so that a wrong specification is told at once
-    opening = Opening(checking.get("device"), revision, checking.get("dtype"))
-    store, engine, memory = checking.get("store", True), checking.get("engine", "fast"), checking.get("memory", 0)
-    bench = workbench(model, store, engine, memory, opening, checking.get("screen", ""), checking.get("executor"))
+    bench = workbench(model, store, engine, memory, Opening(device, revision, dtype), screen, executor)
 
     def judged(document: Document) -> Report:
         from circuitdsl.plan.plan import make_plan
 
-        made = make_plan(document, checking.get("unexplained", True), examples=checking.get("examples", False))
-        with followed(checking.get("progress")) as told:
-            return bench.check(made, told)
+        with followed(progress) as told:
+            return bench.check(make_plan(document, unexplained, examples=examples), told)
 
     yield judged(document)
     while True:

@@ -36,8 +36,8 @@ class OpenModels:
     of the fast engine may take (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a
     name of ``SCREENS``: heads whose effect is surely under the floor in that precision are sorted out of the search for
     heads that matter and are not listed. ``executor``: the cluster whose nodes run all experiments, None for this
-    machine. Raises InputError for an engine or a screen that is not there, for a negative ``memory``, and for a model
-    that is an object where a cluster would have to open it by its name.
+    machine. Raises InputError for an engine or a screen that is not there, for what is no store, for what is no number
+    of bytes, and for a model that is an object where a cluster would have to open it by its name.
     """
 
     model: AnyModel | None = None
@@ -53,14 +53,20 @@ class OpenModels:
     turn: AbstractContextManager[object] = field(default_factory=RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.manifests = None if self.store is None else Manifests(self.store.path.parent / "manifests")
-        if self.engine not in engines():
-            raise InputError(f"no engine is called {self.engine}", f"engines: {', '.join(engines())}")
-        if self.screen and self.screen not in SCREENS:
-            raise InputError(f"no screen is called {self.screen}", f"screens: {', '.join(SCREENS)}")
-        if self.memory < 0:
+        if not isinstance(self.store, Store | None):
             raise InputError(
-                f"a memory of {self.memory} bytes is less than nothing", "give 0 for a share of what is free"
+                f"readings are kept in a Store, not in a {type(self.store).__name__}",
+                "write Store.in_folder(...), or None to keep none",
+            )
+        self.manifests = None if self.store is None else Manifests(self.store.path.parent / "manifests")
+        if self.engine not in tuple(engines()):
+            raise InputError(f"no engine is called {self.engine}", f"engines: {', '.join(engines())}")
+        if self.screen and self.screen not in tuple(SCREENS):
+            raise InputError(f"no screen is called {self.screen}", f"screens: {', '.join(SCREENS)}")
+        if not isinstance(self.memory, int) or self.memory < 0:
+            raise InputError(
+                f"a memory of {self.memory} bytes cannot be had",
+                "give a number of bytes, 0 for a share of what is free",
             )
         if self.screen and self.opening.dtype == "bfloat16":
             raise InputError(

@@ -15,6 +15,7 @@ from circuitdsl.cli.app import EXIT_INTERRUPTED, app, tell
 from circuitdsl.cli.options import (
     Cache,
     CacheFolder,
+    Checking,
     Device,
     Engine,
     Executor,
@@ -105,7 +106,7 @@ def check(
     from circuitdsl.report.formats import formats
 
     bar = ProgressBar()
-    checking: cd.api.Checking = {
+    checking: Checking = {
         "model": model,
         "prompts": prompts,
         "unexplained": unexplained,
@@ -172,7 +173,7 @@ def _log_beside(file: Path | None) -> Path | None:
     return file.with_name(f"{file.name}.log") if file is not None and output.is_replaced(file) else None
 
 
-def _watch(files: list[str], checking: cd.api.Checking, bar: ProgressBar, out: Callable[[Report], None]) -> None:
+def _watch(files: list[str], checking: Checking, bar: ProgressBar, out: Callable[[Report], None]) -> None:
     """Show a report, and another whenever a file is saved, until interrupted. Wrong input is told, no more."""
     with bar:
         for number, found in enumerate(cd.watch(*files, warned=warn, **checking)):

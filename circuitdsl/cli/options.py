@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 
@@ -25,7 +25,9 @@ from circuitdsl.plugins import installed
 from circuitdsl.report import output
 
 if TYPE_CHECKING:
+    from circuitdsl.check.progress import Progress
     from circuitdsl.language.circuit import Circuit, Document
+    from circuitdsl.models import Dtype
     from circuitdsl.outcome import (
         Atlas,
         AttributionReport,
@@ -80,6 +82,24 @@ Html = Annotated[
 ]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.", callback=a_file)]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", "-f")]
+
+
+class Checking(TypedDict, total=False):
+    """The arguments of ``cd.check`` and ``cd.watch`` that options give."""
+
+    model: str | Path | None
+    prompts: int | None
+    unexplained: bool
+    progress: Progress | None
+    store: cd.Store | bool
+    engine: str
+    device: str | None
+    revision: str | None
+    dtype: Dtype | None
+    screen: str
+    memory: int
+    examples: bool
+    executor: str | None
 
 
 def choices(name: str, names: Iterable[str], first: str = "") -> object:

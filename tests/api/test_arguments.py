@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import circuitdsl as cd
 from circuitdsl.errors import InputError
+from circuitdsl.language.circuit import Circuit
+from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.models import ModelError
 
+TEXT_FILE = "my.circuit"
 TEXT = "circuit c {\n  model mini\n  task  ioi\n  method { prompts 6 }\n  expect logit_diff >= 0\n}\n"
 
 
 @pytest.fixture
 def document(tmp_path):
-    (tmp_path / "my.circuit").write_text(TEXT)
-    return cd.load(tmp_path / "my.circuit")
+    (tmp_path / TEXT_FILE).write_text(TEXT)
+    return cd.load(tmp_path / TEXT_FILE)
 
 
 @pytest.mark.parametrize("prompts", [0, 1, -5, 2.5, "20", True, [20], 10**8])
@@ -46,3 +52,75 @@ def test_hooks_that_come_between_two_checks(document):
     bridge.add_hook("blocks.3.attn.hook_z", lambda activation, hook: 0 * activation)
     with pytest.raises(ModelError, match="hooks left on the model"):
         bench.check(make_plan(document, False))
+
+
+# --- every argument of every function -------------------------------------------------------------------
+
+
+class Odd:
+    """What no argument can be."""
+
+
+ENOUGH: dict[str, Callable[[Circuit], tuple[object, ...]]] = {
+    "atlas": lambda c: (c, replace(c, name="d"), replace(c, name="e")),
+    "attribute": lambda c: (c,),
+    "changes": lambda c: (c, c),
+    "check": lambda c: (TEXT_FILE,),
+    "compare": lambda c: (c, c),
+    "compare_function": lambda c: (c, c),
+    "diff": lambda c: (c, c),
+    "draft": lambda c: ("ioi",),
+    "drift": lambda c: ("old.json", "new.json"),
+    "environment": lambda c: (),
+    "explain": lambda c: (),
+    "fix_text": lambda c: (TEXT,),
+    "format": lambda c: (TEXT,),
+    "lint": lambda c: (TEXT_FILE,),
+    "lint_text": lambda c: (TEXT, "name"),
+    "load": lambda c: (TEXT_FILE,),
+    "measure_atlas": lambda c: (c, replace(c, name="d"), replace(c, name="e")),
+    "panel": lambda c: (TEXT_FILE, ["mini"]),
+    "plan": lambda c: (TEXT_FILE,),
+    "plan_draft": lambda c: ("ioi",),
+    "plan_sweep": lambda c: ("ioi", "heads at S2 -> logits"),
+    "refine": lambda c: (TEXT_FILE,),
+    "show": lambda c: (c,),
+    "sweep": lambda c: ("ioi", "heads at S2 -> logits"),
+    "watch": lambda c: (TEXT_FILE,),
+}
+"""Of every function arguments that suffice, by a circuit."""
+
+
+def _functions() -> list[str]:
+    return [name for name in cd.__all__ if not isinstance(getattr(cd, name), type)]
+
+
+def _called_with(name: str, circuit: Circuit, argument: str, value: object) -> object:
+    """What a function returns where one argument is this value and the others are right."""
+    parameters = inspect.signature(getattr(cd, name)).parameters
+    given = list(ENOUGH[name](circuit))
+    kind, place = parameters[argument].kind, list(parameters).index(argument)
+    if kind is inspect.Parameter.VAR_KEYWORD:
+        found = getattr(cd, name)(*given, metric=value)
+    elif kind is not inspect.Parameter.KEYWORD_ONLY and place < len(given):
+        given[place] = value
+        found = getattr(cd, name)(*given)
+    else:
+        found = getattr(cd, name)(*given, **{argument: value})
+    return next(found) if isinstance(found, Iterator) else found
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, argument) for name in _functions() for argument in inspect.signature(getattr(cd, name)).parameters],
+)
+def test_an_argument_that_makes_no_sense(document, tmp_path, monkeypatch, name: str, argument: str):
+    monkeypatch.chdir(tmp_path)
+    for value in (Odd(), [Odd()]):
+        with pytest.raises(InputError) as error:
+            _called_with(name, document.circuits[0], argument, value)
+        assert error.value.remedy or isinstance(error.value, SpecError)  # which has a remedy of each of its mistakes
+
+
+def test_every_function_is_tried():
+    assert set(_functions()) == set(ENOUGH)

@@ -183,8 +183,9 @@ def test_figures_of_a_report_are_read_and_other_files_are_refused(tmp_path: Path
     assert {key: seen.verdict for key, seen in read.seen.items()} == {k: seen.verdict for k, seen in kept.seen.items()}
     for wrong in ("", "[]", "{", "[" * 100_000, '{"circuits": [{"name": "c", "claims": [{}]}]}'):
         path.write_text(wrong)
-        with pytest.raises(InputError, match="is no report that can be read"):
+        with pytest.raises(InputError, match=r"report\.json") as refused:
             read.read(path)
+        assert refused.value.remedy
     with pytest.raises(InputError):
         read.read(tmp_path / "none.json")
 
