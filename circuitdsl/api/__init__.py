@@ -17,7 +17,7 @@ from circuitdsl.api.environments import environment, require_shapes, tolerant_en
 from circuitdsl.api.linting import fix_text, format, lint, lint_text, with_prompts_read
 from circuitdsl.api.panels import panel
 from circuitdsl.api.prompts import with_prompt_count, with_prompts
-from circuitdsl.api.reading import Findings, load, require_blocks
+from circuitdsl.api.reading import Findings, circuit_in, circuits_in, load, require_blocks
 from circuitdsl.api.refining import refine
 from circuitdsl.api.showing import explain, show
 from circuitdsl.api.sweeping import plan_sweep, sweep
@@ -29,6 +29,8 @@ __all__ = [
     "attribute",
     "changes",
     "check",
+    "circuit_in",
+    "circuits_in",
     "compare",
     "compare_function",
     "diff",

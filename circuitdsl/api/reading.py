@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from circuitdsl.api.arguments import checked
+from circuitdsl.api.at_revision import at_revision
 from circuitdsl.api.environments import environment
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Document
@@ -85,7 +86,8 @@ def document_of(
 
 
 AnyCircuit = Circuit | str | Path
-"""A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several."""
+"""A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several; "HEAD:my.circuit" is the
+file as git has it."""
 
 
 def circuit_of(
@@ -96,10 +98,41 @@ def circuit_of(
     Raises InputError for what is no circuit, SpecError for wrong text.
     """
     if isinstance(given, str | Path):
-        path, name = file_and_name(str(given))
-        return circuit_named(load(path, model=model, revision=revision), name, path)
+        return circuit_in(str(given), model, revision)
     _require(given, Circuit, function, what)
     return given
+
+
+def circuit_in(
+    written: str,
+    model: AnyModel | None = None,
+    revision: str | None = None,
+    warned: Callable[[Findings], None] | None = None,
+) -> Circuit:
+    """The circuit of ``file``, ``file:circuit`` or ``HEAD:file``. Raises InputError where that is not exactly one,
+    SpecError for wrong text."""
+    if old := at_revision(written):
+        found = old.circuits(model, revision)
+        if len(found) != 1:
+            raise InputError(f"{old} holds {len(found)} circuits, and one is needed", f"write {old}:NAME")
+        return found[0]
+    path, name = file_and_name(written)
+    return circuit_named(load(path, model=model, revision=revision, warned=warned), name, path)
+
+
+def circuits_in(
+    written: str,
+    model: AnyModel | None = None,
+    revision: str | None = None,
+    warned: Callable[[Findings], None] | None = None,
+) -> tuple[Circuit, ...]:
+    """The circuits of ``file``, and the one of ``file:circuit``. Raises as :func:`circuit_in`."""
+    if old := at_revision(written):
+        return old.circuits(model, revision)
+    path, name = file_and_name(written)
+    if name:
+        return (circuit_in(written, model, revision, warned),)
+    return load(path, model=model, revision=revision, warned=warned).circuits
 
 
 def found_files(paths: Iterable[str | Path]) -> list[str]:

@@ -17,10 +17,9 @@ import typer
 import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
-from circuitdsl.cli.at_revision import at_revision
 from circuitdsl.cli.completion import complete_model
 from circuitdsl.errors import InputError
-from circuitdsl.library import file_and_name, find_spec
+from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
 
@@ -217,27 +216,12 @@ def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -
 
 def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
     """The circuit of ``file``, ``file:circuit`` or ``HEAD:file``. Raises InputError if it is not exactly one."""
-    from circuitdsl.language.resolve import circuit_named
-
-    if old := at_revision(spec):
-        found = old.circuits(model, revision)
-        if len(found) != 1:
-            raise InputError(f"{old} holds {len(found)} circuits, and one is needed", f"write {old}:NAME")
-        return found[0]
-    path, name = file_and_name(spec)
-    return circuit_named(load([path], model, revision), name, path)
+    return cd.api.circuit_in(spec, model, revision, warn)
 
 
 def all_circuits(specs: Iterable[str], model: str | None, revision: str | None) -> tuple[Circuit, ...]:
     """The circuits of every ``file``, and the one of each ``file:circuit``. Raises as :func:`one_circuit`."""
-    found: list[Circuit] = []
-    for spec in specs:
-        if old := at_revision(spec):
-            found += old.circuits(model, revision)
-            continue
-        path, name = file_and_name(spec)
-        found += [one_circuit(spec, model, revision)] if name else load([path], model, revision).circuits
-    return tuple(found)
+    return tuple(circuit for spec in specs for circuit in cd.api.circuits_in(spec, model, revision, warn))
 
 
 def results_store(cache: bool, folder: Path | None) -> cd.Store | Literal[False]:
