@@ -6,10 +6,10 @@ What only the work can tell, as whether a name is known, the work does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -77,11 +77,15 @@ def _a(*kinds: type) -> Callable[[object], bool]:
 
 
 def _whole_from(least: int) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def _texts(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return (
+        isinstance(value, Collection)
+        and not isinstance(value, str | bytes | Mapping)
+        and all(isinstance(each, str) for each in value)
+    )
 
 
 def _is_store(value: object) -> bool:
@@ -115,7 +119,7 @@ def _file(example: str) -> Argument:
 
 ARGUMENTS: Mapping[str, Argument] = {
     # what is read
-    "document": Argument("a document, or files", 'load("my.circuit")', _a(Document, str, Path, list, tuple)),
+    "document": Argument("a document, or files", 'load("my.circuit")', _a(Document, str, Path, Collection)),
     "models": Argument("names of models, or the file that lists them", '["mini", "gpt2"]', _a(str, Path, Iterable)),
     "paths": _file('"my.circuit"'),
     "path": _file('"my.circuit"'),

@@ -35,7 +35,7 @@ def plan(document: Document | str | Path, unexplained: bool = True, memory: int 
     """
     from circuitdsl.plan.plan import make_plan
 
-    return make_plan(document_of(document, "plan"), unexplained, memory, examples)
+    return make_plan(document_of(document, "plan"), unexplained, int(memory), examples)
 
 
 @checked

@@ -16,7 +16,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Comparison
 from circuitdsl.language.comparisons import read_align
 from circuitdsl.measures.comparisons import KINDS, Kind
-from circuitdsl.measures.measurement import CannotMeasure
+from circuitdsl.measures.measurement import Align, CannotMeasure
 from circuitdsl.models import Opening
 from circuitdsl.report.notebook import followed
 
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from circuitdsl.models import Dtype
     from circuitdsl.models.given import AnyModel
     from circuitdsl.outcome import CircuitDiff, FunctionalComparison
-
-
-Align = Iterable[tuple[str, str]]
-"""Roles that are each other's counterparts, (of the left circuit, of the right one)."""
 
 
 @checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit, Document
@@ -14,12 +15,13 @@ def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
     more than a method may say."""
     if prompts is None:
         return circuit
-    if not isinstance(prompts, int) or not 2 <= prompts <= MOST_PROMPTS:
+    if not isinstance(prompts, Integral) or not 2 <= prompts <= MOST_PROMPTS:
         raise InputError(
             f"{prompts} prompts cannot be measured on",
             f"give a whole number of prompts, 2 or more, up to {MOST_PROMPTS:,}",
         )
-    method = replace(circuit.method, prompts_first=prompts, prompts_most=prompts, prompts_all=False)
+    count = int(prompts)  # of a NumPy number, too: it stands in reports
+    method = replace(circuit.method, prompts_first=count, prompts_most=count, prompts_all=False)
     return replace(circuit, method=method)
 
 

@@ -27,4 +27,4 @@ def workbench(
 
     cluster = None if executor is None else Executor.named(executor)
     kept = stores.usual_store() if store is True else store or None
-    return Workbench(model, kept, engine, memory, opening, screen, cluster)
+    return Workbench(model, kept, engine, int(memory), opening, screen, cluster)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, TypeVar
+from numbers import Integral, Real
+from typing import Literal, TypeVar, get_args
 
 from circuitdsl.errors import InputError
 from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
@@ -19,10 +20,10 @@ def top(graph: Graph, count: int, by: By) -> Graph:
 
     Edges are chosen where any has a score, else nodes. ``by`` "absolute" goes by the size of a score, "signed" by the
     score itself, the highest first. Of equal scores the first in the file is taken. What has no score is left out.
-    Raises InputError where nothing has a score, or fewer than ``count`` have one.
+    Raises InputError where nothing has a score, or fewer than ``count`` have one, and for another ``by``.
     """
-    scores = _scores(graph)
-    if not 0 < count <= len(scores):
+    scores = _scores(graph, by)
+    if not isinstance(count, Integral) or not 0 < count <= len(scores):
         raise InputError(f"of {len(scores)} scores there are no {count} highest", f"ask for 1 to {len(scores)}")
     order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
     chosen = frozenset(order[:count])
@@ -32,18 +33,22 @@ def top(graph: Graph, count: int, by: By) -> Graph:
 
 def top_share(graph: Graph, share: float, by: By) -> Graph:
     """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
-    count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
-    if not 0 < share <= 1 or not count:
-        raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
+    scores = _scores(graph, by)
+    # 2% of 150 are 3, whatever binary fractions say
+    count = int(share * len(scores) + 1e-9) if isinstance(share, Real) and 0 < share <= 1 else 0
+    if not count:
+        raise InputError(f"{share} of the scores are none", "give a share up to 100% that is at least one of them")
     return top(graph, count, by)
 
 
 def above(graph: Graph, threshold: float, by: By) -> Graph:
     """The graph with the scores of at least ``threshold``, and nothing else, in the circuit; otherwise as :func:`top`.
 
-    Raises InputError where no score is so high.
+    Raises InputError where no score is so high, and as :func:`top`.
     """
-    scores = _scores(graph)
+    scores = _scores(graph, by)
+    if not isinstance(threshold, Real):
+        raise InputError(f"a score of {threshold!r} is no number", "write one: 0.01")
     if not any(_size(score, by) >= threshold for score in scores):
         highest = max(_size(score, by) for score in scores)
         raise InputError(f"no score is at least {threshold:g}, {_rule(by)}", f"the highest is {highest:g}")
@@ -67,7 +72,10 @@ def _size(score: float, by: By) -> float:
     return abs(score) if by == "absolute" else score
 
 
-def _scores(graph: Graph) -> list[float]:
+def _scores(graph: Graph, by: By) -> list[float]:
+    """The scores in their order. Raises InputError where there are none, and for what they do not go by."""
+    if by not in get_args(By):
+        raise InputError(f"scores do not go by {by!r}", f"by one of: {', '.join(get_args(By))}")
     scored: Sequence[GraphEdge | GraphNode] = graph.edges if _of_edges(graph) else graph.nodes
     found = [each.score for each in scored if each.score is not None]
     if not found:

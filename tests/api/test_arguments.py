@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 import circuitdsl as cd
+from circuitdsl import api
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.diagnostics import SpecError
@@ -52,6 +55,12 @@ def test_hooks_that_come_between_two_checks(document):
     bridge.add_hook("blocks.3.attn.hook_z", lambda activation, hook: 0 * activation)
     with pytest.raises(ModelError, match="hooks left on the model"):
         bench.check(make_plan(document, False))
+
+
+def test_numbers_and_names_as_numpy_has_them(document):
+    plan = cd.plan(api.with_prompts(document, cast(Any, np.int64(6))), memory=cast(Any, np.int64(10**9)))
+    assert json.loads(json.dumps(plan.to_dict()))
+    assert cd.plan_draft("ioi", against=cast(Any, np.array(["abc"]))).prompts
 
 
 # --- every argument of every function -------------------------------------------------------------------
