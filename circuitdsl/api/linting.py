@@ -52,7 +52,8 @@ def _of_prompts(paths: Sequence[Path], model: AnyModel | None, revision: str | N
 
 @checked
 def lint_text(text: str, name: str, model: AnyModel | None = None, revision: str | None = None) -> Findings:
-    """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count."""
+    """As :func:`lint`, of a text as if it were the file ``name``, from whose folder other files count. Raises as
+    that does."""
     found = lint_source(Source(name, normalised(text)), tolerant_environment(model, revision))
     return with_prompts_read(found, model, revision)
 
@@ -74,6 +75,8 @@ def with_prompts_read(found: Linted, model: AnyModel | None = None, revision: st
 @checked
 def fix_text(text: str, name: str = "text", model: AnyModel | None = None, revision: str | None = None) -> Fixed:
     """A specification with all corrected that can be corrected in one way only; ``name`` as for :func:`lint_text`.
+
+    What cannot be corrected stays as it is, and is no error.
 
     >>> fix_text("circuit c { model mini task ioi expect accuracy >= 95 }").text
     'circuit c { model mini task ioi expect accuracy >= 95% }'
