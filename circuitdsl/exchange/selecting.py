@@ -22,7 +22,8 @@ def top(graph: Graph, count: int, by: By) -> Graph:
     score itself, the highest first. Of equal scores the first in the file is taken. What has no score is left out.
     Raises InputError where nothing has a score, or fewer than ``count`` have one, and for another ``by``.
     """
-    scores = _scores(graph, by)
+    _require_known(by)
+    scores = _scores(graph)
     if not isinstance(count, Integral) or not 0 < count <= len(scores):
         raise InputError(f"of {len(scores)} scores there are no {count} highest", f"ask for 1 to {len(scores)}")
     order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
@@ -33,11 +34,10 @@ def top(graph: Graph, count: int, by: By) -> Graph:
 
 def top_share(graph: Graph, share: float, by: By) -> Graph:
     """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
-    scores = _scores(graph, by)
-    # 2% of 150 are 3, whatever binary fractions say
-    count = int(share * len(scores) + 1e-9) if isinstance(share, Real) and 0 < share <= 1 else 0
-    if not count:
-        raise InputError(f"{share} of the scores are none", "give a share up to 100% that is at least one of them")
+    _require_number(share)
+    count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
+    if not 0 < share <= 1 or not count:
+        raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
     return top(graph, count, by)
 
 
@@ -46,14 +46,24 @@ def above(graph: Graph, threshold: float, by: By) -> Graph:
 
     Raises InputError where no score is so high, and as :func:`top`.
     """
-    scores = _scores(graph, by)
-    if not isinstance(threshold, Real):
-        raise InputError(f"a score of {threshold!r} is no number", "write one: 0.01")
+    _require_known(by)
+    _require_number(threshold)
+    scores = _scores(graph)
     if not any(_size(score, by) >= threshold for score in scores):
         highest = max(_size(score, by) for score in scores)
         raise InputError(f"no score is at least {threshold:g}, {_rule(by)}", f"the highest is {highest:g}")
     rule = f"{_what(graph)} scores of at least {threshold:g} among {len(scores)}, {_rule(by)}"
     return _chosen(graph, lambda number, score: _size(score, by) >= threshold, rule)
+
+
+def _require_known(by: By) -> None:
+    if by not in get_args(By):
+        raise InputError(f"scores do not go by {by!r}", f"by one of: {', '.join(get_args(By))}")
+
+
+def _require_number(given: float) -> None:
+    if not isinstance(given, Real):
+        raise InputError(f"{given!r} is no number", "write one: 0.01")
 
 
 def _of_edges(graph: Graph) -> bool:
@@ -72,10 +82,7 @@ def _size(score: float, by: By) -> float:
     return abs(score) if by == "absolute" else score
 
 
-def _scores(graph: Graph, by: By) -> list[float]:
-    """The scores in their order. Raises InputError where there are none, and for what they do not go by."""
-    if by not in get_args(By):
-        raise InputError(f"scores do not go by {by!r}", f"by one of: {', '.join(get_args(By))}")
+def _scores(graph: Graph) -> list[float]:
     scored: Sequence[GraphEdge | GraphNode] = graph.edges if _of_edges(graph) else graph.nodes
     found = [each.score for each in scored if each.score is not None]
     if not found:
