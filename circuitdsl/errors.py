@@ -46,6 +46,18 @@ class InputError(Exception):
         return f"{self.message}\nhelp: {self.remedy}" if self.remedy else self.message
 
 
+def require(given: object, kinds: type | tuple[type, ...], what: str, remedy: str) -> None:
+    """Raise InputError for an object of another kind: ``what`` says who takes what.
+
+    >>> require("0.1", float, "a threshold is a number", "write 0.1")
+    Traceback (most recent call last):
+    circuitdsl.errors.InputError: a threshold is a number, not a str
+    help: write 0.1
+    """
+    if not isinstance(given, kinds):
+        raise InputError(f"{what}, not a {type(given).__name__}", remedy)
+
+
 class RunError(InputError):
     """Right input on which a model could not be run: exit code 4, no traceback."""
 

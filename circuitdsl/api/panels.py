@@ -11,7 +11,7 @@ from circuitdsl.api.prompts import with_prompts
 from circuitdsl.api.reading import Findings, load, require_blocks
 from circuitdsl.api.workbench import workbench
 from circuitdsl.check.progress import Progress
-from circuitdsl.errors import InputError
+from circuitdsl.errors import require
 from circuitdsl.language.circuit import Document
 from circuitdsl.language.diagnostics import Diagnostic
 from circuitdsl.models import Opening
@@ -90,11 +90,8 @@ def _listed(given: object) -> ListedModel:
 
     if isinstance(given, ListedModel):
         return given
-    if not isinstance(given, str | Path):
-        raise InputError(
-            f"a panel is of names of models, and here is a {type(given).__name__}", 'write ["mini", "gpt2"]'
-        )
-    return listed(given)
+    require(given, (str, Path), "a panel is of names of models", 'write ["mini", "gpt2"]')
+    return listed(str(given))
 
 
 def _once(warned: Callable[[Findings], None] | None) -> Callable[[Findings], None]:

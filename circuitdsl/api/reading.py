@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 from circuitdsl.api.arguments import checked
 from circuitdsl.api.at_revision import at_revision
 from circuitdsl.api.environments import environment
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, require
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.diagnostics import Diagnostic, render_all
 from circuitdsl.language.resolve import Loaded, circuit_named, load_with_warnings, resolve_source
@@ -72,6 +72,9 @@ def load(
     return after_warning(loaded, warned)
 
 
+_READ = 'read one with load("my.circuit"), which has the circuits of a file as .circuits'
+
+
 def document_of(
     given: Document | str | Path, function: str, model: AnyModel | None = None, revision: str | None = None
 ) -> Document:
@@ -81,7 +84,7 @@ def document_of(
     """
     if isinstance(given, str | Path):
         return load(given, model=model, revision=revision)
-    _require(given, Document, function, "a document or a file")
+    require(given, Document, f"{function} takes a document or a file", _READ)
     return given
 
 
@@ -99,7 +102,7 @@ def circuit_of(
     """
     if isinstance(given, str | Path):
         return circuit_in(str(given), model, revision)
-    _require(given, Circuit, function, what)
+    require(given, Circuit, f"{function} takes {what}", _READ)
     return given
 
 
@@ -151,12 +154,4 @@ def require_blocks(document: Document, paths: Iterable[str | Path]) -> None:
         raise InputError(
             f"nothing to check in {', '.join(map(str, paths))}",
             "write a circuit, compare or intervention block; what is only named by `use` is not checked",
-        )
-
-
-def _require(given: object, kind: type, function: str, what: str) -> None:
-    if not isinstance(given, kind):
-        raise InputError(
-            f"{function} takes {what}, not a {type(given).__name__}",
-            'read one with load("my.circuit"), which has the circuits of a file as .circuits',
         )

@@ -131,5 +131,26 @@ def test_an_argument_that_makes_no_sense(document, tmp_path, monkeypatch, name: 
         assert error.value.remedy or isinstance(error.value, SpecError)  # which has a remedy of each of its mistakes
 
 
+@pytest.mark.parametrize("argument", ["model", "store", "engine", "memory", "opening", "screen", "executor"])
+def test_a_workbench_of_what_makes_no_sense(document, argument: str):
+    for value in (Odd(), [Odd()]):
+        with pytest.raises(InputError) as error:
+            cd.Workbench(**{argument: cast(Any, value)}).check(cd.plan(document, unexplained=False))
+        assert error.value.remedy
+
+
+@pytest.mark.parametrize("method", ["check", "sweep", "compare"])
+def test_a_workbench_carries_out_plans(document, method: str):
+    work = getattr(cd.Workbench(), method)
+    for wrong in (Odd(), None, TEXT_FILE, document):
+        with pytest.raises(InputError, match="a workbench carries out a") as error:
+            work(wrong)
+        assert error.value.remedy
+    with pytest.raises(InputError):
+        cd.Workbench().sweep(cd.plan(document, unexplained=False))
+    with pytest.raises(InputError, match="told of the work"):
+        cd.Workbench().check(cd.plan(document, unexplained=False), cast(Any, 3))
+
+
 def test_every_function_is_tried():
     assert set(_functions()) == set(ENOUGH)
