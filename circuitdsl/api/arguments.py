@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from circuitdsl.errors import InputError
-from circuitdsl.language.circuit import Comparison, Document
+from circuitdsl.language.circuit import Comparison
 from circuitdsl.report.output import View
 
 Taken = ParamSpec("Taken")
@@ -39,22 +40,23 @@ def checked(function: Callable[Taken, Given]) -> Callable[Taken, Given]:
 
     @wraps(function)
     def asked(*given: Taken.args, **named: Taken.kwargs) -> Given:
-        for name, value in signature.bind(*given, **named).arguments.items():
+        try:
+            arguments = signature.bind(*given, **named).arguments
+        except TypeError:
+            return function(*given, **named)  # which says by its name what it takes
+        for name, value in arguments.items():
             parameter = signature.parameters[name]
             if parameter.kind is parameter.VAR_POSITIONAL:
                 for each in value:
-                    require(name, each)
-            elif parameter.kind is parameter.VAR_KEYWORD:
-                for setting, each in value.items():
-                    require(setting, each)
+                    _require(name, each)
             elif value is not parameter.default:
-                require(name, value)
+                _require(name, value)
         return function(*given, **named)
 
     return asked
 
 
-def require(name: str, value: object) -> None:
+def _require(name: str, value: object) -> None:
     """Raise InputError for a value that is not what ``ARGUMENTS`` says of this name, if it says anything."""
     argument = ARGUMENTS.get(name)
     if argument is not None and not argument.fits(value):
@@ -66,7 +68,8 @@ def _shown(value: object) -> str:
     if isinstance(value, str | bytes | Real | None):
         shown = repr(value)
         return shown if len(shown) <= _MOST else f"{shown[:_MOST]}..."
-    return f"a {type(value).__name__}"
+    kind = type(value)
+    return f"a {kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'}"
 
 
 _MOST = 60  # characters of a value in a message
@@ -80,18 +83,23 @@ def _whole_from(least: int) -> Callable[[object], bool]:
     return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
+def _several(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+
+
 def _texts(value: object) -> bool:
-    return (
-        isinstance(value, Collection)
-        and not isinstance(value, str | bytes | Mapping)
-        and all(isinstance(each, str) for each in value)
-    )
+    return _several(value) and isinstance(value, Collection) and all(isinstance(each, str) for each in value)
+
+
+def _is_flag(value: object) -> bool:
+    """Whether it is a bool, Python's or NumPy's, which need not be imported for it."""
+    return isinstance(value, bool) or (type(value).__module__, type(value).__name__[:4]) == ("numpy", "bool")
 
 
 def _is_store(value: object) -> bool:
     from circuitdsl.engine.store import Store
 
-    return isinstance(value, bool | Store)
+    return isinstance(value, bool | Store | None)
 
 
 def _found(kind: str) -> Callable[[object], bool]:
@@ -110,16 +118,15 @@ def _text(what: str, example: str) -> Argument:
 
 
 def _flag(example: str) -> Argument:
-    return Argument("True or False", example, _a(bool))
+    return Argument("True or False", example, _is_flag)
 
 
 def _file(example: str) -> Argument:
-    return Argument("the name of a file", example, _a(str, Path))
+    return Argument("the name of a file", example, _a(str, PathLike))
 
 
 ARGUMENTS: Mapping[str, Argument] = {
     # what is read
-    "document": Argument("a document, or files", 'load("my.circuit")', _a(Document, str, Path, Collection)),
     "models": Argument("names of models, or the file that lists them", '["mini", "gpt2"]', _a(str, Path, Iterable)),
     "paths": _file('"my.circuit"'),
     "path": _file('"my.circuit"'),
@@ -130,7 +137,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "dictionaries": Argument(
         "a list of texts, each as in a circuit", """dictionaries=['a1 at attn_out 1 from "folder"']""", _texts
     ),
-    "align": Argument("pairs of roles", '[("mover", "fetcher")]', lambda value: not isinstance(value, str | bytes)),
+    "align": Argument("pairs of roles", '[("mover", "fetcher")]', _several),
     "warned": Argument("a function that is told of findings", "warned=print", callable),
     # where and how it is measured
     "revision": _text("a branch, tag or commit of a model of the hub", 'revision="main"'),
@@ -138,7 +145,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "dtype": _text("the name of a precision", 'dtype="float32"'),
     "engine": _text("the name of an engine", 'engine="fast"'),
     "executor": _text("the name of an executor", 'executor="ray"'),
-    "screen": _text("the name of a screen", 'screen="bf16"'),
+    "screen": Argument("the name of a screen", 'screen="bf16"', _a(str, type(None))),
     "memory": Argument("a number of bytes, 0 for a share of what is free", "memory=4 * 10**9", _whole_from(0)),
     "store": Argument("a Store, or True for the user's own, or False for none", "store=False", _is_store),
     "progress": Argument(
@@ -152,14 +159,14 @@ ARGUMENTS: Mapping[str, Argument] = {
     "against": Argument(
         "the name of a counterfactual, or a list of such",
         'against="all"',
-        lambda value: isinstance(value, str) or _texts(value),
+        lambda value: isinstance(value, str) or _several(value),
     ),
     "fdr": _text("a share, as a text", 'fdr="5%"'),
     "top": _text("a share, as a text", 'top="2%"'),
     "stages": Argument("a whole number, 1 or more", "stages=8", _whole_from(1)),
     "output": _file('output="my.circuit"'),
     "quoted": Argument("a fraction from 0 to 1", "quoted=0.78", _a(Real)),
-    "kinds": Argument("a list of names of curves", 'kinds=["knockout"]', _texts),
+    "kinds": Argument("a list of names of curves", 'kinds=["knockout"]', _several),
     # what was found before
     "function": Argument("what measure_atlas found", "function=measure_atlas(...)", _found("AtlasFunction")),
     "functional": Argument(

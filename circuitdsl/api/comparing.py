@@ -89,6 +89,7 @@ def compare_function(
         return bench.compare(planned, quoted, told)
 
 
+@checked
 def changes(before: AnyCircuit, after: AnyCircuit) -> tuple[Difference, ...]:
     """What a version of a circuit, or that of a file, says that another does not: nodes, roles, edges, claims, method.
 

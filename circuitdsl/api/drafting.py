@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from circuitdsl.api.reading import Findings
 from circuitdsl.api.sweeping import read_one_sweep
 from circuitdsl.api.workbench import workbench
 from circuitdsl.check.progress import Progress
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, require
 from circuitdsl.models import Opening
 from circuitdsl.report.notebook import followed
 
@@ -31,7 +31,7 @@ def plan_draft(
     *,
     model: AnyModel = "mini",
     mlps: bool = True,
-    against: str | Sequence[str] = (),
+    against: str | Iterable[str] = (),
     revision: str | None = None,
     warned: Callable[[Findings], None] | None = None,
     **settings: str | int,
@@ -74,7 +74,7 @@ def draft(
     top: str | None = None,
     stages: int = 8,
     mlps: bool = True,
-    against: str | Sequence[str] = (),
+    against: str | Iterable[str] = (),
     unexplained: bool = True,
     progress: Progress | None = None,
     store: Store | bool = True,
@@ -110,5 +110,8 @@ def draft(
         return drafted(asked, bench, told, unexplained)
 
 
-def _names(written: str | Sequence[str]) -> tuple[str, ...]:
-    return (written,) if isinstance(written, str) else tuple(written)
+def _names(written: str | Iterable[str]) -> tuple[str, ...]:
+    names = (written,) if isinstance(written, str) else tuple(written)
+    for name in names:
+        require(name, str, "a counterfactual is given by its name", 'write against=["abc"]')
+    return names

@@ -59,7 +59,7 @@ def panel(
     else:
         named = told_apart(tuple(map(_listed, models)), "the models")
     require_known(named)
-    files = [document] if isinstance(document, str | Path) else document
+    files = _files(document)
     told_once = _once(warned)
 
     def read(model: ListedModel) -> Document:
@@ -67,7 +67,7 @@ def panel(
         require_blocks(found, files)
         return with_prompts(found, prompts)
 
-    def checked(model: ListedModel, told: Progress) -> Report:
+    def judged(model: ListedModel, told: Progress) -> Report:
         opening = Opening(device, model.revision, dtype)
         bench = workbench(model.name, store, engine, memory, opening, screen, executor)
         return bench.check(make_plan(read(model), unexplained), told)
@@ -82,7 +82,14 @@ def panel(
             assert bench.executor is not None
             if (spread := check_on_nodes(bench.executor, named, read, how, told)) is not None:
                 return spread
-        return check_panel(named, checked, record, told)
+        return check_panel(named, judged, record, told)
+
+
+def _files(document: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    if isinstance(document, str | Path):
+        return [document]
+    require(document, (list, tuple), "a panel is of the names of files", 'write "my.circuit"')
+    return document
 
 
 def _listed(given: object) -> ListedModel:

@@ -40,7 +40,7 @@ def show(what: Showable, form: Literal["text", "svg", "html"] = "text", view: Vi
 
 
 @checked
-def explain(name: str = "") -> str:
+def explain(name: str | None = None) -> str:
     """What a name means: a measurement, a control, a diagnostic's code, a setting, a task or a model; without one, all
     such names.
 

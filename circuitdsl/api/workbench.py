@@ -18,7 +18,7 @@ def workbench(
     engine: str,
     memory: int,
     opening: Opening,
-    screen: str,
+    screen: str | None,
     executor: str | None,
 ) -> Workbench:
     from circuitdsl.check.workbench import Workbench  # here, so that planning and linting never load torch
@@ -27,4 +27,4 @@ def workbench(
 
     cluster = None if executor is None else Executor.named(executor)
     kept = stores.usual_store() if store is True else store or None
-    return Workbench(model, kept, engine, int(memory), opening, screen, cluster)
+    return Workbench(model, kept, engine, int(memory), opening, screen or "", cluster)

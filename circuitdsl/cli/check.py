@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -129,7 +130,11 @@ def check(
             print(f"interrupted{kept}", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         outputs.put(report)
-        raise typer.Exit(report.exit_code if before is None else _changed(before, report))
+        from circuitdsl.outcome import Panel
+
+        if before is None or isinstance(report, Panel):
+            raise typer.Exit(report.exit_code)
+        raise typer.Exit(_changed(before, report))
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class _Outputs:
     verbose: bool
     quiet: bool
 
-    @property
+    @cached_property
     def log(self) -> Path | None:
         """report.json.log beside report.json.
 
@@ -155,6 +160,9 @@ class _Outputs:
 
     def need(self) -> None:
         """Raise InputError where something could not be written: before anything is run, and not after it."""
+        from circuitdsl.report.formats import formats
+
+        _ = formats()[self.form]  # what another package adds is loaded now
         output.need_room(self.file)
         if self.log is not None:
             output.need_writable(self.log)
@@ -183,11 +191,10 @@ def _earlier(path: str) -> Recorded:
     return read_report(path)
 
 
-def _changed(before: Recorded, report: Report | Panel) -> int:
+def _changed(before: Recorded, report: Report) -> int:
     """Say what changed; the exit code of the report's verdicts and of that."""
-    from circuitdsl.outcome import Panel, exit_code
+    from circuitdsl.outcome import exit_code
 
-    assert not isinstance(report, Panel), "--against is of one model"
     drift = cd.drift(before, report)
     print(cd.show(drift), end="", file=sys.stderr)
     return exit_code(each.verdict for each in (*report.outcomes, *drift.claims))

@@ -10,7 +10,7 @@ from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Claim
 from circuitdsl.outcome import Report
 from circuitdsl.report import words
-from circuitdsl.report.data.recorded import read_report
+from circuitdsl.report.data.recorded import parted, read_report
 from circuitdsl.report.marks import MARKS, WORDS
 
 
@@ -54,9 +54,11 @@ class Measured:
                 self.seen[block, outcome.claim.text] = Seen(outcome.verdict, figure, outcome.prompts, when)
 
     def read(self, path: Path) -> None:
-        """Remember the claims of a report that `check --format json` wrote. Raises InputError for another file."""
+        """Remember the claims of a report that `check --format json` wrote, or of a model of a panel
+        (``panel.json:LABEL``). Raises InputError for another file."""
         standings = read_report(path).claims.values()
-        when = f"{path.name} of {datetime.fromtimestamp(path.stat().st_mtime):%d %B, %H:%M}"
+        file, *_ = parted(str(path))  # without the label of a panel's model
+        when = f"{path.name} of {datetime.fromtimestamp(Path(file).stat().st_mtime):%d %B, %H:%M}"
         for each in standings:
             figure = words.estimate(each.estimate, each.unit)
             self.seen[each.block, each.text] = Seen(each.verdict, figure, each.prompts, when)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -24,7 +25,7 @@ def top(graph: Graph, count: int, by: By) -> Graph:
     """
     _require_known(by)
     scores = _scores(graph)
-    if not isinstance(count, Integral) or not 0 < count <= len(scores):
+    if not isinstance(count, Integral) or isinstance(count, bool) or not 0 < count <= len(scores):
         raise InputError(f"of {len(scores)} scores there are no {count} highest", f"ask for 1 to {len(scores)}")
     order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
     chosen = frozenset(order[:count])
@@ -34,7 +35,8 @@ def top(graph: Graph, count: int, by: By) -> Graph:
 
 def top_share(graph: Graph, share: float, by: By) -> Graph:
     """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
-    _require_number(share)
+    _require_known(by)
+    share = _number(share)
     count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
     if not 0 < share <= 1 or not count:
         raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
@@ -47,7 +49,7 @@ def above(graph: Graph, threshold: float, by: By) -> Graph:
     Raises InputError where no score is so high, and as :func:`top`.
     """
     _require_known(by)
-    _require_number(threshold)
+    threshold = _number(threshold)
     scores = _scores(graph)
     if not any(_size(score, by) >= threshold for score in scores):
         highest = max(_size(score, by) for score in scores)
@@ -61,9 +63,10 @@ def _require_known(by: By) -> None:
         raise InputError(f"scores do not go by {by!r}", f"by one of: {', '.join(get_args(By))}")
 
 
-def _require_number(given: float) -> None:
-    if not isinstance(given, Real):
-        raise InputError(f"{given!r} is no number", "write one: 0.01")
+def _number(given: float) -> float:
+    if not isinstance(given, Real) or isinstance(given, bool) or not math.isfinite(given):
+        raise InputError(f"{given!r} is no finite number", "write one: 0.01")
+    return float(given)
 
 
 def _of_edges(graph: Graph) -> bool:

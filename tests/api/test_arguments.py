@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -61,6 +63,36 @@ def test_numbers_and_names_as_numpy_has_them(document):
     plan = cd.plan(api.with_prompts(document, cast(Any, np.int64(6))), memory=cast(Any, np.int64(10**9)))
     assert json.loads(json.dumps(plan.to_dict()))
     assert cd.plan_draft("ioi", against=cast(Any, np.array(["abc"]))).prompts
+
+
+class Place(os.PathLike[str]):
+    """A path of another kind."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    __str__ = __fspath__
+
+
+def test_unusual_arguments_that_make_sense(document, tmp_path):
+    assert cd.load(cast(Any, Place(tmp_path / TEXT_FILE))).circuits
+    assert not cd.lint(cast(Any, Place(tmp_path / TEXT_FILE)))
+    assert cd.plan(document, unexplained=cast(Any, np.bool_(False))).asked == cd.plan(document, unexplained=False).asked
+    assert cd.explain(None) == cd.explain("") == cd.explain()
+    assert cd.plan_draft("ioi", against=(name for name in ["abc"])).prompts
+    report = cd.check(document, unexplained=False, store=cast(Any, None), screen=cast(Any, None))
+    assert report.summary["error"] == 0
+
+
+def test_a_call_that_no_function_takes_is_told_by_its_name():
+    for wrong, said in (({}, "missing 1 required"), ({"document": TEXT_FILE, "promts": 4}, "unexpected keyword")):
+        with pytest.raises(TypeError, match=rf"check\(\) .*{said}"):
+            cast(Any, cd.check)(**wrong)
+    with pytest.raises(InputError, match="not a pathlib"):
+        cd.check(TEXT_FILE, device=cast(Any, Path("cpu")))
 
 
 # --- every argument of every function -------------------------------------------------------------------

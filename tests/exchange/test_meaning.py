@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -119,6 +120,13 @@ def test_scores_are_chosen_by_no_other_rule_and_by_numbers():
     for choose in (cd.exchange.top, cd.exchange.top_share, cd.exchange.above):
         with pytest.raises(InputError):
             choose(graph, cast(Any, "1"), "absolute")
+        with pytest.raises(InputError):
+            choose(graph, cast(Any, True), "absolute")
+    for wrong in (float("nan"), float("inf"), -0.5, Fraction(2)):
+        with pytest.raises(InputError):
+            cd.exchange.top_share(graph, cast(Any, wrong), "absolute")
+    with pytest.raises(InputError, match="no score is at least 2"):
+        cd.exchange.above(graph, cast(Any, Fraction(2)), "absolute")
 
 
 def test_the_first_of_equal_scores_is_chosen():
