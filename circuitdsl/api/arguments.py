@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, shown
 from circuitdsl.language.circuit import Comparison
 from circuitdsl.report.output import View
 
@@ -60,19 +60,7 @@ def _require(name: str, value: object) -> None:
     """Raise InputError for a value that is not what ``ARGUMENTS`` says of this name, if it says anything."""
     argument = ARGUMENTS.get(name)
     if argument is not None and not argument.fits(value):
-        raise InputError(f"`{name}` has to be {argument.what}, not {_shown(value)}", f"write {argument.example}")
-
-
-def _shown(value: object) -> str:
-    """A plain value as it is, and of another its kind."""
-    if isinstance(value, str | bytes | Real | None):
-        shown = repr(value)
-        return shown if len(shown) <= _MOST else f"{shown[:_MOST]}..."
-    kind = type(value)
-    return f"a {kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'}"
-
-
-_MOST = 60  # characters of a value in a message
+        raise InputError(f"`{name}` has to be {argument.what}, not {shown(value)}", f"write {argument.example}")
 
 
 def _a(*kinds: type) -> Callable[[object], bool]:

@@ -49,4 +49,4 @@ def attribute(
     asked = with_prompt_count(circuit_of(circuit, "attribute", "a circuit or a file", model, revision), prompts)
     with run_errors():
         opened = open_model(model or asked.model, asked.method.processing, Opening(device, revision, dtype))
-        return attributed(asked, opened, Cut(threshold, both_signs))
+        return attributed(asked, opened, Cut(float(threshold), bool(both_signs)))

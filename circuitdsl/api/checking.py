@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from circuitdsl.api.arguments import checked
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @checked
-def plan(document: Document | str | Path, unexplained: bool = True, memory: int = 0, examples: bool = False) -> Plan:
+def plan(
+    document: Document | str | os.PathLike[str], unexplained: bool = True, memory: int = 0, examples: bool = False
+) -> Plan:
     """The distinct experiments of a document or a file, their cost and the most memory that they take. Opens no model.
 
     ``unexplained`` counts the search for heads that matter and are not listed, ``examples`` single prompts that are
@@ -40,7 +42,7 @@ def plan(document: Document | str | Path, unexplained: bool = True, memory: int 
 
 @checked
 def check(
-    document: Document | str | Path,
+    document: Document | str | os.PathLike[str],
     model: AnyModel | None = None,
     prompts: int | None = None,
     unexplained: bool = True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
 
 
 @checked
-def lint(*paths: str | Path, model: AnyModel | None = None, revision: str | None = None) -> Findings:
+def lint(*paths: str | os.PathLike[str], model: AnyModel | None = None, revision: str | None = None) -> Findings:
     """All that is wrong or suspicious in spec files; those that have nothing to do with each other are read apart.
 
     Files of prompts are read line by line with the tokenizer of the model, whose weights are not; they may also be
     among ``paths`` (``my.jsonl``), with a ``model``. Raises InputError for a ``revision`` by whose shape nothing can be
     read, since it is not on this machine, and for files of prompts without a model.
     """
-    prompts = [Path(path) for path in paths if str(path).endswith(".jsonl")]
+    files = [os.fsdecode(path) for path in paths]
+    prompts = [Path(file) for file in files if file.endswith(".jsonl")]
     found = lint_files(
-        found_files(path for path in paths if Path(path) not in prompts), tolerant_environment(model, revision)
+        found_files(file for file in files if Path(file) not in prompts), tolerant_environment(model, revision)
     )
     specified = with_prompts_read(found, model, revision)
     return Findings((*specified, *_of_prompts(prompts, model, revision)), specified.sources)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from circuitdsl.api.prompts import with_prompts
 from circuitdsl.api.reading import Findings, load, require_blocks
 from circuitdsl.api.workbench import workbench
 from circuitdsl.check.progress import Progress
-from circuitdsl.errors import require
+from circuitdsl.errors import InputError, require, shown
 from circuitdsl.language.circuit import Document
 from circuitdsl.language.diagnostics import Diagnostic
 from circuitdsl.models import Opening
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @checked
 def panel(
-    document: str | Path | Sequence[str | Path],
+    document: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     models: str | Path | Iterable[str | Path | ListedModel],
     prompts: int | None = None,
     unexplained: bool = True,
@@ -85,11 +86,12 @@ def panel(
         return check_panel(named, judged, record, told)
 
 
-def _files(document: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
-    if isinstance(document, str | Path):
-        return [document]
-    require(document, (list, tuple), "a panel is of the names of files", 'write "my.circuit"')
-    return document
+def _files(document: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str | os.PathLike[str], ...]:
+    if isinstance(document, str | os.PathLike):
+        return (document,)
+    if not isinstance(document, Iterable) or isinstance(document, bytes | Mapping):
+        raise InputError(f"a panel is of the names of files, not {shown(document)}", 'write "my.circuit"')
+    return tuple(document)
 
 
 def _listed(given: object) -> ListedModel:

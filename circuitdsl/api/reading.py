@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from circuitdsl.api.arguments import checked
@@ -49,7 +49,7 @@ class Findings(Sequence[Diagnostic]):
 
 @checked
 def load(
-    *paths: str | Path,
+    *paths: str | os.PathLike[str],
     text: str | None = None,
     model: AnyModel | None = None,
     revision: str | None = None,
@@ -76,19 +76,19 @@ _READ = 'read one with load("my.circuit"), which has the circuits of a file as .
 
 
 def document_of(
-    given: Document | str | Path, function: str, model: AnyModel | None = None, revision: str | None = None
+    given: Document | str | os.PathLike[str], function: str, model: AnyModel | None = None, revision: str | None = None
 ) -> Document:
     """A document as it is, or that of a file, read against the model that it is to be checked on.
 
     Raises InputError for what is neither, SpecError for wrong text.
     """
-    if isinstance(given, str | Path):
+    if isinstance(given, str | os.PathLike):
         return load(given, model=model, revision=revision)
     require(given, Document, f"{function} takes a document or a file", _READ)
     return given
 
 
-AnyCircuit = Circuit | str | Path
+AnyCircuit = Circuit | str | os.PathLike[str]
 """A circuit, or the file that holds one: "mini/ioi"; "my.circuit:name" where it holds several; "HEAD:my.circuit" is the
 file as git has it."""
 
@@ -100,8 +100,8 @@ def circuit_of(
 
     Raises InputError for what is no circuit, SpecError for wrong text.
     """
-    if isinstance(given, str | Path):
-        return circuit_in(str(given), model, revision)
+    if isinstance(given, str | os.PathLike):
+        return circuit_in(os.fsdecode(given), model, revision)
     require(given, Circuit, f"{function} takes {what}", _READ)
     return given
 
@@ -138,8 +138,8 @@ def circuits_in(
     return load(path, model=model, revision=revision, warned=warned).circuits
 
 
-def found_files(paths: Iterable[str | Path]) -> list[str]:
-    return [find_spec(str(path)) for path in paths]
+def found_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    return [find_spec(os.fsdecode(path)) for path in paths]
 
 
 def after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:
@@ -148,10 +148,10 @@ def after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> 
     return loaded.document
 
 
-def require_blocks(document: Document, paths: Iterable[str | Path]) -> None:
+def require_blocks(document: Document, paths: Iterable[str | os.PathLike[str]]) -> None:
     """Refuse a document in which there is nothing to check. Raises InputError."""
     if not (document.circuits or document.comparisons or document.interventions):
         raise InputError(
-            f"nothing to check in {', '.join(map(str, paths))}",
+            f"nothing to check in {', '.join(map(os.fsdecode, paths))}",
             "write a circuit, compare or intervention block; what is only named by `use` is not checked",
         )

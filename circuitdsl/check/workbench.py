@@ -31,12 +31,12 @@ class Workbench(OpenModels):
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
         """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
         known where it was interrupted."""
-        _require_plan(plan, Plan, progress)
+        _require_plan(plan, Plan, progress, 'plan("my.circuit")')
         return self.carried_out(lambda: self._conductor(plan, progress).report())
 
     def sweep(self, plan: Plan, progress: Progress = unwatched) -> SweepReport:
         """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does, and for a plan of no sweep."""
-        _require_plan(plan, Plan, progress)
+        _require_plan(plan, Plan, progress, 'plan_sweep("ioi")')
         if len(plan.sweeps) != 1:
             raise InputError(f"one sweep is carried out, and this plan has {len(plan.sweeps)}", "plan it by plan_sweep")
         return self.carried_out(lambda: self._conductor(plan, progress).sweep())
@@ -45,7 +45,7 @@ class Workbench(OpenModels):
         self, plan: FunctionPlan, quoted: float | None = None, progress: Progress = unwatched
     ) -> FunctionalComparison:
         """Compare two circuits of one model in structure and in function. Raises InputError as :meth:`check` does."""
-        _require_plan(plan, FunctionPlan, progress)
+        _require_plan(plan, FunctionPlan, progress, "plan_function(left, right, ()), of circuitdsl.plan.function")
 
         def compared() -> FunctionalComparison:
             watch = Watch(progress)
@@ -80,7 +80,7 @@ class Workbench(OpenModels):
         return conductor
 
 
-def _require_plan(plan: object, kind: type, progress: object) -> None:
-    require(plan, kind, f"a workbench carries out a {kind.__name__}", 'write plan("my.circuit")')
+def _require_plan(plan: object, kind: type, progress: object, example: str) -> None:
+    require(plan, kind, f"a workbench carries out a {kind.__name__}", f"write {example}")
     if not callable(progress):
         raise InputError("progress is a function that is told of the work", "write progress=print")

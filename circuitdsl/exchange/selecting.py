@@ -8,7 +8,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Literal, TypeVar, get_args
 
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, shown
 from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
 
 By = Literal["absolute", "signed"]
@@ -37,6 +37,8 @@ def top_share(graph: Graph, share: float, by: By) -> Graph:
     """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
     _require_known(by)
     share = _number(share)
+    if math.isinf(share):
+        raise InputError(f"{share} is no share", "give one up to 100%")
     count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
     if not 0 < share <= 1 or not count:
         raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
@@ -64,9 +66,13 @@ def _require_known(by: By) -> None:
 
 
 def _number(given: float) -> float:
-    if not isinstance(given, Real) or isinstance(given, bool) or not math.isfinite(given):
-        raise InputError(f"{given!r} is no finite number", "write one: 0.01")
-    return float(given)
+    try:
+        number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{shown(given)} is no number", "write one: 0.01")
+    return number
 
 
 def _of_edges(graph: Graph) -> bool:

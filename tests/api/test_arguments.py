@@ -74,12 +74,12 @@ class Place(os.PathLike[str]):
     def __fspath__(self) -> str:
         return str(self.path)
 
-    __str__ = __fspath__
-
 
 def test_unusual_arguments_that_make_sense(document, tmp_path):
-    assert cd.load(cast(Any, Place(tmp_path / TEXT_FILE))).circuits
-    assert not cd.lint(cast(Any, Place(tmp_path / TEXT_FILE)))
+    place = Place(tmp_path / TEXT_FILE)
+    assert cd.load(place).circuits and cd.plan(place, unexplained=False).prompts
+    assert not cd.lint(place) and cd.compare(place, place)
+    assert cd.panel([place], cast(Any, np.array(["mini"])), unexplained=False)["mini"].claims
     assert cd.plan(document, unexplained=cast(Any, np.bool_(False))).asked == cd.plan(document, unexplained=False).asked
     assert cd.explain(None) == cd.explain("") == cd.explain()
     assert cd.plan_draft("ioi", against=(name for name in ["abc"])).prompts

@@ -125,6 +125,10 @@ def test_scores_are_chosen_by_no_other_rule_and_by_numbers():
     for wrong in (float("nan"), float("inf"), -0.5, Fraction(2)):
         with pytest.raises(InputError):
             cd.exchange.top_share(graph, cast(Any, wrong), "absolute")
+    assert chosen(cd.exchange.above(graph, float("-inf"), "signed")) == [0, 1, 2, 4]
+    for wrong in (float("nan"), 10**400):
+        with pytest.raises(InputError, match="is no number"):
+            cd.exchange.above(graph, wrong, "signed")
     with pytest.raises(InputError, match="no score is at least 2"):
         cd.exchange.above(graph, cast(Any, Fraction(2)), "absolute")
 
