@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from jaxtyping import Bool
 from torch import Tensor
 
 from circuitdsl.engine import hook_names
@@ -21,20 +22,22 @@ class Variant:
     """A run with some edits over this batch, and the worlds that it answers: one, or several whose edits differ only
     where that has no effect on what is read.
 
-    ``led``: of a path, the prompts [prompts] in which it may lead from an edit to a receiver; None: all of them.
+    ``led``: of a path, the prompts in which it may lead from an edit to a receiver; None: all of them.
     """
 
     worlds: tuple[Edited, ...]
     edits: tuple[Edit, ...]
-    led: Tensor | None = None
+    led: Bool[Tensor, " prompts"] | None = None
 
     @property
     def world(self) -> Edited:
         return self.worlds[0]
 
 
-def by_tokens(tokens: Mapping[Variant, Tensor]) -> list[tuple[Tensor, list[Variant]]]:
-    """Variants in groups that run over the same tokens, ``tokens`` [prompts, tokens] being those that each needs: over
+def by_tokens(
+    tokens: Mapping[Variant, Bool[Tensor, "prompts tokens"]],
+) -> list[tuple[Bool[Tensor, "prompts tokens"], list[Variant]]]:
+    """Variants in groups that run over the same tokens, ``tokens`` being those that each needs: over
     others sums would be made in another order."""
     groups: dict[bytes, tuple[Tensor, list[Variant]]] = {}
     for variant, mask in tokens.items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from circuitdsl.engine.batch import Batch
@@ -19,21 +20,21 @@ from circuitdsl.engine.fast.worlds import touched
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """Receivers' inputs by hook point that one frozen pass leads to, at the tokens ``received`` [prompts, tokens], from
-    edits in no later step than the ``last``. ``heads``: the layer whose heads compute again on the way, if any."""
+    """Receivers' inputs by hook point that one frozen pass leads to, at the tokens ``received``, from edits in no later
+    step than the ``last``. ``heads``: the layer whose heads compute again on the way, if any."""
 
     inputs: Mapping[str, Mask]
     heads: int | None
-    received: Tensor
+    received: Bool[Tensor, "prompts tokens"]
     last: int
 
     @cached_property
-    def reached(self) -> Tensor:
-        """The tokens from which it may lead there, [prompts, tokens]: through heads all up to the last one."""
+    def reached(self) -> Bool[Tensor, "prompts tokens"]:
+        """The tokens from which it may lead there: through heads all up to the last one."""
         return self.received if self.heads is None else self.received.flip(1).cumsum(1).flip(1) > 0
 
-    def tokens(self, sent: Tensor) -> Tensor:
-        """Those that the pass runs, [prompts, tokens]: heads that compute again bring along what was sent."""
+    def tokens(self, sent: Bool[Tensor, "prompts tokens"]) -> Bool[Tensor, "prompts tokens"]:
+        """Those that the pass runs: heads that compute again bring along what was sent."""
         return self.received if self.heads is None else self.received | sent
 
 
@@ -82,7 +83,7 @@ def carried(variants: Sequence[Variant], ways: Sequence[Way], batch: Batch) -> t
     return list(found.values()), tuple(nothing)
 
 
-def _sent(way: Way, edit: Edit, batch: Batch) -> Tensor:
-    """The tokens [prompts, tokens] of an edit, where a way may lead from there to a receiver of the same prompt."""
+def _sent(way: Way, edit: Edit, batch: Batch) -> Bool[Tensor, "prompts tokens"]:
+    """The tokens of an edit, where a way may lead from there to a receiver of the same prompt."""
     tokens = touched([edit], batch)
     return tokens & (tokens & way.reached).any(1, keepdim=True) & (step_of(edit.name) <= way.last)
