@@ -54,10 +54,13 @@ def shown(value: object) -> str:
     >>> shown("abc"), shown([1]), shown(Counter())
     ("'abc'", 'a list', 'a collections.Counter')
     """
-    if isinstance(value, str | bytes | Real | None):
-        written = repr(value)
-        return written if len(written) <= _MOST else f"{written[:_MOST]}..."
     kind = type(value)
+    try:
+        written = repr(value) if isinstance(value, str | bytes | Real | None) else ""
+    except ValueError:  # a whole number of thousands of digits
+        written = ""
+    if written:
+        return written if len(written) <= _MOST else f"{written[:_MOST]}..."
     return f"a {kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'}"
 
 

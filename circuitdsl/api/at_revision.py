@@ -59,7 +59,9 @@ class AtRevision:
         command = ["git", "-C", str(folder), *arguments]
         try:
             ended = subprocess.run(command, capture_output=True, timeout=_PATIENCE, env={**os.environ, "LC_ALL": "C"})
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        except ValueError as error:  # a null character
+            raise InputError(f"{self} is no name of a file: {error}", "name one that git has") from error
+        except (OSError, subprocess.TimeoutExpired) as error:
             message = f"{self} is read by git, which did not answer: {error}"
             raise InputError(message, "install git, or name a file") from error
         if ended.returncode:

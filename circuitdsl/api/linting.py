@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from circuitdsl import tasks
 from circuitdsl.api.arguments import checked
 from circuitdsl.api.environments import require_shapes, tokenizers_of, tolerant_environment
-from circuitdsl.api.reading import Findings, found_files
+from circuitdsl.api.reading import Findings, file_name, found_files
 from circuitdsl.errors import InputError
 from circuitdsl.language.diagnostics import Diagnostic
 from circuitdsl.language.format import format_source
@@ -30,7 +30,7 @@ def lint(*paths: str | os.PathLike[str], model: AnyModel | None = None, revision
     among ``paths`` (``my.jsonl``), with a ``model``. Raises InputError for a ``revision`` by whose shape nothing can be
     read, since it is not on this machine, and for files of prompts without a model.
     """
-    files = [os.fsdecode(path) for path in paths]
+    files = list(map(file_name, paths))
     prompts = [Path(file) for file in files if file.endswith(".jsonl")]
     found = lint_files(
         found_files(file for file in files if Path(file) not in prompts), tolerant_environment(model, revision)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 from circuitdsl.api.arguments import checked
 from circuitdsl.api.at_revision import at_revision
 from circuitdsl.api.environments import environment
-from circuitdsl.errors import InputError, require
+from circuitdsl.errors import InputError, require, shown
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.diagnostics import Diagnostic, render_all
 from circuitdsl.language.resolve import Loaded, circuit_named, load_with_warnings, resolve_source
@@ -101,7 +101,7 @@ def circuit_of(
     Raises InputError for what is no circuit, SpecError for wrong text.
     """
     if isinstance(given, str | os.PathLike):
-        return circuit_in(os.fsdecode(given), model, revision)
+        return circuit_in(file_name(given), model, revision)
     require(given, Circuit, f"{function} takes {what}", _READ)
     return given
 
@@ -139,7 +139,17 @@ def circuits_in(
 
 
 def found_files(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    return [find_spec(os.fsdecode(path)) for path in paths]
+    return [find_spec(file_name(path)) for path in paths]
+
+
+def file_name(path: str | os.PathLike[str]) -> str:
+    """A path as a text. Raises InputError for what no file can be called."""
+    try:
+        name = os.fsdecode(path)
+        os.fsencode(name)
+    except UnicodeError as error:
+        raise InputError(f"{shown(path)} is no name of a file", "name one that exists") from error
+    return name
 
 
 def after_warning(loaded: Loaded, warned: Callable[[Findings], None] | None) -> Document:

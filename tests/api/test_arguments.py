@@ -87,6 +87,17 @@ def test_unusual_arguments_that_make_sense(document, tmp_path):
     assert report.summary["error"] == 0
 
 
+@pytest.mark.parametrize("read", [cd.load, cd.lint, cd.plan, lambda file: cd.compare(file, file)])
+def test_what_no_file_can_be_called(read: Callable[[str], object]):
+    with pytest.raises(InputError, match="is no name of a file"):
+        read("\ud800.circuit")
+
+
+def test_a_number_without_end_is_told_by_its_kind(document):
+    with pytest.raises(InputError, match="not a int"):
+        cd.plan(document, memory=-(10**5000))
+
+
 def test_a_call_that_no_function_takes_is_told_by_its_name():
     for wrong, said in (({}, "missing 1 required"), ({"document": TEXT_FILE, "promts": 4}, "unexpected keyword")):
         with pytest.raises(TypeError, match=rf"check\(\) .*{said}"):
