@@ -61,7 +61,8 @@ def shown(value: object) -> str:
         written = ""
     if written:
         return written if len(written) <= _MOST else f"{written[:_MOST]}..."
-    return f"a {kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'}"
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 _MOST = 60  # characters of a value in a message

@@ -245,23 +245,23 @@ WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
     "paths to plan": (lambda document, left, right: cd.plan(cast(Any, [SHIPPED])), "document or a file, not a list"),
     "numbers to compare": (
         lambda d, left, right: cd.compare(*cast(Any, (1, 2))),
-        "compare takes two circuits or files, not a int",
+        "compare takes two circuits or files, not 1",
     ),
     "numbers to compare in function": (
         lambda d, left, right: cd.compare_function(*cast(Any, (1, 2))),
-        "compare_function takes two circuits or files, not a int",
+        "compare_function takes two circuits or files, not 1",
     ),
     "numbers to tell apart": (
         lambda d, left, right: cd.diff(*cast(Any, (1, 2))),
-        "diff takes two circuits or files, not a int",
+        "diff takes two circuits or files, not 1",
     ),
     "numbers in an atlas": (
         lambda d, left, right: cd.atlas(*cast(Any, (1, 2, 3))),
-        "atlas takes circuits or files, not a int",
+        "atlas takes circuits or files, not 1",
     ),
     "numbers in a measured atlas": (
         lambda d, left, right: cd.measure_atlas(*cast(Any, (1, 2, 3))),
-        "measure_atlas takes circuits or files, not a int",
+        "measure_atlas takes circuits or files, not 1",
     ),
     "a file of several circuits": (lambda d, left, right: cd.diff(PAIR[0], "planted/reuse"), "holds"),
     "align that is no pair": (lambda d, left, right: cd.compare(left, right, cast(Any, ["mover"])), "pairs of roles"),

@@ -94,7 +94,7 @@ def test_what_no_file_can_be_called(read: Callable[[str], object]):
 
 
 def test_a_number_without_end_is_told_by_its_kind(document):
-    with pytest.raises(InputError, match="not a int"):
+    with pytest.raises(InputError, match="not an int"):
         cd.plan(document, memory=-(10**5000))
 
 
