@@ -22,6 +22,7 @@ from benchmarks.draft import FLOOR
 from benchmarks.truth.counts import exact_limits
 from benchmarks.truth.relay import Relay, random_relay
 from circuitdsl.components import Head, Position
+from circuitdsl.language.resolve import load_with_warnings
 
 DAMAGES = ("none", "a head missing", "an idle head", "an edge missing", "a false edge", "a role at a wrong place")
 
@@ -101,7 +102,7 @@ def count_one(seed: int, prompts: int, folder: Path, results: Results, damages: 
             break
         file.write_text(report.text, encoding="utf-8")
         environment = replace(cd.environment(), geometry=lambda _: relay.geometry)
-        (found,) = cd.api.load_with_warnings([str(file)], environment).document.circuits
+        (found,) = load_with_warnings([str(file)], environment).document.circuits
         roles = {role.name: frozenset(map(str, role.nodes)) for role in found.roles}
         edges = frozenset(claim.text.split(" : ")[0] for claim in found.edge_claims())
         exact = (roles, edges) == true.meaning()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 from traceback import walk_tb
 
 
@@ -44,6 +45,39 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhelp: {self.remedy}" if self.remedy else self.message
+
+
+def shown(value: object) -> str:
+    """A plain value as it is, and of another its kind: for messages.
+
+    >>> from collections import Counter
+    >>> shown("abc"), shown([1]), shown(Counter())
+    ("'abc'", 'a list', 'a collections.Counter')
+    """
+    kind = type(value)
+    try:
+        written = repr(value) if isinstance(value, str | bytes | Real | None) else ""
+    except ValueError:  # a whole number of thousands of digits
+        written = ""
+    if written:
+        return written if len(written) <= _MOST else f"{written[:_MOST]}..."
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+_MOST = 60  # characters of a value in a message
+
+
+def require(given: object, kinds: type | tuple[type, ...], what: str, remedy: str) -> None:
+    """Raise InputError for an object of another kind: ``what`` says who takes what.
+
+    >>> require("0.1", float, "a threshold is a number", "write 0.1")
+    Traceback (most recent call last):
+    circuitdsl.errors.InputError: a threshold is a number, not '0.1'
+    help: write 0.1
+    """
+    if not isinstance(given, kinds):
+        raise InputError(f"{what}, not {shown(given)}", remedy)
 
 
 class RunError(InputError):

@@ -282,7 +282,7 @@ class _Taken:
 
 
 def _after(worlds: int, limits: Limits | None = None) -> Mean:
-    """Of columns before, after, ...: the mean of those after."""
+    """The mean of all columns but the first: of the worlds after an intervention, where the first is before it."""
     return Mean(Contrast(tuple((place, 1 / worlds) for place in range(1, worlds + 1)), limits))
 
 
@@ -294,7 +294,7 @@ def _less(column: Column, base: Column) -> Column:
 
 
 def _change(worlds: int, limits: Limits | None = None) -> Mean:
-    """Of columns before, after, ...: the mean of those after, less the one before."""
+    """The mean of all columns but the first, less the first."""
     return Mean(_after(worlds, limits).of.less(column(0, limits)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from circuitdsl.engine.deferred import Deferred
 from circuitdsl.engine.manifest import Asked, Manifest, Manifests
 from circuitdsl.engine.session import Session
 from circuitdsl.engine.store import Store
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, require
 from circuitdsl.language.circuit import Circuit, Method, Processing
 from circuitdsl.models import KnownModel, Model, Opening, device_of, open_model, require_unhooked, state_of
 
@@ -36,8 +37,8 @@ class OpenModels:
     of the fast engine may take (0: a share of what is free). ``opening`` says how models are opened, ``screen`` is a
     name of ``SCREENS``: heads whose effect is surely under the floor in that precision are sorted out of the search for
     heads that matter and are not listed. ``executor``: the cluster whose nodes run all experiments, None for this
-    machine. Raises InputError for an engine or a screen that is not there, for a negative ``memory``, and for a model
-    that is an object where a cluster would have to open it by its name.
+    machine. Raises InputError for an engine or a screen that is not there, for what is no store, no opening, no
+    executor or no number of bytes, and for a model that is an object where a cluster would have to open it by its name.
     """
 
     model: AnyModel | None = None
@@ -53,14 +54,19 @@ class OpenModels:
     turn: AbstractContextManager[object] = field(default_factory=RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        nothing = type(None)
+        require(self.store, (Store, nothing), "readings are kept in a Store", "write Store.in_folder(...), or None")
+        require(self.opening, Opening, "models are opened by an Opening", 'write Opening("cpu"), of circuitdsl.models')
+        require(self.executor, (Executor, nothing), "a cluster is an Executor", 'write Executor.named("ray"), or None')
         self.manifests = None if self.store is None else Manifests(self.store.path.parent / "manifests")
-        if self.engine not in engines():
+        if self.engine not in tuple(engines()):
             raise InputError(f"no engine is called {self.engine}", f"engines: {', '.join(engines())}")
-        if self.screen and self.screen not in SCREENS:
+        if self.screen and self.screen not in tuple(SCREENS):
             raise InputError(f"no screen is called {self.screen}", f"screens: {', '.join(SCREENS)}")
-        if self.memory < 0:
+        if not isinstance(self.memory, Integral) or self.memory < 0:
             raise InputError(
-                f"a memory of {self.memory} bytes is less than nothing", "give 0 for a share of what is free"
+                f"a memory of {self.memory} bytes cannot be had",
+                "give a number of bytes, 0 for a share of what is free",
             )
         if self.screen and self.opening.dtype == "bfloat16":
             raise InputError(

@@ -12,7 +12,7 @@ from circuitdsl.check.open_models import OpenModels
 from circuitdsl.check.progress import Progress, unwatched
 from circuitdsl.check.work import Watch
 from circuitdsl.engine.deferred import Stale
-from circuitdsl.errors import run_errors
+from circuitdsl.errors import InputError, require, run_errors
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.outcome import FunctionalComparison, Report, SweepReport
 from circuitdsl.plan.function import FunctionPlan
@@ -31,16 +31,21 @@ class Workbench(OpenModels):
     def check(self, plan: Plan, progress: Progress = unwatched) -> Report:
         """Carry out a plan. Raises InputError for a model or a task that cannot be had, and Interrupted with what is
         known where it was interrupted."""
+        _require_plan(plan, Plan, progress, 'plan("my.circuit")')
         return self.carried_out(lambda: self._conductor(plan, progress).report())
 
     def sweep(self, plan: Plan, progress: Progress = unwatched) -> SweepReport:
-        """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does."""
+        """Carry out the one sweep of a plan. Raises InputError as :meth:`check` does, and for a plan of no sweep."""
+        _require_plan(plan, Plan, progress, 'plan_sweep("ioi")')
+        if len(plan.sweeps) != 1:
+            raise InputError(f"one sweep is carried out, and this plan has {len(plan.sweeps)}", "plan it by plan_sweep")
         return self.carried_out(lambda: self._conductor(plan, progress).sweep())
 
     def compare(
         self, plan: FunctionPlan, quoted: float | None = None, progress: Progress = unwatched
     ) -> FunctionalComparison:
-        """Compare two circuits of one model in structure and in function."""
+        """Compare two circuits of one model in structure and in function. Raises InputError as :meth:`check` does."""
+        _require_plan(plan, FunctionPlan, progress, "plan_function(left, right, ()), of circuitdsl.plan.function")
 
         def compared() -> FunctionalComparison:
             watch = Watch(progress)
@@ -73,3 +78,9 @@ class Workbench(OpenModels):
         conductor = Conductor(self, plan, progress)
         self.begin(plan.all_circuits, conductor.tick)
         return conductor
+
+
+def _require_plan(plan: object, kind: type, progress: object, example: str) -> None:
+    require(plan, kind, f"a workbench carries out a {kind.__name__}", f"write {example}")
+    if not callable(progress):
+        raise InputError("progress is a function that is told of the work", "write progress=print")

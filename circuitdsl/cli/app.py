@@ -20,7 +20,6 @@ from typer.core import TyperGroup
 from circuitdsl import allocator
 from circuitdsl.errors import InputError, interrupted
 from circuitdsl.language.diagnostics import SpecError
-from circuitdsl.language.environment import UnknownName
 from circuitdsl.report import output
 from circuitdsl.version import __version__
 from circuitdsl.visible import visible
@@ -131,9 +130,6 @@ def _run() -> None:
     except InputError as error:
         tell(error)
         raise SystemExit(error.exit_code) from None
-    except UnknownName as error:
-        tell(error)
-        raise SystemExit(EXIT_INPUT) from None
     except Exception as error:
         if isinstance(error, OSError) and (error.errno in (EBADF, ENOSPC) or isinstance(error, UnsupportedOperation)):
             tell(output.unprintable(error))  # of a help text: all else is written by `output`
@@ -174,7 +170,7 @@ def _confess(error: Exception) -> None:
     )
 
 
-def tell(error: InputError | UnknownName) -> None:
+def tell(error: InputError) -> None:
     """Say on standard error what is wrong, and what to do about it."""
     if isinstance(error, SpecError):
         print(error.render(color=coloured(sys.stderr)), file=sys.stderr)

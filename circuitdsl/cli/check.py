@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from circuitdsl.cli.app import EXIT_INTERRUPTED, app, tell
 from circuitdsl.cli.options import (
     Cache,
     CacheFolder,
+    Checking,
     Device,
     Engine,
     Executor,
@@ -96,16 +98,10 @@ def check(
     before = None if against is None else _earlier(against)
     stacks = amount(memory)
     document = None if watch or many else load_blocks(files, model, revision)
-    output.need_room(output_file)
-    log = _log_beside(output_file) if report_format != "text" else None
-    if log is not None:
-        output.need_writable(log)
-    need_pages(html)
-    from circuitdsl.outcome import Panel
-    from circuitdsl.report.formats import formats
-
+    outputs = _Outputs(report_format, output_file, html, verbose, quiet)
+    outputs.need()
     bar = ProgressBar()
-    checking: cd.api.Checking = {
+    checking: Checking = {
         "model": model,
         "prompts": prompts,
         "unexplained": unexplained,
@@ -121,32 +117,72 @@ def check(
         "executor": executor,
     }
 
-    def render(report: Report | Panel, form: str, view: output.View) -> str:
-        return rendered(report, form, view) if isinstance(report, Panel) else formats()[form].render(report, view)
-
-    def out(report: Report | Panel) -> None:
-        output.put(render(report, report_format, output.view_of(output_file, verbose, quiet)), output_file)
-        if log is not None:
-            output.write_file(log, render(report, "text", output.view_of(log, verbose=True)))
-            output.put(render(report, "text", output.view_of(None, verbose, quiet)))
-        put_page(report, html)
-
     if watch:
-        _watch(files, checking, bar, out)
+        _watch(files, checking, bar, outputs)
     else:
         try:
             with bar:
                 report = check_models(files, many, checking) if document is None else cd.check(document, **checking)
         except Interrupted as stopped:
             if report_format == "text" and output_file is None:  # programs would take it for the whole
-                out(stopped.report)
+                outputs.put(stopped.report)
             kept = "; what was measured is kept, and another check goes on from there" if cache else ""
             print(f"interrupted{kept}", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
-        out(report)
+        outputs.put(report)
+        from circuitdsl.outcome import Panel
+
         if before is None or isinstance(report, Panel):
             raise typer.Exit(report.exit_code)
         raise typer.Exit(_changed(before, report))
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """Where reports go, and how: in one form to a file or to standard output, and as a page; a form for programs in a
+    file leaves the text on standard output, and in full in a log beside the file."""
+
+    form: str
+    file: Path | None
+    html: Path | None
+    verbose: bool
+    quiet: bool
+
+    @cached_property
+    def log(self) -> Path | None:
+        """report.json.log beside report.json.
+
+        None where nothing is written to a regular file (/dev/stdout, a pipe): its reader wants the report alone.
+        """
+        if self.form == "text" or self.file is None or not output.is_replaced(self.file):
+            return None
+        return self.file.with_name(f"{self.file.name}.log")
+
+    def need(self) -> None:
+        """Raise InputError where something could not be written: before anything is run, and not after it."""
+        from circuitdsl.report.formats import formats
+
+        _ = formats()[self.form]  # what another package adds is loaded now
+        output.need_room(self.file)
+        if self.log is not None:
+            output.need_writable(self.log)
+        need_pages(self.html)
+
+    def put(self, report: Report | Panel) -> None:
+        """Write a report to all of them."""
+        shown = output.view_of(self.file, self.verbose, self.quiet)
+        output.put(_rendered(report, self.form, shown), self.file)
+        if self.log is not None:
+            output.write_file(self.log, _rendered(report, "text", output.view_of(self.log, verbose=True)))
+            output.put(_rendered(report, "text", output.view_of(None, self.verbose, self.quiet)))
+        put_page(report, self.html)
+
+
+def _rendered(report: Report | Panel, form: str, view: output.View) -> str:
+    from circuitdsl.outcome import Panel
+    from circuitdsl.report.formats import formats
+
+    return rendered(report, form, view) if isinstance(report, Panel) else formats()[form].render(report, view)
 
 
 def _earlier(path: str) -> Recorded:
@@ -164,15 +200,7 @@ def _changed(before: Recorded, report: Report) -> int:
     return exit_code(each.verdict for each in (*report.outcomes, *drift.claims))
 
 
-def _log_beside(file: Path | None) -> Path | None:
-    """The file for the text in full beside a report for programs: report.json.log beside report.json.
-
-    None where nothing is written to a regular file (/dev/stdout, a pipe): its reader wants the report alone.
-    """
-    return file.with_name(f"{file.name}.log") if file is not None and output.is_replaced(file) else None
-
-
-def _watch(files: list[str], checking: cd.api.Checking, bar: ProgressBar, out: Callable[[Report], None]) -> None:
+def _watch(files: list[str], checking: Checking, bar: ProgressBar, outputs: _Outputs) -> None:
     """Show a report, and another whenever a file is saved, until interrupted. Wrong input is told, no more."""
     with bar:
         for number, found in enumerate(cd.watch(*files, warned=warn, **checking)):
@@ -180,6 +208,6 @@ def _watch(files: list[str], checking: cd.api.Checking, bar: ProgressBar, out: C
             if isinstance(found, InputError):
                 tell(found)
             else:
-                out(found)
+                outputs.put(found)
             if number == 0:
                 print("watching; Ctrl-C ends it", file=sys.stderr)

@@ -10,22 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 
 import circuitdsl as cd
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.cli.app import coloured
-from circuitdsl.cli.at_revision import at_revision
 from circuitdsl.cli.completion import complete_model
 from circuitdsl.errors import InputError
-from circuitdsl.library import file_and_name, find_spec
+from circuitdsl.library import find_spec
 from circuitdsl.plugins import installed
 from circuitdsl.report import output
 
 if TYPE_CHECKING:
+    from circuitdsl.check.progress import Progress
     from circuitdsl.language.circuit import Circuit, Document
+    from circuitdsl.models import Dtype
     from circuitdsl.outcome import (
         Atlas,
         AttributionReport,
@@ -80,6 +81,24 @@ Html = Annotated[
 ]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file.", callback=a_file)]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", "-f")]
+
+
+class Checking(TypedDict, total=False):
+    """The arguments of ``cd.check`` and ``cd.watch`` that options give."""
+
+    model: str | Path | None
+    prompts: int | None
+    unexplained: bool
+    progress: Progress | None
+    store: cd.Store | bool
+    engine: str
+    device: str | None
+    revision: str | None
+    dtype: Dtype | None
+    screen: str
+    memory: int
+    examples: bool
+    executor: str | None
 
 
 def choices(name: str, names: Iterable[str], first: str = "") -> object:
@@ -197,27 +216,12 @@ def load_blocks(files: Iterable[str], model: str | None, revision: str | None) -
 
 def one_circuit(spec: str, model: str | None, revision: str | None) -> Circuit:
     """The circuit of ``file``, ``file:circuit`` or ``HEAD:file``. Raises InputError if it is not exactly one."""
-    from circuitdsl.language.resolve import circuit_named
-
-    if old := at_revision(spec):
-        found = old.circuits(model, revision)
-        if len(found) != 1:
-            raise InputError(f"{old} holds {len(found)} circuits, and one is needed", f"write {old}:NAME")
-        return found[0]
-    path, name = file_and_name(spec)
-    return circuit_named(load([path], model, revision), name, path)
+    return cd.api.circuit_in(spec, model, revision, warn)
 
 
 def all_circuits(specs: Iterable[str], model: str | None, revision: str | None) -> tuple[Circuit, ...]:
     """The circuits of every ``file``, and the one of each ``file:circuit``. Raises as :func:`one_circuit`."""
-    found: list[Circuit] = []
-    for spec in specs:
-        if old := at_revision(spec):
-            found += old.circuits(model, revision)
-            continue
-        path, name = file_and_name(spec)
-        found += [one_circuit(spec, model, revision)] if name else load([path], model, revision).circuits
-    return tuple(found)
+    return tuple(circuit for spec in specs for circuit in cd.api.circuits_in(spec, model, revision, warn))
 
 
 def results_store(cache: bool, folder: Path | None) -> cd.Store | Literal[False]:

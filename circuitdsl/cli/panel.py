@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import circuitdsl as cd
-from circuitdsl.cli.options import warn
+from circuitdsl.cli.options import Checking, warn
 from circuitdsl.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def need_panel_form(form: str) -> None:
         raise InputError(f"many models are not written as {form}", f"formats: {', '.join(FORMATS)}")
 
 
-def check_models(files: Sequence[str], models: Sequence[ListedModel], checking: cd.api.Checking) -> Panel:
+def check_models(files: Sequence[str], models: Sequence[ListedModel], checking: Checking) -> Panel:
     """Check files on many models, as ``checking`` says of one. Raises as ``cd.panel`` does."""
     return cd.panel(
         files,

@@ -24,8 +24,6 @@ def plan(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Job by job.")] = False,
     memory: Memory = None,
     revision: Revision = None,
-    # A plan opens no model and needs no network: accepted since scripts say it.
-    offline: Annotated[bool, typer.Option("--offline", hidden=True)] = True,
 ) -> None:
     """Print the experiments that checking needs, their cost and their memory, and run none."""
     stacks = amount(memory)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from circuitdsl.errors import InputError
-from circuitdsl.judge.estimates import Estimate, Verdict
+from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.circuit import Claim
 from circuitdsl.outcome import Report
 from circuitdsl.report import words
+from circuitdsl.report.data.recorded import parted, read_report
 from circuitdsl.report.marks import MARKS, WORDS
-
-MOST_BYTES = 64 * 2**20  # of a file with a report
 
 
 @dataclass(frozen=True)
@@ -58,41 +54,16 @@ class Measured:
                 self.seen[block, outcome.claim.text] = Seen(outcome.verdict, figure, outcome.prompts, when)
 
     def read(self, path: Path) -> None:
-        """Remember the claims of a report that `check --format json` wrote. Raises InputError for another file."""
-        try:
-            if path.stat().st_size > MOST_BYTES:
-                raise InputError(f"{path} is too large for a report", "name a file of `check --format json`")
-            report = json.loads(path.read_bytes())
-            when = f"{path.name} of {datetime.fromtimestamp(path.stat().st_mtime):%d %B, %H:%M}"
-            found = {key: seen for block, claims in _blocks(report) for key, seen in _claims(block, claims, when)}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            message = f"{path} is no report that can be read: {type(error).__name__}"
-            raise InputError(
-                message, "write one with `circuitdsl check my.circuit --format json -o report.json`"
-            ) from error
-        self.seen |= found
+        """Remember the claims of a report that `check --format json` wrote, or of a model of a panel
+        (``panel.json:LABEL``). Raises InputError for another file."""
+        standings = read_report(path).claims.values()
+        file, *_ = parted(str(path))  # without the label of a panel's model
+        when = f"{path.name} of {datetime.fromtimestamp(Path(file).stat().st_mtime):%d %B, %H:%M}"
+        for each in standings:
+            figure = words.estimate(each.estimate, each.unit)
+            self.seen[each.block, each.text] = Seen(each.verdict, figure, each.prompts, when)
 
 
 def compared(left: str, right: str) -> str:
     """The name of a comparison's block."""
     return f"{left} with {right}"
-
-
-def _blocks(report: Any) -> list[tuple[str, Any]]:
-    blocks = [(each["name"], each["claims"]) for kind in ("circuits", "interventions") for each in report[kind]]
-    return blocks + [(compared(each["left"], each["right"]), each["claims"]) for each in report["comparisons"]]
-
-
-def _claims(block: str, claims: Any, when: str) -> list[tuple[tuple[str, str], Seen]]:
-    return [
-        (
-            (str(block), str(claim["text"])),
-            Seen(
-                Verdict(claim["verdict"]),
-                words.estimate(Estimate(claim["value"], claim["low"], claim["high"]), str(claim["unit"])),
-                int(claim["prompts"]),
-                when,
-            ),
-        )
-        for claim in claims
-    ]

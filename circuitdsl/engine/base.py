@@ -36,10 +36,10 @@ def keep_nothing(readings: Mapping[Experiment, Array]) -> None:
 class Engine(Protocol):
     """Anything that runs experiments on one model.
 
-    ``settings`` names what its readings depend on besides the model and the experiment (its name, its precision);
-    ``dtype`` and ``device`` are the precision and the device as a report names them: "float32", "cpu", "cuda:0".
-    ``note`` says why this engine runs where another was asked for; "" where it was asked for. ``model`` is open, or
-    will be when something is run.
+    ``name`` is what reports call it. ``settings`` names what its readings depend on besides the model and the
+    experiment (its name, its precision); ``dtype`` and ``device`` are the precision and the device as a report names
+    them: "float32", "cpu", "cuda:0". ``note`` says why this engine runs where another was asked for; "" where it was
+    asked for. ``model`` is open, or will be when something is run.
     """
 
     @property

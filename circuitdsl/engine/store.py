@@ -97,10 +97,12 @@ class Store:
     writable: bool = True
 
     @classmethod
-    def in_folder(cls, folder: Path | None = None) -> Store:
+    def in_folder(cls, folder: str | Path | None = None) -> Store:
         """The store of a folder, by itself :func:`default_folder`; it is made if need be, and read where it is there
-        and cannot be written."""
-        folder = folder or default_folder()
+        and cannot be written. Raises :class:`StoreError` for what cannot be made or is no store."""
+        if not isinstance(folder, str | Path | None):
+            raise StoreError(f"a {type(folder).__name__} is no folder", 'name one: Store.in_folder("results")')
+        folder = Path(folder) if folder else default_folder()
         path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, TypeVar
+from numbers import Integral, Real
+from typing import Literal, TypeVar, get_args
 
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, shown
 from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
 
 By = Literal["absolute", "signed"]
@@ -19,10 +21,11 @@ def top(graph: Graph, count: int, by: By) -> Graph:
 
     Edges are chosen where any has a score, else nodes. ``by`` "absolute" goes by the size of a score, "signed" by the
     score itself, the highest first. Of equal scores the first in the file is taken. What has no score is left out.
-    Raises InputError where nothing has a score, or fewer than ``count`` have one.
+    Raises InputError where nothing has a score, or fewer than ``count`` have one, and for another ``by``.
     """
+    _require_known(by)
     scores = _scores(graph)
-    if not 0 < count <= len(scores):
+    if not isinstance(count, Integral) or isinstance(count, bool) or not 0 < count <= len(scores):
         raise InputError(f"of {len(scores)} scores there are no {count} highest", f"ask for 1 to {len(scores)}")
     order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
     chosen = frozenset(order[:count])
@@ -32,6 +35,10 @@ def top(graph: Graph, count: int, by: By) -> Graph:
 
 def top_share(graph: Graph, share: float, by: By) -> Graph:
     """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
+    _require_known(by)
+    share = _number(share)
+    if math.isinf(share):
+        raise InputError(f"{share} is no share", "give one up to 100%")
     count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
     if not 0 < share <= 1 or not count:
         raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
@@ -41,14 +48,31 @@ def top_share(graph: Graph, share: float, by: By) -> Graph:
 def above(graph: Graph, threshold: float, by: By) -> Graph:
     """The graph with the scores of at least ``threshold``, and nothing else, in the circuit; otherwise as :func:`top`.
 
-    Raises InputError where no score is so high.
+    Raises InputError where no score is so high, and as :func:`top`.
     """
+    _require_known(by)
+    threshold = _number(threshold)
     scores = _scores(graph)
     if not any(_size(score, by) >= threshold for score in scores):
         highest = max(_size(score, by) for score in scores)
         raise InputError(f"no score is at least {threshold:g}, {_rule(by)}", f"the highest is {highest:g}")
     rule = f"{_what(graph)} scores of at least {threshold:g} among {len(scores)}, {_rule(by)}"
     return _chosen(graph, lambda number, score: _size(score, by) >= threshold, rule)
+
+
+def _require_known(by: By) -> None:
+    if by not in get_args(By):
+        raise InputError(f"scores do not go by {by!r}", f"by one of: {', '.join(get_args(By))}")
+
+
+def _number(given: float) -> float:
+    try:
+        number = float(given) if isinstance(given, Real) and not isinstance(given, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{shown(given)} is no number", "write one: 0.01")
+    return number
 
 
 def _of_edges(graph: Graph) -> bool:

@@ -29,7 +29,7 @@ def apart(measured: Sequence[tuple[Estimate, float]], level: float) -> bool:
 
 
 def _two_apart(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
-    """Of a value, a low and a high end, twice."""
+    """Whether two figures differ and their intervals do not meet; each is a value, a low and a high end."""
     if math.isclose(one[0], other[0], rel_tol=_ROUNDING, abs_tol=_ROUNDING):
         return False
     return one[2] < other[1] or other[2] < one[1]

@@ -9,9 +9,10 @@ from typing import assert_never
 
 from circuitdsl.components import ALL, Geometry, Head, Node, Position, kinds
 from circuitdsl.language import tree as t
+from circuitdsl.language.bounds import directed, resolve_bound
 from circuitdsl.language.budget import Budget
 from circuitdsl.language.circuit import Bound, Circuit, Mattering, Nodes, OnTask, Role, Term, member_claim
-from circuitdsl.language.claims import Draft, Reader, directed, identified, label_text, patched_from, resolve_bound
+from circuitdsl.language.claims import Draft, Reader, identified, label_text, patched_from
 from circuitdsl.language.diagnostics import Collector, nearest
 from circuitdsl.language.dictionaries import resolve_dictionaries
 from circuitdsl.language.environment import Environment, MeasureInfo, TaskInfo, TaskRef, UnknownName

@@ -1,58 +1,38 @@
-"""``expect`` -> claims: a measurement's arguments by their kinds, and what it is compared with, by its unit."""
+"""``expect`` -> claims: which measurement of what (``arguments``), compared with what (``bounds``)."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard, assert_never
 
-from circuitdsl.components import ALL, END, Head, Position
+from circuitdsl.components import END, Position
 from circuitdsl.language import tree as t
+from circuitdsl.language.arguments import Arguments
+from circuitdsl.language.bounds import directed, resolve_bound
 from circuitdsl.language.circuit import (
     AGAINST,
     READ_AT,
     Against,
     Argument,
-    At,
     Bound,
-    Circuits,
     Claim,
     ClaimKind,
     Control,
-    Count,
-    Elements,
-    FromTo,
     Nodes,
     ReadAt,
-    Reads,
     Role,
     Term,
-    Token,
     Variable,
 )
 from circuitdsl.language.diagnostics import suggestion
-from circuitdsl.language.environment import MeasureInfo, Parameter, ParameterKind, Place, Unit, values_text
+from circuitdsl.language.environment import MeasureInfo, ParameterKind, Place
 from circuitdsl.language.format import argument_text, claim_text, subject_text
-from circuitdsl.language.methods import MOST_COUNT, counterfactual
-from circuitdsl.language.paths import resolve_path
+from circuitdsl.language.methods import counterfactual
 from circuitdsl.language.scope import Scope
 from circuitdsl.language.source import Span
 
-_KINDS: Mapping[ParameterKind, str] = {
-    "heads": "a role, or heads: `name_mover`, `{ 9.6 9.9 }`",
-    "path": "a path: `s_inhibition -> name_mover.q`, `name_mover -> logits`",
-    "position": "a position: `END`",
-    "attends": "a query and a key position: `END -> IO`",
-    "token": "a position whose token is meant, or `answer`",
-    "reads": "a position, or a position and the token written: `IO`, `IO -> answer`",
-    "count": "how many, a whole number: `10`",
-    "variable": "a variable of the task: `S_position`",
-    "elements": "`heads`, `nodes`, `roles`, `edges`, or a pair of roles: `name_mover ~ mover`",
-    "circuits": "the two circuits: `ioi, colored_objects`",
-    "direction": "from one circuit to the other: `ioi -> colored_objects`",
-}
 _EXAMPLES: Mapping[ParameterKind, str] = {
     "heads": "{role}",
     "path": "{role} -> logits",
@@ -71,16 +51,7 @@ _OTHERWISE: Mapping[str, str] = {
     "share of prompts of rank 10 or less (the median is at most 10 where it is at least 50%)",
 }
 """Measurements that are not offered, and what to write instead."""
-_NO_VARIABLES = "it defines none: `task ioi` has some, and prompts of your own can have them (explain file)"
 _ELSEWHERE = "random heads take the place of those that an `intervention` acts on: move the claim into one"
-_ELEMENTS = ("heads", "nodes", "roles", "edges")
-_UNITS: Mapping[Unit, str] = {
-    "share": "a share",
-    "logits": "in logits",
-    "nats": "in nats",
-    "metric": "in the unit of the metric",
-    "score": "a plain number",
-}
 
 
 @dataclass(frozen=True)
@@ -278,12 +249,13 @@ class Reader:
         if not least <= len(arguments) <= sum(sizes):
             self._miscounted(measure, arguments, least, sum(sizes), span)
             return None
+        reader = Arguments(self.scope, self.pair, self.sides)
         left = list(arguments)
         bound: list[tuple[str, Argument | None]] = []
         for parameter, size in zip(measure.parameters, sizes, strict=True):
             if len(left) >= size:
                 taken, left = left[:size], left[size:]
-                bound.append((parameter.name, self._argument(measure, parameter, taken)))
+                bound.append((parameter.name, reader.read(measure, parameter, taken)))
         if any(value is None for _, value in bound):
             return None
         return tuple((name, value) for name, value in bound if value is not None)
@@ -312,165 +284,6 @@ class Reader:
         for name, text in names.items():
             shown = shown.replace(name, text)
         return f"for instance `{measure.name}({shown})`" if shown else f"`{measure.name}`"
-
-    def _argument(self, measure: MeasureInfo, parameter: Parameter, taken: Sequence[t.Argument]) -> Argument | None:
-        argument = taken[0]
-        match parameter.kind, argument:
-            case "heads", t.Words() | t.Group():
-                return self._heads(argument, measure, parameter.only_heads)
-            case "path", t.Arrow(left, right):
-                return resolve_path(self.scope, left, right)
-            case "position", t.Words() | t.Place():
-                position = self._position(argument)
-                return None if position is None else At(position)
-            case "attends", t.Arrow():
-                return self._attends(argument)
-            case "token", t.Words() | t.Place():
-                return self._token(argument)
-            case "count", t.Number():
-                return self._count(argument)
-            case "variable", t.Words():
-                return self._variable(argument)
-            case "reads", t.Words() | t.Place():
-                return self._reads(argument, argument)
-            case "reads", t.Arrow(left, right):
-                return self._reads(left, right)
-            case "elements", t.Words() | t.Alike():
-                return self._elements(argument)
-            case "circuits", t.Words():
-                return self._circuits(taken)
-            case "direction", t.Arrow(left, right):
-                return self._circuits((left, right))
-            case _:
-                self._misplaced(measure, parameter, argument)
-                return None
-
-    def _misplaced(self, measure: MeasureInfo, parameter: Parameter, argument: t.Argument) -> None:
-        message = f"`{measure.name}` cannot have `{argument_text(argument)}` as its `{parameter.name}`"
-        self.scope.report("C502", message, argument.span, f"it takes {_KINDS[parameter.kind]}")
-
-    def _heads(self, argument: t.Words | t.Group, measure: MeasureInfo, only_heads: bool) -> Nodes | None:
-        group = argument
-        if isinstance(group, t.Words):
-            group = t.Group((t.Name(group.text, span=group.span),), span=group.span)
-        if group.inputs:
-            message = f"inputs are those of a path's receiver, and `{measure.name}` has none"
-            self.scope.report("C502", message, group.span, f"leave `.{group.inputs}` out")
-            return None
-        items = self.scope.group(group, ALL)
-        if items is None:
-            return None
-        nodes = tuple(dict.fromkeys(node for item in items for node in item.nodes))
-        label = items[0].label if len(items) == 1 else argument_text(group)
-        if only_heads and nodes and not any(isinstance(node.component, Head) for node in nodes):
-            message = f"`{measure.name}` is a figure of attention heads, and {label} has none"
-            self.scope.report("C517", message, argument.span, "name heads, or a role that has some")
-            return None
-        return Nodes(label, nodes)
-
-    def _position(self, operand: t.Operand) -> Position | None:
-        match operand:
-            case t.Words():
-                return self.scope.position(t.Place(operand.text, span=operand.span))
-            case t.Place():
-                return self.scope.position(operand)
-            case t.Group() | t.Logits():
-                message = f"`{argument_text(operand)}` is no position, and one is needed here"
-                remedy = suggestion("", self.scope.position_names, "position")
-                self.scope.report("C502", message, operand.span, remedy)
-                return None
-            case _:
-                assert_never(operand)
-
-    def _attends(self, written: t.Arrow) -> FromTo | None:
-        query, key = self._position(written.left), self._position(written.right)
-        if query is None or key is None:
-            return None
-        self.scope.looks_at(query, key, written.span)
-        return FromTo(query, key)
-
-    def _token(self, operand: t.Operand) -> Token | None:
-        if isinstance(operand, t.Words) and operand.text == "answer":
-            return Token(None)
-        position = self._position(operand)
-        if position == ALL:
-            self.scope.report("C404", "`all` is no token", operand.span, "name a position, or `answer`")
-            return None
-        return None if position is None else Token(position)
-
-    def _count(self, written: t.Number) -> Count | None:
-        tokens = MOST_COUNT if self.scope.geometry is None else self.scope.geometry.d_vocab
-        if 1 <= written.value < tokens:
-            return Count(int(written.value))
-        message = f"`{written.text}` is none of the tokens, or all {tokens:,}: it would claim nothing"
-        self.scope.report("C502", message, written.span, f"it takes {_KINDS['count']}")
-        return None
-
-    def _variable(self, written: t.Words) -> Variable | None:
-        task = self.scope.task
-        if task is None:
-            return None
-        known = {info.name: info for info in task.variables}
-        if written.text in known:
-            return Variable(written.text, known[written.text].counterfactual, known[written.text].at)
-        message = f"the task {task.name} has no variable `{written.text}`"
-        remedy = suggestion(written.text, list(known), "variable") if known else _NO_VARIABLES
-        self.scope.report("C223", message, written.span, remedy)
-        return None
-
-    def _reads(self, left: t.Operand, right: t.Operand) -> Reads | None:
-        if left is right:
-            token = self._token(left)
-            if token is None:
-                return None
-            if token.position is not None:
-                return Reads(token.position, token)
-            message = "it must be said where the answer is read"
-            self.scope.report("C502", message, left.span, "write `IO -> answer`, with your position for IO")
-            return None
-        position, token = self._position(left), self._token(right)
-        return None if position is None or token is None else Reads(position, token)
-
-    def _elements(self, argument: t.Words | t.Alike) -> Elements | None:
-        if isinstance(argument, t.Words):
-            for kind in ("heads", "nodes", "roles", "edges"):
-                if argument.text == kind:
-                    return Elements(kind)
-            message = f"an overlap of `{argument.text}` cannot be counted"
-            self.scope.report("C502", message, argument.span, suggestion(argument.text, _ELEMENTS, "kind"))
-            return None
-        names = [self._role_of_side(side, operand) for side, operand in enumerate((argument.left, argument.right))]
-        left, right = names
-        return None if left is None or right is None else Elements("pair", (left, right))
-
-    def _role_of_side(self, side: int, operand: t.Operand) -> str | None:
-        known = self.sides[side] if side < len(self.sides) else None
-        if not isinstance(operand, t.Words):
-            message = f"`{argument_text(operand)}` is no role"
-            self.scope.report("C502", message, operand.span, f"it takes {_KINDS['elements']}")
-            return None
-        if known is not None and operand.text not in known:
-            message = f"circuit {self.pair[side]} has no role `{operand.text}`"
-            self.scope.report("C203", message, operand.span, suggestion(operand.text, known, "role"))
-            return None
-        return operand.text
-
-    def _circuits(self, operands: Sequence[t.Argument]) -> Circuits | None:
-        names: list[str] = []
-        for operand in operands:
-            if not isinstance(operand, t.Words) or operand.text not in self.pair:
-                message = f"`{argument_text(operand)}` is not one of the two circuits compared"
-                remedy = suggestion(argument_text(operand), self.pair, "circuit")
-                self.scope.report("C602", message, operand.span, remedy)
-                return None
-            names.append(operand.text)
-        left, right = names
-        if left == right:
-            message = f"`{left}` stands on both sides"
-            other = next(name for name in self.pair if name != left)
-            self.scope.report("C602", message, operands[1].span, f"name `{other}` on one of them")
-            return None
-        return Circuits(left, right)
 
     # --- judgement ---------------------------------------------------------------------------------
 
@@ -526,11 +339,6 @@ def _exclude(measure: MeasureInfo, given: Sequence[str], option: str) -> bool:
     return option in measure.alternatives and any(name in measure.alternatives for name in given)
 
 
-def directed(direction: t.Direction, floor: float) -> Bound:
-    """What senders that raise the metric do when patched away: they lower it by more than the floor."""
-    return Bound("<=", high=-floor) if direction.word == "raises" else Bound(">=", low=floor)
-
-
 def patched_from(scope: Scope, name: t.Name | None) -> tuple[tuple[str, Argument], ...] | None:
     """The counterfactual that an effect is patched from as an argument of its term, of none if it names none; None
     after saying that the task does not have it."""
@@ -564,84 +372,3 @@ def _with_role(written: t.Expect, measure: MeasureInfo, role: Role, scope: Scope
         return written
     named = t.Words((role.name,), span=written.measure.span)
     return replace(written, arguments=(named, *written.arguments))
-
-
-# --- bounds ----------------------------------------------------------------------------------------
-
-
-def resolve_bound(
-    scope: Scope,
-    judgement: t.AtLeast | t.Between | t.Outside,
-    measure: str,
-    unit: Unit,
-    limits: tuple[float, float],
-) -> Bound | None:
-    """The bound, its shares as fractions; None after saying what is wrong with it.
-
-    ``limits`` are the least and the greatest value that the measurement can have: a bound that no value satisfies
-    is an error, one that all satisfy a warning.
-    """
-    numbers = [judgement.value] if isinstance(judgement, t.AtLeast) else [judgement.low, judgement.high]
-    right = [_has_unit(scope, number, measure, unit) for number in numbers]
-    if not all(right):
-        return None
-    bound = _bound(judgement)
-    if bound.low is not None and bound.high is not None and bound.low >= bound.high:
-        low, high = (number.text for number in numbers)
-        message = f"the range {low} .. {high} is empty"
-        remedy = f"write `{bound.op} {high} .. {low}`" if low != high else "widen it"
-        scope.report("C506", message, judgement.span, remedy)
-        return None
-    values = f"its values are {values_text(limits, unit)}"
-    if _never(bound, limits):
-        message = f"`{measure}` can never satisfy this bound"
-        scope.report("C507", message, judgement.span, values)
-        return None
-    if _always(bound, limits):
-        message = f"`{measure}` always satisfies this bound, so nothing is claimed"
-        scope.report("C591", message, judgement.span, values)
-    return bound
-
-
-def _bound(judgement: t.AtLeast | t.Between | t.Outside) -> Bound:
-    if isinstance(judgement, t.Between):
-        return Bound("in", judgement.low.value, judgement.high.value)
-    if isinstance(judgement, t.Outside):
-        return Bound("outside", judgement.low.value, judgement.high.value)
-    value = judgement.value.value
-    lower = judgement.op in (">=", ">")
-    return Bound(judgement.op, value if lower else None, None if lower else value)
-
-
-def _has_unit(scope: Scope, number: t.Number, measure: str, unit: Unit) -> bool:
-    if not math.isfinite(number.value):
-        scope.report("C105", f"`{number.text}` is beyond all numbers", number.span, "write it smaller")
-        return False
-    if unit == "share" and not number.percent and number.value != 0:
-        percent = number.value if abs(number.value) > 1 else number.value * 100
-        message = f"`{measure}` is {_UNITS[unit]}, written in per cent"
-        scope.report("C503", message, number.span, f"write `{percent:g}%`")
-        return False
-    if unit != "share" and number.percent:
-        message = f"`{measure}` is {_UNITS[unit]}, not a share"
-        scope.report("C503", message, number.span, f"write it without `%`: `{number.text[:-1]}`")
-        return False
-    return True
-
-
-def _never(bound: Bound, limits: tuple[float, float]) -> bool:
-    low, high = limits
-    if bound.op == "outside":
-        return bound.low is not None and bound.high is not None and bound.low < low and high < bound.high
-    below = bound.low is not None and (bound.low > high or (bound.op == ">" and bound.low >= high))
-    above = bound.high is not None and (bound.high < low or (bound.op == "<" and bound.high <= low))
-    return below or above
-
-
-def _always(bound: Bound, limits: tuple[float, float]) -> bool:
-    low, high = limits
-    if bound.op == "outside":
-        return (bound.low is not None and bound.low >= high) or (bound.high is not None and bound.high <= low)
-    open_below = bound.low is None or (bound.low < low if bound.op == ">" else bound.low <= low)
-    open_above = bound.high is None or (bound.high > high if bound.op == "<" else bound.high >= high)
-    return open_below and open_above

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from circuitdsl.components import END, Geometry
+from circuitdsl.errors import InputError
 
 ParameterKind = Literal[
     "heads",  # a role, several roles, or heads with positions
@@ -198,7 +199,7 @@ class LineFault:
     remedy: str
 
 
-class UnknownName(Exception):
+class UnknownName(InputError):
     """A model or task that cannot be described; ``known`` feeds did-you-mean and the remedy.
 
     ``notes`` are further things that are wrong with it, each a line of its own. ``faults`` are all lines of its file
@@ -214,13 +215,14 @@ class UnknownName(Exception):
         faults: tuple[LineFault, ...] = (),
         usable: int = 0,
     ):
-        super().__init__("\n".join((message, *notes)))
-        self.message = message
+        super().__init__(message, remedy)
         self.known = known
-        self.remedy = remedy
         self.notes = notes
         self.faults = faults
         self.usable = usable
+
+    def __str__(self) -> str:
+        return "\n".join((self.message, *self.notes, *([f"help: {self.remedy}"] if self.remedy else [])))
 
 
 @dataclass(frozen=True)

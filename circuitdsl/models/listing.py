@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from circuitdsl.language.environment import UnknownName
+from circuitdsl.errors import InputError
 from circuitdsl.models.folders import is_own_folder, named_in
 from circuitdsl.models.geometry import geometry_of
 from circuitdsl.models.hub import require_revisions
@@ -83,8 +83,8 @@ def require_known(models: Sequence[ListedModel]) -> None:
             if model.revision is not None:
                 require_revisions(model.name)
             geometry_of(model.name, model.revision)
-        except (ModelError, UnknownName) as error:
-            wrong.append(error.message if isinstance(error, ModelError) else str(error))
+        except InputError as error:
+            wrong.append(error.message)
             remedies.append(error.remedy)
     if wrong:
         more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""

@@ -82,10 +82,10 @@ def told(name: str, folder: Path | None) -> Iterator[None]:
     """Whatever loaders raise, as a :class:`ModelError`: they raise anything for a file that is not as it should be."""
     try:
         yield
-    except InputError:
-        raise
     except UnknownName as error:
         raise ModelError(error.message, error.remedy) from error
+    except InputError:
+        raise
     except Exception as error:
         if interrupted(error):
             raise KeyboardInterrupt from error

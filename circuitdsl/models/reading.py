@@ -58,7 +58,7 @@ def _of_file(
     file = str(files_of(task)[0])
     try:
         found = examine(task, tokenizer(), bos)
-    except (InputError, UnknownName) as error:
+    except InputError as error:
         message = f"{file} was not read as {name} would: {error.message}"
         yield Diagnostic("C496", message, Span(circuit.file, circuit.line, 1, circuit.line, 8), error.remedy)
     else:

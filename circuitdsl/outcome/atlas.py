@@ -92,6 +92,7 @@ class Atlas(Displayed):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What its circuits are called, in their order."""
         return tuple(circuit.name for circuit in self.circuits)
 
     def pair(self, one: int, other: int) -> Pair:
@@ -118,6 +119,7 @@ class Atlas(Displayed):
         return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, as docs/atlas.schema.json has it."""
         names = self.names
         return {
             "schema": "circuitdsl/atlas/1",

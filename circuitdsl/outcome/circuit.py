@@ -208,6 +208,7 @@ class CircuitReport(OnModel):
 
     @property
     def exit_code(self) -> int:
+        """That of the verdicts of its claims."""
         return exit_code(outcome.verdict for outcome in self.claims)
 
     @property
@@ -223,6 +224,7 @@ class CircuitReport(OnModel):
         return tuple(name for name in KNOWN if name not in tried)
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, one of ``circuits`` in docs/report.schema.json."""
         return {
             "name": self.circuit.name,
             "file": self.circuit.file,

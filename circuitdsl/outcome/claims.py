@@ -77,6 +77,7 @@ class ClaimOutcome:
         return None if not self.variants or seen - {Verdict.HOLDS, Verdict.FAILS} else False
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, one of ``claims`` in docs/report.schema.json; a value that was not measured is None."""
         return {
             "id": self.claim.id,
             "line": self.claim.line,

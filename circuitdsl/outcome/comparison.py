@@ -19,9 +19,11 @@ class ComparisonReport:
 
     @property
     def exit_code(self) -> int:
+        """That of the verdicts of its claims."""
         return exit_code(outcome.verdict for outcome in self.claims)
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, one of ``comparisons`` in docs/report.schema.json."""
         return {
             **self.structure.to_dict(),
             "file": self.comparison.file,

@@ -33,6 +33,7 @@ class CircuitDiff(Displayed):
         return self.changes is None or bool(self.changes)
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON: what was compared in structure, in function where that was measured, and ``changes``."""
         found = self.structure.to_dict() if self.functional is None else self.functional.to_dict()
         listed = {} if self.changes is None else {"changes": [change.to_dict() for change in self.changes]}
         return {

@@ -161,6 +161,7 @@ class DraftReport(Displayed, OnModel, Ran):
         return EXIT_ERROR if self.withheld else EXIT_HOLDS
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, as docs/draft.schema.json has it."""
         return {
             "schema": "circuitdsl/draft/2",
             **self.ran_dict(),

@@ -136,6 +136,7 @@ class FunctionalComparison(Displayed):
         return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON: the structure, and ``function`` and ``curves`` beside it."""
         structure = self.structure.to_dict()
         return {
             **structure,

@@ -173,9 +173,11 @@ class InterventionReport:
 
     @property
     def exit_code(self) -> int:
+        """That of the verdicts of its claims."""
         return exit_code(outcome.verdict for outcome in self.claims)
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, one of ``interventions`` in docs/report.schema.json."""
         return {
             "name": self.intervention.name,
             "on": self.intervention.on,

@@ -128,6 +128,7 @@ class RefinementReport(Displayed, OnModel, Ran):
         return EXIT_ERROR if self.withheld else EXIT_HOLDS
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, as docs/refinement.schema.json has it."""
         return {
             "schema": "circuitdsl/refinement/1",
             **self.ran_dict(),

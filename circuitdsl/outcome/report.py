@@ -46,15 +46,18 @@ class Report(Displayed, Ran):
 
     @property
     def outcomes(self) -> tuple[ClaimOutcome, ...]:
+        """All claims of circuits, comparisons and interventions, in this order."""
         parts = (*self.circuits, *self.comparisons, *self.interventions)
         return tuple(outcome for part in parts for outcome in part.claims)
 
     @property
     def exit_code(self) -> int:
+        """That of all verdicts, 0 to 4 (docs/architecture.md)."""
         return exit_code(outcome.verdict for outcome in self.outcomes)
 
     @property
     def summary(self) -> dict[str, int]:
+        """How many claims have each verdict, by its name."""
         verdicts = [outcome.verdict for outcome in self.outcomes]
         return {str(verdict): verdicts.count(verdict) for verdict in Verdict}
 
@@ -75,6 +78,7 @@ class Report(Displayed, Ran):
         return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, as docs/report.schema.json has it: shares as fractions, other figures in their units."""
         return {
             "schema": SCHEMA,
             **self.ran_dict(),

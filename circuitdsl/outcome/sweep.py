@@ -135,6 +135,7 @@ class SweepReport(Displayed, OnModel, Ran):
         return frame(self.rows())
 
     def to_dict(self) -> dict[str, object]:
+        """Its JSON, as docs/sweep.schema.json has it."""
         return {
             "schema": "circuitdsl/sweep/2",
             **self.ran_dict(),

@@ -95,7 +95,7 @@ def examine(ref: TaskRef, tokenizer: Any, bos: bool) -> Examination:
 def _asked(ref: TaskRef, ask: Callable[[], FoundT]) -> FoundT:
     try:
         return ask()
-    except (InputError, UnknownName):
+    except InputError:
         raise
     except Exception as error:
         if interrupted(error):

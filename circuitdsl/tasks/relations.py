@@ -29,10 +29,10 @@ FIELDS: Mapping[str, str] = {
 
 
 MOST_RELATIONS, MOST_WORDINGS = 200, 1_000
-"""Of a file."""
+"""How many a file may have."""
 
 MOST_FACTS, MOST_WORDS = 2_000, 20
-"""Of a relation. LRE's files are 47 relations, with 1,000 facts in the largest."""
+"""How many a relation may have. LRE's files are 47 relations, with 1,000 facts in the largest."""
 
 LONGEST = 1_000  # characters of a template, a word, a subject, an object
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, environment, run
 
+import circuitdsl as cd
+
 WRONG = "circuit c {\n  model mini\n  task ioi\n  expect accuracy >= 95\n  expect acuracy >= 95%\n}\n"
 RIGHT = "circuit c {\n  model mini\n  task ioi\n  role a at END { 2.3 }\n}\n"
 
@@ -128,6 +130,7 @@ def test_a_circuit_is_compared_with_what_it_was(repository: Path, monkeypatch: p
     assert ended.code == 0, ended.err
     assert "1 head shared of 1 and 2" in " ".join(ended.out.split()) or "of 1 and 2" in ended.out
     assert "HEAD:" in ended.out
+    assert cd.show(cd.diff(named.format(path=repository), "specs/c.circuit")) == ended.out
 
 
 @pytest.mark.parametrize(

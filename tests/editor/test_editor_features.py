@@ -183,10 +183,21 @@ def test_figures_of_a_report_are_read_and_other_files_are_refused(tmp_path: Path
     assert {key: seen.verdict for key, seen in read.seen.items()} == {k: seen.verdict for k, seen in kept.seen.items()}
     for wrong in ("", "[]", "{", "[" * 100_000, '{"circuits": [{"name": "c", "claims": [{}]}]}'):
         path.write_text(wrong)
-        with pytest.raises(InputError, match="is no report that can be read"):
+        with pytest.raises(InputError, match=r"report\.json") as refused:
             read.read(path)
+        assert refused.value.remedy
     with pytest.raises(InputError):
         read.read(tmp_path / "none.json")
+
+
+def test_figures_of_one_model_of_a_panel_are_read(tmp_path: Path):
+    spec = tmp_path / "c.circuit"
+    spec.write_text("circuit c { model mini task ioi method { prompts 4 } expect logit_diff >= 0 }\n")
+    (tmp_path / "panel.json").write_text(json.dumps(cd.panel(spec, ["mini"], unexplained=False).to_dict()))
+    read = Measured()
+    read.read(tmp_path / "panel.json:mini")
+    (seen,) = read.seen.values()
+    assert "panel.json:mini of " in str(seen)
 
 
 def test_definitions_are_found_in_this_file_and_in_those_it_uses(tmp_path: Path, page: Page):

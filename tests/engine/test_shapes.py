@@ -10,7 +10,10 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FAST = ("architecture", "attending", "cached", "dictionaries", "frozen_pass", "full_pass", "readers", "region")
+FAST = (
+    *("architecture", "attending", "cached", "dictionaries", "frozen_pass", "full_pass", "readers", "region"),
+    *("variants", "ways"),
+)
 CHECKED = ("circuitdsl.engine.batch", *(f"circuitdsl.engine.fast.{name}" for name in FAST))
 
 

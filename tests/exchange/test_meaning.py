@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import networkx as nx
 import pytest
@@ -12,6 +14,7 @@ from graphs import ATTENTION_ONLY, ENVIRONMENT, HEADING, SMALL, TOY, direct, hea
 
 import circuitdsl as cd
 from circuitdsl.components import Embed, Head, Mlp
+from circuitdsl.errors import InputError
 from circuitdsl.exchange.graph import Graph, GraphEdge
 from circuitdsl.language.resolve import resolve_text
 
@@ -105,6 +108,29 @@ def test_scores_are_chosen_signed_or_absolute():
     assert chosen(cd.exchange.above(graph, -0.2, "signed")) == [0, 2, 4]
     assert chosen(cd.exchange.top_share(graph, 0.5, "absolute")) == [1, 2]
     assert cd.exchange.top(graph, 2, "signed").origin.endswith("the 2 highest of 4 edge scores, signed")
+
+
+def test_scores_are_chosen_by_no_other_rule_and_by_numbers():
+    graph = scored(0.1, -0.9, 0.5, None, -0.2)
+    for wrong in ("size", None, []):
+        with pytest.raises(InputError, match="by one of: absolute, signed"):
+            cd.exchange.top(graph, 1, cast(Any, wrong))
+        with pytest.raises(InputError, match="by one of: absolute, signed"):
+            cd.exchange.above(graph, 0.1, cast(Any, wrong))
+    for choose in (cd.exchange.top, cd.exchange.top_share, cd.exchange.above):
+        with pytest.raises(InputError):
+            choose(graph, cast(Any, "1"), "absolute")
+        with pytest.raises(InputError):
+            choose(graph, cast(Any, True), "absolute")
+    for wrong in (float("nan"), float("inf"), -0.5, Fraction(2)):
+        with pytest.raises(InputError):
+            cd.exchange.top_share(graph, cast(Any, wrong), "absolute")
+    assert chosen(cd.exchange.above(graph, float("-inf"), "signed")) == [0, 1, 2, 4]
+    for wrong in (float("nan"), 10**400):
+        with pytest.raises(InputError, match="is no number"):
+            cd.exchange.above(graph, wrong, "signed")
+    with pytest.raises(InputError, match="no score is at least 2"):
+        cd.exchange.above(graph, cast(Any, Fraction(2)), "absolute")
 
 
 def test_the_first_of_equal_scores_is_chosen():

@@ -10,7 +10,7 @@ import pytest
 from circuitdsl import api
 from circuitdsl.language.diagnostics import SpecError
 from circuitdsl.language.resolve import resolve_text
-from circuitdsl.measures.registry import measures
+from circuitdsl.measures.registry import measure_infos, measures
 
 CIRCUIT = """circuit {name} {{
   model mini
@@ -50,7 +50,7 @@ UNLIMITED = {"logit_diff", "effect", "knockout", "necessity", "faithfulness", "i
 def outside() -> Iterator[tuple[str, str]]:
     """(measurement, claim that cannot hold), one for each end of each measurement."""
     for name, written in WRITTEN.items():
-        info = api.measure_infos()[name]
+        info = measure_infos()[name]
         unit = "%" if info.unit == "share" else ""
         low, high = (limit * (100 if unit else 1) for limit in info.limits)
         far = 20 if unit else 0.5
@@ -72,14 +72,14 @@ def codes_of(claim: str, place: str) -> list[str]:
 
 
 def test_every_measurement_is_either_limited_or_not():
-    limits = {name: info.limits for name, info in api.measure_infos().items()}
+    limits = {name: info.limits for name, info in measure_infos().items()}
     assert {name for name, (low, high) in limits.items() if math.isinf(low) and math.isinf(high)} == UNLIMITED
     assert set(limits) == UNLIMITED | set(WRITTEN)
 
 
 @pytest.mark.parametrize(("name", "claim"), list(outside()))
 def test_what_lies_outside_is_refused(name: str, claim: str):
-    assert codes_of(claim, api.measure_infos()[name].places[0]) == ["C507"]
+    assert codes_of(claim, measure_infos()[name].places[0]) == ["C507"]
 
 
 def test_faithfulness_may_be_negative_and_knockout_may_turn_the_metric_round():

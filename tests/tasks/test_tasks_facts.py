@@ -10,7 +10,7 @@ import pytest
 from circuitdsl.language.environment import TaskRef, UnknownName
 from circuitdsl.models.facts.tokenizer import build
 from circuitdsl.tasks import TaskError, describe, open_task
-from circuitdsl.tasks.facts import ANY, Asked, pools_of
+from circuitdsl.tasks.facts_queries import ANY, Asked, pools_of
 from circuitdsl.tasks.invented import HELD_OUT, OBJECTS, PEOPLE, WORDINGS, world
 from circuitdsl.tasks.relations import relations_of, written
 

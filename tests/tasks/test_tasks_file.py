@@ -46,7 +46,7 @@ def complaint(ref):
     with pytest.raises(UnknownName) as caught:
         describe(ref)
     assert caught.value.remedy
-    return str(caught.value)
+    return "\n".join((caught.value.message, *caught.value.notes))
 
 
 def test_the_page_s_own_example_works(written, tokenizer):

@@ -62,6 +62,14 @@ class Answer:
     confirmed: Seen
 
 
+_Begun = tuple[Test, Started]
+"""A test, and its job, which is planned and measured by one start."""
+
+
+def _jobs(tests: Mapping[Item, Sequence[_Begun]]) -> tuple[Started, ...]:
+    return tuple(started for some in tests.values() for _, started in some)
+
+
 @dataclass
 class Inquiry:
     """One circuit on two halves of its prompts. ``asked`` has what was asked so far."""
@@ -83,12 +91,13 @@ class Inquiry:
 
     def ask(self, survey: Survey[Item]) -> dict[Item, Answer]:
         """The items of which it is true: by the rule on the finding prompts, and each by itself on the judging ones."""
-        self._expect(survey)
-        found = self._seen(survey, survey.items, self.finding)
+        tests = self._started(survey, survey.items, self.finding)
+        self.watch.step(Plan(others=_jobs(tests)), survey.about)
+        found = self._seen(tests, self.finding)
         number = max(survey.number, len(survey.items))
         enters, adjusted = self.rule.entering([each.p_value for each in found.values()], [None] * len(found), number)
         entered = {item: p for item, enter, p in zip(found, enters, adjusted, strict=True) if enter}
-        again = self._seen(survey, tuple(entered), self.judging)
+        again = self._seen(self._started(survey, tuple(entered), self.judging), self.judging)
         confirmed = {
             item: Answer(found[item], p, again[item]) for item, p in entered.items() if self.is_met(again[item])
         }
@@ -111,17 +120,14 @@ class Inquiry:
                 return False
         return True
 
-    def _expect(self, survey: Survey[Item]) -> None:
-        tests = (test for item in survey.items for test in survey.tests(self.finding, item))
-        self.watch.step(Plan(others=tuple(Started(test.job) for test in tests)), survey.about)
+    def _started(self, survey: Survey[Item], items: Sequence[Item], half: Circuit) -> dict[Item, list[_Begun]]:
+        return {item: [(test, Started(test.job)) for test in survey.tests(half, item)] for item in items}
 
-    def _seen(self, survey: Survey[Item], items: Sequence[Item], half: Circuit) -> dict[Item, Seen]:
-        tests = {item: [(test, Started(test.job)) for test in survey.tests(half, item)] for item in items}
-        jobs = [started for some in tests.values() for _, started in some]
-        measured = self.bench.measure(jobs, half.method.prompts_first)
+    def _seen(self, tests: Mapping[Item, Sequence[_Begun]], half: Circuit) -> dict[Item, Seen]:
+        measured = self.bench.measure(_jobs(tests), half.method.prompts_first)
         return {item: self._of(some, measured) for item, some in tests.items()}
 
-    def _of(self, tests: Sequence[tuple[Test, Started]], measured: Mapping[Started, Measurement | Failure]) -> Seen:
+    def _of(self, tests: Sequence[_Begun], measured: Mapping[Started, Measurement | Failure]) -> Seen:
         each = [self._one(test, measured[started]) for test, started in tests]
         p_values = [seen.p_value for seen in each if seen.p_value is not None]
         return Seen(each[0].estimate, max(p_values) if len(p_values) == len(each) else None)

@@ -57,7 +57,7 @@ def layer_of(name: str) -> int:
 
 
 _STEPS = 7
-"""Of a layer."""
+"""How many steps a layer has."""
 
 _DICTIONARY = ".dictionary."
 """What stands in the names of hook points that dictionaries add, after that of their point."""

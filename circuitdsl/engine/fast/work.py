@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
 from threading import Lock
 from typing import assert_never
 
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from circuitdsl.allocator import Heap
-from circuitdsl.engine import hook_names
 from circuitdsl.engine.base import SKETCH
 from circuitdsl.engine.batch import Batch
 from circuitdsl.engine.fast.answers import Answers, Taken
@@ -28,14 +26,9 @@ from circuitdsl.engine.fast.edits import Edit, first_step
 from circuitdsl.engine.fast.frozen_pass import FrozenPass
 from circuitdsl.engine.fast.full_pass import Arrivals, FullPass
 from circuitdsl.engine.fast.hook_points import (
-    after_all,
-    first_layer,
-    heads_lead_to,
     is_of_dictionary,
-    last_step_to,
     layer_of,
     residual,
-    step_of,
 )
 from circuitdsl.engine.fast.masks import Mask, laid_out, union
 from circuitdsl.engine.fast.memory import bytes_a_world, in_chunks
@@ -46,6 +39,16 @@ from circuitdsl.engine.fast.region import Region, all_asked, columns, narrow, on
 from circuitdsl.engine.fast.required import required_of_patched
 from circuitdsl.engine.fast.run_cache import FinishedRun
 from circuitdsl.engine.fast.sketches import Slopes, slopes_of, within
+from circuitdsl.engine.fast.variants import (
+    Edited,
+    Variant,
+    by_tokens,
+    features_of,
+    first_layer_of,
+    kept_by_layer,
+    moving,
+)
+from circuitdsl.engine.fast.ways import Way, by_sent, carried, ways_to
 from circuitdsl.engine.fast.worlds import Places, edits_of, keeping_nothing, keys_and_values, touched
 from circuitdsl.engine.readings import finite, needed
 from circuitdsl.engine.steps import EVERY_STEP, Part
@@ -69,26 +72,6 @@ from circuitdsl.models import Model
 
 Asked = Mapping[World, Sequence[Reading]]
 
-Edited = Ablated | Isolated | Patched | Intervened
-"""A world that edits a run of the prompts themselves."""
-
-
-@dataclass(frozen=True, eq=False)
-class Variant:
-    """A run with some edits over this batch, and the worlds that it answers: one, or several whose edits differ only
-    where that has no effect on what is read.
-
-    ``led``: of a path, the prompts [prompts] in which it may lead from an edit to a receiver; None: all of them.
-    """
-
-    worlds: tuple[Edited, ...]
-    edits: tuple[Edit, ...]
-    led: Tensor | None = None
-
-    @property
-    def world(self) -> Edited:
-        return self.worlds[0]
-
 
 @dataclass(frozen=True)
 class _Base:
@@ -101,26 +84,6 @@ class _Base:
         """The edits that stay in force while heads are frozen, but for those of a layer: all that are of no heads, and
         of these."""
         return tuple(edit for edit in self.edits if not edit.of_heads or layer_of(edit.name) == heads)
-
-
-@dataclass(frozen=True, eq=False)
-class _Way:
-    """Receivers' inputs by hook point that one frozen pass leads to, at the tokens ``received`` [prompts, tokens], from
-    edits in no later step than the ``last``. ``heads``: the layer whose heads compute again on the way, if any."""
-
-    inputs: Mapping[str, Mask]
-    heads: int | None
-    received: Tensor
-    last: int
-
-    @cached_property
-    def reached(self) -> Tensor:
-        """The tokens from which it may lead there, [prompts, tokens]: through heads all up to the last one."""
-        return self.received if self.heads is None else self.received.flip(1).cumsum(1).flip(1) > 0
-
-    def tokens(self, sent: Tensor) -> Tensor:
-        """Those that the pass runs, [prompts, tokens]: heads that compute again bring along what was sent."""
-        return self.received if self.heads is None else self.received | sent
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +179,7 @@ class Work:
         variants.sort(key=lambda variant: first_step(variant.edits))  # worlds that begin together run together
         groups: dict[Hashable, list[Variant]] = {}
         for variant in variants:
-            groups.setdefault((_features(variant), self._group(variant)), []).append(variant)
+            groups.setdefault((features_of(variant), self._group(variant)), []).append(variant)
         under = self._under(variants)
         for group in groups.values():
             world = group[0].world
@@ -290,7 +253,7 @@ class Work:
         """Ablations and interventions whose first edited tokens are the same, on top of the clean run."""
         patterns = len(needed(reading for variant in variants for reading in asked[variant.world]))
         # Attention may be read at any token, also after the one at which the output is, and outputs swapped with there.
-        until = self.batch.last if patterns or _moving(variants) else self.batch.ends
+        until = self.batch.last if patterns or moving(variants) else self.batch.ends
         planned = onward(touched(variants[0].edits, self.batch), self.batch.ends, until)
         moved = touched((edit for variant in variants for edit in variant.edits if edit.moves), self.batch)
         assert planned.inside[moved].all(), "what is swapped is run at both of its tokens"
@@ -299,9 +262,9 @@ class Work:
 
         def run(some: Sequence[Variant], passed: Passed) -> Taken:
             names = needed(reading for variant in some for reading in asked[variant.world])
-            begins = list(map(_first_layer, some))
+            begins = list(map(first_layer_of, some))
             # For the same reason the last layer runs all of them.
-            every = bool(names) or _moving(some)
+            every = bool(names) or moving(some)
             x, recorded = self._pass(all_asked(region) if every else region, clean, begins, some, passed).run(names)
             end = narrow(x, region.asked) if every else x
             taken = self._of_variants(some, asked, self.network.final(end[:, :, 0]))
@@ -315,7 +278,7 @@ class Work:
                 self._read_inside(taken, variant.world, readings, _whole(clean, readings) | here)
             return taken
 
-        self._plan(variants, [self._to_end(region)], run, _first_layer, patterns)
+        self._plan(variants, [self._to_end(region)], run, first_layer_of, patterns)
 
     def _plan_isolated(self, world: Isolated, variants: Sequence[Variant], asked: Asked) -> None:
         """Variants that keep something of the same replaced model, on top of the run that keeps nothing."""
@@ -332,7 +295,7 @@ class Work:
         # Heads that are not replaced move what is kept to later tokens.
         region_of = only if outside.stays(self.model.geometry) else onward
         tokens = {variant: union(masks.values(), self.batch.real) for variant, masks in kept.items()}
-        groups = [(region_of(mask, self.batch.ends), some) for mask, some in _by_tokens(tokens)]
+        groups = [(region_of(mask, self.batch.ends), some) for mask, some in by_tokens(tokens)]
         required: Required = dict.fromkeys(keys_and_values(layers[min(map(begins, variants)) :]))
         for planned, group in groups:
             required = joined(required, {residual(layer): planned.inside for layer in set(map(begins, group))})
@@ -344,7 +307,7 @@ class Work:
                 x = self._pass(region, base, list(map(begins, some)), some, passed).run()[0]
                 return self._of_variants(some, asked, self.network.final(x[:, :, 0]))
 
-            self._plan(sorted(group, key=_kept_by_layer), [self._to_end(region)], run, begins)
+            self._plan(sorted(group, key=kept_by_layer), [self._to_end(region)], run, begins)
 
     def _replaced(self, required: Required, edits: Sequence[Edit]) -> Mapping[str, Cached]:
         """The run that keeps nothing, made when the first stack of a plan on top of it is run, and cached until stacks
@@ -404,7 +367,7 @@ class Work:
         """A variant on top of the clean run, with what is required of it; before its first edit, of the clean run."""
         planned = onward(touched(variant.edits, self.batch), self.batch.ends, self.batch.last)
         region = all_asked(planned).to(self.device)
-        clean, first = self.caches.clean.activations, _first_layer(variant)
+        clean, first = self.caches.clean.activations, first_layer_of(variant)
         activations = {name: clean[name] for name in required}
 
         def record(name: str, values: Tensor, rows: Sequence[int]) -> None:
@@ -421,16 +384,16 @@ class Work:
         inputs = self.places.inputs(world.receivers)
         received = union(inputs.values(), self.batch.real)
         region = onward(received, self.batch.ends).to(self.device)
-        ways = self._ways(inputs)
-        carried, nothing = self._carried(variants, ways)
+        ways = ways_to(inputs, self.batch, len(self.network.blocks))
+        reaching, nothing = carried(variants, ways, self.batch)
 
-        def frozen(way: _Way, at: Region, some: Sequence[Variant], passed: Passed) -> FrozenPass:
+        def frozen(way: Way, at: Region, some: Sequence[Variant], passed: Passed) -> FrozenPass:
             return FrozenPass(
                 self.network,
                 self.batch.tokens,
                 at,
                 base.run.activations,
-                min([*(_first_layer(variant) for variant in some), *map(layer_of, way.inputs)]),
+                min([*(first_layer_of(variant) for variant in some), *map(layer_of, way.inputs)]),
                 [variant.edits for variant in some],
                 way.inputs,
                 world.strict,
@@ -439,7 +402,7 @@ class Work:
                 passed,
             )
 
-        for tokens, group in self._by_sent(carried, ways):
+        for tokens, group in by_sent(reaching, ways, self.batch):
             regions = [only(each, self.batch.ends).to(self.device) for each in tokens]
             again = [
                 _Recomputed(at, way.heads + 1) for way, at in zip(ways, regions, strict=True) if way.heads is not None
@@ -450,58 +413,11 @@ class Work:
                 x = self._received(passes, inputs, region, base) if inputs else passes[0].final()
                 return self._of_variants(some, asked, self._where_led(some, x[:, :, 0], base))
 
-            self._plan(group, [self._to_end(region), *again], run, _first_layer)
+            self._plan(group, [self._to_end(region), *again], run, first_layer_of)
         if nothing:
             end = self.network.final(base.run.end[:, None])
             self.answers.add(self._of_variants([Variant(nothing, ())], asked, end))
             self.answers.hand_on(nothing)
-
-    def _ways(self, inputs: Mapping[str, Mask]) -> list[_Way]:
-        """The ways to receivers, of which each takes a pass of its own."""
-        found: dict[int | None, dict[str, Mask]] = {}
-        for name, mask in inputs.items():
-            found.setdefault(layer_of(name) if heads_lead_to(name) else None, {})[name] = mask
-        end = torch.zeros_like(self.batch.real).scatter(1, self.batch.ends[:, None], True)
-        return [
-            _Way(some, heads, union(some.values(), self.batch.real), max(map(last_step_to, some)))
-            for heads, some in found.items()
-        ] or [_Way({}, None, end, after_all(len(self.network.blocks)))]
-
-    def _by_sent(
-        self, variants: Iterable[Variant], ways: Sequence[_Way]
-    ) -> Iterable[tuple[Sequence[Tensor], list[Variant]]]:
-        """Variants with the tokens that each way runs of them: those that run over the same ones together, whichever
-        others there are."""
-        nowhere = torch.zeros_like(self.batch.real)
-        if all(way.heads is None for way in ways):
-            return [([way.tokens(nowhere) for way in ways], list(variants))]
-        found: dict[bytes, tuple[Sequence[Tensor], list[Variant]]] = {}
-        for variant in variants:
-            sent = ([self._sent(way, edit) for edit in variant.edits] for way in ways)
-            tokens = [way.tokens(torch.stack(each).any(0)) for way, each in zip(ways, sent, strict=True)]
-            found.setdefault(torch.stack(tokens).numpy().tobytes(), (tokens, []))[1].append(variant)
-        return found.values()
-
-    def _carried(self, variants: Sequence[Variant], ways: Sequence[_Way]) -> tuple[list[Variant], tuple[Edited, ...]]:
-        """Variants with the edits that can reach the receivers; and the worlds in which none can."""
-        found: dict[Hashable, Variant] = {}
-        nothing: list[Edited] = []
-        for variant in variants:
-            led = {edit: torch.stack([self._sent(way, edit) for way in ways]).any(0).any(1) for edit in variant.edits}
-            arriving = tuple(edit for edit in variant.edits if led[edit].any())
-            if not arriving:
-                nothing += variant.worlds
-                continue
-            key = tuple((edit.name, edit.key) for edit in arriving)
-            known = found[key].worlds if key in found else ()
-            reached = torch.stack([led[edit] for edit in arriving]).any(0)
-            found[key] = Variant((*known, *variant.worlds), arriving, None if reached.all() else reached)
-        return list(found.values()), tuple(nothing)
-
-    def _sent(self, way: _Way, edit: Edit) -> Tensor:
-        """The tokens [prompts, tokens] of an edit, where a way may lead from there to a receiver of the same prompt."""
-        tokens = touched([edit], self.batch)
-        return tokens & (tokens & way.reached).any(1, keepdim=True) & (step_of(edit.name) <= way.last)
 
     def _where_led(self, some: Sequence[Variant], x: Tensor, base: _Base) -> Tensor:
         """The final norm's output ``x`` [prompts, variants, d_model], in prompts in which nothing leads to a receiver
@@ -550,7 +466,7 @@ class Work:
         ``recomputed`` is what a variant has computed again, one after another. ``first`` is the layer in which it
         begins to differ from what it runs on top of.
         """
-        features = max(map(_features, variants), default=0)  # of a group, the same for all
+        features = max(map(features_of, variants), default=0)  # of a group, the same for all
         bytes_of_one = max(self._bytes_a_world(each.region, features, patterns) for each in recomputed)
         self.planned.append(_SideBySide(variants, recomputed, run, first, bytes_of_one))
 
@@ -659,38 +575,6 @@ class Work:
                 taken.add(world, reading, values)
 
 
-def _by_tokens(tokens: Mapping[Variant, Tensor]) -> list[tuple[Tensor, list[Variant]]]:
-    """Variants in groups that run over the same tokens, ``tokens`` [prompts, tokens] being those that each needs: over
-    others sums would be made in another order."""
-    groups: dict[bytes, tuple[Tensor, list[Variant]]] = {}
-    for variant, mask in tokens.items():
-        groups.setdefault(mask.numpy().tobytes(), (mask, []))[1].append(variant)
-    return list(groups.values())
-
-
 def _whole(activations: Mapping[str, Cached], readings: Iterable[Reading]) -> dict[str, Tensor]:
     """The activations that readings need, at all tokens."""
     return {name: activations[name].whole for name in needed(readings)}
-
-
-def _features(variant: Variant) -> int:
-    """Of the largest dictionary that its world names or replaces, which says how many make a stack."""
-    return max((each.n_features for each in hook_names.dictionaries([variant.world])), default=0)
-
-
-def _moving(variants: Iterable[Variant]) -> bool:
-    """Whether what any of them puts in passes at other tokens."""
-    return any(edit.moves for variant in variants for edit in variant.edits)
-
-
-def _first_layer(variant: Variant) -> int:
-    return first_layer(first_step(variant.edits))
-
-
-def _kept_by_layer(variant: Variant) -> list[list[str]]:
-    """Orders isolated worlds so that those which keep the same in early layers, where they share rows, run together."""
-    assert isinstance(variant.world, Isolated)
-    layers: dict[int, list[str]] = {}
-    for node in variant.world.kept:
-        layers.setdefault(layer_of(node.component.output), []).append(str(node))
-    return [sorted(layers.get(layer, ())) for layer in range(max(layers, default=-1) + 1)]

@@ -23,12 +23,12 @@ _REMEDY = "write it again: circuitdsl check ... --format json -o report.json"
 
 def read_report(path: str | Path) -> Recorded:
     """A report's file, of at most 128 MiB, or a model of a panel's: ``panel.json:LABEL``. Raises InputError."""
-    file, colon, label = _parted(str(path))
+    file, colon, label = parted(str(path))
     data = _read(Path(file))
     return read_model(data, file, label) if colon else recorded(data, file)
 
 
-def _parted(written: str) -> tuple[str, str, str]:
+def parted(written: str) -> tuple[str, str, str]:
     """A file, and the label of a model in it if a colon comes after the file's name."""
     ends = [place for place, sign in enumerate(written) if sign == ":"]
     for end in () if _is_file(written) else ends:

@@ -87,7 +87,7 @@ Block = Table | Chart | Picture | Facts | Prose | Code
 
 
 @dataclass(frozen=True)
-class Part:
+class Subsection:
     """Blocks under a heading of their own."""
 
     title: str
@@ -100,7 +100,7 @@ class Section:
 
     anchor: str
     title: str
-    parts: tuple[Part, ...]
+    subsections: tuple[Subsection, ...]
     about: str = ""
     verdict: str = ""
 

@@ -8,7 +8,7 @@ from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import CircuitReport, HeadOutcome
 from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.grid import grid, of_heads
-from circuitdsl.report.html.blocks import Block, Chart, Facts, Part, Picture, Prose, Row, Section, Table
+from circuitdsl.report.html.blocks import Block, Chart, Facts, Picture, Prose, Row, Section, Subsection, Table
 from circuitdsl.report.html.claims import Anchored, anchored, claims_part, worst
 from circuitdsl.report.html.examples import examples_parts
 from circuitdsl.report.html.graph import graph_svg
@@ -20,7 +20,7 @@ from circuitdsl.visible import shown_fingerprint
 def circuit_section(report: CircuitReport, anchor: str) -> Section:
     claims = anchored(anchor, report.claims)
     parts = (
-        Part("", tuple(_head(report))),
+        Subsection("", tuple(_head(report))),
         *_graph(report, claims),
         *claims_part(claims),
         *_heads(report),
@@ -58,7 +58,7 @@ def _head(report: CircuitReport) -> Iterator[Block]:
         yield Prose(report.notes, note=True)
 
 
-def _graph(report: CircuitReport, claims: Sequence[Anchored]) -> Iterator[Part]:
+def _graph(report: CircuitReport, claims: Sequence[Anchored]) -> Iterator[Subsection]:
     if not report.circuit.roles:
         return
     said = (
@@ -71,14 +71,14 @@ def _graph(report: CircuitReport, claims: Sequence[Anchored]) -> Iterator[Part]:
         for role in report.circuit.roles
     )
     behind = Table(caption="the roles as a table", head=("role", "at", "nodes"), rows=rows, folded=True)
-    yield Part("The circuit", (Picture(graph_svg(report.circuit, claims), said, behind),))
+    yield Subsection("The circuit", (Picture(graph_svg(report.circuit, claims), said, behind),))
 
 
 def _listed(nodes: Sequence[object]) -> list[str]:
     return list(dict.fromkeys(str(node).partition(" at ")[0] for node in nodes))
 
 
-def _heads(report: CircuitReport) -> Iterator[Part]:
+def _heads(report: CircuitReport) -> Iterator[Subsection]:
     if not report.heads:
         return
     metric = report.circuit.method.metric
@@ -88,7 +88,7 @@ def _heads(report: CircuitReport) -> Iterator[Part]:
     head = ("node", "at", "role", "knocked out alone", *(("what it adds inside the circuit",) if adds else ()))
     rows = tuple(_head_row(each, adds) for each in report.heads)
     behind = Table(caption="the figures as a table", head=head, rows=rows, folded=True)
-    yield Part("Heads", (Chart(spec(drawn), said, behind),))
+    yield Subsection("Heads", (Chart(spec(drawn), said, behind),))
 
 
 def _head_row(head: HeadOutcome, adds: bool) -> Row:
@@ -97,19 +97,19 @@ def _head_row(head: HeadOutcome, adds: bool) -> Row:
     return Row((*cells, inside) if adds else cells)
 
 
-def _unexplained(report: CircuitReport) -> Iterator[Part]:
+def _unexplained(report: CircuitReport) -> Iterator[Subsection]:
     if report.unexplained:
         rows = tuple(Row((h.head, h.position, estimate(h.estimate, "share"))) for h in report.unexplained)
         blocks: tuple[Block, ...] = (
             Prose((f"Not in the circuit, yet they matter: {report.unexplained_note}",)),
             Table(head=("node", "at", "knocked out alone"), rows=rows),
         )
-        yield Part(f"Unexplained: {plural(len(rows), 'head')}", blocks)
+        yield Subsection(f"Unexplained: {plural(len(rows), 'head')}", blocks)
     elif report.unexplained_note:
-        yield Part("Unexplained", (Prose((f"heads outside the circuit: {report.unexplained_note}",), note=True),))
+        yield Subsection("Unexplained", (Prose((f"heads outside the circuit: {report.unexplained_note}",), note=True),))
 
 
-def _controls(report: CircuitReport) -> Iterator[Part]:
+def _controls(report: CircuitReport) -> Iterator[Subsection]:
     if not report.claims:
         return
     rows = tuple(
@@ -119,4 +119,4 @@ def _controls(report: CircuitReport) -> Iterator[Part]:
     blocks: list[Block] = [Table(head=("", "control", "claim"), rows=rows)] if rows else []
     if report.untried:
         blocks.append(Prose((f"not tried: {', '.join(report.untried)}",), note=True))
-    yield Part("Controls", tuple(blocks))
+    yield Subsection("Controls", tuple(blocks))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from circuitdsl.outcome import ClaimOutcome, Variant
 from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.intervals import intervals
-from circuitdsl.report.html.blocks import Block, Chart, Part, Prose, Row, Table
+from circuitdsl.report.html.blocks import Block, Chart, Prose, Row, Subsection, Table
 from circuitdsl.report.marks import MARKS, OPEN, WORDS
 from circuitdsl.report.words import bound, estimate, measured, p_value, plural
 
@@ -19,7 +19,7 @@ def anchored(section: str, outcomes: Sequence[ClaimOutcome]) -> tuple[Anchored, 
     return tuple((outcome, f"{section}-claim-{place}") for place, outcome in enumerate(outcomes, start=1))
 
 
-def claims_part(outcomes: Sequence[Anchored]) -> Iterator[Part]:
+def claims_part(outcomes: Sequence[Anchored]) -> Iterator[Subsection]:
     """Nothing for a block that claims nothing."""
     if not outcomes:
         return
@@ -32,7 +32,7 @@ def claims_part(outcomes: Sequence[Anchored]) -> Iterator[Part]:
         drawn = intervals([outcome for outcome, _ in outcomes])
         said = f"{plural(len(outcomes), 'claim')}: each estimate with its interval; where it is wanted is shaded"
         blocks.append(Chart(spec(drawn), said))
-    yield Part("Claims", (*blocks, table))
+    yield Subsection("Claims", (*blocks, table))
     yield from _sensitivity(outcomes)
 
 
@@ -52,7 +52,7 @@ def _row(outcome: ClaimOutcome, anchor: str) -> Row:
     return Row(cells, str(outcome.verdict), anchor, tuple(more))
 
 
-def _sensitivity(outcomes: Sequence[Anchored]) -> Iterator[Part]:
+def _sensitivity(outcomes: Sequence[Anchored]) -> Iterator[Subsection]:
     """Every claim that was judged again with a setting changed."""
     varied = [(outcome, anchor) for outcome, anchor in outcomes if outcome.variants]
     if not varied:
@@ -66,7 +66,7 @@ def _sensitivity(outcomes: Sequence[Anchored]) -> Iterator[Part]:
         changed = any(variant.verdict is not outcome.verdict for variant in outcome.variants)
         rows.append(Row((outcome.claim.text, verdict, *cells), str(outcome.verdict) if changed else ""))
     about = "Each claim judged again with one setting of the method changed; rows whose verdict changes are coloured."
-    yield Part(
+    yield Subsection(
         "How the verdicts depend on the method",
         (Prose((about,)), Table(head=("claim", "as specified", *settings), rows=tuple(rows))),
     )

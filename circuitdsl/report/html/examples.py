@@ -8,16 +8,16 @@ from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import CircuitReport, Examples, HeadLook, SinglePrompt
 from circuitdsl.report.charts.attention import attention, look_labels, token_labels
 from circuitdsl.report.charts.drawing import spec
-from circuitdsl.report.html.blocks import Block, Chart, Part, Prose, Row, Table
+from circuitdsl.report.html.blocks import Block, Chart, Prose, Row, Subsection, Table
 from circuitdsl.report.words import number, plural
 
 
-def examples_parts(report: CircuitReport) -> Iterator[Part]:
+def examples_parts(report: CircuitReport) -> Iterator[Subsection]:
     """Nothing where single prompts were not asked for."""
     if report.examples is None:
         return
     if report.examples.typical.alone is not None:
-        yield Part("Prompts served worst", _served(report, report.examples))
+        yield Subsection("Prompts served worst", _served(report, report.examples))
     yield from _looks(report.examples)
 
 
@@ -44,7 +44,7 @@ def _row(name: str, prompt: SinglePrompt, unit: str) -> Row:
     return Row((name, prompt.text, prompt.template, *(number(figure, unit) for figure in figures)))
 
 
-def _looks(found: Examples) -> Iterator[Part]:
+def _looks(found: Examples) -> Iterator[Subsection]:
     shown = [("a typical prompt", found.typical)]
     shown += [(f"prompt {place} of those served worst", each) for place, each in enumerate(found.worst, start=1)]
     drawn = [(name, prompt) for name, prompt in shown if prompt.looks]
@@ -61,7 +61,7 @@ def _looks(found: Examples) -> Iterator[Part]:
         cut = f" Its first {plural(first, 'token')} are not shown." if first else ""
         said = f"Attention on {name}: {prompt.text!r}.{cut}"
         blocks.append(Chart(spec(attention(prompt)), said, _table(prompt)))
-    yield Part("Where its heads look", tuple(blocks))
+    yield Subsection("Where its heads look", tuple(blocks))
 
 
 def _table(prompt: SinglePrompt) -> Table:

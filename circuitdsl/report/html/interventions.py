@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from circuitdsl.outcome import Arm, Change, Example, InterventionReport
-from circuitdsl.report.html.blocks import Block, Code, Facts, Part, Prose, Row, Section, Table
+from circuitdsl.report.html.blocks import Block, Code, Facts, Prose, Row, Section, Subsection, Table
 from circuitdsl.report.html.claims import anchored, claims_part, worst
 from circuitdsl.report.pages.intervention import NAMES
 from circuitdsl.report.words import estimate, number, p_value, plural
@@ -16,7 +16,7 @@ def intervention_section(report: InterventionReport, anchor: str) -> Section:
     facts = (("file", done.file), ("model", report.model), ("prompts", str(report.prompts)))
     actions = "\n".join(action.text for action in done.actions)
     parts = (
-        Part("", (Facts(facts), Code(actions))),
+        Subsection("", (Facts(facts), Code(actions))),
         *claims_part(anchored(anchor, report.claims)),
         *_arms(report),
         *_examples(report),
@@ -26,7 +26,7 @@ def intervention_section(report: InterventionReport, anchor: str) -> Section:
     return Section(anchor, f"intervention {done.name} on {done.on}", parts, done.about, worst(report.claims))
 
 
-def _arms(report: InterventionReport) -> Iterator[Part]:
+def _arms(report: InterventionReport) -> Iterator[Subsection]:
     if not report.arms:
         return
     names = NAMES | {action.text: f"{action.text} alone" for action in report.intervention.actions}
@@ -39,7 +39,7 @@ def _arms(report: InterventionReport) -> Iterator[Part]:
         said.insert(0, f"random heads are as accurate as the real ones with p {p_value(report.p_value)}")
     if said or report.notes:
         blocks.append(Prose((*said, *report.notes), note=True))
-    yield Part("What it does, in part and by other heads", tuple(blocks))
+    yield Subsection("What it does, in part and by other heads", tuple(blocks))
 
 
 def _arm(arm: Arm, name: str) -> Row:
@@ -52,7 +52,7 @@ def _arm(arm: Arm, name: str) -> Row:
     return Row((name, *figures, *counts))
 
 
-def _examples(report: InterventionReport) -> Iterator[Part]:
+def _examples(report: InterventionReport) -> Iterator[Subsection]:
     rows = [
         _example(name, example)
         for arm in report.arms
@@ -61,7 +61,9 @@ def _examples(report: InterventionReport) -> Iterator[Part]:
         for example in examples
     ]
     if rows:
-        yield Part("Prompts repaired and broken", (Table(head=("", "prompt", "before", "after"), rows=tuple(rows)),))
+        yield Subsection(
+            "Prompts repaired and broken", (Table(head=("", "prompt", "before", "after"), rows=tuple(rows)),)
+        )
 
 
 def _example(name: str, example: Example) -> Row:
@@ -69,23 +71,23 @@ def _example(name: str, example: Example) -> Row:
     return Row((name, example.prompt, *figures), "holds" if name == "repaired" else "fails")
 
 
-def _downstream(report: InterventionReport) -> Iterator[Part]:
+def _downstream(report: InterventionReport) -> Iterator[Subsection]:
     for each in report.downstream:
         rows = tuple(Row((head.head, ", ".join(head.roles), *_change(head.attention, "share"))) for head in each.heads)
         head = ("head", "roles", "before", "after", "change", "p")
         caption = f"{plural(len(rows), 'head')} after it"
         table = Table(caption=caption, head=head, rows=rows, folded=True)
-        yield Part(f"Attention {each.where}", (table,))
+        yield Subsection(f"Attention {each.where}", (table,))
 
 
-def _direct(report: InterventionReport) -> Iterator[Part]:
+def _direct(report: InterventionReport) -> Iterator[Subsection]:
     if not report.direct:
         return
     rows = tuple(Row((head.head, ", ".join(head.roles), *_change(head.effect, ""))) for head in report.direct)
     head = ("head", "roles", "before", "under it", "change", "p")
     about = Prose(("The metric's change if a head's path to the logits is patched.",), note=True)
     table = Table(caption=plural(len(rows), "head"), head=head, rows=rows, folded=True)
-    yield Part("Direct effects of the heads after it", (about, table))
+    yield Subsection("Direct effects of the heads after it", (about, table))
 
 
 def _change(change: Change, unit: str) -> tuple[str, ...]:

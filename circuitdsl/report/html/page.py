@@ -59,7 +59,7 @@ def page(what: object) -> Page:
 
 def written(page: Page) -> str:
     """A page as text. All text in it is made visible and escaped; scripts and styles are ours alone."""
-    blocks = (block for section in page.sections for part in section.parts for block in part.blocks)
+    blocks = (block for section in page.sections for part in section.subsections for block in part.blocks)
     drawn = any(isinstance(block, Chart) for block in blocks)
     template = _templates().get_template("page.html.jinja")
     return template.render(

@@ -13,7 +13,7 @@ from circuitdsl.outcome import Atlas, CircuitDiff, ComparisonReport, FunctionalC
 from circuitdsl.report.charts.curves import curves
 from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.matrix import matrices, matrix
-from circuitdsl.report.html.blocks import Block, Chart, Facts, Page, Part, Picture, Prose, Row, Section, Table
+from circuitdsl.report.html.blocks import Block, Chart, Facts, Page, Picture, Prose, Row, Section, Subsection, Table
 from circuitdsl.report.html.claims import anchored, claims_part, worst
 from circuitdsl.report.pages.conclusions import conclusion, contradictions, moved_heads, opposites, role_pair
 from circuitdsl.report.pictures.comparison import comparison_svg
@@ -45,25 +45,25 @@ def diff_page(diff: CircuitDiff) -> Page:
     return Page(f"circuitdsl: {diff.left.name} and {diff.right.name}", f"{said}.", (section,))
 
 
-def _changes(found: Sequence[Difference]) -> Part:
+def _changes(found: Sequence[Difference]) -> Subsection:
     """What two descriptions of one thing say differently."""
     title = "What they say differently"
     if not found:
-        return Part(title, (Prose(("Nothing: both say the same.",)),))
+        return Subsection(title, (Prose(("Nothing: both say the same.",)),))
     rows = tuple(Row((each.kind, each.what, each.before, each.after)) for each in found)
-    return Part(title, (Table(head=("", "what", "before", "after"), rows=rows),))
+    return Subsection(title, (Table(head=("", "what", "before", "after"), rows=rows),))
 
 
-def _picture(left: Circuit | None, right: Circuit | None, structure: Structure) -> Iterator[Part]:
+def _picture(left: Circuit | None, right: Circuit | None, structure: Structure) -> Iterator[Subsection]:
     if left is None or right is None:
         return
     said = (
         f"{left.name} and {right.name} in one picture: heads and edges that both have, and that one of them has alone."
     )
-    yield Part("Both circuits", (Picture(comparison_svg(left, right, structure), said),))
+    yield Subsection("Both circuits", (Picture(comparison_svg(left, right, structure), said),))
 
 
-def _structure(structure: Structure) -> Iterator[Part]:
+def _structure(structure: Structure) -> Iterator[Subsection]:
     kinds = {
         "heads": (structure.heads, structure.heads_chance),
         "nodes (head and position)": (structure.nodes, structure.nodes_chance),
@@ -87,7 +87,7 @@ def _structure(structure: Structure) -> Iterator[Part]:
     blocks: list[Block] = [Prose(tuple(said)), Table(head=head, rows=rows), _roles(structure)]
     if structure.notes:
         blocks.append(Prose(structure.notes, note=True))
-    yield Part("What they share", tuple(blocks))
+    yield Subsection("What they share", tuple(blocks))
 
 
 def _counts(overlap: Overlap) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def _roles(structure: Structure) -> Table:
     return Table(caption="role by role", head=head, rows=rows, folded=True)
 
 
-def _function(found: FunctionalComparison) -> Iterator[Part]:
+def _function(found: FunctionalComparison) -> Iterator[Subsection]:
     function = found.function
     names = {"left": function.left, "right": function.right}
     rows = tuple(
@@ -130,14 +130,16 @@ def _function(found: FunctionalComparison) -> Iterator[Part]:
             ("dissociation", f"{apart.kind}: {estimate(apart.interaction, 'share')}"),
         )
     )
-    yield Part("What they do for each other's task", (facts, Table(head=head, rows=rows), *_notes(function.notes)))
+    yield Subsection(
+        "What they do for each other's task", (facts, Table(head=head, rows=rows), *_notes(function.notes))
+    )
     if found.curves:
         said = (
             "Each task takes its strongest heads, as many as the axis says: how many are the same, with the band of "
             "resampled prompts, beside what chance gives and the most that is possible."
         )
         drawn = Chart(spec(curves(found.curves)), said, _curve_table(found.curves))
-        yield Part("Overlap at every threshold", (drawn, *_notes(found.notes)))
+        yield Subsection("Overlap at every threshold", (drawn, *_notes(found.notes)))
 
 
 def _curve_table(found: Sequence[Curve]) -> Table:
@@ -168,7 +170,7 @@ def _notes(notes: Sequence[str]) -> tuple[Block, ...]:
 
 def atlas_page(atlas: Atlas) -> Page:
     parts = [
-        Part(
+        Subsection(
             "",
             (
                 Table(
@@ -182,6 +184,6 @@ def atlas_page(atlas: Atlas) -> Page:
     for each in matrices(atlas):
         rows = tuple(Row((atlas.names[c.row], atlas.names[c.column], c.label, c.said)) for c in each.cells)
         behind = Table(caption="the figures as a table", head=("row", "column", "", "figure"), rows=rows, folded=True)
-        parts.append(Part(each.title, (Chart(spec(matrix(each, atlas)), each.about, behind),)))
+        parts.append(Subsection(each.title, (Chart(spec(matrix(each, atlas)), each.about, behind),)))
     section = Section("atlas", f"atlas of {plural(len(atlas.circuits), 'circuit')}", tuple(parts))
     return Page(f"circuitdsl: {', '.join(atlas.names)}", "", (section,))

@@ -10,7 +10,7 @@ from circuitdsl.outcome.drift import Standing
 from circuitdsl.outcome.panel import CHANGES
 from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.panel import panel_chart
-from circuitdsl.report.html.blocks import Block, Chart, Facts, Page, Part, Prose, Row, Section, Table
+from circuitdsl.report.html.blocks import Block, Chart, Facts, Page, Prose, Row, Section, Subsection, Table
 from circuitdsl.report.marks import MARKS, OPEN, WORDS
 from circuitdsl.report.pages.panel import EXPLAINED, TITLES, place, summary, told
 from circuitdsl.report.words import estimate, plural, seconds
@@ -19,7 +19,7 @@ from circuitdsl.visible import shown_fingerprint
 
 def panel_page(panel: Panel) -> Page:
     parts = (
-        Part(TITLES[change], tuple(_blocks(claims, panel)))
+        Subsection(TITLES[change], tuple(_blocks(claims, panel)))
         for change in CHANGES
         if (claims := [claim for claim in panel.claims if claim.change == change])
     )
@@ -33,7 +33,7 @@ def _models(panel: Panel) -> Section:
     rows = tuple(_model(column, panel) for column in panel.columns)
     table = Table(head=("model", "step", "fingerprint", "claims that hold", ""), rows=rows)
     notes = (Prose(panel.notes),) if panel.notes else ()
-    return Section("models", "Models", (Part("", (*notes, table)),))
+    return Section("models", "Models", (Subsection("", (*notes, table)),))
 
 
 def _model(column: PanelColumn, panel: Panel) -> Row:
@@ -70,4 +70,4 @@ def _again(panel: Panel) -> Section:
     cost = panel.cost
     work = f"{plural(cost.experiments, 'experiment')} run, {cost.kept:,} known from before, in {seconds(panel.seconds)}"
     facts = Facts((*panel.versions.items(), ("work", work)))
-    return Section("reading", "How to read it", (Part("", (Prose(EXPLAINED), facts)),))
+    return Section("reading", "How to read it", (Subsection("", (Prose(EXPLAINED), facts)),))

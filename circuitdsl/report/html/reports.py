@@ -8,7 +8,7 @@ from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Report, SenderOutcome, SeriesOutcome, SweepReport
 from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.grid import grid, of_sweep
-from circuitdsl.report.html.blocks import Block, Chart, Code, Facts, Link, Page, Part, Prose, Row, Section, Table
+from circuitdsl.report.html.blocks import Block, Chart, Code, Facts, Link, Page, Prose, Row, Section, Subsection, Table
 from circuitdsl.report.html.circuits import circuit_section
 from circuitdsl.report.html.claims import worst
 from circuitdsl.report.html.interventions import intervention_section
@@ -51,7 +51,7 @@ def _open(report: Report, blocks: tuple[Section, ...]) -> Section | None:
     if not rows:
         return None
     return Section(
-        "open", "What does not hold", (Part("", (Table(head=("", "claim", "", "where"), rows=tuple(rows)),)),)
+        "open", "What does not hold", (Subsection("", (Table(head=("", "claim", "", "where"), rows=tuple(rows)),)),)
     )
 
 
@@ -78,7 +78,7 @@ def _again(report: Report) -> Section:
             note=True,
         )
     )
-    return Section("again", "How to see it again", (Part("", tuple(blocks)),))
+    return Section("again", "How to see it again", (Subsection("", tuple(blocks)),))
 
 
 def sweep_page(report: SweepReport) -> Page:
@@ -94,7 +94,7 @@ def sweep_page(report: SweepReport) -> Page:
             ("work", f"{took(report)}, in {seconds(report.seconds)}"),
         )
     )
-    parts = [Part("", (facts, *((Prose(report.notes, note=True),) if report.notes else ())))]
+    parts = [Subsection("", (facts, *((Prose(report.notes, note=True),) if report.notes else ())))]
     parts += [_series(series, report) for series in report.series]
     section = Section("sweep", f"sweep of {circuit.task} on {report.model}", tuple(parts))
     return Page(f"circuitdsl: sweep of {circuit.task}", _beyond(report), (section,))
@@ -107,7 +107,7 @@ def _beyond(report: SweepReport) -> str:
     return f"{beyond} of {plural(len(senders), 'sender')} surely beyond the floor." if senders else ""
 
 
-def _series(series: SeriesOutcome, report: SweepReport) -> Part:
+def _series(series: SeriesOutcome, report: SweepReport) -> Subsection:
     grids = [each for each in of_sweep(report) if each.title == str(series.term)]
     drawn = [Chart(spec(grid(each, report.circuit.geometry)), f"{each.title}, {each.about}") for each in grids]
     table = Table(
@@ -117,7 +117,7 @@ def _series(series: SeriesOutcome, report: SweepReport) -> Part:
         folded=bool(drawn),
     )
     withheld = (Prose((f"not given: {series.withheld}",)),) if series.withheld else ()
-    return Part(str(series.term), (*withheld, *drawn, table))
+    return Subsection(str(series.term), (*withheld, *drawn, table))
 
 
 def _sender(sender: SenderOutcome, unit: str) -> Row:

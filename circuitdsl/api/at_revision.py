@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import circuitdsl as cd
+from circuitdsl.api.environments import environment
 from circuitdsl.errors import InputError
+from circuitdsl.language.resolve import circuit_named, resolve_text
 from circuitdsl.language.source import MOST_BYTES
 
 if TYPE_CHECKING:
     from circuitdsl.language.circuit import Circuit
+    from circuitdsl.models.given import AnyModel
 
 _PATIENCE = 30.0  # seconds for git to answer
 _SPEC = re.compile(r"(?P<revision>[^:-][^:]*):(?P<path>[^:]+\.circuit)(?::(?P<circuit>[^:]+))?")
@@ -31,14 +32,12 @@ class AtRevision:
     def __str__(self) -> str:
         return f"{self.revision}:{self.path}"
 
-    def circuits(self, model: str | None, revision: str | None) -> tuple[Circuit, ...]:
+    def circuits(self, model: AnyModel | None, revision: str | None) -> tuple[Circuit, ...]:
         """All of its circuits, or the one that is named. Files that it names are those of the working tree.
 
         Raises InputError where git has no such file, and SpecError for what is wrong in it.
         """
-        from circuitdsl.language.resolve import circuit_named, resolve_text
-
-        document = resolve_text(self._text(), str(self.path), cd.environment(model, revision))
+        document = resolve_text(self._text(), str(self.path), environment(model, revision))
         found = (circuit_named(document, self.circuit, str(self)),) if self.circuit else document.circuits
         return tuple(replace(circuit, file=str(self)) for circuit in found)
 
@@ -55,10 +54,14 @@ class AtRevision:
             raise InputError(f"{self} is not UTF-8: byte {error.start}", "name a specification") from error
 
     def _git(self, folder: Path, *arguments: str) -> bytes:
+        import subprocess  # here, since few ask git
+
         command = ["git", "-C", str(folder), *arguments]
         try:
             ended = subprocess.run(command, capture_output=True, timeout=_PATIENCE, env={**os.environ, "LC_ALL": "C"})
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        except ValueError as error:  # a null character
+            raise InputError(f"{self} is no name of a file: {error}", "name one that git has") from error
+        except (OSError, subprocess.TimeoutExpired) as error:
             message = f"{self} is read by git, which did not answer: {error}"
             raise InputError(message, "install git, or name a file") from error
         if ended.returncode:
