@@ -188,6 +188,8 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], ignored:
     )
     named = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = ["", *named, *sys.path[1:]]
+    if arguments[0] == "-u":  # execnet says so; it flushes what it writes
+        del arguments[0]
     match arguments:
         case ["-m", module, *_]:
             sys.argv = arguments[1:]
