@@ -8,7 +8,7 @@ Signals reach the program, which begins with those ignored that the command bega
 killed, and the command ends as it does.
 
 The libraries were imported in the server's environment. What is tested of the start of a process (what it imports, how
-many threads it may have, what memory it takes, its terminal) is tested in a Python that was started for it.
+many threads it may have, what memory it takes) is tested in a Python that was started for it.
 """
 
 from __future__ import annotations
