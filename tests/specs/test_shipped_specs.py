@@ -15,9 +15,12 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 import circuitdsl as cd
 from cheap import with_reference
+from circuitdsl.api import with_prompts
+from circuitdsl.check.workbench import Workbench
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.format import format_source
 from circuitdsl.models.folders import added_folder, find_folder, is_model
+from circuitdsl.plan.plan import make_plan
 from shared_data import SHARED
 
 FOLDER = Path(__file__).parents[2] / "specs"
@@ -125,15 +128,24 @@ TOKENIZER = SHARED / "gpt2-tokenizer"
 @pytest.mark.skipif(not TOKENIZER.is_dir(), reason="GPT-2's tokenizer is not here")
 @pytest.mark.parametrize("spec", ["greater_than", "acronyms", "induction", "copy_suppression", "ioi_encodings"])
 def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
-    """On random weights of GPT-2's layers and heads, where claims fail, but no experiment may."""
+    """On random weights of GPT-2's layers and heads, where claims fail, but no experiment may. Of several interventions the
+    last does all that the others do: what each of 144 heads does under it is asked of it alone."""
     torch.manual_seed(0)
     config = GPT2Config(n_embd=48, n_layer=12, n_head=12, n_positions=128, initializer_range=0.2)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
     GPT2Tokenizer.from_pretrained(TOKENIZER).save_pretrained(tmp_path)
     document = with_reference(cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path)), 2)
-    report = cd.check(document, model=tmp_path, prompts=4, unexplained=False)
-    errors = [(o.claim.text, o.note) for c in report.circuits for o in c.claims if o.verdict is Verdict.ERROR]
-    assert errors == []
+    plan, workbench = make_plan(with_prompts(document, 4), unexplained=False), Workbench(tmp_path, store=None)
+    first, last = plan.interventions[:-1], plan.interventions[-1:]
+    report = workbench.check(replace(plan, interventions=last))
+    claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
+    for each in first:
+        claims += workbench.bench(each.questions.circuit).judge(each.claims)
+    assert len(claims) == sum(len(block.claims) for block in (*plan.circuits, *plan.interventions))
+    assert [(o.claim.text, o.note) for o in claims if o.verdict is Verdict.ERROR] == []
+    direct = [each for block in report.interventions for each in block.direct]
+    assert bool(direct) == bool(last)
+    assert [each.head for each in direct if each.effect.after.value is None] == []
 
 
 @pytest.mark.parametrize("spec", ["addition", "mixed"])
