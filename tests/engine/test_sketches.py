@@ -67,9 +67,8 @@ def test_both_engines_estimate_the_same(name: str):
     model = architecture(name)
     asked = [Experiment(DATA, world, reading) for world in WORLDS for reading in (METRIC, Metric("probability"))]
     references = references_over(REFERENCE, asked)
-    fast, plain = (
-        engine.run(DATA, STREAM, 0, 5, asked, references) for engine in (FastEngine(model, tokens=30), PlainEngine(model))
-    )
+    engines = FastEngine(model, tokens=30), PlainEngine(model)
+    fast, plain = (engine.run(DATA, STREAM, 0, 5, asked, references) for engine in engines)
     for each in asked:
         ours, theirs = fast[each], plain[each]
         assert not isinstance(ours, Failure) and not isinstance(theirs, Failure)

@@ -1,4 +1,6 @@
-"""The specs that ship: formatted, resolved against their models' real shapes and planned, offline, with no weights."""
+"""The specs that ship: resolved against their models' real shapes and planned, offline, with no weights.
+
+That they are formatted is said in tests/language/test_round_trip.py."""
 
 from __future__ import annotations
 
@@ -14,11 +16,10 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 import circuitdsl as cd
-from cheap import with_reference
+from cheap import judged, with_reference
 from circuitdsl.api import with_prompts
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.judge.estimates import Verdict
-from circuitdsl.language.format import format_source
 from circuitdsl.models.folders import added_folder, find_folder, is_model
 from circuitdsl.plan.plan import make_plan
 from shared_data import SHARED
@@ -29,12 +30,6 @@ FILES = sorted(FOLDER.rglob("*.circuit"))
 
 def name(path: Path) -> str:
     return str(path.relative_to(FOLDER))
-
-
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_every_spec_is_written_as_the_formatter_writes_it(path):
-    text = path.read_text(encoding="utf-8")
-    assert format_source(text) == text
 
 
 PLANNING = """
@@ -128,8 +123,9 @@ TOKENIZER = SHARED / "gpt2-tokenizer"
 @pytest.mark.skipif(not TOKENIZER.is_dir(), reason="GPT-2's tokenizer is not here")
 @pytest.mark.parametrize("spec", ["greater_than", "acronyms", "induction", "copy_suppression", "ioi_encodings"])
 def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
-    """On random weights of GPT-2's layers and heads, where claims fail, but no experiment may. Of several interventions the
-    last does all that the others do: what each of 144 heads does under it is asked of it alone."""
+    """On random weights of GPT-2's layers and heads, where claims fail, but no experiment may.
+
+    Of several interventions the last does all that the others do: what is read beside its claims is asked of it alone."""
     torch.manual_seed(0)
     config = GPT2Config(n_embd=48, n_layer=12, n_head=12, n_positions=128, initializer_range=0.2)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
@@ -154,19 +150,18 @@ def test_what_the_nodes_of_sums_and_differences_carry_holds(spec):
     document = cd.load(FOLDER / "arithmetic" / f"{spec}.circuit")
     of_sums = tuple(c for c in document.circuits if c.name in ("addition", "mixed_addition"))
     circuits = tuple(replace(c, claims=tuple(x for x in c.claims if carried(x))) for c in of_sums)
-    (report,) = cd.check(replace(document, circuits=circuits, comparisons=()), prompts=150, unexplained=False).circuits
-    assert len(report.claims) == 8
-    assert {outcome.verdict for outcome in report.claims} == {Verdict.HOLDS}
+    outcomes = judged(replace(document, circuits=circuits, comparisons=()), prompts=150)
+    assert len(outcomes) == 8
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.HOLDS}
 
 
 def test_in_the_tens_of_differences_the_sign_says_which_nodes_carry_them():
     """Every claim, those among them that say that the nodes of the other sign do not."""
     document = cd.load(FOLDER / "arithmetic" / "mixed.circuit")
     by_sign = tuple(c for c in document.circuits if c.name in ("negative_subtraction", "positive_subtraction"))
-    report = cd.check(replace(document, circuits=by_sign, comparisons=()), prompts=150, unexplained=False)
-    claims = [outcome for block in report.circuits for outcome in block.claims]
-    assert len(claims) == 16
-    assert [outcome.claim.text for outcome in claims if outcome.verdict is not Verdict.HOLDS] == []
+    outcomes = judged(replace(document, circuits=by_sign, comparisons=()), prompts=150)
+    assert len(outcomes) == 16
+    assert [outcome.claim.text for outcome in outcomes if outcome.verdict is not Verdict.HOLDS] == []
 
 
 def carried(claim) -> bool:
@@ -179,10 +174,9 @@ def test_how_acronyms_are_spelled_holds():
     document = cd.load(FOLDER / "acronyms" / "acronyms.circuit")
     (circuit,) = document.circuits
     told = tuple(x for x in circuit.claims if x.term.measure in ("isolated", "interchange", "logit_diff"))
-    report = cd.check(replace(document, circuits=(replace(circuit, claims=told),)), prompts=80, unexplained=False)
-    claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
-    assert len(claims) == 24 + 17
-    assert {outcome.claim.text: outcome.verdict for outcome in claims if outcome.verdict is not Verdict.HOLDS} == {}
+    outcomes = judged(replace(document, circuits=(replace(circuit, claims=told),)), prompts=80)
+    assert len(outcomes) == 24 + 17
+    assert {outcome.claim.text: outcome.verdict for outcome in outcomes if outcome.verdict is not Verdict.HOLDS} == {}
 
 
 def claimed(path: str, circuit: str, starts: tuple[str, ...], prompts: int | None):
@@ -191,8 +185,7 @@ def claimed(path: str, circuit: str, starts: tuple[str, ...], prompts: int | Non
     of_it = document.circuit(circuit)
     claims = tuple(claim for claim in of_it.claims if claim.text.startswith(starts) and "random" not in claim.text)
     assert len(claims) >= len(starts)
-    shown = replace(document, circuits=(replace(of_it, claims=claims),))
-    return cd.check(shown, prompts=prompts, unexplained=False).circuits[0].claims
+    return judged(replace(document, circuits=(replace(of_it, claims=claims),)), prompts)
 
 
 def test_what_features_of_brackets_carry_holds_on_all_prompts():
@@ -230,7 +223,6 @@ def test_what_is_said_of_facts_holds(spec: str, circuits: tuple[str, ...], claim
     """Two circuits of recall, and all that is said of the edited fact before and after its edits. Where half of the
     prompts that the file asks for decide every claim, on these."""
     document = cd.load(FOLDER / "facts" / f"{spec}.circuit")
-    kept = tuple(map(document.circuit, circuits))
-    report = cd.check(replace(document, circuits=kept, comparisons=()), prompts=prompts, unexplained=False)
-    verdicts = {outcome.claim.id: outcome.verdict for circuit in report.circuits for outcome in circuit.claims}
+    kept = replace(document, circuits=tuple(map(document.circuit, circuits)), comparisons=())
+    verdicts = {each.claim.id: each.verdict for each in judged(kept, prompts)}
     assert len(verdicts) == claims and set(verdicts.values()) == {Verdict.HOLDS}, verdicts
