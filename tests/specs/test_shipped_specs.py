@@ -125,7 +125,7 @@ TOKENIZER = SHARED / "gpt2-tokenizer"
 def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
     """On random weights of GPT-2's layers and heads, where claims fail, but no experiment may.
 
-    Of several interventions the last does all that the others do: what is read beside its claims is asked of it alone."""
+    Of several interventions the last does all that the others do: what is read beside claims is asked of it alone."""
     torch.manual_seed(0)
     config = GPT2Config(n_embd=48, n_layer=12, n_head=12, n_positions=128, initializer_range=0.2)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
