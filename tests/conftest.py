@@ -131,7 +131,7 @@ def nothing_is_kept_unasked() -> Iterator[None]:
         yield
 
 
-WARM = "warm"
+WARM = pytest.StashKey[tuple[str, ...]]()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -140,23 +140,24 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
     held = ExitStack()
     config.add_cleanup(held.close)
     folder = held.enter_context(tempfile.TemporaryDirectory(prefix="circuitdsl-test-"))
-    setattr(config, WARM, held.enter_context(serving(Path(folder))))
+    config.stash[WARM] = held.enter_context(serving(Path(folder)))
     for spec in specs:
-        spec.python = shlex.join(getattr(config, WARM))
+        if spec.popen and not spec.python:
+            spec.python = shlex.join(config.stash[WARM])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of it."""
-    node.workerinput[WARM] = list(getattr(node.config, WARM))
+    node.workerinput["warm"] = [*node.config.stash[WARM]]
 
 
 @pytest.fixture(scope="session")
 def warm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """What stands before ``-m MODULE`` in a command, in place of a Python that has to import torch first (warm.py)."""
-    given = getattr(request.config, "workerinput", {}).get(WARM)
+    given = getattr(request.config, "workerinput", {}).get("warm")
     if given:
         yield tuple(given)
         return
-    with serving(tmp_path_factory.mktemp(WARM)) as command:
+    with serving(tmp_path_factory.mktemp("warm")) as command:
         yield command

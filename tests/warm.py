@@ -8,7 +8,9 @@ Signals reach the program, which begins with those ignored that the command bega
 killed, and the command ends as it does.
 
 The libraries were imported in the server's environment. What is tested of the start of a process (what it imports, how
-many threads it may have, what memory it takes) is tested in a Python that was started for it.
+many threads it may have, what memory it takes, its flags, the encodings of its streams) is tested in a Python that was
+started for it, and so is what may depend on the order of sets: all copies have one hash seed, and the same state of the
+random generators of numpy and torch.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import socket
 import struct
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,8 +123,9 @@ def _read(stream: socket.socket, size: int) -> bytes:
 def begun(address: str) -> dict[str, Any]:
     """Serve until killed. Returns only in the forks, with what each is to run."""
     gc.disable()
-    for name in LIBRARIES:
-        importlib.import_module(name)
+    with warnings.catch_warnings(action="error"):  # as in tests
+        for name in LIBRARIES:
+            importlib.import_module(name)
     gc.freeze()  # no fork looks through what is there already, and so none has copies of it
     gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -188,7 +192,7 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], ignored:
     )
     named = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = ["", *named, *sys.path[1:]]
-    if arguments[0] == "-u":  # execnet says so; it flushes what it writes
+    while arguments[0] in ("-u", "-B"):  # which execnet says, and flushes what it writes
         del arguments[0]
     match arguments:
         case ["-m", module, *_]:

@@ -33,19 +33,25 @@ def name(path: Path) -> str:
 
 
 PLANNING = """
-import json, sys
+import json, sys, traceback
 import circuitdsl as cd
 from circuitdsl.models import geometry_of
 
-found = {}
-for path in json.load(sys.stdin):
+def planned(path):
     document = cd.load(path)
-    found[path] = {
+    return {
         "experiments": cd.plan(document).distinct,
         "runs": bool(document.circuits or document.interventions),
         "wrong shapes": [each.name for each in document.circuits if each.geometry != geometry_of(each.model)],
         "says nothing": [each.name for each in document.circuits if not (each.claims and each.about)],
     }
+
+found = {}
+for path in json.load(sys.stdin):
+    try:
+        found[path] = planned(path)
+    except Exception:
+        found[path] = {"error": traceback.format_exc()}
 print(json.dumps([found, sorted({"torch", "transformers", "transformer_lens"} & set(sys.modules))]))
 """
 
@@ -68,6 +74,7 @@ def planned() -> tuple[dict[str, dict[str, Any]], list[str]]:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_every_spec_resolves_and_plans(path, planned):
     found = planned[0][str(path)]
+    assert "error" not in found, found["error"]
     assert found["experiments"] or not found["runs"]
     assert (found["wrong shapes"], found["says nothing"]) == ([], [])
 
@@ -133,6 +140,8 @@ def test_every_experiment_of_the_gpt2_specs_can_be_run(spec, tmp_path):
     document = with_reference(cd.load(FOLDER / "gpt2" / f"{spec}.circuit", model=str(tmp_path)), 2)
     plan, workbench = make_plan(with_prompts(document, 4), unexplained=False), Workbench(tmp_path, store=None)
     first, last = plan.interventions[:-1], plan.interventions[-1:]
+    done = [action for each in last for action in each.intervention.actions]
+    assert all(action in done for each in first for action in each.intervention.actions)
     report = workbench.check(replace(plan, interventions=last))
     claims = [outcome for block in (*report.circuits, *report.interventions) for outcome in block.claims]
     for each in first:
