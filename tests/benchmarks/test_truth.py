@@ -208,7 +208,7 @@ def without_noise(start: int) -> Relay:
 @pytest.mark.parametrize("start", [0, 84])
 def test_figures_of_a_relay_are_what_its_wires_say(start: int, tmp_path: Path):
     """Everything claimed of it, on many prompts: within 4.5 standard errors, or so near that attention may account."""
-    relay, prompts = without_noise(start), 150
+    relay, prompts = without_noise(start), 300
     spec = random_spec(relay, start, prompts)
     (tmp_path / "prompts.jsonl").write_text(relay.prompts(prompts, start), encoding="utf-8")
     (circuit,) = api.check(spec.resolved(tmp_path), model=relay.build(), unexplained=False).circuits

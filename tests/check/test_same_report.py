@@ -121,11 +121,13 @@ print(json.dumps({name: value for name, value in report.items() if name not in (
 
 
 def test_a_report_does_not_depend_on_the_order_of_sets(tmp_path: Path):
-    """Which is another in a Python of another hash seed. Copies of one, as the workers of tests are, have the same."""
+    """Which is another in a Python of another hash seed. Copies of one, as the workers of tests are, have the same.
+
+    What libraries warn of while they are imported is an error here, as all warnings are in tests."""
     (path := tmp_path / "c.circuit").write_text(MINI, encoding="utf-8")
     root = Path(__file__).parents[2]
     there = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", SAYING, str(path)]
+    command = [sys.executable, "-W", "error", "-c", SAYING, str(path)]
     ran = subprocess.run(command, env=there, cwd=root, capture_output=True, text=True, check=True)
     ours = cd.check(cd.load(path), unexplained=False, store=False).to_dict()
     theirs = json.loads(ran.stdout)
