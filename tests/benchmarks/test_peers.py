@@ -45,7 +45,7 @@ def test_a_path_as_path_patching_is_given_it(case, geometry):
 
 
 def test_a_python_without_what_the_peer_needs(tmp_path, warm):
-    """One that has torch already, and does not see the options by which a peer is kept apart from its user's packages."""
+    """One that has torch already, and is not given the options by which a peer is kept apart from a user's packages."""
     (tmp_path / "path_patching.py").write_text("", encoding="utf-8")
     python = tmp_path / "python"
     without_options = 'test "$1 $2 $3" = "-I -W ignore" && shift 3'
