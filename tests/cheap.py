@@ -26,7 +26,7 @@ def judged(document: Document, prompts: int | None = None) -> list[ClaimOutcome]
     """What becomes of all claims on circuits and interventions, as a check judges them on a model that does the task.
 
     What else a report has takes as long again: what each listed head does, and an intervention's arms and later heads.
-    Fails where a model does not do the task, and where there are comparisons.
+    Fails where a model does not do the task of a circuit that is judged, and where there are comparisons.
     """
     plan, bench = make_plan(with_prompts(document, prompts), unexplained=False), Workbench(store=None)
     assert not document.comparisons
