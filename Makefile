@@ -38,7 +38,8 @@ types: $(VENV)/.installed-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # A worker more than there are cores, four at most: tests wait for clusters, browsers, and files that are looked at.
-# In a new clone what tests import is compiled here, once (28 CPU seconds), and not by every worker: compiled, it takes 11.
+# In a new clone what tests import is compiled here, once, and not by every worker. Workers are copies of one Python that has
+# the libraries (tests/conftest.py).
 suite: $(VENV)/.installed-dev
 	test -d tests/__pycache__ || $(BIN)/python -m pytest --collect-only -qq > /dev/null || true
 	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))') --dist worksteal

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 for variable, value in (
@@ -127,8 +131,33 @@ def nothing_is_kept_unasked() -> Iterator[None]:
         yield
 
 
+WARM = pytest.StashKey[tuple[str, ...]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """The workers of a run begin as copies of one Python that has the libraries, and use the same one for processes."""
+    held = ExitStack()
+    config.add_cleanup(held.close)
+    folder = held.enter_context(tempfile.TemporaryDirectory(prefix="circuitdsl-test-"))
+    config.stash[WARM] = held.enter_context(serving(Path(folder)))
+    for spec in specs:
+        if spec.popen and not spec.python:
+            spec.python = shlex.join(config.stash[WARM])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of it."""
+    node.workerinput["warm"] = [*node.config.stash[WARM]]
+
+
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+def warm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """What stands before ``-m MODULE`` in a command, in place of a Python that has to import torch first (warm.py)."""
+    given = getattr(request.config, "workerinput", {}).get("warm")
+    if given:
+        yield tuple(given)
+        return
     with serving(tmp_path_factory.mktemp("warm")) as command:
         yield command

@@ -20,6 +20,10 @@ except KeyboardInterrupt:
 """
 
 
+def test_the_flags_of_those_who_start_workers_are_taken(warm: tuple[str, ...]):
+    assert subprocess.run([*warm, "-u", "-B", "-c", "print(1)"], capture_output=True, check=True).stdout == b"1\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.parametrize("ignored", [True, False])
 def test_an_interrupt_reaches_a_program_whether_or_not_its_caller_ignores_them(warm: tuple[str, ...], ignored: bool):

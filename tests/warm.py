@@ -8,7 +8,9 @@ Signals reach the program, which begins with those ignored that the command bega
 killed, and the command ends as it does.
 
 The libraries were imported in the server's environment. What is tested of the start of a process (what it imports, how
-many threads it may have, what memory it takes, its terminal) is tested in a Python that was started for it.
+many threads it may have, what memory it takes, its flags, the encodings of its streams) is tested in a Python that was
+started for it, and so is what may depend on the order of sets: all copies have one hash seed, and the same state of the
+random generators of numpy and torch.
 """
 
 from __future__ import annotations
@@ -188,6 +190,8 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], ignored:
     )
     named = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = ["", *named, *sys.path[1:]]
+    while arguments[0] in ("-u", "-B"):  # which execnet says, and flushes what it writes
+        del arguments[0]
     match arguments:
         case ["-m", module, *_]:
             sys.argv = arguments[1:]

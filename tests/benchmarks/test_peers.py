@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -43,9 +44,14 @@ def test_a_path_as_path_patching_is_given_it(case, geometry):
         assert path["recomputed"] == (case == "a-total")
 
 
-def test_a_python_without_what_the_peer_needs(tmp_path):
+def test_a_python_without_what_the_peer_needs(tmp_path, warm):
+    """One that has torch already, and is not given the options by which a peer is kept apart from a user's packages."""
     (tmp_path / "path_patching.py").write_text("", encoding="utf-8")
-    peers = Peers(python=Path(sys.executable), path_patching=tmp_path)
+    python = tmp_path / "python"
+    without_options = 'test "$1 $2 $3" = "-I -W ignore" && shift 3'
+    python.write_text(f'#!/bin/sh\n{without_options}\nexec {shlex.join(warm)} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    peers = Peers(python=python, path_patching=tmp_path)
     answer = _asked("path_patching", tmp_path, "path_patching.py", "tiny", PROMPTS, {"sweeps": {}}, peers)
     assert isinstance(answer, Missing)
     assert answer.reason.startswith("could not run: ImportError: ")  # HookedTransformer left TransformerLens in 4.0

@@ -20,8 +20,8 @@ def bench() -> Workbench:
 
 def outcomes(bench: Workbench, body: str) -> dict[str, ClaimOutcome]:
     text = f"circuit a {{\nmodel mini\ntask ioi\nmethod {{ prompts 12 reference 4 }}\n{body}\n}}\n"
-    report = bench.check(cd.plan(resolve_text(text, "here.circuit", cd.environment()), unexplained=False))
-    return {outcome.claim.text: outcome for outcome in report.outcomes}
+    (plan,) = cd.plan(resolve_text(text, "here.circuit", cd.environment()), unexplained=False).circuits
+    return {outcome.claim.text: outcome for outcome in bench.bench(plan.circuit).judge(plan.claims)}
 
 
 def value(outcome: ClaimOutcome) -> float:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import circuitdsl as cd
+from cheap import judged
 from circuitdsl.judge.estimates import Verdict
 from circuitdsl.language.resolve import resolve_text
 from circuitdsl.models import open_model
@@ -30,8 +31,12 @@ def mini():
     return open_model("mini").bridge
 
 
-def checked(body: str, model, more: str = "") -> Report:
-    return checked_text(f"{circuit('c', body)}{more}", model)
+def checked(body: str, model) -> Report:
+    return checked_text(circuit("c", body), model)
+
+
+def judged_in(body: str, more: str = "") -> list[ClaimOutcome]:
+    return judged(resolve_text(f"{circuit('c', body)}{more}", "c.circuit", cd.environment()))
 
 
 def checked_text(text: str, model) -> Report:
@@ -46,16 +51,16 @@ def by_text(claims: tuple[ClaimOutcome, ...]) -> dict[str, ClaimOutcome]:
     return {outcome.claim.text: outcome for outcome in claims}
 
 
-def test_outputs_agree_with_each_other_as_their_definitions_say(mini):
+def test_outputs_agree_with_each_other_as_their_definitions_say():
     claims = """ablate fetcher
     expect accuracy >= 0.1%  expect hit(1) >= 0.1%  expect hit(10) >= 0.1%  expect reciprocal_rank >= 0.1%
     expect log_prob >= -9  expect probability >= 0.1%
     expect logit_diff >= 0  expect logit_diff(against max) >= 0
     """
-    report = checked(
-        f"method {{ prompts 30 reference 4 members none }}\n {ROLES}", mini, f"intervention i on c {{ {claims} }}"
+    outcomes = judged_in(
+        f"method {{ prompts 30 reference 4 members none }}\n {ROLES}", f"intervention i on c {{ {claims} }}"
     )
-    found = {each.claim.term: each.estimate for each in report.interventions[0].claims}
+    found = {each.claim.term: each.estimate for each in outcomes}
     value = {str(term): estimate.value or 0.0 for term, estimate in found.items()}
     assert value["hit(1)"] == value["accuracy"] < value["reciprocal_rank"] < 1
     assert value["reciprocal_rank"] <= value["hit(1)"] + (1 - value["hit(1)"]) / 2 + 1e-9
@@ -103,29 +108,27 @@ def test_kl_of_a_planted_circuit_is_less_than_of_random_ones():
     role mover at END { 3.2 4.0 4.3 5.1 5.3 }"""
     text = f"circuit c {{ model planted-reuse task ioi method {{ prompts 30 reference 4 members none }} {roles}"
     text += " expect kl < random heads expect kl <= 0.2 }"
-    report = cd.check(resolve_text(text, "c.circuit", cd.environment()), unexplained=False)
-    against, value = report.circuits[0].claims
+    against, value = judged(resolve_text(text, "c.circuit", cd.environment()))
     assert against.verdict is Verdict.HOLDS
     assert 0 <= (value.estimate.value or 0) <= 0.2
 
 
-def test_kl_under_an_intervention_is_that_of_its_world(mini):
+def test_kl_under_an_intervention_is_that_of_its_world():
     more = """intervention i on c { ablate fetcher  expect kl >= 0.01  expect kl > random heads
     expect kl(random heads) >= 0 }
     intervention nothing on c { scale fetcher by 0.999  expect kl <= 0.01 }"""
-    first, second = checked(f"method {{ prompts 30 reference 4 members none }} {ROLES}", mini, more).interventions
-    claims = by_text(first.claims)
+    *first, second = judged_in(f"method {{ prompts 30 reference 4 members none }} {ROLES}", more)
+    claims = by_text(tuple(first))
     assert claims["expect kl > random heads"].verdict is Verdict.HOLDS
     random, own = (claims[f"expect kl{arm}"].estimate.value or 0 for arm in ("(random heads) >= 0", " >= 0.01"))
     assert 0 < random < own
-    assert 0 < (by_text(second.claims)["expect kl <= 0.01"].estimate.value or 0) < 0.01
+    assert 0 < (second.estimate.value or 0) < 0.01
 
 
-def test_kl_of_a_circuit_that_keeps_all_heads_is_zero(mini):
+def test_kl_of_a_circuit_that_keeps_all_heads_is_zero():
     everything = " ".join(f"{layer}.*" for layer in range(4))
     body = (
         f"method {{ prompts 30 reference 4 members none }}\n role all_of_them {{ {everything} }}\n expect kl <= 0.001"
     )
-    report = checked(body, mini)
-    (outcome,) = report.circuits[0].claims
+    (outcome,) = judged_in(body)
     assert outcome.estimate.value == pytest.approx(0, abs=1e-9)

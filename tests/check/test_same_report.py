@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +110,26 @@ def test_a_sweep_and_a_draft_in_stacks_of_any_size(model: str, bridge: Any):
         return json.dumps([[each[part] for part in ("circuits", "stages", "series") if part in each] for each in found])
 
     assert both(200_000) == both(50_000_000)
+
+
+SAYING = """
+import json, sys
+import circuitdsl as cd
+report = cd.check(cd.load(sys.argv[1]), unexplained=False, store=False).to_dict()
+print(json.dumps({name: value for name, value in report.items() if name not in ("seconds", "cost")}))
+"""
+
+
+def test_a_report_does_not_depend_on_the_order_of_sets(tmp_path: Path):
+    """Which is another in a Python of another hash seed. Copies of one, as the workers of tests are, have the same.
+
+    What libraries warn of while they are imported is an error here, as all warnings are in tests."""
+    (path := tmp_path / "c.circuit").write_text(MINI, encoding="utf-8")
+    root = Path(__file__).parents[2]
+    there = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(root)}
+    command = [sys.executable, "-W", "error", "-c", SAYING, str(path)]
+    ran = subprocess.run(command, env=there, cwd=root, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    ours = cd.check(cd.load(path), unexplained=False, store=False).to_dict()
+    theirs = json.loads(ran.stdout)
+    assert {name: json.loads(json.dumps(ours[name])) for name in theirs} == theirs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.commands import Ended, run
@@ -19,9 +20,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "COLUMNS": "100", **more}
 
 
-def process(*arguments: object, cwd: Path | None = None, **more: str) -> Ended:
+def process(
+    *arguments: object, cwd: Path | None = None, python: Sequence[str] = (sys.executable,), **more: str
+) -> Ended:
     """``python -m circuitdsl ARGUMENTS`` in a process of its own."""
-    command = [sys.executable, "-m", "circuitdsl", *map(str, arguments)]
+    command = [*python, "-m", "circuitdsl", *map(str, arguments)]
     ended = subprocess.run(
         command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=environment(**more), timeout=240
     )

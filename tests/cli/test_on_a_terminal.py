@@ -39,18 +39,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measured(folder: Path) -> str:
+def measured(folder: Path, warm: tuple[str, ...]) -> str:
     """The first check, on 80 columns. Others are answered by the results store, and load no model."""
-    return at_a_terminal(folder, 80)
+    return at_a_terminal(folder, 80, warm)
 
 
-def at_a_terminal(folder: Path, columns: int, **variables: str) -> str:
+def at_a_terminal(folder: Path, columns: int, python: tuple[str, ...] = (sys.executable,), **variables: str) -> str:
     """All that a check writes to a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     unset = ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
     given = {key: value for key, value in environment().items() if key not in unset} | {"TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "circuitdsl", "check", "my.circuit", "--no-unexplained", "--cache-folder", "cache"]
+    command = [*python, "-m", "circuitdsl", "check", "my.circuit", "--no-unexplained", "--cache-folder", "cache"]
     with subprocess.Popen(
         command, cwd=folder, env=given | variables, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL
     ):

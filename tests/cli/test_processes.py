@@ -190,7 +190,7 @@ class Watching:
         self.process.communicate()
 
 
-def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
+def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path, warm: tuple[str, ...]):
     """The file given is never touched; those that it leads to are.
 
     It is started as a shell starts what stands before `&` in a script, with interrupts ignored: whoever interrupts it
@@ -207,7 +207,7 @@ def test_watching_sees_files_that_are_used_and_files_of_prompts(tmp_path: Path):
         'use "used.circuit"\nintervention i on c {\n  scale { 1.0 } at END by 0\n  expect accuracy >= 0%\n}\n'
     )
     ignoring = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh") if os.name == "posix" else ()
-    watching = Watching(spec, tmp_path / "cache", (*ignoring, sys.executable))
+    watching = Watching(spec, tmp_path / "cache", (*ignoring, *warm))
     try:
         assert "1 claim holds; nothing fails" in watching.report()
         watching.error_line("watching; Ctrl-C ends it")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray_nodes import BARE
 from safetensors.numpy import load_file, save_file
 
 import circuitdsl as cd
@@ -84,7 +85,7 @@ def cluster(warm: tuple[str, ...]) -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")
-        running = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        running = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **BARE})
         running.add_node(num_cpus=1)
         begun = {"py_executable": shlex.join(warm)}  # what every worker is a copy of has torch already
         ray.init(running.address, logging_level=logging.ERROR, log_to_driver=False, runtime_env=begun)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from circuitdsl.draft.entry import Nothing
 from circuitdsl.judge.race import MISS, within
-from circuitdsl.judge.units import Origin, units_of
+from circuitdsl.judge.units import Origin, Units, units_of
 from circuitdsl.judge.verdicts import estimated
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.environment import TaskRef
@@ -18,10 +20,15 @@ from circuitdsl.measures.measurement import Measurement, Sample
 FLOOR, FEW, ALL, LOOKS = 0.01, 15, 60, 3
 
 
+@cache
+def units(count: int) -> Units:
+    """Independent prompts of one template."""
+    return units_of([Origin("one", number) for number in range(count)], {})
+
+
 def weighed(estimand: Estimand, *columns: np.ndarray) -> Weighed:
     sample = Sample(Data(TaskRef("ioi"), 0, False), np.stack(columns, axis=1))
-    units = units_of([Origin("one", number) for number in range(len(sample.columns))], {})
-    return Weighed(Measurement((sample,), estimand), (units,))
+    return Weighed(Measurement((sample,), estimand), (units(len(sample.columns)),))
 
 
 def effect(change: np.ndarray, metric: np.ndarray) -> Weighed:

@@ -56,7 +56,7 @@ def coarse(name: str) -> Model:
 def test_the_fast_engine_equals_the_plain_engine_to_what_bfloat16_can_tell(seed, name):
     """Other experiments for every architecture: tests/engine/test_fast_property.py tries many of each in float32."""
     exact, model, stream = architecture(name), coarse(name), prompts(24, seed % 5)
-    drawn = Draw(model.geometry, seed).experiments(15)
+    drawn = Draw(model.geometry, seed).experiments(9)
     experiments = list(dict.fromkeys(Experiment(DATA, *pair) for pair in drawn))
     fast, plain, true = (
         engine.run(DATA, stream, 0, 8, experiments, references_over(stream, experiments))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,6 +46,12 @@ def by_hand(mini) -> GPT2:
     from circuitdsl.models.folders import find_folder
 
     return GPT2.of(GPT2LMHeadModel.from_pretrained(find_folder("mini"), dtype="float32"))
+
+
+@pytest.fixture(scope="module")
+def seen(by_hand):
+    """What stands at every place of a run of some tokens in which nothing is edited; each run is made once."""
+    return cache(lambda tokens: activations(by_hand, tokens))
 
 
 def run(model, prompts, world, reading: Reading = LOGIT_DIFF, reference=()):
@@ -126,21 +133,23 @@ def test_ablation_by_zero_and_by_own_counterfactual(mini, by_hand, ioi_prompts, 
 
 @pytest.mark.parametrize("name", ["abc", ""])
 @pytest.mark.parametrize("by_template", [True, False])
-def test_ablation_by_the_mean(mini, by_hand, ioi_prompts, by_template, name):
+def test_ablation_by_the_mean(mini, by_hand, seen, ioi_prompts, by_template, name):
     """Over the counterfactuals, or over the prompts themselves, of the group of the reference whose turn it is: two
     groups of two prompts of each template, or 11 groups of 10 in a row."""
     nodes = [Node(Head(2, 3), END), Node(Head(1, 1), S2)]
     reference = open_task(IOI.task).draw(mini.tokenizer, 120, seed=8, bos=False).prompts
-    seen = [activations(by_hand, p.counterfactuals[name] if name else p.tokens) for p in reference]
+
+    def values(prompts, hook):
+        return [seen(p.counterfactuals[name] if name else p.tokens)[hook] for p in prompts]
 
     def mean(prompt, hook):
         number = ioi_prompts.index(prompt)
         if by_template:
-            alike = [a[hook] for a, p in zip(seen, reference, strict=True) if p.template == prompt.template]
+            alike = [p for p in reference if p.template == prompt.template]
             first = 2 * sum(other.template == prompt.template for other in ioi_prompts[:number])
-            return np.mean(alike[first : first + 2], axis=0)
+            return np.mean(values(alike[first : first + 2], hook), axis=0)
         first = 10 * (number % 11)
-        over = np.concatenate([a[hook] for a in seen[first : first + 10]]).mean(0)
+        over = np.concatenate(values(reference[first : first + 10], hook)).mean(0)
         return over[None].repeat(len(prompt.tokens), axis=0)
 
     edit = replaced(nodes, mean)

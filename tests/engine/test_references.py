@@ -121,8 +121,8 @@ def test_prompts_of_one_group_share_the_mean_and_others_do_not(mini):
 def test_a_larger_reference_comes_to_the_same_figure_within_its_noise(mini):
     """What is a mean of two is another thing: partial resampling."""
     session = Session(FastEngine(mini))
-    figures = {size: array(session.run([e := asked(Mean("abc", size, True))], 60)[e]).mean() for size in (2, 10, 30)}
-    assert abs(figures[10] - figures[30]) < abs(figures[2] - figures[30])
+    figures = {size: array(session.run([e := asked(Mean("abc", size, True))], 60)[e]).mean() for size in (2, 8, 20)}
+    assert abs(figures[8] - figures[20]) < abs(figures[2] - figures[20])
 
 
 # --- resampling ------------------------------------------------------------------------------------

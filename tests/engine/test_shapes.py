@@ -19,7 +19,6 @@ CHECKED = ("circuitdsl.engine.batch", *(f"circuitdsl.engine.fast.{name}" for nam
 
 def test_shapes_are_those_that_annotations_state(warm: tuple[str, ...]):
     options = ["-n", "0", "-p", "no:cacheprovider", "-p", "jaxtyping._pytest_plugin"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of plug-ins that the warm process has
     options += [f"--jaxtyping-packages={','.join(CHECKED)},beartype.beartype"]
     command = [*warm, "-m", "pytest", *options, "-vv", str(HERE / "wrong_shapes.py")]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[1])

@@ -24,7 +24,7 @@ from circuitdsl.language.source import Source
 
 FORMATS = cd.exchange.formats()
 ENDS = {"json": ".json", "text": ".txt", "torch": ".pt"}
-FEWER = settings(max_examples=50, deadline=None)
+FEWER = settings(max_examples=30, deadline=None)
 NUMBERED = (Position("0"), Position("17"))
 
 

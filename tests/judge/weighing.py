@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from circuitdsl.measures.measurement import Array, Measurement, Sample
 DATA = Data(TaskRef("ioi"), 0, False)
 
 
+@cache
 def in_templates(count: int, templates: int = 1) -> Units:
     """Independent prompts of templates that take turns."""
     return units_of([Origin(str(i % templates), i) for i in range(count)], {})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import circuitdsl as cd
+from cheap import judged
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.language.circuit import Control, Nodes, Variable
 from circuitdsl.measures.experiments import Ablated, Clean, FromCounterfactual, Predicted
@@ -62,8 +63,7 @@ def test_planted_heads_carry_what_they_were_wired_to_carry_and_nothing_else():
         for variable in ("IO_token", "S_token", "S_position")
     ]
     document = cd.load(text=WIRED.replace("CLAIMS", "\n".join(claims)))
-    report = cd.check(document, unexplained=False)
-    found = {outcome.claim.text: outcome for outcome in report.outcomes if outcome.claim.kind == "expect"}
+    found = {outcome.claim.text: outcome for outcome in judged(document) if outcome.claim.kind == "expect"}
     assert len(found) == 6
     assert {text: str(outcome.verdict) for text, outcome in found.items()} == dict.fromkeys(found, "holds")
     for outcome in found.values():

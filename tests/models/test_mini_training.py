@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,8 +96,16 @@ def test_the_rate_rises_stays_and_falls():
     assert rates[3000:] == sorted(rates[3000:], reverse=True) and rates[-1] == 0.02
 
 
-def test_a_resumed_run_is_the_same_run(tmp_path, monkeypatch):
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of few sequences, and accuracies on few prompts."""
+    begins, *later = train.STAGES
+    monkeypatch.setattr(train, "STAGES", (replace(begins, mixture=(("repeats", 4), ("ioi", 4))), *later))
     monkeypatch.setattr(train, "EVALUATED", 4)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_resumed_run_is_the_same_run(tmp_path):
     train.train(tmp_path / "whole", steps=3, seed=5)
     train.train(tmp_path / "parts", steps=2, seed=5)
     train.train(tmp_path / "parts", steps=3, seed=0)  # the checkpoint's seed counts
@@ -108,8 +117,8 @@ def test_a_resumed_run_is_the_same_run(tmp_path, monkeypatch):
     assert not torch.equal(whole["model"]["transformer.wte.weight"], train.new_model(5).transformer.wte.weight)
 
 
+@pytest.mark.usefixtures("few")
 def test_export_writes_a_folder_that_opens(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "EVALUATED", 4)
     monkeypatch.setattr(train, "FINAL", 4)
     train.train(tmp_path / "run", steps=1, seed=5)
     train.export(tmp_path / "run", tmp_path / "folder")
@@ -120,8 +129,8 @@ def test_export_writes_a_folder_that_opens(tmp_path, monkeypatch):
     assert (log["seed"], log["steps"], len(log["log"])) == (5, 1, 1)
 
 
-def test_checkpoints_are_kept_as_the_model_ships(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "EVALUATED", 4)
+@pytest.mark.usefixtures("few")
+def test_checkpoints_are_kept_as_the_model_ships(tmp_path):
     train.train(tmp_path / "run", steps=2, seed=5)
     after_two = torch.load(tmp_path / "run" / "checkpoint.pt")["model"]["transformer.wte.weight"]
     train.train(tmp_path / "kept", steps=3, seed=5, keep_every=2)

@@ -31,7 +31,7 @@ def tokenizer():
 
 
 def test_it_answers_combinations_that_it_never_saw(model):
-    found = train.evaluate(model, 400, seed=3)
+    found = train.evaluate(model, 150, seed=3)
     assert found["ioi"] >= 0.98
     assert found["one_scene"] >= 0.90
     assert found["two_scenes"] >= 0.90
@@ -48,7 +48,7 @@ def test_it_answers_combinations_that_it_never_saw(model):
     ids=str,
 )
 def test_it_answers_the_tasks_prompts(model, tokenizer, ref, least, bos):
-    prompts = open_task(ref).draw(tokenizer, 300, seed=7, bos=bos).prompts
+    prompts = open_task(ref).draw(tokenizer, 150, seed=7, bos=bos).prompts
     by_length: dict[int, list[Prompt]] = defaultdict(list)
     for prompt in prompts:
         by_length[len(prompt.tokens)].append(prompt)

@@ -44,8 +44,16 @@ class Letters:
         return "".join(self.text[token % len(self.text)] for token in tokens)
 
 
-@evil_texts
-def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
+SHORT, QUIET, COLOURED = replace(WIDE, verbose=False), replace(WIDE, quiet=True), replace(WIDE, colour=True)
+
+
+@pytest.mark.parametrize(
+    ("evil", "views"),
+    [*((evil, (WIDE,)) for evil in EVIL), *((evil, (SHORT, QUIET, COLOURED)) for evil in TOGETHER)],
+    ids=[*map(repr, EVIL), *range(len(TOGETHER))],
+)
+def test_pages(evil: str, views: tuple[View, ...], monkeypatch: pytest.MonkeyPatch):
+    """Each text with all that there is to say, and several in a text in the other views."""
     monkeypatch.setenv("TERM", "xterm-256color")
     left, right, made = poisoned(LEFT, evil), poisoned(RIGHT, evil), poisoned(report(), evil)
     diff = CircuitDiff(left, right, poisoned(compare(left, right), evil))
@@ -60,7 +68,7 @@ def test_pages(evil: str, monkeypatch: pytest.MonkeyPatch):
         counterfactuals={"x": tuple(range(1, len(evil) + 1))},
         template=f"a {evil}",
     )
-    for view in (WIDE, replace(WIDE, verbose=False), replace(WIDE, quiet=True), replace(WIDE, colour=True)):
+    for view in views:
         pages = [
             formats()["text"].render(made, view),
             cd.show(left, view=view),

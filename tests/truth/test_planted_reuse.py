@@ -29,7 +29,7 @@ from circuitdsl.plan.function import part_on, plan_function
 from samples import known
 
 PROMPTS = 20
-OF_PAIRS = 10  # enough to tell what dissociates from what does not
+OF_PAIRS = 6  # enough to tell what dissociates from what does not
 
 SPEC = """
 circuit left {{

@@ -170,7 +170,7 @@ def test_both_engines_agree():
 
 
 def test_minis_repair_holds_and_its_lookup_needs_this_head_and_not_any_of_its_layer():
-    mini = cd.check(cd.load(MINI / "repair.circuit"))
+    mini = cd.check(cd.load(MINI / "repair.circuit"), unexplained=False)
     assert [outcome.claim.text for outcome in mini.outcomes if outcome.verdict is not Verdict.HOLDS] == []
     (broken,) = [each for each in mini.interventions if each.intervention.name == "broken_lookup"]
     claimed = by_text(broken)
