@@ -5,7 +5,8 @@ path patching, once from each counterfactual. An input is looked into unless all
 together surely has less effect than the floor: one experiment tells. Senders that are surely within the floor on some
 of the prompts are measured on no more (``judge.race``), and those that surely do nothing together are not measured one
 by one (``packs``). A sender has one p-value for all counterfactuals, and all senders of all inputs of a stage are
-corrected for each other.
+corrected for each other. Heads that matter only together enter as one (``groups``); what feeds a role of which no node
+entered alone is not looked for.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
         roles += added
         if sum(len(each.role.nodes) for each in roles) > NODES:
             return Found(tuple(stages), tuple(roles), f"it has found more than {NODES} nodes")
-        into = tuple(_new_inputs(added, seen))
+        alone = {each.sender for each in new if not each.together}
+        into = tuple(_new_inputs([each for each in added if not alone.isdisjoint(each.role.nodes)], seen))
     return Found(tuple(stages), tuple(roles))
 
 
