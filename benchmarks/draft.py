@@ -159,7 +159,7 @@ def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> Non
         node: share for node, share in nodes_of(relay) if report.mlps or isinstance(node.component, Head)
     }
     roles = {role.name: role for role in report.roles}
-    true = [each for each in report.fed if each.together and _is_true(relay, each, roles)]
+    true = [each for each in report.fed if each.together and _is_true(relay, each, report.fed, roles)]
     results.nodes.add(truth, {node for role in report.roles for node in role.nodes}, {e.sender for e in true}, name)
     listed = [each for each in report.fed if not isinstance(each.sender.component, Embed)]
     edges = dict(edges_of(relay, listed, roles, report.mlps))
@@ -167,11 +167,20 @@ def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> Non
     _count_names(relay, report.roles, results)
 
 
-def _is_true(relay: Relay, fed: Fed, roles: dict[str, DraftRole]) -> bool:
+def _is_true(relay: Relay, fed: Fed, found: Sequence[Fed], roles: dict[str, DraftRole]) -> bool:
     """Whether a member of a group carries its share of the floor into the input, and the group the floor."""
+    layer = fed.sender.component.layer
+    alone = [
+        each
+        for each in found
+        if each.into == fed.into
+        and not each.together
+        and isinstance(each.sender.component, Head)
+        and each.sender.component.layer == layer
+    ]
     receivers = {node.component for node in roles[fed.into.role].nodes} if fed.into.role else None
     group = {node.component for node in fed.together}
-    least = FLOOR / relay.geometry.n_heads
+    least = FLOOR / (relay.geometry.n_heads - len(alone))
     return relay.sent({fed.sender.component}, receivers) >= least and relay.sent(group, receivers) >= FLOOR
 
 

@@ -4,13 +4,15 @@
    surely do nothing by themselves among them. All such layers of a stage are corrected for each other (false discovery
    rate), so that of those found beyond the floor few are not.
 2. Of a layer that is, every head is patched alone. Its members are those that surely change the metric the way the
-   layer does, by more than their share of the floor: the floor divided by the heads of the layer, for if no head did
-   more than that, the layer would not reach the floor. They are corrected for each other by the same rate.
-3. The members as one have to be surely beyond the floor. They enter as one, and the judging prompts decide on them as
-   one.
+   layer does, by more than their share of the floor: the floor divided by the heads that were patched, for if no head
+   did more than that, and effects add up, the layer would not reach the floor. The heads of a layer are corrected for
+   each other by the same rate times the share of layers that were found, which makes it one of all members, on average
+   over the layers that were found (Benjamini and Bogomolov 2014).
+3. The members as one are to be beyond the floor, too. They were chosen on the same prompts, so that this is a check and
+   no test: the judging prompts, on which they are claimed as one, decide.
 
-So a group that is listed is beyond the floor, and each member of it does its share; that it does more than the floor is
-not said. Heads of one layer that undo each other are not found, nor groups over several layers.
+That a member does more than the floor is not said. Groups of several layers are not found, nor heads that undo each
+other, nor heads of which each does nothing without the others.
 """
 
 from __future__ import annotations
@@ -23,9 +25,8 @@ from circuitdsl.components import Head, Node
 from circuitdsl.draft.figures import started
 from circuitdsl.draft.patching import Scope, Tried, Way, effect, looks_of, measured_at, raced, tried_of
 from circuitdsl.judge.verdicts import false_discovery, p_value
-from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Nodes
-from circuitdsl.measures.measurement import Measurement
+from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.outcome.draft import DraftRole, Into
 from circuitdsl.plan.job import Started
 
@@ -35,7 +36,8 @@ FEWEST = 2
 
 @dataclass(frozen=True)
 class Group:
-    """Members with what was measured of each, and of all ``together``; ``p_adjusted`` is that of their layer."""
+    """Members with what was measured of each, and of all ``together``; ``p_adjusted`` is that of their being within the
+    floor as one, corrected for all layers of the stage."""
 
     members: tuple[Tried, ...]
     together: Measurement
@@ -46,35 +48,72 @@ class Group:
         return tuple(each.sender for each in self.members)
 
 
+Layer = tuple[Way, tuple[Node, ...]]
+"""Heads of one layer that did not enter alone, and the way that they were patched."""
+
+
 def groups(
     senders: Mapping[Way, Collection[Node]], roles: dict[str, DraftRole], scope: Scope, bench: Bench
-) -> Iterator[Group]:
-    """The groups among ``senders``, those of each way that did not enter alone."""
-    layers = {(way, layer): nodes for way, some in senders.items() for layer, nodes in _by_layer(some).items()}
+) -> tuple[Group, ...]:
+    """The groups among ``senders``, those of each way that did not enter alone; no two have a member in common."""
+    return _Grouping(roles, scope, bench).groups([(way, some) for way in senders for some in _layers(senders[way])])
 
-    def job(way: Way, nodes: Sequence[Node]) -> Started:
+
+@dataclass(frozen=True)
+class _Grouping:
+    """Finds the groups of a stage."""
+
+    roles: dict[str, DraftRole]
+    scope: Scope
+    bench: Bench
+
+    def groups(self, layers: Sequence[Layer]) -> tuple[Group, ...]:
+        found = self._beyond(layers)
+        level = self.scope.rule.share * len(found) / max(1, len(layers))
+        chosen = [members for layer, raises in found.items() if (members := self._members(layer, raises, level))]
+        as_one = [self._job(members[0].way, [each.sender for each in members]) for members in chosen]
+        measured = measured_at(as_one, looks_of(self.scope, self.bench)[0], self.bench)
+        known = [
+            (some, m) for some, job in zip(chosen, as_one, strict=True) if not isinstance(m := measured[job], Failure)
+        ]
+        adjusted = false_discovery([self._p_value(m) for _, m in known], len(layers))
+        entering = zip(known, adjusted, strict=True)
+        return apart(Group(some, m, p) for (some, m), p in entering if p is not None and p <= self.scope.rule.share)
+
+    def _beyond(self, layers: Sequence[Layer]) -> dict[Layer, bool]:
+        """The layers that are surely beyond the floor as one, and whether they raise the metric."""
+        asked = {self._job(way, nodes): (way, nodes) for way, nodes in layers}
+        measured = raced(tuple(asked), self.scope, self.bench)
+        found = {job: m for job, m in measured.items() if isinstance(m, Measurement)}
+        adjusted = false_discovery([self._p_value(m) for m in found.values()], len(layers))
+        return {
+            asked[job]: self.bench.weighed(m).value < 0
+            for (job, m), p in zip(found.items(), adjusted, strict=True)
+            if p is not None and p <= self.scope.rule.share
+        }
+
+    def _members(self, layer: Layer, raises: bool, level: float) -> tuple[Tried, ...]:
+        """The heads that surely do their share of the floor; none if it is one alone."""
+        way, nodes = layer
+        alone = {self._job(way, [node]): node for node in nodes}
+        measured = measured_at(tuple(alone), looks_of(self.scope, self.bench)[0], self.bench)
+        circuit, bench = self.scope.circuit, self.bench
+        tried = [
+            tried_of(alone[job], way, m, circuit, bench) for job, m in measured.items() if isinstance(m, Measurement)
+        ]
+        least = circuit.method.floor / len(nodes)
+        share = Bound("<", high=-least) if raises else Bound(">", low=least)
+        adjusted = false_discovery([p_value(bench.weighed(each.measured), share) for each in tried], len(nodes))
+        members = tuple(each for each, p in zip(tried, adjusted, strict=True) if p is not None and p <= level)
+        return members if len(members) >= FEWEST else ()
+
+    def _job(self, way: Way, nodes: Sequence[Node]) -> Started:
         named = Nodes(" ".join(map(str, nodes)), tuple(nodes))
-        return started(effect(way, named, roles, scope.circuit), scope.circuit)
+        return started(effect(way, named, self.roles, self.scope.circuit), self.scope.circuit)
 
-    asked = {job(way, nodes): (way, nodes) for (way, _), nodes in layers.items()}
-    found = {j: bench.weighed(m) for j, m in raced(tuple(asked), scope, bench).items() if isinstance(m, Measurement)}
-    floor, share = scope.circuit.method.floor, scope.rule.share
-    adjusted = false_discovery([p_value(each, Bound("outside", -floor, floor)) for each in found.values()], len(asked))
-    prompts, *_ = looks_of(scope, bench)
-    for (of_layer, weighed), p in zip(found.items(), adjusted, strict=True):
-        if p is None or p > share:
-            continue
-        way, nodes = asked[of_layer]
-        alone = {job(way, [node]): node for node in nodes}
-        known = {j: m for j, m in measured_at(tuple(alone), prompts, bench).items() if isinstance(m, Measurement)}
-        tried = [tried_of(alone[j], way, m, scope.circuit, bench) for j, m in known.items()]
-        members = _members(tried, weighed, floor / len(nodes), share, bench)
-        if len(members) < FEWEST:
-            continue
-        as_one = job(way, [one.sender for one in members])
-        (together,) = measured_at((as_one,), prompts, bench).values()
-        if isinstance(together, Measurement) and _is_beyond(bench.weighed(together), floor, share):
-            yield Group(members, together, p)
+    def _p_value(self, measured: Measurement) -> float | None:
+        floor = self.scope.circuit.method.floor
+        return p_value(self.bench.weighed(measured), Bound("outside", -floor, floor))
 
 
 def apart(found: Iterable[Group]) -> tuple[Group, ...]:
@@ -89,22 +128,10 @@ def apart(found: Iterable[Group]) -> tuple[Group, ...]:
     return tuple(left)
 
 
-def _by_layer(nodes: Collection[Node]) -> dict[int, list[Node]]:
+def _layers(nodes: Collection[Node]) -> Iterator[tuple[Node, ...]]:
     """The heads of each layer that has several."""
     found: dict[int, list[Node]] = {}
     for node in nodes:
         if isinstance(node.component, Head):
             found.setdefault(node.component.layer, []).append(node)
-    return {layer: some for layer, some in found.items() if len(some) >= FEWEST}
-
-
-def _members(tried: Sequence[Tried], layer: Weighed, least: float, share: float, bench: Bench) -> tuple[Tried, ...]:
-    """Those that surely change the metric the way their layer does, by more than the least."""
-    way = Bound("<", high=-least) if layer.value < 0 else Bound(">", low=least)
-    adjusted = false_discovery([p_value(bench.weighed(each.measured), way) for each in tried])
-    return tuple(each for each, p in zip(tried, adjusted, strict=True) if p is not None and p <= share)
-
-
-def _is_beyond(weighed: Weighed, floor: float, share: float) -> bool:
-    p = p_value(weighed, Bound("outside", -floor, floor))
-    return p is not None and p <= share
+    yield from (tuple(some) for some in found.values() if len(some) >= FEWEST)

@@ -19,7 +19,7 @@ from circuitdsl.check.work import Watch
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
 from circuitdsl.draft.entry import change, of_any
 from circuitdsl.draft.figures import measured, started
-from circuitdsl.draft.groups import Group, apart, groups
+from circuitdsl.draft.groups import Group, groups
 from circuitdsl.draft.packs import SIZED, packed, settled_together
 from circuitdsl.draft.patching import Scope, Tried, Way, effect, looks_of, measured_at, raced, tried_of
 from circuitdsl.draft.roles import Named, new_roles
@@ -165,8 +165,8 @@ def _stage(
     watch.what = f"stage {number}: heads together"
     entered = {(each.sender, each.into) for each in alone}
     others = {way: [n for n in _nodes(term) if (n, way.into) not in entered] for way, term in swept.items()}
-    as_one = apart(groups(others, roles, scope, bench)) if scope.rule.kind == "fdr" else ()
-    fed = (*alone, *_of_groups(number, as_one, scope, bench))
+    as_one = groups(others, roles, scope, bench) if scope.rule.kind == "fdr" else ()
+    fed = (*alone, *_of_groups(number, as_one, count, scope, bench))
     left = {(node, way.into) for job, (node, way) in jobs.items() if job not in together}
     settled = {(jobs[job][0], jobs[job][1].into) for job in together} - left
     looked, inputs = ({way.into: None for way in some} for some in (swept, terms))
@@ -189,19 +189,25 @@ def _entered(number: int, tried: Sequence[tuple[Tried, ...]], count: int, scope:
     p_values = [of_any([one.p_value for one in each], questions) for each in tried]
     enters, adjusted = rule.entering(p_values, [max(abs(one.value) for one in each) for each in tried], count)
     surest = max((p for p, enter in zip(p_values, enters, strict=True) if enter and p is not None), default=0.0)
-    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
-    confidence = 1 - (1 - scope.circuit.method.confidence) * max(1, sum(enters)) / max(1, count * questions)
+    confidence = _selected(sum(enters), count, scope)
     for each, enter, p in zip(tried, enters, adjusted, strict=True):
         if enter:
             one = stated(each, None if rule.kind == "top" else surest / questions)
             yield Fed(one.sender, *one.way, number, bench.estimate(one.measured, confidence), one.p_value, p)
 
 
-def _of_groups(number: int, as_one: Sequence[Group], scope: Scope, bench: Bench) -> Iterator[Fed]:
-    """The members of groups."""
+def _selected(entered: int, count: int, scope: Scope) -> float:
+    """The confidence of intervals of so many of ``count`` senders that were selected by a false discovery rate, of each
+    of several questions (Benjamini and Yekutieli 2005)."""
+    return 1 - (1 - scope.circuit.method.confidence) * max(1, entered) / max(1, count * len(scope.against))
+
+
+def _of_groups(number: int, as_one: Sequence[Group], count: int, scope: Scope, bench: Bench) -> Iterator[Fed]:
+    """The members of groups among ``count`` senders of a stage."""
+    confidence = _selected(sum(len(group.members) for group in as_one), count, scope)
     for group in as_one:
         for one in group.members:
-            estimate = bench.estimate(one.measured, scope.circuit.method.confidence)
+            estimate = bench.estimate(one.measured, confidence)
             yield Fed(one.sender, *one.way, number, estimate, one.p_value, group.p_adjusted, together=group.nodes)
 
 

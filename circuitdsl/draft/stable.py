@@ -35,16 +35,14 @@ def stable(stage: Stage, rule: Rule, floor: float, bench: Bench, seed: int) -> S
     units = bench.units(sample)
     generator = np.random.default_rng([seed, 20])
     worth = [g for g in stage.tried if rule.kind == "top" or any((t.p_value or 0.0) <= _HOPELESS for t in g)]
-    as_one = [Weighed(group.together, (units,)) for group in stage.groups]
-    least_sure = max((_p(each, floor) for each in as_one), default=0.0)
-    counts, of_groups = np.zeros((2, len(worth))), np.zeros((2, len(as_one)))
+    counts, of_groups = np.zeros((2, len(worth))), np.zeros((2, len(stage.groups)))
     for _ in range(RESAMPLES):
         chosen, drawn = resample(units, generator)
         weighed = [[_on(each.measured, chosen, drawn) for each in group] for group in worth]
         groups = [_on(group.together, chosen, drawn) for group in stage.groups]
         for row, least in enumerate((floor, 2 * floor)):
             counts[row] += _again(weighed, rule, least, stage)
-            of_groups[row] += [_p(each, least) <= least_sure for each in groups]
+            of_groups[row] += [_is_beyond(each, least, rule) for each in groups]
     shares = {((t.sender,), t.way.into): tuple(counts[:, place]) for place, (t, *_) in enumerate(worth)}
     shares |= {(g.nodes, g.members[0].way.into): tuple(of_groups[:, place]) for place, g in enumerate(stage.groups)}
     fed = tuple(
@@ -55,10 +53,10 @@ def stable(stage: Stage, rule: Rule, floor: float, bench: Bench, seed: int) -> S
     return replace(stage, fed=fed)
 
 
-def _p(weighed: Weighed, floor: float) -> float:
-    """Of a group as one; it is found again where it is as sure as the least sure of its stage is on all prompts."""
-    found = p_value(weighed, Bound("outside", -floor, floor))
-    return 1.0 if found is None else found
+def _is_beyond(weighed: Weighed, floor: float, rule: Rule) -> bool:
+    """Whether a group, with its members, is beyond a floor as one, by itself."""
+    p = p_value(weighed, Bound("outside", -floor, floor))
+    return p is not None and p <= rule.share
 
 
 def _on(measured: Measurement, chosen: np.ndarray, units: Units) -> Weighed:

@@ -47,8 +47,8 @@ class Fed:
     (``judge.verdicts.false_discovery``). ``again`` is the share of resampled prompts on which it is found again,
     ``at_double`` the same with twice the floor.
 
-    ``together`` are all that it entered with, as one, if not alone: ``p_adjusted``, ``again``, ``at_double`` are then
-    those of the group.
+    ``together`` are all that it entered with, as one, if not alone: ``p_adjusted``, corrected for all layers of the
+    stage, ``again`` and ``at_double`` are then those of the group.
     """
 
     sender: Node
