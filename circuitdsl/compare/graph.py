@@ -145,10 +145,11 @@ def _links(left: Circuit, right: Circuit, matches: Iterable[Match]) -> Iterator[
 
 
 def _denied(one: Circuit, other: Circuit, names: Sequence[Mapping[str | None, str]]) -> Iterator[Edge]:
-    """The edges of the other of which this one says that they are not there, by the same counterfactual. Of two tasks,
-    the counterfactuals of their methods are taken to be the same."""
+    """The edges of the other of which this one says that they are not there, by the same counterfactual. The one of
+    its method stands for that of the other's where the other's task has none of that name."""
     theirs = {_between(edge, names[1]): by for edge, by in patched_from(other, "edge").items()}
-    alike = {one.method.against: other.method.against} if one.task != other.task else {}
+    known = {name for name, _ in other.task_info.counterfactuals}
+    alike = {} if one.method.against in known else {one.method.against: other.method.against}
     for edge, by in patched_from(one, "no edge").items():
         vertices = _between(edge, names[0])
         if {alike.get(each, each) for each in by} & theirs.get(vertices, frozenset()):

@@ -143,8 +143,9 @@ def _heading(asked: Asked, against: tuple[str, ...], found: Found) -> Heading:
             if against[1:]
             else ()
         ),
-        "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage; how",
-        f"often it is found again on {RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
+        "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage, or, of",
+        "what is said to act together, for all layers that were patched as one; how often it is found again on",
+        f"{RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
         "Bounds leave three times the room of the finding interval. What did not hold on the judging prompts is not",
         "claimed, and is listed at the end.",
         *(() if asked.mlps else ("MLPs were not looked for; they are at work.",)),

@@ -81,7 +81,10 @@ def edge_lines(sketch: Sketch, circuit: Circuit, bench: Bench) -> dict[Into, lis
     whole = {
         key: effect(Way(key[1], fed[0].against), Nodes(key[0], roles[key[0]].nodes), roles, circuit)
         for key, fed in edges.items()
-        if key[0] and len(fed) == len(roles[key[0]].nodes) > 1 and len({each.against for each in fed}) == 1
+        if key[0]
+        and len(fed) == len(roles[key[0]].nodes) > 1
+        and len({each.against for each in fed}) == 1
+        and not all(each.together for each in fed)  # groups have a claim of their own
     }
     figures = dict(zip(whole, estimates(bench, circuit, list(whole.values())), strict=True))
     found: dict[Into, list[Line]] = {}

@@ -84,9 +84,14 @@ def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
         roles += added
         if sum(len(each.role.nodes) for each in roles) > NODES:
             return Found(tuple(stages), tuple(roles), f"it has found more than {NODES} nodes")
-        alone = {each.sender for each in new if not each.together}
-        into = tuple(_new_inputs([each for each in added if not alone.isdisjoint(each.role.nodes)], seen))
+        into = tuple(_new_inputs(followed(roles, stages), seen))
     return Found(tuple(stages), tuple(roles))
+
+
+def followed(roles: Iterable[Named], stages: Iterable[Stage]) -> list[Named]:
+    """The roles whose inputs are looked into: those of which a node entered alone, at whatever stage."""
+    alone = {each.sender for stage in stages for each in stage.fed if not each.together}
+    return [each for each in roles if not alone.isdisjoint(each.role.nodes)]
 
 
 def first_stage(circuit: Circuit, mlps: bool, against: Sequence[str]) -> SweepPlan:

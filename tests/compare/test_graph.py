@@ -169,7 +169,7 @@ def test_nothing_is_lost_and_no_name_is_used_twice(left, right):
 
 
 def test_an_edge_is_denied_by_the_counterfactual_that_it_is_patched_from():
-    """Of two tasks, the counterfactuals of their methods are each other's."""
+    """Where the other task has none of that name, the counterfactuals of the methods are each other's."""
 
     def denied(edge: str, no_edge: str, task: str = "ioi", against: str = "") -> bool:
         text = SPEC.replace("edge inhibition -> mover.q", edge).replace("no edge inhibition -> caller.q", no_edge)
@@ -187,3 +187,4 @@ def test_an_edge_is_denied_by_the_counterfactual_that_it_is_patched_from():
     assert denied(f"{stated} against s2_io", not_there, against="against s2_io")
     assert denied(stated, not_there, task="colored_objects")
     assert not denied(f"{stated} against s2_io", not_there, task="colored_objects")
+    assert not denied(stated, not_there, against="against s2_io")

@@ -17,7 +17,8 @@ from circuitdsl.components import Head, Node
 from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.groups import Group, apart
 from circuitdsl.draft.patching import Tried, Way
-from circuitdsl.draft.search import Stage
+from circuitdsl.draft.roles import Named
+from circuitdsl.draft.search import Stage, followed
 from circuitdsl.draft.stable import stable
 from circuitdsl.engine.session import Session
 from circuitdsl.judge.estimates import NOTHING
@@ -27,7 +28,7 @@ from circuitdsl.measures.estimands import Mean, column
 from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample
 from circuitdsl.outcome import DraftReport
-from circuitdsl.outcome.draft import LOGITS, Fed, StageOutcome
+from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 
 torch.set_num_threads(1)
 
@@ -115,6 +116,17 @@ def test_of_groups_that_share_a_member_the_surer_one_is_taken():
     assert apart([other, less, sure]) == (sure, other)
 
 
+def test_a_role_is_followed_once_a_node_of_it_entered_alone():
+    nodes = Node(Head(1, 0), END), Node(Head(1, 1), END)
+    grouped = tuple(Fed(node, LOGITS, "abc", 1, NOTHING, 0.5, 0.001, together=nodes) for node in nodes)
+    alone = Fed(nodes[0], Into("mover", "q", END), "abc", 2, NOTHING, 0.0001, 0.001)
+    role = Named(DraftRole("role_1", nodes, 1), ())
+    first = Stage(StageOutcome((LOGITS,), 2, 0, 2), grouped, (), 1)
+    second = Stage(StageOutcome((alone.into,), 2, 1), (alone,), (), 1)
+    assert followed([role], [first]) == []
+    assert followed([role], [first, second]) == [role]
+
+
 def found_again(effect: float, seed: int) -> tuple[float, float]:
     """How often a group of such an effect on 100 prompts, spread by five times the floor, is found again."""
     figures = np.random.default_rng(seed).normal(effect, 5 * FLOOR, 100)
@@ -137,5 +149,5 @@ def test_a_group_is_found_again_as_often_as_it_is_beyond_the_floor_on_resampled_
 
     assert on_average(10 * FLOOR) == [1.0, 1.0]
     at_floor, twice = on_average(FLOOR), on_average(2 * FLOOR)
-    assert at_floor[0] < 0.3 and at_floor[1] < 0.05 + 0.3
+    assert at_floor[1] <= at_floor[0] < 0.3
     assert at_floor[0] < twice[0] < 0.8 and twice[1] < 0.3

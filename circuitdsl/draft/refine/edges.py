@@ -51,7 +51,8 @@ def edge_amendments(
     there = inquiry.ask(Survey("edges between roles that are not stated", missing, _is_there))
     first: dict[Path, tuple[str, Answer]] = {}
     for (text, term), answer in there.items():
-        first.setdefault(*_paths_of(term), (text, answer))
+        (path,) = _paths_of(term)
+        first.setdefault(path, (text, answer))
     return (
         *(_taken_out(each, empty[each], lines[each.number]) for each in reversed(stated) if each in empty),
         *(_added(text, answer) for text, answer in first.values()),
