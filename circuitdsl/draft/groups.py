@@ -11,9 +11,9 @@
 3. The members as one are to be beyond the floor, too. They were chosen on the same prompts, so that this is a check and
    no test: the judging prompts, on which they are claimed as one, decide.
 
-That a member does more than the floor is not said, nor that none does: one may carry a group that was nearly told alone,
-and as no group of one is listed, the others of such a group are wrong more often than the rate says. Groups of several
-layers are not found, nor heads that undo each other, nor heads of which each does nothing without the others.
+That a member does more than the floor is not said, nor that none does: one that was nearly told alone may carry a
+group, and as no group of one is listed, the others of such a group are wrong more often than the rate says. Groups of
+several layers are not found, nor heads that undo each other, nor heads of which each does nothing without the others.
 """
 
 from __future__ import annotations
