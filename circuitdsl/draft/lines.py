@@ -84,7 +84,7 @@ def edge_lines(sketch: Sketch, circuit: Circuit, bench: Bench) -> dict[Into, lis
         if key[0]
         and len(fed) == len(roles[key[0]].nodes) > 1
         and len({each.against for each in fed}) == 1
-        and not all(each.together for each in fed)  # groups have a claim of their own
+        and set(fed[0].together) != set(roles[key[0]].nodes)  # which as a group has a claim of its own
     }
     figures = dict(zip(whole, estimates(bench, circuit, list(whole.values())), strict=True))
     found: dict[Into, list[Line]] = {}
