@@ -6,8 +6,8 @@ follows from the wires. Counted are nodes (heads and MLPs at their places) and e
 * recall: of those whose true share is at least twice the floor, how many are listed;
 * false: of those that are listed, how many have a true share below the floor.
 
-What lies between the floor and twice of it may be listed or not. ``expected`` is the recall of all that is beyond the
-floor itself.
+What lies between the floor and twice of it may be listed or not. Of what entered in a group, as one, the group is to
+carry the floor, and each member its share of it (``draft.groups``): a member of another group is false.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class Counted:
     def __add__(self, other: Counted) -> Counted:
         return Counted(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
-    def add(self, truth: dict[object, float], listed: set[object], what: str) -> None:
-        """Count things with their true shares; what is listed and has none there is false."""
+    def add(self, truth: dict[object, float], listed: set[object], of_groups: set[object], what: str) -> None:
+        """Count things with their true shares; what is listed and has none there is false, but for members of true
+        groups."""
         for thing, share in truth.items():
             if share >= 2 * FLOOR:
                 self.matter += 1
@@ -60,7 +61,7 @@ class Counted:
                 self.met += thing in listed
         for thing in listed:
             self.listed += 1
-            if truth.get(thing, 0.0) < FLOOR:
+            if truth.get(thing, 0.0) < FLOOR and thing not in of_groups:
                 self.false += 1
                 self.examples.append(f"{what}: listed {_said(thing)}, {100 * truth.get(thing, 0.0):.1f}%")
 
@@ -157,12 +158,30 @@ def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> Non
     truth: dict[object, float] = {
         node: share for node, share in nodes_of(relay) if report.mlps or isinstance(node.component, Head)
     }
-    results.nodes.add(truth, {node for role in report.roles for node in role.nodes}, name)
     roles = {role.name: role for role in report.roles}
+    true = [each for each in report.fed if each.together and _is_true(relay, each, report.fed, roles)]
+    results.nodes.add(truth, {node for role in report.roles for node in role.nodes}, {e.sender for e in true}, name)
     listed = [each for each in report.fed if not isinstance(each.sender.component, Embed)]
     edges = dict(edges_of(relay, listed, roles, report.mlps))
-    results.edges.add(edges, {_key(each, roles) for each in listed}, name)
+    results.edges.add(edges, {_key(each, roles) for each in listed}, {_key(each, roles) for each in true}, name)
     _count_names(relay, report.roles, results)
+
+
+def _is_true(relay: Relay, fed: Fed, found: Sequence[Fed], roles: dict[str, DraftRole]) -> bool:
+    """Whether a member of a group carries its share of the floor into the input, and the group the floor."""
+    layer = fed.sender.component.layer
+    alone = [
+        each
+        for each in found
+        if each.into == fed.into
+        and not each.together
+        and isinstance(each.sender.component, Head)
+        and each.sender.component.layer == layer
+    ]
+    receivers = {node.component for node in roles[fed.into.role].nodes} if fed.into.role else None
+    group = {node.component for node in fed.together}
+    least = FLOOR / (relay.geometry.n_heads - len(alone))
+    return relay.sent({fed.sender.component}, receivers) >= least and relay.sent(group, receivers) >= FLOOR
 
 
 # --- truth -------------------------------------------------------------------------------------------

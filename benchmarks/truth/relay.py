@@ -199,6 +199,17 @@ def random_relay(seed: int) -> Relay:
     return _relay_of(rng, layers, width, number, noise)
 
 
+def crowded_relay(seed: int, quiet: int, share: float) -> Relay:
+    """A relay of two stages in three layers of 8 heads, whose last stage has in one layer a loud head and ``quiet``
+    ones, each of which carries about a ``share`` of the metric. All others are decoys, noise or idle."""
+    rng = np.random.default_rng([seed, 9])
+    first, last = Head(0, int(rng.integers(8))), [Head(2, int(index)) for index in rng.permutation(8)[: quiet + 1]]
+    shares = [1 - quiet * share, *[share] * quiet]
+    gains = {head: each * np.exp(rng.normal(0, 0.3, len(WORDS))) for head, each in zip(last, shares, strict=True)}
+    source = Stage(Position("P1"), 2, {first: np.exp(rng.normal(0, 0.3, len(WORDS)))})
+    return _relay_with(rng, 3, 8, (source, Stage(END, 3, gains)), 0.0, loudest=0.1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Padded(PlantedModel):
     """A planted model of a larger shape, of whose coordinates and neurons it uses some."""
@@ -250,6 +261,13 @@ def _relay_of(
         _random_stage(rng, place, range(starts[place], starts[place + 1]), width, spread, last=place + 1 == number)
         for place in range(number)
     )
+    return _relay_with(rng, layers, width, stages, noise, loudest)
+
+
+def _relay_with(
+    rng: np.random.Generator, layers: int, width: int, stages: tuple[Stage, ...], noise: float, loudest: float
+) -> Relay:
+    number = len(stages)
     plans = {head: _copier(number, stage, head) for number, stage in enumerate(stages) for head in stage.heads}
     # The last stage's own space is that of the answers.
     plans = {head: _renamed(plan, f"relay{number - 1}", "answer") for head, plan in plans.items()}

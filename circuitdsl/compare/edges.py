@@ -42,18 +42,25 @@ def opposed(one: Direction, other: Direction) -> bool:
     return {one, other} == {"raises", "lowers"}
 
 
-def role_edges(circuit: Circuit, stated: Stated = "edge") -> Mapping[Edge, Direction]:
-    """The claimed edges between roles, one for each input; an end without a role is a component.
+def role_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
+    """The claimed edges between roles, one for each input; an end without a role is a component."""
+    claims = _paths(circuit, "edge")
+    return _directed((edge, direction) for path, direction, _ in claims for edge in _between_roles(circuit, path))
 
-    With ``"no edge"`` those that the circuit claims not to be there.
-    """
-    return _directed(
-        (Edge(sender, receiver, letter), direction)
-        for path, direction in _paths(circuit, stated)
-        for sender in _roles(circuit, path.senders)
-        for receiver in _roles(circuit, path.receivers)
-        for letter in _inputs(path)
-    )
+
+def patched_from(circuit: Circuit, stated: Stated) -> Mapping[Edge, frozenset[str]]:
+    """The counterfactuals by which a circuit claims its edges between roles to be there, or not to be."""
+    found: dict[Edge, frozenset[str]] = {}
+    for path, _, against in _paths(circuit, stated):
+        for edge in _between_roles(circuit, path):
+            found[edge] = found.get(edge, frozenset()) | {against}
+    return found
+
+
+def _between_roles(circuit: Circuit, path: Path) -> Iterator[Edge]:
+    for sender in _roles(circuit, path.senders):
+        for receiver in _roles(circuit, path.receivers):
+            yield from (Edge(sender, receiver, letter) for letter in _inputs(path))
 
 
 def head_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
@@ -63,7 +70,7 @@ def head_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
     """
     return _directed(
         (Edge(_written(sender), _written(receiver), letter), direction)
-        for path, direction in _paths(circuit, "edge")
+        for path, direction, _ in _paths(circuit, "edge")
         for sender in _components(path.senders)
         for receiver, letter in _read(path)
         if _carries(circuit, sender, receiver)
@@ -72,7 +79,7 @@ def head_edges(circuit: Circuit) -> Mapping[Edge, Direction]:
 
 def components_of_edges(circuit: Circuit) -> Iterator[Component]:
     """The components that claimed edges name, by themselves or as a role's."""
-    for path, _ in _paths(circuit, "edge"):
+    for path, *_ in _paths(circuit, "edge"):
         ends = (*_components(path.senders), *_components(path.receivers))
         yield from (end for end in ends if not isinstance(end, LogitsReceiver))
 
@@ -85,12 +92,13 @@ def _directed(claimed: Iterable[tuple[Edge, Direction]]) -> Mapping[Edge, Direct
     return {edge: next(iter(directions)) if len(directions) == 1 else "" for edge, directions in said.items()}
 
 
-def _paths(circuit: Circuit, stated: Stated) -> Iterator[tuple[Path, Direction]]:
+def _paths(circuit: Circuit, stated: Stated) -> Iterator[tuple[Path, Direction, str]]:
+    """The paths that are claimed, which way, and the counterfactual that they are patched from."""
     for claim in circuit.claims:
         if claim.kind == stated:
             path = dict(claim.term.arguments)["path"]
             assert isinstance(path, Path)
-            yield path, _direction(claim.bound)
+            yield path, _direction(claim.bound), claim.term.named_counterfactual or circuit.method.against
 
 
 def _direction(bound: Bound | Control) -> Direction:

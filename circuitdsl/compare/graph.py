@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from circuitdsl.compare.edges import Direction, Edge, components_of_edges, opposed, role_edges
+from circuitdsl.compare.edges import Direction, Edge, components_of_edges, opposed, patched_from, role_edges
 from circuitdsl.compare.matching import Match
 from circuitdsl.compare.overlap import Overlap, overlap
 from circuitdsl.language.circuit import Circuit, Role
@@ -70,7 +70,8 @@ class Vertex:
 class Link:
     """An edge between two vertices into one input, "q", "k" or "v"; "" for the logits and for an MLP.
 
-    ``spelling`` is the left circuit's if it has the edge. ``denied``: the circuit that has not got it says ``no edge``.
+    ``spelling`` is the left circuit's if it has the edge. ``denied``: the other circuit says ``no edge``, of the same
+    counterfactual.
     ``opposed``: what this circuit says that the senders do to the metric where the other says the opposite, else "".
     Such an edge is not shared: it is two links, one of each circuit.
     """
@@ -129,10 +130,7 @@ def overlay(left: Circuit, right: Circuit, matches: Sequence[Match]) -> Graph:
 def _links(left: Circuit, right: Circuit, matches: Iterable[Match]) -> Iterator[Link]:
     names = [{match[side]: match.name for match in matches} for side in (0, 1)]
     ours, theirs = _renamed(role_edges(left), names[0]), _renamed(role_edges(right), names[1])
-    denied = {
-        *_renamed(role_edges(left, "no edge"), names[0]).keys() & theirs.keys(),
-        *_renamed(role_edges(right, "no edge"), names[1]).keys() & ours.keys(),
-    }
+    denied = {*_denied(left, right, names), *_denied(right, left, names[::-1])}
     for edge, (spelling, direction) in ours.items():
         if edge not in theirs:
             yield Link(*edge, "left", spelling, denied=edge in denied)
@@ -146,18 +144,26 @@ def _links(left: Circuit, right: Circuit, matches: Iterable[Match]) -> Iterator[
             yield Link(*edge, "right", spelling, denied=edge in denied)
 
 
-def _renamed(edges: Mapping[Edge, Direction], vertex: Mapping[str | None, str]) -> dict[Edge, tuple[str, Direction]]:
-    """Edges between vertices, each with the circuit's own spelling and what it says that the senders do.
+def _denied(one: Circuit, other: Circuit, names: Sequence[Mapping[str | None, str]]) -> Iterator[Edge]:
+    """The edges of the other of which this one says that they are not there, by the same counterfactual. The one of
+    its method stands for that of the other's where the other's task has none of that name."""
+    theirs = {_between(edge, names[1]): by for edge, by in patched_from(other, "edge").items()}
+    known = {name for name, _ in other.task_info.counterfactuals}
+    alike = {} if one.method.against in known else {one.method.against: other.method.against}
+    for edge, by in patched_from(one, "no edge").items():
+        vertices = _between(edge, names[0])
+        if {alike.get(each, each) for each in by} & theirs.get(vertices, frozenset()):
+            yield vertices
 
-    An end that is no role is itself (a head, ``logits``), the same in both circuits.
-    """
-    return {
-        Edge(vertex.get(edge.sender, edge.sender), vertex.get(edge.receiver, edge.receiver), edge.input): (
-            str(edge),
-            direction,
-        )
-        for edge, direction in edges.items()
-    }
+
+def _renamed(edges: Mapping[Edge, Direction], vertex: Mapping[str | None, str]) -> dict[Edge, tuple[str, Direction]]:
+    """Edges between vertices, each with the circuit's own spelling and what it says that the senders do."""
+    return {_between(edge, vertex): (str(edge), direction) for edge, direction in edges.items()}
+
+
+def _between(edge: Edge, vertex: Mapping[str | None, str]) -> Edge:
+    """An edge between vertices. An end that is no role is itself (a head, ``logits``), the same in both circuits."""
+    return Edge(vertex.get(edge.sender, edge.sender), vertex.get(edge.receiver, edge.receiver), edge.input)
 
 
 # --- vertices --------------------------------------------------------------------------------------

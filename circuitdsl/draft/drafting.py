@@ -15,8 +15,9 @@ from circuitdsl.draft.asked import Asked
 from circuitdsl.draft.counterfactuals import chosen
 from circuitdsl.draft.judged import Confirmed, confirmed
 from circuitdsl.draft.lines import Sketch, behaviour_lines, edge_lines, kept, lacking, whole_lines
+from circuitdsl.draft.patching import Scope
 from circuitdsl.draft.places import places_of
-from circuitdsl.draft.search import Found, Scope, search
+from circuitdsl.draft.search import Found, search
 from circuitdsl.draft.stable import RESAMPLES, stable
 from circuitdsl.draft.writing import Body, Heading, written
 from circuitdsl.judge.estimates import Verdict
@@ -113,10 +114,11 @@ def _confirmed(
     circuit = asked.finding
 
     def stated(sketch: Sketch) -> Body:
-        whole = whole_lines(sketch, circuit, performance, bench)
+        alone = kept(sketch, circuit, bench)
+        whole = whole_lines(alone, circuit, performance)
         roles = [(each.role, behaviour_lines(each, circuit, bench)) for each in sketch.roles]
         edges = edge_lines(sketch, circuit, bench)
-        return Body(roles, edges, whole, lacks=lacking(sketch, circuit, bench))
+        return Body(roles, edges, whole, lacks=lacking(alone))
 
     def text(body: Body) -> tuple[str, Circuit]:
         said = written(_heading(asked, against, found), body)
@@ -141,8 +143,9 @@ def _heading(asked: Asked, against: tuple[str, ...], found: Found) -> Heading:
             if against[1:]
             else ()
         ),
-        "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage; how",
-        f"often it is found again on {RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
+        "Beside a line: effect [interval] and p on the finding prompts, corrected for all senders of the stage, or, of",
+        "what is said to act together, for all layers that were patched as one; how often it is found again on",
+        f"{RESAMPLES} resamples. Figures chosen as the largest of many are too large.",
         "Bounds leave three times the room of the finding interval. What did not hold on the judging prompts is not",
         "claimed, and is listed at the end.",
         *(() if asked.mlps else ("MLPs were not looked for; they are at work.",)),

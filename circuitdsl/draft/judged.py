@@ -53,7 +53,7 @@ def confirmed(sketch: Sketch, stated: Stated, written: Written, bench: Bench) ->
         if not failed:
             return Confirmed(sketch, text, circuit, performance, tuple(refused.values()), claims)
         refused |= {text: Refused(text, claim.verdict, claim.estimate) for text, (_, claim) in failed.items()}
-        sketch = sketch.without([line.fed for line, _ in failed.values() if line.fed is not None])
+        sketch = sketch.without([fed for line, _ in failed.values() for fed in line.fed])
 
 
 def _less(body: Body, refused: dict[str, Refused]) -> Body:

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from circuitdsl.check.bench import Bench
+from circuitdsl.components import Node
 from circuitdsl.draft.figures import estimates
+from circuitdsl.draft.patching import Way, effect
 from circuitdsl.draft.roles import Named
-from circuitdsl.draft.search import Way, effect
 from circuitdsl.judge.estimates import NOTHING, Estimate
 from circuitdsl.language.circuit import Circuit, Nodes, Role, Term
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import Performance
-from circuitdsl.outcome.draft import Fed, Into, is_lacking
+from circuitdsl.outcome.draft import DraftRole, Fed, Into, is_lacking
 from circuitdsl.report.words import estimate, p_said
 
 ROOM = 3.0
@@ -29,11 +30,12 @@ LEAST = 0.1
 
 @dataclass(frozen=True)
 class Line:
-    """A claim as it is written, with its evidence. ``fed`` is the sender that it is about, if it is about one alone."""
+    """A claim as it is written, with its evidence. ``fed`` is the sender by which it stands or falls, or all of a group
+    that entered as one."""
 
     text: str
     evidence: str
-    fed: Fed | None = None
+    fed: tuple[Fed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,16 @@ class Sketch:
 
 def edge_lines(sketch: Sketch, circuit: Circuit, bench: Bench) -> dict[Into, list[Line]]:
     """The edges into each input: that of a whole role first, where all of several nodes were found, then each
-    sender."""
+    sender, and groups last."""
     roles = {each.role.name: each.role for each in sketch.roles}
     edges = sketch.edges()
     whole = {
         key: effect(Way(key[1], fed[0].against), Nodes(key[0], roles[key[0]].nodes), roles, circuit)
         for key, fed in edges.items()
-        if key[0] and len(fed) == len(roles[key[0]].nodes) > 1 and len({each.against for each in fed}) == 1
+        if key[0]
+        and len(fed) == len(roles[key[0]].nodes) > 1
+        and len({each.against for each in fed}) == 1
+        and set(fed[0].together) != set(roles[key[0]].nodes)  # which as a group has a claim of its own
     }
     figures = dict(zip(whole, estimates(bench, circuit, list(whole.values())), strict=True))
     found: dict[Into, list[Line]] = {}
@@ -94,16 +99,44 @@ def edge_lines(sketch: Sketch, circuit: Circuit, bench: Bench) -> dict[Into, lis
         lines += [
             _edge(each, f"edge {name if alone else each.sender} -> {where}")
             for each, where in zip(fed, said, strict=True)
+            if not each.together
         ]
+    for line in _group_lines(sketch.fed, roles, circuit, bench):
+        found[line.fed[0].into].append(line)
     return found
 
 
 def _edge(fed: Fed, edge: str) -> Line:
     way = "raises" if (fed.estimate.value or 0) < 0 else "lowers"
-    p = p_said(fed.p_adjusted)
+    return Line(f"{edge} : {way}", f"{estimate(fed.estimate, 'share')}, {_sureness(fed)}", (fed,))
+
+
+def _sureness(fed: Fed) -> str:
     again = f"again {100 * fed.again:.0f}%, at twice the floor {100 * fed.at_double:.0f}%"
-    evidence = f"{estimate(fed.estimate, 'share')}, {p}; {again}"
-    return Line(f"{edge} : {way}", evidence, fed)
+    return f"{p_said(fed.p_adjusted)}; {again}"
+
+
+def _group_lines(fed: Sequence[Fed], roles: dict[str, DraftRole], circuit: Circuit, bench: Bench) -> Iterator[Line]:
+    """What each group does as one. An edge of several senders would be a claim of each."""
+    groups: dict[tuple[Into, tuple[Node, ...]], list[Fed]] = {}
+    for each in fed:
+        if each.together:
+            groups.setdefault((each.into, each.together), []).append(each)
+    terms = [
+        effect(Way(into, members[0].against), Nodes(_braced(nodes), nodes), roles, circuit)
+        for (into, nodes), members in groups.items()
+    ]
+    floor = f"{100 * circuit.method.floor:g}%"
+    for term, members, found in zip(terms, groups.values(), estimates(bench, circuit, terms), strict=True):
+        bound = f"<= -{floor}" if (found.value or 0) < 0 else f">= {floor}"
+        alone = ", ".join(f"{each.sender.component} {estimate(each.estimate, 'share')}" for each in members)
+        evidence = f"together {estimate(found, 'share')}, {_sureness(members[0])}; one by one {alone}"
+        yield Line(f"expect {term} {bound}", evidence, tuple(members))
+
+
+def _braced(nodes: Sequence[Node]) -> str:
+    """Nodes at one position, as the language writes them."""
+    return f"{{ {' '.join(str(node.component) for node in nodes)} }} at {nodes[0].position}"
 
 
 def _whole_edge(edge: str, found: Estimate, floor: float) -> Line | None:
@@ -127,7 +160,7 @@ def behaviour_lines(named: Named, circuit: Circuit, bench: Bench) -> list[Line]:
     return list(_shares(terms, estimates(bench, circuit, terms)))
 
 
-def whole_lines(sketch: Sketch, circuit: Circuit, performance: Performance, bench: Bench) -> list[Line]:
+def whole_lines(kept: Estimate, circuit: Circuit, performance: Performance) -> list[Line]:
     """What the model does, and how much of it the listed nodes keep."""
     metric = circuit.method.measured
     lines: list[Line] = []
@@ -140,7 +173,7 @@ def whole_lines(sketch: Sketch, circuit: Circuit, performance: Performance, benc
             lines.append(Line(f"expect {metric} >= {low:g}", estimate(performance.metric, "logits")))
     if metric != Term("accuracy"):
         lines += _shares([Term("accuracy")], [performance.accuracy])
-    return [*lines, *_shares([_KEPT], [kept(sketch, circuit, bench)])]
+    return [*lines, *_shares([_KEPT], [kept])]
 
 
 def kept(sketch: Sketch, circuit: Circuit, bench: Bench) -> Estimate:
@@ -148,11 +181,10 @@ def kept(sketch: Sketch, circuit: Circuit, bench: Bench) -> Estimate:
     return estimates(bench, sketch.circuit(circuit), [_KEPT])[0] if sketch.roles else NOTHING
 
 
-def lacking(sketch: Sketch, circuit: Circuit, bench: Bench) -> str:
+def lacking(kept: Estimate) -> str:
     """That a circuit is not whole, where that is sure."""
-    found = kept(sketch, circuit, bench)
-    said = f"not whole: kept alone, what is listed keeps {estimate(found, 'share')} of the metric"
-    return said if is_lacking(found) else ""
+    said = f"not whole: kept alone, what is listed keeps {estimate(kept, 'share')} of the metric"
+    return said if is_lacking(kept) else ""
 
 
 _KEPT = Term("faithfulness")

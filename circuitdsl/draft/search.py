@@ -5,28 +5,27 @@ path patching, once from each counterfactual. An input is looked into unless all
 together surely has less effect than the floor: one experiment tells. Senders that are surely within the floor on some
 of the prompts are measured on no more (``judge.race``), and those that surely do nothing together are not measured one
 by one (``packs``). A sender has one p-value for all counterfactuals, and all senders of all inputs of a stage are
-corrected for each other.
+corrected for each other. Heads that matter only together enter as one (``groups``); what feeds a role of which no node
+entered alone is not looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import NamedTuple
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.work import Watch
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
-from circuitdsl.draft.entry import Nothing, Rule, change, of_any
+from circuitdsl.draft.entry import change, of_any
 from circuitdsl.draft.figures import measured, started
-from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
-from circuitdsl.draft.places import Places
+from circuitdsl.draft.groups import Group, groups
+from circuitdsl.draft.packs import SIZED, packed, settled_together
+from circuitdsl.draft.patching import Scope, Tried, Way, effect, looks_of, measured_at, raced, tried_of
 from circuitdsl.draft.roles import Named, new_roles
-from circuitdsl.judge.race import early_looks, race
 from circuitdsl.judge.verdicts import p_value
-from circuitdsl.language.circuit import AGAINST, Against, Bound, Circuit, LogitsReceiver, Nodes, Path, Receivers, Term
-from circuitdsl.measures.measurement import Failure, Measurement, data_of
+from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Term
+from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.plan import Plan
@@ -35,39 +34,17 @@ from circuitdsl.plan.sweep import SweepPlan, plan_terms, reaches
 NODES = 150
 """A search ends when it has found more nodes than this."""
 
-PATH = "path"
-
-AT_ONCE = 256
-"""Senders that are run at once, over all inputs of a stage: what is common to them is run once."""
-
-
-class Way(NamedTuple):
-    """An input, and the counterfactual that what is sent there is patched from."""
-
-    into: Into
-    against: str
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A sender of a stage with what was measured, and its p-value of "within the floor"."""
-
-    sender: Node
-    way: Way
-    measured: Measurement
-    value: float
-    p_value: float | None
-
 
 @dataclass(frozen=True)
 class Stage:
     """What a stage found, and all that it tried, of each sender into each input from every counterfactual, of which
-    there are so many ``questions``; ``senders`` counts those that were not measured, too."""
+    there are so many ``questions``; ``senders`` counts those that were not measured, too. ``groups`` entered as one."""
 
     outcome: StageOutcome
     fed: tuple[Fed, ...]
     tried: tuple[tuple[Tried, ...], ...]
     questions: int
+    groups: tuple[Group, ...] = ()
 
     @property
     def senders(self) -> int:
@@ -85,20 +62,6 @@ class Found:
     @property
     def fed(self) -> tuple[Fed, ...]:
         return tuple(each for stage in self.stages for each in stage.fed)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What is looked for, and how: heads and, with ``mlps``, these; patched from each of the counterfactuals
-    ``against``; at ``places``; at most so many ``stages`` back. F is surely ``least`` or more (``entry.Nothing``)."""
-
-    circuit: Circuit
-    rule: Rule
-    stages: int
-    mlps: bool
-    against: tuple[str, ...]
-    least: float
-    places: Places
 
 
 def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
@@ -121,8 +84,14 @@ def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
         roles += added
         if sum(len(each.role.nodes) for each in roles) > NODES:
             return Found(tuple(stages), tuple(roles), f"it has found more than {NODES} nodes")
-        into = tuple(_new_inputs(added, seen))
+        into = tuple(_new_inputs(followed(roles, stages), seen))
     return Found(tuple(stages), tuple(roles))
+
+
+def followed(roles: Iterable[Named], stages: Iterable[Stage]) -> list[Named]:
+    """The roles whose inputs are looked into: those of which a node entered alone, at whatever stage."""
+    alone = {each.sender for stage in stages for each in stage.fed if not each.together}
+    return [each for each in roles if not alone.isdisjoint(each.role.nodes)]
 
 
 def first_stage(circuit: Circuit, mlps: bool, against: Sequence[str]) -> SweepPlan:
@@ -160,21 +129,6 @@ def _inputs(named: Named) -> Iterator[Into]:
     yield from (Into(role.name, letter, place) for place in named.reads for letter in "kv")
 
 
-def path_of(into: Into, roles: dict[str, DraftRole], nodes: Nodes) -> Path:
-    """From some senders into an input of a role, read where the senders stand, or into the logits."""
-    if not into.role:
-        return Path(nodes, LogitsReceiver())
-    assert into.place is not None, "an input of a role is read at a position"
-    readers = tuple(Node(node.component, into.place) for node in roles[into.role].nodes)
-    return Path(nodes, Receivers(into.role, readers, into.input))
-
-
-def effect(way: Way, nodes: Nodes, roles: dict[str, DraftRole], circuit: Circuit) -> Term:
-    """The effect of some senders; its term names the counterfactual where it is not the method's."""
-    against = () if way.against == circuit.method.against else ((AGAINST, Against(way.against)),)
-    return Term("effect", ((PATH, path_of(way.into, roles, nodes)), *against))
-
-
 def _sent(way: Way, roles: dict[str, DraftRole], circuit: Circuit, mlps: bool) -> Term:
     """The effect of everything that is looked for on an input, from where that is read."""
     place = way.into.place or Position(circuit.method.at)
@@ -209,17 +163,21 @@ def _stage(
     packs = _Packs(jobs, roles, scope, bench)
     together = packs.settled() if scope.rule.kind == "fdr" else frozenset[Started]()
     watch.what = f"stage {number}: senders one by one"
-    found = _raced([job for job in jobs if job not in together], scope, bench)
-    tried = _paired(_tried(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement))
+    found = raced([job for job in jobs if job not in together], scope, bench)
+    tried = _paired(tried_of(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement))
     count = len({(node, way.into) for way, term in terms.items() for node in _nodes(term)})
-    fed = tuple(_entered(number, tried, count, scope, bench))
+    alone = tuple(_entered(number, tried, count, scope, bench))
+    watch.what = f"stage {number}: heads together"
+    entered = {(each.sender, each.into) for each in alone}
+    others = {way: [n for n in _nodes(term) if (n, way.into) not in entered] for way, term in swept.items()}
+    as_one = groups(others, roles, scope, bench) if scope.rule.kind == "fdr" else ()
+    fed = (*alone, *_of_groups(number, as_one, count, scope, bench))
     left = {(node, way.into) for job, (node, way) in jobs.items() if job not in together}
     settled = {(jobs[job][0], jobs[job][1].into) for job in together} - left
     looked, inputs = ({way.into: None for way in some} for some in (swept, terms))
-    outcome = StageOutcome(
-        tuple(inputs), count, len(fed), tuple(each for each in inputs if each not in looked), len(settled)
-    )
-    return Stage(outcome, fed, tried, len(scope.against))
+    idle_inputs = tuple(each for each in inputs if each not in looked)
+    outcome = StageOutcome(tuple(inputs), count, len(alone), len(fed) - len(alone), idle_inputs, len(settled))
+    return Stage(outcome, fed, tried, len(scope.against), as_one)
 
 
 def _paired(tried: Iterable[Tried]) -> tuple[tuple[Tried, ...], ...]:
@@ -236,12 +194,26 @@ def _entered(number: int, tried: Sequence[tuple[Tried, ...]], count: int, scope:
     p_values = [of_any([one.p_value for one in each], questions) for each in tried]
     enters, adjusted = rule.entering(p_values, [max(abs(one.value) for one in each) for each in tried], count)
     surest = max((p for p, enter in zip(p_values, enters, strict=True) if enter and p is not None), default=0.0)
-    # Intervals of what was selected by a false discovery rate (Benjamini and Yekutieli 2005).
-    confidence = 1 - (1 - scope.circuit.method.confidence) * max(1, sum(enters)) / max(1, count * questions)
+    confidence = _selected(sum(enters), count, scope)
     for each, enter, p in zip(tried, enters, adjusted, strict=True):
         if enter:
             one = stated(each, None if rule.kind == "top" else surest / questions)
             yield Fed(one.sender, *one.way, number, bench.estimate(one.measured, confidence), one.p_value, p)
+
+
+def _selected(entered: int, count: int, scope: Scope) -> float:
+    """The confidence of intervals of so many of ``count`` senders that were selected by a false discovery rate, of each
+    of several questions (Benjamini and Yekutieli 2005)."""
+    return 1 - (1 - scope.circuit.method.confidence) * max(1, entered) / max(1, count * len(scope.against))
+
+
+def _of_groups(number: int, as_one: Sequence[Group], count: int, scope: Scope, bench: Bench) -> Iterator[Fed]:
+    """The members of groups among ``count`` senders of a stage."""
+    confidence = _selected(sum(len(group.members) for group in as_one), count, scope)
+    for group in as_one:
+        for one in group.members:
+            estimate = bench.estimate(one.measured, confidence)
+            yield Fed(one.sender, *one.way, number, estimate, one.p_value, group.p_adjusted, together=group.nodes)
 
 
 def stated(pair: Sequence[Tried], sure: float | None) -> Tried:
@@ -251,28 +223,6 @@ def stated(pair: Sequence[Tried], sure: float | None) -> Tried:
         return max(pair, key=lambda one: abs(one.value))
     surest = min(pair, key=lambda one: 1.0 if one.p_value is None else one.p_value)
     return next((one for one in pair if one.p_value is not None and one.p_value <= sure), surest)
-
-
-def _raced(jobs: Sequence[Started], scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:
-    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
-
-    There is no race for the largest effects, which enter whatever they are.
-    """
-    prompts, looks, nothing = _looks(scope, bench)
-
-    def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
-        found = _measured(left, count, bench)
-        return frozenset(job for job, m in found.items() if isinstance(m, Measurement) and nothing(bench.weighed(m)))
-
-    return _measured(race(jobs, prompts, looks if scope.rule.kind == "fdr" else (), settled).rest, prompts, bench)
-
-
-def _looks(scope: Scope, bench: Bench) -> tuple[int, tuple[int, ...], Nothing]:
-    """How many prompts there are, on how many senders are looked at before, and what tells that one does nothing."""
-    method = scope.circuit.method
-    prompts = len(bench.session.prompts(data_of(scope.circuit), method.prompts_first))
-    looks = tuple(early_looks(prompts))
-    return prompts, looks, Nothing(scope.least * method.floor, len(looks) + LOOKS)
 
 
 @dataclass(frozen=True)
@@ -286,7 +236,7 @@ class _Packs:
 
     def settled(self) -> frozenset[Started]:
         """Those that the fewest prompts which are looked at tell to be within the floor; none without a look."""
-        _, looks, nothing = _looks(self.scope, self.bench)
+        _, looks, nothing = looks_of(self.scope, self.bench)
         if not looks:
             return frozenset()
         circuit, count = self.scope.circuit, looks[0]
@@ -298,7 +248,7 @@ class _Packs:
 
         def among(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
             asked = {started(self._term(pack), circuit): pack for pack in packs}
-            found = _measured(tuple(asked), count, self.bench)
+            found = measured_at(tuple(asked), count, self.bench)
             return [pack for job, pack in asked.items() if of(found[job])]
 
         ways = {job: way for job, (_, way) in self.jobs.items()}
@@ -306,7 +256,7 @@ class _Packs:
 
     def _sizes(self) -> dict[Started, float]:
         """By how much each changes the metric on the first prompts, of those that can be measured."""
-        found = _measured(tuple(self.jobs), SIZED, self.bench)
+        found = measured_at(tuple(self.jobs), SIZED, self.bench)
         sizes = {job: change(self.bench.weighed(m)) for job, m in found.items() if isinstance(m, Measurement)}
         return sizes | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
 
@@ -315,17 +265,6 @@ class _Packs:
         (way,) = {self.jobs[job][1] for job in pack}
         nodes = tuple(self.jobs[job][0] for job in pack)
         return effect(way, Nodes(" ".join(map(str, nodes)), nodes), self.roles, self.scope.circuit)
-
-
-def _measured(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:
-    return {job: m for group in _batched(jobs, AT_ONCE) for job, m in bench.measure(group, count).items()}
-
-
-def _batched(jobs: Iterable[Started], size: int) -> Iterator[list[Started]]:
-    """Jobs in groups of a size."""
-    left = iter(jobs)
-    while group := list(islice(left, size)):
-        yield group
 
 
 def _nodes(term: Term) -> tuple[Node, ...]:
@@ -354,8 +293,3 @@ def _idle(terms: dict[Way, Term], circuit: Circuit, bench: Bench) -> tuple[Way, 
         return p is not None and p <= 1 - method.confidence
 
     return tuple(each for each, result in zip(terms, found, strict=True) if is_idle(result))
-
-
-def _tried(node: Node, way: Way, result: Measurement, circuit: Circuit, bench: Bench) -> Tried:
-    weighed, floor = bench.weighed(result), circuit.method.floor
-    return Tried(node, way, result, weighed.value, p_value(weighed, Bound("outside", -floor, floor)))

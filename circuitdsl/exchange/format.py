@@ -75,9 +75,22 @@ def read(path: str | Path, geometry: Geometry, name: str = "") -> Graph:
     ]
     if len(fitting) != 1:
         known = ", ".join(each.name for each in fitting or formats().values())
+        if not fitting and _holds_prompts(content):
+            raise InputError(f"{path} holds prompts, and no circuit", _PROMPTS)
         problem = "may be of several formats" if fitting else "is of no format that is known here"
         raise InputError(f"{path} {problem}", f"say which it is: --format, one of {known}")
     return _read(fitting[0], content, path, geometry)
+
+
+_PROMPTS = 'write them as lines of JSON (circuitdsl tasks new my.jsonl shows how), for `task file("my.jsonl")`'
+
+
+def _holds_prompts(content: Field) -> bool:
+    """Whether a file is a data set of auto-circuit (JSON) or of EAP-IG (CSV), which stand beside their circuits."""
+    value = content.value
+    if isinstance(value, str):
+        return {"clean", "corrupted"} <= set(value.partition("\n")[0].strip().split(","))
+    return isinstance(value, dict) and "prompts" in value
 
 
 def _read(found: Format, content: Field, path: Path, geometry: Geometry) -> Graph:

@@ -41,7 +41,10 @@ def top_share(graph: Graph, share: float, by: By) -> Graph:
         raise InputError(f"{share} is no share", "give one up to 100%")
     count = int(share * len(_scores(graph)) + 1e-9)  # 2% of 150 are 3, whatever binary fractions say
     if not 0 < share <= 1 or not count:
-        raise InputError(f"{share:.6g} of the scores are none", "give a share up to 100% that is at least one of them")
+        raise InputError(
+            f"{100 * share:.6g}% of {len(_scores(graph))} scores cannot be taken",
+            "give a share up to 100% that is at least one of them",
+        )
     return top(graph, count, by)
 
 

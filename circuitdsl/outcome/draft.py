@@ -46,6 +46,9 @@ class Fed:
     ``against`` is the counterfactual that it was patched from. ``p_adjusted`` is corrected for all senders of its stage
     (``judge.verdicts.false_discovery``). ``again`` is the share of resampled prompts on which it is found again,
     ``at_double`` the same with twice the floor.
+
+    ``together`` are all that it entered with, as one, if not alone: ``p_adjusted``, corrected for all layers of the
+    stage, ``again`` and ``at_double`` are then those of the group.
     """
 
     sender: Node
@@ -57,6 +60,7 @@ class Fed:
     p_adjusted: float | None
     again: float = 0.0
     at_double: float = 0.0
+    together: tuple[Node, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -71,6 +75,7 @@ class Fed:
             "p_adjusted": self.p_adjusted,
             "again": self.again,
             "again_at_double_floor": self.at_double,
+            "together": [str(node) for node in self.together],
         }
 
 
@@ -91,13 +96,14 @@ class DraftRole:
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """One step back: of how many ``senders`` entered how many. ``idle`` are inputs that were not looked into, for all
-    that they receive together has surely less than the floor; ``together`` is how many senders were told in packs to do
-    nothing."""
+    """One step back: of how many ``senders`` how many ``entered`` alone, and ``grouped`` in groups. ``idle`` are inputs
+    that were not looked into, for all that they receive together has surely less than the floor; ``together`` is how
+    many senders were told in packs to do nothing."""
 
     into: tuple[Into, ...]
     senders: int
     entered: int
+    grouped: int = 0
     idle: tuple[Into, ...] = ()
     together: int = 0
 
@@ -109,6 +115,7 @@ class StageOutcome:
             "into": [named(each) for each in self.into],
             "senders": self.senders,
             "entered": self.entered,
+            "grouped": self.grouped,
             "idle": [named(each) for each in self.idle],
             "together": self.together,
         }
@@ -163,7 +170,7 @@ class DraftReport(Displayed, OnModel, Ran):
     def to_dict(self) -> dict[str, object]:
         """Its JSON, as docs/draft.schema.json has it."""
         return {
-            "schema": "circuitdsl/draft/2",
+            "schema": "circuitdsl/draft/3",
             **self.ran_dict(),
             **self.model_dict(),
             "task": str(self.circuit.task),

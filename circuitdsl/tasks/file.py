@@ -242,7 +242,8 @@ def text_of(path: Path, name: str) -> str:
     try:
         if not path.is_file():
             raise UnknownName(
-                f"{name}: there is no such file ({path})", remedy="file names count from the spec's folder"
+                f"{name}: there is no such file ({path})",
+                remedy="file names in a specification count from its folder, others from where the command is run",
             )
         size = path.stat().st_size
         if size > MAX_BYTES:

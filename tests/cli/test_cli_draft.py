@@ -62,7 +62,7 @@ def test_a_dry_run_plans_the_senders_that_are_asked_for(mlps: str, senders: int)
 def test_json_has_the_text_and_what_was_found():
     ended = run("draft", "induction", *TINY, "-o", "d.circuit", "--no-unexplained", "--format", "json")
     data = json.loads(ended.out)
-    assert (data["schema"], data["task"], data["exit"]) == ("circuitdsl/draft/2", "induction", 0)
+    assert (data["schema"], data["task"], data["exit"]) == ("circuitdsl/draft/3", "induction", 0)
     assert data["text"] == Path("d.circuit").read_text("utf-8")
     assert {each["sender"] for each in data["fed"]} >= {"1.1", "1.3"}
 

@@ -166,3 +166,30 @@ def test_nothing_is_lost_and_no_name_is_used_twice(left, right):
         turned = {"both": "both", "left": "right", "right": "left"}
         assert sorted(link.whose for link in back.links) == sorted(turned[link.whose] for link in found.graph.links)
     assert {e.component for v in found.graph.vertices for e in v.moved} >= {m.head for m in found.moved}
+
+
+def test_an_edge_is_denied_by_the_counterfactual_that_it_is_patched_from():
+    """Where the other task has none of that name, the counterfactuals of the methods are each other's."""
+
+    def denied(edge: str, no_edge: str, task: str = "ioi", against: str = "", first: str = "ioi") -> bool:
+        text = SPEC.replace("edge inhibition -> mover.q", edge).replace("no edge inhibition -> caller.q", no_edge)
+        before, after = text.split("circuit denies")
+        before = before.replace("task ioi", f"task {first}")
+        after = after.replace("task ioi", f"task {task}\n  method {{ {against} }}")
+        left, right = resolve_text(before + "circuit denies" + after, "x.circuit", cd.environment()).circuits
+        (link,) = [each for each in compare(left, right).graph.links if each.input == "q"]
+        return link.denied
+
+    stated, not_there = "edge inhibition -> mover.q", "no edge inhibition -> caller.q"
+    assert denied(stated, not_there)
+    assert not denied(f"{stated} against s2_io", not_there)
+    assert not denied(stated, f"{not_there} against s2_io")
+    assert denied(f"{stated} against s2_io", f"{not_there} against s2_io")
+    assert denied(f"{stated} against s2_io", not_there, against="against s2_io")
+    assert denied(stated, not_there, task="colored_objects")
+    assert not denied(f"{stated} against s2_io", not_there, task="colored_objects")
+    assert not denied(stated, not_there, against="against s2_io")
+    same = {"first": "colored_objects(shots: 0)", "task": "colored_objects"}
+    assert denied(stated, not_there, **same) and not denied(
+        stated, not_there, against="against exchanged_colors", **same
+    )

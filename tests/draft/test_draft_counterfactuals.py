@@ -10,9 +10,10 @@ import torch
 import circuitdsl as cd
 from circuitdsl.components import END, Head, Node
 from circuitdsl.draft.counterfactuals import chosen, named
+from circuitdsl.draft.patching import Tried, Way, effect
 from circuitdsl.draft.refine.joining import _paths  # pyright: ignore[reportPrivateUsage]
 from circuitdsl.draft.refine.splits import _sends  # pyright: ignore[reportPrivateUsage]
-from circuitdsl.draft.search import LOGITS, Tried, Way, effect, first_stage, stated
+from circuitdsl.draft.search import LOGITS, first_stage, stated
 from circuitdsl.errors import InputError
 from circuitdsl.judge.estimates import NOTHING, Estimate
 from circuitdsl.language.circuit import Circuit, Nodes

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 import circuitdsl as cd
 from circuitdsl.components import Head, Node
+from circuitdsl.draft import patching
 from circuitdsl.draft.packs import Among, Pack, settled_together
 from circuitdsl.draft.search import search
 from circuitdsl.outcome import DraftReport
@@ -133,7 +134,7 @@ def test_senders_that_few_prompts_settle_are_run_on_no_more_and_what_enters_is_t
     raced = drawn()
     assert any(together), "some were settled in packs"
     assert [stage.together for stage in raced.stages] == [len(settled) for settled in together]
-    monkeypatch.setattr(module, "early_looks", lambda prompts: ())
+    monkeypatch.setattr(patching, "early_looks", lambda prompts: ())
     whole = drawn()
     assert nodes(raced) == nodes(whole) != set()
     assert [stage.senders for stage in raced.stages] == [stage.senders for stage in whole.stages]

@@ -154,6 +154,20 @@ def test_files_of_no_format_or_of_several_are_told(tmp_path: Path):
         cd.exchange.read(tmp_path / "bytes.txt", TOY)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("auto_circuit.json", '{"prompts": [{"clean": "I like", "corrupt": "I hate", "answers": [" cheese"]}]}'),
+        ("eap.csv", ",clean,corrupted,corrupted_hard,correct_idx,incorrect_idx\n826,a,b,c,1,2\n"),
+    ],
+)
+def test_a_file_of_prompts_is_told_from_a_circuit(name: str, content: str, tmp_path: Path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match="holds prompts, and no circuit") as told:
+        cd.exchange.read(tmp_path / name, TOY)
+    assert "circuitdsl tasks new" in str(told.value)
+
+
 class Harmful:
     """What a pickle would do when it is read."""
 
@@ -259,6 +273,8 @@ def test_what_cannot_be_chosen_is_told():
         cd.exchange.above(graph, 0.1, "signed")
     with pytest.raises(InputError, match="at least one of them"):
         cd.exchange.top_share(graph, 0.5, "signed")
+    with pytest.raises(InputError, match="300% of 1 scores cannot be taken"):
+        cd.exchange.top_share(graph, 3, "signed")
 
 
 def test_what_no_format_can_hold_is_told():

@@ -21,6 +21,7 @@ from circuitdsl.errors import InputError
 from circuitdsl.judge.estimates import NOTHING, Estimate, Verdict
 from circuitdsl.language.sweep import read_sweep
 from circuitdsl.outcome import Finding, Performance, SenderOutcome, SeriesOutcome, SweepReport
+from circuitdsl.report.charts.grid import of_sweep
 from circuitdsl.report.data.json import to_json
 from circuitdsl.report.data.npz import arrays, npz
 from circuitdsl.report.output import View
@@ -124,6 +125,12 @@ def test_the_chart_has_a_square_a_sender_layer_by_head():
     assert (mlp["layer"], mlp["head"]) == (2, "mlp")
     assert "mlp 0 at END" not in drawn  # the patch changed nothing, and it has no figure
     assert chart["vconcat"][0]["layer"][0]["encoding"]["y"]["sort"] == "descending"  # higher layers stand higher
+
+
+def test_a_picture_speaks_of_a_floor_and_of_positions_only_where_there_are_any():
+    effects, attention = of_sweep(sweep())
+    assert effects.about == "senders at END; largest 50.0%; dark edge: beyond the floor"
+    assert attention.about == "largest 90.0%"
 
 
 def test_a_picture_of_it_is_well_formed():

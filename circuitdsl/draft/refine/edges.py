@@ -1,8 +1,9 @@
 """Edges that are stated and empty, and edges between roles that are there and no claim states.
 
 Stated edges are measured as they are written. What may be missing is written as edges, too, read by the language, and
-measured: from every role into the logits and into every input of every other role. An input of which the file says
-anything, that it is fed, that it is not, or by how much, is the author's own.
+measured: from every role into the logits and into every input of every other role, from each counterfactual that the
+circuit names or that a draft would take (``draft.counterfactuals``). An input of which the file says anything, that it
+is fed, that it is not, or by how much, is the author's own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from circuitdsl.components import can_carry
+from circuitdsl.draft.counterfactuals import chosen
 from circuitdsl.draft.refine.amendments import Amendment, evidence, proposal
 from circuitdsl.draft.refine.editing import MARK, Specification, diagnostics, resolved
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
@@ -22,7 +24,7 @@ from circuitdsl.language.circuit import Bound, Circuit, Claim, Path, Role, Term
 from circuitdsl.language.environment import Environment
 from circuitdsl.language.format import statement_text
 from circuitdsl.measures.kept import edges_of
-from circuitdsl.measures.measurement import Request
+from circuitdsl.measures.measurement import Request, data_of
 from circuitdsl.plan.terms import term_job
 
 EFFECT = "effect of patching"
@@ -44,12 +46,26 @@ def edge_amendments(
     """Edges to take out, the last first, and edges to add. ``lines`` are those of the edges in the author's file."""
     stated = _stated(specification, inquiry.finding)
     empty = inquiry.ask(Survey("stated edges that are empty", stated, _is_empty))
-    missing = _missing(specification, inquiry.finding, environment)
+    against = _counterfactuals(inquiry)
+    missing = _missing(specification, inquiry.finding, against, environment)
     there = inquiry.ask(Survey("edges between roles that are not stated", missing, _is_there))
+    first: dict[Path, tuple[str, Answer]] = {}
+    for (text, term), answer in there.items():
+        (path,) = _paths_of(term)
+        first.setdefault(path, (text, answer))
     return (
         *(_taken_out(each, empty[each], lines[each.number]) for each in reversed(stated) if each in empty),
-        *(_added(text, answer) for (text, _), answer in there.items()),
+        *(_added(text, answer) for text, answer in first.values()),
     )
+
+
+def _counterfactuals(inquiry: Inquiry) -> tuple[str, ...]:
+    """The method's first, then those that the circuit names, then those that a draft would take; none without any."""
+    circuit, own = inquiry.finding, inquiry.finding.method.against
+    if not own:
+        return ()
+    prompts = inquiry.bench.session.prompts(data_of(circuit), circuit.method.prompts_first)
+    return tuple(dict.fromkeys((*circuit.counterfactuals, *chosen(own, prompts))))
 
 
 # --- stated ------------------------------------------------------------------------------------------
@@ -102,9 +118,13 @@ def _less_edge(specification: Specification, number: int, said: str) -> Specific
 # --- not stated --------------------------------------------------------------------------------------
 
 
-def _missing(specification: Specification, circuit: Circuit, environment: Environment) -> tuple[tuple[str, Term], ...]:
-    """Edges of whole roles of which the file says nothing, as they would be written, with their terms."""
-    written = [f"edge {edge}" for edge in _possible(circuit)]
+def _missing(
+    specification: Specification, circuit: Circuit, against: Sequence[str], environment: Environment
+) -> tuple[tuple[str, Term], ...]:
+    """Edges of whole roles of which the file says nothing, as they would be written, with their terms; those of the
+    first counterfactual, which is the method's, come first."""
+    named = ["" if name == circuit.method.against else f" against {name}" for name in against]
+    written = [f"edge {edge}{by}" for by in named for edge in _possible(circuit)]
     spoken = {each for path in _spoken_of(circuit) for each in edges_of(path)}
     found: list[tuple[str, Term]] = []
     for text, term in _read(specification, written, environment):
@@ -115,8 +135,6 @@ def _missing(specification: Specification, circuit: Circuit, environment: Enviro
 
 def _possible(circuit: Circuit) -> Iterator[str]:
     """From every role into the logits and every input of the others that something of it can reach."""
-    if not circuit.method.against:
-        return
     parallel = circuit.geometry.parallel_attn_mlp
     for sender in circuit.roles:
         yield f"{sender.name} -> logits"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import ALL, Head, Node, Position
 from circuitdsl.draft.figures import alone, measured
+from circuitdsl.draft.patching import Way, effect, path_of
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.roles import Alike, attention_of, kind_of, looks_at
-from circuitdsl.draft.search import Way, effect, path_of
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
 from circuitdsl.measures.measurement import Measurement

@@ -13,13 +13,13 @@ from functools import partial
 
 from circuitdsl.components import Head, Node, Position
 from circuitdsl.draft.figures import alone, attention
+from circuitdsl.draft.patching import PATH
 from circuitdsl.draft.places import Places
 from circuitdsl.draft.refine.amendments import Amendment, evidence, proposal
 from circuitdsl.draft.refine.editing import Specification
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.draft.refine.joining import alike
 from circuitdsl.draft.roles import named
-from circuitdsl.draft.search import PATH
 from circuitdsl.language.circuit import Argument, Bound, Circuit, Path, Role, Term
 from circuitdsl.measures.measurement import Request
 from circuitdsl.outcome.draft import DraftRole

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from circuitdsl.components import Geometry, Head, Mlp, Node
-from circuitdsl.outcome import HeadOutcome, SweepReport
+from circuitdsl.components import ALL, Geometry, Head, Mlp, Node
+from circuitdsl.outcome import HeadOutcome, SeriesOutcome, SweepReport
 from circuitdsl.report.charts.drawing import EDGE, FALLS, NOTHING, RISES, altair, data
 from circuitdsl.report.words import estimate, number
 
@@ -122,10 +122,18 @@ def of_sweep(report: SweepReport) -> tuple[Grid, ...]:
                 for sender in drawn
                 if str(sender.node.position) == position
             )
-            most = max((abs(square.value or 0.0) for square in squares), default=0.0)
-            about = f"senders at {position}; largest {number(most, series.unit)}; dark edge: beyond the floor"
-            found.append(Grid(str(series.term), about, squares, series.unit))
+            found.append(Grid(str(series.term), _about(series, position, squares), squares, series.unit))
     return tuple(found)
+
+
+def _about(series: SeriesOutcome, position: str, squares: Iterable[Square]) -> str:
+    """What a grid says under its term. Effects of senders have positions and a floor, what heads do has neither."""
+    most = max((abs(square.value or 0.0) for square in squares), default=0.0)
+    largest = f"largest {number(most, series.unit)}"
+    if all(sender.finding in ("measured", "not measured") for sender in series.senders):
+        return largest
+    where = "all positions" if position == str(ALL) else position
+    return f"senders at {where}; {largest}; dark edge: beyond the floor"
 
 
 def _square_of(node: Node) -> tuple[int, str]:

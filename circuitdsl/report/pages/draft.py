@@ -41,8 +41,9 @@ def _found(report: DraftReport) -> Iterator[RenderableType]:
         looked = len(stage.into) - len(stage.idle)
         idle = f", {len(stage.idle)} more receive surely less than the floor" if stage.idle else ""
         together = f"; {stage.together:,} surely do nothing, packed together" if stage.together else ""
+        groups = f" and {stage.grouped} that matter together" if stage.grouped else ""
         yield Text(
-            f"stage {number_}: {stage.entered} of {plural(stage.senders, 'sender')} enter, "
+            f"stage {number_}: {stage.entered} of {plural(stage.senders, 'sender')}{groups} enter, "
             f"into {plural(looked, 'input')}{idle}{together}",
             style="dim",
         )
