@@ -168,7 +168,8 @@ def count(relay: Relay, report: DraftReport, seed: int, results: Results) -> Non
 
 
 def _is_true(relay: Relay, fed: Fed, found: Sequence[Fed], roles: dict[str, DraftRole]) -> bool:
-    """Whether a member of a group carries its share of the floor into the input, and the group the floor."""
+    """Whether a member of a group carries its share of the floor into the input, and the group the floor. Into an MLP
+    none is said to, so that members are counted there by what they carry themselves."""
     layer = fed.sender.component.layer
     alone = [
         each
