@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -175,7 +176,7 @@ def test_random_sets_are_looked_at_on_few_prompts_and_again_on_all_where_one_doe
     assert sent is not None and sizes is not None and sent == pytest.approx(abs(sizes))
 
 
-def bound_of(outcome):
+def bound_of(outcome) -> dict[str, Any]:
     """What the JSON of a report says of what a claim compares with."""
     return outcome.to_dict()["bound"]
 
