@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from circuitdsl.models.checking import checked
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -26,6 +28,7 @@ class TokenizerText:
     special: Mapping[str, Any]
 
 
+@checked
 def text_of(tokenizer: Any) -> TokenizerText | None:
     """A tokenizer as text; None for one that does anything which that does not hold."""
     from tokenizers import Tokenizer
