@@ -10,7 +10,6 @@ from circuitdsl.arguments import Argument, a, checked_by, text
 from circuitdsl.components import Dictionary
 from circuitdsl.language.circuit import Processing
 from circuitdsl.models.opening import Opening
-from circuitdsl.tasks.checking import ARGUMENTS as OF_TASKS
 
 
 def _is_bridge(value: object) -> bool:
@@ -32,10 +31,9 @@ ARGUMENTS: Mapping[str, Argument] = {
     "opening": Argument("an Opening", 'opening=cd.models.Opening(device="cpu")', a(Opening)),
     "dictionary": Argument("a Dictionary, as a circuit has it", "dictionary=circuit.dictionaries[0]", a(Dictionary)),
     "bridge": Argument("a TransformerBridge", 'cd.models.open_model("mini").bridge', _is_bridge),
-    "tokenizer": OF_TASKS["tokenizer"],
     "progress": Argument("a function that is told each step", "progress=print", callable),
 }
-"""Arguments by their names. What a ``model`` may be is seen where it is opened."""
+"""What a ``model`` may be is seen where it is opened, and ``text_of`` has an answer for anything."""
 
 checked = checked_by(ARGUMENTS)
 """Every public function that takes something is decorated with it."""

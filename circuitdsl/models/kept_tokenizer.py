@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from circuitdsl.models.checking import checked
-
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -28,9 +26,8 @@ class TokenizerText:
     special: Mapping[str, Any]
 
 
-@checked
 def text_of(tokenizer: Any) -> TokenizerText | None:
-    """A tokenizer as text; None for one that does anything which that does not hold."""
+    """A tokenizer as text; None for one that does anything which that does not hold, and for what is none."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from numbers import Real
 from os import PathLike
+from typing import cast
 
 from circuitdsl.arguments import Argument, checked_by, flag, whole
 from circuitdsl.language.environment import TaskRef
@@ -19,13 +20,12 @@ def _is_ref(value: object) -> bool:
     """Whether it names a task, in the kinds of values that ``TaskRef`` says."""
     if not isinstance(value, TaskRef):
         return False
-    given: object = value.arguments
-    return (
-        isinstance(value.name, str)
-        and isinstance(value.folder, str | PathLike)
-        and isinstance(given, Collection)
-        and all(map(_is_pair, given))
-    )
+    fields: tuple[object, ...] = (value.name, value.arguments, value.folder)
+    match fields:
+        case (str(), Collection() as pairs, str() | PathLike()):
+            return all(map(_is_pair, cast(Collection[object], pairs)))
+        case _:
+            return False
 
 
 def _is_pair(given: object) -> bool:
@@ -38,6 +38,11 @@ def _is_pair(given: object) -> bool:
             return False
 
 
+def _is_tokenizer(value: object) -> bool:
+    """Whether it may be a tokenizer; one that is not fast is refused where a task needs a fast one."""
+    return not isinstance(value, type | bytes | bytearray) and (hasattr(value, "is_fast") or hasattr(value, "decode"))
+
+
 ARGUMENTS: Mapping[str, Argument] = {
     "ref": Argument(
         "a TaskRef: a name, and pairs of a text and a value",
@@ -47,7 +52,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "tokenizer": Argument(
         "a fast tokenizer of Hugging Face's kind",
         'tokenizer=cd.models.tokenizer_of("mini")',
-        lambda value: not isinstance(value, type) and hasattr(value, "is_fast"),
+        _is_tokenizer,
     ),
     "count": Argument(f"a whole number of prompts, up to {MOST_DRAWN:,}", "count=20", whole(0, MOST_DRAWN)),
     "seed": Argument("a whole number from 0", "seed=0", whole(0, _MOST_SEED)),

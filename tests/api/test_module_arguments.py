@@ -58,7 +58,12 @@ ENOUGH: dict[tuple[ModuleType, str], dict[str, object]] = {
 }
 """Of every function all of its arguments."""
 
-ARGUMENTS = [(module, function, name) for (module, function), given in ENOUGH.items() for name in given]
+ARGUMENTS = [
+    (module, function, name)
+    for (module, function), given in ENOUGH.items()
+    for name in given
+    if function != "text_of"  # which has an answer for anything
+]
 
 SENSELESS: dict[str, tuple[object, ...]] = {
     "ref": (
@@ -66,7 +71,7 @@ SENSELESS: dict[str, tuple[object, ...]] = {
         *(task("ioi", (("a", None),)), task("ioi", (("a", True),)), task("ioi", ((1, 2, 3),)), task(folder=3)),
         *(task("induction", (("length", each),)) for each in (10**9, float("nan"), float("inf"))),
     ),
-    "tokenizer": (None, "mini", 3, type(MINI)),
+    "tokenizer": (None, "mini", b"mini", 3, type(MINI)),
     "count": (None, -1, 2.5, float("nan"), float("inf"), "20", True, 10**9, 10**5000),
     "seed": (None, -1, 2.5, float("nan"), "0", True, 10**5000),
     "bos": (None, "no", 1, float("nan")),
@@ -103,6 +108,10 @@ def test_an_opening_of_what_makes_no_sense(argument: str):
         with pytest.raises(InputError, match=r"is given by its name|is a branch") as error:
             Opening(**{argument: cast(Any, value)})
         assert error.value.remedy
+
+
+def test_what_is_no_tokenizer_has_no_text():
+    assert [models.text_of(value) for value in (Odd(), [Odd()], *SENSELESS["tokenizer"])] == [None] * 7
 
 
 def test_a_task_by_its_name_alone_is_told_what_to_write():
