@@ -1,8 +1,9 @@
-"""Arguments of the functions of ``cd.tasks`` and ``cd.models`` that make no sense: an InputError with a remedy."""
+"""Arguments that make no sense, of the functions of ``cd.tasks``, ``cd.models`` and ``cd.exchange``: an InputError."""
 
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 import circuitdsl as cd
-from circuitdsl import models, tasks
+from circuitdsl import exchange, models, tasks
+from circuitdsl.components import ALL, Embed, Head, Node
 from circuitdsl.errors import InputError
+from circuitdsl.exchange import Graph, GraphEdge
 from circuitdsl.language.methods import MOST_PROMPTS, MOST_SEED
 from circuitdsl.models import Opening, light_tokenizer
 from circuitdsl.tasks import TaskRef
@@ -20,6 +23,9 @@ from circuitdsl.tasks.checking import MOST_DRAWN
 
 IOI = TaskRef("ioi")
 MINI = light_tokenizer("mini")
+SHAPE = models.geometry_of("mini")
+GRAPH = Graph(SHAPE, (GraphEdge(Node(Embed(), ALL), Node(Head(0, 1), ALL), "v", score=0.75),))
+HEADING = exchange.Heading("found", "mini", "ioi")
 FEATURES = Path(__file__).parents[2] / "specs" / "features" / "mini" / "attn1"
 
 
@@ -41,6 +47,17 @@ ENOUGH: dict[tuple[ModuleType, str], dict[str, object]] = {
     (tasks, "open_task"): {"ref": IOI},
     (tasks, "open_usable"): {"ref": IOI},
     (tasks, "task_names"): {},
+    (exchange, "above"): {"graph": GRAPH, "threshold": 0.5, "by": "signed"},
+    (exchange, "areas"): {"faithfulness": dict.fromkeys(exchange.BUDGETS, 1.0)},
+    (exchange, "at_budgets"): {"graph": GRAPH, "by": "signed"},
+    (exchange, "of_circuit"): {"circuit": None},
+    (exchange, "read"): {"path": "my.json", "geometry": SHAPE, "name": "eap"},
+    (exchange, "renamed"): {"graph": GRAPH, "positions": {}},
+    (exchange, "to_spec"): {"graph": GRAPH, "heading": HEADING, "environment": cd.environment(), "positions": {}},
+    (exchange, "top"): {"graph": GRAPH, "count": 1, "by": "signed"},
+    (exchange, "top_share"): {"graph": GRAPH, "share": 0.5, "by": "signed"},
+    (exchange, "unsaid"): {"circuit": None},
+    (exchange, "write"): {"graph": GRAPH, "name": "eap"},
     (models, "add_model"): {"name": "mini", "progress": print},
     (models, "describe_dictionary"): {"path": FEATURES, "folder": "."},
     (models, "device_of"): {"opening": Opening()},
@@ -84,6 +101,16 @@ SENSELESS: dict[str, tuple[object, ...]] = {
     "opening": (None, "cpu", Opening),
     "dictionary": (None, "features", 3),
     "bridge": (None, "mini", 3),
+    "graph": (None, "eap", 3),
+    "circuit": (None, "mine.circuit", 3),
+    "geometry": (None, "gpt2", 3),
+    "heading": (None, "mine", 3),
+    "environment": (None, "gpt2", 3),
+    "positions": ("S1", 3, {"S1": 1}),
+    "faithfulness": (None, 3, {0.001: "all"}, {}),
+    "threshold": (None, "0.5", float("nan")),
+    "share": (None, "50%", 0, 2.0, float("nan")),
+    "by": (None, "size", 3),
     "progress": (3, "print"),
 }
 """By the name of an argument: values that it cannot have."""
@@ -114,6 +141,14 @@ def test_what_is_no_tokenizer_has_no_text():
     assert [models.text_of(value) for value in (Odd(), [Odd()], *SENSELESS["tokenizer"])] == [None] * 7
 
 
+@pytest.mark.parametrize("field", ["name", "model", "task", "folder"])
+def test_a_heading_of_what_makes_no_sense(field: str):
+    for value in (Odd(), [Odd()], 3, None, b"ioi"):
+        with pytest.raises(InputError) as error:
+            replace(HEADING, **{field: cast(Any, value)})
+        assert error.value.remedy
+
+
 def test_a_task_by_its_name_alone_is_told_what_to_write():
     with pytest.raises(InputError, match=r"`ref` has to be a TaskRef.*not 'ioi'") as error:
         cd.tasks.describe(cast(Any, "ioi"))
@@ -128,6 +163,10 @@ def test_unusual_arguments_of_modules_that_make_sense(tmp_path: Path):
     assert tasks.describe(shots) == tasks.describe(task("colored_objects", (("shots", 0),)))
     (tmp_path / "my.jsonl").write_text(tasks.example_file(), encoding="utf-8")
     assert tasks.files_of(task("file", (("", "my.jsonl"),), tmp_path)) == (tmp_path / "my.jsonl",)
+    (tmp_path / "my.json").write_bytes(exchange.write(GRAPH, "eap").data)
+    read = exchange.read(tmp_path / "my.json", SHAPE, "eap")
+    assert exchange.top(read, cast(Any, np.int64(1)), "absolute") == exchange.top(read, 1, "absolute")
+    assert exchange.areas({budget: cast(Any, np.float32(1)) for budget in exchange.BUDGETS}).cmd == 0
     mini = Path("mini")
     assert models.geometry_of(mini) == models.geometry_of("mini")
     assert models.named_in(mini, tmp_path) == "mini"
@@ -144,7 +183,9 @@ def test_as_many_prompts_can_be_drawn_as_are_measured():
 
 
 def test_every_function_of_the_modules_is_tried():
-    public = {(m, name) for m in (tasks, models) for name in m.__all__ if inspect.isfunction(getattr(m, name))}
+    public = {
+        (m, name) for m in (tasks, models, exchange) for name in m.__all__ if inspect.isfunction(getattr(m, name))
+    }
     assert public == set(ENOUGH)
     for (module, function), given in ENOUGH.items():
         assert list(inspect.signature(getattr(module, function)).parameters) == list(given)
