@@ -18,7 +18,7 @@ import networkx as nx
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "version", "home", "plugins", "library", "visible", "allocator", "display"),
+    ("errors", "arguments", "version", "home", "plugins", "library", "visible", "allocator", "display"),
     ("components",),
     ("actions",),
     ("language",),
@@ -43,7 +43,7 @@ LAYERS = (
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIGHT = (
-    *("errors", "version", "home", "plugins", "library", "visible", "allocator", "display"),
+    *("errors", "arguments", "version", "home", "plugins", "library", "visible", "allocator", "display"),
     *("components.*", "actions.*", "language.*", "tasks.*", "measures.*"),
     *(
         "engine.base",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from numbers import Integral
 
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, shown
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.methods import MOST_PROMPTS
 
@@ -17,7 +17,7 @@ def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
         return circuit
     if not isinstance(prompts, Integral) or not 2 <= prompts <= MOST_PROMPTS:
         raise InputError(
-            f"{prompts} prompts cannot be measured on",
+            f"{shown(prompts)} prompts cannot be measured on",
             f"give a whole number of prompts, 2 or more, up to {MOST_PROMPTS:,}",
         )
     count = int(prompts)  # of a NumPy number, too: it stands in reports

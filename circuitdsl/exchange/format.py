@@ -12,6 +12,7 @@ from pathlib import Path
 
 from circuitdsl.components import Geometry
 from circuitdsl.errors import InputError
+from circuitdsl.exchange.checking import checked
 from circuitdsl.exchange.fields import Field
 from circuitdsl.exchange.files import Encoding, decode, encoding_of
 from circuitdsl.exchange.fitting import fit
@@ -59,6 +60,7 @@ def format_named(name: str) -> Format:
     return formats()[name]
 
 
+@checked
 def read(path: str | Path, geometry: Geometry, name: str = "") -> Graph:
     """The circuit of another tool's file, of a model of this shape; ``name`` is the format, "" to tell it by the file.
 
@@ -98,6 +100,7 @@ def _read(found: Format, content: Field, path: Path, geometry: Geometry) -> Grap
     return replace(found.read(content, geometry), origin=f"from {shown}, format {found.name}")
 
 
+@checked
 def write(graph: Graph, name: str) -> Written:
     """A circuit in the format of that name. Raises InputError for what it cannot hold at all."""
     found = format_named(name)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from circuitdsl.errors import InputError
+from circuitdsl.exchange.checking import checked
 from circuitdsl.exchange.graph import Graph
 from circuitdsl.exchange.selecting import By, top_share
 
@@ -29,6 +30,7 @@ class Areas:
     cmd: float
 
 
+@checked
 def at_budgets(graph: Graph, by: By) -> dict[float, Graph]:
     """The graph with the highest scores of each budget in the circuit.
 
@@ -37,6 +39,7 @@ def at_budgets(graph: Graph, by: By) -> dict[float, Graph]:
     return {budget: top_share(graph, budget, by) for budget in BUDGETS}
 
 
+@checked
 def areas(faithfulness: Mapping[float, float]) -> Areas:
     """CPR and CMD of the faithfulness at every budget. Raises InputError where one is missing or not finite.
 

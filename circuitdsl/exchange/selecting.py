@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Literal, TypeVar, get_args
 
 from circuitdsl.errors import InputError, shown
+from circuitdsl.exchange.checking import checked
 from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
 
 By = Literal["absolute", "signed"]
@@ -16,6 +17,7 @@ By = Literal["absolute", "signed"]
 Scored = TypeVar("Scored", GraphEdge, GraphNode)
 
 
+@checked
 def top(graph: Graph, count: int, by: By) -> Graph:
     """The graph with the ``count`` highest scores, and nothing else, in the circuit.
 
@@ -26,13 +28,14 @@ def top(graph: Graph, count: int, by: By) -> Graph:
     _require_known(by)
     scores = _scores(graph)
     if not isinstance(count, Integral) or isinstance(count, bool) or not 0 < count <= len(scores):
-        raise InputError(f"of {len(scores)} scores there are no {count} highest", f"ask for 1 to {len(scores)}")
+        raise InputError(f"of {len(scores)} scores there are not {shown(count)} highest", f"ask for 1 to {len(scores)}")
     order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
     chosen = frozenset(order[:count])
     rule = f"the {count} highest of {len(scores)} {_what(graph)} scores, {_rule(by)}"
     return _chosen(graph, lambda number, score: number in chosen, rule)
 
 
+@checked
 def top_share(graph: Graph, share: float, by: By) -> Graph:
     """As :func:`top`, of a share (0 to 1) of what has a score, rounded down."""
     _require_known(by)
@@ -48,6 +51,7 @@ def top_share(graph: Graph, share: float, by: By) -> Graph:
     return top(graph, count, by)
 
 
+@checked
 def above(graph: Graph, threshold: float, by: By) -> Graph:
     """The graph with the scores of at least ``threshold``, and nothing else, in the circuit; otherwise as :func:`top`.
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
+from pathlib import Path
 
 from circuitdsl.components import ALL, Component, Embed, Geometry, Head, Mlp, Node, PosEmbed, Position
-from circuitdsl.errors import InputError
+from circuitdsl.errors import InputError, require
+from circuitdsl.exchange.checking import checked
 from circuitdsl.exchange.fitting import fit
 from circuitdsl.exchange.format import Written
 from circuitdsl.exchange.graph import Aspect, Graph, GraphEdge, GraphNode, Which, counted
@@ -58,7 +60,14 @@ class Heading:
     task: str
     folder: str = "."
 
+    def __post_init__(self) -> None:
+        """Raises InputError for what is no text."""
+        for part in (self.name, self.model, self.task):
+            require(part, str, "a heading is of texts", 'write Heading("found", "gpt2", "ioi")')
+        require(self.folder, (str, Path), "files are named by a folder", 'write folder="specs"')
 
+
+@checked
 def to_spec(
     graph: Graph, heading: Heading, environment: Environment, positions: Mapping[str, str] | None = None
 ) -> Written:
@@ -69,6 +78,7 @@ def to_spec(
     does: {"18": "END"}. Raises InputError for a graph with nothing in the circuit, for positions that the task does not
     have, a node in two roles, and names that cannot be one; UnknownName for a task or model that is not known.
     """
+    require(heading, Heading, "a specification has a Heading", 'write Heading("found", "gpt2", "ioi")')
     if not graph.members():
         raise InputError(
             "nothing is marked as being in the circuit",
@@ -102,6 +112,7 @@ def _check_shape(graph: Graph, geometry: Geometry) -> None:
         )
 
 
+@checked
 def renamed(graph: Graph, positions: Mapping[str, str]) -> Graph:
     """The graph with other names of positions. Raises InputError for one that it does not have."""
     if not positions:
@@ -250,6 +261,7 @@ def _receiver(receiver: Node | None, which: Which) -> t.Group | t.Logits:
 # --- specification -> graph --------------------------------------------------------------------------
 
 
+@checked
 def of_circuit(circuit: Circuit) -> Graph:
     """The nodes of a circuit's roles and the edges that it states; what is denied (``no edge``) is not among them.
 
@@ -289,6 +301,7 @@ def _inputs(way: Way) -> Iterator[tuple[Node | None, Which]]:
             yield node, _LETTERS[letter]
 
 
+@checked
 def unsaid(circuit: Circuit) -> tuple[str, ...]:
     """What a specification says and no other format has: its claims but for those that there is a node or an edge."""
     kinds = [claim.kind for claim in circuit.claims]

@@ -21,6 +21,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
+from circuitdsl.models.checking import checked
 from circuitdsl.models.folders import added_folder, is_model
 from circuitdsl.models.model import ModelError
 from circuitdsl.models.quiet import quiet
@@ -54,6 +55,7 @@ _EXTRA = ("gguf", "accelerate")  # what transformers needs to read a GGUF file
 _TIMEOUT = 1800  # seconds for 93 MB: slower than that is no connection
 
 
+@checked
 def add_model(name: str, progress: Progress | None = None) -> Path:
     """The folder of ``name`` in the user's cache; obtains and converts the model at the first call.
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from circuitdsl.components import Dictionary
 from circuitdsl.language.environment import DictionaryInfo, UnknownName
+from circuitdsl.models.checking import checked
 from circuitdsl.models.model import ModelError
 
 if TYPE_CHECKING:
@@ -106,14 +107,16 @@ class DictionaryWeights:
         return replace(self, **{name: each.to(device) for name, each in moved.items() if each is not None})
 
 
-def describe_dictionary(path: str, folder: str = ".") -> DictionaryInfo:
+@checked
+def describe_dictionary(path: str | Path, folder: str | Path = ".") -> DictionaryInfo:
     """What there is to know of the dictionary at a path that counts from a folder.
 
     Raises :class:`UnknownName` for one that cannot be read, or that would be computed otherwise than it was trained.
     """
-    return _read(path, Path(folder) / path).info
+    return _read(str(path), Path(folder) / path).info
 
 
+@checked
 def open_dictionary(dictionary: Dictionary) -> DictionaryWeights:
     """Its weights. Raises ModelError for one that is not any more what it was when it was described."""
     import torch

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from circuitdsl.errors import InputError
 from circuitdsl.home import at_home, own_cache
+from circuitdsl.models.checking import checked
 from circuitdsl.models.names import hub_names, own_name
 from circuitdsl.models.planted.plans import PLANTED
 
@@ -35,11 +36,13 @@ def hub_name(name: str) -> str:
     return hub_names(name)[0]
 
 
-def named_in(name: str, folder: str) -> str:
+@checked
+def named_in(name: str | Path, folder: str | Path) -> str:
     """What a model that a specification in ``folder`` names is called everywhere else.
 
     A relative path counts from that folder if a model lies there; else a name is what it is, in its one spelling.
     """
+    name = str(name)
     if not name or name in (*PLANTED, *SHIPPED, *ADDABLE):
         return name
     beside = Path(folder) / name

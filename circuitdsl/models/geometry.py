@@ -8,6 +8,7 @@ from typing import Any
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.environment import UnknownName
+from circuitdsl.models.checking import checked
 from circuitdsl.models.configuration import NO_MLP, is_native, measured_length, native_shape, read_configuration
 from circuitdsl.models.families import ALWAYS, Family, families
 from circuitdsl.models.folders import SHIPPED, find_folder
@@ -15,13 +16,15 @@ from circuitdsl.models.names import OTHER_NAMES, shape_name, with_owners
 from circuitdsl.models.planted.plans import PLANTED
 
 
-def geometry_of(name: str, revision: str | None = None) -> Geometry:
+@checked
+def geometry_of(name: str | Path, revision: str | None = None) -> Geometry:
     """The geometry of a model: planted, shipped, a local folder, one in the Hugging Face cache, or well known.
 
     Of a model of the hub it is that of the ``revision`` where this was downloaded; the model's own otherwise.
 
     Raises :class:`UnknownName` where none of these has it, or a folder's ``config.json`` does not tell.
     """
+    name = str(name)
     if name in PLANTED:
         return PLANTED[name]().geometry
     folder = (find_folder(name, revision) if revision else None) or find_folder(name)

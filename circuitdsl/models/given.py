@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from circuitdsl.errors import listed
 from circuitdsl.language.circuit import Processing
+from circuitdsl.models.checking import checked
 from circuitdsl.models.in_memory import bridged, parts_of
 from circuitdsl.models.model import ModelError, Processed
 from circuitdsl.models.opening import Opening
@@ -56,6 +57,7 @@ def processed(bridge: TransformerBridge) -> Processed:
     return "given" if getattr(bridge, "compatibility_mode", False) else "none"
 
 
+@checked
 def require_unhooked(bridge: TransformerBridge) -> None:
     """Refuse a model on which hooks are left: what they do would be measured as if the model did it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from circuitdsl.models.checking import checked
 from circuitdsl.models.folders import (
     ADDABLE,
     SHIPPED,
@@ -21,11 +22,13 @@ from circuitdsl.models.planted.plans import PLANTED
 _PATIENCE = 10.0  # seconds for the hub to answer
 
 
-def require_downloaded(name: str, revision: str) -> None:
+@checked
+def require_downloaded(name: str | Path, revision: str) -> None:
     """Refuse a revision that does not lie on this machine, as those who open nothing must: only it says its shape.
 
     Raises :class:`ModelError`, as :func:`open_model` does where the hub may not be asked.
     """
+    name = str(name)
     require_revisions(name)
     if find_folder(name, revision) is None:
         fetched = f"`circuitdsl check --revision {revision}` fetches it once, with a network at hand"

@@ -27,7 +27,7 @@ class TokenizerText:
 
 
 def text_of(tokenizer: Any) -> TokenizerText | None:
-    """A tokenizer as text; None for one that does anything which that does not hold."""
+    """A tokenizer as text; None for one that does anything which that does not hold, and for what is none."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 

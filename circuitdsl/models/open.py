@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitdsl.components import Geometry
 from circuitdsl.language.circuit import Processing
+from circuitdsl.models.checking import checked
 from circuitdsl.models.configuration import measured_length
 from circuitdsl.models.folders import find_folder
 from circuitdsl.models.given import as_asked, processed
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _AS_THEY_COME = Opening()
 
 
+@checked
 def open_model(model: AnyModel, processing: Processing = "none", opening: Opening = _AS_THEY_COME) -> Model:
     """Open ``model`` as ``opening`` says, with no gradients.
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from circuitdsl.language.environment import UnknownName
+from circuitdsl.models.checking import checked
 from circuitdsl.models.configuration import is_native, read_configuration
 from circuitdsl.models.folders import find_folder, has_tokenizer
 from circuitdsl.models.planted.plans import PLANTED
@@ -42,11 +43,13 @@ class State:
         return time.time_ns() - changed > SETTLED
 
 
-def state_of(name: str, revision: str | None) -> State | None:
+@checked
+def state_of(name: str | Path, revision: str | None = None) -> State | None:
     """The state of a model that lies in a folder of this machine, as ``open_model`` finds it.
 
     None for one that does not, or that is opened from files of other folders too, or where they cannot be looked at.
     """
+    name = str(name)
     folder = None if name in PLANTED else find_folder(name, revision)
     if folder is None:
         return None

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuitdsl.models.checking import checked
 from circuitdsl.models.configuration import is_native, read_configuration
 from circuitdsl.models.folders import find_folder, has_tokenizer, hub_name
 from circuitdsl.models.hub import require_hub, require_revisions
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 _FILE = "tokenizer.json"
 
 
-def tokenizer_of(name: str, revision: str | None = None) -> Any:
+@checked
+def tokenizer_of(name: str | Path, revision: str | None = None) -> Any:
     """The tokenizer that ``open_model`` finds for a name or a folder; no weights are read.
 
     Raises :class:`ModelError`, as ``open_model`` does where there is no such model or its tokenizer cannot be read.
     """
+    name = str(name)
     if revision is not None:
         require_revisions(name)
     if name in PLANTED:
@@ -44,9 +47,11 @@ def tokenizer_of(name: str, revision: str | None = None) -> Any:
             return open_model(name, opening=Opening("cpu", revision)).tokenizer
 
 
-def light_tokenizer(name: str, revision: str | None = None) -> Any:
+@checked
+def light_tokenizer(name: str | Path, revision: str | None = None) -> Any:
     """The same without transformers, which loads torch: that of a planted model, and where a ``tokenizer.json`` lies on
     this machine. Of other models it is :func:`tokenizer_of` that gives it, and raises."""
+    name = str(name)
     try:
         kept = _kept(name, revision)
     except Exception:  # of a file that is damaged, of whatever kind: who knows all kinds says what is wrong

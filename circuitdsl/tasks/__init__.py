@@ -3,6 +3,7 @@
 One file a task; ``file("my.jsonl")`` brings anybody's own prompts. Importing this loads no model library.
 """
 
+from circuitdsl.language.environment import TaskRef
 from circuitdsl.tasks.file_example import example_file
 from circuitdsl.tasks.layout import Layout
 from circuitdsl.tasks.prompts import FirstToken, Prompt, PromptSet, TextPrompt
@@ -30,6 +31,7 @@ __all__ = [
     "ReadsFiles",
     "Task",
     "TaskError",
+    "TaskRef",
     "TextPrompt",
     "describe",
     "draw",

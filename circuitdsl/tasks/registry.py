@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from circuitdsl.errors import InputError, interrupted
 from circuitdsl.language.environment import TaskInfo, TaskRef, UnknownName
 from circuitdsl.plugins import installed, load
+from circuitdsl.tasks.checking import checked
 from circuitdsl.tasks.prompts import PromptSet
 from circuitdsl.tasks.task import Examination, Examined, Listing, Opener, ReadsFiles, Task, TaskError, Tolerant
 
@@ -20,26 +21,31 @@ def task_names() -> tuple[str, ...]:
     return tuple(sorted(installed("tasks"), key=lambda name: (name == "file", name)))
 
 
+@checked
 def open_task(ref: TaskRef) -> Task:
     """The task that ``ref`` names.
 
     Raises :class:`UnknownName` for an unknown name, arguments that the task does not take, and a file that cannot
-    be read or holds mistakes; the message then says the file, the lines and what is wrong with them.
+    be read or holds mistakes; the message then says the file, the lines and what is wrong with them. Raises InputError
+    for what is no ``TaskRef``.
     """
     return _opener(ref.name)(ref)
 
 
+@checked
 def describe(ref: TaskRef) -> TaskInfo:
     """What the task that ``ref`` names offers to a specification. Raises as :func:`open_task` does."""
     return open_task(ref).info
 
 
+@checked
 def open_usable(ref: TaskRef) -> Task:
     """The task of what can be used of its file, where some lines can. Raises as :func:`open_task` does otherwise."""
     opener = _opener(ref.name)
     return opener.usable(ref) if isinstance(opener, Tolerant) else opener(ref)
 
 
+@checked
 def files_of(ref: TaskRef) -> tuple[Path, ...]:
     """The files that the task reads its prompts from, whether they exist or not.
 
@@ -60,14 +66,17 @@ def _opener(name: str) -> Opener:
     return load(installed("tasks")[name])
 
 
+@checked
 def draw(ref: TaskRef, tokenizer: Any, count: int, seed: int, bos: bool) -> PromptSet:
-    """The first ``count`` prompts of a task as a tokenizer reads them.
+    """The first ``count`` prompts of a task, up to ``checking.MOST_DRAWN``, as a tokenizer reads them.
 
-    Raises :class:`TaskError`, also for whatever a task or a tokenizer raises, and :class:`UnknownName`.
+    Raises :class:`TaskError`, also for whatever a task or a tokenizer raises, :class:`UnknownName`, and InputError for
+    arguments of other kinds.
     """
     return _asked(ref, lambda: open_task(ref).draw(tokenizer, count, seed, bos))
 
 
+@checked
 def draw_all(ref: TaskRef, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
     """Every prompt of a task that can list them. Raises as :func:`draw` does."""
 
@@ -80,6 +89,7 @@ def draw_all(ref: TaskRef, tokenizer: Any, seed: int, bos: bool) -> PromptSet:
     return _asked(ref, every)
 
 
+@checked
 def examine(ref: TaskRef, tokenizer: Any, bos: bool) -> Examination:
     """The lines of a task's file as a tokenizer reads them; none of a task that writes its own prompts.
 

@@ -96,6 +96,8 @@ def test_what_no_file_can_be_called(read: Callable[[str], object]):
 def test_a_number_without_end_is_told_by_its_kind(document):
     with pytest.raises(InputError, match="not an int"):
         cd.plan(document, memory=-(10**5000))
+    with pytest.raises(InputError, match="an int prompts"):
+        cd.check(document, prompts=10**5000)
 
 
 def test_a_call_that_no_function_takes_is_told_by_its_name():
