@@ -126,6 +126,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("named", ["HEAD:specs/c.circuit", "HEAD:specs/c.circuit:c", "HEAD:{path}"])
 def test_a_circuit_is_compared_with_what_it_was(repository: Path, monkeypatch: pytest.MonkeyPatch, named: str):
     monkeypatch.chdir(repository.parent.parent)
+    monkeypatch.delenv("COLUMNS", raising=False)  # of the terminal that the tests are run in
     ended = run("diff", named.format(path=repository), "specs/c.circuit")
     assert ended.code == 0, ended.err
     assert "1 head shared of 1 and 2" in " ".join(ended.out.split()) or "of 1 and 2" in ended.out
@@ -144,6 +145,7 @@ def test_a_circuit_is_compared_with_what_it_was(repository: Path, monkeypatch: p
 )
 def test_what_git_does_not_have_is_said(repository: Path, monkeypatch: pytest.MonkeyPatch, named: str, says: str):
     monkeypatch.chdir(repository.parent.parent)
+    monkeypatch.delenv("COLUMNS", raising=False)  # of the terminal that the tests are run in
     ended = run("diff", named, "specs/c.circuit")
     assert (ended.code, ended.out) == (2, "") and says in ended.err
     assert not Path("x").exists()
