@@ -112,7 +112,7 @@ WRONG = {
     "both": (["--top", "3", "--threshold", "0.1", "--by", "signed"], "leave one out"),
     "by_alone": (["--by", "signed"], "add --top or --threshold"),
     "no_number": (["--top", "many", "--by", "signed"], "write --top 200 or --top 2%"),
-    "too_many": (["--top", "999999", "--by", "signed"], "there are no 999999 highest"),
+    "too_many": (["--top", "999999", "--by", "signed"], "there are not 999999 highest"),
     "position": (["--position", "18"], "write the file's position and the task's: 18=END"),
     "task": (["--task", "ioy"], "the tasks are acronyms"),
     "model": (["--model", "gpt2"], "cfg.n_layers: "),
