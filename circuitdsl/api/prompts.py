@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Integral
 
+from circuitdsl.arguments import whole
 from circuitdsl.errors import InputError, shown
 from circuitdsl.language.circuit import Circuit, Document
 from circuitdsl.language.methods import MOST_PROMPTS
@@ -15,7 +15,7 @@ def with_prompt_count(circuit: Circuit, prompts: int | None) -> Circuit:
     more than a method may say."""
     if prompts is None:
         return circuit
-    if not isinstance(prompts, Integral) or not 2 <= prompts <= MOST_PROMPTS:
+    if not whole(2, MOST_PROMPTS)(prompts):
         raise InputError(
             f"{shown(prompts)} prompts cannot be measured on",
             f"give a whole number of prompts, 2 or more, up to {MOST_PROMPTS:,}",

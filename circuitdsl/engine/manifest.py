@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitdsl.components import Geometry
+from circuitdsl.home import made_whole
 from circuitdsl.language.circuit import Processing
 from circuitdsl.models import KnownModel, Opening, State, TokenizerText, device_of, state_of, text_of
 
@@ -120,12 +120,8 @@ class Manifests:
         content = {"state": state, "asked": asked, "facts": facts, "tokenizer": tokenizer}
         plain = {name: _plain(part) for name, part in content.items()}
         text = json.dumps({"checksum": _checksum(plain), "content": plain})
-        with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-                part = Path(scratch) / "manifest"
-                part.write_text(text, encoding="utf-8")
-                part.replace(self._path(asked))
+        with suppress(OSError), made_whole(self._path(asked)) as part:
+            part.write_text(text, encoding="utf-8")
 
     def drop(self, asked: Asked) -> None:
         """Remove a manifest that was found to be wrong."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from circuitdsl.engine.store import key_of
+from circuitdsl.home import made_whole
 
 if TYPE_CHECKING:
     import torch
@@ -123,11 +123,8 @@ def _write(path: Path, means: Means) -> None:
     if sum(each.nbytes for each in tensors.values()) > MOST_BYTES_OF_FILE:
         return
     with suppress(OSError, SafetensorError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            part = Path(folder) / path.name
+        with made_whole(path) as part:
             save_file(tensors, part, {_CHECKSUM: _checksum(path.name, tensors)})
-            part.replace(path)
         _make_room(path.parent)
 
 

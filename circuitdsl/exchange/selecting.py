@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Literal, TypeVar, get_args
 
+from circuitdsl.arguments import whole
 from circuitdsl.errors import InputError, shown
 from circuitdsl.exchange.checking import checked
 from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
@@ -27,7 +28,7 @@ def top(graph: Graph, count: int, by: By) -> Graph:
     """
     _require_known(by)
     scores = _scores(graph)
-    if not isinstance(count, Integral) or isinstance(count, bool) or not 0 < count <= len(scores):
+    if not whole(1, len(scores))(count):
         raise InputError(f"of {len(scores)} scores there are not {shown(count)} highest", f"ask for 1 to {len(scores)}")
     order = sorted(range(len(scores)), key=lambda number: -_size(scores[number], by))
     chosen = frozenset(order[:count])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +21,7 @@ from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
 from circuitdsl.errors import InputError
-from circuitdsl.home import own_cache
+from circuitdsl.home import made_whole, own_cache
 
 _FORMAT = "circuitdsl/parser/1"
 
@@ -44,8 +43,8 @@ def kept_parser(
     found = _read(path)
     if found is None:
         found = make()
-        with suppress(Exception):
-            _write(path, _data(found))
+        with suppress(Exception), made_whole(path) as part:
+            part.write_bytes(_data(found))
     return found
 
 
@@ -54,10 +53,11 @@ def _hash(data: bytes) -> str:
 
 
 def _data(parser: Lark) -> bytes:
-    """What Lark's own files of parsers hold."""
+    """A file of a parser: what Lark's own files of parsers hold, after its checksum."""
     data, memo = parser.memo_serialize([TerminalDef, Rule])  # pyright: ignore[reportUnknownMemberType]
     data["options"]["edit_terminals"] = None  # the terminals are those that it has edited
-    return json.dumps({"data": data, "memo": memo}).encode()
+    written = json.dumps({"data": data, "memo": memo}).encode()
+    return _hash(written).encode() + b"\n" + written
 
 
 def _read(path: Path) -> Lark | None:
@@ -86,17 +86,3 @@ def _parser(kept: dict[str, Any]) -> Lark:
 def _by_number(of_json: dict[str, Any]) -> dict[int, Any]:
     """JSON has no numbers as keys."""
     return {int(key): value for key, value in of_json.items()}
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Make a file that is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        made = Path(file.name)
-        try:
-            file.write(_hash(data).encode() + b"\n" + data)
-            file.close()
-            made.replace(path)
-        except BaseException:
-            made.unlink(missing_ok=True)
-            raise
