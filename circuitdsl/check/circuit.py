@@ -120,8 +120,9 @@ def _variants(
         bound = bounds[started]
         setting, value = started.job.key[-2:]
         reason = reasons.get(answered_at(claim, varied(plan.circuit.method, setting, value)), "")
-        judgement = meaningful(bench.judged(measured, bound, method.confidence), reason).judgement
-        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note)
+        judged = meaningful(bench.judged(measured, bound, method.confidence), reason)
+        judgement = judged.judgement
+        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note, judged.prompts)
         found.setdefault(method, {})[claim] = variant
     settled = [excused(variants, kept.get(method, "")) for method, variants in found.items()]
     return {claim: tuple(each[claim] for each in settled if claim in each) for claim in plan.variants}

@@ -62,6 +62,7 @@ def check_intervention(plan: InterventionPlan, bench: Bench) -> InterventionRepo
         model=model.name,
         prompts=max((outcome.prompts for outcome in outcomes), default=0),
         claims=outcomes,
+        first=len(bench.session.prompts(taken.request.data, taken.circuit.method.prompts_first)),
         accuracy=taken.accuracy.name,
         fingerprint=model.fingerprint,
         revision=model.revision,
@@ -217,7 +218,7 @@ class _Taken:
         for head in effects:
             before, after = self.questions.attention(head, where)
             columns[head] = results[before], results[after]
-        attention = self.changes(columns, 1.0)
+        attention = {head: _of_shares(change) for head, change in self.changes(columns, 1.0).items()}
         here = (where.query, ALL)
         standing = {node.component for role in self.circuit.roles for node in role.nodes if node.position in here}
 
@@ -296,6 +297,17 @@ def _less(column: Column, base: Column) -> Column:
 def _change(worlds: int, limits: Limits | None = None) -> Mean:
     """The mean of all columns but the first, less the first."""
     return Mean(_after(worlds, limits).of.less(column(0, limits)))
+
+
+def _of_shares(change: Change) -> Change:
+    """Intervals end where a share, and a change of one, cannot be."""
+    before, after = (_within(each, 0.0, 1.0) for each in (change.before, change.after))
+    return replace(change, before=before, after=after, change=_within(change.change, -1.0, 1.0))
+
+
+def _within(found: Estimate, least: float, most: float) -> Estimate:
+    low, high = (None if end is None else min(max(end, least), most) for end in (found.low, found.high))
+    return Estimate(found.value, low, high)
 
 
 def _at(column: Column, index: int) -> float | None:

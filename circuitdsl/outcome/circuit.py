@@ -212,6 +212,11 @@ class CircuitReport(OnModel):
         return exit_code(outcome.verdict for outcome in self.claims)
 
     @property
+    def first(self) -> int:
+        """The prompts on which everything is measured but claims, which may take more."""
+        return min(self.prompts, self.circuit.method.prompts_first)
+
+    @property
     def controls(self) -> tuple[Tried, ...]:
         """The controls that claims try, in the order of the known ones."""
         tried = [Tried(name, outcome) for outcome in self.claims if (name := control_of(outcome.claim))]

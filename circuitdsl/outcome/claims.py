@@ -22,13 +22,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Variant:
-    """A claim judged again with one setting of the method changed (``vary``)."""
+    """A claim judged again, once, with one setting of the method changed (``vary``), on so many ``prompts``."""
 
     setting: str
     setting_value: str
     estimate: Estimate
     verdict: Verdict
     note: str = ""
+    prompts: int = 0
 
 
 @dataclass(frozen=True)

@@ -155,13 +155,15 @@ class InterventionReport:
     ``arms``: the model as it is, the whole intervention, each action alone, and random heads of the same layers;
     ``accuracy`` says which accuracy theirs is. ``p_value`` is the share of random sets, the real one counted in, that
     are at least as accurate. ``downstream`` and ``direct`` are about all heads after the intervention. ``fingerprint``
-    and ``revision`` say which weights these are, as in a CircuitReport.
+    and ``revision`` say which weights these are, as in a CircuitReport. ``prompts`` is the most that a claim took, and
+    ``first`` what all else was measured on.
     """
 
     intervention: Intervention
     model: str
     prompts: int
     claims: tuple[ClaimOutcome, ...]
+    first: int = 0
     accuracy: str = ""
     arms: tuple[Arm, ...] = ()
     p_value: float | None = None

@@ -150,6 +150,16 @@ def plural(count: int, word: str, many: str = "") -> str:
     return f"{count:,} {word if count == 1 else many or word + 's'}"
 
 
+def on_prompts(count: int, of_page: int) -> str:
+    """On how many prompts a figure was measured, where a page that says how many there were would have it understood
+    otherwise.
+
+    >>> on_prompts(20, 200), on_prompts(200, 200)
+    (' on 20 prompts', '')
+    """
+    return "" if count == of_page else f" on {plural(count, 'prompt')}"
+
+
 def seconds(duration: float) -> str:
     """A duration.
 

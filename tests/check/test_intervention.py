@@ -49,9 +49,9 @@ def check(tmp_path: Path):
         )
     (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
 
-    def checked(action: str) -> InterventionReport:
+    def checked(action: str, spec: str = SPEC) -> InterventionReport:
         path = tmp_path / "short.circuit"
-        path.write_text(SPEC.replace("ACTION", action), encoding="utf-8")
+        path.write_text(spec.replace("ACTION", action), encoding="utf-8")
         return cd.check(cd.load(path), unexplained=False).interventions[0]
 
     return checked
@@ -76,6 +76,28 @@ def test_an_arm_that_cannot_be_had_says_why_and_the_others_are_there(check):
     assert [arm.accuracy.value is None for name, arm in arms.items() if name.startswith("ablate")] == [False]
     assert "random heads" not in arms
     assert report.p_value is None
+
+
+def test_what_stands_beside_claims_of_a_sequence_has_a_number_of_prompts_of_its_own(check):
+    report = check(
+        "scale { 2.* } at END by 2",
+        SPEC.replace("ablate zero", "ablate zero prompts 4 to 6").replace("accuracy >= 0%", "accuracy >= 50%"),
+    )
+    assert [outcome.prompts for outcome in report.claims] == [6, 4]
+    assert (report.first, report.prompts) == (4, 6)
+
+
+def test_intervals_of_attention_end_where_attention_does(check):
+    """By Student's t alone those of six prompts would not."""
+    (looks,) = check("scale { 2.* } at END by 2").downstream
+    changes = [head.attention for head in looks.heads]
+    for least, most, found in (
+        (0.0, 1.0, [each.before for each in changes]),
+        (0.0, 1.0, [each.after for each in changes]),
+        (-1.0, 1.0, [each.change for each in changes]),
+    ):
+        assert all(least <= each.low <= each.value <= each.high <= most for each in found)
+    assert any(each.before.low == 0.0 for each in changes)
 
 
 def test_without_other_heads_there_is_no_control(check):

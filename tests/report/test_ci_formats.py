@@ -64,7 +64,8 @@ def test_cases_have_unique_names_and_their_lines(suites: ET.Element):
     assert {case.get("file") for case in suites[0]} == {"specs/ioi.circuit"}
     claims = [outcome.claim for outcome in report().outcomes]
     assert [case.get("name") for case in cases] == [claim.id for claim in claims]
-    assert [case.findtext("system-out") for case in cases] == [claim.text for claim in claims]
+    said = [f"{outcome.claim.text}\nprompts: {outcome.prompts}" for outcome in report().outcomes]
+    assert [case.findtext("system-out") for case in cases] == said
 
 
 def test_a_failure_says_where_and_why(suites: ET.Element):

@@ -8,10 +8,11 @@ import pytest
 from report_samples import report
 from rich.cells import cell_len
 
+import circuitdsl as cd
 import samples
 from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Bound, Term
-from circuitdsl.outcome import Report, Variant
+from circuitdsl.outcome import Arm, Performance, Report, Variant
 from circuitdsl.report import output
 from circuitdsl.report.pages import report as terminal
 from circuitdsl.report.words import bound, conclusion, estimate, measured_and_wanted, number, plural, seconds
@@ -152,6 +153,54 @@ def test_both_figures_of_a_listed_head_stand_side_by_side():
     assert "Each knocked out alone: change of logit_diff; and what each adds inside the circuit" in shown
     assert "-20.0% [-22.0, -18.0]  12.3% [11.0, 13.0]" in line_with("  1.2  at END", shown)
     assert "12.3%" not in line_with(" 3.1 ", shown)
+
+
+def in_a_sequence() -> Report:
+    """The sample as if its claims had begun with 60 prompts and one of them had taken 2,000."""
+    whole = report()
+    (circuit,), (intervention,) = whole.circuits, whole.interventions
+    method = replace(circuit.circuit.method, prompts_first=60, prompts_most=2000)
+    circuit = replace(
+        circuit,
+        circuit=replace(circuit.circuit, method=method),
+        prompts=2000,
+        performance=Performance(*[Estimate(3.5, 3.0, 4.0)] * 3, Verdict.HOLDS, 0.95, 60),
+        claims=tuple(
+            replace(outcome, variants=tuple(replace(each, prompts=60) for each in outcome.variants))
+            for outcome in circuit.claims
+        ),
+    )
+    same = Arm("none", *[Estimate(0.9, 0.8, 1.0)] * 4, 0.0, 0.0)
+    return replace(
+        whole, circuits=(circuit,), interventions=(replace(intervention, first=60, accuracy="accuracy", arms=(same,)),)
+    )
+
+
+def test_figures_of_fewer_prompts_than_the_page_says_have_their_own_number():
+    """Claims of a sequence take more prompts than all that stands beside them."""
+    shown = text_of(in_a_sequence(), verbose=True)
+    for said in (
+        "without any patch on 60 prompts: F is logit_diff 3.50",
+        "with ablate zero on 60 prompts: holds",
+        "Each knocked out alone on 60 prompts: change of",
+        "What it changes, on 60 prompts",
+    ):
+        assert said in shown, said
+    assert "on 60 prompts" not in text_of(report(), verbose=True)
+    assert "on 200 prompts" not in text_of(report(), verbose=True)
+
+
+def test_a_page_says_on_how_many_prompts_what_stands_beside_claims_was_measured():
+    shown = cd.show(in_a_sequence(), "html")
+    for said in (
+        "logit_diff without any patch on 60 prompts",
+        "at its place on 60 prompts.",
+        "with one setting of the method changed, once, on 60 prompts.",
+        "What it does, in part and by other heads, on 60 prompts",
+    ):
+        assert said in shown, said
+    whole = cd.show(report(), "html")
+    assert "on 60 prompts" not in whole and ", once, " not in whole
 
 
 def test_a_table_whose_figures_are_all_zero_has_no_bars():

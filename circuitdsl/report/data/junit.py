@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from circuitdsl.outcome import ClaimOutcome, Report
@@ -36,8 +37,7 @@ def _case(section: Section, outcome: ClaimOutcome) -> ET.Element:
         file=section.file,
         line=str(outcome.claim.line),
     )
-    exact = f"\nexact: all {outcome.prompts} prompts of the task were run" if outcome.exact else ""
-    ET.SubElement(case, "system-out").text = f"{outcome.claim.text}{exact}"
+    ET.SubElement(case, "system-out").text = "\n".join((outcome.claim.text, *_prompts(outcome)))
     tag = TAGS.get(outcome.verdict)
     if tag is None:
         return case
@@ -47,6 +47,14 @@ def _case(section: Section, outcome: ClaimOutcome) -> ET.Element:
         detail.set("type", str(outcome.verdict))
         detail.text = f"{section.file}:{outcome.claim.line}: {outcome.claim.text}\n{reason}"
     return case
+
+
+def _prompts(outcome: ClaimOutcome) -> Iterator[str]:
+    """How many prompts a claim took; none of one that compares two descriptions."""
+    if outcome.exact:
+        yield f"exact: all {outcome.prompts} prompts of the task were run"
+    elif outcome.prompts:
+        yield f"prompts: {outcome.prompts}"
 
 
 FORMAT = Format("junit", "a test case a claim, for CI systems", lambda report, view: to_junit(report))

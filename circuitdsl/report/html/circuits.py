@@ -13,7 +13,7 @@ from circuitdsl.report.html.claims import Anchored, anchored, claims_part, worst
 from circuitdsl.report.html.examples import examples_parts
 from circuitdsl.report.html.graph import graph_svg
 from circuitdsl.report.marks import MARKS
-from circuitdsl.report.words import estimate, number, plural
+from circuitdsl.report.words import estimate, number, on_prompts, plural
 from circuitdsl.visible import shown_fingerprint
 
 
@@ -46,8 +46,9 @@ def _head(report: CircuitReport) -> Iterator[Block]:
     ]
     if (performance := report.performance) is not None:
         unit = measure_infos()[method.measured.measure].unit
-        pairs.append((f"{method.metric} without any patch", estimate(performance.metric, unit)))
-        pairs.append(("accuracy without any patch", estimate(performance.accuracy, "share")))
+        where = on_prompts(performance.prompts, report.prompts)
+        pairs.append((f"{method.metric} without any patch{where}", estimate(performance.metric, unit)))
+        pairs.append((f"accuracy without any patch{where}", estimate(performance.accuracy, "share")))
     pairs.append(("patches from", method.against or "nothing"))
     pairs.append(("ablation", method.ablate))
     pairs.append(("confidence", number(method.confidence, "share", 0)))
@@ -83,7 +84,8 @@ def _heads(report: CircuitReport) -> Iterator[Subsection]:
         return
     metric = report.circuit.method.metric
     drawn = grid(of_heads(report.heads, f"change of {metric}"), report.circuit.geometry)
-    said = f"Layer by head: how much {metric} changes when a head is knocked out alone, at its place."
+    where = on_prompts(report.first, report.prompts)
+    said = f"Layer by head: how much {metric} changes when a head is knocked out alone, at its place{where}."
     adds = any(head.minimality for head in report.heads)
     head = ("node", "at", "role", "knocked out alone", *(("what it adds inside the circuit",) if adds else ()))
     rows = tuple(_head_row(each, adds) for each in report.heads)

@@ -65,10 +65,15 @@ def _sensitivity(outcomes: Sequence[Anchored]) -> Iterator[Subsection]:
         verdict = f"{MARKS[outcome.verdict]} {measured(outcome)}"
         changed = any(variant.verdict is not outcome.verdict for variant in outcome.variants)
         rows.append(Row((outcome.claim.text, verdict, *cells), str(outcome.verdict) if changed else ""))
-    about = "Each claim judged again with one setting of the method changed; rows whose verdict changes are coloured."
+    fewer = {v.prompts for outcome, _ in varied for v in outcome.variants if 0 < v.prompts < outcome.prompts}
+    once = f", once, on {plural(max(fewer), 'prompt')}" if fewer else ""
+    about = f"Each claim judged again with one setting of the method changed{once}."
     yield Subsection(
         "How the verdicts depend on the method",
-        (Prose((about,)), Table(head=("claim", "as specified", *settings), rows=tuple(rows))),
+        (
+            Prose((about, "Rows whose verdict changes are coloured.")),
+            Table(head=("claim", "as specified", *settings), rows=tuple(rows)),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from circuitdsl.outcome import Arm, Change, Example, InterventionReport
 from circuitdsl.report.html.blocks import Block, Code, Facts, Prose, Row, Section, Subsection, Table
 from circuitdsl.report.html.claims import anchored, claims_part, worst
 from circuitdsl.report.pages.intervention import NAMES
-from circuitdsl.report.words import estimate, number, p_value, plural
+from circuitdsl.report.words import estimate, number, on_prompts, p_value, plural
 
 
 def intervention_section(report: InterventionReport, anchor: str) -> Section:
@@ -39,7 +39,8 @@ def _arms(report: InterventionReport) -> Iterator[Subsection]:
         said.insert(0, f"random heads are as accurate as the real ones with p {p_value(report.p_value)}")
     if said or report.notes:
         blocks.append(Prose((*said, *report.notes), note=True))
-    yield Subsection("What it does, in part and by other heads", tuple(blocks))
+    where = on_prompts(report.first, report.prompts)
+    yield Subsection(f"What it does, in part and by other heads{where and ','}{where}", tuple(blocks))
 
 
 def _arm(arm: Arm, name: str) -> Row:

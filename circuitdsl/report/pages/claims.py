@@ -24,7 +24,7 @@ from circuitdsl.language.circuit import Bound, Control, Nodes
 from circuitdsl.outcome import ClaimOutcome, Variant
 from circuitdsl.report.marks import MARKS, STYLES, WORDS
 from circuitdsl.report.text import Text
-from circuitdsl.report.words import bound, estimate, exact, measured, plural
+from circuitdsl.report.words import bound, estimate, exact, measured, on_prompts, plural
 from circuitdsl.visible import visible
 
 _GAP = 2  # columns at least between a claim and its figure
@@ -186,9 +186,18 @@ def listed(outcomes: Iterable[ClaimOutcome]) -> Iterator[ClaimLine]:
 
 
 def _variant(variant: Variant, outcome: ClaimOutcome) -> ClaimLine:
-    said = f"  with {variant.setting} {variant.setting_value}: {WORDS[variant.verdict]}"
+    said = f"  {varied(variant, outcome)}: {WORDS[variant.verdict]}"
     seen = variant.note if variant.verdict is Verdict.ERROR else estimate(variant.estimate, outcome.unit)
     return ClaimLine(mark(variant.verdict), "", said, seen, style="dim")
+
+
+def varied(variant: Variant, outcome: ClaimOutcome) -> str:
+    """Which setting is another one, and on how many prompts where the claim itself took more.
+
+    A variant is judged once, on the method's first prompts.
+    """
+    where = on_prompts(variant.prompts, outcome.prompts) if variant.prompts else ""
+    return f"with {variant.setting} {variant.setting_value}{where}"
 
 
 def mark(verdict: Verdict) -> Text:

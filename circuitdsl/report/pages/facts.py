@@ -12,7 +12,7 @@ from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import OnModel, Ran
 from circuitdsl.report.marks import STYLES
 from circuitdsl.report.text import Flow, Text
-from circuitdsl.report.words import estimate, number, plural
+from circuitdsl.report.words import estimate, number, on_prompts, plural
 from circuitdsl.visible import shown_fingerprint
 
 UNCHANGED = "weights as they are"
@@ -31,14 +31,16 @@ def model_facts(report: OnModel, verbose: bool = True) -> Iterator[str]:
         yield f"revision {report.revision}"
 
 
-def performance_facts(report: OnModel) -> Iterator[RenderableType]:
-    """How well the model does the task, and that it does not where it does not."""
+def performance_facts(report: OnModel, prompts: int | None = None) -> Iterator[RenderableType]:
+    """How well the model does the task, and that it does not where it does not. On how many prompts that was measured
+    is said where it is not the ``prompts`` of the page."""
     found = report.performance
     if found is None:
         return
     metric = report.circuit.method.metric
     unit = measure_infos()[report.circuit.method.measured.measure].unit
-    said = [f"without any patch: F is {metric} {estimate(found.metric, unit)}"]
+    where = "" if prompts is None else on_prompts(found.prompts, prompts)
+    said = [f"without any patch{where}: F is {metric} {estimate(found.metric, unit)}"]
     if metric != "accuracy":
         said.append(f"accuracy {estimate(found.accuracy, 'share')}")
     yield Flow(said, "dim")

@@ -11,7 +11,7 @@ from rich.table import Table
 from circuitdsl.language.environment import RANDOM_HEADS
 from circuitdsl.outcome import Arm, Change, DirectEffect, Downstream, Example, HeadChange, InterventionReport
 from circuitdsl.report.text import Flow, Text
-from circuitdsl.report.words import estimate, number, p_said, plural
+from circuitdsl.report.words import estimate, number, on_prompts, p_said, plural
 
 OTHERS = 5
 """So many heads that nobody named are shown at most, of those with a significant change."""
@@ -25,12 +25,19 @@ def intervention_summary(report: InterventionReport) -> RenderableType:
         return Group()
     return Group(
         Text(),
+        *_where(report),
         _arms(report),
         *(Text(line, style="dim") for line in _remarks(report)),
         *(block for arm in report.arms if arm.name == "all" for block in _examples(arm)),
         *(block for each in report.downstream for block in (Text(), _downstream(each))),
         *((_direct(report),) if report.direct else ()),
     )
+
+
+def _where(report: InterventionReport) -> Iterator[Text]:
+    """On how many prompts all of what follows was measured, where claims took more."""
+    if where := on_prompts(report.first, report.prompts):
+        yield Text(f"What it changes,{where}", style="bold")
 
 
 def intervention_result(report: InterventionReport) -> RenderableType:

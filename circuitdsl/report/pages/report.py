@@ -25,7 +25,7 @@ from circuitdsl.report.formats import Format
 from circuitdsl.report.marks import MARKS, OPEN, SAID, STYLES, WORDS
 from circuitdsl.report.output import View
 from circuitdsl.report.pages.argument import argument_summary
-from circuitdsl.report.pages.claims import alike, claim_list, nearest, prompts_taken
+from circuitdsl.report.pages.claims import alike, claim_list, nearest, prompts_taken, varied
 from circuitdsl.report.pages.comparison import structure_summary
 from circuitdsl.report.pages.conclusions import conclusion as shared
 from circuitdsl.report.pages.dependence import dependence_summary
@@ -42,7 +42,7 @@ from circuitdsl.report.pages.intervention import intervention_result, interventi
 from circuitdsl.report.remedies import remedies
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.text import Flow, Text
-from circuitdsl.report.words import conclusion, estimate, measured_and_wanted, number, plural
+from circuitdsl.report.words import conclusion, estimate, measured_and_wanted, number, on_prompts, plural
 from circuitdsl.visible import shown_fingerprint
 
 
@@ -155,7 +155,7 @@ def _open_claim(section: Section, alike: Sequence[ClaimOutcome]) -> RenderableTy
         for part in outcome.parts
     ]
     lines += [
-        Text.assemble(("try: ", "dim"), f"with {variant.setting} {variant.setting_value} it {SAID[variant.verdict][0]}")
+        Text.assemble(("try: ", "dim"), f"{varied(variant, outcome)} it {SAID[variant.verdict][0]}")
         for variant in outcome.variants
         if variant.verdict is not outcome.verdict
     ]
@@ -176,7 +176,7 @@ def _circuit(report: CircuitReport, verbose: bool) -> RenderableType:
     return Group(
         _title(f"circuit {circuit.name}", circuit.file, circuit.about),
         Flow(facts, "dim"),
-        *performance_facts(report),
+        *performance_facts(report, report.prompts),
         Flow([*_method(report, verbose)], "dim"),
         *_example(report, verbose),
         claim_list(report.claims, verbose),
@@ -315,7 +315,8 @@ def _heads(report: CircuitReport) -> Iterator[RenderableType]:
     yield Text()
     metric = report.circuit.method.metric
     adds = "; and what each adds inside the circuit" if any(head.minimality for head in report.heads) else ""
-    yield Text(f"Each knocked out alone: change of {metric}{adds}", style="bold")
+    where = on_prompts(report.first, report.prompts)
+    yield Text(f"Each knocked out alone{where}: change of {metric}{adds}", style="bold")
     yield _head_table(report.heads, ("head", "at", "role"))
 
 
