@@ -159,45 +159,63 @@ def test_the_p_value_of_a_bet_is_one_over_the_capital():
     assert np.array_equal(one._bets, Betting(values[:20], np.full(20, 1 / 20), 0.0, 1.0, 2000)._bets)
 
 
-@pytest.mark.parametrize(("a", "b"), [(8.0, 2.0), (0.5, 0.5), (50.0, 5.0)])
-def test_bets_are_as_narrow_as_the_published_ones(a, b):
-    """Beside the predictable plug-in empirical Bernstein and the hedged capital of Waudby-Smith and Ramdas (2024),
-    theorem 2 and equations 24 to 26, written down here as they stand there; the package confseq, which has them too,
-    needs the headers of Boost to be built."""
-    values = np.random.default_rng(1).beta(a, b, size=640)
-    for count in (40, 160, 640):
-        part = values[:count]
-        one = Betting(part, np.full(count, 1 / count), 0.0, 1.0, 2000)
-        low, high = one.low(LEVEL), one.high(LEVEL)
-        bernstein, hedged = _bernstein(part), _hedged(part)
-        assert low <= a / (a + b) <= high
-        assert high - low < 0.9 * (bernstein[1] - bernstein[0])
-        assert high - low < 1.25 * (hedged[1] - hedged[0])
+CONFSEQ: dict[tuple[float, float, int], dict[str, tuple[float, float]]] = {
+    (8.0, 2.0, 40): {"bernstein": (0.60065, 0.98748), "hedged": (0.66375, 0.85000), "averaged": (0.68775, 0.84600)},
+    (8.0, 2.0, 160): {"bernstein": (0.76368, 0.86772), "hedged": (0.77600, 0.83800), "averaged": (0.78175, 0.84250)},
+    (8.0, 2.0, 640): {"bernstein": (0.78499, 0.82097), "hedged": (0.78875, 0.82000), "averaged": (0.78775, 0.81800)},
+    (0.5, 0.5, 40): {"bernstein": (0.32151, 0.81510), "hedged": (0.38175, 0.69625), "averaged": (0.38775, 0.72775)},
+    (0.5, 0.5, 160): {"bernstein": (0.38917, 0.58623), "hedged": (0.41050, 0.58475), "averaged": (0.39475, 0.56950)},
+    (0.5, 0.5, 640): {"bernstein": (0.45070, 0.55248), "hedged": (0.45575, 0.55500), "averaged": (0.45675, 0.54975)},
+    (50.0, 5.0, 40): {"bernstein": (0.71674, 1.00000), "hedged": (0.76200, 0.94550), "averaged": (0.79200, 0.92575)},
+    (50.0, 5.0, 160): {"bernstein": (0.86150, 0.95686), "hedged": (0.86900, 0.92275), "averaged": (0.87825, 0.91850)},
+    (50.0, 5.0, 640): {"bernstein": (0.89817, 0.92291), "hedged": (0.89975, 0.91625), "averaged": (0.90200, 0.91575)},
+}
+"""Intervals of 95% of the first so many beta values, by the package confseq 0.0.11 (``record_confseq.py``): the
+predictable plug-in empirical Bernstein, the hedged capital, and the capital of ten bets that are fixed beforehand and
+averaged over, all of Waudby-Smith and Ramdas (2024). The package cannot be imported beside NumPy 2."""
 
 
-def _predicted(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """The mean before each value, and the bet of equation 15 (26 with n in place of t log(t + 1) at a fixed time)."""
+def beta_values(a: float, b: float, count: int) -> np.ndarray:
+    return np.random.default_rng(1).beta(a, b, size=640)[:count]
+
+
+def ours(values: np.ndarray) -> tuple[float, float]:
+    one = Betting(values, np.full(len(values), 1 / len(values)), 0.0, 1.0, 2000)
+    return one.low(LEVEL), one.high(LEVEL)
+
+
+@pytest.mark.parametrize(("a", "b", "count"), CONFSEQ)
+def test_bets_are_as_narrow_as_those_of_the_package_confseq(a, b, count):
+    (low, high), theirs = ours(beta_values(a, b, count)), CONFSEQ[a, b, count]
+    widths = {name: most - least for name, (least, most) in theirs.items()}
+    assert low <= a / (a + b) <= high
+    assert high - low < 0.9 * widths["bernstein"] or count == 640
+    assert high - low < 1.02 * widths["bernstein"]
+    assert high - low < 1.15 * widths["hedged"]
+    # The same construction with other bets: ours are fixed by the most prompts there will be.
+    assert 0.9 * widths["averaged"] < high - low < 1.06 * widths["averaged"]
+    for end, beside in zip((low, high), theirs["averaged"], strict=True):
+        assert abs(end - beside) < 0.1 * widths["averaged"]
+
+
+def test_what_confseq_was_asked_is_what_is_asked_here():
+    """The hedged capital, written down here as its equation stands: the recorded ends are those of these values, to the
+    step of the package's grid."""
+    for (a, b, count), theirs in CONFSEQ.items():
+        assert _hedged(beta_values(a, b, count)) == pytest.approx(theirs["hedged"], abs=1e-3)
+
+
+def _hedged(values: np.ndarray, alpha: float = 2 * LEVEL) -> tuple[float, float]:
+    """Equation 26 of the paper, on a grid."""
     t = np.arange(1, len(values) + 1)
     means = (0.5 + np.cumsum(values)) / (t + 1)
     spreads = (0.25 + np.cumsum((values - means) ** 2)) / (t + 1)
     before = np.concatenate([[0.25], spreads[:-1]])
-    return np.concatenate([[0.5], means[:-1]]), np.sqrt(2 * np.log(2 / alpha) / (before * t * np.log(t + 1)))
-
-
-def _bernstein(values: np.ndarray, alpha: float = 2 * LEVEL) -> tuple[float, float]:
-    before, bets = _predicted(values, alpha)
-    bets = np.minimum(bets, 0.5)
-    error = (values - before) ** 2 * (-np.log(1 - bets) - bets)
-    middle, margin = (bets * values).sum() / bets.sum(), (math.log(2 / alpha) + error.sum()) / bets.sum()
-    return middle - margin, middle + margin
-
-
-def _hedged(values: np.ndarray, alpha: float = 2 * LEVEL) -> tuple[float, float]:
-    _, bets = _predicted(values, alpha)
-    means = np.linspace(0.0005, 0.9995, 2000)[:, None]
-    up = np.log1p(np.minimum(bets, 0.5 / means) * (values - means)).sum(axis=1)
-    down = np.log1p(-np.minimum(bets, 0.5 / (1 - means)) * (values - means)).sum(axis=1)
-    inside = means[:, 0][np.maximum(up, down) + math.log(0.5) < math.log(1 / alpha)]
+    bets = np.sqrt(2 * np.log(2 / alpha) / (before * t * np.log(t + 1)))
+    grid = np.linspace(0.0005, 0.9995, 2000)[:, None]
+    up = np.log1p(np.minimum(bets, 0.5 / grid) * (values - grid)).sum(axis=1)
+    down = np.log1p(-np.minimum(bets, 0.5 / (1 - grid)) * (values - grid)).sum(axis=1)
+    inside = grid[:, 0][np.maximum(up, down) + math.log(0.5) < math.log(1 / alpha)]
     return float(inside.min()), float(inside.max())
 
 
