@@ -142,9 +142,7 @@ def eap_ig(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order
         return (logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]).sum()
 
     attribute.tokenize_plus = as_they_are
-    model.set_use_attn_result(True)
-    model.set_use_split_qkv_input(True)
-    model.set_use_hook_mlp_in(True)
+    split(model)
     batches = [(tokens, other, None)]
     methods = {}
     for method, steps in order["methods"].items():
@@ -166,7 +164,90 @@ def _edge(sender: list[int], receiver: list[int]) -> str:
     return "a{}.h{}->a{}.h{}<q>".format(*sender, *receiver)
 
 
-PEERS = {"path_patching": path_patching, "eap_ig": eap_ig}
+def evaluate_graph(
+    model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order, timed: Timed
+) -> dict[str, Any]:
+    """Seconds to evaluate each circuit, and its figures [circuits, prompts]."""
+    from eap import evaluate, graph
+
+    as_they_are = None, torch.full((len(tokens),), tokens.shape[1], device=tokens.device), tokens.shape[1]
+    evaluate.tokenize_plus = lambda model, tokens: (tokens, *as_they_are)  # these are tokens already, all equally long
+    split(model)
+
+    def estimates(logits: Tensor, *_: Any) -> Tensor:
+        return logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]
+
+    def evaluated(level: int) -> list[float]:
+        circuit = graph.Graph.from_model(model)
+        for sender, receiver, which, at in order["edges"]:
+            if at <= level:
+                name = f"{_eap_name(sender)}->{_eap_name(receiver)}" + (f"<{which}>" if which else "")
+                circuit.edges[name].in_graph = True
+        with OnDevice(tokens.device):
+            return evaluate.evaluate_graph(model, circuit, [(tokens, other, None)], estimates, quiet=True).tolist()
+
+    seconds, figures = timed(lambda: [evaluated(level) for level in range(order["circuits"])])
+    return {"seconds": seconds, "figures": figures}
+
+
+def auto_circuit(model: HookedTransformer, tokens: Tensor, other: Tensor, order: Order, timed: Timed) -> dict[str, Any]:
+    """Seconds to run all circuits, which are parts of each other, and their figures [circuits, prompts]."""
+    from auto_circuit.data import PromptDataLoader, PromptDataset
+    from auto_circuit.prune import run_circuits
+    from auto_circuit.types import AblationType, PatchType
+    from auto_circuit.utils.graph_utils import patchable_model
+
+    split(model)
+    answers = [torch.tensor([order[name]], device=tokens.device) for name in ("answer", "wrong")]
+    each = [[answer] * len(tokens) for answer in answers]
+    prompts = PromptDataset(list(tokens), list(other), *each)
+    loader = PromptDataLoader(prompts, seq_len=None, diverge_idx=0, batch_size=len(tokens), shuffle=False)
+
+    def ran() -> list[list[float]]:
+        patchable = patchable_model(
+            model, factorized=True, slice_output="last_seq", separate_qkv=True, device=tokens.device
+        )
+        edges = {edge.name: edge for edge in patchable.edges}
+        scores = patchable.new_prune_scores()
+        levels = [0] * order["circuits"]
+        for sender, receiver, which, at in order["edges"]:
+            edge = edges[f"{_auto_name(sender, 'Start')}->{_auto_name(receiver, 'End')}{which and '.' + which.upper()}"]
+            scores[edge.dest.module_name][edge.patch_idx] = 1 / (1 + at)
+            levels[at] += 1
+        counts = [sum(levels[: at + 1]) for at in range(len(levels))]
+        found = run_circuits(patchable, loader, counts, scores, PatchType.TREE_PATCH, AblationType.RESAMPLE)
+        outputs = [torch.cat(list(found[count].values())) for count in counts]
+        return [(out[:, order["answer"]] - out[:, order["wrong"]]).tolist() for out in outputs]
+
+    seconds, figures = timed(ran)
+    return {"seconds": seconds, "figures": figures}
+
+
+def split(model: HookedTransformer) -> None:
+    """The inputs of every head's queries, keys and values, and every head's output, by themselves."""
+    model.set_use_attn_result(True)
+    model.set_use_split_qkv_input(True)
+    model.set_use_hook_mlp_in(True)
+
+
+def _eap_name(node: list[int] | str) -> str:
+    if isinstance(node, str):
+        return node
+    return f"a{node[0]}.h{node[1]}" if len(node) == 2 else f"m{node[0]}"
+
+
+def _auto_name(node: list[int] | str, end: str) -> str:
+    if isinstance(node, str):
+        return f"Resid {end}"
+    return f"A{node[0]}.{node[1]}" if len(node) == 2 else f"MLP {node[0]}"
+
+
+PEERS = {
+    "path_patching": path_patching,
+    "eap_ig": eap_ig,
+    "evaluate_graph": evaluate_graph,
+    "auto_circuit": auto_circuit,
+}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -81,7 +81,7 @@ def with_path_patching(
     asked = {row.case: experiments(CASES[row.case].worlds(model.geometry)) for row in rows}
     samples = {case: sample_of(some) for case, some in asked.items() if all(_is_a_path(each.world) for each in some)}
     order = {"sweeps": {case: [_path(each.world, prompts[0]) for each in some] for case, some in samples.items()}}
-    answer = _asked("path_patching", peers.path_patching, "path_patching.py", rows[0].shape, prompts, order, peers)
+    answer = asked_of("path_patching", peers.path_patching, "path_patching.py", rows[0].shape, prompts, order, peers)
     if isinstance(answer, Missing):
         return list(rows), f"path_patching: {answer.reason}"
     filled = []
@@ -105,7 +105,7 @@ def with_eap_ig(
     prompts = prompts[:PROMPTS]
     edges = _edges(model) if any(row.case == "d" for row in rows) else []
     order = {"methods": METHODS, "edges": [[_place(sender), _place(receiver)] for sender, receiver in edges]}
-    answer = _asked("eap_ig", peers.eap_ig, "src/eap", rows[0].shape, prompts, order, peers)
+    answer = asked_of("eap_ig", peers.eap_ig, "src/eap", rows[0].shape, prompts, order, peers)
     if isinstance(answer, Missing):
         return list(rows), f"EAP-IG: {answer.reason}", []
     cost = answer["methods"][EAP_IG]["seconds"] / answer["forward"]
@@ -183,7 +183,7 @@ def _place(head: Component) -> list[int]:
 # --- a process of its own ------------------------------------------------------------------------------
 
 
-def _asked(
+def asked_of(
     peer: str,
     source: Path | None,
     inside: str,
@@ -194,7 +194,8 @@ def _asked(
 ) -> dict[str, Any] | Missing:
     """A peer's answer to an order, or why there is none."""
     if source is None or peers.python is None:
-        return Missing(f"not measured, give --peers-python and --{peer.replace('_', '-')}")
+        option = {"evaluate_graph": "eap-ig"}.get(peer, peer.replace("_", "-"))
+        return Missing(f"not measured, give --peers-python and --{option}")
     with TemporaryDirectory() as folder:
         into = Path(folder)
         code = _code(source, inside, into / "code")

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.cases import CASES
 from benchmarks.models import SHAPES, model_of, prompts_of
-from benchmarks.peers import Missing, Peers, _asked, _code, _is_a_path, _path
+from benchmarks.peers import Missing, Peers, _code, _is_a_path, _path, asked_of
 from circuitdsl.components import Head
 from circuitdsl.engine.batch import tokens_at
 from circuitdsl.measures.experiments import Ablated, Patched
@@ -52,7 +52,7 @@ def test_a_python_without_what_the_peer_needs(tmp_path, warm):
     python.write_text(f'#!/bin/sh\n{without_options}\nexec {shlex.join(warm)} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     peers = Peers(python=python, path_patching=tmp_path)
-    answer = _asked("path_patching", tmp_path, "path_patching.py", "tiny", PROMPTS, {"sweeps": {}}, peers)
+    answer = asked_of("path_patching", tmp_path, "path_patching.py", "tiny", PROMPTS, {"sweeps": {}}, peers)
     assert isinstance(answer, Missing)
     assert answer.reason.startswith("could not run: ImportError: ")  # HookedTransformer left TransformerLens in 4.0
     assert "HookedTransformer" in answer.reason
@@ -78,5 +78,5 @@ def test_code_comes_from_a_folder_or_from_a_bare_repository(tmp_path):
 
 def test_a_repository_without_the_peer_is_named(tmp_path):
     peers = Peers(python=Path(sys.executable), eap_ig=tmp_path)
-    answer = _asked("eap_ig", tmp_path, "src/eap", "tiny", PROMPTS, {}, peers)
+    answer = asked_of("eap_ig", tmp_path, "src/eap", "tiny", PROMPTS, {}, peers)
     assert answer == Missing(f"{tmp_path} is neither a folder with src/eap nor a git repository that holds it")

@@ -1,8 +1,8 @@
 """What the package confseq says of the values of ``test_looks.beta_values``: prints the table ``test_looks.CONFSEQ``.
 
 Run by ``PYTHONPATH=confseq-0.0.11/src PYTHON record_confseq.py``, two CPU minutes, with a Python that has ``numpy<2``,
-``scipy``, ``matplotlib`` and ``multiprocess``. The folder is that of ``pip download --no-deps confseq``, unpacked: what the
-package has in C++, for which Boost's headers are needed, is not used.
+``scipy``, ``matplotlib`` and ``multiprocess``. The folder is that of ``pip download --no-deps confseq``, unpacked: what
+the package has in C++, for which Boost's headers are needed, is not used.
 """
 
 import numpy as np
