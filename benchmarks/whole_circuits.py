@@ -27,11 +27,11 @@ from benchmarks.tables import table
 from benchmarks.timing import clock_of, forward_time
 from circuitdsl.components import ALL, Component, Embed, Geometry, Head, Mlp, Node
 from circuitdsl.engine.fast.engine import FastEngine
-from circuitdsl.engine.plain.engine import PlainEngine
 from circuitdsl.measures.experiments import EdgesKept, Experiment, NodeEdge
 from circuitdsl.measures.measurement import Failure
 
 LENGTH = 16  # tokens of a prompt
+OURS = "circuitdsl"
 PEERS = (("EAP-IG's evaluate_graph", "evaluate_graph", "src/eap"), ("auto-circuit", "auto_circuit", "auto_circuit"))
 
 
@@ -86,15 +86,14 @@ def _before(sender: Component, receiver: Component) -> bool:
 
 
 def measured(shape: str, few: int, sizes: Sequence[int], peers: Peers, auto_circuit: Path | None) -> list[Told]:
-    """Ours with both engines, then the peers'."""
+    """Ours, by the default engine, then the peers'."""
     model, prompts = model_of(shape), prompts_of(few, LENGTH, SHAPES[shape].vocabulary)
     some = circuits(model.geometry, sizes)
     asked = [Experiment(DATA, circuit.world, LOGIT_DIFF) for circuit in some]
     forward = forward_time(model, prompts)
-    told = []
-    for name, engine in (("fast engine", FastEngine(model)), ("plain engine", PlainEngine(model))):
-        seconds, results = clock_of(model).timed(lambda engine=engine: engine.run(DATA, prompts, 0, few, asked))
-        told.append(Told(name, seconds / forward, np.stack([_read(results[each]) for each in asked])))
+    engine = FastEngine(model)
+    seconds, results = clock_of(model).timed(lambda: engine.run(DATA, prompts, 0, few, asked))
+    told = [Told(OURS, seconds / forward, np.stack([_read(results[each]) for each in asked]))]
     level = {edge: at for at, each in reversed(list(enumerate(some))) for edge in each.edges}
     order = {
         "circuits": len(some),
@@ -125,17 +124,16 @@ def _name(node: Component | None) -> list[int] | str:
 
 
 def rows(told: Sequence[Told]) -> Iterator[tuple[str, ...]]:
-    """A line a tool: its cost, over the fast engine's, and how far its figures are from the plain engine's, over the
-    largest of these."""
-    fast, plain = (next(each for each in told if each.tool == name) for name in ("fast engine", "plain engine"))
+    """A line a tool: its cost, over ours, and how far its figures are from ours, over the largest of these."""
+    (ours,) = (each for each in told if each.tool == OURS)
     for each in told:
         if each.cost is None or each.figures is None:
             yield each.tool, each.reason, "", ""
             continue
-        assert fast.cost is not None
-        assert plain.figures is not None
-        apart = abs(each.figures - plain.figures).max() / abs(plain.figures).max()
-        yield each.tool, f"{each.cost:.1f}", f"{each.cost / fast.cost:.1f}", f"{apart:.1e}"
+        assert ours.cost is not None
+        assert ours.figures is not None
+        apart = abs(each.figures - ours.figures).max() / abs(ours.figures).max()
+        yield each.tool, f"{each.cost:.1f}", f"{each.cost / ours.cost:.1f}", f"{apart:.1e}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -154,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = measured(asked.shape, asked.prompts, sizes, peers, asked.auto_circuit)
     edges = [len(each.edges) for each in circuits(model_of(asked.shape).geometry, sizes)]
     print(f"{asked.shape}-shaped, {asked.prompts} prompts; circuits of {edges} edges\n")
-    print(table(("tool", "forward passes", "of the fast engine", "difference"), list(rows(told))))
+    print(table(("tool", "forward passes", "of ours", "difference"), list(rows(told))))
 
 
 if __name__ == "__main__":
