@@ -186,6 +186,11 @@ def test_figures_of_fewer_prompts_than_the_page_says_have_their_own_number():
         "What it changes, on 60 prompts",
     ):
         assert said in shown, said
+    after = Arm("all", *[Estimate(0.7, 0.6, 0.8)] * 4, 1.0, 2.0)
+    whole = in_a_sequence()
+    arms = (*whole.interventions[0].arms, after)
+    brief = replace(whole, interventions=(replace(whole.interventions[0], arms=arms),))
+    assert "accuracy on 60 prompts 90.0% before" in text_of(brief)
     assert "on 60 prompts" not in text_of(report(), verbose=True)
     assert "on 200 prompts" not in text_of(report(), verbose=True)
 

@@ -39,8 +39,13 @@ def _arms(report: InterventionReport) -> Iterator[Subsection]:
         said.insert(0, f"random heads are as accurate as the real ones with p {p_value(report.p_value)}")
     if said or report.notes:
         blocks.append(Prose((*said, *report.notes), note=True))
+    yield Subsection(f"What it does, in part and by other heads{_where(report)}", tuple(blocks))
+
+
+def _where(report: InterventionReport) -> str:
+    """On how many prompts, where claims took more."""
     where = on_prompts(report.first, report.prompts)
-    yield Subsection(f"What it does, in part and by other heads{where and ','}{where}", tuple(blocks))
+    return f",{where}" if where else ""
 
 
 def _arm(arm: Arm, name: str) -> Row:
@@ -78,7 +83,7 @@ def _downstream(report: InterventionReport) -> Iterator[Subsection]:
         head = ("head", "roles", "before", "after", "change", "p")
         caption = f"{plural(len(rows), 'head')} after it"
         table = Table(caption=caption, head=head, rows=rows, folded=True)
-        yield Subsection(f"Attention {each.where}", (table,))
+        yield Subsection(f"Attention {each.where}{_where(report)}", (table,))
 
 
 def _direct(report: InterventionReport) -> Iterator[Subsection]:
@@ -88,7 +93,7 @@ def _direct(report: InterventionReport) -> Iterator[Subsection]:
     head = ("head", "roles", "before", "under it", "change", "p")
     about = Prose(("The metric's change if a head's path to the logits is patched.",), note=True)
     table = Table(caption=plural(len(rows), "head"), head=head, rows=rows, folded=True)
-    yield Subsection("Direct effects of the heads after it", (about, table))
+    yield Subsection(f"Direct effects of the heads after it{_where(report)}", (about, table))
 
 
 def _change(change: Change, unit: str) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def intervention_result(report: InterventionReport) -> RenderableType:
         return Group()
     before, after = arms["none"], arms["all"]
     said = [
-        f"{report.accuracy} {number(before.accuracy.value, 'share')} before",
+        f"{report.accuracy}{on_prompts(report.first, report.prompts)} {number(before.accuracy.value, 'share')} before",
         f"{estimate(after.accuracy, 'share')} after",
         f"{after.repaired:g} repaired",
         f"{after.broken:g} broken",
