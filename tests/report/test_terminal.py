@@ -159,21 +159,27 @@ def in_a_sequence() -> Report:
     """The sample as if its claims had begun with 60 prompts and one of them had taken 2,000."""
     whole = report()
     (circuit,), (intervention,) = whole.circuits, whole.interventions
+    found = Estimate(3.5, 3.0, 4.0)
     method = replace(circuit.circuit.method, prompts_first=60, prompts_most=2000)
     circuit = replace(
         circuit,
         circuit=replace(circuit.circuit, method=method),
         prompts=2000,
-        performance=Performance(*[Estimate(3.5, 3.0, 4.0)] * 3, Verdict.HOLDS, 0.95, 60),
+        performance=Performance(found, found, found, Verdict.HOLDS, 0.95, 60),
         claims=tuple(
             replace(outcome, variants=tuple(replace(each, prompts=60) for each in outcome.variants))
             for outcome in circuit.claims
         ),
     )
-    same = Arm("none", *[Estimate(0.9, 0.8, 1.0)] * 4, 0.0, 0.0)
+    arms = (arm("none", 0.9), arm("all", 0.7))
     return replace(
-        whole, circuits=(circuit,), interventions=(replace(intervention, first=60, accuracy="accuracy", arms=(same,)),)
+        whole, circuits=(circuit,), interventions=(replace(intervention, first=60, accuracy="accuracy", arms=arms),)
     )
+
+
+def arm(name: str, accuracy: float) -> Arm:
+    found = Estimate(accuracy, accuracy - 0.1, accuracy + 0.1)
+    return Arm(name, found, found, found, found, repaired=1.0, broken=2.0)
 
 
 def test_figures_of_fewer_prompts_than_the_page_says_have_their_own_number():
@@ -186,11 +192,7 @@ def test_figures_of_fewer_prompts_than_the_page_says_have_their_own_number():
         "What it changes, on 60 prompts",
     ):
         assert said in shown, said
-    after = Arm("all", *[Estimate(0.7, 0.6, 0.8)] * 4, 1.0, 2.0)
-    whole = in_a_sequence()
-    arms = (*whole.interventions[0].arms, after)
-    brief = replace(whole, interventions=(replace(whole.interventions[0], arms=arms),))
-    assert "accuracy on 60 prompts 90.0% before" in text_of(brief)
+    assert "accuracy on 60 prompts 90.0% before" in text_of(in_a_sequence())
     assert "on 60 prompts" not in text_of(report(), verbose=True)
     assert "on 200 prompts" not in text_of(report(), verbose=True)
 
