@@ -80,9 +80,12 @@ def to_spec(
     """
     require(heading, Heading, "a specification has a Heading", 'write Heading("found", "gpt2", "ioi")')
     if not graph.members():
+        scored = any(each.score is not None for each in (*graph.edges, *graph.nodes))
         raise InputError(
             "nothing is marked as being in the circuit",
-            "choose by scores: --top 200 --by absolute, or --threshold 0.01",
+            "choose by scores: --top 200 --by absolute, or --threshold 0.01 --by absolute"
+            if scored
+            else "it has no scores either to choose by: name a file that lists nodes or edges",
         )
     task_tree, info = _task(heading, environment)
     _check_shape(graph, environment.geometry(heading.model))
@@ -164,7 +167,7 @@ def _task(heading: Heading, environment: Environment) -> tuple[t.Task, TaskInfo]
 
 
 def _check_positions(graph: Graph, info: TaskInfo) -> None:
-    known = (*(each.name for each in info.positions), "END", "all")
+    known = tuple(dict.fromkeys((*(each.name for each in info.positions), "END", "all")))
     for node in _nodes(graph):
         if node.position.name not in known:
             near = nearest(node.position.name, known)

@@ -44,6 +44,8 @@ def matrix(field: Field, shape: tuple[int, ...], boolean: bool = False) -> list[
     found = field.value
     if not isinstance(found, torch.Tensor):
         field.wrong(f"a {type(found).__name__} is no tensor", f"it should be a tensor of shape {list(shape)}")
+    if found.layout != torch.strided or found.is_nested or found.is_meta:
+        field.wrong("it is a sparse or nested tensor, or one without values", "save a dense one: tensor.to_dense()")
     if tuple(found.shape) != shape:
         field.wrong(f"its shape is {list(found.shape)}", f"this model needs {list(shape)}: name the file's own model")
     if boolean and found.dtype != torch.bool:

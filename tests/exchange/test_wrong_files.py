@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,11 @@ TEXTS = {
     "circuitkit": ('{"A0.7": 0.5}', "circuitkit", ['["A0.7"]: toy has no node that sends called `A0.7`']),
     "gv": ('digraph {\n "<a0.0>" -> "<a1.0>"\n "<a9.9>" [color=red]\n}', "knowledge-circuits", ["line 3: toy has no"]),
     "gv_other": ("digraph {\n subgraph cluster { }\n}", "knowledge-circuits", ["line 2: `subgraph cluster { }` is no"]),
+    "gv_cut_off": (
+        'digraph {\n "<a0.0>" -> "<a1.0>"\n "<a0.1>" -> "<a1',
+        "knowledge-circuits",
+        ["line 3: the graph ends before its `}`", "export it again"],
+    ),
     "entity": ('{"mover": [[1, 0], [0, 7]]}', "entity-tracking", ["mover[1]: toy has no head 7 in layer 0"]),
     "entity_short": ('{"mover": [[1]]}', "entity-tracking", ["mover[0]: a head has two numbers"]),
     "entity_twice": ('{"mover": [[1, 0], [1, 0]]}', "entity-tracking", ["mover[1]: head 1.0 stands in mover a second"]),
@@ -197,6 +204,13 @@ def small_tensors() -> dict:
     return torch.load(io.BytesIO(cd.exchange.write(SMALL, "eap-pt").data), weights_only=True)
 
 
+def nested() -> torch.Tensor:
+    """Rows of two lengths. Making one warns, reading it does not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.nested.nested_tensor([torch.zeros(3), torch.zeros(2)])
+
+
 def _in_of_no_edge(content: dict) -> None:
     content["edges_in_graph"][5, 0] = True
 
@@ -213,6 +227,9 @@ TENSORS = {
     "no_edge": (_in_of_no_edge, "edges_in_graph: a1.h1->a0.h0<q> is no edge of toy"),
     "no_edge_scored": (_score_of_no_edge, "edges_scores: m1->a0.h0<q> is no edge of toy"),
     "nan": (lambda c: c["edges_scores"].fill_(float("nan")), "edges_scores[0][0]: NaN is no score"),
+    "sparse": (lambda c: c.update(edges_scores=c["edges_scores"].to_sparse()), "edges_scores: it is a sparse or"),
+    "no_values": (lambda c: c.update(edges_scores=c["edges_scores"].to("meta")), "edges_scores: it is a sparse or"),
+    "nested": (lambda c: c.update(edges_scores=nested()), "edges_scores: it is a sparse or nested tensor"),
     "more": (lambda c: c.update(gradients=torch.zeros(3)), "gradients: this key is not known"),
 }
 
@@ -290,8 +307,13 @@ def test_what_no_format_can_hold_is_told():
 
 def test_what_is_no_specification_is_told(tmp_path: Path):
     spec = cd.exchange.to_spec
-    with pytest.raises(InputError, match="nothing is marked as being in the circuit"):
+    with pytest.raises(InputError, match="nothing is marked as being in the circuit") as found:
         spec(cd.exchange.Graph(TOY), HEADING, ENVIRONMENT)
+    assert "it has no scores either" in str(found.value.remedy)
+    scored = cd.exchange.Graph(TOY, edges=(replace(SMALL.edges[0], included=False, score=0.5),))
+    with pytest.raises(InputError, match="nothing is marked as being in the circuit") as found:
+        spec(scored, HEADING, ENVIRONMENT)
+    assert "--threshold 0.01 --by absolute" in str(found.value.remedy)
     with pytest.raises(InputError, match="is no task"):
         spec(SMALL, cd.exchange.Heading("a", "toy", "ioi role r { 0.1 }"), ENVIRONMENT)
     with pytest.raises(InputError, match="no node stands at position 3"):
@@ -302,8 +324,9 @@ def test_what_is_no_specification_is_told(tmp_path: Path):
         spec(SMALL, cd.exchange.Heading("a", "side_by_side", "ioi"), ENVIRONMENT)
     (tmp_path / "q.json").write_text('[{"position": 18, "layer": 0, "is_head": true, "num": 1, "tags": []}]')
     graph = cd.exchange.read(tmp_path / "q.json", TOY)
-    with pytest.raises(InputError, match=r"0\.1 stands at position 18, and task ioi has none of that name"):
+    with pytest.raises(InputError, match=r"0\.1 stands at position 18, and task ioi has none of that name") as found:
         spec(graph, HEADING, ENVIRONMENT)
+    assert str(found.value.remedy).endswith("positions: IO, S1, S2, END, all")
     (tmp_path / "r.json").write_text('{"a": [[1, 0]], "b": [[1, 0]]}')
     with pytest.raises(InputError, match=r"1\.0 is in roles a and b at the same position"):
         spec(cd.exchange.read(tmp_path / "r.json", TOY), HEADING, ENVIRONMENT)

@@ -45,6 +45,7 @@ def names(geometry: Geometry) -> Names:
 
 def _read(content: Field, geometry: Geometry) -> Graph:
     table = names(geometry)
+    _require_whole(content)
     edges: list[tuple[GraphEdge, Field]] = []
     nodes: dict[Node, GraphNode] = {}
     for line in Field(_without_attributes(content.text()), content.file).lines():
@@ -63,6 +64,14 @@ def _read(content: Field, geometry: Geometry) -> Graph:
     graph = Graph(geometry, once(edges))
     joined = graph.joined_nodes()
     return replace(graph, nodes=tuple(each for node, each in nodes.items() if node not in joined))
+
+
+def _require_whole(content: Field) -> None:
+    """Raise InputError for a graph that is not closed: what was cut off would be left out unseen."""
+    signs = [_TEXT_OR_ATTRIBUTES.sub("", line.text()) for line in content.lines()]
+    if sum(line.count("{") for line in signs) > sum(line.count("}") for line in signs):
+        place = Field(None, content.file, f"line {len(content.text().splitlines())}")
+        place.wrong("the graph ends before its `}`", "the file may be cut off: export it again")
 
 
 def _without_attributes(text: str) -> str:
