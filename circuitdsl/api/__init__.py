@@ -14,6 +14,7 @@ from circuitdsl.api.comparing import changes, compare, compare_function, diff
 from circuitdsl.api.drafting import draft, plan_draft
 from circuitdsl.api.drifting import drift
 from circuitdsl.api.environments import environment, require_shapes, tolerant_environment
+from circuitdsl.api.graphs import measure_graphs
 from circuitdsl.api.linting import fix_text, format, lint, lint_text, with_prompts_read
 from circuitdsl.api.panels import panel
 from circuitdsl.api.prompts import with_prompt_count, with_prompts
@@ -44,6 +45,7 @@ __all__ = [
     "lint_text",
     "load",
     "measure_atlas",
+    "measure_graphs",
     "panel",
     "plan",
     "plan_draft",

@@ -7,6 +7,7 @@ from numbers import Real
 from pathlib import Path
 
 from circuitdsl.arguments import Argument, a, checked_by, file, flag, several, text, whole
+from circuitdsl.exchange.graph import Graph
 from circuitdsl.language.circuit import Comparison
 from circuitdsl.report.output import View
 
@@ -44,6 +45,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "dictionaries": Argument(
         "a list of texts, each as in a circuit", """dictionaries=['a1 at attn_out 1 from "folder"']""", _texts
     ),
+    "graphs": Argument("a Graph", 'cd.exchange.read("found.json", cd.models.geometry_of("mini"))', a(Graph)),
     "align": Argument("pairs of roles", '[("mover", "fetcher")]', several),
     "warned": Argument("a function that is told of findings", "warned=print", callable),
     # where and how it is measured

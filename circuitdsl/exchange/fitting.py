@@ -41,6 +41,7 @@ def fit(graph: Graph, holds: frozenset[Aspect]) -> Fitted:
     lost: list[str] = []
     added: list[str] = []
     if "edges" in holds and "indirect" not in holds and graph.recomputing:
+        lost += _reads_all(graph)
         graph, added = _spelled_out(graph)
         lost += _dead_ends(graph)
     implied = frozenset[Aspect]() if "edges" in holds else _OF_EDGES
@@ -179,6 +180,15 @@ def _spelled_out(graph: Graph) -> tuple[Graph, list[str]]:
     if leaving:
         added.append(f"{counted(len(leaving), 'edge')} to the logits, from listed nodes that send along no edge")
     return replace(graph, edges=without_repeats((*edges, *entering))), added
+
+
+def _reads_all(graph: Graph) -> Iterator[str]:
+    """What a circuit of roles that states edges, too, means by its roles and these tools do not."""
+    if graph.included and any(each.included and each.node.component.claims_to_matter for each in graph.nodes):
+        yield (
+            "that a node in a role reads all that the circuit has before it: here it reads what an edge leads to "
+            "(without any edge, a circuit of roles is written with all edges)"
+        )
 
 
 def _whole(graph: Graph) -> tuple[Graph, list[str]]:

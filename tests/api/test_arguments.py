@@ -15,6 +15,7 @@ import pytest
 
 import circuitdsl as cd
 from circuitdsl import api
+from circuitdsl.components import ALL, Head, Node
 from circuitdsl.errors import InputError
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.language.diagnostics import SpecError
@@ -115,6 +116,10 @@ class Odd:
     """What no argument can be."""
 
 
+EDGE = cd.exchange.Graph(
+    cd.environment().geometry("mini"), (cd.exchange.GraphEdge(Node(Head(3, 0), ALL), receiver=None),)
+)
+
 ENOUGH: dict[str, Callable[[Circuit], tuple[object, ...]]] = {
     "atlas": lambda c: (c, replace(c, name="d"), replace(c, name="e")),
     "attribute": lambda c: (c,),
@@ -133,6 +138,7 @@ ENOUGH: dict[str, Callable[[Circuit], tuple[object, ...]]] = {
     "lint_text": lambda c: (TEXT, "name"),
     "load": lambda c: (TEXT_FILE,),
     "measure_atlas": lambda c: (c, replace(c, name="d"), replace(c, name="e")),
+    "measure_graphs": lambda c: ("ioi", EDGE),
     "panel": lambda c: (TEXT_FILE, ["mini"]),
     "plan": lambda c: (TEXT_FILE,),
     "plan_draft": lambda c: ("ioi",),

@@ -173,6 +173,16 @@ def test_no_node_that_is_written_vanishes_when_it_is_read_there(text: str, tmp_p
     assert {str(each.node.component) for each in graph.nodes if each.included} == kept - {"None"}
 
 
+def test_that_roles_read_all_before_them_is_lost_where_edges_are_stated(tmp_path: Path):
+    """Of a circuit of roles alone nothing is lost, for it is written with all edges."""
+    _, written = exported(HEADS.replace("} }", "} edge 0.1 -> 1.0.v }"), "eap", tmp_path)
+    assert any(
+        said.startswith("that a node in a role reads all that the circuit has before it") for said in written.lost
+    )
+    for text in (HEADS, "circuit a { model toy task ioi edge 0.1 at END -> logits : strict }"):
+        assert not any("in a role reads" in said for said in exported(text, "eap", tmp_path)[1].lost)
+
+
 def test_an_open_edge_gets_the_ways_through_mlps_and_a_strict_one_does_not(tmp_path: Path):
     edge = "circuit a {{ model toy task ioi edge 0.1 at END -> 1.0.q at END {} edge 1.0 at END -> logits : strict }}"
     graph, written = exported(edge.format(""), "eap", tmp_path)
