@@ -7,7 +7,6 @@ from numbers import Real
 from pathlib import Path
 
 from circuitdsl.arguments import Argument, a, checked_by, file, flag, several, text, whole
-from circuitdsl.exchange.graph import Graph
 from circuitdsl.language.circuit import Comparison
 from circuitdsl.report.output import View
 
@@ -20,6 +19,12 @@ def _is_store(value: object) -> bool:
     from circuitdsl.engine.store import Store
 
     return isinstance(value, bool | Store | None)
+
+
+def _is_graph(value: object) -> bool:
+    from circuitdsl.exchange.graph import Graph
+
+    return isinstance(value, Graph)
 
 
 def _found(kind: str) -> Callable[[object], bool]:
@@ -45,7 +50,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "dictionaries": Argument(
         "a list of texts, each as in a circuit", """dictionaries=['a1 at attn_out 1 from "folder"']""", _texts
     ),
-    "graphs": Argument("a Graph", 'cd.exchange.read("found.json", cd.models.geometry_of("mini"))', a(Graph)),
+    "graphs": Argument("a Graph", 'cd.exchange.read("found.json", cd.models.geometry_of("mini"))', _is_graph),
     "align": Argument("pairs of roles", '[("mover", "fetcher")]', several),
     "warned": Argument("a function that is told of findings", "warned=print", callable),
     # where and how it is measured

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import circuitdsl as cd
-from circuitdsl.components import ALL, Embed, Head, Node
+from circuitdsl.components import ALL, Embed, Head, Node, PosEmbed
 from circuitdsl.errors import InputError
-from circuitdsl.exchange.graph import Graph, GraphEdge
+from circuitdsl.exchange.graph import Graph, GraphEdge, GraphNode
 from circuitdsl.language.circuit import Circuit
 
 MODEL = "planted-ioi"
@@ -73,6 +73,21 @@ def test_what_cannot_be_measured_is_told(planted: Graph):
         cd.measure_graphs("ioi", planted, Graph(SHAPE), model=MODEL)
     with pytest.raises(InputError, match="the circuit is one of planted-ioi, and mini has another shape"):
         cd.measure_graphs("ioi", planted, model="mini")
+
+
+def test_a_graph_of_which_edges_are_not_all_is_refused(planted: Graph):
+    """Its edges alone would keep something else: of this circuit nothing, where it keeps all."""
+    whole = cd.exchange.of_circuit(planted_circuit())
+    with pytest.raises(InputError, match="graph 1 is a circuit of the language: nodes that it lists read all before"):
+        cd.measure_graphs("ioi", whole, model=MODEL)
+    half = GraphNode(Node(Head(0, 0), ALL), neurons=(True, False) * (SHAPE.d_model // 2))
+    with pytest.raises(InputError, match="graph 1 has more than edges between whole nodes: "):
+        cd.measure_graphs("ioi", replace(planted, nodes=(half,)), model=MODEL)
+    place = GraphEdge(Node(PosEmbed(), ALL), Node(Head(0, 0), ALL), "q")
+    with pytest.raises(InputError, match="graph 1 has more than edges between whole nodes: "):
+        cd.measure_graphs("ioi", replace(planted, edges=(*planted.edges, place)), model=MODEL)
+    with pytest.raises(InputError, match="no edge in the circuit"):
+        cd.measure_graphs("ioi", Graph(SHAPE, nodes=(GraphNode(Node(Head(0, 0), ALL)),)), model=MODEL)
 
 
 def test_a_share_of_a_task_that_the_model_does_not_do_is_refused(planted: Graph):
