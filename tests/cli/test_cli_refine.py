@@ -43,10 +43,16 @@ DROPPED = (
 )
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where results are kept: what one test measures is at hand in the others, which look at what is printed."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def _elsewhere(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CIRCUITDSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CIRCUITDSL_CACHE", str(cache))
     Path("my.circuit").write_text(SPEC, encoding="utf-8")
 
 
