@@ -267,7 +267,7 @@ def test_near_the_bound_nothing_is_called_true_or_false(tmp_path: Path):
 
 
 def test_planted_models_are_judged_right_where_effects_are_large():
-    found = trials(range(3))
+    found = trials((0, 1, 3))  # on 20, 60 and 20 prompts: of 200 each figure costs as much again
     assert sum(number for name, number in found.items() if name.endswith("/models")) >= 3
     held = [name for name in found if "/detected/0.5/" in name and name.endswith("/holds")]
     failed = [name for name in found if "/detected/0.5/" in name and name.endswith("/fails")]

@@ -177,7 +177,7 @@ def test_a_workbench_remembers_without_a_store(mini):
 
 def test_both_engines_say_the_same(mini):
     body = """
-    method { prompts 8 reference 2 }
+    method { prompts 4 reference 2 }
     role lookup at S2 { 1.0 1.1 }
     role fetcher at END { 3.0 3.7 }
     edge lookup -> fetcher.kv

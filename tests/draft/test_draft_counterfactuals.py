@@ -137,7 +137,8 @@ def test_a_draft_that_is_no_whole_says_so(store: cd.Store):
 
 
 def test_an_edge_has_the_effect_that_it_has_in_a_method_of_that_counterfactual(store: cd.Store):
-    text = "circuit c {{ model mini task ioi method {{ prompts 24 {} }} edge 3.0 at END -> logits {} : raises }}"
+    text = """circuit c {{ model mini task ioi method {{ prompts 24 reference 4 members none {} }}
+      edge 3.0 at END -> logits {} : raises }}"""
     values = [
         cd.check(cd.load(text=text.format(method, edge)), unexplained=False, store=store).circuits[0].claims[0].estimate
         for method, edge in (("", "against s2_io"), ("against s2_io", ""), ("", ""))
