@@ -19,7 +19,7 @@ import numpy as np
 
 import circuitdsl as cd
 from circuitdsl.check.bench import Bench
-from circuitdsl.check.search import beyond, raced
+from circuitdsl.check.search import Told, beyond, raced
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.components import Node
 from circuitdsl.judge.race import Raced, early_looks, sketched_looks
@@ -61,7 +61,8 @@ def searched(plan: CircuitPlan, sketches: Mapping[Node, Started], bench: Drawn) 
     looks = (sketched_looks if sketches else early_looks)(size)
     known = bench.measure(plan.unlisted.values(), size)
     by_node = {node: known[job] for node, job in plan.unlisted.items()}
-    race = raced(plan.unlisted, sketches, size, looks, number, method, bench)
+    told = Told(method.floor, 1 - method.confidence, number)
+    race = raced(plan.unlisted, sketches, size, looks, told, bench)
     return race, list(beyond(by_node, number, method, bench))
 
 

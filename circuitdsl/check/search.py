@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,20 +22,33 @@ from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.errors import InputError
 from circuitdsl.judge.evidence import FEWEST, Student
-from circuitdsl.judge.race import MISS, Raced, Sketch, early_looks, out_of_reach, race, sketched_looks
+from circuitdsl.judge.race import MISS, Correction, Raced, Sketch, early_looks, out_of_reach, race, sketched_looks
 from circuitdsl.judge.screen import screen
 from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Method
-from circuitdsl.measures.estimands import Contrast, Mean
+from circuitdsl.measures.estimands import Mean, Ratio, column
 from circuitdsl.measures.experiments import Data
-from circuitdsl.measures.measurement import Failure, Measurement, data_of
+from circuitdsl.measures.measurement import Array, Failure, Measurement, data_of
 from circuitdsl.outcome import HeadOutcome, Screening, Search
 from circuitdsl.plan.circuit import CircuitPlan
 from circuitdsl.plan.job import Started
 from circuitdsl.plan.lockstep import measure
 
+Item = TypeVar("Item", bound=Hashable)
+
 Rows = Mapping[Node, Started]
 Known = Mapping[Node, Measurement | Failure]
+
+
+@dataclass(frozen=True)
+class Told:
+    """How it is told which of ``number`` items are beyond the ``floor``: by p-values that are ``corrected`` for all of
+    them and are at most the ``level``."""
+
+    floor: float
+    level: float
+    number: int
+    corrected: Correction = holm
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,7 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     looks = (
         (sketched_looks if sketches else early_looks)(prompts) if screening is None and not method.prompts_all else ()
     )
-    left = raced(rows, sketches, prompts, looks, number, method, bench)
+    left = raced(rows, sketches, prompts, looks, Told(method.floor, 1 - method.confidence, number), bench)
     known = bench.measure((rows[node] for node in left.rest), method.prompts_first)
     found = beyond({node: known[rows[node]] for node in left.rest}, number, method, bench)
     fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
@@ -82,38 +96,46 @@ def _data(circuit: Circuit) -> Data:
 
 
 def raced(
-    rows: Rows, sketches: Rows, prompts: int, looks: Sequence[int], number: int, method: Method, bench: Bench
-) -> Raced[Node]:
+    rows: Mapping[Item, Started],
+    sketches: Mapping[Item, Started],
+    prompts: int,
+    looks: Sequence[int],
+    told: Told,
+    bench: Bench,
+) -> Raced[Item]:
     """A race of which those drop out that would not be found on all prompts, as far as they and ``sketches`` tell."""
     estimated = bench.measure(sketches.values(), prompts)
 
-    def settled(nodes: Sequence[Node], count: int) -> frozenset[Node]:
-        known = bench.measure((rows[node] for node in nodes), count)
-        measured = {node: m for node in nodes if isinstance(m := known[rows[node]], Measurement)}
+    def settled(items: Sequence[Item], count: int) -> frozenset[Item]:
+        known = bench.measure((rows[item] for item in items), count)
+        measured = {item: m for item in items if isinstance(m := known[rows[item]], Measurement)}
         sketched = {
-            node: _sketch(whole, each, bench)
-            for node, each in measured.items()
-            if node in sketches and isinstance(whole := estimated[sketches[node]], Measurement)
+            item: _sketch(whole, each, bench)
+            for item, each in measured.items()
+            if item in sketches and isinstance(whole := estimated[sketches[item]], Measurement)
         }
-        weighed = {node: bench.weighed(each) for node, each in measured.items()}
-        alpha = 1 - method.confidence
-        return out_of_reach(weighed, method.floor, prompts / count, len(looks), alpha, number, sketched)
+        weighed = {item: bench.weighed(each) for item, each in measured.items()}
+        growth, number = prompts / count, told.number
+        return out_of_reach(weighed, told.floor, growth, len(looks), told.level, number, sketched, told.corrected)
 
     return race(tuple(rows), prompts, looks, settled)
 
 
 def _sketch(estimated: Measurement, measured: Measurement, bench: Bench) -> Sketch:
-    """What an estimate on all prompts says of a head that is ``measured`` on the first of them."""
+    """What an estimate on all prompts says of a figure that is ``measured`` on the first of them; both are ratios."""
     (whole,), (exact,) = estimated.samples, measured.samples
-    part = replace(whole, columns=whole.columns[: len(exact.columns)])
-    columns = np.stack([exact.columns[:, 0], part.columns[:, 0]], axis=-1)
-    rest = bench.weighed(Measurement((replace(exact, columns=columns),), _LESS)).evidence()
-    assert isinstance(rest, Student), "the mean of a difference without limits has a t"
-    return Sketch(bench.weighed(estimated), bench.weighed(replace(estimated, samples=(part,))), rest)
+    part = replace(estimated, samples=(replace(whole, columns=whole.columns[: len(exact.columns)]),))
+    rest = (_numerator(measured) - _numerator(part))[:, np.newaxis]
+    less = bench.weighed(Measurement((replace(exact, columns=rest),), Mean(column(0)))).evidence()
+    assert isinstance(less, Student), "the mean of a difference without limits has a t"
+    return Sketch(bench.weighed(estimated), bench.weighed(part), less)
 
 
-_LESS = Mean(Contrast(((0, 1.0), (1, -1.0))))
-"""One column less another."""
+def _numerator(measured: Measurement) -> Array:
+    """What a ratio is a share of, [prompts]."""
+    assert isinstance(measured.estimand, Ratio), "effects are shares of F"
+    (sample,) = measured.samples
+    return measured.estimand.over.of(sample.columns)
 
 
 def beyond(known: Known, number: int, method: Method, bench: Bench) -> dict[Node, Measurement]:

@@ -38,6 +38,9 @@ OF_ESTIMATES = 0.5
 """The part of that which each of two predictions has where there are estimates: by what was measured alone, and by the
 estimate. The narrower one is taken, and which it is, the same prompts say (Bonferroni)."""
 
+Correction = Callable[[Sequence[float | None], int], list[float | None]]
+"""Adjusts p-values for so many tests, of which they are some: Holm's, or for a false discovery rate."""
+
 Settling = Callable[[Sequence[Item], int], Collection[Item]]
 """Measures some items on so many prompts, and says which of them are settled."""
 
@@ -104,9 +107,10 @@ def out_of_reach(
     level: float,
     number: int,
     sketches: Mapping[Item, Sketch] | None = None,
+    corrected: Correction = holm,
 ) -> frozenset[Item]:
-    """The items that Holm's correction over ``number`` of them would not find beyond the floor on ``growth`` times the
-    prompts, even if every one of them came out as well as it can (``best_p_value``).
+    """The items that would not be found beyond the floor on ``growth`` times the prompts, at a ``level`` of p-values
+    ``corrected`` for ``number`` of them, even if every one of them came out as well as it can (``best_p_value``).
 
     One whose figure is no ratio, or that has fewer units than the tests need, may always be found.
     ``sketches`` are estimates of some or all of them.
@@ -114,7 +118,8 @@ def out_of_reach(
     known = sketches or {}
     miss = MISS / looks * (OF_ESTIMATES if known else 1.0)
     best = [_best(each, known.get(item), floor, growth, miss) for item, each in measured.items()]
-    return frozenset(item for item, p in zip(measured, holm(best, number), strict=True) if p is not None and p > level)
+    adjusted = zip(measured, corrected(best, number), strict=True)
+    return frozenset(item for item, p in adjusted if p is not None and p > level)
 
 
 def _best(weighed: Weighed, sketch: Sketch | None, floor: float, growth: float, miss: float) -> float:

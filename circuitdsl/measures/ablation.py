@@ -367,13 +367,19 @@ def _completeness(request: Request) -> Asking:
     )
 
 
-def gap_without(request: Request, gone: Iterable[Node]) -> Asking:
-    """|F(C \\ K) - F(M \\ K)| / F(M): completeness for one K, as a share of the metric. Columns: these three."""
+def done_outside(request: Request, gone: Iterable[Node]) -> Asking:
+    """|(F(C \\ K) - F(C)) - (F(M \\ K) - F(M))| / F(M): by how much more, or less, the circuit changes without K
+    than the model does.
+
+    It is what completeness for K has beyond what is off without any K, which faithfulness tells: what is not in the
+    circuit does something else where K is gone. Columns: F(C \\ K), F(M \\ K), F(C), F(M).
+    """
     alone, removed = kept(request), _removable(gone)
-    asked = [request.ask(world) for world in (alone.circuit(removed), alone.model(removed), CLEAN)]
+    asked = [request.ask(world) for world in (alone.circuit(removed), alone.model(removed), alone.circuit(), CLEAN)]
     results = yield list(dict.fromkeys(asked))
-    gap = Folded(Ratio(Contrast(((0, 1.0), (1, -1.0)), request.limits), column(2, request.limits)))
-    return Measurement((sample(request.data, *(results[e] for e in asked)),), gap)
+    apart = Contrast(((0, 1.0), (1, -1.0), (2, -1.0), (3, 1.0)), request.limits)
+    columns = sample(request.data, *(results[e] for e in asked))
+    return Measurement((columns,), Folded(Ratio(apart, column(3, request.limits))))
 
 
 def _without(request: Request, sets: Mapping[str, frozenset[Node]], prompts: int = 0) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,7 +72,7 @@ def plan_circuit(circuit: Circuit, unexplained: bool, examples: bool = False) ->
         {method: Started(job) for method, job in whole_jobs(circuit).items()},
         plan_examples(circuit) if examples else None,
         {node: Started(job) for node, job in sketch_jobs(circuit).items()}
-        if unexplained and _sketched(circuit)
+        if unexplained and worth_sketching(len(_unlisted(circuit)), circuit.method)
         else {},
     )
 
@@ -201,19 +201,22 @@ SKETCHED_HEADS, SKETCHED_PROMPTS = 96, 48
 """With fewer they save about what they cost: of 64 heads on 32 prompts, 22.6 passes for 24.6, and no seconds."""
 
 
-def _sketched(circuit: Circuit) -> bool:
-    """Whether estimates save more than they cost."""
-    method, enough = circuit.method, len(_unlisted(circuit)) >= SKETCHED_HEADS
-    return enough and method.prompts_first >= SKETCHED_PROMPTS and not method.prompts_all
+def worth_sketching(number: int, method: Method) -> bool:
+    """Whether estimates of so many nodes save more than they cost."""
+    return number >= SKETCHED_HEADS and method.prompts_first >= SKETCHED_PROMPTS and not method.prompts_all
 
 
 def sketch_jobs(circuit: Circuit) -> Mapping[Node, Job]:
-    """The same to first order; none where the metric has no gradient."""
-    reading = figure_of(circuit.method.measured).reading
-    if not has_gradient(reading):
+    """The knockouts of ``unlisted_jobs`` to first order."""
+    return sketches_of(_unlisted(circuit), circuit)
+
+
+def sketches_of(nodes: Iterable[Node], circuit: Circuit) -> Mapping[Node, Job]:
+    """Knockouts of some nodes to first order; none where the metric has no gradient."""
+    if not has_gradient(figure_of(circuit.method.measured).reading):
         return {}
     request = Request(circuit, circuit.method, Term("knockout"))
-    return {node: _sketch_job(node, request) for node in _unlisted(circuit)}
+    return {node: _sketch_job(node, request) for node in nodes}
 
 
 def _sketch_job(node: Node, request: Request) -> Job:

@@ -4,6 +4,7 @@ one."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +15,16 @@ from transformer_lens.model_bridge import TransformerBridge
 
 import circuitdsl as cd
 from benchmarks.refine import Results, count_one
+from circuitdsl.check.progress import unwatched
+from circuitdsl.check.work import Watch
 from circuitdsl.components import Node
+from circuitdsl.draft.asked import read_rule
+from circuitdsl.draft.places import places_of
+from circuitdsl.draft.refine import outside
 from circuitdsl.draft.refine.editing import MARK
+from circuitdsl.draft.refine.inquiry import Inquiry
 from circuitdsl.language.circuit import Circuit
+from circuitdsl.measures.measurement import data_of
 from circuitdsl.models import open_model
 from circuitdsl.outcome import RefinementReport
 from circuitdsl.report.data.json import to_json
@@ -110,6 +118,32 @@ def test_what_is_missing_and_what_does_nothing_are_found_together(folder: Path):
     lines = {each.text: each.line for each in report.proposals}
     assert "{ 2.0 }" in wrong.splitlines()[lines["2.2 at END to role backup"] - 1]
     assert "induction.v" in wrong.splitlines()[lines["edge previous_token -> induction.v : raises"] - 1]
+
+
+def test_a_backup_is_found_where_estimates_of_the_whole_model_say_that_it_does_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An estimate orders nothing and decides nothing: how far it is off is measured."""
+    monkeypatch.setattr(outside, "worth_sketching", lambda number, method: True)
+    report = refined(folder, damaged(("{ 2.0  2.2 }", "{ 2.0 }")))
+    assert proposed(report) == {("add", "2.2 at END to role backup")}
+
+
+def gone(text: str, folder: Path) -> tuple[str, ...]:
+    """The roles without which others are looked for."""
+    own = circuit(text, folder)
+    own = replace(own, method=replace(own.method, prompts_first=FEW))
+    bench = cd.Workbench(bridge(), store=None).bench(own)
+    places = places_of(bench.session.prompts(data_of(own), FEW))
+    return outside.lookout(places, Inquiry(bench, own, own, read_rule("fdr", "5%", 0.5), Watch(unwatched))).gaps
+
+
+def test_backups_are_looked_for_where_the_circuit_misses_a_role_otherwise_than_the_model(folder: Path):
+    """A backup that is not listed wakes up in the model alone. What is off anyway is no reason: without half of the
+    induction heads the circuit is off from the model whether the backups, which sleep in both, are gone or not."""
+    assert gone(TRUE, folder) == ()
+    assert "induction" in gone(damaged(("{ 2.0  2.2 }", "{ 2.0 }")), folder)
+    assert "backup" not in gone(damaged(("{ 1.1  1.3 }", "{ 1.1 }")), folder)
 
 
 def test_the_authors_words_stay_and_every_change_has_its_evidence(folder: Path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -35,7 +35,8 @@ class Survey(Generic[Item]):
     """What is asked of some items. It is true of an item for which all of its tests are met: its p-value is the largest
     of theirs (an intersection-union test, Berger 1982), its figure that of the first test.
 
-    ``number`` counts the items that were sorted out before, too.
+    Tests are made from the last to the first, for cheap ones to stand last: an item that does not meet one is asked no
+    more, for whatever the others say it cannot enter. ``number`` counts the items that were sorted out before, too.
     """
 
     about: str
@@ -46,7 +47,7 @@ class Survey(Generic[Item]):
 
 @dataclass(frozen=True)
 class Seen:
-    """The figure of an item on some prompts, and its p-value."""
+    """The figure of an item on some prompts, and its p-value; of an item that does not meet a test, those of that."""
 
     estimate: Estimate
     p_value: float | None
@@ -60,14 +61,6 @@ class Answer:
     found: Seen
     p_adjusted: float | None
     confirmed: Seen
-
-
-_Begun = tuple[Test, Started]
-"""A test, and its job, which is planned and measured by one start."""
-
-
-def _jobs(tests: Mapping[Item, Sequence[_Begun]]) -> tuple[Started, ...]:
-    return tuple(started for some in tests.values() for _, started in some)
 
 
 @dataclass
@@ -91,13 +84,11 @@ class Inquiry:
 
     def ask(self, survey: Survey[Item]) -> dict[Item, Answer]:
         """The items of which it is true: by the rule on the finding prompts, and each by itself on the judging ones."""
-        tests = self._started(survey, survey.items, self.finding)
-        self.watch.step(Plan(others=_jobs(tests)), survey.about)
-        found = self._seen(tests, self.finding)
+        found = self._seen(survey, survey.items, self.finding, self.rule.share)
         number = max(survey.number, len(survey.items))
         enters, adjusted = self.rule.entering([each.p_value for each in found.values()], [None] * len(found), number)
         entered = {item: p for item, enter, p in zip(found, enters, adjusted, strict=True) if enter}
-        again = self._seen(self._started(survey, tuple(entered), self.judging), self.judging)
+        again = self._seen(survey, tuple(entered), self.judging, 1 - self.finding.method.confidence)
         confirmed = {
             item: Answer(found[item], p, again[item]) for item, p in entered.items() if self.is_met(again[item])
         }
@@ -107,7 +98,7 @@ class Inquiry:
 
     def is_met(self, seen: Seen) -> bool:
         """Whether a survey is true of an item by itself."""
-        return seen.p_value is not None and seen.p_value <= 1 - self.finding.method.confidence
+        return _at_most(seen.p_value, 1 - self.finding.method.confidence)
 
     def holds(self, tests: Callable[[Circuit], Test]) -> bool:
         """Whether a test is met on both halves."""
@@ -120,17 +111,20 @@ class Inquiry:
                 return False
         return True
 
-    def _started(self, survey: Survey[Item], items: Sequence[Item], half: Circuit) -> dict[Item, list[_Begun]]:
-        return {item: [(test, Started(test.job)) for test in survey.tests(half, item)] for item in items}
-
-    def _seen(self, tests: Mapping[Item, Sequence[_Begun]], half: Circuit) -> dict[Item, Seen]:
-        measured = self.bench.measure(_jobs(tests), half.method.prompts_first)
-        return {item: self._of(some, measured) for item, some in tests.items()}
-
-    def _of(self, tests: Sequence[_Begun], measured: Mapping[Started, Measurement | Failure]) -> Seen:
-        each = [self._one(test, measured[started]) for test, started in tests]
-        p_values = [seen.p_value for seen in each if seen.p_value is not None]
-        return Seen(each[0].estimate, max(p_values) if len(p_values) == len(each) else None)
+    def _seen(self, survey: Survey[Item], items: Sequence[Item], half: Circuit, level: float) -> dict[Item, Seen]:
+        """Each item's figure and its largest p-value, of the tests as far as none before is above the ``level``."""
+        due = {item: list(survey.tests(half, item)) for item in items}
+        seen: dict[Item, Seen] = {}
+        left = items
+        while left:
+            tests = {item: due[item].pop() for item in left}
+            jobs = {item: Started(test.job) for item, test in tests.items()}
+            self.watch.step(Plan(others=tuple(jobs.values())), survey.about)
+            measured = self.bench.measure(jobs.values(), half.method.prompts_first)
+            for item, job in jobs.items():
+                seen[item] = _larger(seen.get(item), self._one(tests[item], measured[job]))
+            left = [item for item in left if due[item] and _at_most(seen[item].p_value, level)]
+        return seen
 
     def _one(self, test: Test, measured: Measurement | Failure) -> Seen:
         if isinstance(measured, Failure):
@@ -138,3 +132,14 @@ class Inquiry:
             return Seen(Estimate(0.0, 0.0, 0.0) if nothing else NOTHING, test.unchanged if nothing else None)
         estimate = self.bench.estimate(measured, self.finding.method.confidence)
         return Seen(estimate, p_value(self.bench.weighed(measured), test.bound))
+
+
+def _at_most(p: float | None, level: float) -> bool:
+    return p is not None and p <= level
+
+
+def _larger(before: Seen | None, now: Seen) -> Seen:
+    """What was seen last, with the larger p-value; None, for what cannot be measured, is the largest."""
+    if before is None or before.p_value is None or now.p_value is None:
+        return now
+    return replace(now, p_value=max(before.p_value, now.p_value))

@@ -1,8 +1,8 @@
 """Nodes that act and are not listed: heads that no role has, and listed components at other places.
 
 A head may act only where others are gone, as a backup does. So it is knocked out in the whole model, and again where a
-role is gone without which the circuit is not as the model is (completeness). All of these are one question; what is
-within the floor on fewer prompts is measured on no more (``judge.race``).
+role is gone that the circuit misses by more, or less, than the model does (completeness, beyond what is off anyway).
+All of these are one question; what all prompts would not find is measured on fewer (``judge.race``).
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from circuitdsl.check.search import Told, raced
 from circuitdsl.components import ALL, Component, Node, Position, all_heads
 from circuitdsl.draft.places import Places, tokens_at
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
-from circuitdsl.judge.race import early_looks, race, within
-from circuitdsl.judge.verdicts import p_value
+from circuitdsl.judge.race import early_looks, sketched_looks
+from circuitdsl.judge.verdicts import false_discovery, p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
-from circuitdsl.measures.ablation import gap_without, knocked_out_beyond
+from circuitdsl.measures.ablation import done_outside, knocked_out_beyond
 from circuitdsl.measures.measurement import Asking, Failure, Measurement, Request, data_of
+from circuitdsl.plan.circuit import sketches_of, worth_sketching
 from circuitdsl.plan.job import Job, Started
 from circuitdsl.tasks.prompts import Prompt
 
@@ -43,7 +45,7 @@ Acting = Mapping[Node, tuple[Knockout, Answer]]
 
 @dataclass(frozen=True)
 class Lookout:
-    """Where is looked: the places of the prompts for finding, and roles without which the circuit has a gap."""
+    """Where is looked: the places of the prompts for finding, and roles without which others do something else."""
 
     prompts: tuple[Prompt, ...]
     places: Places
@@ -72,7 +74,7 @@ def _meet(ours: Sequence[tuple[int, ...]], theirs: Sequence[tuple[int, ...]]) ->
 
 
 def lookout(places: Places, inquiry: Inquiry) -> Lookout:
-    """With the roles without which the circuit is surely off from the model by more than the floor."""
+    """With the roles whose removal surely changes the circuit otherwise than the model, by more than the floor."""
     circuit, bench = inquiry.finding, inquiry.bench
     jobs = {role.name: Started(_gap(circuit, role)) for role in circuit.roles if _matters(role)}
     measured = bench.measure(jobs.values(), circuit.method.prompts_first)
@@ -93,7 +95,7 @@ def _matters(role: Role) -> bool:
 
 def _gap(circuit: Circuit, role: Role) -> Job:
     request = Request(circuit, circuit.method, Term("knockout"))
-    return _job(circuit, f"gap without {role.name}", lambda: gap_without(request, role.nodes))
+    return _job(circuit, f"done outside without {role.name}", lambda: done_outside(request, role.nodes))
 
 
 # --- what acts ---------------------------------------------------------------------------------------
@@ -162,23 +164,21 @@ def _outside(circuit: Circuit, where: Lookout) -> Iterator[Knockout]:
 
 
 def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
-    """Those that are not surely within the floor on fewer prompts."""
+    """Those that all prompts may find: the others drop out in a race, as in a check's search for unlisted heads.
+
+    An estimate of a knockout in the whole model stands for the same where a role is gone: the race measures how far it
+    is off.
+    """
     circuit, bench = inquiry.finding, inquiry.bench
-    data = data_of(circuit)
-    prompts = len(bench.session.prompts(data, circuit.method.prompts_first))
-    looks = early_looks(prompts)
-    jobs = {each: Started(knockout_job(circuit, each)) for each in asked}
-
-    def settled(items: Sequence[Knockout], count: int) -> frozenset[Knockout]:
-        measured = bench.measure((jobs[each] for each in items), count)
-        return frozenset(
-            each
-            for each in items
-            if isinstance(found := measured[jobs[each]], Measurement)
-            and within(bench.weighed(found), circuit.method.floor, len(looks) + 1)
-        )
-
-    return race(tuple(asked), prompts, looks, settled).rest
+    method = circuit.method
+    prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
+    rows = {each: Started(knockout_job(circuit, each)) for each in asked}
+    nodes = dict.fromkeys(each.node for each in asked) if worth_sketching(len(asked), method) else ()
+    of_nodes = {node: Started(job) for node, job in sketches_of(nodes, circuit).items()}
+    sketches = {each: of_nodes[each.node] for each in asked if each.node in of_nodes}
+    looks = (sketched_looks if sketches else early_looks)(prompts)
+    told = Told(method.floor, inquiry.rule.share, len(asked), false_discovery)
+    return raced(rows, sketches, prompts, looks, told, bench).rest
 
 
 def _strongest(found: Mapping[Knockout, Answer]) -> Acting:
