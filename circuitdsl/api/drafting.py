@@ -36,7 +36,8 @@ def plan_draft(
     warned: Callable[[Findings], None] | None = None,
     **settings: str | int,
 ) -> Plan:
-    """The first stage of a :func:`draft` and its cost; what follows depends on what it finds. Raises as that does.
+    """The first stage of a :func:`draft` and the most that it costs; what follows depends on what it finds. Raises as
+    that does.
     Without ``against`` the counterfactuals are those that the task's first prompts tell, or the task's own where the
     model's tokenizer is not here.
 
@@ -46,7 +47,6 @@ def plan_draft(
     from circuitdsl.draft.asked import patched_from
     from circuitdsl.draft.counterfactuals import chosen
     from circuitdsl.draft.search import first_stage
-    from circuitdsl.plan.plan import Plan
 
     found = read_one_sweep(task, (), model, revision, (), warned, settings)
     circuit, patched = patched_from(found.circuit, _names(against))
@@ -59,7 +59,7 @@ def plan_draft(
         else:
             drawn = tasks.draw(circuit.task, tokenizer, method.prompts_first, method.seed, method.bos)
             patched = chosen(method.against, drawn.prompts)
-    made = Plan(sweeps=(first_stage(circuit, mlps, patched),))
+    made = first_stage(circuit, mlps, patched)
     require_shapes(made.all_circuits, None, revision)
     return made
 

@@ -2,7 +2,8 @@
 
 1. Into every input that is looked into, the heads of one layer that did not enter alone are patched as one, those that
    surely do nothing by themselves among them. All such layers of a stage are corrected for each other (false discovery
-   rate), so that of those found beyond the floor few are not.
+   rate), so that of those found beyond the floor few are not. Layers that surely do nothing together need no look each
+   (``packs``): the sums of what their heads do alone on a few prompts say which are asked together.
 2. Of a layer that is, every head is patched alone. Its members are those that surely change the metric the way the
    layer does, by more than their share of the floor: the floor divided by the heads that were patched, for if no head
    did more than that, and effects add up, the layer would not reach the floor. The heads of a layer are corrected for
@@ -24,9 +25,9 @@ from dataclasses import dataclass
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Head, Node
 from circuitdsl.draft.figures import started
-from circuitdsl.draft.patching import Scope, Tried, Way, effect, looks_of, measured_at, raced, tried_of
+from circuitdsl.draft.patching import Packs, Scope, Tried, Way, effect, looks_of, measured_at, named, raced, tried_of
 from circuitdsl.judge.verdicts import false_discovery, p_value
-from circuitdsl.language.circuit import Bound, Nodes
+from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.outcome.draft import DraftRole, Into
 from circuitdsl.plan.job import Started
@@ -53,11 +54,19 @@ Layer = tuple[Way, tuple[Node, ...]]
 """Heads of one layer that did not enter alone, and the way that they were patched."""
 
 
+Sizes = Mapping[tuple[Node, Way], float]
+"""By how much senders change the metric alone, on the first few prompts."""
+
+
 def groups(
-    senders: Mapping[Way, Collection[Node]], roles: dict[str, DraftRole], scope: Scope, bench: Bench
+    senders: Mapping[Way, Collection[Node]], sizes: Sizes, roles: dict[str, DraftRole], scope: Scope, bench: Bench
 ) -> tuple[Group, ...]:
-    """The groups among ``senders``, those of each way that did not enter alone; no two have a member in common."""
-    return _Grouping(roles, scope, bench).groups([(way, some) for way in senders for some in _layers(senders[way])])
+    """The groups among ``senders``, those of each way that did not enter alone; no two have a member in common.
+
+    Their ``sizes`` say which layers are asked together, and decide nothing.
+    """
+    layers = [(way, some) for way in senders for some in layers_of(senders[way])]
+    return _Grouping(roles, scope, bench).groups(layers, sizes)
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,12 @@ class _Grouping:
     scope: Scope
     bench: Bench
 
-    def groups(self, layers: Sequence[Layer]) -> tuple[Group, ...]:
-        found = self._beyond(layers)
+    def groups(self, layers: Sequence[Layer], sizes: Sizes) -> tuple[Group, ...]:
+        found = self._beyond(layers, sizes)
         level = self.scope.rule.share * len(found) / max(1, len(layers))
-        chosen = [members for layer, raises in found.items() if (members := self._members(layer, raises, level))]
+        chosen = self._members(found, level)
         as_one = [self._job(members[0].way, [each.sender for each in members]) for members in chosen]
-        measured = measured_at(as_one, looks_of(self.scope, self.bench)[0], self.bench)
+        measured = measured_at(as_one, looks_of(self.scope, self.bench)[0], self.scope, self.bench)
         known = [
             (some, m) for some, job in zip(chosen, as_one, strict=True) if not isinstance(m := measured[job], Failure)
         ]
@@ -81,10 +90,18 @@ class _Grouping:
         entering = zip(known, adjusted, strict=True)
         return apart(Group(some, m, p) for (some, m), p in entering if p is not None and p <= self.scope.rule.share)
 
-    def _beyond(self, layers: Sequence[Layer]) -> dict[Layer, bool]:
+    def _beyond(self, layers: Sequence[Layer], sizes: Sizes) -> dict[Layer, bool]:
         """The layers that are surely beyond the floor as one, and whether they raise the metric."""
         asked = {self._job(way, nodes): (way, nodes) for way, nodes in layers}
-        measured = raced(tuple(asked), self.scope, self.bench)
+        packs = Packs({job: (nodes, way) for job, (way, nodes) in asked.items()}, self.roles, self.scope, self.bench)
+        together = packs.settled(
+            {
+                job: sum(sizes[node, way] for node in nodes)
+                for job, (way, nodes) in asked.items()
+                if all((node, way) in sizes for node in nodes)
+            }
+        )
+        measured = raced([job for job in asked if job not in together], self.scope, self.bench)
         found = {job: m for job, m in measured.items() if isinstance(m, Measurement)}
         adjusted = false_discovery([self._p_value(m) for m in found.values()], len(layers))
         return {
@@ -93,24 +110,29 @@ class _Grouping:
             if p is not None and p <= self.scope.rule.share
         }
 
-    def _members(self, layer: Layer, raises: bool, level: float) -> tuple[Tried, ...]:
-        """The heads that surely do their share of the floor; none if it is one alone."""
-        way, nodes = layer
-        alone = {self._job(way, [node]): node for node in nodes}
-        measured = measured_at(tuple(alone), looks_of(self.scope, self.bench)[0], self.bench)
-        circuit, bench = self.scope.circuit, self.bench
-        tried = [
-            tried_of(alone[job], way, m, circuit, bench) for job, m in measured.items() if isinstance(m, Measurement)
+    def _members(self, layers: Mapping[Layer, bool], level: float) -> list[tuple[Tried, ...]]:
+        """Of each layer the heads that surely do their share of the floor, if there are several."""
+        alone = {layer: {self._job(layer[0], [node]): node for node in layer[1]} for layer in layers}
+        every = [job for jobs in alone.values() for job in jobs]
+        measured = measured_at(every, looks_of(self.scope, self.bench)[0], self.scope, self.bench)
+        chosen = [
+            self._doing_their_share(layer, {node: measured[job] for job, node in alone[layer].items()}, raises, level)
+            for layer, raises in layers.items()
         ]
+        return [members for members in chosen if len(members) >= FEWEST]
+
+    def _doing_their_share(
+        self, layer: Layer, measured: Mapping[Node, Measurement | Failure], raises: bool, level: float
+    ) -> tuple[Tried, ...]:
+        (way, nodes), circuit, bench = layer, self.scope.circuit, self.bench
+        tried = [tried_of(node, way, m, circuit, bench) for node, m in measured.items() if isinstance(m, Measurement)]
         least = circuit.method.floor / len(nodes)
         share = Bound("<", high=-least) if raises else Bound(">", low=least)
         adjusted = false_discovery([p_value(bench.weighed(each.measured), share) for each in tried], len(nodes))
-        members = tuple(each for each, p in zip(tried, adjusted, strict=True) if p is not None and p <= level)
-        return members if len(members) >= FEWEST else ()
+        return tuple(each for each, p in zip(tried, adjusted, strict=True) if p is not None and p <= level)
 
     def _job(self, way: Way, nodes: Sequence[Node]) -> Started:
-        named = Nodes(" ".join(map(str, nodes)), tuple(nodes))
-        return started(effect(way, named, self.roles, self.scope.circuit), self.scope.circuit)
+        return started(effect(way, named(nodes), self.roles, self.scope.circuit), self.scope.circuit)
 
     def _p_value(self, measured: Measurement) -> float | None:
         floor = self.scope.circuit.method.floor
@@ -129,7 +151,7 @@ def apart(found: Iterable[Group]) -> tuple[Group, ...]:
     return tuple(left)
 
 
-def _layers(nodes: Collection[Node]) -> Iterator[tuple[Node, ...]]:
+def layers_of(nodes: Collection[Node]) -> Iterator[tuple[Node, ...]]:
     """The heads of each layer that has several."""
     found: dict[int, list[Node]] = {}
     for node in nodes:

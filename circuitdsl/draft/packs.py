@@ -4,8 +4,9 @@
 2. Senders into one input that change the metric in the same direction there are packed, the smallest first, as long as
    the sizes of a pack add up to no more than ``FILLED`` of the floor. What is larger is in no pack.
 3. A pack is patched as one. If its effect is surely within the floor (``entry.Nothing``), all in it are settled.
-   Otherwise it is divided into about as many parts as each of them has senders, which are patched as one likewise.
-   Who is in a part that is not settled is measured alone.
+   Otherwise it is divided into about as many parts as each of them has senders, three or more, which are patched as one
+   likewise. Who is in a part that is not settled is measured alone. So there are at most as many patches as pairs of
+   senders.
 
 Patching decides, and sizes only say who is asked together. A sender beyond the floor is settled wrongly if that is said
 of its pack by chance, which is one more look at it, or if the rest of its pack undoes what it does, in spite of
@@ -72,11 +73,11 @@ def _filled(senders: Sequence[Sender], sizes: Mapping[Sender, float], most: floa
 
 
 def parts_of(pack: Pack[Sender]) -> Iterator[Pack[Sender]]:
-    """A pack in about as many parts as each has senders; none where these would have one each.
+    """A pack in about as many parts as each has senders; none where these would have fewer than three each.
 
-    >>> [len(part) for part in parts_of(tuple(range(10)))], list(parts_of((1, 2)))
+    >>> [len(part) for part in parts_of(tuple(range(10)))], list(parts_of((1, 2, 3, 4)))
     ([3, 3, 3, 1], [])
     """
     size = math.isqrt(len(pack))
-    if size > 1:
+    if size > 2:
         yield from (pack[start : start + size] for start in range(0, len(pack), size))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Node
-from circuitdsl.draft.entry import Nothing, Rule
-from circuitdsl.draft.packs import LOOKS
+from circuitdsl.draft.entry import Nothing, Rule, change
+from circuitdsl.draft.figures import started
+from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
 from circuitdsl.judge.race import early_looks, race
 from circuitdsl.judge.verdicts import p_value
@@ -73,29 +74,83 @@ def effect(way: Way, nodes: Nodes, roles: dict[str, DraftRole], circuit: Circuit
 
 
 def raced(jobs: Sequence[Started], scope: Scope, bench: Bench) -> dict[Started, Measurement | Failure]:
-    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters.
-
-    There is no race for the largest effects, which enter whatever they are.
-    """
+    """The jobs on all prompts, but for those that fewer prompts tell to be within the floor, by which none enters."""
     prompts, looks, nothing = looks_of(scope, bench)
 
     def settled(left: Sequence[Started], count: int) -> frozenset[Started]:
-        found = measured_at(left, count, bench)
+        found = measured_at(left, count, scope, bench)
         return frozenset(job for job, m in found.items() if isinstance(m, Measurement) and nothing(bench.weighed(m)))
 
-    return measured_at(race(jobs, prompts, looks if scope.rule.kind == "fdr" else (), settled).rest, prompts, bench)
+    return measured_at(race(jobs, prompts, looks, settled).rest, prompts, scope, bench)
+
+
+@dataclass(frozen=True)
+class Packs:
+    """Senders of a stage, each alone or several as one, by their jobs, of which those that surely do nothing together
+    are found in packs."""
+
+    jobs: Mapping[Started, tuple[tuple[Node, ...], Way]]
+    roles: dict[str, DraftRole]
+    scope: Scope
+    bench: Bench
+
+    def sizes(self) -> dict[Started, float]:
+        """By how much each changes the metric on the first prompts, of those that can be measured."""
+        found = measured_at(self.jobs, SIZED, self.scope, self.bench)
+        sizes = {job: change(self.bench.weighed(m)) for job, m in found.items() if isinstance(m, Measurement)}
+        return sizes | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
+
+    def settled(self, sizes: Mapping[Started, float]) -> frozenset[Started]:
+        """Those that the fewest prompts which are looked at tell to be within the floor; none without a look."""
+        _, looks, nothing = looks_of(self.scope, self.bench)
+        if not looks:
+            return frozenset()
+
+        def of(found: Measurement | Failure) -> bool:
+            if isinstance(found, Failure):
+                return found.kind == "unchanged"
+            return nothing(self.bench.weighed(found))
+
+        def among(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
+            asked = {started(self._term(pack), self.scope.circuit): pack for pack in packs}
+            found = measured_at(asked, looks[0], self.scope, self.bench)
+            return [pack for job, pack in asked.items() if of(found[job])]
+
+        ways = {job: way for job, (_, way) in self.jobs.items()}
+        return settled_together(packed(sizes, ways, nothing.least), among)
+
+    def _term(self, pack: tuple[Started, ...]) -> Term:
+        """The effect of a pack, patched as one."""
+        (way,) = {self.jobs[job][1] for job in pack}
+        return effect(way, named(node for job in pack for node in self.jobs[job][0]), self.roles, self.scope.circuit)
+
+
+def named(nodes: Iterable[Node]) -> Nodes:
+    """Some nodes under their own names."""
+    nodes = tuple(nodes)
+    return Nodes(" ".join(map(str, nodes)), nodes)
 
 
 def looks_of(scope: Scope, bench: Bench) -> tuple[int, tuple[int, ...], Nothing]:
-    """How many prompts there are, on how many senders are looked at before, and what tells that one does nothing."""
+    """How many prompts there are, on how many senders are looked at before, and what tells that one does nothing. The
+    largest enter whatever they are, without a look before."""
     method = scope.circuit.method
     prompts = len(bench.session.prompts(data_of(scope.circuit), method.prompts_first))
-    looks = tuple(early_looks(prompts))
+    looks = early_looks(prompts) if scope.rule.kind == "fdr" else ()
     return prompts, looks, Nothing(scope.least * method.floor, len(looks) + LOOKS)
 
 
-def measured_at(jobs: Sequence[Started], count: int, bench: Bench) -> dict[Started, Measurement | Failure]:
-    return {job: m for group in _batched(jobs, AT_ONCE) for job, m in bench.measure(group, count).items()}
+def measured_at(
+    jobs: Iterable[Started], count: int, scope: Scope, bench: Bench
+) -> dict[Started, Measurement | Failure]:
+    """Jobs on the first ``count`` prompts: from one number that is looked at to the next, for runs that all share are
+    kept by the prompts that they were made for, and would be made again for others."""
+    found: dict[Started, Measurement | Failure] = {}
+    steps = [step for step in (SIZED, *looks_of(scope, bench)[1]) if step < count]
+    for group in _batched(jobs, AT_ONCE):
+        for step in (*steps, count):
+            found |= bench.measure(group, step)
+    return found
 
 
 def _batched(jobs: Iterable[Started], size: int) -> Iterator[list[Started]]:

@@ -11,23 +11,22 @@ entered alone is not looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.work import Watch
 from circuitdsl.components import Embed, Head, Mlp, Node, Position, all_heads
-from circuitdsl.draft.entry import change, of_any
-from circuitdsl.draft.figures import measured, started
+from circuitdsl.draft.entry import of_any
+from circuitdsl.draft.figures import started
 from circuitdsl.draft.groups import Group, groups
-from circuitdsl.draft.packs import SIZED, packed, settled_together
-from circuitdsl.draft.patching import Scope, Tried, Way, effect, looks_of, measured_at, raced, tried_of
+from circuitdsl.draft.patching import Packs, Scope, Tried, Way, effect, looks_of, raced, tried_of
+from circuitdsl.draft.promised import beside
 from circuitdsl.draft.roles import Named, new_roles
 from circuitdsl.judge.verdicts import p_value
 from circuitdsl.language.circuit import Bound, Circuit, Nodes, Path, Term
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
-from circuitdsl.plan.job import Started
 from circuitdsl.plan.plan import Plan
 from circuitdsl.plan.sweep import SweepPlan, plan_terms, reaches
 
@@ -80,6 +79,7 @@ def search(scope: Scope, bench: Bench, watch: Watch) -> Found:
         listed = {node for role in known.values() for node in role.nodes}
         new = [each for each in stage.fed if each.sender not in listed]
         taken = (*known, *(position.name for position in circuit.task_info.positions))
+        watch.what = f"stage {len(stages)}: what they look at"
         added = new_roles(new, taken, scope.places, circuit, bench) if new else ()
         roles += added
         if sum(len(each.role.nodes) for each in roles) > NODES:
@@ -94,9 +94,18 @@ def followed(roles: Iterable[Named], stages: Iterable[Stage]) -> list[Named]:
     return [each for each in roles if not alone.isdisjoint(each.role.nodes)]
 
 
-def first_stage(circuit: Circuit, mlps: bool, against: Sequence[str]) -> SweepPlan:
-    """What the first stage runs, which depends on nothing that was found."""
-    return plan_terms(circuit, (_sent(Way(LOGITS, name), {}, circuit, mlps) for name in against))
+def first_stage(circuit: Circuit, mlps: bool, against: Sequence[str]) -> Plan:
+    """What the first stage runs at the most, which depends on nothing that was found."""
+    ways = [Way(LOGITS, name) for name in against]
+    terms = (_sent(way, {}, circuit, mlps) for way in ways)
+    return _planned(plan_terms(circuit, terms), ways, {})
+
+
+def _planned(senders: SweepPlan, ways: Iterable[Way], roles: dict[str, DraftRole]) -> Plan:
+    """The most that a stage runs: senders alone, and as one."""
+    each = zip(ways, senders.series, strict=True)
+    more = (job for way, series in each for job in beside(way, tuple(series.senders), roles, senders.circuit))
+    return Plan(sweeps=(senders,), others=tuple(more))
 
 
 def senders(circuit: Circuit, place: Position, mlps: bool) -> tuple[Node, ...]:
@@ -151,17 +160,18 @@ def _stage(
     terms = {each: _reaching(_sent(each, roles, circuit, scope.mlps), circuit) for each in ways}
     terms = {each: term for each, term in terms.items() if term is not None}
     watch.what = f"stage {number}: which inputs to look into"
-    idle = _idle(terms, circuit, bench) if number > 1 else ()
+    idle = _idle(terms, circuit, bench, watch) if number > 1 else ()
     swept = {each: term for each, term in terms.items() if each not in idle}
     plan = plan_terms(circuit, swept.values())
-    watch.step(Plan(sweeps=(plan,)), f"stage {number}: senders together")
+    watch.step(_planned(plan, swept, roles), f"stage {number}: senders together")
     jobs = {
         job: (node, each)
         for each, series in zip(swept, plan.series, strict=True)
         for node, job in series.senders.items()
     }
-    packs = _Packs(jobs, roles, scope, bench)
-    together = packs.settled() if scope.rule.kind == "fdr" else frozenset[Started]()
+    packs = Packs({job: ((node,), way) for job, (node, way) in jobs.items()}, roles, scope, bench)
+    sizes = packs.sizes() if looks_of(scope, bench)[1] else {}
+    together = packs.settled(sizes)
     watch.what = f"stage {number}: senders one by one"
     found = raced([job for job in jobs if job not in together], scope, bench)
     tried = _paired(tried_of(*jobs[job], m, circuit, bench) for job, m in found.items() if isinstance(m, Measurement))
@@ -170,7 +180,8 @@ def _stage(
     watch.what = f"stage {number}: heads together"
     entered = {(each.sender, each.into) for each in alone}
     others = {way: [n for n in _nodes(term) if (n, way.into) not in entered] for way, term in swept.items()}
-    as_one = groups(others, roles, scope, bench) if scope.rule.kind == "fdr" else ()
+    of_nodes = {jobs[job]: size for job, size in sizes.items()}
+    as_one = groups(others, of_nodes, roles, scope, bench) if scope.rule.kind == "fdr" else ()
     fed = (*alone, *_of_groups(number, as_one, count, scope, bench))
     left = {(node, way.into) for job, (node, way) in jobs.items() if job not in together}
     settled = {(jobs[job][0], jobs[job][1].into) for job in together} - left
@@ -225,48 +236,6 @@ def stated(pair: Sequence[Tried], sure: float | None) -> Tried:
     return next((one for one in pair if one.p_value is not None and one.p_value <= sure), surest)
 
 
-@dataclass(frozen=True)
-class _Packs:
-    """The senders of a stage, of which those that surely do nothing together are found in packs."""
-
-    jobs: Mapping[Started, tuple[Node, Way]]
-    roles: dict[str, DraftRole]
-    scope: Scope
-    bench: Bench
-
-    def settled(self) -> frozenset[Started]:
-        """Those that the fewest prompts which are looked at tell to be within the floor; none without a look."""
-        _, looks, nothing = looks_of(self.scope, self.bench)
-        if not looks:
-            return frozenset()
-        circuit, count = self.scope.circuit, looks[0]
-
-        def of(found: Measurement | Failure) -> bool:
-            if isinstance(found, Failure):
-                return found.kind == "unchanged"
-            return nothing(self.bench.weighed(found))
-
-        def among(packs: Sequence[tuple[Started, ...]]) -> list[tuple[Started, ...]]:
-            asked = {started(self._term(pack), circuit): pack for pack in packs}
-            found = measured_at(tuple(asked), count, self.bench)
-            return [pack for job, pack in asked.items() if of(found[job])]
-
-        ways = {job: way for job, (_, way) in self.jobs.items()}
-        return settled_together(packed(self._sizes(), ways, nothing.least), among)
-
-    def _sizes(self) -> dict[Started, float]:
-        """By how much each changes the metric on the first prompts, of those that can be measured."""
-        found = measured_at(tuple(self.jobs), SIZED, self.bench)
-        sizes = {job: change(self.bench.weighed(m)) for job, m in found.items() if isinstance(m, Measurement)}
-        return sizes | {job: 0.0 for job, m in found.items() if isinstance(m, Failure) and m.kind == "unchanged"}
-
-    def _term(self, pack: tuple[Started, ...]) -> Term:
-        """The effect of a pack, patched as one."""
-        (way,) = {self.jobs[job][1] for job in pack}
-        nodes = tuple(self.jobs[job][0] for job in pack)
-        return effect(way, Nodes(" ".join(map(str, nodes)), nodes), self.roles, self.scope.circuit)
-
-
 def _nodes(term: Term) -> tuple[Node, ...]:
     (_, path), *_ = term.arguments
     assert isinstance(path, Path)
@@ -282,14 +251,16 @@ def _reaching(term: Term, circuit: Circuit) -> Term | None:
     return replace(term, arguments=((name, left), *rest)) if nodes else None
 
 
-def _idle(terms: dict[Way, Term], circuit: Circuit, bench: Bench) -> tuple[Way, ...]:
+def _idle(terms: dict[Way, Term], circuit: Circuit, bench: Bench, watch: Watch) -> tuple[Way, ...]:
     """Inputs that need no look: all senders together change nothing, or surely less than the floor."""
     method = circuit.method
     within = Bound("inside", -method.floor, method.floor)
-    found = measured(bench, circuit, terms.values())
+    jobs = {each: started(term, circuit) for each, term in terms.items()}
+    watch.step(Plan(others=tuple(jobs.values())), watch.what)
+    found = bench.measure(jobs.values(), method.prompts_first)
 
     def is_idle(result: Measurement | Failure) -> bool:
         p = 0.0 if isinstance(result, Failure) else p_value(bench.weighed(result), within)
         return p is not None and p <= 1 - method.confidence
 
-    return tuple(each for each, result in zip(terms, found, strict=True) if is_idle(result))
+    return tuple(each for each, job in jobs.items() if is_idle(found[job]))

@@ -24,10 +24,12 @@ Purpose = Literal[
     "part",
     "ranking",
     "sweep",
+    "together",
 ]
 """What it is for: whether the model does the task, a claim, a claim under another method, what the circuit keeps of the
 metric, a row of the table of heads, the search for heads that are not listed, single prompts that are shown, an
-intervention taken apart, a part of two circuits on a task, a ranking of all heads, or a sender of a sweep."""
+intervention taken apart, a part of two circuits on a task, a ranking of all heads, a sender of a sweep, or several
+senders of a draft as one."""
 
 
 class Round(NamedTuple):

@@ -163,5 +163,5 @@ def test_a_refinement_asks_what_edges_name():
 
 
 def test_the_first_stage_is_that_of_the_plan(whole: DraftReport):
-    plan = first_stage(whole.circuit, False, whole.against)
+    (plan,) = first_stage(whole.circuit, False, whole.against).sweeps
     assert 3 * whole.stages[0].senders == plan.senders == 3 * 33

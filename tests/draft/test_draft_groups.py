@@ -8,11 +8,13 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
+from promises import Promises
 
 import circuitdsl as cd
 from benchmarks.draft import FLOOR, Results, count
 from benchmarks.truth.relay import END, Relay, crowded_relay
 from circuitdsl.check.bench import Bench
+from circuitdsl.check.progress import Progress, unwatched
 from circuitdsl.components import Head, Node
 from circuitdsl.draft.entry import Rule
 from circuitdsl.draft.groups import Group, apart
@@ -43,7 +45,9 @@ def quiet(relay: Relay) -> set[Node]:
     return {Node(head, END) for head, share in sent.items() if share < FLOOR}
 
 
-def drafted(relay: Relay, folder: Path, top: str | None = None) -> DraftReport:
+def drafted(
+    relay: Relay, folder: Path, top: str | None = None, stages: int = 1, progress: Progress = unwatched
+) -> DraftReport:
     file = folder / "relay.jsonl"
     file.write_text(relay.prompts(200, 0), encoding="utf-8")
     output = folder / "draft.circuit"
@@ -53,10 +57,11 @@ def drafted(relay: Relay, folder: Path, top: str | None = None) -> DraftReport:
         output=output,
         prompts=100,
         top=top,
-        stages=1,
+        stages=stages,
         reference=4,
         unexplained=False,
         store=False,
+        progress=progress,
     )
 
 
@@ -103,6 +108,12 @@ def test_there_is_no_group_where_the_rest_does_nothing_or_the_largest_are_taken(
     nothing = crowded_relay(1, 0, SHARE)
     assert [stage.grouped for stage in drafted(nothing, tmp_path).stages] == [0]
     assert [stage.grouped for stage in drafted(crowded, tmp_path, top="10%").stages] == [0]
+
+
+def test_a_stage_with_groups_takes_no_more_than_was_planned(crowded: Relay, tmp_path: Path):
+    promises = Promises()
+    report = drafted(crowded, tmp_path, stages=3, progress=promises)
+    assert sum(stage.grouped for stage in report.stages) and promises.kept()
 
 
 def test_of_groups_that_share_a_member_the_surer_one_is_taken():

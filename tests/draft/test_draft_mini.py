@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from promises import Promises
 
 import circuitdsl as cd
 from circuitdsl.components import Head, Node
 from circuitdsl.draft import patching
 from circuitdsl.draft.packs import Among, Pack, settled_together
-from circuitdsl.draft.search import search
 from circuitdsl.outcome import DraftReport
 from circuitdsl.plan.job import Started
 from circuitdsl.report.data.json import to_json
@@ -31,6 +30,7 @@ STAGES = 3
 class Drafted:
     report: DraftReport
     folder: Path
+    promises: Promises
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,10 @@ def drafted(tmp_path_factory: pytest.TempPathFactory) -> Drafted:
         stages=STAGES,
         output=folder / "d.circuit",
         store=cd.Store.in_folder(folder),
+        progress=(promises := Promises()),
     )
     (folder / "d.circuit").write_text(report.text, encoding="utf-8")
-    return Drafted(report, folder)
+    return Drafted(report, folder, promises)
 
 
 def nodes(report: DraftReport) -> set[Node]:
@@ -124,21 +125,27 @@ def test_senders_that_few_prompts_settle_are_run_on_no_more_and_what_enters_is_t
     def drawn() -> DraftReport:
         return cd.draft("ioi", prompts=24, reference=4, unexplained=False, stages=2, mlps=False, store=False)
 
-    module, together = sys.modules[search.__module__], list[frozenset[Started]]()
+    together = list[frozenset[Started]]()
 
     def recorded(packs: Sequence[Pack[Started]], nothing: Among[Started]) -> frozenset[Started]:
         together.append(settled_together(packs, nothing))
         return together[-1]
 
-    monkeypatch.setattr(module, "settled_together", recorded)
+    monkeypatch.setattr(patching, "settled_together", recorded)
     raced = drawn()
-    assert any(together), "some were settled in packs"
-    assert [stage.together for stage in raced.stages] == [len(settled) for settled in together]
+    senders, layers = together[::2], together[1::2]
+    assert any(senders) and any(layers), "some were settled in packs"
+    assert [stage.together for stage in raced.stages] == [len(settled) for settled in senders]
     monkeypatch.setattr(patching, "early_looks", lambda prompts: ())
     whole = drawn()
     assert nodes(raced) == nodes(whole) != set()
     assert [stage.senders for stage in raced.stages] == [stage.senders for stage in whole.stages]
     assert raced.cost.prompt_passes < whole.cost.prompt_passes, "there was a race"
+
+
+def test_a_stage_takes_no_more_than_was_planned(drafted: Drafted):
+    """Packs and layers included."""
+    assert len(drafted.promises.steps) == 2 * STAGES - 1 and drafted.promises.kept()
 
 
 def test_a_draft_of_heads_alone_looks_at_no_mlp_and_leaves_them_at_work(drafted: Drafted):

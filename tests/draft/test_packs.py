@@ -30,7 +30,7 @@ def test_a_pack_has_senders_of_one_input_and_one_sign_that_add_up_to_little(size
 @given(number=st.integers(1, 400))
 def test_the_parts_of_a_pack_are_all_of_it_and_few(number: int):
     parts = list(parts_of(tuple(range(number))))
-    assert [sender for part in parts for sender in part] == (list(range(number)) if number > 3 else [])
+    assert [sender for part in parts for sender in part] == (list(range(number)) if number > 8 else [])
     assert all(len(part) <= math.isqrt(number) for part in parts) and len(parts) <= math.sqrt(number) + 3
 
 
@@ -48,7 +48,7 @@ def test_who_does_something_is_not_settled_where_effects_add_up_and_none_cancels
 
     settled = settled_together(packed(sizes, dict.fromkeys(sizes, "q"), FLOOR), nothing)
     assert all(true[sender] < FLOOR for sender in settled)
-    assert asked <= 2 * len(true)
+    assert asked <= len(true) // 2, "which is what a plan has"
 
 
 def test_what_does_nothing_is_settled_by_a_single_patch_and_one_that_was_sized_wrongly_is_found():

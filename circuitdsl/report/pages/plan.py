@@ -23,6 +23,7 @@ _PURPOSES = {
     "unlisted": "each other head",
     "single prompts": "single prompts, shown",
     "sweep": "each sender alone",
+    "together": "several as one",
     "arms": "in parts, and random heads",
 }
 _COSTLIEST = 5
@@ -147,7 +148,7 @@ def _more(plan: Plan) -> Iterator[str]:
             "the prompts, one on all, and the others too where that does not decide"
         )
     if plan.raced:
-        yield f"{plural(plan.raced, 'head')} race: those that fewer prompts settle take less than is stated"
+        yield f"{plural(plan.raced, 'job')} race: those that fewer prompts settle take less than is stated"
 
 
 def _groups(lines: Sequence[Line]) -> list[tuple[str, str, list[Line]]]:
