@@ -202,7 +202,7 @@ SKETCHED_HEADS, SKETCHED_PROMPTS = 96, 48
 
 
 def worth_sketching(number: int, method: Method) -> bool:
-    """Whether estimates of so many nodes save more than they cost."""
+    """Whether estimates of so many knockouts save more than they cost."""
     return number >= SKETCHED_HEADS and method.prompts_first >= SKETCHED_PROMPTS and not method.prompts_all
 
 
@@ -212,11 +212,12 @@ def sketch_jobs(circuit: Circuit) -> Mapping[Node, Job]:
 
 
 def sketches_of(nodes: Iterable[Node], circuit: Circuit) -> Mapping[Node, Job]:
-    """Knockouts of some nodes to first order; none where the metric has no gradient."""
+    """Knockouts to first order of those of some nodes that are heads, whose gradients alone are kept; none where the
+    metric has no gradient."""
     if not has_gradient(figure_of(circuit.method.measured).reading):
         return {}
     request = Request(circuit, circuit.method, Term("knockout"))
-    return {node: _sketch_job(node, request) for node in nodes}
+    return {node: _sketch_job(node, request) for node in nodes if isinstance(node.component, Head)}
 
 
 def _sketch_job(node: Node, request: Request) -> Job:

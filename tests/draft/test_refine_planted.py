@@ -17,7 +17,7 @@ import circuitdsl as cd
 from benchmarks.refine import Results, count_one
 from circuitdsl.check.progress import unwatched
 from circuitdsl.check.work import Watch
-from circuitdsl.components import Node
+from circuitdsl.components import ALL, Head, Mlp, Node
 from circuitdsl.draft.asked import read_rule
 from circuitdsl.draft.places import places_of
 from circuitdsl.draft.refine import outside
@@ -253,3 +253,10 @@ def test_random_planted_models_are_repaired(tmp_path: Path):
     count_one(2, 30, tmp_path, results, ("a head missing", "a false edge"))
     assert results.withheld == 0 and not results.examples
     assert [damage for damage, number in results.repaired.items() if number] == ["a head missing", "a false edge"]
+
+
+def test_listed_mlps_are_looked_for_elsewhere_without_estimates(folder: Path):
+    """Of heads alone there are estimates: the engines keep gradients of no other outputs."""
+    own = circuit(TRUE, folder)
+    nodes = (Node(Head(0, 1), ALL), Node(Mlp(0), ALL))
+    assert tuple(outside.sketches_of(nodes, own)) == nodes[:1]

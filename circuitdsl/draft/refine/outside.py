@@ -173,9 +173,10 @@ def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
     method = circuit.method
     prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
     rows = {each: Started(knockout_job(circuit, each)) for each in asked}
-    nodes = dict.fromkeys(each.node for each in asked) if worth_sketching(len(asked), method) else ()
-    of_nodes = {node: Started(job) for node, job in sketches_of(nodes, circuit).items()}
+    of_nodes = {node: Started(job) for node, job in sketches_of(dict.fromkeys(each.node for each in asked), circuit).items()}
     sketches = {each: of_nodes[each.node] for each in asked if each.node in of_nodes}
+    if not worth_sketching(len(sketches), method):
+        sketches = {}
     looks = (sketched_looks if sketches else early_looks)(prompts)
     told = Told(method.floor, inquiry.rule.share, len(asked), false_discovery)
     return raced(rows, sketches, prompts, looks, told, bench).rest
