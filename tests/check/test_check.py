@@ -177,7 +177,7 @@ def test_a_workbench_remembers_without_a_store(mini):
 
 def test_both_engines_say_the_same(mini):
     body = """
-    method { prompts 4 reference 2 }
+    method { prompts 8 reference 2 }
     role lookup at S2 { 1.0 1.1 }
     role fetcher at END { 3.0 3.7 }
     edge lookup -> fetcher.kv
@@ -191,9 +191,11 @@ def test_both_engines_say_the_same(mini):
     fast, plain = (checked(body, mini, engine=engine, unexplained=False) for engine in ("fast", "plain"))
     assert (fast.engine, plain.engine) == ("fast", "plain")
     assert fast.cost.prompt_passes < plain.cost.prompt_passes
+    assert len({each.verdict for each in fast.outcomes}) > 1, "where nothing is decided verdicts cannot differ"
     for one, other in zip(fast.outcomes, plain.outcomes, strict=True):
         assert one.verdict is other.verdict
         assert one.estimate.value == pytest.approx(other.estimate.value, rel=1e-4, abs=1e-5)
+        assert one.p_value == pytest.approx(other.p_value, rel=1e-2, abs=1e-5)
 
 
 def test_prompts_of_a_file_are_read_again_at_every_check(mini, tmp_path):

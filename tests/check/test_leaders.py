@@ -54,8 +54,8 @@ def bounds(plan: CircuitPlan, low: float | None = None) -> dict[Started, Bound]:
     return found
 
 
-def test_verdicts_are_those_of_all_sets_on_all_prompts_and_less_is_run(forty: tuple[CircuitPlan, Bench]):
-    plan, bench = forty
+def test_verdicts_are_those_of_all_sets_on_all_prompts_and_less_is_run():
+    plan, bench = planned("60")  # of its own, for what was run is looked at
     settled = bench.settled(bounds(plan), 60)
     led = {
         job: each for job, each in settled.items() if isinstance(each, Measurement) and isinstance(each.estimand, Led)
