@@ -177,16 +177,20 @@ def evaluate_graph(
     def estimates(logits: Tensor, *_: Any) -> Tensor:
         return logits[:, -1, order["answer"]] - logits[:, -1, order["wrong"]]
 
-    def evaluated(level: int) -> list[float]:
+    def made(level: int) -> graph.Graph:
         circuit = graph.Graph.from_model(model)
         for sender, receiver, which, at in order["edges"]:
             if at <= level:
                 name = f"{_eap_name(sender)}->{_eap_name(receiver)}" + (f"<{which}>" if which else "")
                 circuit.edges[name].in_graph = True
+        return circuit
+
+    def evaluated(circuit: graph.Graph) -> list[float]:
         with OnDevice(tokens.device):
             return evaluate.evaluate_graph(model, circuit, [(tokens, other, None)], estimates, quiet=True).tolist()
 
-    seconds, figures = timed(lambda: [evaluated(level) for level in range(order["circuits"])])
+    circuits = [made(level) for level in range(order["circuits"])]
+    seconds, figures = timed(lambda: list(map(evaluated, circuits)))
     return {"seconds": seconds, "figures": figures}
 
 
@@ -203,18 +207,19 @@ def auto_circuit(model: HookedTransformer, tokens: Tensor, other: Tensor, order:
     prompts = PromptDataset(list(tokens), list(other), *each)
     loader = PromptDataLoader(prompts, seq_len=None, diverge_idx=0, batch_size=len(tokens), shuffle=False)
 
+    patchable = patchable_model(
+        model, factorized=True, slice_output="last_seq", separate_qkv=True, device=tokens.device
+    )
+    edges = {edge.name: edge for edge in patchable.edges}
+    scores = patchable.new_prune_scores()
+    levels = [0] * order["circuits"]
+    for sender, receiver, which, at in order["edges"]:
+        edge = edges[f"{_auto_name(sender, 'Start')}->{_auto_name(receiver, 'End')}{which and '.' + which.upper()}"]
+        scores[edge.dest.module_name][edge.patch_idx] = 1 / (1 + at)
+        levels[at] += 1
+    counts = [sum(levels[: at + 1]) for at in range(len(levels))]
+
     def ran() -> list[list[float]]:
-        patchable = patchable_model(
-            model, factorized=True, slice_output="last_seq", separate_qkv=True, device=tokens.device
-        )
-        edges = {edge.name: edge for edge in patchable.edges}
-        scores = patchable.new_prune_scores()
-        levels = [0] * order["circuits"]
-        for sender, receiver, which, at in order["edges"]:
-            edge = edges[f"{_auto_name(sender, 'Start')}->{_auto_name(receiver, 'End')}{which and '.' + which.upper()}"]
-            scores[edge.dest.module_name][edge.patch_idx] = 1 / (1 + at)
-            levels[at] += 1
-        counts = [sum(levels[: at + 1]) for at in range(len(levels))]
         found = run_circuits(patchable, loader, counts, scores, PatchType.TREE_PATCH, AblationType.RESAMPLE)
         outputs = [torch.cat(list(found[count].values())) for count in counts]
         return [(out[:, order["answer"]] - out[:, order["wrong"]]).tolist() for out in outputs]

@@ -5,8 +5,8 @@ A circuit keeps what its edges carry, and every other edge carries the counterfa
 same circuits of one model of random weights: for each size so many nodes, drawn at random, with all edges among them,
 from the embeddings and to the logits; smaller ones are parts of larger ones. Figures are compared, prompt by prompt.
 
-Costs are CPU seconds for all circuits together, over those of a plain forward pass of the same prompts in the same
-process. The peers need a Python with TransformerLens 2, as those of ``python -m benchmarks`` do.
+Costs are CPU seconds for running all circuits, once they are made, over those of a plain forward pass of the same
+prompts in the same process. The peers need a Python with TransformerLens 2, as those of ``python -m benchmarks`` do.
 """
 
 from __future__ import annotations

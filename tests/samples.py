@@ -204,9 +204,9 @@ def report(structure: Structure | None = None) -> Report:
             Verdict.HOLDS,
             -0.4,
             variants=(
-                Variant("ablate", "zero", Estimate(-0.3, -0.32, -0.28), Verdict.HOLDS),
-                Variant("ablate", "resample", Estimate(-0.005, -0.02, 0.01), Verdict.UNDECIDED),
-                Variant("against", "s2_io", Estimate(None, None, None), Verdict.ERROR, "no such counterfactual"),
+                Variant("ablate", "zero", Estimate(-0.3, -0.32, -0.28), Verdict.HOLDS, 200),
+                Variant("ablate", "resample", Estimate(-0.005, -0.02, 0.01), Verdict.UNDECIDED, 200),
+                Variant("against", "s2_io", Estimate(None, None, None), Verdict.ERROR, 0, "no such counterfactual"),
             ),
         ),
         outcome(
@@ -286,6 +286,7 @@ def report(structure: Structure | None = None) -> Report:
                 "mini",
                 200,
                 (outcome(repair, Verdict.HOLDS, 0.95),),
+                200,
                 fingerprint=FINGERPRINT,
             ),
         ),

@@ -84,7 +84,7 @@ def _edges(graph: Graph, name: str) -> Graph:
     if graph.recomputing:
         raise InputError(
             f"{name} is a circuit of the language: nodes that it lists read all before them, and MLPs recompute",
-            'claim it there: expect faithfulness >= 90%; or spell its edges out: cd.exchange.write(graph, "eap"), and read',
+            'claim it there: expect faithfulness >= 90%; or spell its edges out: cd.exchange.write(graph, "eap")',
         )
     if not graph.included:
         choose = 'choose some: cd.exchange.top(graph, 200, by="absolute")'

@@ -122,7 +122,7 @@ def _variants(
         reason = reasons.get(answered_at(claim, varied(plan.circuit.method, setting, value)), "")
         judged = meaningful(bench.judged(measured, bound, method.confidence), reason)
         judgement = judged.judgement
-        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judgement.note, judged.prompts)
+        variant = Variant(setting, value, judgement.estimate, judgement.verdict, judged.prompts, judgement.note)
         found.setdefault(method, {})[claim] = variant
     settled = [excused(variants, kept.get(method, "")) for method, variants in found.items()]
     return {claim: tuple(each[claim] for each in settled if claim in each) for claim in plan.variants}

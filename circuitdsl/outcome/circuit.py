@@ -213,7 +213,8 @@ class CircuitReport(OnModel):
 
     @property
     def first(self) -> int:
-        """The prompts on which everything is measured but claims, which may take more."""
+        """The prompts on which heads are measured, and variants of claims. Claims may take more, and F may where it is
+        hardly above chance."""
         return min(self.prompts, self.circuit.method.prompts_first)
 
     @property

@@ -28,8 +28,8 @@ class Variant:
     setting_value: str
     estimate: Estimate
     verdict: Verdict
+    prompts: int
     note: str = ""
-    prompts: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class ClaimOutcome:
                     "value_of_setting": v.setting_value,
                     **v.estimate.to_dict(),
                     "verdict": str(v.verdict),
+                    "prompts": v.prompts,
                     "note": v.note,
                 }
                 for v in self.variants

@@ -163,7 +163,7 @@ class InterventionReport:
     model: str
     prompts: int
     claims: tuple[ClaimOutcome, ...]
-    first: int = 0
+    first: int
     accuracy: str = ""
     arms: tuple[Arm, ...] = ()
     p_value: float | None = None
@@ -188,6 +188,7 @@ class InterventionReport:
             "fingerprint": self.fingerprint,
             "revision": self.revision,
             "prompts": self.prompts,
+            "first": self.first,
             "actions": [action.text for action in self.intervention.actions],
             "exit": self.exit_code,
             "claims": [outcome.to_dict() for outcome in self.claims],

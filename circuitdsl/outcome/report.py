@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("id", "line", "kind", "text", "measure", "unit", "value", "low", "high", "verdict", "prompts", "p_value")
 
 
-SCHEMA = "circuitdsl/report/9"
+SCHEMA = "circuitdsl/report/10"
 """Which contract the JSON of a report obeys: docs/report.schema.json."""
 
 

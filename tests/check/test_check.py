@@ -114,7 +114,7 @@ def test_the_report_is_json_without_nan(mini):
         "method { prompts 30 reference 4 }\n role r at END { 3.0 3.1 }\n expect faithfulness > random heads\n", mini
     )
     text = json.dumps(report.to_dict(), allow_nan=False)
-    assert json.loads(text)["schema"] == "circuitdsl/report/9"
+    assert json.loads(text)["schema"] == "circuitdsl/report/10"
     assert report.cost.passes == pytest.approx(report.cost.prompt_passes / 30, abs=0.01)
     assert all(math.isfinite(o.estimate.value) for o in report.circuits[0].claims if o.estimate.value is not None)
 

@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from promises import Promises
 
 import circuitdsl as cd
 from benchmarks.draft import FLOOR, Results, count
@@ -31,6 +30,7 @@ from circuitdsl.measures.experiments import Data
 from circuitdsl.measures.measurement import Measurement, Sample
 from circuitdsl.outcome import DraftReport
 from circuitdsl.outcome.draft import LOGITS, DraftRole, Fed, Into, StageOutcome
+from promises import Promises
 
 torch.set_num_threads(1)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 from jsonschema import Draft202012Validator
-from promises import Promises
 
 import circuitdsl as cd
 from circuitdsl.components import Head, Node
@@ -19,6 +18,7 @@ from circuitdsl.draft.packs import Among, Pack, settled_together
 from circuitdsl.outcome import DraftReport
 from circuitdsl.plan.job import Started
 from circuitdsl.report.data.json import to_json
+from promises import Promises
 
 torch.set_num_threads(1)
 

@@ -116,6 +116,7 @@ def test_what_is_shown_of_an_intervention():
         "mini",
         60,
         (),
+        60,
         accuracy="accuracy",
         arms=(
             arm("none", 0.4),

@@ -155,7 +155,7 @@ def test_what_is_open_wants_more_prompts_or_a_weaker_claim():
 def test_what_holds_needs_nothing_and_what_was_varied_is_not_varied_again():
     claim = samples.expect("c", 7, "faithfulness", Bound(">=", low=0.8))
     assert remedies(samples.outcome(claim, Verdict.HOLDS, 0.9), "") == ()
-    varied = failing(claim, 0.5, variants=(Variant("ablate", "zero", Estimate(0.9, 0.89, 0.91), Verdict.HOLDS),))
+    varied = failing(claim, 0.5, variants=(Variant("ablate", "zero", Estimate(0.9, 0.89, 0.91), Verdict.HOLDS, 200),))
     assert not any("vary" in remedy for remedy in remedies(varied, ""))
     assert "with ablate zero it holds" in page(with_claims(varied))
 

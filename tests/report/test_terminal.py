@@ -135,7 +135,7 @@ def with_variants(verdicts: dict[int, str]) -> Report:
     def variants(place: int) -> tuple[Variant, ...]:
         if place not in verdicts:
             return ()
-        return (Variant("ablate", "zero", Estimate(0.1, 0.0, 0.2), Verdict(verdicts[place])),)
+        return (Variant("ablate", "zero", Estimate(0.1, 0.0, 0.2), Verdict(verdicts[place]), 60),)
 
     claims = tuple(replace(outcome, variants=variants(place)) for place, outcome in enumerate(circuit.claims))
     return replace(whole, circuits=(replace(circuit, claims=claims),))

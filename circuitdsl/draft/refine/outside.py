@@ -173,7 +173,8 @@ def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
     method = circuit.method
     prompts = len(bench.session.prompts(data_of(circuit), method.prompts_first))
     rows = {each: Started(knockout_job(circuit, each)) for each in asked}
-    of_nodes = {node: Started(job) for node, job in sketches_of(dict.fromkeys(each.node for each in asked), circuit).items()}
+    jobs = sketches_of(dict.fromkeys(each.node for each in asked), circuit)
+    of_nodes = {node: Started(job) for node, job in jobs.items()}
     sketches = {each: of_nodes[each.node] for each in asked if each.node in of_nodes}
     if not worth_sketching(len(sketches), method):
         sketches = {}

@@ -98,7 +98,7 @@ def recorded(data: object, name: str) -> Recorded:
     return Recorded(facts, weights, claims)
 
 
-_READ = ("circuitdsl/report/6", "circuitdsl/report/7", "circuitdsl/report/8", SCHEMA)
+_READ = ("circuitdsl/report/6", "circuitdsl/report/7", "circuitdsl/report/8", "circuitdsl/report/9", SCHEMA)
 """The schemas whose claims are what they are today; the two oldest say nothing of single prompts."""
 
 _FACTS = ("model", "revision", "fingerprint", "identity", "processing", "task", "dictionaries")
