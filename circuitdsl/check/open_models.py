@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from circuitdsl.arguments import whole
 from circuitdsl.check.bench import Bench
 from circuitdsl.check.screens import SCREENS
 from circuitdsl.engine import store as stores
@@ -63,7 +63,7 @@ class OpenModels:
             raise InputError(f"no engine is called {self.engine}", f"engines: {', '.join(engines())}")
         if self.screen and self.screen not in tuple(SCREENS):
             raise InputError(f"no screen is called {self.screen}", f"screens: {', '.join(SCREENS)}")
-        if not isinstance(self.memory, Integral) or self.memory < 0:
+        if not whole(0)(self.memory):
             raise InputError(
                 f"a memory of {self.memory} bytes cannot be had",
                 "give a number of bytes, 0 for a share of what is free",

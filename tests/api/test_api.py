@@ -234,6 +234,10 @@ WRONG: dict[str, tuple[Callable[[Any, Any, Any], object], str]] = {
     "no prompts": (lambda document, left, right: cd.check(document, prompts=0), "0 prompts cannot be measured on"),
     "half a prompt": (lambda d, left, right: cd.check(d, prompts=cast(Any, 2.5)), "2.5 prompts cannot be measured"),
     "memory": (lambda document, left, right: cd.check(document, memory=-1), "a number of bytes"),
+    "a memory that is no number": (
+        lambda document, left, right: cd.Workbench(memory=cast(Any, True)),
+        "a memory of True bytes",
+    ),
     "model": (lambda document, left, right: cd.check(document, cast(Any, 7)), "with its tokenizer, not as a int"),
     "model to load": (lambda d, left, right: cd.load(SHIPPED, model=cast(Any, 7)), "with its tokenizer, not as a int"),
     "nothing to load": (lambda document, left, right: cd.load(), "load takes files, or a text"),
