@@ -223,7 +223,7 @@ def report(structure: Structure | None = None) -> Report:
             Verdict.FAILS,
             0.3997,
             0.0002,
-            parts=(Part("2.0", Estimate(0.7, 0.69, 0.71)), Part("2.4", Estimate(0.1, 0.09, 0.11))),
+            parts=(Part("2.0", Estimate(0.7, 0.69, 0.71), 200), Part("2.4", Estimate(0.1, 0.09, 0.11), 200)),
             note="averaged over the role's heads",
         ),
         outcome(
@@ -257,7 +257,7 @@ def report(structure: Structure | None = None) -> Report:
                 ),
                 unexplained=(HeadOutcome("3.1", "all", (), Estimate(-0.03, -0.04, -0.02)),),
                 unexplained_note="28 of 28 heads looked at",
-                search=Search(((50, 28), (100, 9), (200, 4)), 0.05, 200),
+                search=Search(((50, 28), (100, 9), (200, 4)), 0.05, 0.058, 200),
                 notes=("18 of 20 names are one token",),
                 example="When Mary and John went to the store, John gave a drink to",
                 examples=examples(("2.0", "2.4"), 15),

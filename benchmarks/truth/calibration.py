@@ -13,7 +13,7 @@ from benchmarks.truth.pools import Suite
 from benchmarks.truth.sampling import Drawn, Pool
 from circuitdsl.judge.weigh import looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control
-from circuitdsl.measures.few import few_of
+from circuitdsl.measures.few import EARLY
 from circuitdsl.measures.measurement import Failure, Measurement
 from circuitdsl.plan.lockstep import measure
 
@@ -34,18 +34,24 @@ def calibrate(
     """Judge a sample for each seed: of so many ``prompts``, or, of two numbers, from the first to the second.
 
     Claims against a control are left out: their truth is no number. ``ways``: whether figures are led, or not, or both.
+    Where few prompts stop some of several figures, "at most" is judged with the bound at the truth, and "at least" and
+    the interval where the claim's own bound stops as many as it can.
     """
     bounded = {claim: job for claim, job in suite.claims.items() if not isinstance(claim.bound, Control)}
     suite = Suite(suite.name, bounded)
-    whole = pool.whole()
-    truths = {claim: Judge(whole).value(each) for claim, each in measured_on(whole, suite).items()}
-    led = [claim for claim in truths if suite.claims[claim].one and few_of(prompts[0])]
-    counts = {(claim, way): Counts() for way in ways for claim in (led if way else truths)}
+    everything = pool.whole()
+    truths = {claim: Judge(everything).value(each) for claim, each in measured_on(everything, suite).items()}
+    at_truth = {claim: Bound("<=", high=truth) for claim, truth in truths.items()}
+    several = [claim for claim, job in bounded.items() if job.one and job.job.lead and job.job.lead.of(prompts[0])]
+    counts = {(claim, way): Counts() for way in ways for claim in (several if way else truths)}
     for seed in seeds:
         drawn = pool.draw(prompts[-1], np.random.default_rng([seed, *prompts]))
-        measuring = Measuring(suite, drawn), Led(suite, drawn)
+        whole = Measuring(suite, drawn)
+        led, near = Led(suite, drawn, whole.known), Led(suite, drawn, whole.known, at_truth)
         for (claim, way), counted in counts.items():
-            counted.add(truths[claim], *_at_the_truth(measuring[way].looks(claim, *prompts), truths[claim]))
+            looks = (led if way else whole).looks(claim, *prompts)
+            nearer = near.looks(claim, *prompts) if way and suite.claims[claim].job.stops else ()
+            counted.add(truths[claim], *_at_the_truth(truths[claim], looks, nearer))
     return tuple(Calibrated(claim, truths[claim], each, way) for (claim, way), each in counts.items())
 
 
@@ -55,7 +61,7 @@ class Measuring:
 
     suite: Suite
     drawn: Drawn
-    known: dict[int, tuple[Judge, Mapping[Claim, Measurement]]] = field(default_factory=dict, init=False)
+    known: dict[int, tuple[Judge, Mapping[Claim, Measurement]]] = field(default_factory=dict)
 
     def of(self, claim: Claim, count: int) -> tuple[Judge, Measurement]:
         if count not in self.known:
@@ -69,23 +75,30 @@ class Measuring:
         judge, measured = self.of(claim, first)
         looks = looks_at(measured, judge.units, first, most or first)
         counts = judge.weighed(measured, looks).looks.counts if most else (first,)
-        before = (few_of(first) or first, *counts)
-        return [Look(*self.at(claim, *each), looks) for each in zip(counts, before, strict=False)]
+        lead = self.suite.claims[claim].job.lead
+        few = (lead and lead.of(first)) or first
+        before = (few, *counts)
+        return [Look(*self.at(claim, *each, few), looks) for each in zip(counts, before, strict=False)]
 
-    def at(self, claim: Claim, count: int, before: int) -> tuple[Judge, Measurement]:
-        """A claim at a look; ``before`` is the number of prompts of the look before, or on which leaders are chosen."""
+    def at(self, claim: Claim, count: int, before: int, few: int) -> tuple[Judge, Measurement]:
+        """A claim at a look; ``before`` is the number of prompts of the look before, ``few`` that before the first."""
         return self.of(claim, count)
 
 
 @dataclass(frozen=True)
 class Led(Measuring):
     """The same of the largest of several figures as a check measures it first (``Bench.settled``): the one that is
-    largest on few prompts, or at the look before, on all of them."""
+    largest on few prompts, or at the look before, on all of them; where each stops by itself, those that few prompts do
+    not show to be within a bound, of ``bounds`` or the claim's own."""
 
-    def at(self, claim: Claim, count: int, before: int) -> tuple[Judge, Measurement]:
-        _, largest = self.of(claim, before)
+    bounds: Mapping[Claim, Bound] = field(default_factory=dict[Claim, Bound])
+
+    def at(self, claim: Claim, count: int, before: int, few: int) -> tuple[Judge, Measurement]:
+        job, bound = self.suite.claims[claim], self.bounds.get(claim, claim.bound)
+        assert isinstance(bound, Bound), "the others are left out"
+        some, largest = self.of(claim, few if job.job.stops else before)
+        leader = job.led(largest, some.left_open(largest, bound, EARLY) if job.job.stops else ())
         judge, _ = self.of(claim, count)
-        leader = self.suite.claims[claim].led(largest)
         found = measure([leader], self.drawn.first(count).run)[leader]
         assert isinstance(found, Measurement), "all of it was measured before"
         return judge, found
@@ -103,10 +116,16 @@ def measured_on(drawn: Drawn, suite: Suite) -> Mapping[Claim, Measurement]:
     return measured
 
 
-def _at_the_truth(looks: Sequence[Look], truth: float) -> tuple[tuple[Judged, Judged], tuple[Judged, Judged]]:
-    """Judgements of "at least" and "at most": both false by a hair, and both true by a hair."""
+def _at_the_truth(
+    truth: float, looks: Sequence[Look], nearer: Sequence[Look]
+) -> tuple[tuple[Judged, Judged], tuple[Judged, Judged]]:
+    """Judgements of "at least" and "at most": both false by a hair, and both true by a hair. "At most" is judged in
+    the ``nearer`` looks, if there are any."""
     above, below = truth + hair(truth), truth - hair(truth)
-    false = Bound(">=", low=above), Bound("<=", high=below)
-    true = Bound(">=", low=below), Bound("<=", high=above)
-    first, second, third, fourth = in_looks(looks, (*false, *true))
-    return (first, second), (third, fourth)
+    at_least = Bound(">=", low=above), Bound(">=", low=below)
+    at_most = Bound("<=", high=below), Bound("<=", high=above)
+    if nearer:
+        (first, second), (third, fourth) = in_looks(looks, at_least), in_looks(nearer, at_most)
+    else:
+        first, second, third, fourth = in_looks(looks, (*at_least, *at_most))
+    return (first, third), (second, fourth)

@@ -53,6 +53,10 @@ class Judge:
     def weighed(self, measured: Measurement, looks: Looks = ONCE) -> Weighed:
         return Weighed.of(measured, self.units, looks=looks).claimed
 
+    def left_open(self, measured: Measurement, bound: Bound, share: float) -> frozenset[int]:
+        """The places of figures that do not stop: so much of the error is theirs (``Bench.settled``)."""
+        return verdicts.left_open(Weighed.of(measured, self.units), bound, share * (1 - CONFIDENCE))
+
     def units(self, sample: Sample) -> Units:
         key = sample.data, sample.source is not None, len(sample.columns)
         if key not in self.known:

@@ -12,7 +12,7 @@ from benchmarks.truth.trials import COUNTS, EDGES
 from circuitdsl.report.palette import LEFT, RIGHT, SHARED
 from circuitdsl.report.pictures.parts import FAINT, INK, canvas, write
 
-COLOURS = (LEFT, SHARED, RIGHT, "#cc79a7", "#8c6d31")
+COLOURS = (LEFT, SHARED, RIGHT, "#cc79a7", "#8c6d31", "#56b4e9")
 RULE = "#e3e6ea"
 LEAST = 0.5  # coverage at the left end; what is below stands there
 ROW = 18

@@ -14,11 +14,12 @@ from circuitdsl.judge.looks import ONCE, Looks
 from circuitdsl.judge.paired import singles
 from circuitdsl.judge.singles import Singles
 from circuitdsl.judge.units import Origin, Units, units_of
-from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, none_as_good, p_value
+from circuitdsl.judge.verdicts import Judgement, estimated, holm, judge, left_open, none_as_good, p_value
 from circuitdsl.judge.weigh import Weighed, looks_at
 from circuitdsl.language.circuit import Bound, Claim, Control, Method, Term
-from circuitdsl.measures.estimands import is_share_of_metric
+from circuitdsl.measures.estimands import Led, is_share_of_metric
 from circuitdsl.measures.experiments import Data, Drawn, Experiment, Resample
+from circuitdsl.measures.few import EARLY
 from circuitdsl.measures.measurement import Array, Failure, Measurement, RandomSets, Sample
 from circuitdsl.measures.registry import measure_infos
 from circuitdsl.outcome import ClaimOutcome, Part, Performance
@@ -115,17 +116,22 @@ class Bench:
         tests: int = 1,
         seen: Mapping[Started, int] | None = None,
     ) -> dict[Started, Measurement | Failure]:
-        """As ``measure``, but of many figures only one is measured on all of these prompts where that decides.
+        """As ``measure``, but of many figures only one is measured on all of these prompts where that decides, or only
+        those are that few prompts leave open.
 
         Of the largest of several it is the one that is largest on few prompts, and decides where it is surely beyond
         the bound, as the largest is then, whatever the others are: so surely that Holm's correction for so many
         ``tests`` leaves it there. So the bound's verdict is that of all figures on all prompts. ``seen`` are the
         numbers of prompts on which all of them are known already.
 
+        Of the largest of several that has to be within a bound, each has to be: those that few prompts surely show to
+        be stop there, but for the largest.
+
         Of a claim that compares with random sets it is its own, and decides where none of them does as well on few
         prompts. Where one does, they are looked at a second time, on all, which their p-value counts.
         """
-        leaders = self.leaders(jobs, seen)
+        few = self._on_few(jobs, seen)
+        leaders = {job: job.led(known, self._open(known, jobs[job], job, tests)) for job, known in few.items()}
         found = self.measure((*leaders.values(), *(job for job in jobs if job not in leaders)), count)
         led = {
             job: found[leader] for job, leader in leaders.items() if self._settles(found[leader], jobs[job], job, tests)
@@ -134,14 +140,27 @@ class Bench:
         rest = {job: looked_at_again(measured, found[leaders[job]]) for job, measured in rest.items()}
         return {job: led.get(job) or rest.get(job) or found[job] for job in jobs}
 
-    def leaders(self, jobs: Iterable[Started], seen: Mapping[Started, int] | None = None) -> dict[Started, Started]:
-        """For each job with many figures: the job of one of them alone, chosen on few prompts, or on as many as were
-        ``seen``."""
-        several = {job: (seen or {}).get(job, job.job.few) for job in jobs if job.one}
-        few: dict[Started, Measurement | Failure] = {}
+    def leaders(self, jobs: Iterable[Started]) -> dict[Started, Started]:
+        """For each job with many figures: the job of one of them alone, chosen on few prompts."""
+        return {job: job.led(known) for job, known in self._on_few(jobs).items()}
+
+    def _on_few(self, jobs: Iterable[Started], seen: Mapping[Started, int] | None = None) -> dict[Started, Measurement]:
+        """Each job with many figures on few prompts, or on as many as were ``seen``, if all of its figures were."""
+        several = {job: job.job.few if job.job.stops else (seen or {}).get(job, job.job.few) for job in jobs if job.one}
+        found: dict[Started, Measurement] = {}
         for count in sorted(set(several.values())):
-            few |= self.measure((job for job, at in several.items() if at == count), count)
-        return {job: job.led(known) for job in several if isinstance(known := few[job], Measurement)}
+            few = {job: job.on_few for job, at in several.items() if at == count}
+            measured = self.measure(few.values(), count)
+            found |= {job: known for job, each in few.items() if isinstance(known := measured[each], Measurement)}
+        return found
+
+    def _open(self, few: Measurement, bound: Bound | Control, job: Started, tests: int) -> frozenset[int]:
+        """The places of figures that few prompts do not surely show to be within a bound from above, after Holm's
+        correction for so many ``tests``; none of what does not stop one by one."""
+        if not job.job.stops or isinstance(bound, Control) or not bound.from_above:
+            return frozenset()
+        method = job.job.method
+        return left_open(self.weighed(few), bound, EARLY * (1 - method.confidence) / tests)
 
     def _settles(self, measured: Measurement | Failure, bound: Bound | Control, job: Started, tests: int) -> bool:
         """Whether nothing that the other figures are on all prompts can change the verdict."""
@@ -150,7 +169,9 @@ class Bench:
         if isinstance(bound, Control):
             assert isinstance(measured.control, RandomSets)
             return none_as_good(self.weighed(measured), measured.control, bound)
-        return bound.op in (">=", ">") and self._beyond(measured, bound, job, tests)
+        if job.job.stops:
+            return bound.from_above
+        return bound.from_below and self._beyond(measured, bound, job, tests)
 
     def _beyond(self, measured: Measurement, bound: Bound, job: Started, tests: int) -> bool:
         """Whether the leader surely is at least what a bound asks for, and few prompts tell how large others may be."""
@@ -266,15 +287,15 @@ class Bench:
         if judged.measurement is None:
             return ()
         return tuple(
-            Part(label, self.estimate(part, judged.confidence, judged.looks))
+            Part(label, self.estimate(part, *_judged_as(part, judged)), part.prompts)
             for label, part in judged.measurement.parts
         )
 
 
 def goes_on(one: Measurement) -> bool:
     """Whether one of many figures was measured on more prompts than all of them."""
-    own, few = one.samples
-    return len(own.columns) > len(few.columns)
+    own, *few = one.samples
+    return all(len(own.columns) > len(each.columns) for each in few)
 
 
 def looked_at_again(measured: Measurement | Failure, one: Measurement | Failure) -> Measurement | Failure:
@@ -292,6 +313,17 @@ def meaningful(judged: Judged, reason: str) -> Judged:
         return judged
     nothing = replace(judged.judgement, verdict=Verdict.UNDECIDED, p_value=None, note=reason, exact=False)
     return replace(judged, judgement=nothing)
+
+
+def _judged_as(part: Measurement, judged: Judged) -> tuple[float, Looks]:
+    """The confidence of a part of a claim's figure, and the looks at it: where each may stop early, those that did have
+    one look, and either their share of the error."""
+    whole = judged.measurement
+    if whole is None or not isinstance(whole.estimand, Led):
+        return judged.confidence, judged.looks
+    error, early = 1 - judged.confidence, whole.estimand.early
+    stopped = part.prompts < whole.prompts
+    return (1 - error * early, ONCE) if stopped else (1 - error * (1 - early), judged.looks)
 
 
 def _tested(judgement: Judgement) -> float | None:

@@ -22,7 +22,17 @@ from circuitdsl.components import Head, Node
 from circuitdsl.engine.session import Session
 from circuitdsl.errors import InputError
 from circuitdsl.judge.evidence import FEWEST, Student
-from circuitdsl.judge.race import MISS, Correction, Raced, Sketch, early_looks, out_of_reach, race, sketched_looks
+from circuitdsl.judge.race import (
+    MISS,
+    Correction,
+    Raced,
+    Sketch,
+    early_looks,
+    out_of_reach,
+    race,
+    shows,
+    sketched_looks,
+)
 from circuitdsl.judge.screen import screen
 from circuitdsl.judge.verdicts import holm, split_confidence
 from circuitdsl.language.circuit import Bound, Circuit, Method
@@ -84,7 +94,8 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     found = beyond({node: known[rows[node]] for node in left.rest}, number, method, bench)
     fresh = _fresh({node: rows[node] for node in found}, prompts, plan.circuit, bench)
     heads = fresh.heads if fresh else _heads(found, split_confidence(method.confidence, max(1, number)), bench)
-    how = Search(left.looks, MISS if looks else 0.0, fresh.prompts if fresh else 0)
+    miss, rare = (MISS, shows(looks[0])) if looks else (0.0, 0.0)
+    how = Search(left.looks, miss, rare, fresh.prompts if fresh else 0)
     return Found(heads, how, screening, prompts if sketches else 0)
 
 
@@ -232,6 +243,11 @@ def search_note(circuit: Circuit, found: Found) -> str:
         estimated = f"estimated to first order on {found.estimated} prompts, and " if found.estimated else ""
         measured = f"all were {estimated}measured on {looks[0][0]} prompts"
         parts.append(f"{measured}, and those that could still be found on more: {run}")
+        unless = ", where its estimate does not show it either" if found.estimated else ""
+        parts.append(f"each that all prompts would find is lost in {100 * found.search.miss:g}% of checks at most")
+        parts.append(
+            f"one that matters on less than {100 * found.search.rare:.0f}% of prompts may be lost more often{unless}"
+        )
     if found.heads and found.search.fresh:
         parts.append(f"their effects are those on the {found.search.fresh} prompts after these")
     elif found.heads and circuit.method.prompts_all:

@@ -9,7 +9,7 @@ An interval is what no test rejects, so that a p-value, an interval and a verdic
 * ``Betting``: for means of bounded values, after Waudby-Smith and Ramdas (2024), valid at any number of prompts.
 * ``Share``: Fieller's (1954) test of a ratio of means, inverted; unbounded where the denominator is not above zero.
 * ``Size``, ``Extreme``: the size of a signed figure, and the largest or smallest of several.
-* ``Ahead``: the largest of several, one of which was measured on more prompts than the others.
+* ``Ahead``: the largest of several, some of which were measured on more prompts than the others.
 * ``Known``: a figure of all prompts that there are.
 * ``Ranks``: Spearman's correlation, with the variance of Bonett and Wright (2000) and the noise of what is ranked.
 * ``Looked``: any of them, looked at again on more prompts.
@@ -18,7 +18,7 @@ An interval is what no test rejects, so that a p-value, an interval and a verdic
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Protocol
@@ -458,43 +458,46 @@ class Extreme:
 
 @dataclass(frozen=True)
 class Ahead:
-    """The largest of several figures of which the ``leader`` is known of more prompts than the ``others``.
+    """The largest of several figures of which the ``leaders`` are known of more prompts than the ``others``.
 
-    That it is above a bound is shown by the leader alone, at the p-value that it would have among all of them on these
-    prompts (``Extreme``). That it is below has to be shown of each. Which of them was followed was chosen by the first
-    prompts, so that each is looked at twice, and either look gets half of the error (Bonferroni).
+    That it is above a bound is shown by the leaders alone, at the p-value that they would have among all of them on
+    these prompts (``Extreme``). That it is below has to be shown of each, at the level itself. Which of them were
+    followed was chosen by the first prompts, so that each is looked at twice, and of the error the first look has the
+    share ``early`` and the other the rest (Bonferroni).
     """
 
-    leader: Evidence
+    leaders: Sequence[Evidence]
     others: Sequence[Evidence]
+    early: float
 
     @property
     def value(self) -> float:
-        return self.leader.value
+        return max(each.value for each in self.leaders)
 
     @property
     def exact(self) -> bool:
-        return self.leader.exact and all(each.exact for each in self.others)
+        return all(each.exact for each in (*self.leaders, *self.others))
 
     def above(self, bound: float) -> float:
-        return min(1.0, self._number * self.leader.above(bound))
+        return min(1.0, self._number * min(each.above(bound) for each in self.leaders))
 
     def below(self, bound: float) -> float:
-        return min(1.0, 2 * max(each.below(bound) for each in self._all))
+        return min(1.0, max(each.below(bound) / share for each, share in self._shares()))
 
     def low(self, level: float) -> float:
-        return self.leader.low(level / self._number)
+        return max(each.low(level / self._number) for each in self.leaders)
 
     def high(self, level: float) -> float:
-        return max(each.high(level / 2) for each in self._all)
+        return max(each.high(level * share) for each, share in self._shares())
 
-    @property
-    def _all(self) -> tuple[Evidence, ...]:
-        return (self.leader, *self.others)
+    def _shares(self) -> Iterator[tuple[Evidence, float]]:
+        """Each with the share of the error that it has."""
+        yield from ((each, 1 - self.early) for each in self.leaders)
+        yield from ((each, self.early) for each in self.others)
 
     @property
     def _number(self) -> int:
-        return len(self._all)
+        return len(self.leaders) + len(self.others)
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,13 @@ def singles(weighed: Weighed, digests: Sequence[str]) -> Singles | None:
     """A measurement prompt by prompt, of prompts with these digests.
 
     None for a figure that is not one of a sample of prompts alone: of all prompts that there are, of several samples,
-    of heads (rank correlations). The largest of several that is led is what its leader is, of the leader's prompts.
+    of heads (rank correlations). The largest of several that is led is what its leaders are, of the leaders' prompts.
     """
     weighed = weighed.itself
     if weighed.whole:
         return None
     estimand = weighed.measurement.estimand
-    told = _told_of_leader(weighed, estimand) if isinstance(estimand, Led) else _told(weighed, estimand)
+    told = _told_of_leaders(weighed, estimand) if isinstance(estimand, Led) else _told(weighed, estimand)
     if told is None:
         return None
     kept = told.rows & (np.cumsum(told.rows) <= MOST)
@@ -92,10 +92,12 @@ class _Told:
     taken: int = 0
 
 
-def _told_of_leader(weighed: Weighed, estimand: Led) -> _Told | None:
-    own = replace(weighed.measurement, samples=weighed.measurement.samples[:1], estimand=estimand.leader)
-    told = _told(replace(weighed, measurement=own, units=weighed.units[:1]), estimand.leader)
-    return told and replace(told, several=1 + len(estimand.others), taken=estimand.place)
+def _told_of_leaders(weighed: Weighed, estimand: Led) -> _Told | None:
+    largest = Largest(estimand.leaders)
+    own = replace(weighed.measurement, samples=weighed.measurement.samples[:1], estimand=largest)
+    told = _told(replace(weighed, measurement=own, units=weighed.units[:1]), largest)
+    several = len(estimand.leaders) + len(estimand.others)
+    return told and replace(told, several=several, taken=estimand.places[told.taken])
 
 
 def _told(weighed: Weighed, estimand: Estimand) -> _Told | None:

@@ -41,6 +41,15 @@ estimate. The narrower one is taken, and which it is, the same prompts say (Bonf
 Correction = Callable[[Sequence[float | None], int], list[float | None]]
 """Adjusts p-values for so many tests, of which they are some: Holm's, or for a false discovery rate."""
 
+QUARTER = 4
+"""What was measured speaks for itself where it is one prompt in so many or more; on fewer it takes an estimate.
+
+An item that differs from zero on a share q of prompts alone, and there by about as much, has a t of
+sqrt(N q / (1 - q)) on N prompts. To be found among 250 items it takes a t of 3.7 or more (Holm), so that q is 19% or
+more of 60 prompts and 6% of 200, and a quarter of them shows nothing of it with a probability of (1 - q)^(N / 4), 5% at
+most. Eight of 200 prompts show nothing with a probability of up to 60%, and by themselves they say that it is nothing.
+"""
+
 Settling = Callable[[Sequence[Item], int], Collection[Item]]
 """Measures some items on so many prompts, and says which of them are settled."""
 
@@ -73,6 +82,15 @@ def sketched_looks(prompts: int) -> tuple[int, ...]:
     ((8, 50, 100), (8, 15, 30), (8, 10), (8,))
     """
     return tuple(sorted({count for count in (FEWEST, *early_looks(prompts)) if count < prompts}))
+
+
+def shows(prompts: int) -> float:
+    """On what share of prompts an item has to differ from zero to do so on one of so many, but for ``MISS``.
+
+    >>> [round(shows(count), 2) for count in (8, 15, 50)]
+    [0.31, 0.18, 0.06]
+    """
+    return 1 - MISS ** (1 / prompts)
 
 
 def race(items: Sequence[Item], prompts: int, looks: Sequence[int], settling: Settling[Item]) -> Raced[Item]:
@@ -112,11 +130,11 @@ def out_of_reach(
     """The items that would not be found beyond the floor on ``growth`` times the prompts, at a ``level`` of p-values
     ``corrected`` for ``number`` of them, even if every one of them came out as well as it can (``best_p_value``).
 
-    One whose figure is no ratio, or that has fewer units than the tests need, may always be found.
-    ``sketches`` are estimates of some or all of them.
+    One whose figure is no ratio, or that has fewer units than the tests need, may always be found; so may one without
+    an estimate on less than a ``QUARTER`` of the prompts. ``sketches`` are estimates of some or all of them.
     """
     known = sketches or {}
-    miss = MISS / looks * (OF_ESTIMATES if known else 1.0)
+    miss = MISS / looks * (OF_ESTIMATES if known and growth <= QUARTER else 1.0)
     best = [_best(each, known.get(item), floor, growth, miss) for item, each in measured.items()]
     adjusted = zip(measured, corrected(best, number), strict=True)
     return frozenset(item for item, p in adjusted if p is not None and p > level)
@@ -150,10 +168,11 @@ class Foreseen:
     def by(cls, whole: Student, part: Student, mean: Student, rest: Student, growth: float) -> Foreseen:
         """By an estimate of each unit, known on the ``whole`` and the ``part`` that was measured: the difference
         estimator of survey sampling (Cochran 1977, section 7.3). The mean is that of the estimates, and the ``rest``,
-        of which alone it is unknown what it is on all units. It will spread as the estimates do there, by as much more
-        or less as the ``mean`` of what was measured does here."""
+        of which alone it is unknown what it is on all units. It will spread as the estimates do there, or as much less
+        as the ``mean`` of what was measured does here; not more, for where nothing happens here, noise is compared."""
         error = rest.error * math.sqrt(1 - 1 / growth)
-        return cls(whole.value + rest.value, error, rest.freedom, whole.error * mean.error / part.error)
+        own = whole.error * min(1.0, mean.error / part.error) if part.error else whole.error
+        return cls(whole.value + rest.value, error, rest.freedom, own)
 
     @property
     def turned(self) -> Foreseen:
@@ -173,15 +192,16 @@ class Foreseen:
 
 
 def _foreseen(weighed: Weighed, sketch: Sketch | None, bound: float, growth: float) -> Foreseen | None:
-    """How far the figure will be above a bound, by the estimate where that leaves less unknown; None where it is no
-    ratio."""
-    mean = weighed.distance(bound)
-    if mean is None or sketch is None or sketch.rest.error >= mean.error:
-        return mean and Foreseen.of(mean, growth)
-    whole, part = sketch.whole.distance(bound), sketch.part.distance(bound)
-    if whole is None or part is None or part.error == 0:
-        return Foreseen.of(mean, growth)
-    return Foreseen.by(whole, part, mean, sketch.rest, growth)
+    """How far the figure will be above a bound, by the estimate where that leaves less unknown, or where too little was
+    measured; None where nobody knows."""
+    mean, enough = weighed.distance(bound), growth <= QUARTER
+    if mean is None:
+        return None
+    if sketch is not None and not (enough and sketch.rest.error >= mean.error):
+        whole, part = sketch.whole.distance(bound), sketch.part.distance(bound)
+        if whole is not None and part is not None:
+            return Foreseen.by(whole, part, mean, sketch.rest, growth)
+    return Foreseen.of(mean, growth) if enough else None
 
 
 def within(weighed: Weighed, floor: float, looks: int) -> bool:

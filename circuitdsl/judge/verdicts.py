@@ -15,7 +15,8 @@ from circuitdsl.judge.units import Array
 from circuitdsl.judge.weigh import Weighed
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.measures.controls import ROUNDING
-from circuitdsl.measures.estimands import needs_of
+from circuitdsl.measures.estimands import Largest, needs_of
+from circuitdsl.measures.few import INDEPENDENT
 from circuitdsl.measures.measurement import Paired, RandomSets, Shuffled
 
 _INFINITY = math.inf
@@ -117,6 +118,18 @@ def p_value(weighed: Weighed, bound: Bound) -> float | None:
     if evidence is None:
         return None
     return 1.0 if _too_few(weighed, evidence) else _both_sides(met(bound, evidence))
+
+
+def left_open(weighed: Weighed, bound: Bound, level: float) -> frozenset[int]:
+    """Of the largest of several figures the places of those that, each by itself, are not surely as small as a bound
+    from above asks for: those whose two-sided p-value is beyond ``level``, and all where too few prompts are
+    ``INDEPENDENT``."""
+    measurement = weighed.measurement
+    assert isinstance(measurement.estimand, Largest), "of one figure there is nothing to be left"
+    below = Bound("<" if bound.op in ("<", "inside") else "<=", high=bound.high)
+    each = [replace(weighed, measurement=replace(measurement, estimand=one)) for one in measurement.estimand.of]
+    p_values = [p_value(one, below) if weighed.fewest >= INDEPENDENT else None for one in each]
+    return frozenset(place for place, p in enumerate(p_values) if p is None or p > level)
 
 
 def interval(evidence: Evidence, confidence: float) -> Estimate:

@@ -166,8 +166,8 @@ class Weighed:
                 return found and Size(found)
             case Largest(of=several):
                 return self._extreme(several, 1)
-            case Led(leader=leader, others=others):
-                return self._ahead(leader, others)
+            case Led():
+                return self._ahead(estimand)
             case Smallest(of=several):
                 return self._extreme(several, -1)
             case Smooth(function=function, needs=needs):
@@ -274,10 +274,11 @@ class Weighed:
         known = [each for each in found if each is not None]
         return Extreme(known, sign) if len(known) == len(found) else None
 
-    def _ahead(self, leader: Estimand, others: Sequence[Estimand]) -> Evidence | None:
-        first, *rest = (self.evidence_of(each) for each in (leader, *others))
-        known = [each for each in rest if each is not None]
-        return Ahead(first, known) if first is not None and len(known) == len(rest) else None
+    def _ahead(self, led: Led) -> Evidence | None:
+        others = replace(self, looks=ONCE) if led.stopped else self
+        found = [*map(self.evidence_of, led.leaders), *map(others.evidence_of, led.others)]
+        known, first = [each for each in found if each is not None], len(led.leaders)
+        return Ahead(known[:first], known[first:], led.early) if len(known) == len(found) else None
 
     def _smooth(self, function: Callable[[Array], Array], needs: Sequence[Contrast]) -> Evidence | None:
         """Student's t with the jackknife's variance: what the figure changes by where a unit is left out."""

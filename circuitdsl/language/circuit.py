@@ -345,6 +345,16 @@ class Bound:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def from_above(self) -> bool:
+        """Whether a figure has to be shown to be small enough for it, from below too or not."""
+        return self.op in ("<=", "<", "in", "inside")
+
+    @property
+    def from_below(self) -> bool:
+        """Whether a figure has to be shown to be large enough for it, and nothing else."""
+        return self.op in (">=", ">")
+
 
 @dataclass(frozen=True)
 class Control:

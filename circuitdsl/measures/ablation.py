@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from circuitdsl.measures.estimands import (
     Ratio,
     average,
     column,
+    contrasts_of,
     ratio,
     relative_change,
 )
@@ -36,6 +37,7 @@ from circuitdsl.measures.experiments import (
     Source,
 )
 from circuitdsl.measures.experiments import SHAM as ANOTHER_PROMPT
+from circuitdsl.measures.few import EARLY
 from circuitdsl.measures.kept import EDGES, NodesOf, kept
 from circuitdsl.measures.measurement import (
     CLEAN,
@@ -50,12 +52,17 @@ from circuitdsl.measures.measurement import (
     Request,
     Sample,
     Shuffled,
+    Stopping,
+    joined,
     sample,
 )
 from circuitdsl.measures.parts import guarded_alone, measured_alone
 
 Columns = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, tuple[Array, Array]]]
 """Part of a measurement at work (``Asking``): in the end it gives two columns [prompts] for each named set."""
+
+Gaps = Generator[Sequence[Experiment], Mapping[Experiment, Array], dict[str, Measurement]]
+"""The same, which gives a gap for each named set."""
 
 RANDOM_SUBSETS = 5
 GREEDY_STEPS = 5
@@ -279,7 +286,7 @@ def _leading_minimality(request: Request, few: Measurement) -> Asking:
     chosen = f"{largest}, by which alone the others have an upper end"
     return Measurement(
         (own, *few.samples),
-        Led(_added(request, 0, 1), (*others[:place], *others[place + 1 :]), place),
+        Led((_added(request, 0, 1),), (*others[:place], *others[place + 1 :]), (place,), early=0.5),
         note=_joined(chosen, kept(request).note),
     )
 
@@ -325,46 +332,96 @@ def _companions(circuit: Circuit, subject: frozenset[Node]) -> dict[str, frozens
 
 def _completeness(request: Request) -> Asking:
     """Columns: F(C \\ K), F(M \\ K) for each K tried."""
+    gaps = yield from _gaps(request, _removed(request))
+    (own,), figures = joined(tuple(gaps.values()))
+    return Measurement(
+        (own,), Largest(figures), parts=_each(gaps), note=_joined(*_of_gaps(gaps, len(gaps)), kept(request).note)
+    )
+
+
+def _given_gaps(request: Request) -> Asking:
+    """Completeness over the K that are known beforehand."""
+    return _completeness(replace(request, term=replace(request.term, options=())))
+
+
+def _stopping_completeness(request: Request, few: Measurement, besides: Collection[int]) -> Asking:
+    """Completeness over the K whose gap is largest on a few prompts, those at some places besides, and the greedy one.
+
+    Columns: F(C \\ K), F(M \\ K) for each of these; then, where some K stop, for all that are known beforehand, on the
+    few prompts.
+    """
+    removed, largest = _removed(request), few.estimand
+    assert isinstance(largest, Largest)
+    names = list(removed)
+    going = sorted({_largest(largest, few.samples[0]), *besides})
+    gaps = yield from _gaps(request, {names[place]: removed[names[place]] for place in going})
+    (own,), leaders = joined(tuple(gaps.values()))
+    grown = range(len(names), len(names) + len(gaps) - len(going))
+    moved = largest.moved(own.columns.shape[1], few.samples[0].columns.shape[1]).of
+    others = tuple(each for place, each in enumerate(moved) if place not in going)
+    number = len(names) + len(grown)
+    stopped = f"{len(others)} of {number} sets are surely within the bound on {few.prompts} prompts"
+    notes = [*_of_gaps(gaps, number), f"{stopped}, and were measured on no more" if others else ""]
+    known = dict(few.parts) | gaps
+    return Measurement(
+        (own, *(few.samples if others else ())),
+        Led(leaders, others, (*going, *grown), EARLY, stopped=True),
+        parts=tuple((name, known[name]) for name in dict.fromkeys((*names, *gaps))),
+        note=_joined(*notes, kept(request).note),
+    )
+
+
+def _one_gap(request: Request) -> tuple[Experiment, ...]:
+    """What one K asks for."""
+    (name, first), *others = _removed(request).items()
+    return tuple(next(_without(request, {name: first}))) if others else ()
+
+
+def _removed(request: Request) -> dict[str, frozenset[Node]]:
+    """The K that are known beforehand, by name: the one given, or each role and random halves of the circuit."""
     argument = request.argument("heads")
-    nodes = request.circuit.constituents
     if isinstance(argument, Nodes):
         sets = {argument.label: _removable(argument.nodes)}
         if not sets[argument.label]:
             raise CannotMeasure(f"{argument.label} cannot be removed: a circuit keeps its embeddings")
-    else:
-        sets = {role.name: _removable(role.nodes) for role in request.circuit.roles} | _random_subsets(request)
-        sets = {name: some for name, some in sets.items() if some} or {"all of it": frozenset(nodes)}
-    columns: dict[str, tuple[Array, Array]] = {}
-    columns |= yield from _without(request, sets)
-    given, choosing = len(columns), 0
-    if "greedy" in request.term.options:
-        prompts = len(next(iter(columns.values()))[0])
-        choosing = choosing_of(request.method, prompts)
-        columns |= yield from _greedy(request, frozenset(nodes), choosing or prompts)
-    pairs = list(columns.values())
+        return sets
+    sets = {role.name: _removable(role.nodes) for role in request.circuit.roles} | _random_subsets(request)
+    return {name: some for name, some in sets.items() if some} or {"all of it": frozenset(request.circuit.constituents)}
+
+
+def _gaps(request: Request, removed: Mapping[str, frozenset[Node]]) -> Gaps:
+    """The gap for each of these K and, where it is asked for, for a greedy one."""
+    columns = yield from _without(request, removed)
+    gaps = {name: _gap_of(request, pair) for name, pair in columns.items()}
+    if "greedy" not in request.term.options:
+        return gaps
+    prompts = len(next(iter(columns.values()))[0])
+    choosing = choosing_of(request.method, prompts)
+    grown = yield from _greedy(request, frozenset(request.circuit.constituents), choosing or prompts)
+    return gaps | {name: _gap_of(request, pair, choosing) for name, pair in grown.items()}
+
+
+def _gap_of(request: Request, pair: tuple[Array, Array], choosing: int = 0) -> Measurement:
+    """One gap, of columns F(C \\ K), F(M \\ K), of prompts after the first that it was chosen by."""
+    gap = Folded(Mean(Contrast(((0, 1.0), (1, -1.0)), request.limits, choosing)))
+    return Measurement((sample(request.data, *pair),), gap)
+
+
+def _each(gaps: Mapping[str, Measurement]) -> tuple[tuple[str, Measurement], ...]:
+    return tuple(gaps.items()) if len(gaps) > 1 else ()
+
+
+def _of_gaps(gaps: Mapping[str, Measurement], number: int) -> Iterator[str]:
+    """What is to be said of some of so many gaps: the largest, and how a greedy set was chosen."""
+    chosen = {name: contrasts_of(gap.estimand)[0].chosen for name, gap in gaps.items()}
 
     def size(name: str) -> float:
-        """Of the gap, on the prompts that it is measured on."""
-        return _gap(*(column[0 if name in sets else choosing :] for column in columns[name]))
+        return _gap(*gaps[name].samples[0].columns[chosen[name] :].T)
 
-    worst = max(columns, key=size)
-    chosen = GREEDY_NOTE.format(choosing) if choosing and len(columns) > given else ""
-    notes = [f"worst without {worst}" if len(columns) > 1 else "", chosen]
-
-    def gap(place: int, greedy: bool) -> Folded:
-        difference = ((2 * place, 1.0), (2 * place + 1, -1.0))
-        return Folded(Mean(Contrast(difference, request.limits, choosing if greedy else 0)))
-
-    return Measurement(
-        (sample(request.data, *(column for pair in pairs for column in pair)),),
-        Largest(tuple(gap(place, place >= given) for place in range(len(pairs)))),
-        parts=tuple(
-            (name, Measurement((sample(request.data, *pair),), gap(0, place >= given)))
-            for place, (name, pair) in enumerate(columns.items())
-            if len(columns) > 1
-        ),
-        note=_joined(*notes, kept(request).note),
-    )
+    if number > 1:
+        of_these = "" if len(gaps) == number else f" of the {len(gaps)} on all prompts" if len(gaps) > 1 else ""
+        yield f"worst{of_these} without {max(gaps, key=size)}"
+    yield from (GREEDY_NOTE.format(choosing) for choosing in chosen.values() if choosing)
 
 
 def done_outside(request: Request, gone: Iterable[Node]) -> Asking:
@@ -614,5 +671,6 @@ MEASURES = (
         ),
         _completeness,
         adaptive=frozenset({"greedy"}),
+        stopping=Stopping(_given_gaps, _stopping_completeness, _one_gap),
     ),
 )

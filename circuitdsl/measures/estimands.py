@@ -143,22 +143,26 @@ class Largest:
 
 @dataclass(frozen=True)
 class Led:
-    """The largest of several figures of which the ``leader`` was measured on more prompts than the ``others``.
+    """The largest of several figures of which the ``leaders`` were measured on more prompts than the ``others``.
 
-    It is a figure in its own right: what the leader is, the largest is at least. The others say how large it may be.
-    The leader's columns are the first sample's; ``place`` is where it stands among all of them, from zero.
+    What the leaders are, the largest is at least. The others say how large it may be. The leaders' columns are the
+    first sample's; ``places`` are where they stand among all of them, from zero. ``early`` is the share of the error
+    that the look at the others has: which of all were measured on more prompts, was seen there. ``stopped``: of a
+    sequence of looks the others had that one alone; else they are looked at anew, as the leaders are.
     """
 
-    leader: Estimand
+    leaders: tuple[Estimand, ...]
     others: tuple[Estimand, ...]
-    place: int
+    places: tuple[int, ...]
+    early: float
+    stopped: bool = False
 
     def value(self, means: Array) -> Array:
-        return self.leader.value(means)
+        return Largest(self.leaders).value(means)
 
     def moved(self, offset: int, width: int) -> Led:
-        others = tuple(each.moved(offset, width) for each in self.others)
-        return Led(self.leader.moved(offset, width), others, self.place)
+        leaders, others = (tuple(each.moved(offset, width) for each in some) for some in (self.leaders, self.others))
+        return replace(self, leaders=leaders, others=others)
 
 
 @dataclass(frozen=True)
@@ -235,10 +239,8 @@ def is_share_of_metric(estimand: Estimand) -> bool:
             return True
         case Folded(of=inner):
             return is_share_of_metric(inner)
-        case Largest(of=several) | Smallest(of=several):
+        case Largest(of=several) | Smallest(of=several) | Led(leaders=several):
             return any(map(is_share_of_metric, several))
-        case Led(leader=leader):
-            return is_share_of_metric(leader)
         case Smooth(needs=needs):
             return bool(needs)
         case Mean() | RankCorrelation():
@@ -307,10 +309,8 @@ def needs_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return needs
         case Folded(of=inner):
             return needs_of(inner)
-        case Largest(of=several) | Smallest(of=several):
+        case Largest(of=several) | Smallest(of=several) | Led(leaders=several):
             return tuple(need for each in several for need in needs_of(each))
-        case Led(leader=leader):
-            return needs_of(leader)
         case Mean() | RankCorrelation() | Dependence():
             return ()
 
@@ -324,7 +324,7 @@ def side_by_side(several: Iterable[Estimand], means: Array) -> Array:
 
 def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
     """The means that a figure is judged by, each by a test of its own or in a ratio; those of ranks are left out, and
-    those that only say how large a leader's rivals may be."""
+    those that only say how large rivals of the leaders may be."""
     match estimand:
         case Mean(of=of):
             return (of,)
@@ -334,10 +334,8 @@ def contrasts_of(estimand: Estimand) -> tuple[Contrast, ...]:
             return needs
         case Folded(of=inner):
             return contrasts_of(inner)
-        case Largest(of=several) | Smallest(of=several):
+        case Largest(of=several) | Smallest(of=several) | Led(leaders=several):
             return tuple(contrast for each in several for contrast in contrasts_of(each))
-        case Led(leader=leader):
-            return contrasts_of(leader)
         case RankCorrelation() | Dependence():
             return ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, assert_never
 
@@ -219,17 +219,33 @@ class Leader:
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """For a measurement that is the largest of several figures: how some of them are measured without the others.
+
+    So a claim that bounds it from above is measured, whose figures stop one by one where few prompts tell that they are
+    within. ``first`` asks of all that can be asked of before results are seen. ``asking`` asks of the one that is
+    largest in what came of that, and of those that stand at some places there; what comes of it is ``Led``. ``one``
+    are the experiments of one of them, whichever; none of a single figure.
+    """
+
+    first: Callable[[Request], Asking]
+    asking: Callable[[Request, Measurement, Collection[int]], Asking]
+    one: Callable[[Request], tuple[Experiment, ...]]
+
+
+@dataclass(frozen=True)
 class Measure:
     """An entry of the registry: what the measurement is, and how it is estimated.
 
-    ``adaptive`` are the options with which it asks again, having seen results. ``leader``: it is the largest of several
-    figures, each of which can be measured alone.
+    ``adaptive`` are the options with which it asks again, having seen results. ``leader`` or ``stopping``: it is the
+    largest of several figures, each of which can be measured alone.
     """
 
     info: MeasureInfo
     estimator: Estimator
     adaptive: frozenset[str] = frozenset()
     leader: Leader | None = None
+    stopping: Stopping | None = None
 
 
 Align = Iterable[tuple[str, str]]

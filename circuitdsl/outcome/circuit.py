@@ -85,17 +85,20 @@ class Search:
     """How heads that are not listed were looked for: so many of them on so many prompts, look by look.
 
     ``miss`` is how often each head that would be found by measuring all of them on all prompts is lost by a race over
-    these looks, at most (``judge.race``); 0 where there was a single look. ``fresh`` is the number of prompts, none of
-    which they were found by, on which the figures of those that were found were measured; 0 where there were none.
+    these looks, at most (``judge.race``); 0 where there was a single look. It does not hold of a head that matters on a
+    smaller share of prompts than ``rare``, unless its estimate to first order shows it: the first look's prompts may
+    have none of these. ``fresh`` is the number of prompts, none of which they were found by, on which the figures of
+    those that were found were measured; 0 where there were none.
     """
 
     looks: tuple[tuple[int, int], ...]
     miss: float
+    rare: float
     fresh: int
 
     def to_dict(self) -> dict[str, object]:
         looks = [{"prompts": prompts, "heads": heads} for prompts, heads in self.looks]
-        return {"looks": looks, "miss": self.miss, "fresh": self.fresh}
+        return {"looks": looks, "miss": self.miss, "rare": self.rare, "fresh": self.fresh}
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,12 @@ EXIT_HOLDS, EXIT_FAILS, EXIT_INPUT, EXIT_UNDECIDED, EXIT_ERROR = 0, 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class Part:
-    """An estimate of one part of a claim's subject, usually one head of a role."""
+    """An estimate of one part of a claim's subject, usually one head of a role, on so many ``prompts``: fewer than the
+    claim's where they showed enough of it."""
 
     label: str
     estimate: Estimate
+    prompts: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class ClaimOutcome:
             "note": self.note,
             "p_value": self.p_value,
             "p_holm": self.p_holm,
-            "parts": [{"label": part.label, **part.estimate.to_dict()} for part in self.parts],
+            "parts": [{"label": part.label, "prompts": part.prompts, **part.estimate.to_dict()} for part in self.parts],
             "depends_on_method": self.depends_on_method,
             "variants": [
                 {

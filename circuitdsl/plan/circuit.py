@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from circuitdsl.components import ALL, Head, Node, all_heads
-from circuitdsl.language.circuit import READ_AT, Circuit, Claim, Method, OnTask, ReadAt, Term
+from circuitdsl.language.circuit import READ_AT, Circuit, Claim, Control, Method, OnTask, ReadAt, Term
 from circuitdsl.measures.ablation import sketched_knockout, what_it_keeps
 from circuitdsl.measures.experiments import has_gradient
 from circuitdsl.measures.figures import figure_of
@@ -133,6 +133,8 @@ def _claim_job(key: tuple[str, ...], purpose: Purpose, circuit: Circuit, claim: 
     on_task = circuit.on(where) if isinstance(where, OnTask) else circuit
     request = Request(on_task, on_task.method, claim.term, control_of(claim), parts=purpose == "claim")
     job = term_job(key, purpose, request, about)
+    if not isinstance(claim.bound, Control) and not (claim.bound.from_above if job.stops else claim.bound.from_below):
+        job = replace(job, lead=None)  # one figure decides from below; from above each has to be shown
     return job if on_task is circuit else replace(job, start=lambda: where_done(ask(request), request), lead=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -46,6 +46,7 @@ class Round(NamedTuple):
 
 
 OF_LARGEST = "at least: all of its figures go on to all prompts where the largest does not decide"
+OF_EACH = "at least: each of its figures goes on to all prompts where few do not tell that it is within the bound"
 OF_SETS = "at least: its random sets go on to all prompts where one of them does as well on few"
 
 
@@ -54,14 +55,19 @@ class Lead:
     """Of a job with many figures, all of which are measured on few prompts: how one is measured alone on all.
 
     That one is the largest of several (``measures.Leader``), or the job's own beside random sets. ``otherwise`` says
-    for a person when the others go on to all prompts too.
+    for a person when the others go on to all prompts too. ``of`` says on how few of so many prompts all are measured.
+
+    ``first``: each of the others stops by itself (``measures.Stopping``), and this asks of all on few prompts.
+    ``start`` is told which do not, by their places.
     """
 
-    start: Callable[[Measurement], Asking]
+    start: Callable[[Measurement, Collection[int]], Asking]
     one: Callable[[], tuple[Experiment, ...]]
     otherwise: str
     distinct: int = 0
     """With fewer different questions all figures are measured on all prompts from the beginning."""
+    of: Callable[[int], int] = few_of
+    first: Callable[[], Asking] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Job:
     ``about`` says what is measured, for a person: a claim as it is written, a head. ``adaptive``: it asks for more once
     it has seen results. ``raced``: it is measured on fewer prompts than the method's first where they settle it.
     ``lead``: it has many figures, all of which are measured on ``few`` prompts, and one on all; the others only where
-    that does not decide (``check.bench``).
+    that does not decide, or where they do not stop (``check.bench``).
     """
 
     key: tuple[str, ...]
@@ -94,7 +100,12 @@ class Job:
     @property
     def few(self) -> int:
         """The number of prompts on which all of many figures are measured; 0 where all of them are on all."""
-        return few_of(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
+        return self.lead.of(self.method.prompts_first) if self.lead and not self.method.prompts_all else 0
+
+    @property
+    def stops(self) -> bool:
+        """Whether each of its figures stops by itself."""
+        return self.lead is not None and self.lead.first is not None
 
 
 @dataclass(eq=False)
@@ -133,11 +144,18 @@ class Started:
         """Those of the first questions that are planned on all of the method's first prompts, and not on few."""
         return self.one or self.experiments
 
-    def led(self, few: Measurement) -> Started:
-        """The job of one figure alone, by what was measured on few prompts. Only of a job with a ``lead``."""
+    def led(self, few: Measurement, besides: Collection[int] = ()) -> Started:
+        """The job of one figure alone, by what was measured on few prompts, and of those at some places ``besides``.
+        Only of a job with a ``lead``."""
         lead = self.job.lead
         assert lead is not None, "there is one figure alone"
-        return Started(replace(self.job, start=lambda: lead.start(few), lead=None))
+        return Started(replace(self.job, start=lambda: lead.start(few, besides), lead=None))
+
+    @property
+    def on_few(self) -> Started:
+        """The job of all figures that are measured on few prompts."""
+        first = self.job.lead.first if self.job.lead else None
+        return Started(replace(self.job, start=first, lead=None)) if first else self
 
     def asking(self) -> Asking:
         """The asking, waiting for the results of the first questions. Only of a job that has some."""

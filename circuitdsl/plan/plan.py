@@ -350,11 +350,12 @@ def _model(job: Job) -> tuple[str, str]:
 
 def _changes(started: Started) -> str:
     """In which way a job may come to take another number of passes."""
-    if started.job.adaptive:
-        return "asks for more once it has seen results"
-    if started.job.raced:
+    job = started.job
+    if job.raced:
         return "at most: it is measured on fewer prompts where they settle it"
-    return started.job.lead.otherwise if started.job.lead and started.one else ""
+    said = ["asks for more once it has seen results"] if job.adaptive else []
+    said += [job.lead.otherwise] if job.lead and started.one else []
+    return "; ".join(said)
 
 
 def _typical(run: _Run) -> tuple[Layout, ...]:

@@ -14,9 +14,10 @@ from circuitdsl.language.environment import RANDOM_EDGES, RANDOM_HEADS
 from circuitdsl.measures.controls import RANDOM_SETS
 from circuitdsl.measures.estimands import difference, mean_of
 from circuitdsl.measures.experiments import Experiment, World
+from circuitdsl.measures.few import quarter_of
 from circuitdsl.measures.measurement import CLEAN, Asking, Measurement, RandomSets, Request, joined, together
 from circuitdsl.measures.registry import measures
-from circuitdsl.plan.job import OF_LARGEST, OF_SETS, Job, Lead, Purpose
+from circuitdsl.plan.job import OF_EACH, OF_LARGEST, OF_SETS, Job, Lead, Purpose
 
 DISTINCT = 75
 """Of a real set and 99 random ones. Where fewer are different, as where there are 140 or fewer to draw from, one of the
@@ -40,13 +41,19 @@ def term_job(key: tuple[str, ...], purpose: Purpose, request: Request, about: st
 def _lead(request: Request) -> Lead | None:
     """How a term is measured of whose many figures few prompts may tell enough: the largest of several, or random sets
     beside its own."""
-    leader = measures()[request.term.measure].leader
+    measure = measures()[request.term.measure]
+    leader, stopping = measure.leader, measure.stopping
     if request.term.minus_baseline:
         return None
     if request.compares_with(RANDOM_HEADS) or request.compares_with(RANDOM_EDGES):
         twice = 1 - request.method.confidence >= 2 / (1 + RANDOM_SETS)  # a second look may decide, too
-        return Lead(partial(beside_few, request), partial(_own, request), OF_SETS, DISTINCT) if twice else None
-    return leader and Lead(partial(leader.asking, request), partial(leader.one, request), OF_LARGEST)
+        beside = Lead(lambda few, _: beside_few(request, few), partial(_own, request), OF_SETS, DISTINCT)
+        return beside if twice else None
+    if stopping:
+        first = partial(stopping.first, request)
+        start, one = partial(stopping.asking, request), partial(stopping.one, request)
+        return Lead(start, one, OF_EACH, of=quarter_of, first=first)
+    return leader and Lead(lambda few, _: leader.asking(request, few), partial(leader.one, request), OF_LARGEST)
 
 
 def beside_few(request: Request, few: Measurement) -> Asking:

@@ -9,7 +9,7 @@ from circuitdsl.judge.estimates import Estimate, Verdict
 from circuitdsl.language.circuit import Bound, Control
 from circuitdsl.language.environment import SHAM
 from circuitdsl.measures.comparisons import Kind
-from circuitdsl.outcome import ClaimOutcome
+from circuitdsl.outcome import ClaimOutcome, Part
 from circuitdsl.report.marks import SAID
 
 CURVE_KINDS: Mapping[Kind, str] = {
@@ -104,6 +104,12 @@ def measured_and_wanted(outcome: ClaimOutcome) -> str:
 def measured(outcome: ClaimOutcome) -> str:
     """A claim's figure, never rounded onto a bound that it misses."""
     return estimate(outcome.estimate, outcome.unit, _digits(outcome))
+
+
+def of_part(part: Part, outcome: ClaimOutcome) -> str:
+    """A part's value with its interval; on how many prompts it was measured, where these are fewer than the claim's."""
+    fewer = f", on {plural(part.prompts, 'prompt')}" if part.prompts < outcome.prompts else ""
+    return f"{estimate(part.estimate, outcome.unit)}{fewer}"
 
 
 def _digits(outcome: ClaimOutcome) -> int | None:

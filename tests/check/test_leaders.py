@@ -150,6 +150,14 @@ def claiming(*claims: str, method: str = "members none") -> CircuitPlan:
     return plan_circuit(circuit, unexplained=False)
 
 
+def test_minimality_is_planned_on_few_prompts_where_one_set_can_decide_alone():
+    claims = (
+        f"minimality(fetcher) {bound}" for bound in (">= 1%", "> 1%", "<= 90%", "in 1% .. 90%", "outside 1% .. 2%")
+    )
+    plan = claiming(*claims)
+    assert [bool(job.one) for job in plan.claims.values()] == [True, True, False, False, False]
+
+
 def test_random_sets_are_looked_at_on_few_prompts_and_again_on_all_where_one_does_as_well():
     path = "effect(gatherer -> lookup.v)"
     plan = claiming("faithfulness > random heads", "knockout(fetcher) > random heads", f"{path} > random edges")

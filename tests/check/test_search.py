@@ -19,7 +19,7 @@ from circuitdsl.check.search import Found, beyond, search, search_note
 from circuitdsl.check.workbench import Workbench
 from circuitdsl.components import Node
 from circuitdsl.judge.evidence import FEWEST
-from circuitdsl.judge.race import MISS
+from circuitdsl.judge.race import MISS, shows
 from circuitdsl.judge.verdicts import split_confidence
 from circuitdsl.language.environment import TaskRef
 from circuitdsl.language.resolve import resolve_text
@@ -84,6 +84,10 @@ def test_the_race_finds_what_all_heads_on_all_prompts_find():
     assert (first, all_of_them, last) == (PROMPTS // 4, len(ours.plan.unlisted), PROMPTS)
     assert len(whole) <= left < all_of_them
     assert ours.found.search.miss == MISS
+    assert ours.found.search.rare == shows(PROMPTS // 4)
+    said = search_note(ours.plan.circuit, ours.found)
+    assert "is lost in 5% of checks at most; one that matters on" in said
+    assert "where its estimate does not show it" not in said
 
 
 def test_estimates_to_first_order_find_the_same_heads_on_fewer_prompts():
@@ -92,6 +96,7 @@ def test_estimates_to_first_order_find_the_same_heads_on_fewer_prompts():
     assert ours.found.heads == of_mini().found.heads
     said = f"all were estimated to first order on {PROMPTS} prompts, and measured on {FEWEST} prompts, and those"
     assert said in search_note(ours.plan.circuit, ours.found)
+    assert "less than 31% of prompts may be lost more often, where" in search_note(ours.plan.circuit, ours.found)
     (first, _), (_, second), *_ = ours.found.search.looks
     assert first == FEWEST < PROMPTS // 4
     assert second < of_mini().found.search.looks[1][1]

@@ -127,7 +127,7 @@ def led(columns: Array, place: int) -> Singles | None:
     """Three means, of which the one of this place is measured on all prompts and the others on 15."""
     others = tuple(Mean(column(1 + other)) for other in range(3) if other != place)
     samples = Sample(DATA, columns[:, [place]]), Sample(DATA, columns[:15])
-    measured = Measurement(samples, Led(Mean(column(0)), others, place))
+    measured = Measurement(samples, Led((Mean(column(0)),), others, (place,), early=0.5))
     return singles(Weighed.of(measured, lambda of: units(len(of.columns))), digests(PROMPTS))
 
 

@@ -20,6 +20,7 @@ from circuitdsl.judge.race import (
     early_looks,
     out_of_reach,
     race,
+    shows,
     sketched_looks,
     within,
 )
@@ -103,6 +104,7 @@ def test_what_an_estimate_leaves_open_counts_where_nothing_spreads():
     wide = Foreseen(-0.1, 0.15, 7, 0.0)
     assert wide.best_p_value(0.01) == 0.0
     assert Foreseen(-0.1, 0.001, 7, 0.0).best_p_value(0.01) == 1.0
+    assert Foreseen.by(moving, still, still, Student(0.05, 0.15, 7), 7.5).own == moving.error
     by = Foreseen.by(still, moving, moving, Student(0.05, 0.15, 7), 7.5)
     assert (by.own, by.best_p_value(0.01)) == (0.0, 0.0)
 
@@ -184,6 +186,37 @@ def test_estimates_that_are_off_lose_no_more(noise: str, off: float, biased: flo
     assert found > 5 * tries / 2
     assert lost <= MISS * found
     assert left < (0.4 if off < 0.5 else 0.6) * 40 * tries
+
+
+@pytest.mark.parametrize(("shown", "lost"), [(1.0, 0), (0.5, 1), (0.0, 12)])
+def test_of_a_head_that_few_prompts_need_eight_say_nothing_without_its_estimate(shown: float, lost: int):
+    """It takes half of F on 32 of 200 prompts, which the first eight have none of; ``shown`` is the part of that which
+    its estimate has. By eight prompts alone nearly all would be lost."""
+    rng, prompts = np.random.default_rng(4), 200
+    outside = 0
+    for _ in range(30):
+        clean = rng.normal(3, 1.2, prompts)
+        effect = np.where((np.arange(prompts) % 6 == 0) & (np.arange(prompts) >= 8), 0.5, 0.0)
+        changed, estimate = (clean * (1 - of * effect) + 0.012 * rng.normal(size=prompts) for of in (1.0, shown))
+        assert beyond(changed, clean) * 250 <= 0.05
+        known = {0: change(changed[:8], clean[:8])}
+        outside += len(out_of_reach(known, FLOOR, 25.0, 4, 0.05, 250, {0: sketched(changed, estimate, clean, 8)}))
+    assert outside <= lost if shown else outside > lost
+
+
+def test_without_an_estimate_fewer_than_a_quarter_of_the_prompts_settle_nothing():
+    clean = np.linspace(2, 4, 16)
+    still = {"still": change(clean + 0.001 * np.cos(np.arange(16)), clean)}
+    assert out_of_reach(still, FLOOR, 4.0, 2, 0.05, 2) == {"still"}
+    assert out_of_reach(still, FLOOR, 4.1, 2, 0.05, 2) == frozenset()
+
+
+def test_a_head_shows_on_so_many_prompts_that_matter_to_it():
+    """So is what a report says of the first look: with a chance of 95% one of 8 is among 31% of all."""
+    rng = np.random.default_rng(6)
+    for count in (8, 15, 50):
+        blank = (rng.random((20_000, count)) >= shows(count)).all(axis=1).mean()
+        assert blank == pytest.approx(MISS, abs=0.006)
 
 
 def test_a_good_estimate_settles_on_eight_prompts_what_these_alone_do_not():

@@ -9,7 +9,7 @@ from circuitdsl.report.charts.drawing import spec
 from circuitdsl.report.charts.intervals import intervals
 from circuitdsl.report.html.blocks import Block, Chart, Prose, Row, Subsection, Table
 from circuitdsl.report.marks import MARKS, OPEN, WORDS
-from circuitdsl.report.words import bound, estimate, measured, p_value, plural
+from circuitdsl.report.words import bound, estimate, measured, of_part, p_value, plural
 
 Anchored = tuple[ClaimOutcome, str]
 """A claim and the anchor of its row."""
@@ -38,7 +38,7 @@ def claims_part(outcomes: Sequence[Anchored]) -> Iterator[Subsection]:
 
 def _row(outcome: ClaimOutcome, anchor: str) -> Row:
     more = [outcome.note] if outcome.note else []
-    more += [f"{part.label}: {estimate(part.estimate, outcome.unit)}" for part in outcome.parts]
+    more += [f"{part.label}: {of_part(part, outcome)}" for part in outcome.parts]
     wanted = bound(outcome.claim.bound, outcome.unit, outcome.control)
     cells = (
         f"{MARKS[outcome.verdict]} {WORDS[outcome.verdict]}",

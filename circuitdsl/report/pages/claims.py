@@ -24,7 +24,7 @@ from circuitdsl.language.circuit import Bound, Control, Nodes
 from circuitdsl.outcome import ClaimOutcome, Variant
 from circuitdsl.report.marks import MARKS, STYLES, WORDS
 from circuitdsl.report.text import Text
-from circuitdsl.report.words import bound, estimate, exact, measured, on_prompts, plural
+from circuitdsl.report.words import bound, estimate, exact, measured, of_part, on_prompts, plural
 from circuitdsl.visible import visible
 
 _GAP = 2  # columns at least between a claim and its figure
@@ -180,7 +180,7 @@ def listed(outcomes: Iterable[ClaimOutcome]) -> Iterator[ClaimLine]:
         yield ClaimLine(mark(outcome.verdict), str(claim.line), claim.text, figure, about, style)
         yield from (_variant(variant, outcome) for variant in outcome.variants)
         for part in outcome.parts:
-            yield ClaimLine(Text(), "", f"  {part.label}", estimate(part.estimate, outcome.unit), style="dim")
+            yield ClaimLine(Text(), "", f"  {part.label}", of_part(part, outcome), style="dim")
         if outcome.note:
             yield ClaimLine(Text(), "", f"  {outcome.note}", "", style="dim")
 

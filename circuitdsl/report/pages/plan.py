@@ -145,7 +145,7 @@ def _more(plan: Plan) -> Iterator[str]:
     if plan.led:
         yield (
             f"{plural(plan.led, 'job')} have many figures, of sets or of random heads: all are measured on a part of "
-            "the prompts, one on all, and the others too where that does not decide"
+            "the prompts, one on all, and others too where that does not decide"
         )
     if plan.raced:
         yield f"{plural(plan.raced, 'job')} race: those that fewer prompts settle take less than is stated"

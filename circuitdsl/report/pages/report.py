@@ -42,7 +42,7 @@ from circuitdsl.report.pages.intervention import intervention_result, interventi
 from circuitdsl.report.remedies import remedies
 from circuitdsl.report.sections import Section, sections
 from circuitdsl.report.text import Flow, Text
-from circuitdsl.report.words import conclusion, estimate, measured_and_wanted, number, on_prompts, plural
+from circuitdsl.report.words import conclusion, estimate, measured_and_wanted, number, of_part, on_prompts, plural
 from circuitdsl.visible import shown_fingerprint
 
 
@@ -150,10 +150,7 @@ def _open_claim(section: Section, alike: Sequence[ClaimOutcome]) -> RenderableTy
     if outcome.note and outcome.verdict is not Verdict.ERROR:
         lines.append(Text(outcome.note, style="dim"))
     widest = max((len(part.label) for part in outcome.parts), default=0)
-    lines += [
-        Text.assemble((f"  {part.label:<{widest}}  ", "cyan"), estimate(part.estimate, outcome.unit))
-        for part in outcome.parts
-    ]
+    lines += [Text.assemble((f"  {part.label:<{widest}}  ", "cyan"), of_part(part, outcome)) for part in outcome.parts]
     lines += [
         Text.assemble(("try: ", "dim"), f"{varied(variant, outcome)} it {SAID[variant.verdict][0]}")
         for variant in outcome.variants
