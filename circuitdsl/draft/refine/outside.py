@@ -1,8 +1,8 @@
 """Nodes that act and are not listed: heads that no role has, and listed components at other places.
 
-A head may act only where others are gone, as a backup does. So it is knocked out in the whole model, and again where a
-role is gone that the circuit misses by more, or less, than the model does (completeness, beyond what is off anyway).
-All of these are one question; what all prompts would not find is measured on fewer (``judge.race``).
+A head may act only where others are gone, as a backup does. So it is knocked out in the whole model, and, if that tells
+nothing, again where a role is gone that the circuit misses by more, or less, than the model does (completeness, beyond
+what is off anyway). What all prompts would not find is measured on fewer (``judge.race``).
 """
 
 from __future__ import annotations
@@ -105,10 +105,16 @@ def acting(idle: Collection[Node], unlisted: bool, where: Lookout, inquiry: Inqu
     """What acts and is not listed: listed components at other places, and, if they are wanted, ``unlisted`` heads,
     which stand at all positions here. ``idle`` are listed nodes that do nothing where they are listed."""
     circuit = inquiry.finding
-    elsewhere = tuple(_elsewhere(circuit, idle, where)) if circuit.method.positions == "role" else ()
-    outside = tuple(_outside(circuit, where)) if unlisted else ()
-    asked = (*elsewhere, *outside)
-    found = inquiry.ask(Survey("nodes that act and are not listed", _raced(asked, inquiry), _is_beyond, len(asked)))
+    found: dict[Knockout, Answer] = {}
+    if circuit.method.positions == "role":
+        elsewhere = tuple(_elsewhere(circuit, idle, where))
+        found |= _asked("listed nodes that act elsewhere", elsewhere, inquiry)
+    if unlisted:
+        heads = tuple(_unlisted(circuit))
+        found |= _asked("heads that act and are not listed", tuple(map(Knockout, heads)), inquiry)
+        left = [head for head in heads if Knockout(head) not in found]
+        backups = tuple(Knockout(head, gone) for head in left for gone in where.gaps)
+        found |= _asked("heads that act where a role is gone", backups, inquiry)
     return _strongest(found)
 
 
@@ -122,7 +128,7 @@ def located(found: Acting, where: Lookout, inquiry: Inquiry) -> Acting:
         for node, (knockout, _) in found.items()
         for place in where.places.tokens
     )
-    acts = _strongest(inquiry.ask(Survey("places where these act", tried, _is_beyond)))
+    acts = _strongest(_asked("places where these act", tried, inquiry))
     listed = _listed_places(inquiry.finding)
     sure: dict[Node, tuple[Knockout, Answer]] = {}
     for node, whole in found.items():
@@ -156,11 +162,14 @@ def _elsewhere(circuit: Circuit, idle: Collection[Node], where: Lookout) -> Iter
             yield from (Knockout(Node(component, place), each) for each in ("", *gone))
 
 
-def _outside(circuit: Circuit, where: Lookout) -> Iterator[Knockout]:
+def _unlisted(circuit: Circuit) -> Iterator[Node]:
     listed = {node.component for node in circuit.constituents}
-    for head in all_heads(circuit.geometry):
-        if head not in listed:
-            yield from (Knockout(Node(head, ALL), each) for each in ("", *where.gaps))
+    yield from (Node(head, ALL) for head in all_heads(circuit.geometry) if head not in listed)
+
+
+def _asked(about: str, asked: Sequence[Knockout], inquiry: Inquiry) -> dict[Knockout, Answer]:
+    """Which of some knockouts surely change the metric by more than the floor."""
+    return inquiry.ask(Survey(about, _raced(asked, inquiry), _is_beyond, len(asked)))
 
 
 def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
