@@ -13,13 +13,13 @@ from circuitdsl.api.sweeping import read_one_sweep
 from circuitdsl.api.workbench import workbench
 from circuitdsl.check.progress import Progress
 from circuitdsl.errors import InputError
-from circuitdsl.exchange.graph import Aspect, Graph
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.models import Opening
 from circuitdsl.report.notebook import followed
 
 if TYPE_CHECKING:
     from circuitdsl.engine.store import Store
+    from circuitdsl.exchange.graph import Aspect, Graph
     from circuitdsl.judge.estimates import Estimate
     from circuitdsl.language.environment import Environment
     from circuitdsl.models import Dtype
