@@ -15,7 +15,8 @@ class Promises:
     def __call__(self, done: int, expected: int, what: str) -> None:
         stage, _, part = what.partition(": ")
         if stage.startswith("stage ") and part != "what they look at":
-            self.steps.setdefault(f"{stage}{', inputs' * part.startswith('which inputs')}", []).append((done, expected))
+            step = f"{stage}, inputs" if part.startswith("which inputs") else stage
+            self.steps.setdefault(step, []).append((done, expected))
 
     def kept(self) -> bool:
         """Progress expects what is done where that is more: then what is expected grows."""

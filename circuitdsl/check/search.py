@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -86,9 +86,7 @@ def search(plan: CircuitPlan, bench: Bench) -> Found:
     prompts = len(bench.session.prompts(_data(plan.circuit), method.prompts_first))
     rows, screening = _screened(plan.unlisted, method, bench)
     sketches = plan.sketches if screening is None else {}
-    looks = (
-        (sketched_looks if sketches else early_looks)(prompts) if screening is None and not method.prompts_all else ()
-    )
+    looks = looks_with(sketches, prompts) if screening is None and not method.prompts_all else ()
     left = raced(rows, sketches, prompts, looks, Told(method.floor, 1 - method.confidence, number), bench)
     known = bench.measure((rows[node] for node in left.rest), method.prompts_first)
     found = beyond({node: known[rows[node]] for node in left.rest}, number, method, bench)
@@ -104,6 +102,11 @@ def _data(circuit: Circuit) -> Data:
 
 
 # --- looking -----------------------------------------------------------------------------------------
+
+
+def looks_with(sketches: Sized, prompts: int) -> tuple[int, ...]:
+    """On how many of so many prompts a race looks: earlier where there are ``sketches``."""
+    return sketched_looks(prompts) if sketches else early_looks(prompts)
 
 
 def raced(

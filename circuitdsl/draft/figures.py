@@ -51,3 +51,9 @@ def score(name: str, nodes: Nodes) -> Term:
 
 def alone(node: Node) -> Nodes:
     return Nodes(str(node.component), (node,))
+
+
+def named(nodes: Iterable[Node]) -> Nodes:
+    """Some nodes under their own names."""
+    nodes = tuple(nodes)
+    return Nodes(" ".join(map(str, nodes)), nodes)

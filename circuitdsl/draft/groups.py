@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Head, Node
-from circuitdsl.draft.figures import started
-from circuitdsl.draft.patching import Packs, Scope, Tried, Way, effect, looks_of, measured_at, named, raced, tried_of
+from circuitdsl.draft.figures import named, started
+from circuitdsl.draft.patching import Packs, Scope, Tried, Way, effect, looks_of, measured_at, raced, tried_of
 from circuitdsl.judge.verdicts import false_discovery, p_value
 from circuitdsl.language.circuit import Bound
 from circuitdsl.measures.measurement import Failure, Measurement

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from circuitdsl.check.bench import Bench
 from circuitdsl.components import Node
 from circuitdsl.draft.entry import Nothing, Rule, change
-from circuitdsl.draft.figures import started
+from circuitdsl.draft.figures import named, started
 from circuitdsl.draft.packs import LOOKS, SIZED, packed, settled_together
 from circuitdsl.draft.places import Places
 from circuitdsl.judge.race import early_looks, race
@@ -123,12 +123,6 @@ class Packs:
         """The effect of a pack, patched as one."""
         (way,) = {self.jobs[job][1] for job in pack}
         return effect(way, named(node for job in pack for node in self.jobs[job][0]), self.roles, self.scope.circuit)
-
-
-def named(nodes: Iterable[Node]) -> Nodes:
-    """Some nodes under their own names."""
-    nodes = tuple(nodes)
-    return Nodes(" ".join(map(str, nodes)), nodes)
 
 
 def looks_of(scope: Scope, bench: Bench) -> tuple[int, tuple[int, ...], Nothing]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from circuitdsl.components import Node
+from circuitdsl.draft.figures import named
 from circuitdsl.draft.groups import layers_of
-from circuitdsl.draft.patching import Way, effect, named
+from circuitdsl.draft.patching import Way, effect
 from circuitdsl.judge.race import early_looks
 from circuitdsl.language.circuit import Circuit
 from circuitdsl.measures.measurement import Request

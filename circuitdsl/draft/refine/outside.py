@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from circuitdsl.check.search import Told, raced
+from circuitdsl.check.search import Told, looks_with, raced
 from circuitdsl.components import ALL, Component, Node, Position, all_heads
 from circuitdsl.draft.places import Places, tokens_at
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
-from circuitdsl.judge.race import early_looks, sketched_looks
 from circuitdsl.judge.verdicts import false_discovery, p_value
 from circuitdsl.language.circuit import Bound, Circuit, Role, Term
 from circuitdsl.measures.ablation import done_outside, knocked_out_beyond
@@ -187,9 +186,8 @@ def _raced(asked: Sequence[Knockout], inquiry: Inquiry) -> tuple[Knockout, ...]:
     sketches = {each: of_nodes[each.node] for each in asked if each.node in of_nodes}
     if not worth_sketching(len(sketches), method):
         sketches = {}
-    looks = (sketched_looks if sketches else early_looks)(prompts)
     told = Told(method.floor, inquiry.rule.share, len(asked), false_discovery)
-    return raced(rows, sketches, prompts, looks, told, bench).rest
+    return raced(rows, sketches, prompts, looks_with(sketches, prompts), told, bench).rest
 
 
 def _strongest(found: Mapping[Knockout, Answer]) -> Acting:

@@ -12,9 +12,10 @@ from functools import partial
 
 from circuitdsl.check.circuit import too_little_kept
 from circuitdsl.components import Node
+from circuitdsl.draft.figures import named, score
 from circuitdsl.draft.refine.inquiry import Answer, Inquiry, Survey, Test
 from circuitdsl.draft.refine.outside import Knockout, knockout_job
-from circuitdsl.language.circuit import Bound, Circuit, Nodes, Term
+from circuitdsl.language.circuit import Bound, Circuit, Term
 from circuitdsl.measures.ablation import what_it_keeps
 from circuitdsl.measures.measurement import Request
 from circuitdsl.plan.job import Job, Started
@@ -78,6 +79,6 @@ def _adds_little(circuit: Circuit, nodes: tuple[Node, ...]) -> Test:
 
 
 def _job(circuit: Circuit, measure: str, nodes: tuple[Node, ...]) -> Job:
-    label = " ".join(map(str, nodes))
-    term = Term(measure, (("heads", Nodes(label, nodes)),))
-    return term_job((measure, label), "sweep", Request(circuit, circuit.method, term, parts=False), label)
+    heads = named(nodes)
+    request = Request(circuit, circuit.method, score(measure, heads), parts=False)
+    return term_job((measure, heads.label), "sweep", request, heads.label)

@@ -68,8 +68,8 @@ def _read(content: Field, geometry: Geometry) -> Graph:
 
 def _require_whole(content: Field) -> None:
     """Raise InputError for a graph that is not closed: what was cut off would be left out unseen."""
-    signs = [_TEXT_OR_ATTRIBUTES.sub("", line.text()) for line in content.lines()]
-    if sum(line.count("{") for line in signs) > sum(line.count("}") for line in signs):
+    signs = _TEXT_OR_ATTRIBUTES.sub("", content.text())
+    if signs.count("{") > signs.count("}"):
         place = Field(None, content.file, f"line {len(content.text().splitlines())}")
         place.wrong("the graph ends before its `}`", "the file may be cut off: export it again")
 
